@@ -1,0 +1,95 @@
+/** All certificates of one Cluster, as the Secrets that CNPG reads. */
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { secretNames, serverDnsNames } from "../names";
+import { mergeCaBundle, PemSource } from "./ca-bundle";
+import { checkCertificate } from "./certificate-check";
+import { CertificateRequest, Issue, IssuedCertificate, IssuerArgs, lifetimes } from "./issuer";
+import { tlsIssuer } from "./tls-issuer";
+import { vaultIssuer } from "./vault-issuer";
+
+/** CNPG reloads the instances when a Secret with this label changes. */
+const RELOAD = { "cnpg.io/reload": "" };
+
+export interface ClusterCertificatesArgs {
+  /** Name of the Cluster. */
+  cluster: string;
+  namespace: pulumi.Input<string>;
+  issuer: IssuerArgs;
+  /** The Kubernetes cluster's DNS domain, e.g. `cluster.local`. */
+  clusterDomain: string;
+  /** Further DNS names of the server certificate. */
+  serverAltNames?: string[];
+  /** CAs besides the Cluster's own whose client certificates are accepted: Teleport's. */
+  clientCas: pulumi.Input<pulumi.Input<PemSource>[]>;
+}
+
+/**
+ * Issues the server's and `streaming_replica`'s certificates, merges the client-CA bundle, and keeps them in
+ * Secrets with CNPG's reload label. A Kubernetes provider with `enableSecretMutable` updates them in place.
+ */
+export class ClusterCertificates extends pulumi.ComponentResource {
+  /** The Secrets that the Cluster's `certificates` name. */
+  readonly secrets: pulumi.Output<{ server: string; serverCa: string; replication: string; clientCaBundle: string }>;
+  /** PEM of the CA that clients verify the server with, up to its root. */
+  readonly serverCa: pulumi.Output<string>;
+
+  constructor(name: string, args: ClusterCertificatesArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("cnpg-teleport:certificates:ClusterCertificates", name, {}, opts);
+    const child = { parent: this };
+    const names = secretNames(args.cluster);
+    const issue = args.issuer.type === "vault" ? vaultIssuer(args.issuer) : tlsIssuer(name, args.issuer, child);
+    const checked = this.checkedIssue(issue, args.issuer);
+
+    const dnsNames = pulumi
+      .output(args.namespace)
+      .apply((namespace) => serverDnsNames(args.cluster, namespace, args.clusterDomain, args.serverAltNames));
+    const server = checked(`${name}-server`, { use: "server", commonName: `${args.cluster}-rw`, dnsNames });
+    const replication = checked(`${name}-replication`, { use: "client", commonName: "streaming_replica" });
+
+    const serverCa = server.caChain.apply((pem) => mergeCaBundle({ name: "the issuer's server CA", pem }, []));
+    const bundle = pulumi
+      .all([replication.caChain, pulumi.output(args.clientCas)])
+      .apply(([pem, others]) => mergeCaBundle({ name: "the issuer's client CA", pem }, others));
+
+    const secret = (kind: keyof typeof names, type: string, stringData: Record<string, pulumi.Input<string>>) =>
+      new k8s.core.v1.Secret(
+        names[kind],
+        { metadata: { name: names[kind], namespace: args.namespace, labels: RELOAD }, type, stringData },
+        child,
+      ).metadata.name;
+    const tlsSecret = (kind: "server" | "replication", issued: IssuedCertificate) =>
+      secret(kind, "kubernetes.io/tls", { "tls.crt": issued.certificate, "tls.key": issued.privateKey });
+
+    this.serverCa = serverCa;
+    this.secrets = pulumi.output({
+      server: tlsSecret("server", server),
+      serverCa: secret("serverCa", "Opaque", { "ca.crt": serverCa }),
+      replication: tlsSecret("replication", replication),
+      clientCaBundle: secret("clientCaBundle", "Opaque", { "ca.crt": bundle }),
+    });
+    this.registerOutputs({ secrets: this.secrets, serverCa: this.serverCa });
+  }
+
+  /** Issues and refuses what does not fit the request, before it gets anywhere. */
+  private checkedIssue(
+    issue: Issue,
+    issuer: IssuerArgs,
+  ): (name: string, request: CertificateRequest) => IssuedCertificate {
+    return (name, request) => {
+      const issued = issue(name, request, { parent: this });
+      const certificate = pulumi
+        .all([issued.certificate, issued.caChain, pulumi.output(request.dnsNames ?? [])])
+        .apply(([pem, caChain, dnsNames]) =>
+          checkCertificate(pem, caChain, {
+            setting: issuer.type === "vault" ? `issuer.${request.use}` : "issuer",
+            use: request.use,
+            commonName: request.commonName,
+            dnsNames,
+            validity: lifetimes(issuer).validity,
+          }),
+        );
+      return { ...issued, certificate };
+    };
+  }
+}

@@ -1,0 +1,30 @@
+/** What can go wrong with Teleport, by what the caller can do about it. */
+
+export type TeleportFailure =
+  /** The thing asked for does not exist. */
+  | "not-found"
+  /** A thing of that name exists. */
+  | "already-exists"
+  /** The identity lacks a right. */
+  | "access-denied"
+  /** The identity file is missing, unreadable, expired or unknown to the cluster. */
+  | "identity"
+  /** The cluster does not answer, is overloaded, or took too long: the only kind that is retried. */
+  | "unavailable"
+  /** `tctl` cannot be run here. */
+  | "tctl-missing"
+  /** A thing of that name belongs to somebody else. */
+  | "foreign"
+  /** Anything else that `tctl` reports. */
+  | "failed";
+
+/** An operation on Teleport that failed; the message says what, where and what to do. */
+export class TeleportError extends Error {
+  constructor(
+    readonly failure: TeleportFailure,
+    message: string,
+  ) {
+    super(message);
+    this.name = "TeleportError";
+  }
+}

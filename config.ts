@@ -1,0 +1,272 @@
+/** The configuration of an environment, `Pulumi.<env>.yaml`: its shape, its defaults, its checks. Pure. */
+import { z } from "zod";
+import { PostgresClusterArgs } from "./components";
+import { teleportNames } from "./components/names";
+import { checkPostgresCluster, hasStandby } from "./components/postgres-cluster-args";
+import { refuse, SettingProblem } from "./components/settings";
+
+const storage = z.strictObject({ size: z.string(), storageClass: z.string().optional() });
+const quantities = z.record(z.string(), z.string());
+const validity = { validity: z.string().optional(), renewBefore: z.string().optional() };
+const pkiRole = z.strictObject({ mount: z.string().min(1), role: z.string().min(1) });
+
+const issuer = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("tls"), caValidity: z.string().optional(), ...validity }),
+  z.strictObject({
+    type: z.literal("vault"),
+    server: pkiRole,
+    client: pkiRole,
+    trustAnchors: z.string().optional(),
+    ...validity,
+  }),
+]);
+
+const teleport = z.strictObject({
+  proxy: z.string(),
+  credentials: z.string().optional(),
+  name: z.string().optional(),
+  labels: z.record(z.string(), z.string()).optional(),
+  users: z
+    .array(
+      z.strictObject({ name: z.string(), access: z.enum(["read", "write"]), connectionLimit: z.number().optional() }),
+    )
+    .optional(),
+  adopt: z.boolean().optional(),
+});
+
+/** One database. Meanings and defaults are those of PostgresClusterArgs. */
+const database = z.strictObject({
+  clusterName: z.string().optional(),
+  namespace: z.string().optional(),
+  /** Make the namespace. Default: only where `namespace` is left out. */
+  createNamespace: z.boolean().optional(),
+  environment: z.string().optional(),
+  description: z.string().optional(),
+  clusterDomain: z.string().optional(),
+  instances: z.number().optional(),
+  image: z.string().optional(),
+  storage,
+  walStorage: storage.optional(),
+  resources: z.strictObject({ requests: quantities.optional(), limits: quantities.optional() }).optional(),
+  parameters: z.record(z.string(), z.string()).optional(),
+  initdb: z
+    .strictObject({
+      database: z.string().optional(),
+      owner: z.string().optional(),
+      ownerSecret: z.string().optional(),
+      localeCollate: z.string().optional(),
+      localeCType: z.string().optional(),
+      encoding: z.string().optional(),
+      dataChecksums: z.boolean().optional(),
+    })
+    .optional(),
+  pgHba: z.array(z.string()).optional(),
+  spec: z.record(z.string(), z.unknown()).optional(),
+  issuer,
+  serverAltNames: z.array(z.string()).optional(),
+  teleport: teleport.optional(),
+  readyTimeout: z.string().optional(),
+});
+
+const vault = z.strictObject({
+  /** URL of Vault. Default: VAULT_ADDR. */
+  address: z.url().optional(),
+  auth: z.discriminatedUnion("method", [
+    /** role_id and secret_id come from VAULT_ROLE_ID and VAULT_SECRET_ID. */
+    z.strictObject({ method: z.literal("approle"), mount: z.string().default("approle") }),
+    /** VAULT_TOKEN, or the file that `vault login` leaves. */
+    z.strictObject({ method: z.literal("token") }),
+  ]),
+});
+
+const kubernetes = z.strictObject({
+  /** Context of the kubeconfig. Default: the current one. */
+  context: z.string().optional(),
+});
+
+const environment = z.strictObject({
+  kubernetes: kubernetes.default({}),
+  vault: vault.optional(),
+  databases: z.record(z.string(), database),
+});
+
+export type VaultSettings = z.output<typeof vault>;
+export type DatabaseSettings = PostgresClusterArgs & { namespace?: string; createNamespace?: boolean };
+
+/** A checked configuration. */
+export interface EnvironmentConfig {
+  kubernetes: z.output<typeof kubernetes>;
+  vault?: VaultSettings;
+  databases: Record<string, DatabaseSettings>;
+}
+
+/** The raw values of the configuration's keys, as Pulumi parsed them. */
+export interface RawConfig {
+  kubernetes?: unknown;
+  vault?: unknown;
+  /** Merged below every database. */
+  defaults?: unknown;
+  databases?: unknown;
+}
+
+/**
+ * Reads and checks the whole configuration.
+ *
+ * @param stack name of the stack: the default of each database's `environment`
+ * @param variables the process's environment, where credentials come from
+ * @throws SettingsError with every mistake found
+ */
+export function parseConfig(raw: RawConfig, stack: string, variables: NodeJS.ProcessEnv): EnvironmentConfig {
+  const parsed = environment.safeParse(
+    { ...pick(raw, ["kubernetes", "vault"]), databases: withDefaults(raw) },
+    { reportInput: true },
+  );
+  if (!parsed.success) refuse(parsed.error.issues.flatMap(problemsOf));
+  const config = parsed.data as EnvironmentConfig;
+  refuse([
+    ...Object.entries(config.databases).flatMap(([name, settings]) =>
+      checkPostgresCluster(`databases.${name}`, settings.clusterName ?? name, settings.environment ?? stack, settings),
+    ),
+    ...checkVault(config, variables),
+    ...checkCollisions(config, stack),
+  ]);
+  return config;
+}
+
+/** The namespaces to make: each once, however many databases are in it. */
+export function namespacesToCreate({ databases }: Pick<EnvironmentConfig, "databases">): string[] {
+  const created = Object.values(databases).flatMap(({ namespace, createNamespace }) =>
+    namespace && createNamespace ? [namespace] : [],
+  );
+  return [...new Set(created)];
+}
+
+function checkVault({ vault: settings, databases }: EnvironmentConfig, variables: NodeJS.ProcessEnv): SettingProblem[] {
+  const user = Object.entries(databases).find(
+    ([
+      ,
+      {
+        issuer: { type },
+      },
+    ]) => type === "vault",
+  );
+  if (!user) return [];
+  if (!settings) {
+    return [
+      {
+        setting: "vault",
+        problem: `is missing, but databases.${user[0]}.issuer is vault`,
+        fix: "Add vault.auth, e.g. {method: approle}.",
+      },
+    ];
+  }
+  const credentials = settings.auth.method === "approle" ? ["VAULT_ROLE_ID", "VAULT_SECRET_ID"] : [];
+  const wanted = [...(settings.address ? [] : ["VAULT_ADDR"]), ...credentials];
+  return wanted
+    .filter((variable) => !variables[variable])
+    .map((variable) => ({
+      setting: "vault",
+      problem: `needs the environment variable ${variable}, which is not set`,
+      fix: `Export ${variable}.`,
+    }));
+}
+
+/** Databases that would get in each other's way. */
+function checkCollisions({ databases }: EnvironmentConfig, stack: string): SettingProblem[] {
+  const taken = new Map<string, string>();
+  return Object.entries(databases).flatMap(([name, settings]) => {
+    const cluster = settings.clusterName ?? name;
+    const names = teleportNames(cluster, settings.environment ?? stack, settings.teleport?.name);
+    const teleportKeys = [names.primary, ...(hasStandby(settings) ? [names.standby] : [])].map(
+      (key) => `the Teleport name ${key} at ${settings.teleport?.proxy}`,
+    );
+    const keys = [
+      `the Cluster ${cluster} in namespace ${settings.namespace ?? cluster}`,
+      ...(settings.teleport ? teleportKeys : []),
+    ];
+    return keys.flatMap((key) => {
+      const other = taken.get(key);
+      taken.set(key, name);
+      if (other === undefined) return [];
+      return [
+        {
+          setting: `databases.${name}`,
+          problem: `would take ${key}, as databases.${other} does`,
+          fix: "Rename one of the two.",
+        },
+      ];
+    });
+  });
+}
+
+type JsonObject = Record<string, unknown>;
+const isObject = (value: unknown): value is JsonObject =>
+  value !== null && typeof value === "object" && !Array.isArray(value);
+
+function pick(raw: RawConfig, keys: (keyof RawConfig)[]): JsonObject {
+  return Object.fromEntries(keys.filter((key) => raw[key] !== undefined).map((key) => [key, raw[key]]));
+}
+
+/** Every database over the defaults; objects merge, except where a database chooses another `type` of issuer. */
+function withDefaults({ defaults = {}, databases = {} }: RawConfig): unknown {
+  if (!isObject(defaults)) {
+    refuse([
+      {
+        setting: "defaults",
+        value: defaults,
+        problem: "is no mapping",
+        fix: "Write the settings that all databases share.",
+      },
+    ]);
+  }
+  if (!isObject(databases)) return databases;
+  return Object.fromEntries(
+    Object.entries(databases).map(([name, settings]) => [
+      name,
+      isObject(settings) ? overlay(defaults as JsonObject, settings) : settings,
+    ]),
+  );
+}
+
+function overlay(below: JsonObject, above: JsonObject): JsonObject {
+  if (above.type !== undefined && above.type !== below.type) return above;
+  const merged = { ...below };
+  for (const [key, value] of Object.entries(above)) {
+    const base = merged[key];
+    merged[key] = isObject(base) && isObject(value) ? overlay(base, value) : value;
+  }
+  return merged;
+}
+
+/** What the schema found, in our words. */
+function problemsOf(issue: z.core.$ZodIssue): SettingProblem[] {
+  const setting = issue.path.map(String).join(".");
+  switch (issue.code) {
+    case "unrecognized_keys":
+      return issue.keys.map((key) => ({
+        setting: setting ? `${setting}.${key}` : key,
+        problem: "is no setting",
+        fix: "Check the spelling; README lists all settings.",
+      }));
+    case "invalid_type":
+      return issue.input === undefined
+        ? [{ setting, problem: "is missing", fix: `Give it a value (${issue.expected}).` }]
+        : [{ setting, value: issue.input, problem: `is no ${issue.expected}`, fix: quoteHint(issue.expected) }];
+    case "invalid_union":
+      return [{ setting, value: issue.input, problem: "is none of the kinds there are", fix: unionHint(setting) }];
+    default:
+      return [
+        { setting, value: issue.input, problem: issue.message, fix: "README lists all settings and their values." },
+      ];
+  }
+}
+
+function quoteHint(expected: string): string {
+  return expected === "string" ? "Put the value in quotes." : `Write a ${expected}.`;
+}
+
+function unionHint(setting: string): string {
+  return setting.endsWith("method") || setting.endsWith("auth")
+    ? "Use method: approle or token."
+    : "Use type: vault or tls.";
+}

@@ -1,0 +1,65 @@
+/**
+ * The program: PostgreSQL for one environment, as `Pulumi.<stack>.yaml` declares it. Any environment runs it
+ * unchanged; programs of your own import from ./components instead.
+ */
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import * as vault from "@pulumi/vault";
+import { PostgresCluster, SettingsError } from "./components";
+import { EnvironmentConfig, namespacesToCreate, parseConfig, VaultSettings } from "./config";
+
+const config = readConfig();
+
+const kubernetes = new k8s.Provider("kubernetes", {
+  context: config.kubernetes.context,
+  // Without it a Secret whose data change is deleted and made again; a Cluster whose CA Secret is missing stops.
+  enableSecretMutable: true,
+});
+const providers = { kubernetes, ...(config.vault ? { vault: vaultProvider(config.vault) } : {}) };
+
+const namespaces = Object.fromEntries(
+  namespacesToCreate(config).map((name) => [
+    name,
+    new k8s.core.v1.Namespace(name, { metadata: { name } }, { provider: kubernetes }).metadata.name,
+  ]),
+);
+
+/** For app stacks: everything about each database, by its name in the configuration. Nothing in it is secret. */
+export const databases = Object.fromEntries(
+  Object.entries(config.databases).map(([name, { createNamespace: _, ...settings }]) => {
+    const namespace = settings.namespace && (namespaces[settings.namespace] ?? settings.namespace);
+    return [name, new PostgresCluster(name, { ...settings, namespace }, { providers }).outputs];
+  }),
+);
+
+function readConfig(): EnvironmentConfig {
+  const raw = new pulumi.Config();
+  const read = (key: string) => raw.getObject<unknown>(key);
+  try {
+    return parseConfig(
+      {
+        kubernetes: read("kubernetes"),
+        vault: read("vault"),
+        defaults: read("defaults"),
+        databases: read("databases"),
+      },
+      pulumi.getStack(),
+      process.env,
+    );
+  } catch (error) {
+    // A RunError is shown without a stack trace.
+    throw error instanceof SettingsError ? new pulumi.RunError(error.message) : error;
+  }
+}
+
+/** AppRole's credentials come from the environment and are secrets in the state; with a token nothing is in it. */
+function vaultProvider({ address, auth }: VaultSettings): vault.Provider {
+  const credentials = { role_id: process.env.VAULT_ROLE_ID ?? "", secret_id: process.env.VAULT_SECRET_ID ?? "" };
+  return new vault.Provider("vault", {
+    address: address ?? process.env.VAULT_ADDR ?? "",
+    skipChildToken: true,
+    ...(auth.method === "approle"
+      ? { authLogin: { path: `auth/${auth.mount}/login`, parameters: pulumi.secret(credentials) } }
+      : {}),
+  });
+}
