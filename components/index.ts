@@ -1,14 +1,14 @@
 /** The library: what programs of your own import. */
-export { PostgresCluster, PostgresClusterOutputs } from "./postgres-cluster";
-export { PostgresClusterArgs, TeleportArgs } from "./postgres-cluster-args";
-export { ClusterSettings, InitDb, Resources, Storage } from "./cnpg/cluster-spec";
-export { Access, TeleportUser } from "./cnpg/roles";
-export { ClusterCertificates, ClusterCertificatesArgs } from "./certificates/cluster-certificates";
-export { IssuerArgs, TlsIssuerArgs, Validity, VaultIssuerArgs, VaultPkiRole } from "./certificates/issuer";
-export { mergeCaBundle, PemSource } from "./certificates/ca-bundle";
-export { DatabaseTlsMode, TeleportDatabase, TeleportDatabaseArgs } from "./teleport/database";
-export { TeleportCertAuthority, TeleportCertAuthorityArgs } from "./teleport/cert-authority";
+export { PostgresCluster, type PostgresClusterOutputs } from "./postgres-cluster";
+export type { PostgresClusterArgs, TeleportArgs } from "./postgres-cluster-args";
+export type { ClusterSettings, InitDb, Resources, Storage } from "./cnpg/cluster-spec";
+export type { Access, TeleportUser } from "./cnpg/roles";
+export { ClusterCertificates, type ClusterCertificatesArgs } from "./certificates/cluster-certificates";
+export type { IssuerArgs, TlsIssuerArgs, Validity, VaultIssuerArgs, VaultPkiRole } from "./certificates/issuer";
+export { mergeCaBundle, type PemSource } from "./certificates/ca-bundle";
+export { TeleportDatabase, type DatabaseTlsMode, type TeleportDatabaseArgs } from "./teleport/database";
+export { TeleportCertAuthority, type TeleportCertAuthorityArgs } from "./teleport/cert-authority";
 export { PROVISIONED_BY, registrarRole } from "./teleport/roles";
-export { TeleportConnection, TeleportDocument } from "./teleport/tctl";
-export { TeleportError, TeleportFailure } from "./teleport/errors";
-export { SettingProblem, SettingsError } from "./settings";
+export type { TeleportConnection, TeleportDocument } from "./teleport/tctl";
+export { TeleportError, type TeleportFailure } from "./teleport/errors";
+export { SettingsError, type SettingProblem } from "./settings";

@@ -19,6 +19,8 @@ const OUR_METADATA = ["name", "description", "labels"];
 
 /** Defaults that the server writes out, by their path below the document. */
 const SERVER_DEFAULTS: Record<string, readonly unknown[]> = { "spec.tls.mode": ["verify-full", 0] };
+/** How it writes an enumeration that nobody set, e.g. `IAM_POLICY_STATUS_UNSPECIFIED`. */
+const UNSPECIFIED = /_UNSPECIFIED$/;
 
 /** What the owner label of a document says. */
 export interface Ownership {
@@ -77,5 +79,6 @@ function prune(value: unknown, path: string): unknown {
     return entries.length > 0 || path === "" ? Object.fromEntries(entries) : undefined;
   }
   if (value === null || value === "" || value === false || value === 0) return undefined;
+  if (typeof value === "string" && UNSPECIFIED.test(value)) return undefined;
   return SERVER_DEFAULTS[path]?.includes(value) ? undefined : value;
 }

@@ -129,7 +129,6 @@ function runTctl(args: string[], input: string, connection: TeleportConnection):
 
 /** What tctl says of a failure, without its colours and its logger's prefixes. */
 export function tctlMessage(output: string): string {
-  // eslint-disable-next-line no-control-regex -- the escape character is what colours begin with
   const plain = output.replace(/\u001b\[[0-9;]*m/g, "");
   const told = plain.slice(Math.max(0, plain.lastIndexOf("ERROR:"))).replace(/^ERROR:\s*/, "");
   return told.trim().replace(/\s*\n\s*/g, "; ") || "it gave no reason";

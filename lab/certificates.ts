@@ -1,0 +1,63 @@
+/** The lab's own certificate authority, and certificates of it for Vault and Teleport. Made with openssl. */
+import { X509Certificate } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { run } from "./command";
+import { NETWORK, PKI, STATE } from "./layout";
+import { writeWhole } from "./private-file";
+
+export interface KeyPair {
+  key: string;
+  certificate: string;
+}
+
+const EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+const SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt";
+
+/** Makes the CA once, and the bundle of it with the CAs that the system trusts. */
+export async function ensureAuthority(): Promise<void> {
+  mkdirSync(STATE.pki, { recursive: true, mode: 0o700 });
+  if (!validFor(PKI.ca, 365)) {
+    await run("openssl", [
+      ...["req", "-x509", ...EC, "-days", "3650", "-subj", "/CN=cnpg-teleport lab CA"],
+      ...["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign"],
+      ...["-keyout", PKI.caKey, "-out", PKI.ca],
+    ]);
+  }
+  writeWhole(PKI.bundle, `${readFileSync(PKI.ca, "utf8")}${readFileSync(SYSTEM_BUNDLE, "utf8")}`, 0o644);
+}
+
+/** A server certificate for the lab's address, renewed here when it has less than a month. */
+export async function ensureServerCertificate(name: string): Promise<KeyPair> {
+  const pair = { key: join(STATE.pki, `${name}.key`), certificate: join(STATE.pki, `${name}.crt`) };
+  if (validFor(pair.certificate, 30) && signedByAuthority(pair.certificate)) return pair;
+  const extensions = join(STATE.pki, `${name}.ext`);
+  const request = join(STATE.pki, `${name}.csr`);
+  const names = `IP:${NETWORK.address},IP:127.0.0.1,DNS:localhost,DNS:${name}.lab`;
+  writeWhole(
+    extensions,
+    `basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth\nsubjectAltName=${names}\n`,
+  );
+  await run("openssl", ["req", ...EC, "-subj", `/CN=${name}.lab`, "-keyout", pair.key, "-out", request]);
+  await run("openssl", [
+    ...["x509", "-req", "-in", request, "-CA", PKI.ca, "-CAkey", PKI.caKey, "-CAcreateserial"],
+    ...["-days", "365", "-extfile", extensions, "-out", pair.certificate],
+  ]);
+  return pair;
+}
+
+/** Whether the first certificate of a file is good for so many more days. */
+export function validFor(file: string, days: number): boolean {
+  const pem = existsSync(file) ? certificateIn(readFileSync(file, "utf8")) : undefined;
+  if (!pem) return false;
+  return new Date(new X509Certificate(pem).validTo).getTime() - Date.now() > days * 86_400_000;
+}
+
+function certificateIn(text: string): string | undefined {
+  return /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/.exec(text)?.[0];
+}
+
+function signedByAuthority(file: string): boolean {
+  const authority = new X509Certificate(readFileSync(PKI.ca));
+  return new X509Certificate(readFileSync(file)).verify(authority.publicKey);
+}

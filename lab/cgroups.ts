@@ -1,0 +1,58 @@
+/** The cgroup below which the lab's kubelet keeps its pods, in every hierarchy that the machine has. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { CLUSTER } from "./layout";
+
+const ROOT = "/sys/fs/cgroup";
+const NEEDED = ["cpu", "cpuset", "memory", "pids"];
+
+export function cgroupVersion(): 1 | 2 {
+  return existsSync(join(ROOT, "cgroup.controllers")) ? 2 : 1;
+}
+
+/** Controllers that a kubelet needs and the machine lacks. */
+export function missingControllers(): string[] {
+  if (cgroupVersion() === 1) return NEEDED.filter((controller) => !existsSync(join(ROOT, controller, "cgroup.procs")));
+  const present = readFileSync(join(ROOT, "cgroup.controllers"), "utf8").trim().split(/\s+/);
+  return NEEDED.filter((controller) => !present.includes(controller));
+}
+
+/** kubelet refuses a root cgroup that does not exist. */
+export function ensureCgroups(): void {
+  if (cgroupVersion() === 2) writeFileSync(join(ROOT, "cgroup.subtree_control"), NEEDED.map((name) => `+${name}`).join(" "));
+  for (const folder of labFolders()) mkdirSync(folder, { recursive: true });
+}
+
+/** Removes the lab's cgroups; the kernel refuses to remove one that still has processes. */
+export function removeCgroups(): void {
+  for (const folder of labFolders()) if (existsSync(folder)) removeTree(folder);
+}
+
+/** The processes of all pods. */
+export function podProcesses(): number[] {
+  const pids = labFolders().flatMap((folder) => (existsSync(folder) ? processesBelow(folder) : []));
+  return [...new Set(pids)];
+}
+
+function processesBelow(folder: string): number[] {
+  const below = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const own = readFileSync(join(folder, "cgroup.procs"), "utf8").split("\n").filter(Boolean).map(Number);
+  return [...own, ...below.flatMap(({ name }) => processesBelow(join(folder, name)))];
+}
+
+function labFolders(): string[] {
+  if (cgroupVersion() === 2) return [join(ROOT, CLUSTER.cgroup)];
+  const hierarchies = readdirSync(ROOT).filter((name) => existsSync(join(ROOT, name, "cgroup.procs")));
+  return hierarchies.map((name) => join(ROOT, name, CLUSTER.cgroup));
+}
+
+function removeTree(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.isDirectory()) removeTree(join(folder, entry.name));
+  }
+  try {
+    rmdirSync(folder);
+  } catch {
+    // still in use: `down` reports the processes that are left
+  }
+}

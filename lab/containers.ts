@@ -1,0 +1,82 @@
+/** The container runtime: containerd, the lab's images in it, and ending what runs in it. */
+import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { podProcesses } from "./cgroups";
+import { run, succeeds } from "./command";
+import { ensureDaemon, waitUntilServes } from "./daemon";
+import { IMAGES, importImages } from "./images";
+import { containerdConfiguration } from "./kubernetes-configuration";
+import { RUN, STATE } from "./layout";
+import { NAMESPACES, networkOf, processesInside } from "./network";
+import { writeWhole } from "./private-file";
+import { waitFor } from "./wait";
+
+const configurationFile = join(STATE.kubernetes, "containerd.toml");
+/** Lies in containerd's own state: whoever removes that removes the images and this. */
+const imported = join(STATE.containerd, "imported-images");
+
+export function ctr(args: string[], limit = 60_000): Promise<string> {
+  return run("ctr", ["--address", RUN.containerdSocket, "--namespace", "k8s.io", ...args], { limit });
+}
+
+/** Starts containerd and gives it the images of the folder `images`, unless it has them. */
+export async function ensureContainerd(images: string): Promise<void> {
+  const configuration = containerdConfiguration(IMAGES.pause);
+  writeWhole(configurationFile, configuration);
+  await ensureDaemon({ name: "containerd", command: ["containerd", "--config", configurationFile], configuration });
+  await waitUntilServes("containerd", () => succeeds("ctr", ["--address", RUN.containerdSocket, "version"]));
+  if (existsSync(imported) && readFileSync(imported, "utf8") === images) return;
+  await importImages(images, RUN.containerdSocket);
+  writeFileSync(imported, images);
+}
+
+/** Ends every container of the lab with its shim, whether containerd still answers or not. */
+export async function endContainers(): Promise<void> {
+  const networks = new Set(podProcesses().map(networkOf));
+  if (await succeeds("ctr", ["--address", RUN.containerdSocket, "--timeout", "2s", "version"])) await endTasks();
+  for (const pid of [...podProcesses(), ...shims()]) kill(pid);
+  await waitFor("all containers have ended", async () => podProcesses().length + shims().length === 0, { limit: 20 });
+  // The handles of pods' network namespaces; those of other runtimes on the machine are left alone.
+  for (const name of existsSync(NAMESPACES) ? readdirSync(NAMESPACES) : []) {
+    const handle = join(NAMESPACES, name);
+    if (!name.startsWith("cni-") || !networks.has(`net:[${statSync(handle).ino}]`)) continue;
+    await run("umount", ["--lazy", handle]).catch(() => "");
+    rmSync(handle, { force: true });
+  }
+}
+
+async function endTasks(): Promise<void> {
+  const listed = async () => (await ctr(["tasks", "list", "--quiet"])).split("\n").filter(Boolean);
+  await Promise.all((await listed()).map((task) => ctr(["tasks", "kill", "--signal", "SIGKILL", task]).catch(() => "")));
+  for (let round = 0; round < 20; round++) {
+    const tasks = await listed();
+    if (tasks.length === 0) return;
+    await Promise.all(tasks.map((task) => ctr(["tasks", "delete", "--force", task]).catch(() => "")));
+    await sleep(100);
+  }
+}
+
+/** Shims of this containerd: told by its socket in their arguments. */
+function shims(): number[] {
+  return processesInside().filter((pid) => {
+    const [command, ...args] = commandLine(pid);
+    return basename(command ?? "").startsWith("containerd-shim") && args.includes(RUN.containerdSocket);
+  });
+}
+
+function commandLine(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  } catch {
+    return [];
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // it ended in between
+  }
+}

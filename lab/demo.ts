@@ -1,0 +1,214 @@
+/**
+ * `npm run demo`: the main job, done for real. Brings the lab up and, inside it, deploys a database, logs in to it
+ * through Teleport as a reader and as a writer, destroys it, and shows that Teleport has forgotten it. Every step
+ * is checked; the exit code is 0 only if all held. `--keep` leaves stack and lab for playing.
+ */
+import { spawn } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { PostgresClusterOutputs } from "../components";
+import { parseDocuments } from "../components/teleport/tctl";
+import { Login, sqlThroughTeleport } from "./login";
+import { must, PROJECT, run } from "./stack";
+
+const STACK = ["--stack", "dev", "--non-interactive", "--color=never"];
+const KEEP = process.argv.includes("--keep");
+/** Set for the part that runs inside the lab. */
+const INSIDE = "--inside";
+
+async function main(): Promise<void> {
+  if (process.argv.includes(INSIDE)) return demonstrate();
+  const lab = (...args: string[]) => ["run", "--silent", "lab", "--", ...args];
+  const wasUp = (await inherit("npm", lab("status"), "ignore")) === 0;
+  if ((await inherit("npm", lab("up"))) !== 0) throw new Error("the lab did not come up; see above");
+  const self = ["node", "-r", "ts-node/register/transpile-only", __filename, INSIDE, ...(KEEP ? ["--keep"] : [])];
+  const code = await inherit("npm", lab("exec", ...self));
+  if (KEEP) {
+    say(
+      "The stack `dev` and the lab are still up. Play: npm run lab -- shell. End: npm run lab -- exec pulumi destroy --stack dev; npm run lab -- down",
+    );
+  } else if (!wasUp) {
+    await inherit("npm", lab("down"));
+  }
+  process.exitCode = code;
+}
+
+async function demonstrate(): Promise<void> {
+  const started = Date.now();
+  const lab = process.env.CNPG_TELEPORT_LAB ?? "";
+  const proxy = process.env.TELEPORT_PROXY ?? "";
+  mkdirSync(join(lab, "pulumi"), { recursive: true });
+
+  await step("Select the stack `dev`, whose configuration is Pulumi.dev.yaml", async () => {
+    await must("pulumi", ["stack", "select", "--create", "dev", "--non-interactive"]);
+  });
+
+  await step("pulumi up: a two-instance Cluster with certificates from Vault PKI, registered in Teleport", async () => {
+    await must("pulumi", ["up", "--yes", "--skip-preview", ...STACK], { echo: true });
+  });
+
+  const { databases } = JSON.parse(await must("pulumi", ["stack", "output", "--json", ...STACK])) as {
+    databases: Record<string, PostgresClusterOutputs>;
+  };
+  const orders = databases.orders;
+  check(orders, "the stack has the output databases.orders");
+  const [primary = "", standby = ""] = orders.teleportDatabases;
+
+  await step("The Cluster is ready", async () => {
+    const columns =
+      "-o=custom-columns=NAME:.metadata.name,READY:.status.readyInstances,PRIMARY:.status.currentPrimary,STATUS:.status.phase";
+    show(await must("kubectl", ["-n", orders.namespace, "get", "cluster", orders.cluster, columns]));
+    const ready = await must("kubectl", [
+      "-n",
+      orders.namespace,
+      "get",
+      "cluster",
+      orders.cluster,
+      "-o=jsonpath={.status.readyInstances}",
+    ]);
+    check(ready === "2", "two instances are ready");
+  });
+
+  await step("Teleport lists primary and standby", async () => {
+    const names = await registered();
+    names.forEach((name) => show(`  db/${name}`));
+    check(names.includes(primary) && names.includes(standby), `Teleport shows ${primary} and ${standby}`);
+  });
+
+  const as = (person: "reader" | "writer", teleportDatabase: string): Login => ({
+    identity: join(lab, "teleport", `${person}.identity`),
+    proxy,
+    teleportDatabase,
+    user: person === "reader" ? "teleport_user_read" : "teleport_user_write",
+    database: orders.database,
+  });
+  const query = async (login: Login, sql: string) => {
+    show(`  ${login.user} at ${login.teleportDatabase}: ${sql}`);
+    const result = await sqlThroughTeleport(login, sql);
+    show(result.output.trim().replace(/^/gm, "    "));
+    return result;
+  };
+
+  await step("The owner makes a table, as an application would", async () => {
+    const pod = await must("kubectl", [
+      "-n",
+      orders.namespace,
+      "get",
+      "cluster",
+      orders.cluster,
+      "-o=jsonpath={.status.currentPrimary}",
+    ]);
+    const sql = `SET ROLE ${orders.owner}; CREATE TABLE IF NOT EXISTS items (name text); INSERT INTO items VALUES ('first')`;
+    await must("kubectl", [
+      "-n",
+      orders.namespace,
+      "exec",
+      pod,
+      "-c",
+      "postgres",
+      "--",
+      "psql",
+      "-qd",
+      orders.database,
+      "-c",
+      sql,
+    ]);
+  });
+
+  await step("A reader logs in through Teleport: SELECT works, INSERT is denied", async () => {
+    const select = await query(as("reader", primary), "SELECT current_user, name FROM items LIMIT 1");
+    check(select.stdout.trim() === "teleport_user_read|first", "the reader sees the row");
+    const insert = await query(as("reader", primary), "INSERT INTO items VALUES ('no')");
+    check(/permission denied/.test(insert.output), "the reader's INSERT is denied");
+    const standing = await query(as("reader", standby), "SELECT pg_is_in_recovery(), name FROM items LIMIT 1");
+    check(standing.stdout.trim() === "t|first", "the reader reads from the standby");
+  });
+
+  await step("A writer logs in through Teleport: INSERT works", async () => {
+    const insert = await query(
+      as("writer", primary),
+      "INSERT INTO items VALUES ('second') RETURNING current_user, name",
+    );
+    check(insert.stdout.includes("teleport_user_write|second"), "the writer's INSERT works");
+  });
+
+  await step("The session is TLS with a short-lived client certificate of the user's name", async () => {
+    const sql = "SELECT ssl, version, client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    check(
+      /^t\|TLS.*CN=teleport_user_read/.test((await query(as("reader", primary), sql)).stdout),
+      "TLS with CN=teleport_user_read",
+    );
+    const database = (await documents()).find(({ metadata }) => metadata.name === primary);
+    const mode = (database?.spec.tls as { mode?: unknown } | undefined)?.mode;
+    check(mode === 0 || mode === "verify-full", "Teleport verifies the database's certificate in full (verify-full)");
+  });
+
+  if (KEEP) {
+    show(`\nTo connect by hand, in \`npm run lab -- shell\`:`);
+    orders.connectCommands.forEach((command) => show(`  ${command}`));
+    return finish(started);
+  }
+
+  await step("pulumi destroy", async () => {
+    await must("pulumi", ["destroy", "--yes", "--skip-preview", ...STACK], { echo: true });
+  });
+
+  await step("Teleport lists nothing of it, and the namespace is gone", async () => {
+    const left = (await registered()).filter((name) => name === primary || name === standby);
+    check(left.length === 0, `neither ${primary} nor ${standby} is left in Teleport`);
+    const namespace = await must("kubectl", ["get", "namespace", orders.namespace, "--ignore-not-found"]);
+    check(namespace === "", `the namespace ${orders.namespace} is gone`);
+    await run("pulumi", ["stack", "rm", "dev", "--yes", "--preserve-config", "--non-interactive"]);
+  });
+  finish(started);
+
+  async function documents() {
+    const admin = join(lab, "teleport", "admin.identity");
+    return parseDocuments(
+      await must("tctl", ["get", "db", "--format=json", `--auth-server=${proxy}`, `--identity=${admin}`]),
+    );
+  }
+
+  async function registered(): Promise<string[]> {
+    return (await documents()).map(({ metadata }) => metadata.name);
+  }
+}
+
+function finish(started: number): void {
+  say(`All steps held, in ${Math.round((Date.now() - started) / 1000)} s.`);
+}
+
+let steps = 0;
+
+async function step(title: string, does: () => Promise<void>): Promise<void> {
+  const started = Date.now();
+  say(`${++steps}. ${title}`);
+  await does();
+  show(`  done in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+}
+
+function check(holds: unknown, what: string): asserts holds {
+  if (!holds) throw new Error(`This did not hold: ${what}`);
+  show(`  ✓ ${what}`);
+}
+
+function say(text: string): void {
+  console.log(`\n${text}`);
+}
+
+function show(text: string): void {
+  console.log(text);
+}
+
+function inherit(program: string, args: string[], output: "inherit" | "ignore" = "inherit"): Promise<number> {
+  return new Promise((done, reject) => {
+    const child = spawn(program, args, { cwd: PROJECT, stdio: ["inherit", output, output] });
+    child.on("error", reject);
+    child.on("close", (code) => done(code ?? 1));
+  });
+}
+
+main().catch((error: unknown) => {
+  console.error(`\n${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,71 @@
+/** The layers of the container images: a root file system of Debian with PostgreSQL, and layers of single files. */
+import { copyFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { run } from "./command";
+import { VERSIONS } from "./versions";
+
+const MIRROR = process.env.DEBIAN_MIRROR || "http://deb.debian.org/debian";
+
+/** What no container needs: more than half of the size. */
+const LEFT_OUT = [
+  "./usr/share/doc",
+  "./usr/share/man",
+  "./usr/share/locale",
+  "./usr/share/info",
+  "./usr/share/i18n",
+  "./usr/lib/llvm-*",
+  "./usr/lib/x86_64-linux-gnu/libLLVM*",
+  "./usr/lib/x86_64-linux-gnu/libz3*",
+  "./usr/lib/postgresql/*/lib/bitcode",
+  "./var/lib/apt",
+  "./var/cache",
+  "./var/log",
+  "./proc",
+  "./sys",
+  "./dev",
+];
+
+/** Debian with PostgreSQL and PgBouncer, and the versions that Debian has of them. */
+export async function makeBaseLayer(work: string): Promise<{ file: string; postgresql: string; pgbouncer: string }> {
+  const root = join(work, "root");
+  const file = join(work, "base.tar");
+  const server = `postgresql-${VERSIONS.postgresqlMajor}`;
+  const include = `--include=${server},pgbouncer,ca-certificates,locales`;
+  const log = join(work, "debootstrap.log");
+  // In a mount namespace of its own: what debootstrap mounts is gone with it, however it ends.
+  await run(
+    "unshare",
+    ["--mount", "debootstrap", "--variant=minbase", include, VERSIONS.debian, root, MIRROR],
+    { log, limit: 1_800_000 },
+  );
+  const version = async (name: string) => {
+    const printed = await run("chroot", [root, "dpkg-query", "-W", "-f", "${Version}", name]);
+    return /^[0-9.]+/.exec(printed)?.[0] ?? VERSIONS.postgresqlMajor;
+  };
+  const [postgresql, pgbouncer] = [await version(server), await version("pgbouncer")];
+  // A second locale besides C.UTF-8, for clusters whose initdb names one.
+  await run("chroot", [root, "localedef", "--no-archive", "-i", "en_US", "-f", "UTF-8", "en_US.UTF-8"]);
+  // CloudNativePG runs PostgreSQL as user 26, and PostgreSQL wants to know that user's name.
+  const passwd = join(root, "etc/passwd");
+  writeFileSync(passwd, readFileSync(passwd, "utf8").replace(/^postgres:x:\d+:\d+:/m, "postgres:x:26:26:"));
+  await run("tar", ["-C", root, ...LEFT_OUT.map((path) => `--exclude=${path}`), "-cf", file, "."], { limit: 300_000 });
+  rmSync(root, { recursive: true });
+  return { file, postgresql, pgbouncer };
+}
+
+/** A layer of a few files: copies, and links to others of them. */
+export async function makeLayer(
+  file: string,
+  content: Record<string, { copyOf: string } | { linkTo: string }>,
+): Promise<string> {
+  const root = `${file}.root`;
+  for (const [path, source] of Object.entries(content)) {
+    const target = join(root, path);
+    mkdirSync(dirname(target), { recursive: true });
+    if ("copyOf" in source) copyFileSync(source.copyOf, target);
+    else symlinkSync(source.linkTo, target);
+  }
+  await run("tar", ["-C", root, "--owner=0", "--group=0", "-cf", file, "."]);
+  rmSync(root, { recursive: true });
+  return file;
+}

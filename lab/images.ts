@@ -1,0 +1,141 @@
+/**
+ * The container images, made on the spot: one layer with Debian, PostgreSQL and PgBouncer, and small ones with the
+ * operator and with Teleport. Kept in the cache as an unpacked `docker save` archive, by a hash of all that goes in.
+ */
+import { createHash } from "node:crypto";
+import { createReadStream, existsSync, linkSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { run } from "./command";
+import { makeBaseLayer, makeLayer } from "./image-layers";
+import { CACHE } from "./layout";
+import { withLock } from "./lock";
+import { say, step } from "./progress";
+import { Tools } from "./tools";
+import { VERSIONS } from "./versions";
+
+const REPOSITORY = "lab.local";
+
+/** Names under which the cluster knows the images. */
+export const IMAGES = {
+  postgresql: `${REPOSITORY}/postgresql:${VERSIONS.postgresqlMajor}`,
+  pgbouncer: `${REPOSITORY}/pgbouncer:1`,
+  operator: `${REPOSITORY}/cnpg:${VERSIONS.cnpg}`,
+  teleport: `${REPOSITORY}/teleport:${VERSIONS.teleport}`,
+  pause: `${REPOSITORY}/pause:1`,
+};
+
+/** To be raised with every change of how the images are made. */
+const RECIPE = 1;
+
+interface Image {
+  tags: string[];
+  layers: Layer[];
+  config: { User: string; Entrypoint?: string[]; Cmd?: string[] };
+}
+
+interface Layer {
+  digest: string;
+  file: string;
+}
+
+export function imagesFolder(tools: Tools): string {
+  const parts = [RECIPE, VERSIONS.debian, VERSIONS.postgresqlMajor, IMAGES];
+  const binaries = ["manager", "teleport", "tbot"].map((name) => tools.binaries[name]);
+  const hash = createHash("sha256").update(JSON.stringify([parts, binaries])).digest("hex").slice(0, 12);
+  return join(CACHE.images, hash);
+}
+
+/** Makes the images, unless the cache has them. Returns their folder. */
+export async function ensureImages(tools: Tools): Promise<string> {
+  const folder = imagesFolder(tools);
+  if (!existsSync(folder)) {
+    const make = () => step("making the container images", () => makeImages(tools, folder), { announce: true });
+    await withLock(CACHE.lock, make, (holder) => say(`  …    the images are being made by ${holder}: waiting`));
+  }
+  return folder;
+}
+
+async function makeImages(tools: Tools, folder: string): Promise<void> {
+  if (existsSync(folder)) return; // the holder of the lock made them
+  mkdirSync(CACHE.images, { recursive: true });
+  for (const name of readdirSync(CACHE.images)) {
+    if (name.startsWith(".making-")) rmSync(join(CACHE.images, name), { recursive: true, force: true });
+  }
+  const work = join(CACHE.images, `.making-${process.pid}`);
+  mkdirSync(work, { recursive: true });
+  const binary = (name: string) => tools.binaries[name] ?? "";
+  const { file: base, postgresql, pgbouncer } = await makeBaseLayer(work);
+  const operator = await makeLayer(join(work, "operator.tar"), {
+    "operator/manager_amd64": { copyOf: binary("manager") },
+    manager: { linkTo: "operator/manager_amd64" },
+  });
+  const teleport = await makeLayer(join(work, "teleport.tar"), {
+    "usr/local/bin/teleport": { copyOf: binary("teleport") },
+    "usr/local/bin/tbot": { copyOf: binary("tbot") },
+  });
+  const [baseLayer, operatorLayer, teleportLayer] = await Promise.all([base, operator, teleport].map(layer));
+  const on = (...layers: (Layer | undefined)[]) => [baseLayer, ...layers].flatMap((one) => one ?? []);
+  await writeArchive(join(work, "archive"), [
+    {
+      tags: [IMAGES.postgresql, `${REPOSITORY}/postgresql:${postgresql}`],
+      layers: on(),
+      config: { User: "26:26", Cmd: ["/bin/sh"] },
+    },
+    {
+      tags: [IMAGES.pgbouncer, `${REPOSITORY}/pgbouncer:${pgbouncer}`],
+      layers: on(),
+      config: { User: "998:996", Cmd: ["/usr/bin/pgbouncer"] },
+    },
+    { tags: [IMAGES.operator], layers: on(operatorLayer), config: { User: "65532:65532", Entrypoint: ["/manager"] } },
+    { tags: [IMAGES.teleport], layers: on(teleportLayer), config: { User: "0:0", Entrypoint: ["/usr/local/bin/teleport"] } },
+    { tags: [IMAGES.pause], layers: on(), config: { User: "65535:65535", Entrypoint: ["/bin/sleep", "infinity"] } },
+  ]);
+  renameSync(join(work, "archive"), folder);
+  rmSync(work, { recursive: true });
+}
+
+/** Writes what `docker save` would: manifest.json, a configuration for each image, a folder for each layer. */
+async function writeArchive(folder: string, images: Image[]): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  const manifest = images.map(({ tags, layers, config }) => {
+    for (const { digest, file } of layers) {
+      const target = join(folder, digest, "layer.tar");
+      mkdirSync(dirname(target), { recursive: true });
+      if (!existsSync(target)) linkSync(file, target);
+    }
+    const configuration = JSON.stringify(imageConfiguration(layers, config));
+    const name = `${createHash("sha256").update(configuration).digest("hex")}.json`;
+    writeFileSync(join(folder, name), configuration);
+    return { Config: name, RepoTags: tags, Layers: layers.map(({ digest }) => `${digest}/layer.tar`) };
+  });
+  writeFileSync(join(folder, "manifest.json"), JSON.stringify(manifest));
+}
+
+function imageConfiguration(layers: Layer[], config: Image["config"]): object {
+  const path = `/usr/lib/postgresql/${VERSIONS.postgresqlMajor}/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+  return {
+    architecture: "amd64",
+    os: "linux",
+    created: "2026-01-01T00:00:00Z",
+    config: { ...config, WorkingDir: "/", Env: [`PATH=${path}`, "LANG=C.UTF-8"] },
+    rootfs: { type: "layers", diff_ids: layers.map(({ digest }) => `sha256:${digest}`) },
+  };
+}
+
+async function layer(file: string): Promise<Layer> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  return { digest: hash.digest("hex"), file };
+}
+
+/** Hands the archive to containerd. */
+export async function importImages(folder: string, socket: string): Promise<void> {
+  const script = 'tar -C "$1" -cf - . | ctr --address "$2" --namespace k8s.io images import -';
+  await run("sh", ["-c", script, "import", folder, socket], { limit: 300_000 });
+}
+
+/** All names under which the images of a folder are imported. */
+export function imageNames(folder: string): string[] {
+  const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as { RepoTags: string[] }[];
+  return manifest.flatMap(({ RepoTags }) => RepoTags);
+}

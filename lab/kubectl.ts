@@ -1,0 +1,26 @@
+/** kubectl, as the lab's administrator, in the lab's network. */
+import { CommandOptions, runInside } from "./command";
+import { CLUSTER, STATE } from "./layout";
+import { tool } from "./tools";
+
+export function kubectl(args: string[], options: CommandOptions = {}): Promise<string> {
+  // HOME: kubectl keeps a cache of the API's resources there
+  const env = { ...process.env, HOME: STATE.root, KUBECONFIG: CLUSTER.kubeconfig };
+  return runInside(tool("kubectl"), ["--request-timeout=30s", ...args], { env, ...options });
+}
+
+interface PodStatus {
+  conditions?: { type: string; status: string }[];
+  containerStatuses?: { state?: { running?: { startedAt: string } } }[];
+}
+
+/** Whether a pod is ready whose containers were started after `since`: older states may be of before a restart. */
+export async function podReady(namespace: string, selector: string, since: Date): Promise<boolean> {
+  const printed = await kubectl(["-n", namespace, "get", "pods", "-l", selector, "-o", "json"]);
+  const pods = (JSON.parse(printed) as { items: { status: PodStatus }[] }).items;
+  return pods.some(({ status }) => {
+    const ready = status.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True");
+    const started = status.containerStatuses?.map(({ state }) => new Date(state?.running?.startedAt ?? 0).getTime()) ?? [];
+    return ready && started.length > 0 && started.every((time) => time >= since.getTime() - 1000);
+  });
+}

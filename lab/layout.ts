@@ -1,0 +1,98 @@
+/** Where everything of the lab lies: paths and addresses, and nothing else. Pure. */
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "cnpg-teleport");
+const state = join(process.env.XDG_STATE_HOME || join(homedir(), ".local", "state"), "cnpg-teleport", "lab");
+/** Sockets and what must not outlive a reboot. The same for every user: there is one lab on a machine. */
+const run = "/run/cnpg-teleport-lab";
+
+export const PROJECT = join(__dirname, "..");
+
+export const CACHE = {
+  root: cache,
+  tools: join(cache, "tools"),
+  /** Go's own caches, only while tools are built. */
+  go: join(cache, "go"),
+  goBuild: join(cache, "go", "build"),
+  goModules: join(cache, "go", "mod"),
+  images: join(cache, "images"),
+  logs: join(cache, "logs"),
+  lock: join(cache, "lock"),
+};
+
+export const STATE = {
+  root: state,
+  logs: join(state, "logs"),
+  pids: join(state, "pids"),
+  pki: join(state, "pki"),
+  etcd: join(state, "etcd"),
+  containerd: join(state, "containerd"),
+  kubelet: join(state, "kubelet"),
+  kubernetes: join(state, "kubernetes"),
+  volumes: join(state, "volumes"),
+  vault: join(state, "vault"),
+  teleport: join(state, "teleport"),
+  pulumi: join(state, "pulumi"),
+  bin: join(state, "bin"),
+  lock: join(state, "lock"),
+};
+
+export const RUN = {
+  root: run,
+  owner: join(run, "owner.json"),
+  containerdSocket: join(run, "containerd.sock"),
+  containerdState: join(run, "containerd"),
+  podAddresses: join(run, "ipam"),
+  vaultSocket: join(run, "vault.sock"),
+};
+
+export const NETWORK = {
+  namespace: "cnpg-teleport",
+  handle: "/run/netns/cnpg-teleport",
+  /** The one address of the lab: node, API server, DNS, Vault and Teleport. */
+  address: "10.200.0.1",
+  services: "10.96.0.0/16",
+  pods: "10.244.0.0/24",
+  /** What `ip netns exec` puts over /etc/resolv.conf. */
+  resolver: "/etc/netns/cnpg-teleport/resolv.conf",
+};
+
+export const CLUSTER = {
+  domain: "cluster.local",
+  node: "lab",
+  kubeconfig: join(STATE.kubernetes, "kubeconfig"),
+  /** Hard-coded in kube-controller-manager; a link to STATE.volumes. */
+  hostPathVolumes: "/tmp/hostpath_pv",
+  /** Parent of the pods' cgroups, so that another kubelet on the machine and this one leave each other alone. */
+  cgroup: "cnpg-teleport-lab",
+};
+
+/** Certificate authority of the lab's own servers (Vault, Teleport), and a bundle of it with the system's. */
+export const PKI = {
+  caKey: join(STATE.pki, "ca.key"),
+  ca: join(STATE.pki, "ca.crt"),
+  bundle: join(STATE.pki, "bundle.crt"),
+};
+
+export const VAULT = {
+  address: `https://${NETWORK.address}:8200`,
+  rootToken: join(STATE.vault, "root-token"),
+  unsealKey: join(STATE.vault, "unseal-key"),
+  roleId: join(STATE.vault, "role-id"),
+  secretId: join(STATE.vault, "secret-id"),
+};
+
+export const TELEPORT = {
+  proxy: `${NETWORK.address}:3080`,
+  auth: `${NETWORK.address}:3025`,
+  configuration: join(STATE.teleport, "teleport.yaml"),
+  joinToken: join(STATE.teleport, "join-token"),
+  identity: (user: string) => join(STATE.teleport, `${user}.identity`),
+};
+
+export const PULUMI = {
+  home: join(STATE.pulumi, "home"),
+  backend: join(STATE.pulumi, "backend"),
+  passphrase: join(STATE.pulumi, "passphrase"),
+};

@@ -1,0 +1,172 @@
+/** What the lab runs, in which version and from which Go module: the one place where versions stand. */
+
+export const VERSIONS = {
+  go: "1.26",
+  node: "20.19",
+  pulumi: "3.220.0",
+  pulumiLanguageNodejs: "3.68.0",
+  pulumiKubernetes: "4.34.2",
+  pulumiTls: "5.6.1",
+  pulumiVault: "7.8.0",
+  kubernetes: "1.34.4",
+  etcd: "3.7.3",
+  coredns: "1.15.0",
+  cnpg: "1.30.0",
+  vault: "1.21.0",
+  teleport: "13.3.8",
+  postgresqlMajor: "17",
+  debian: "trixie",
+} as const;
+
+/** One executable of a tool. */
+export interface Binary {
+  name: string;
+  /** Go package, or a folder of lab/tools/<tool>. */
+  from: string;
+  /** What goes to the linker besides "-s -w". */
+  stamp?: string;
+  /** How an executable on the PATH proves that it is this version. Absent: it is always built. */
+  probe?: { args: string[]; expect: string };
+}
+
+/** Executables that one go.mod builds. */
+export interface Tool {
+  name: string;
+  version: string;
+  /** Folder in lab/tools; default: the name. */
+  folder?: string;
+  binaries: Binary[];
+  /** Files kept from modules: name in the tool's share folder, module, path in the module. */
+  files?: { name: string; module: string; path: string; executable?: boolean }[];
+  /** Files put beside the own main before it is built, from modules; `version` is set in JSON that has one. */
+  embeds?: { name: string; module: string; path: string; version?: string }[];
+}
+
+const KUBERNETES_STAMP = [
+  `-X k8s.io/component-base/version.gitVersion=v${VERSIONS.kubernetes}`,
+  `-X k8s.io/component-base/version.gitMajor=${VERSIONS.kubernetes.split(".")[0]}`,
+  `-X k8s.io/component-base/version.gitMinor=${VERSIONS.kubernetes.split(".")[1]}`,
+  `-X k8s.io/client-go/pkg/version.gitVersion=v${VERSIONS.kubernetes}`,
+].join(" ");
+
+function kubernetesBinary(name: string, probe = ["--version"]): Binary {
+  const expect = `v${VERSIONS.kubernetes}`;
+  return { name, from: `k8s.io/kubernetes/cmd/${name}`, stamp: KUBERNETES_STAMP, probe: { args: probe, expect } };
+}
+
+function pulumiPlugin(name: string, version: string, from: string): Binary {
+  return { name: `pulumi-resource-${name}`, from, stamp: `-X main.version=${version}` };
+}
+
+const teleportProbe = { args: ["version"], expect: `v${VERSIONS.teleport}` };
+
+/** In the order in which they are built: what shares packages stands together. */
+export const TOOLS: Tool[] = [
+  {
+    name: "pulumi",
+    version: VERSIONS.pulumi,
+    binaries: [
+      {
+        name: "pulumi",
+        from: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+        stamp: `-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v${VERSIONS.pulumi}`,
+        probe: { args: ["version"], expect: `v${VERSIONS.pulumi}` },
+      },
+    ],
+  },
+  {
+    name: "pulumi-language-nodejs",
+    version: VERSIONS.pulumiLanguageNodejs,
+    binaries: [
+      { name: "pulumi-language-nodejs", from: "github.com/pulumi/pulumi/sdk/v3/nodejs/cmd/pulumi-language-nodejs" },
+    ],
+    files: [
+      {
+        name: "pulumi-resource-pulumi-nodejs",
+        module: "github.com/pulumi/pulumi/sdk/v3",
+        path: "nodejs/dist/pulumi-resource-pulumi-nodejs",
+        executable: true,
+      },
+    ],
+  },
+  {
+    name: "pulumi-resource-tls",
+    version: VERSIONS.pulumiTls,
+    folder: "pulumi-resource-bridged",
+    binaries: [pulumiPlugin("tls", VERSIONS.pulumiTls, "./tls")],
+  },
+  {
+    name: "pulumi-resource-vault",
+    version: VERSIONS.pulumiVault,
+    folder: "pulumi-resource-bridged",
+    binaries: [pulumiPlugin("vault", VERSIONS.pulumiVault, "./vault")],
+  },
+  {
+    name: "pulumi-resource-kubernetes",
+    version: VERSIONS.pulumiKubernetes,
+    binaries: [pulumiPlugin("kubernetes", VERSIONS.pulumiKubernetes, ".")],
+    embeds: ["schema.json", "terraform-mapping.json"].map((name) => ({
+      name,
+      module: "github.com/pulumi/pulumi-kubernetes/provider/v4",
+      path: `cmd/pulumi-resource-kubernetes/${name}`,
+      ...(name === "schema.json" && { version: VERSIONS.pulumiKubernetes }),
+    })),
+  },
+  {
+    name: "teleport",
+    version: VERSIONS.teleport,
+    binaries: [
+      { name: "tctl", from: "github.com/gravitational/teleport/tool/tctl", probe: teleportProbe },
+      { name: "tsh", from: "github.com/gravitational/teleport/tool/tsh", probe: teleportProbe },
+      { name: "tbot", from: "github.com/gravitational/teleport/tool/tbot" },
+      { name: "teleport", from: ".", stamp: "-checklinkname=0" }, // its parquet library links to a runtime function
+    ],
+  },
+  {
+    name: "kubernetes",
+    version: VERSIONS.kubernetes,
+    binaries: [
+      kubernetesBinary("kube-apiserver"),
+      kubernetesBinary("kube-controller-manager"),
+      kubernetesBinary("kube-scheduler"),
+      kubernetesBinary("kubelet"),
+      kubernetesBinary("kube-proxy"),
+      kubernetesBinary("kubectl", ["version", "--client"]),
+    ],
+  },
+  {
+    name: "etcd",
+    version: VERSIONS.etcd,
+    binaries: [
+      {
+        name: "etcd",
+        from: "go.etcd.io/etcd/server/v3",
+        probe: { args: ["--version"], expect: `etcd Version: ${VERSIONS.etcd}` },
+      },
+    ],
+  },
+  {
+    name: "cnpg",
+    version: VERSIONS.cnpg,
+    binaries: [{ name: "manager", from: "github.com/cloudnative-pg/cloudnative-pg/cmd/manager" }],
+    files: [
+      {
+        name: "operator.yaml",
+        module: "github.com/cloudnative-pg/cloudnative-pg",
+        path: `releases/cnpg-${VERSIONS.cnpg}.yaml`,
+      },
+    ],
+  },
+  { name: "coredns", version: VERSIONS.coredns, binaries: [{ name: "coredns", from: "." }] },
+  {
+    name: "vault",
+    version: VERSIONS.vault,
+    binaries: [
+      {
+        name: "vault",
+        from: "github.com/hashicorp/vault",
+        probe: { args: ["version"], expect: `Vault v${VERSIONS.vault}` },
+      },
+    ],
+  },
+];

@@ -1,0 +1,92 @@
+/** What the lab tests share: the lab's Teleport as its administrator, its people, and configurations of databases. */
+import { strict as assert } from "node:assert";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseDocuments, TeleportDocument } from "../../components/teleport/tctl";
+import { Login } from "../../lab/login";
+import { must, run, StackConfig } from "../../lab/stack";
+
+const LAB = process.env.CNPG_TELEPORT_LAB ?? "";
+assert.ok(
+  LAB,
+  "run the lab tests by `npm test`, or by `npm run lab -- exec npx mocha --config test/lab/.mocharc.yaml`",
+);
+
+export const PROXY = process.env.TELEPORT_PROXY ?? "";
+
+/** Identity files that the lab made. */
+export const identities = {
+  admin: join(LAB, "teleport", "admin.identity"),
+  registrar: join(LAB, "teleport", "registrar.identity"),
+  reader: join(LAB, "teleport", "reader.identity"),
+  writer: join(LAB, "teleport", "writer.identity"),
+};
+
+/** `tctl` as the lab's administrator. */
+export const teleport = {
+  tctl: (args: string[], input?: string): Promise<string> =>
+    must("tctl", [...args, `--auth-server=${PROXY}`, `--identity=${identities.admin}`], { input }),
+
+  async databases(): Promise<TeleportDocument[]> {
+    return parseDocuments(await teleport.tctl(["get", "db", "--format=json"]));
+  },
+
+  async database(name: string): Promise<TeleportDocument | undefined> {
+    return (await teleport.databases()).find(({ metadata }) => metadata.name === name);
+  },
+
+  async put(document: TeleportDocument): Promise<void> {
+    await teleport.tctl(["create", "--force"], JSON.stringify(document));
+  },
+
+  async remove(name: string): Promise<void> {
+    await run("tctl", ["rm", `db/${name}`, `--auth-server=${PROXY}`, `--identity=${identities.admin}`]);
+  },
+};
+
+/** Waits until a condition holds; fails, saying what was waited for. */
+export async function eventually(what: string, holds: () => Promise<boolean>, limit = 30_000): Promise<void> {
+  const deadline = Date.now() + limit;
+  while (!(await holds())) {
+    assert.ok(Date.now() < deadline, `waited ${limit / 1000} s for this: ${what}`);
+    await sleep(300);
+  }
+}
+
+/** Reads of Teleport lag behind writes; long enough for both to agree. */
+export const CACHE_LAG = 2_500;
+
+export function kubectl(...args: string[]): Promise<string> {
+  return must("kubectl", args);
+}
+
+export function loginAs(person: "reader" | "writer", teleportDatabase: string, database: string): Login {
+  const user = person === "reader" ? "teleport_user_read" : "teleport_user_write";
+  return { identity: identities[person], proxy: PROXY, teleportDatabase, user, database };
+}
+
+export const vaultIssuer = {
+  type: "vault",
+  server: { mount: "pki_int", role: "postgres-server" },
+  client: { mount: "pki_int", role: "postgres-client" },
+};
+
+/** A configuration of one small database; `settings` go over it. */
+export function oneDatabase(name: string, settings: Record<string, unknown> = {}): StackConfig {
+  return {
+    vault: { auth: { method: "approle" } },
+    databases: {
+      [name]: {
+        image: "lab.local/postgresql:17",
+        instances: 1,
+        storage: { size: "1Gi" },
+        resources: { requests: { cpu: "50m", memory: "128Mi" } },
+        parameters: { shared_buffers: "32MB", max_connections: "50" },
+        issuer: { type: "tls" },
+        teleport: { proxy: PROXY },
+        spec: { probes: { startup: { periodSeconds: 1, failureThreshold: 300 }, readiness: { periodSeconds: 1 } } },
+        ...settings,
+      },
+    },
+  };
+}

@@ -1,0 +1,192 @@
+/** A database's whole life with certificates from Vault: from `up` through logins and changes to `destroy`. */
+import { strict as assert } from "node:assert";
+import { PostgresClusterOutputs } from "../../components";
+import { sqlThroughTeleport } from "../../lab/login";
+import { Stack } from "../../lab/stack";
+import { kubectl, loginAs, oneDatabase, teleport, vaultIssuer } from "./lab";
+
+const NAME = "ledger";
+const settings = {
+  instances: 2,
+  issuer: vaultIssuer,
+  description: "Ledger of the lab",
+  initdb: { database: "ledger", owner: "ledger" },
+};
+
+describe("a two-instance Cluster with certificates from Vault", () => {
+  const stack = new Stack("lifecycle");
+  let outputs: PostgresClusterOutputs;
+
+  before(async () => {
+    stack.configure(oneDatabase(NAME, settings));
+    await stack.init();
+  });
+  after(() => stack.remove());
+
+  it("previews on a fresh stack", async () => {
+    const changes = await stack.plannedChanges();
+    assert.ok((changes.create ?? 0) > 10, JSON.stringify(changes));
+    assert.equal(await teleport.database("ledger-lifecycle"), undefined);
+  });
+
+  it("is ready and registered when `up` ends", async () => {
+    await stack.up();
+    const ready = await kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.status.readyInstances}");
+    assert.equal(ready, "2");
+    const primary = await teleport.database("ledger-lifecycle");
+    const standby = await teleport.database("ledger-lifecycle-ro");
+    assert.equal(primary?.spec.uri, "ledger-rw.ledger.svc:5432");
+    assert.equal(standby?.spec.uri, "ledger-ro.ledger.svc:5432");
+    assert.equal(primary?.metadata.labels?.sql_type, "primary");
+    assert.equal(standby?.metadata.labels?.sql_type, "standby");
+    assert.equal(primary?.metadata.description, "Ledger of the lab");
+  });
+
+  it("tells app stacks and people all they need, and nothing secret", async () => {
+    outputs = (await stack.outputs<{ databases: Record<string, PostgresClusterOutputs> }>()).databases[NAME]!;
+    const { serverCa, connectCommands, ...rest } = outputs;
+    assert.match(serverCa, /^-----BEGIN CERTIFICATE-----/);
+    assert.equal(connectCommands.length, 4);
+    assert.deepEqual(rest, {
+      namespace: "ledger",
+      cluster: "ledger",
+      hostReadWrite: "ledger-rw.ledger.svc",
+      hostReadOnly: "ledger-ro.ledger.svc",
+      hostRead: "ledger-r.ledger.svc",
+      port: 5432,
+      database: "ledger",
+      owner: "ledger",
+      ownerSecret: "ledger-app",
+      serverCaSecret: "ledger-server-ca",
+      clientCaBundleSecret: "ledger-client-ca-bundle",
+      teleportDatabases: ["ledger-lifecycle", "ledger-lifecycle-ro"],
+    });
+  });
+
+  it("is as declared when `up` runs again", async () => {
+    const { same, ...others } = await stack.plannedChanges();
+    assert.ok(same);
+    assert.deepEqual(others, {});
+    assert.match(await stack.up(), /\n\s+\d+ unchanged/);
+  });
+
+  it("keeps no private key, identity or password in plain text in its state", async () => {
+    const state = await stack.state();
+    assert.match(state, /"type": "tls:index\/privateKey:PrivateKey"/);
+    assert.doesNotMatch(state, /PRIVATE KEY/);
+    assert.ok(!state.includes(process.env.VAULT_SECRET_ID ?? "no secret id is set"));
+    const password = Buffer.from(
+      await kubectl("-n", NAME, "get", "secret", "ledger-app", "-o", "jsonpath={.data.password}"),
+      "base64",
+    );
+    assert.ok(password.length > 10 && !state.includes(password.toString()));
+    assert.ok(!state.includes(process.env.TELEPORT_IDENTITY_FILE ?? "no identity is set"));
+  });
+
+  describe("logins through Teleport", () => {
+    before(() => kubectlSql("CREATE TABLE IF NOT EXISTS entries (id int); INSERT INTO entries VALUES (42)"));
+
+    for (const database of ["ledger-lifecycle", "ledger-lifecycle-ro"]) {
+      it(`lets a reader select, and refuses an insert, at ${database}`, async () => {
+        const select = await sqlThroughTeleport(
+          loginAs("reader", database, "ledger"),
+          "SELECT current_user, id FROM entries LIMIT 1",
+        );
+        assert.equal(select.stdout.trim(), "teleport_user_read|42", select.output);
+        const insert = await sqlThroughTeleport(
+          loginAs("reader", database, "ledger"),
+          "INSERT INTO entries VALUES (1)",
+        );
+        assert.match(insert.output, /permission denied for table entries|read-only transaction/);
+      });
+    }
+
+    it("lets a writer insert at the primary", async () => {
+      const insert = await sqlThroughTeleport(
+        loginAs("writer", "ledger-lifecycle", "ledger"),
+        "INSERT INTO entries VALUES (43) RETURNING current_user",
+      );
+      assert.match(insert.stdout, /^teleport_user_write$/m, insert.output);
+    });
+
+    it("tells a writer at the standby that it is read-only", async () => {
+      const insert = await sqlThroughTeleport(
+        loginAs("writer", "ledger-lifecycle-ro", "ledger"),
+        "INSERT INTO entries VALUES (1)",
+      );
+      assert.match(insert.output, /read-only transaction/);
+      const select = await sqlThroughTeleport(
+        loginAs("writer", "ledger-lifecycle-ro", "ledger"),
+        "SELECT pg_is_in_recovery()",
+      );
+      assert.equal(select.stdout.trim(), "t", select.output);
+    });
+
+    it("comes over TLS with a certificate of the user's name", async () => {
+      const sql = "SELECT ssl, client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+      const session = await sqlThroughTeleport(loginAs("reader", "ledger-lifecycle", "ledger"), sql);
+      assert.match(session.stdout, /^t\|\/.*CN=teleport_user_read/, session.output);
+    });
+
+    it("does not open other PostgreSQL users to people", async () => {
+      for (const user of ["postgres", "streaming_replica", "teleport_user_write"]) {
+        const login = { ...loginAs("reader", "ledger-lifecycle", "ledger"), user };
+        const result = await sqlThroughTeleport(login, "SELECT 1");
+        assert.notEqual(result.code, 0, `${user} got in`);
+      }
+    });
+  });
+
+  it("replaces the registration when the database gets another name in Teleport", async () => {
+    stack.configure(
+      oneDatabase(NAME, { ...settings, teleport: { proxy: process.env.TELEPORT_PROXY, name: "ledger-renamed" } }),
+    );
+    await stack.up();
+    const names = (await teleport.databases())
+      .map(({ metadata }) => metadata.name)
+      .filter((name) => name.startsWith("ledger"));
+    assert.deepEqual(names.sort(), ["ledger-renamed", "ledger-renamed-ro"]);
+  });
+
+  it("finds by refresh what a hand edited in Teleport, and puts it right", async () => {
+    const registered = await teleport.database("ledger-renamed");
+    assert.ok(registered);
+    await teleport.put({ ...registered, spec: { ...registered.spec, uri: "elsewhere.example:5432" } });
+    assert.match(await stack.must(["refresh", "--yes", "--skip-preview"]), /1 updated/);
+    await stack.up();
+    assert.equal((await teleport.database("ledger-renamed"))?.spec.uri, "ledger-rw.ledger.svc:5432");
+  });
+
+  it("finds by refresh what a hand removed from Teleport, and registers it again", async () => {
+    await teleport.remove("ledger-renamed-ro");
+    assert.match(await stack.must(["refresh", "--yes", "--skip-preview"]), /1 deleted/);
+    await stack.up();
+    assert.ok(await teleport.database("ledger-renamed-ro"));
+  });
+
+  it("is gone after destroy: from Teleport, and with its namespace", async () => {
+    await stack.destroy();
+    const left = (await teleport.databases()).filter(({ metadata }) => metadata.name.startsWith("ledger"));
+    assert.deepEqual(left, []);
+    assert.equal(await kubectl("get", "namespace", NAME, "--ignore-not-found"), "");
+  });
+
+  /** As the database's owner, inside the primary's pod. */
+  async function kubectlSql(sql: string): Promise<void> {
+    const primary = await kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.status.currentPrimary}");
+    await kubectl(
+      "-n",
+      NAME,
+      "exec",
+      primary,
+      "-c",
+      "postgres",
+      "--",
+      "psql",
+      "-d",
+      "ledger",
+      "-c",
+      `SET ROLE ledger; ${sql}`,
+    );
+  }
+});

@@ -1,0 +1,157 @@
+/** The life of a registration in Teleport, through the real engine, a real `tctl` and a real cluster. */
+import { strict as assert } from "node:assert";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Stack } from "../../lab/stack";
+import { CACHE_LAG, eventually, PROXY, teleport } from "./lab";
+
+const PROGRAM = { project: join(__dirname, "registration-program") };
+const ROUNDS = 20;
+
+describe("a registration in Teleport", () => {
+  const stacks: Stack[] = [];
+  const stackOf = async (name: string, settings: Record<string, unknown> = {}) => {
+    const stack = new Stack(name, PROGRAM);
+    stacks.push(stack);
+    configure(stack, settings);
+    await stack.init();
+    return stack;
+  };
+  const configure = (stack: Stack, settings: Record<string, unknown> = {}) =>
+    stack.configure({ proxy: PROXY, name: stack.name, ...settings }, "registration");
+  const mine = async (name: string) =>
+    (await teleport.databases()).filter(({ metadata }) => metadata.name.startsWith(name));
+
+  after(async () => {
+    for (const stack of stacks) await stack.remove();
+  });
+
+  it(`leaves nothing in Teleport after ${ROUNDS} rounds of create and destroy`, async () => {
+    const stack = await stackOf("rounds");
+    for (let round = 1; round <= ROUNDS; round++) {
+      await stack.up();
+      assert.equal((await mine("rounds")).length, 1, `round ${round}`);
+      await stack.destroy();
+      assert.deepEqual(await mine("rounds"), [], `round ${round}`);
+    }
+    await sleep(CACHE_LAG);
+    assert.deepEqual(await mine("rounds"), []);
+  });
+
+  it("refuses a name that belongs to somebody else, and leaves it alone", async () => {
+    const theirs = {
+      kind: "db",
+      version: "v3",
+      metadata: { name: "theirs", labels: { team: "other" } },
+      spec: { protocol: "postgres", uri: "theirs.invalid:5432" },
+    };
+    await teleport.put(theirs);
+    await eventually("Teleport shows their database", async () => (await teleport.database("theirs")) !== undefined);
+    const stack = await stackOf("theirs");
+    const result = await stack.pulumi(["up", "--yes", "--skip-preview"]);
+    assert.notEqual(result.code, 0);
+    await sleep(CACHE_LAG);
+    assert.equal((await teleport.database("theirs"))?.spec.uri, "theirs.invalid:5432");
+    await stack.destroy();
+    await sleep(CACHE_LAG);
+    assert.ok(await teleport.database("theirs"), "destroy left it alone");
+    await teleport.remove("theirs");
+  });
+
+  it("says whose a taken name is and how to go on; `adopt` takes it over", async () => {
+    const first = await stackOf("first", { name: "contested" });
+    await first.up();
+    const second = await stackOf("second", { name: "contested" });
+    const refused = await second.pulumi(["up", "--yes", "--skip-preview"]);
+    assert.match(
+      refused.output,
+      /db\/contested exists .* belongs to .*registration\/first\/database.*teleport\.adopt/s,
+    );
+
+    configure(second, { name: "contested", adopt: true, description: "adopted" });
+    await second.up();
+    assert.equal((await teleport.database("contested"))?.metadata.description, "adopted");
+    await first.destroy();
+    await sleep(CACHE_LAG);
+    assert.ok(await teleport.database("contested"), "the former owner's destroy left it alone");
+    await second.destroy();
+    assert.deepEqual(await mine("contested"), []);
+  });
+
+  it("updates in place, and replaces it when the name changes", async () => {
+    const stack = await stackOf("renaming");
+    await stack.up();
+    configure(stack, { description: "now described" });
+    assert.match(await stack.up(), /1 updated/);
+    assert.equal((await teleport.database("renaming"))?.metadata.description, "now described");
+    configure(stack, { name: "renaming-new" });
+    assert.match(await stack.up(), /1 replaced/);
+    assert.deepEqual(
+      (await mine("renaming")).map(({ metadata }) => metadata.name),
+      ["renaming-new"],
+    );
+    await stack.destroy();
+  });
+
+  it("survives a forced replacement under the same name", async () => {
+    const stack = await stackOf("forced");
+    await stack.up();
+    const urn =
+      /urn:pulumi:forced::registration::[^"]*teleport:Database::database/.exec(await stack.state())?.[0] ?? "";
+    await stack.must(["up", "--yes", "--skip-preview", "--replace", urn]);
+    await sleep(CACHE_LAG);
+    assert.equal((await mine("forced")).length, 1, "deleting the replaced one took its successor along");
+    await stack.destroy();
+    assert.deepEqual(await mine("forced"), []);
+  });
+
+  it("is destroyed without complaint when the database is gone already", async () => {
+    const stack = await stackOf("gone");
+    await stack.up();
+    await teleport.remove("gone");
+    await stack.destroy();
+    assert.deepEqual(await mine("gone"), []);
+  });
+
+  it("is destroyed in a fresh process with a new identity after the old one expired", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "identity-"));
+    const [old, renewed] = [join(folder, "old"), join(folder, "renewed")];
+    const sign = (file: string, ttl: string) =>
+      teleport.tctl(["auth", "sign", "--user=registrar", `--out=${file}`, `--ttl=${ttl}`, "--overwrite"]);
+    try {
+      await sign(old, "1m");
+      const stack = await stackOf("expiring");
+      await stack.up({ env: { TELEPORT_IDENTITY_FILE: old } });
+
+      await sleep(65_000);
+      const refused = await stack.pulumi(["destroy", "--yes", "--skip-preview"], {
+        env: { TELEPORT_IDENTITY_FILE: old },
+      });
+      assert.notEqual(refused.code, 0);
+      assert.match(refused.output, /identity .* expired at 20\d\d-.*Get a new one/);
+      assert.equal((await mine("expiring")).length, 1);
+
+      await sign(renewed, "10m");
+      await stack.destroy({ env: { TELEPORT_IDENTITY_FILE: renewed } });
+      assert.deepEqual(await mine("expiring"), []);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it("cannot be made with a label that the program's role does not cover", async () => {
+    const foreign = {
+      kind: "db",
+      version: "v3",
+      metadata: { name: "unlabelled" },
+      spec: { protocol: "postgres", uri: "x.invalid:5432" },
+    };
+    const { withTeleport } = await import("../../components/teleport/tctl");
+    await assert.rejects(
+      withTeleport({ proxy: PROXY }, (client) => client.create(foreign)),
+      /access denied.*registrarRole/i,
+    );
+  });
+});

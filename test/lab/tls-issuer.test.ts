@@ -1,0 +1,60 @@
+/** A database whose CAs live in the stack, as it grows a standby and loses it again. */
+import { strict as assert } from "node:assert";
+import { sqlThroughTeleport } from "../../lab/login";
+import { Stack } from "../../lab/stack";
+import { kubectl, loginAs, oneDatabase, teleport } from "./lab";
+
+const NAME = "stock";
+
+describe("a Cluster with certificates from @pulumi/tls", () => {
+  const stack = new Stack("tls");
+  const registered = async () =>
+    (await teleport.databases()).map(({ metadata }) => metadata.name).filter((name) => name.startsWith(NAME));
+
+  before(async () => {
+    stack.configure(oneDatabase(NAME));
+    await stack.init();
+    await stack.up();
+  });
+  after(async () => {
+    await stack.destroy();
+    await stack.remove();
+  });
+
+  it("registers the primary only while there is one instance", async () => {
+    assert.deepEqual(await registered(), ["stock-tls"]);
+  });
+
+  it("lets people in through Teleport", async () => {
+    const result = await sqlThroughTeleport(loginAs("reader", "stock-tls", "app"), "SELECT current_user");
+    assert.equal(result.stdout.trim(), "teleport_user_read", result.output);
+  });
+
+  it("accepts a login by certificate only, at every address family and without TLS not at all", async () => {
+    const primary = await kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.status.currentPrimary}");
+    const rules = await kubectl(
+      ...["-n", NAME, "exec", primary, "-c", "postgres", "--", "psql", "--tuples-only", "--no-align", "-c"],
+      "SELECT type, address, auth_method FROM pg_hba_file_rules WHERE 'teleport_user_read' = ANY (user_name) ORDER BY rule_number",
+    );
+    assert.deepEqual(rules.trim().split("\n"), [
+      "hostssl|0.0.0.0|cert",
+      "hostssl|::|cert",
+      "hostnossl|0.0.0.0|reject",
+      "hostnossl|::|reject",
+    ]);
+  });
+
+  it("registers the standby when a second instance comes, and lets people read there", async () => {
+    stack.configure(oneDatabase(NAME, { instances: 2 }));
+    await stack.up();
+    assert.deepEqual((await registered()).sort(), ["stock-tls", "stock-tls-ro"]);
+    const result = await sqlThroughTeleport(loginAs("reader", "stock-tls-ro", "app"), "SELECT pg_is_in_recovery()");
+    assert.equal(result.stdout.trim(), "t", result.output);
+  });
+
+  it("deregisters the standby when the second instance goes", async () => {
+    stack.configure(oneDatabase(NAME));
+    await stack.up();
+    assert.deepEqual(await registered(), ["stock-tls"]);
+  });
+});

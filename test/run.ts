@@ -1,0 +1,69 @@
+/**
+ * `npm test`: unit tests, then lab tests on the real systems, then one line with both counts. Brings the lab up
+ * and leaves it as it was found: ended if it was not running before, unless `--keep` is given.
+ */
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { Counts } from "./reporter";
+
+const PROJECT = resolve(__dirname, "..");
+const folder = mkdtempSync(join(tmpdir(), "test-counts-"));
+
+async function main(): Promise<number> {
+  const totals: Counts = { passed: 0, failed: 0, skipped: 0 };
+  await suite("unit", []);
+  const wasUp = (await command("npm", ["run", "--silent", "lab", "--", "status"], "ignore")) === 0;
+  if ((await command("npm", ["run", "--silent", "lab", "--", "up"])) === 0) {
+    await suite("lab", ["npm", "run", "--silent", "lab", "--", "exec"]);
+  } else {
+    totals.failed++; // what could not run has not passed
+  }
+  if (!wasUp && !process.argv.includes("--keep")) await command("npm", ["run", "--silent", "lab", "--", "down"]);
+
+  console.log(`${totals.passed} passed, ${totals.failed} failed${totals.skipped ? `, ${totals.skipped} skipped` : ""}`);
+  return totals.failed + totals.skipped > 0 ? 1 : 0;
+
+  async function suite(kind: "unit" | "lab", prefix: string[]): Promise<void> {
+    const counts = join(folder, kind);
+    const mocha = [
+      "npx",
+      "mocha",
+      "--config",
+      `test/${kind}/.mocharc.yaml`,
+      "--require",
+      "ts-node/register/transpile-only",
+    ];
+    const [program = "", ...args] = [...prefix, ...mocha, "--reporter", "test/reporter.ts"];
+    const code = await command(program, args, "inherit", { TEST_COUNTS: counts });
+    if (!existsSync(counts)) {
+      totals.failed++;
+      return;
+    }
+    const { passed, failed, skipped } = JSON.parse(readFileSync(counts, "utf8")) as Counts;
+    totals.passed += passed;
+    totals.failed += failed + (code !== 0 && failed === 0 ? 1 : 0);
+    totals.skipped += skipped;
+  }
+}
+
+function command(program: string, args: string[], output: "inherit" | "ignore" = "inherit", env = {}): Promise<number> {
+  return new Promise((done, reject) => {
+    const child = spawn(program, args, {
+      cwd: PROJECT,
+      stdio: ["ignore", output, output],
+      env: { ...process.env, ...env },
+    });
+    child.on("error", reject);
+    child.on("close", (code) => done(code ?? 1));
+  });
+}
+
+main()
+  .then((code) => (process.exitCode = code))
+  .catch((error: unknown) => {
+    console.error(error);
+    process.exitCode = 1;
+  })
+  .finally(() => rmSync(folder, { recursive: true, force: true }));
