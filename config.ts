@@ -79,15 +79,11 @@ const vault = z.strictObject({
   ]),
 });
 
+const mapping = z.record(z.string(), z.unknown());
+
 const kubernetes = z.strictObject({
   /** Context of the kubeconfig. Default: the current one. */
   context: z.string().optional(),
-});
-
-const environment = z.strictObject({
-  kubernetes: kubernetes.default({}),
-  vault: vault.optional(),
-  databases: z.record(z.string(), database),
 });
 
 export type VaultSettings = z.output<typeof vault>;
@@ -100,34 +96,52 @@ export interface EnvironmentConfig {
   databases: Record<string, DatabaseSettings>;
 }
 
-/** The raw values of the configuration's keys, as Pulumi parsed them. */
-export interface RawConfig {
-  kubernetes?: unknown;
-  vault?: unknown;
-  /** Merged below every database. */
-  defaults?: unknown;
-  databases?: unknown;
-}
+/** The keys of the configuration: `vault` is `cnpg-teleport:vault` in the file. `defaults` goes below every database. */
+const KEYS = ["kubernetes", "vault", "defaults", "databases"];
 
 /**
  * Reads and checks the whole configuration.
  *
+ * @param raw the values of the configuration's keys, as Pulumi parsed them
  * @param stack name of the stack: the default of each database's `environment`
  * @param variables the process's environment, where credentials come from
  * @throws SettingsError with every mistake found
  */
-export function parseConfig(raw: RawConfig, stack: string, variables: NodeJS.ProcessEnv): EnvironmentConfig {
-  const parsed = environment.safeParse(
-    { ...pick(raw, ["kubernetes", "vault"]), databases: withDefaults(raw) },
-    { reportInput: true },
-  );
-  if (!parsed.success) refuse(parsed.error.issues.flatMap(problemsOf));
-  const config = parsed.data as EnvironmentConfig;
+export function parseConfig(
+  raw: Record<string, unknown>,
+  stack: string,
+  variables: NodeJS.ProcessEnv,
+): EnvironmentConfig {
+  const problems: SettingProblem[] = Object.keys(raw)
+    .filter((key) => !KEYS.includes(key))
+    .map((key) => ({ setting: key, problem: "is no setting", fix: `Use one of ${KEYS.join(", ")}.` }));
+  const read = <Schema extends z.ZodType>(
+    schema: Schema,
+    value: unknown,
+    setting: string,
+  ): z.output<Schema> | undefined => {
+    const parsed = schema.safeParse(value, { reportInput: true });
+    if (parsed.success) return parsed.data;
+    problems.push(...parsed.error.issues.flatMap((issue) => problemsOf(issue, setting)));
+    return undefined;
+  };
+  const defaults = read(mapping, raw.defaults ?? {}, "defaults") ?? {};
+  const databases: Record<string, DatabaseSettings> = {};
+  for (const [name, settings] of Object.entries(read(mapping, raw.databases, "databases") ?? {})) {
+    const checked = read(database, overlay(defaults, settings), `databases.${name}`);
+    if (checked) databases[name] = checked;
+  }
+  const config: EnvironmentConfig = {
+    kubernetes: read(kubernetes, raw.kubernetes ?? {}, "kubernetes") ?? {},
+    vault: raw.vault === undefined ? undefined : read(vault, raw.vault, "vault"),
+    databases,
+  };
   refuse([
-    ...Object.entries(config.databases).flatMap(([name, settings]) =>
+    ...problems,
+    ...Object.entries(databases).flatMap(([name, settings]) =>
       checkPostgresCluster(`databases.${name}`, settings.clusterName ?? name, settings.environment ?? stack, settings),
     ),
-    ...checkVault(config, variables),
+    ...(raw.vault !== undefined && !config.vault ? [] : checkVault(config, variables)),
     ...checkCollisions(config, stack),
   ]);
   return config;
@@ -203,32 +217,9 @@ type JsonObject = Record<string, unknown>;
 const isObject = (value: unknown): value is JsonObject =>
   value !== null && typeof value === "object" && !Array.isArray(value);
 
-function pick(raw: RawConfig, keys: (keyof RawConfig)[]): JsonObject {
-  return Object.fromEntries(keys.filter((key) => raw[key] !== undefined).map((key) => [key, raw[key]]));
-}
-
-/** Every database over the defaults; objects merge, except where a database chooses another `type` of issuer. */
-function withDefaults({ defaults = {}, databases = {} }: RawConfig): unknown {
-  if (!isObject(defaults)) {
-    refuse([
-      {
-        setting: "defaults",
-        value: defaults,
-        problem: "is no mapping",
-        fix: "Write the settings that all databases share.",
-      },
-    ]);
-  }
-  if (!isObject(databases)) return databases;
-  return Object.fromEntries(
-    Object.entries(databases).map(([name, settings]) => [
-      name,
-      isObject(settings) ? overlay(defaults as JsonObject, settings) : settings,
-    ]),
-  );
-}
-
-function overlay(below: JsonObject, above: JsonObject): JsonObject {
+/** Settings of a database over the defaults: objects merge, except where another `type` of issuer is chosen. */
+function overlay(below: JsonObject, above: unknown): unknown {
+  if (!isObject(above)) return above;
   if (above.type !== undefined && above.type !== below.type) return above;
   const merged = { ...below };
   for (const [key, value] of Object.entries(above)) {
@@ -239,19 +230,21 @@ function overlay(below: JsonObject, above: JsonObject): JsonObject {
 }
 
 /** What the schema found, in our words. */
-function problemsOf(issue: z.core.$ZodIssue): SettingProblem[] {
-  const setting = issue.path.map(String).join(".");
+function problemsOf(issue: z.core.$ZodIssue, root: string): SettingProblem[] {
+  const setting = [root, ...issue.path.map(String)].join(".");
   switch (issue.code) {
     case "unrecognized_keys":
       return issue.keys.map((key) => ({
-        setting: setting ? `${setting}.${key}` : key,
+        setting: `${setting}.${key}`,
         problem: "is no setting",
         fix: "Check the spelling; README lists all settings.",
       }));
-    case "invalid_type":
+    case "invalid_type": {
+      const expected = NAMES_OF_TYPES[issue.expected] ?? issue.expected;
       return issue.input === undefined
-        ? [{ setting, problem: "is missing", fix: `Give it a value (${issue.expected}).` }]
-        : [{ setting, value: issue.input, problem: `is no ${issue.expected}`, fix: quoteHint(issue.expected) }];
+        ? [{ setting, problem: "is missing", fix: `Give it a ${expected}.` }]
+        : [{ setting, value: issue.input, problem: `is no ${expected}`, fix: typeHint(expected) }];
+    }
     case "invalid_union":
       return [{ setting, value: issue.input, problem: "is none of the kinds there are", fix: unionHint(setting) }];
     default:
@@ -261,8 +254,11 @@ function problemsOf(issue: z.core.$ZodIssue): SettingProblem[] {
   }
 }
 
-function quoteHint(expected: string): string {
-  return expected === "string" ? "Put the value in quotes." : `Write a ${expected}.`;
+/** The schema's names of types, as YAML calls them. */
+const NAMES_OF_TYPES: Record<string, string> = { object: "mapping", record: "mapping", array: "list", string: "text" };
+
+function typeHint(expected: string): string {
+  return expected === "text" ? "Put the value in quotes." : `Write a ${expected}; README lists all settings.`;
 }
 
 function unionHint(setting: string): string {

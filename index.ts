@@ -33,22 +33,24 @@ export const databases = Object.fromEntries(
 );
 
 function readConfig(): EnvironmentConfig {
-  const raw = new pulumi.Config();
-  const read = (key: string) => raw.getObject<unknown>(key);
+  const prefix = `${pulumi.getProject()}:`;
+  const keys = Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith(prefix));
+  const raw = Object.fromEntries(keys.map((key) => [key.slice(prefix.length), configValue(key.slice(prefix.length))]));
   try {
-    return parseConfig(
-      {
-        kubernetes: read("kubernetes"),
-        vault: read("vault"),
-        defaults: read("defaults"),
-        databases: read("databases"),
-      },
-      pulumi.getStack(),
-      process.env,
-    );
+    return parseConfig(raw, pulumi.getStack(), process.env);
   } catch (error) {
     // A RunError is shown without a stack trace.
     throw error instanceof SettingsError ? new pulumi.RunError(error.message) : error;
+  }
+}
+
+/** Structured values come as JSON, plain ones as they are. */
+function configValue(key: string): unknown {
+  const text = new pulumi.Config().require(key);
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
   }
 }
 

@@ -19,7 +19,8 @@ export function missingControllers(): string[] {
 
 /** kubelet refuses a root cgroup that does not exist. */
 export function ensureCgroups(): void {
-  if (cgroupVersion() === 2) writeFileSync(join(ROOT, "cgroup.subtree_control"), NEEDED.map((name) => `+${name}`).join(" "));
+  if (cgroupVersion() === 2)
+    writeFileSync(join(ROOT, "cgroup.subtree_control"), NEEDED.map((name) => `+${name}`).join(" "));
   for (const folder of labFolders()) mkdirSync(folder, { recursive: true });
 }
 

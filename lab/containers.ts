@@ -48,7 +48,9 @@ export async function endContainers(): Promise<void> {
 
 async function endTasks(): Promise<void> {
   const listed = async () => (await ctr(["tasks", "list", "--quiet"])).split("\n").filter(Boolean);
-  await Promise.all((await listed()).map((task) => ctr(["tasks", "kill", "--signal", "SIGKILL", task]).catch(() => "")));
+  await Promise.all(
+    (await listed()).map((task) => ctr(["tasks", "kill", "--signal", "SIGKILL", task]).catch(() => "")),
+  );
   for (let round = 0; round < 20; round++) {
     const tasks = await listed();
     if (tasks.length === 0) return;

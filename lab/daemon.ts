@@ -4,7 +4,17 @@
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { tail } from "./command";
@@ -49,7 +59,8 @@ export async function ensureDaemon(daemon: Daemon): Promise<boolean> {
     await stopDaemon(daemon.name);
   }
   mkdirSync(STATE.logs, { recursive: true });
-  if (existsSync(logOf(daemon.name)) && statSync(logOf(daemon.name)).size > LOG_LIMIT_BYTES) truncateSync(logOf(daemon.name));
+  if (existsSync(logOf(daemon.name)) && statSync(logOf(daemon.name)).size > LOG_LIMIT_BYTES)
+    truncateSync(logOf(daemon.name));
   const log = openSync(logOf(daemon.name), "a", 0o600);
   // nsenter, not `ip netns exec`: the latter mounts a fresh /sys, which hides the cgroups from kubelet.
   const child = spawn("nsenter", [`--net=${NETWORK.handle}`, ...daemon.command], {
@@ -64,7 +75,14 @@ export async function ensureDaemon(daemon: Daemon): Promise<boolean> {
   }
   const pid = child.pid as number;
   const startTime = startTimeOf(pid) ?? "gone";
-  const now: RunningDaemon = { name: daemon.name, pid, startTime, boot: bootId(), since: new Date().toISOString(), revision };
+  const now: RunningDaemon = {
+    name: daemon.name,
+    pid,
+    startTime,
+    boot: bootId(),
+    since: new Date().toISOString(),
+    revision,
+  };
   writeWhole(pidFile(daemon.name), `${JSON.stringify(now)}\n`);
   child.unref();
   return true;

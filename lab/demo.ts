@@ -4,14 +4,13 @@
  * is checked; the exit code is 0 only if all held. `--keep` leaves stack and lab for playing.
  */
 import { spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PostgresClusterOutputs } from "../components";
 import { parseDocuments } from "../components/teleport/tctl";
 import { Login, sqlThroughTeleport } from "./login";
-import { must, PROJECT, run } from "./stack";
+import { must, PROJECT, Stack } from "./stack";
 
-const STACK = ["--stack", "dev", "--non-interactive", "--color=never"];
 const KEEP = process.argv.includes("--keep");
 /** Set for the part that runs inside the lab. */
 const INSIDE = "--inside";
@@ -37,19 +36,18 @@ async function demonstrate(): Promise<void> {
   const started = Date.now();
   const lab = process.env.CNPG_TELEPORT_LAB ?? "";
   const proxy = process.env.TELEPORT_PROXY ?? "";
-  mkdirSync(join(lab, "pulumi"), { recursive: true });
+  const stack = new Stack("dev", { folder: join(lab, "pulumi", "demo") });
 
-  await step("Select the stack `dev`, whose configuration is Pulumi.dev.yaml", async () => {
-    await must("pulumi", ["stack", "select", "--create", "dev", "--non-interactive"]);
+  await step("Make the stack `dev`, with Pulumi.dev.yaml as its configuration", async () => {
+    await stack.init();
+    stack.configureWith(readFileSync(join(PROJECT, "Pulumi.dev.yaml"), "utf8"));
   });
 
   await step("pulumi up: a two-instance Cluster with certificates from Vault PKI, registered in Teleport", async () => {
-    await must("pulumi", ["up", "--yes", "--skip-preview", ...STACK], { echo: true });
+    await stack.up({ echo: true });
   });
 
-  const { databases } = JSON.parse(await must("pulumi", ["stack", "output", "--json", ...STACK])) as {
-    databases: Record<string, PostgresClusterOutputs>;
-  };
+  const { databases } = await stack.outputs<{ databases: Record<string, PostgresClusterOutputs> }>();
   const orders = databases.orders;
   check(orders, "the stack has the output databases.orders");
   const [primary = "", standby = ""] = orders.teleportDatabases;
@@ -150,7 +148,7 @@ async function demonstrate(): Promise<void> {
   }
 
   await step("pulumi destroy", async () => {
-    await must("pulumi", ["destroy", "--yes", "--skip-preview", ...STACK], { echo: true });
+    await stack.destroy({ echo: true });
   });
 
   await step("Teleport lists nothing of it, and the namespace is gone", async () => {
@@ -158,7 +156,7 @@ async function demonstrate(): Promise<void> {
     check(left.length === 0, `neither ${primary} nor ${standby} is left in Teleport`);
     const namespace = await must("kubectl", ["get", "namespace", orders.namespace, "--ignore-not-found"]);
     check(namespace === "", `the namespace ${orders.namespace} is gone`);
-    await run("pulumi", ["stack", "rm", "dev", "--yes", "--preserve-config", "--non-interactive"]);
+    await stack.remove();
   });
   finish(started);
 

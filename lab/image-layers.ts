@@ -33,11 +33,10 @@ export async function makeBaseLayer(work: string): Promise<{ file: string; postg
   const include = `--include=${server},pgbouncer,ca-certificates,locales`;
   const log = join(work, "debootstrap.log");
   // In a mount namespace of its own: what debootstrap mounts is gone with it, however it ends.
-  await run(
-    "unshare",
-    ["--mount", "debootstrap", "--variant=minbase", include, VERSIONS.debian, root, MIRROR],
-    { log, limit: 1_800_000 },
-  );
+  await run("unshare", ["--mount", "debootstrap", "--variant=minbase", include, VERSIONS.debian, root, MIRROR], {
+    log,
+    limit: 1_800_000,
+  });
   const version = async (name: string) => {
     const printed = await run("chroot", [root, "dpkg-query", "-W", "-f", "${Version}", name]);
     return /^[0-9.]+/.exec(printed)?.[0] ?? VERSIONS.postgresqlMajor;

@@ -3,7 +3,17 @@
  * operator and with Teleport. Kept in the cache as an unpacked `docker save` archive, by a hash of all that goes in.
  */
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync, linkSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  createReadStream,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { run } from "./command";
 import { makeBaseLayer, makeLayer } from "./image-layers";
@@ -41,7 +51,10 @@ interface Layer {
 export function imagesFolder(tools: Tools): string {
   const parts = [RECIPE, VERSIONS.debian, VERSIONS.postgresqlMajor, IMAGES];
   const binaries = ["manager", "teleport", "tbot"].map((name) => tools.binaries[name]);
-  const hash = createHash("sha256").update(JSON.stringify([parts, binaries])).digest("hex").slice(0, 12);
+  const hash = createHash("sha256")
+    .update(JSON.stringify([parts, binaries]))
+    .digest("hex")
+    .slice(0, 12);
   return join(CACHE.images, hash);
 }
 
@@ -87,7 +100,11 @@ async function makeImages(tools: Tools, folder: string): Promise<void> {
       config: { User: "998:996", Cmd: ["/usr/bin/pgbouncer"] },
     },
     { tags: [IMAGES.operator], layers: on(operatorLayer), config: { User: "65532:65532", Entrypoint: ["/manager"] } },
-    { tags: [IMAGES.teleport], layers: on(teleportLayer), config: { User: "0:0", Entrypoint: ["/usr/local/bin/teleport"] } },
+    {
+      tags: [IMAGES.teleport],
+      layers: on(teleportLayer),
+      config: { User: "0:0", Entrypoint: ["/usr/local/bin/teleport"] },
+    },
     { tags: [IMAGES.pause], layers: on(), config: { User: "65535:65535", Entrypoint: ["/bin/sleep", "infinity"] } },
   ]);
   renameSync(join(work, "archive"), folder);

@@ -20,7 +20,8 @@ export async function podReady(namespace: string, selector: string, since: Date)
   const pods = (JSON.parse(printed) as { items: { status: PodStatus }[] }).items;
   return pods.some(({ status }) => {
     const ready = status.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True");
-    const started = status.containerStatuses?.map(({ state }) => new Date(state?.running?.startedAt ?? 0).getTime()) ?? [];
+    const started =
+      status.containerStatuses?.map(({ state }) => new Date(state?.running?.startedAt ?? 0).getTime()) ?? [];
     return ready && started.length > 0 && started.every((time) => time >= since.getTime() - 1000);
   });
 }

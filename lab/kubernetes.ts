@@ -62,7 +62,8 @@ export async function ensureKubernetes(images: string): Promise<void> {
 
 /** Ready according to a heartbeat that is younger than this kubelet: an older one may be of before a restart. */
 export async function nodeReady(): Promise<boolean> {
-  const path = '{.status.conditions[?(@.type=="Ready")].status} {.status.conditions[?(@.type=="Ready")].lastHeartbeatTime}';
+  const path =
+    '{.status.conditions[?(@.type=="Ready")].status} {.status.conditions[?(@.type=="Ready")].lastHeartbeatTime}';
   const [ready, heartbeat] = (await kubectl(["get", "node", CLUSTER.node, "-o", `jsonpath=${path}`])).split(" ");
   const since = new Date(recorded("kubelet")?.since ?? 0).getTime();
   return ready === "True" && new Date(heartbeat ?? 0).getTime() >= since - 1000;

@@ -7,7 +7,9 @@ export function mountsBelow(folders: string[]): string[] {
   const points = readFileSync("/proc/mounts", "utf8")
     .split("\n")
     .map((line) => (line.split(" ")[1] ?? "").replace(/\\040/g, " "));
-  return points.filter((point) => folders.some((folder) => point === folder || point.startsWith(`${folder}/`))).reverse();
+  return points
+    .filter((point) => folders.some((folder) => point === folder || point.startsWith(`${folder}/`)))
+    .reverse();
 }
 
 export async function unmountBelow(folders: string[]): Promise<void> {

@@ -1,9 +1,9 @@
 /** Runs the real `pulumi` on a stack of its own, as a user or a CI job would, from inside the lab's environment. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { stringify } from "yaml";
+import { parse, stringify } from "yaml";
 
 /** The checkout, which is the Pulumi project. */
 export const PROJECT = resolve(__dirname, "..");
@@ -58,56 +58,65 @@ export async function must(command: string, args: readonly string[], options: Co
 /** Configuration of a stack: the keys of `Pulumi.<env>.yaml` without the project's name before them. */
 export type StackConfig = Record<string, unknown>;
 
-export interface StackOptions extends CommandOptions {
+export interface StackOptions {
   /** Folder with Pulumi.yaml. Default: this project. */
   project?: string;
+  /** Where its configuration is kept. Default: a temporary folder. */
+  folder?: string;
+  env?: NodeJS.ProcessEnv;
 }
 
 /** What `pulumi` printed as JSON of a run: how many resources it created, changed and so on. */
 export type ChangeSummary = Record<string, number>;
 
-/** A stack of the lab's file backend. */
+/**
+ * A stack of the lab's file backend. Its configuration lies in a folder of its own, with a Pulumi.yaml that only
+ * names the project: `pulumi stack init` writes the encryption salt there, and not into the project's folder.
+ */
 export class Stack {
-  private readonly folder = mkdtempSync(join(tmpdir(), "stack-"));
-  private readonly configFile = join(this.folder, "Pulumi.stack.yaml");
+  private readonly folder: string;
+  private readonly configFile: string;
+  private readonly projectName: string;
 
   constructor(
     readonly name: string,
     private readonly options: StackOptions = {},
-  ) {}
-
-  /** Writes the configuration, in place of what was there. The encryption salt of a stack made before is kept. */
-  configure(config: StackConfig, project = "cnpg-teleport"): void {
-    const entries = Object.entries(config).map(([key, value]) => [`${project}:${key}`, value]);
-    writeFileSync(this.configFile, `${this.salt()}${stringify({ config: Object.fromEntries(entries) })}`, {
-      mode: 0o600,
-    });
+  ) {
+    this.folder = options.folder ?? mkdtempSync(join(tmpdir(), "stack-"));
+    this.configFile = join(this.folder, `Pulumi.${name}.yaml`);
+    const project = parse(readFileSync(join(options.project ?? PROJECT, "Pulumi.yaml"), "utf8")) as { name: string };
+    this.projectName = project.name;
   }
 
-  private salt(): string {
-    try {
-      return /^encryptionsalt:.*\n/m.exec(readFileSync(this.configFile, "utf8"))?.[0] ?? "";
-    } catch {
-      return "";
-    }
+  /** Writes the configuration, in place of what was there. */
+  configure(config: StackConfig): void {
+    const entries = Object.entries(config).map(([key, value]) => [`${this.projectName}:${key}`, value]);
+    this.configureWith(stringify({ config: Object.fromEntries(entries) }));
   }
 
+  /** Writes the text of a `Pulumi.<env>.yaml` as the configuration. The salt of a stack made before is kept. */
+  configureWith(text: string): void {
+    const salt = existsSync(this.configFile)
+      ? /^encryptionsalt:.*\n/m.exec(readFileSync(this.configFile, "utf8"))?.[0]
+      : undefined;
+    writeFileSync(this.configFile, `${salt ?? ""}${text}`, { mode: 0o600 });
+  }
+
+  /** Makes the stack, or selects it if it is there. */
   async init(): Promise<void> {
-    await this.must(["stack", "init", this.name]);
+    mkdirSync(this.folder, { recursive: true });
+    writeFileSync(join(this.folder, "Pulumi.yaml"), stringify({ name: this.projectName, runtime: "nodejs" }));
+    await must("pulumi", ["stack", "select", "--create", this.name, "--non-interactive"], {
+      cwd: this.folder,
+      env: this.options.env,
+    });
   }
 
   /** Runs `pulumi <command>` for this stack. */
   pulumi(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-    const where = ["--stack", this.name, "--non-interactive", "--color=never"];
-    const config = ["up", "preview", "refresh", "destroy", "stack"].includes(args[0] ?? "")
-      ? ["--config-file", this.configFile]
-      : [];
-    const isStackCommand = args[0] === "stack";
-    const full =
-      isStackCommand && args[1] === "init" ? [...args, "--non-interactive", "--color=never"] : [...args, ...where];
-    return run("pulumi", [...full, ...(isStackCommand ? [] : config)], {
-      cwd: this.options.project ?? PROJECT,
-      ...this.options,
+    const config = args[0] === "stack" ? [] : [`--config-file=${this.configFile}`];
+    return run("pulumi", [...args, `--stack=${this.name}`, ...config, "--non-interactive", "--color=never"], {
+      cwd: this.options.project,
       ...options,
       env: { ...this.options.env, ...options.env },
     });
@@ -146,7 +155,10 @@ export class Stack {
 
   /** Removes the stack, whatever is left in it, and its files. */
   async remove(): Promise<void> {
-    await this.pulumi(["stack", "rm", "--yes", "--force"]);
+    await run("pulumi", ["stack", "rm", this.name, "--yes", "--force", "--non-interactive"], {
+      cwd: this.folder,
+      env: this.options.env,
+    });
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

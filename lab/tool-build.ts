@@ -1,5 +1,15 @@
 /** Builds one tool from its pinned modules: in a folder aside, which takes its place when all of it stands. */
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import { run, tail } from "./command";
 import { CACHE } from "./layout";

@@ -52,7 +52,9 @@ async function initialise(): Promise<void> {
   if (status?.initialized) {
     if (existsSync(VAULT.unsealKey)) return;
     await stopDaemon("vault");
-    throw new Error(`Vault has data in ${STATE.vault} but its unseal key is gone. Remove it all: npm run lab -- down --purge`);
+    throw new Error(
+      `Vault has data in ${STATE.vault} but its unseal key is gone. Remove it all: npm run lab -- down --purge`,
+    );
   }
   const made = await vaultRequest<{ keys: string[]; root_token: string }>("PUT", "sys/init", {
     secret_shares: 1,

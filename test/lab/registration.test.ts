@@ -20,7 +20,7 @@ describe("a registration in Teleport", () => {
     return stack;
   };
   const configure = (stack: Stack, settings: Record<string, unknown> = {}) =>
-    stack.configure({ proxy: PROXY, name: stack.name, ...settings }, "registration");
+    stack.configure({ proxy: PROXY, name: stack.name, ...settings });
   const mine = async (name: string) =>
     (await teleport.databases()).filter(({ metadata }) => metadata.name.startsWith(name));
 

@@ -1,0 +1,66 @@
+/** The lab's command line: `npm run lab -- <command>`. */
+import { endCommands } from "./command";
+import { printDoctor } from "./doctor";
+import { down } from "./down";
+import { execInLab, exportsText, labEnvironment } from "./environment";
+import { addresses, printStatus } from "./status";
+import { up } from "./up";
+
+const USAGE = `Usage: npm run lab -- <command>
+
+  up              bring the lab up, or repair it; goes on where it was interrupted
+  status          what runs, since when, and where its log is; exit code 0 if all is healthy
+  down [--purge]  stop everything; --purge removes the data as well (built tools and images are kept)
+  env             the exports a shell needs: eval "$(npm run --silent lab -- env)"
+  exec CMD ...    run a command in the lab's network, with that environment and the cluster's DNS
+  shell           a shell there
+  doctor          what this machine lacks
+`;
+
+async function main([command, ...args]: string[]): Promise<number> {
+  if (command === "up" && args.length === 0) return interruptible(bringUp);
+  if (command === "down" && (args.length === 0 || (args.length === 1 && args[0] === "--purge"))) {
+    return interruptible(() => down({ purge: args.length === 1 }).then(() => 0));
+  }
+  if (command === "status" && args.length === 0) return (await printStatus()) ? 0 : 1;
+  if (command === "doctor" && args.length === 0) return (await printDoctor()) ? 0 : 1;
+  if (command === "env" && args.length === 0) {
+    process.stdout.write(exportsText(labEnvironment()));
+    return 0;
+  }
+  if (command === "exec" && args.length > 0) return execInLab(args);
+  if (command === "shell" && args.length === 0) return execInLab([process.env.SHELL ?? "/bin/sh"]);
+  process.stderr.write(USAGE);
+  return 2;
+}
+
+async function bringUp(): Promise<number> {
+  await up();
+  console.log(addresses());
+  console.log("Use it: npm run lab -- exec CMD, npm run lab -- shell; take it down: npm run lab -- down");
+  return 0;
+}
+
+/** What was begun stays as it is when interrupted: `up` resumes it, `down` cleans it. */
+function interruptible(work: () => Promise<number>): Promise<number> {
+  for (const [signal, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+    ["SIGHUP", 129],
+  ] as const) {
+    process.on(signal, () => {
+      endCommands();
+      process.stderr.write("\nInterrupted. `npm run lab -- up` goes on from here, `npm run lab -- down` cleans up.\n");
+      process.exit(code);
+    });
+  }
+  return work();
+}
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: Error) => {
+    process.stderr.write(`\n${error.message}\n`);
+    process.exit(1);
+  },
+);

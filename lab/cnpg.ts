@@ -1,0 +1,66 @@
+/** The CloudNativePG operator, from its release's manifest with the lab's images. */
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { recorded } from "./daemon";
+import { IMAGES } from "./images";
+import { kubectl, podReady } from "./kubectl";
+import { STATE } from "./layout";
+import { readTrimmed, writeWhole } from "./private-file";
+import { recordedTools } from "./tools";
+import { VERSIONS } from "./versions";
+import { waitFor } from "./wait";
+
+const NAMESPACE = "cnpg-system";
+/** The manifest has megabytes of definitions: it is applied when it is another one, not by every `up`. */
+const applied = join(STATE.kubernetes, "applied-operator");
+
+export async function ensureOperator(): Promise<void> {
+  const manifest = operatorManifest(readFileSync(recordedTools().files["operator.yaml"] ?? "", "utf8"));
+  const hash = createHash("sha256").update(manifest).digest("hex");
+  if (!existsSync(applied) || readTrimmed(applied) !== hash || !(await deployed())) {
+    await kubectl(["apply", "--server-side", "--force-conflicts", "-f", "-"], { input: manifest, limit: 180_000 });
+    writeWhole(applied, `${hash}\n`);
+  }
+  await waitFor("the operator is ready", operatorReady, { limit: 180 });
+  await waitFor("the operator's webhook answers", webhookAnswers, { limit: 60 });
+}
+
+export function operatorReady(): Promise<boolean> {
+  return podReady(NAMESPACE, "app.kubernetes.io/name=cloudnative-pg", new Date(recorded("containerd")?.since ?? 0));
+}
+
+async function deployed(): Promise<boolean> {
+  return (
+    (await kubectl(["-n", NAMESPACE, "get", "deployment", "cnpg-controller-manager", "--ignore-not-found"])) !== ""
+  );
+}
+
+/** The API server asks the webhook about a dry run as about the real thing. */
+async function webhookAnswers(): Promise<boolean> {
+  const cluster = {
+    apiVersion: "postgresql.cnpg.io/v1",
+    kind: "Cluster",
+    metadata: { name: "webhook-check", namespace: "default" },
+    spec: { instances: 1, storage: { size: "1Gi" } },
+  };
+  await kubectl(["create", "--dry-run=server", "-f", "-"], { input: JSON.stringify(cluster) });
+  return true;
+}
+
+/** The release's manifest, with images that are here, and as much CPU as there is for a quick start. */
+function operatorManifest(release: string): string {
+  const replaced = release
+    .replaceAll(`ghcr.io/cloudnative-pg/cloudnative-pg:${VERSIONS.cnpg}`, IMAGES.operator)
+    .replaceAll("imagePullPolicy: Always", "imagePullPolicy: IfNotPresent")
+    .replace(/^ +- --leader-elect\n/m, "") // alone it has nobody to wait for, and after a restart it would wait 15 s
+    .replace(/(limits:\n\s+cpu: )100m/, '$1"2"')
+    .replace(/(limits:\n\s+cpu: "2"\n\s+memory: )200Mi/, "$1500Mi");
+  const defaults = {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "cnpg-controller-manager-config", namespace: NAMESPACE },
+    data: { POSTGRES_IMAGE_NAME: IMAGES.postgresql, PGBOUNCER_IMAGE_NAME: IMAGES.pgbouncer },
+  };
+  return `${replaced.trimEnd()}\n---\n${JSON.stringify(defaults)}\n`;
+}

@@ -1,0 +1,64 @@
+/** Takes the lab down: ends what `up` started and nothing else, unmounts, and removes the network. */
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { removeCgroups } from "./cgroups";
+import { endContainers } from "./containers";
+import { isAlive, recordedDaemons, stopDaemon } from "./daemon";
+import { RUN, STATE } from "./layout";
+import { withLock } from "./lock";
+import { mountsBelow, unmountBelow } from "./mounts";
+import { processesInside, removeNetwork } from "./network";
+import { forgetOwner, refuseForeignLab } from "./owner";
+import { elapsed, say, step } from "./progress";
+import { removeVolumesLink } from "./volumes";
+
+export async function down(options: { purge: boolean }): Promise<void> {
+  refuseForeignLab();
+  const waiting = (holder: string) => say(`  …    another lab command is at work (${holder}): waiting for it`);
+  await withLock(STATE.lock, () => takeDown(options.purge), waiting);
+  if (options.purge) rmSync(STATE.root, { recursive: true, force: true });
+  const left = leftovers();
+  if (left.length > 0) throw new Error(`Left behind:\n${left.map((one) => `  - ${one}`).join("\n")}`);
+  say(`The lab is down${options.purge ? " and its data removed" : ""} (${elapsed()}).`);
+}
+
+async function takeDown(purge: boolean): Promise<void> {
+  await step("stopping pods", async () => {
+    await stopDaemon("kubelet"); // first: it would start again what ends
+    await endContainers();
+  });
+  await step("stopping daemons", async () => {
+    const daemons = recordedDaemons().map(({ name }) => name);
+    // On TERM the API server waits up to a minute for open watches; it keeps nothing that it would have to save.
+    const patience = (name: string) => (name === "kube-apiserver" ? 1 : 10);
+    const storage = daemons.filter((name) => name === "etcd"); // last: the others write to it
+    await Promise.all(daemons.filter((name) => name !== "etcd").map((name) => stopDaemon(name, patience(name))));
+    await Promise.all(storage.map((name) => stopDaemon(name)));
+  });
+  const inside = processesInside();
+  await step("unmounting and removing the network", async () => {
+    await unmountBelow([STATE.root, RUN.root]);
+    removeCgroups();
+    await removeNetwork();
+    removeVolumesLink();
+    forgetOwner();
+  });
+  if (inside.length > 0)
+    say(`  note  commands of yours still run in the lab's network, which ends with them: ${inside.join(", ")}`);
+  if (purge) await step("removing data", async () => removeData());
+}
+
+/** Everything but the lock, which is held. */
+function removeData(): void {
+  for (const name of readdirSync(STATE.root)) {
+    if (`${STATE.root}/${name}` !== STATE.lock) rmSync(`${STATE.root}/${name}`, { recursive: true, force: true });
+  }
+}
+
+function leftovers(): string[] {
+  const daemons = recordedDaemons().filter(isAlive);
+  return [
+    ...daemons.map(({ name, pid }) => `${name}, process ${pid}`),
+    ...mountsBelow([STATE.root, RUN.root]).map((point) => `mounted: ${point}`),
+    ...(existsSync(RUN.root) ? [`folder: ${RUN.root}`] : []),
+  ];
+}

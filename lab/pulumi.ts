@@ -1,0 +1,44 @@
+/** A home for Pulumi of the lab's own: its plugins, a backend in files, and a passphrase. */
+import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { PULUMI, STATE } from "./layout";
+import { randomOnce } from "./private-file";
+import { Tools } from "./tools";
+import { TOOLS } from "./versions";
+
+/** Pulumi takes language hosts from its own folder without a warning, from elsewhere on the PATH with one. */
+const BESIDE_PULUMI = ["pulumi", "pulumi-language-nodejs", "pulumi-resource-pulumi-nodejs"];
+
+/** Commands for people; the daemons' executables stay out of the PATH. */
+const COMMANDS = ["kubectl", "vault", "tctl", "tsh", "tbot"];
+
+export function ensurePulumi(tools: Tools): void {
+  mkdirSync(PULUMI.backend, { recursive: true, mode: 0o700 });
+  randomOnce(PULUMI.passphrase);
+  for (const { name, version } of TOOLS) {
+    const plugin = /^pulumi-resource-(.+)$/.exec(name)?.[1];
+    if (!plugin) continue;
+    place(tools.binaries[name], join(PULUMI.home, "plugins", `resource-${plugin}-v${version}`, name));
+  }
+  for (const name of [...BESIDE_PULUMI, ...COMMANDS]) {
+    place(tools.binaries[name] ?? tools.files[name], join(STATE.bin, name));
+  }
+}
+
+/** A hard link: the executable sees this as its own folder, which a symbolic link would not give. */
+function place(source: string | undefined, target: string): void {
+  if (!source) throw new Error(`The lab has nothing to put at ${target}. Bring it up again: npm run lab -- up`);
+  if (existsSync(target) && sameFile(source, target)) return;
+  mkdirSync(dirname(target), { recursive: true });
+  rmSync(target, { force: true });
+  try {
+    linkSync(source, target);
+  } catch {
+    copyFileSync(source, target); // the cache lies on another file system
+  }
+}
+
+function sameFile(source: string, target: string): boolean {
+  const [one, other] = [statSync(source), statSync(target)];
+  return one.ino === other.ino || (one.size === other.size && other.mtimeMs >= one.mtimeMs);
+}

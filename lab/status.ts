@@ -1,0 +1,73 @@
+/** What of the lab runs, since when, how it is, and where its log is. */
+import { existsSync } from "node:fs";
+import { operatorReady } from "./cnpg";
+import { isAlive, logOf, recorded } from "./daemon";
+import { KUBERNETES_DAEMONS, nodeReady } from "./kubernetes";
+import { NETWORK, STATE, TELEPORT, VAULT } from "./layout";
+import { networkStands } from "./network";
+import { otherOwner } from "./owner";
+import { teleportServes } from "./teleport";
+import { agentReady } from "./teleport-agent";
+import { vaultIsUnsealed } from "./vault";
+
+const DAEMONS = [...KUBERNETES_DAEMONS, "vault", "teleport"];
+
+/** One line of the report. */
+interface Part {
+  name: string;
+  healthy: boolean;
+  state: string;
+  log?: string;
+}
+
+/** Prints the report; true if all of the lab is healthy. */
+export async function printStatus(): Promise<boolean> {
+  const parts = await labParts();
+  const width = Math.max(...parts.map(({ name }) => name.length));
+  for (const { name, healthy, state, log } of parts) {
+    console.log(`${healthy ? "ok  " : "DOWN"}  ${name.padEnd(width)}  ${state}${log ? `  ${log}` : ""}`);
+  }
+  const healthy = parts.every((part) => part.healthy);
+  const other = otherOwner();
+  if (other) console.log(`\nThe lab on this machine is another one, with its state in ${other}.`);
+  console.log(
+    healthy ? `\nThe lab is up. ${addresses()}` : "\nNot all is up. Bring it up, or repair it: npm run lab -- up",
+  );
+  return healthy && !other;
+}
+
+export function addresses(): string {
+  return `Vault ${VAULT.address}, Teleport ${TELEPORT.proxy}, state and logs in ${STATE.root}`;
+}
+
+async function labParts(): Promise<Part[]> {
+  const network = await networkStands();
+  const daemons = DAEMONS.map(daemonPart);
+  const checked = await Promise.all([
+    check("node ready", network, nodeReady),
+    check("operator ready", network, operatorReady),
+    check("Vault unsealed", network, vaultIsUnsealed),
+    check("Teleport answers", network, teleportServes),
+    check("Teleport agent ready", network, agentReady),
+  ]);
+  const state = network ? `namespace ${NETWORK.namespace}, address ${NETWORK.address}` : "absent";
+  return [{ name: "network", healthy: network, state }, ...daemons, ...checked];
+}
+
+function daemonPart(name: string): Part {
+  const known = recorded(name);
+  const log = existsSync(logOf(name)) ? logOf(name) : undefined;
+  if (!known) return { name, healthy: false, state: "not started", log };
+  if (!isAlive(known)) return { name, healthy: false, state: `ended (was process ${known.pid})`, log };
+  return { name, healthy: true, state: `process ${known.pid} since ${known.since.slice(0, 19)}Z`, log };
+}
+
+async function check(name: string, possible: boolean, look: () => Promise<boolean>): Promise<Part> {
+  if (!possible) return { name, healthy: false, state: "no" };
+  try {
+    const healthy = await look();
+    return { name, healthy, state: healthy ? "yes" : "no" };
+  } catch (error) {
+    return { name, healthy: false, state: `no: ${(error as Error).message.split("\n")[0]}` };
+  }
+}

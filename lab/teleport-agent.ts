@@ -1,0 +1,99 @@
+/**
+ * The Teleport agent: a Deployment in the cluster that joins the lab's Teleport and serves the databases that carry
+ * the label, as the chart teleport-kube-agent does.
+ */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { PROVISIONED_BY } from "../components/teleport/roles";
+import { recorded } from "./daemon";
+import { IMAGES } from "./images";
+import { kubectl, podReady } from "./kubectl";
+import { PKI, TELEPORT } from "./layout";
+import { readTrimmed } from "./private-file";
+import { waitFor } from "./wait";
+
+const NAMESPACE = "teleport-agent";
+const FOLDERS = {
+  configuration: "/etc/teleport",
+  ca: "/etc/teleport-ca",
+  token: "/etc/teleport-token",
+  data: "/var/lib/teleport",
+};
+
+export async function ensureAgent(): Promise<void> {
+  await kubectl(["apply", "-f", "-"], { input: JSON.stringify(manifests()) });
+  await waitFor("the Teleport agent is ready", agentReady, { limit: 180 });
+}
+
+export function agentReady(): Promise<boolean> {
+  return podReady(NAMESPACE, "app=teleport-agent", new Date(recorded("containerd")?.since ?? 0));
+}
+
+function manifests(): object {
+  const metadata = { name: "teleport-agent", namespace: NAMESPACE };
+  const labels = { app: "teleport-agent" };
+  const data = {
+    configuration: { "teleport.yaml": JSON.stringify(configuration) },
+    ca: { "ca.crt": readFileSync(PKI.ca, "utf8") },
+    token: { token: readTrimmed(TELEPORT.joinToken) },
+  };
+  const checksum = createHash("sha256").update(JSON.stringify(data)).digest("hex");
+  return {
+    apiVersion: "v1",
+    kind: "List",
+    items: [
+      { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } },
+      { apiVersion: "v1", kind: "ConfigMap", metadata, data: data.configuration },
+      { apiVersion: "v1", kind: "ConfigMap", metadata: { ...metadata, name: "teleport-ca" }, data: data.ca },
+      { apiVersion: "v1", kind: "Secret", metadata: { ...metadata, name: "teleport-token" }, stringData: data.token },
+      {
+        apiVersion: "apps/v1",
+        kind: "Deployment",
+        metadata,
+        spec: {
+          replicas: 1,
+          strategy: { type: "Recreate" },
+          selector: { matchLabels: labels },
+          template: { metadata: { labels, annotations: { "lab/configuration": checksum } }, spec: podSpec },
+        },
+      },
+    ],
+  };
+}
+
+const configuration = {
+  version: "v3",
+  teleport: {
+    nodename: "teleport-agent",
+    join_params: { method: "token", token_name: `${FOLDERS.token}/token` }, // a path stands for the file's content
+    proxy_server: TELEPORT.proxy,
+    log: { output: "stderr", severity: "INFO" },
+  },
+  auth_service: { enabled: "no" },
+  proxy_service: { enabled: "no" },
+  ssh_service: { enabled: "no" },
+  db_service: { enabled: "yes", resources: [{ labels: PROVISIONED_BY }] },
+};
+
+const podSpec = {
+  automountServiceAccountToken: false,
+  terminationGracePeriodSeconds: 5,
+  containers: [
+    {
+      name: "teleport",
+      image: IMAGES.teleport,
+      imagePullPolicy: "IfNotPresent",
+      args: ["start", `--config=${FOLDERS.configuration}/teleport.yaml`, "--diag-addr=0.0.0.0:3000"],
+      env: [{ name: "SSL_CERT_FILE", value: `${FOLDERS.ca}/ca.crt` }],
+      readinessProbe: { httpGet: { path: "/readyz", port: 3000 }, periodSeconds: 2, failureThreshold: 12 },
+      resources: { requests: { cpu: "50m", memory: "128Mi" } },
+      volumeMounts: Object.entries(FOLDERS).map(([name, mountPath]) => ({ name, mountPath })),
+    },
+  ],
+  volumes: [
+    { name: "configuration", configMap: { name: "teleport-agent" } },
+    { name: "ca", configMap: { name: "teleport-ca" } },
+    { name: "token", secret: { secretName: "teleport-token" } },
+    { name: "data", emptyDir: {} },
+  ],
+};

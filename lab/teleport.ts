@@ -1,0 +1,83 @@
+/** The lab's Teleport: auth and proxy as a daemon on the lab's address, its roles and users, and their identities. */
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { ensureAuthority, ensureServerCertificate, validFor } from "./certificates";
+import { run, runInside } from "./command";
+import { ensureDaemon, waitUntilServes } from "./daemon";
+import { PKI, STATE, TELEPORT } from "./layout";
+import { randomOnce, readTrimmed, writeWhole } from "./private-file";
+import { TELEPORT_DOCUMENTS, TELEPORT_USERS } from "./teleport-access";
+import { tool } from "./tools";
+
+const appliedDocuments = join(STATE.teleport, "applied-documents");
+/** Identities hold for a week, and are renewed by the `up` that finds them in their last day. */
+const IDENTITY_HOURS = 168;
+
+export async function ensureTeleport(): Promise<void> {
+  mkdirSync(STATE.teleport, { recursive: true, mode: 0o700 });
+  await ensureAuthority();
+  const { key, certificate } = await ensureServerCertificate("teleport");
+  const configuration = configurationText(key, certificate, randomOnce(TELEPORT.joinToken));
+  writeWhole(TELEPORT.configuration, configuration);
+  const command = [tool("teleport"), "start", `--config=${TELEPORT.configuration}`];
+  await ensureDaemon({ name: "teleport", command, env: { SSL_CERT_FILE: PKI.bundle }, configuration });
+  await waitUntilServes("teleport", teleportServes, 120);
+  await applyDocuments();
+  await Promise.all(TELEPORT_USERS.map(ensureIdentity));
+}
+
+/** Whether the auth service answers the administrator of this machine. */
+export async function teleportServes(): Promise<boolean> {
+  return (await tctl(["status"])).includes("Cluster");
+}
+
+/** tctl as the auth server's own administrator, by its data folder. */
+export function tctl(args: string[], input?: string): Promise<string> {
+  const env = { ...process.env, SSL_CERT_FILE: PKI.bundle, HOME: STATE.teleport };
+  return runInside(tool("tctl"), [`--config=${TELEPORT.configuration}`, ...args], { env, input });
+}
+
+function configurationText(key: string, certificate: string, token: string): string {
+  const document = {
+    version: "v3",
+    teleport: {
+      nodename: "lab",
+      data_dir: join(STATE.teleport, "data"),
+      log: { output: "stderr", severity: "INFO" },
+    },
+    auth_service: {
+      enabled: "yes",
+      listen_addr: TELEPORT.auth,
+      cluster_name: "lab",
+      authentication: { type: "local", second_factor: "off" },
+      proxy_listener_mode: "multiplex",
+      tokens: [`db:${token}`],
+    },
+    proxy_service: {
+      enabled: "yes",
+      web_listen_addr: TELEPORT.proxy,
+      public_addr: TELEPORT.proxy,
+      // With Teleport's self-signed default the agent's tunnel never comes up.
+      https_keypairs: [{ key_file: key, cert_file: certificate }],
+    },
+    ssh_service: { enabled: "no" },
+  };
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+async function applyDocuments(): Promise<void> {
+  const documents = TELEPORT_DOCUMENTS.map((document) => JSON.stringify(document)).join("\n---\n");
+  if (existsSync(appliedDocuments) && readTrimmed(appliedDocuments) === documents) return;
+  await tctl(["create", "--force"], documents);
+  writeWhole(appliedDocuments, `${documents}\n`);
+}
+
+async function ensureIdentity(user: string): Promise<void> {
+  const file = TELEPORT.identity(user);
+  if (validFor(file, 1)) return;
+  const made = `${file}.new`;
+  rmSync(made, { force: true });
+  await tctl(["auth", "sign", `--user=${user}`, `--out=${made}`, `--ttl=${IDENTITY_HOURS}h`, "--overwrite"]);
+  await run("chmod", ["600", made]);
+  await run("mv", ["--force", made, file]);
+}

@@ -1,0 +1,54 @@
+/** Brings the lab up: checks, packages, tools, images, network, and then all parts side by side. Resumes and repairs. */
+import { mkdirSync } from "node:fs";
+import { installPackages, missingPackages } from "./apt";
+import { ensureOperator } from "./cnpg";
+import { fatalFindings } from "./doctor";
+import { ensureImages } from "./images";
+import { ensureKubernetes } from "./kubernetes";
+import { STATE } from "./layout";
+import { withLock } from "./lock";
+import { ensureNetwork, networkStands } from "./network";
+import { recordOwner, refuseForeignLab } from "./owner";
+import { elapsed, say, step } from "./progress";
+import { ensurePulumi } from "./pulumi";
+import { ensureTeleport } from "./teleport";
+import { ensureAgent } from "./teleport-agent";
+import { ensureTools } from "./tools";
+import { ensureVault } from "./vault";
+import { ensureAuthority } from "./certificates";
+
+export async function up(): Promise<void> {
+  refuseForeignLab();
+  mkdirSync(STATE.root, { recursive: true, mode: 0o700 });
+  const waiting = (holder: string) => say(`  …    another lab command is at work (${holder}): waiting for it`);
+  await withLock(STATE.lock, bringUp, waiting);
+}
+
+async function bringUp(): Promise<void> {
+  refuseForeignLab(); // again: while this one waited, another may have come up
+  const packages = missingPackages();
+  if (packages.length > 0)
+    await step(`installing ${packages.join(", ")}`, () => installPackages(packages), { announce: true });
+  const findings = await fatalFindings();
+  if (findings.length > 0) {
+    throw new Error(`The lab cannot run here:\n${findings.map((finding) => `  - ${finding}`).join("\n")}`);
+  }
+  const tools = await ensureTools();
+  const images = await ensureImages(tools);
+  recordOwner();
+  if (!(await networkStands())) await step("network", ensureNetwork);
+  await ensureAuthority();
+  ensurePulumi(tools);
+
+  // One that fails must not leave the others running behind the error message.
+  const kubernetes = ensureKubernetes(images);
+  const teleport = step("Teleport", ensureTeleport);
+  const parts = await Promise.allSettled([
+    kubernetes.then(() => step("CloudNativePG operator", ensureOperator)),
+    Promise.all([kubernetes, teleport]).then(() => step("Teleport agent", ensureAgent)),
+    step("Vault", ensureVault),
+  ]);
+  const failed = parts.flatMap((part) => (part.status === "rejected" ? [(part.reason as Error).message] : []));
+  if (failed.length > 0) throw new Error([...new Set(failed)].join("\n\n"));
+  say(`The lab is up (${elapsed()}).`);
+}
