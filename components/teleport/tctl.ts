@@ -135,7 +135,7 @@ export function tctlMessage(output: string): string {
 }
 
 const FAILURES: [TeleportFailure, RegExp][] = [
-  ["access-denied", /access denied|not allowed to|permission denied|lacks? .*permission/i],
+  ["access-denied", /access (to .* )?denied|not allowed to|permission denied|does not have permission/i],
   [
     "identity",
     /expired|certificate (is )?(revoked|unknown|signed by unknown authority)|unknown authority|not logged in|no such file|please relogin|bad certificate|ssh: handshake|tls: .*certificate/i,
