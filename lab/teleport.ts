@@ -66,7 +66,7 @@ function configurationText(key: string, certificate: string, token: string): str
 }
 
 async function applyDocuments(): Promise<void> {
-  const documents = TELEPORT_DOCUMENTS.map((document) => JSON.stringify(document)).join("\n---\n");
+  const documents = TELEPORT_DOCUMENTS.map((document) => JSON.stringify(document)).join("\n");
   if (existsSync(appliedDocuments) && readTrimmed(appliedDocuments) === documents) return;
   await tctl(["create", "--force"], documents);
   writeWhole(appliedDocuments, `${documents}\n`);
