@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { recorded } from "./daemon";
 import { IMAGES } from "./images";
-import { kubectl, podReady } from "./kubectl";
+import { kubectl, podReady, retryCrashed } from "./kubectl";
 import { STATE } from "./layout";
 import { readTrimmed, writeWhole } from "./private-file";
 import { recordedTools } from "./tools";
@@ -12,6 +12,7 @@ import { VERSIONS } from "./versions";
 import { waitFor } from "./wait";
 
 const NAMESPACE = "cnpg-system";
+const SELECTOR = "app.kubernetes.io/name=cloudnative-pg";
 /** The manifest has megabytes of definitions: it is applied when it is another one, not by every `up`. */
 const applied = join(STATE.kubernetes, "applied-operator");
 
@@ -22,12 +23,13 @@ export async function ensureOperator(): Promise<void> {
     await kubectl(["apply", "--server-side", "--force-conflicts", "-f", "-"], { input: manifest, limit: 180_000 });
     writeWhole(applied, `${hash}\n`);
   }
+  await retryCrashed(NAMESPACE, SELECTOR);
   await waitFor("the operator is ready", operatorReady, { limit: 180 });
   await waitFor("the operator's webhook answers", webhookAnswers, { limit: 60 });
 }
 
 export function operatorReady(): Promise<boolean> {
-  return podReady(NAMESPACE, "app.kubernetes.io/name=cloudnative-pg", new Date(recorded("containerd")?.since ?? 0));
+  return podReady(NAMESPACE, SELECTOR, new Date(recorded("containerd")?.since ?? 0));
 }
 
 async function deployed(): Promise<boolean> {

@@ -91,6 +91,11 @@ export async function succeeds(command: string, args: string[], options: Command
   );
 }
 
+/** Whether a command in the lab's network ends with 0. */
+export function succeedsInside(command: string, args: string[]): Promise<boolean> {
+  return succeeds("nsenter", [`--net=${NETWORK.handle}`, command, ...args]);
+}
+
 /** The last lines of a log. */
 export function tail(file: string, lines = 20): string {
   try {

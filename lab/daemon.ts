@@ -103,6 +103,16 @@ export async function waitUntilServes(name: string, look: () => Promise<boolean>
   if (died) throw new Error(`${name} ended. Log: ${logOf(name)}\n${tail(logOf(name), 8)}`);
 }
 
+/** Whether a UDP port of an IPv4 address is open in a daemon's network. */
+export function receivesDatagrams(name: string, address: string, port: number): boolean {
+  const known = recorded(name);
+  if (!known || !isAlive(known)) return false;
+  const digits = (value: number, width: number) => value.toString(16).toUpperCase().padStart(width, "0");
+  const reversed = address.split(".").reverse(); // the kernel prints it in the machine's byte order
+  const local = `${reversed.map((part) => digits(Number(part), 2)).join("")}:${digits(port, 4)}`;
+  return readFileSync(`/proc/${known.pid}/net/udp`, "utf8").includes(` ${local} `);
+}
+
 /** Ends a daemon: politely, and after `patience` seconds not. */
 export async function stopDaemon(name: string, patience = 5): Promise<void> {
   const known = recorded(name);

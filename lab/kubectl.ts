@@ -11,7 +11,17 @@ export function kubectl(args: string[], options: CommandOptions = {}): Promise<s
 
 interface PodStatus {
   conditions?: { type: string; status: string }[];
-  containerStatuses?: { state?: { running?: { startedAt: string } } }[];
+  containerStatuses?: { state?: { running?: { startedAt: string }; waiting?: { reason?: string } } }[];
+}
+
+/** Replaces pods that crashed and are held back for up to five minutes: what they lacked may be there by now. */
+export async function retryCrashed(namespace: string, selector: string): Promise<void> {
+  const printed = await kubectl(["-n", namespace, "get", "pods", "-l", selector, "-o", "json"]);
+  const pods = (JSON.parse(printed) as { items: { metadata: { name: string }; status: PodStatus }[] }).items;
+  for (const { metadata, status } of pods) {
+    const crashed = status.containerStatuses?.some(({ state }) => state?.waiting?.reason === "CrashLoopBackOff");
+    if (crashed) await kubectl(["-n", namespace, "delete", "pod", metadata.name, "--wait=false"]);
+  }
 }
 
 /** Whether a pod is ready whose containers were started after `since`: older states may be of before a restart. */

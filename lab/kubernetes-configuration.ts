@@ -90,6 +90,7 @@ export const proxyConfiguration = json({
   healthzBindAddress: "127.0.0.1:10256",
   metricsBindAddress: "127.0.0.1:10249",
   oomScoreAdj: 0,
+  conntrack: { maxPerCore: 0 }, // 0: leave the kernel's limit, which is the machine's and not the namespace's to set
 });
 
 export const corefile = `.:53 {

@@ -4,7 +4,8 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { ensureCgroups } from "./cgroups";
 import { ensureContainerd } from "./containers";
-import { Daemon, ensureDaemon, recorded, waitUntilServes } from "./daemon";
+import { succeedsInside } from "./command";
+import { Daemon, ensureDaemon, receivesDatagrams, recorded, waitUntilServes } from "./daemon";
 import { kubectl } from "./kubectl";
 import {
   corefile,
@@ -52,10 +53,13 @@ export async function ensureKubernetes(images: string): Promise<void> {
   await step("container runtime and images", () => ensureContainerd(images));
   await step("Kubernetes node", async () => {
     ensureCgroups();
-    await ensureDaemon(kubelet());
+    // Services and names first: a pod that starts without them crashes, and is then held back.
     await ensureDaemon(proxy());
     await ensureDaemon(coredns());
+    await ensureDaemon(kubelet());
     await kubectl(["apply", "-f", "-"], { input: storageClass });
+    await waitUntilServes("kube-proxy", () => succeedsInside("nft", ["list", "table", "ip", "kube-proxy"]));
+    await waitUntilServes("coredns", async () => receivesDatagrams("coredns", NETWORK.address, 53));
     await waitFor("the node is ready", nodeReady, { limit: 120 });
   });
 }

@@ -7,12 +7,13 @@ import { readFileSync } from "node:fs";
 import { PROVISIONED_BY } from "../components/teleport/roles";
 import { recorded } from "./daemon";
 import { IMAGES } from "./images";
-import { kubectl, podReady } from "./kubectl";
+import { kubectl, podReady, retryCrashed } from "./kubectl";
 import { PKI, TELEPORT } from "./layout";
 import { readTrimmed } from "./private-file";
 import { waitFor } from "./wait";
 
 const NAMESPACE = "teleport-agent";
+const SELECTOR = "app=teleport-agent";
 const FOLDERS = {
   configuration: "/etc/teleport",
   ca: "/etc/teleport-ca",
@@ -22,11 +23,12 @@ const FOLDERS = {
 
 export async function ensureAgent(): Promise<void> {
   await kubectl(["apply", "-f", "-"], { input: JSON.stringify(manifests()) });
+  await retryCrashed(NAMESPACE, SELECTOR);
   await waitFor("the Teleport agent is ready", agentReady, { limit: 180 });
 }
 
 export function agentReady(): Promise<boolean> {
-  return podReady(NAMESPACE, "app=teleport-agent", new Date(recorded("containerd")?.since ?? 0));
+  return podReady(NAMESPACE, SELECTOR, new Date(recorded("containerd")?.since ?? 0));
 }
 
 function manifests(): object {
