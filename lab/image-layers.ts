@@ -44,6 +44,8 @@ export async function makeBaseLayer(work: string): Promise<{ file: string; postg
   const [postgresql, pgbouncer] = [await version(server), await version("pgbouncer")];
   // A second locale besides C.UTF-8, for clusters whose initdb names one.
   await run("chroot", [root, "localedef", "--no-archive", "-i", "en_US", "-f", "UTF-8", "en_US.UTF-8"]);
+  // CloudNativePG starts PgBouncer by this path, Debian keeps it elsewhere.
+  symlinkSync("../sbin/pgbouncer", join(root, "usr/bin/pgbouncer"));
   // CloudNativePG runs PostgreSQL as user 26, and PostgreSQL wants to know that user's name.
   const passwd = join(root, "etc/passwd");
   writeFileSync(passwd, readFileSync(passwd, "utf8").replace(/^postgres:x:\d+:\d+:/m, "postgres:x:26:26:"));

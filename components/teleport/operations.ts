@@ -67,7 +67,8 @@ const certAuthority: Provider<CertAuthorityInputs, CertAuthorityInputs> = {
   },
   async read(id, props) {
     if (!props) return {};
-    return { id, props: { ...props, rotationPhase: undefined, ...(await withTeleport(props, readDatabaseClientCa)) } };
+    const { rotationPhase: _former, ...known } = props; // Pulumi takes no undefined values
+    return { id, props: { ...known, ...(await withTeleport(props, readDatabaseClientCa)) } };
   },
   async update(_id, _olds, news) {
     return { outs: news };

@@ -83,58 +83,55 @@ describe("a two-instance Cluster with certificates from Vault", () => {
     assert.ok(!state.includes(process.env.TELEPORT_IDENTITY_FILE ?? "no identity is set"));
   });
 
-  describe("logins through Teleport", () => {
-    before(() => kubectlSql("CREATE TABLE IF NOT EXISTS entries (id int); INSERT INTO entries VALUES (42)"));
+  // Mocha runs nested suites after the tests beside them, so these stand flat, in their order.
+  it("lets its owner make a table", () =>
+    kubectlSql("CREATE TABLE IF NOT EXISTS entries (id int); INSERT INTO entries VALUES (42)"));
 
-    for (const database of ["ledger-lifecycle", "ledger-lifecycle-ro"]) {
-      it(`lets a reader select, and refuses an insert, at ${database}`, async () => {
-        const select = await sqlThroughTeleport(
-          loginAs("reader", database, "ledger"),
-          "SELECT current_user, id FROM entries LIMIT 1",
-        );
-        assert.equal(select.stdout.trim(), "teleport_user_read|42", select.output);
-        const insert = await sqlThroughTeleport(
-          loginAs("reader", database, "ledger"),
-          "INSERT INTO entries VALUES (1)",
-        );
-        assert.match(insert.output, /permission denied for table entries|read-only transaction/);
-      });
-    }
-
-    it("lets a writer insert at the primary", async () => {
-      const insert = await sqlThroughTeleport(
-        loginAs("writer", "ledger-lifecycle", "ledger"),
-        "INSERT INTO entries VALUES (43) RETURNING current_user",
-      );
-      assert.match(insert.stdout, /^teleport_user_write$/m, insert.output);
-    });
-
-    it("tells a writer at the standby that it is read-only", async () => {
-      const insert = await sqlThroughTeleport(
-        loginAs("writer", "ledger-lifecycle-ro", "ledger"),
-        "INSERT INTO entries VALUES (1)",
-      );
-      assert.match(insert.output, /read-only transaction/);
+  for (const database of ["ledger-lifecycle", "ledger-lifecycle-ro"]) {
+    it(`lets a reader select, and refuses an insert, at ${database}`, async () => {
       const select = await sqlThroughTeleport(
-        loginAs("writer", "ledger-lifecycle-ro", "ledger"),
-        "SELECT pg_is_in_recovery()",
+        loginAs("reader", database, "ledger"),
+        "SELECT current_user, id FROM entries LIMIT 1",
       );
-      assert.equal(select.stdout.trim(), "t", select.output);
+      assert.equal(select.stdout.trim(), "teleport_user_read|42", select.output);
+      const insert = await sqlThroughTeleport(loginAs("reader", database, "ledger"), "INSERT INTO entries VALUES (1)");
+      assert.match(insert.output, /permission denied for table entries|read-only transaction/);
     });
+  }
 
-    it("comes over TLS with a certificate of the user's name", async () => {
-      const sql = "SELECT ssl, client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
-      const session = await sqlThroughTeleport(loginAs("reader", "ledger-lifecycle", "ledger"), sql);
-      assert.match(session.stdout, /^t\|\/.*CN=teleport_user_read/, session.output);
-    });
+  it("lets a writer insert at the primary", async () => {
+    const insert = await sqlThroughTeleport(
+      loginAs("writer", "ledger-lifecycle", "ledger"),
+      "INSERT INTO entries VALUES (43) RETURNING current_user",
+    );
+    assert.match(insert.stdout, /^teleport_user_write$/m, insert.output);
+  });
 
-    it("does not open other PostgreSQL users to people", async () => {
-      for (const user of ["postgres", "streaming_replica", "teleport_user_write"]) {
-        const login = { ...loginAs("reader", "ledger-lifecycle", "ledger"), user };
-        const result = await sqlThroughTeleport(login, "SELECT 1");
-        assert.notEqual(result.code, 0, `${user} got in`);
-      }
-    });
+  it("tells a writer at the standby that it is read-only", async () => {
+    const insert = await sqlThroughTeleport(
+      loginAs("writer", "ledger-lifecycle-ro", "ledger"),
+      "INSERT INTO entries VALUES (1)",
+    );
+    assert.match(insert.output, /read-only transaction/);
+    const select = await sqlThroughTeleport(
+      loginAs("writer", "ledger-lifecycle-ro", "ledger"),
+      "SELECT pg_is_in_recovery()",
+    );
+    assert.equal(select.stdout.trim(), "t", select.output);
+  });
+
+  it("comes over TLS with a certificate of the user's name", async () => {
+    const sql = "SELECT ssl, client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    const session = await sqlThroughTeleport(loginAs("reader", "ledger-lifecycle", "ledger"), sql);
+    assert.match(session.stdout, /^t\|\/.*CN=teleport_user_read/, session.output);
+  });
+
+  it("does not open other PostgreSQL users to people", async () => {
+    for (const user of ["postgres", "streaming_replica", "teleport_user_write"]) {
+      const login = { ...loginAs("reader", "ledger-lifecycle", "ledger"), user };
+      const result = await sqlThroughTeleport(login, "SELECT 1");
+      assert.notEqual(result.code, 0, `${user} got in`);
+    }
   });
 
   it("replaces the registration when the database gets another name in Teleport", async () => {
