@@ -112,14 +112,22 @@ export class Stack {
     });
   }
 
-  /** Runs `pulumi <command>` for this stack. */
-  pulumi(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+  /**
+   * Runs `pulumi <command>` for this stack. Its temporary files go into a folder that is removed afterwards:
+   * the Kubernetes plugin leaves copies of the kubeconfig behind.
+   */
+  async pulumi(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     const config = args[0] === "stack" ? [] : [`--config-file=${this.configFile}`];
-    return run("pulumi", [...args, `--stack=${this.name}`, ...config, "--non-interactive", "--color=never"], {
-      cwd: this.options.project,
-      ...options,
-      env: { ...this.options.env, ...options.env },
-    });
+    const temporary = mkdtempSync(join(tmpdir(), "pulumi-"));
+    try {
+      return await run("pulumi", [...args, `--stack=${this.name}`, ...config, "--non-interactive", "--color=never"], {
+        cwd: this.options.project,
+        ...options,
+        env: { TMPDIR: temporary, ...this.options.env, ...options.env },
+      });
+    } finally {
+      rmSync(temporary, { recursive: true, force: true });
+    }
   }
 
   async must(args: readonly string[], options: CommandOptions = {}): Promise<string> {

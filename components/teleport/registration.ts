@@ -33,9 +33,11 @@ export interface RegistrationTiming {
   visibleWithin: number;
   /** How long a deleted document must stay gone. The cache was seen to lag by up to a second. */
   goneFor: number;
+  /** How long to let the cache catch up before a read decides whose a document is. */
+  settle: number;
 }
 
-const TIMING: RegistrationTiming = { poll: 300, visibleWithin: 60_000, goneFor: 3_000 };
+const TIMING: RegistrationTiming = { poll: 300, visibleWithin: 60_000, goneFor: 3_000, settle: 1_500 };
 
 export interface RegistrationDiff {
   changes: boolean;
@@ -119,7 +121,9 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
     } catch (error) {
       if (!(error instanceof TeleportError) || error.failure !== "already-exists") throw error;
     }
-    // A create that was cut off, or repeated after its reply was lost, finds its own document here.
+    // A create that was cut off, or repeated after its reply was lost, finds its own document here. A read that lags
+    // could show it as ours although somebody else has just taken its place.
+    await sleep(timing.settle);
     const found = await untilFound(teleport, inputs.document);
     const owner = ownership(found)?.owner;
     const isOurs = owner !== undefined && (owner === inputs.owner || owner === formerOwner);

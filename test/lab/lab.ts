@@ -27,6 +27,13 @@ export const teleport = {
   tctl: (args: string[], input?: string): Promise<string> =>
     must("tctl", [...args, `--auth-server=${PROXY}`, `--identity=${identities.admin}`], { input }),
 
+  /** Writes an identity file, as the auth server's own administrator: nobody else may sign for others. */
+  sign: (user: string, file: string, ttl: string): Promise<string> => {
+    const asAuthServer = `--config=${join(LAB, "teleport", "teleport.yaml")}`;
+    const args = ["auth", "sign", `--user=${user}`, `--out=${file}`, `--ttl=${ttl}`, "--overwrite"];
+    return must("tctl", [asAuthServer, ...args], { env: { TELEPORT_IDENTITY_FILE: undefined } });
+  },
+
   async databases(): Promise<TeleportDocument[]> {
     return parseDocuments(await teleport.tctl(["get", "db", "--format=json"]));
   },

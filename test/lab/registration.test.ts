@@ -118,10 +118,8 @@ describe("a registration in Teleport", () => {
   it("is destroyed in a fresh process with a new identity after the old one expired", async () => {
     const folder = mkdtempSync(join(tmpdir(), "identity-"));
     const [old, renewed] = [join(folder, "old"), join(folder, "renewed")];
-    const sign = (file: string, ttl: string) =>
-      teleport.tctl(["auth", "sign", "--user=registrar", `--out=${file}`, `--ttl=${ttl}`, "--overwrite"]);
     try {
-      await sign(old, "1m");
+      await teleport.sign("registrar", old, "1m");
       const stack = await stackOf("expiring");
       await stack.up({ env: { TELEPORT_IDENTITY_FILE: old } });
 
@@ -133,7 +131,7 @@ describe("a registration in Teleport", () => {
       assert.match(refused.output, /identity .* expired at 20\d\d-.*Get a new one/);
       assert.equal((await mine("expiring")).length, 1);
 
-      await sign(renewed, "10m");
+      await teleport.sign("registrar", renewed, "10m");
       await stack.destroy({ env: { TELEPORT_IDENTITY_FILE: renewed } });
       assert.deepEqual(await mine("expiring"), []);
     } finally {
@@ -151,7 +149,7 @@ describe("a registration in Teleport", () => {
     const { withTeleport } = await import("../../components/teleport/tctl");
     await assert.rejects(
       withTeleport({ proxy: PROXY }, (client) => client.create(foreign)),
-      /access denied.*registrarRole/i,
+      /denied.*registrarRole/,
     );
   });
 });

@@ -1,0 +1,116 @@
+import { strict as assert } from "node:assert";
+import { namespacesToCreate, parseConfig } from "../../config";
+import { SettingsError } from "../../components";
+
+const vaultRoles = { server: { mount: "pki", role: "s" }, client: { mount: "pki", role: "c" } };
+const minimal = { storage: { size: "1Gi" }, issuer: { type: "tls" } };
+const parse = (raw: Record<string, unknown>, variables: NodeJS.ProcessEnv = {}) => parseConfig(raw, "dev", variables);
+const problems = (raw: Record<string, unknown>, variables: NodeJS.ProcessEnv = {}): string[] => {
+  try {
+    parse(raw, variables);
+    return [];
+  } catch (error) {
+    assert.ok(error instanceof SettingsError, String(error));
+    return error.message
+      .split("\n")
+      .slice(1)
+      .map((line) => line.replace("  - ", ""));
+  }
+};
+
+describe("configuration", () => {
+  it("puts defaults below every database, object by object", () => {
+    const { databases } = parse({
+      defaults: { ...minimal, parameters: { a: "1", b: "1" } },
+      databases: { orders: { parameters: { b: "2" } }, sales: { storage: { size: "5Gi" } } },
+    });
+    assert.deepEqual(databases.orders?.parameters, { a: "1", b: "2" });
+    assert.equal(databases.sales?.storage.size, "5Gi");
+  });
+
+  it("replaces the default issuer where a database chooses another type", () => {
+    const { databases } = parse({
+      defaults: { storage: { size: "1Gi" }, issuer: { type: "vault", ...vaultRoles } },
+      databases: { orders: { issuer: { type: "tls" } } },
+    });
+    assert.deepEqual(databases.orders?.issuer, { type: "tls" });
+  });
+
+  for (const [what, raw, expected] of [
+    ["a key that is none", { databases: {}, databasse: {} }, /^databasse: is no setting\. Use one of/],
+    ["missing databases", {}, /^databases: is missing\./],
+    [
+      "a setting that is none",
+      { databases: { a: { ...minimal, instnces: 2 } } },
+      /^databases\.a\.instnces: is no setting/,
+    ],
+    ["a missing setting", { databases: { a: { issuer: { type: "tls" } } } }, /^databases\.a\.storage: is missing/],
+    [
+      "a number that should be text",
+      { databases: { a: { ...minimal, storage: { size: 10 } } } },
+      /^databases\.a\.storage\.size = 10: .*quotes/,
+    ],
+    [
+      "an issuer that is none",
+      { databases: { a: { ...minimal, issuer: { type: "acme" } } } },
+      /^databases\.a\.issuer\.type = .*vault or tls/,
+    ],
+    [
+      "a proxy with a scheme",
+      { databases: { a: { ...minimal, teleport: { proxy: "https://t" } } } },
+      /^databases\.a\.teleport\.proxy = "https:\/\/t": .*without a scheme/,
+    ],
+    ["a database name that is none", { databases: { "A B": minimal } }, /^databases\.A B\.clusterName = "A B"/],
+    [
+      "an access that is none",
+      { databases: { a: { ...minimal, teleport: { proxy: "t:443", users: [{ name: "x", access: "admin" }] } } } },
+      /^databases\.a\.teleport\.users\.0\.access/,
+    ],
+  ] as [string, Record<string, unknown>, RegExp][]) {
+    it(`refuses ${what}, naming setting, value and fix`, () => {
+      const [first, ...others] = problems(raw);
+      assert.match(first ?? "", expected);
+      assert.deepEqual(others, []);
+    });
+  }
+
+  it("tells all mistakes of all databases at once", () => {
+    const found = problems({
+      databases: { a: { ...minimal, instances: 0, storage: { size: "x" } }, b: { ...minimal, colour: "red" }, c: null },
+    });
+    assert.equal(found.length, 4, found.join("\n"));
+  });
+
+  it("wants Vault's settings and credentials where Vault is the issuer", () => {
+    const databases = { a: { ...minimal, issuer: { type: "vault", ...vaultRoles } } };
+    assert.match(problems({ databases })[0]!, /^vault: is missing, but databases\.a\.issuer is vault/);
+    const vault = { auth: { method: "approle" } };
+    assert.equal(problems({ databases, vault }).length, 3);
+    const set = { VAULT_ADDR: "https://vault", VAULT_ROLE_ID: "r", VAULT_SECRET_ID: "s" };
+    assert.deepEqual(problems({ databases, vault }, set), []);
+    assert.deepEqual(
+      problems({ databases, vault: { auth: { method: "token" } } }, { VAULT_ADDR: "https://vault" }),
+      [],
+    );
+  });
+
+  it("refuses databases that would take the same name", () => {
+    const teleport = { proxy: "t:443", name: "shop" };
+    const [collision] = problems({
+      databases: { a: { ...minimal, teleport }, b: { ...minimal, instances: 1, teleport } },
+    });
+    assert.match(collision ?? "", /^databases\.b: would take the Teleport name shop at t:443, as databases\.a does/);
+    const same = { ...minimal, namespace: "db", clusterName: "x" };
+    assert.match(problems({ databases: { a: same, b: same } })[0]!, /the Cluster x in namespace db/);
+    const standby = { ...minimal, teleport: { proxy: "t:443", name: "shop-ro" } };
+    assert.equal(problems({ databases: { a: { ...minimal, teleport }, b: { ...standby, instances: 1 } } }).length, 1);
+  });
+
+  it("makes each namespace once, and only where it is asked to", () => {
+    const inNamespace = (namespace: string, createNamespace?: boolean) => ({ ...minimal, namespace, createNamespace });
+    const { databases } = parse({
+      databases: { a: inNamespace("db", true), b: inNamespace("db", true), c: inNamespace("other"), d: minimal },
+    });
+    assert.deepEqual(namespacesToCreate({ databases }), ["db"]);
+  });
+});

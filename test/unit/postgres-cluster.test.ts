@@ -1,0 +1,176 @@
+import { strict as assert } from "node:assert";
+import * as pulumi from "@pulumi/pulumi";
+import type { PostgresClusterArgs } from "../../components";
+import { Certificate, OpenSsl } from "./certificates/openssl";
+
+interface Made {
+  type: string;
+  name: string;
+  inputs: Record<string, unknown>;
+}
+
+const openssl = new OpenSsl();
+const made: Made[] = [];
+let ca: Certificate;
+
+/** Certificates as the providers would make them, so that the checks of what an issuer returns pass. */
+function certificateOf({ type, inputs }: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
+  const request = JSON.parse((inputs.certRequestPem as string | undefined) ?? "{}") as {
+    commonName: string;
+    dnsNames?: string[];
+  };
+  switch (type) {
+    case "tls:index/privateKey:PrivateKey":
+      return { privateKeyPem: pulumi.secret("a private key") };
+    case "tls:index/selfSignedCert:SelfSignedCert":
+      return { certPem: ca.pem };
+    case "tls:index/certRequest:CertRequest":
+      return { certRequestPem: JSON.stringify({ commonName: inputs.subject.commonName, dnsNames: inputs.dnsNames }) };
+    case "tls:index/locallySignedCert:LocallySignedCert": {
+      const use = inputs.allowedUses.includes("server_auth") ? "serverAuth" : "clientAuth";
+      return { certPem: openssl.leaf(request.commonName, ca, { use, dnsNames: request.dnsNames, days: 90 }).pem };
+    }
+    case "pulumi-nodejs:dynamic/teleport:CertAuthority":
+      return { certificates: [ca.pem], cluster: "lab" };
+    default:
+      return {};
+  }
+}
+
+describe("PostgresCluster", () => {
+  let PostgresCluster: typeof import("../../components").PostgresCluster;
+
+  before(async () => {
+    ca = openssl.ca("CA", undefined, 400);
+    await pulumi.runtime.setMocks(
+      {
+        newResource: (args) => {
+          made.push({ type: args.type, name: args.name, inputs: args.inputs });
+          return { id: `${args.name}-id`, state: { ...args.inputs, ...certificateOf(args) } };
+        },
+        call: () => ({}),
+      },
+      "cnpg-teleport",
+      "dev",
+      false,
+      "acme",
+    );
+    ({ PostgresCluster } = await import("../../components"));
+  });
+  beforeEach(() => made.splice(0));
+  after(() => openssl.remove());
+
+  const deploy = async (args: Partial<PostgresClusterArgs> = {}) => {
+    const cluster = new PostgresCluster("orders", {
+      namespace: "db",
+      storage: { size: "1Gi" },
+      issuer: { type: "tls" },
+      teleport: { proxy: "teleport.example.com:443", labels: { team: "shop" } },
+      ...args,
+    });
+    const outputs = await new Promise<Awaited<pulumi.Unwrap<typeof cluster.outputs>>>((resolve) =>
+      cluster.outputs.apply(resolve),
+    );
+    return { cluster, outputs, all: [...made] };
+  };
+  const ofType = (all: Made[], suffix: string) => all.filter(({ type }) => type.endsWith(suffix));
+  const metadata = ({ inputs }: Made) =>
+    inputs.metadata as { name: string; labels?: object; annotations?: Record<string, string> };
+
+  it("makes four Secrets that CNPG reloads on change", async () => {
+    const secrets = ofType((await deploy()).all, ":Secret");
+    assert.deepEqual(secrets.map((secret) => metadata(secret).name).sort(), [
+      "orders-client-ca-bundle",
+      "orders-replication-tls",
+      "orders-server-ca",
+      "orders-server-tls",
+    ]);
+    for (const secret of secrets) assert.deepEqual(metadata(secret).labels, { "cnpg.io/reload": "" });
+  });
+
+  it("waits for the Cluster to be ready with all its instances", async () => {
+    const [cluster] = ofType((await deploy({ instances: 2, description: "Orders" })).all, ":Cluster");
+    const annotations = metadata(cluster!).annotations ?? {};
+    assert.deepEqual(JSON.parse(annotations["pulumi.com/waitFor"] ?? ""), [
+      "condition=Ready",
+      "jsonpath={.status.readyInstances}=2",
+    ]);
+    assert.equal(annotations["kubernetes.io/description"], "Orders");
+  });
+
+  it("registers primary and standby with their labels and hosts", async () => {
+    const databases = ofType((await deploy()).all, "teleport:Database");
+    const documents = databases.map(
+      ({ inputs }) => inputs.document as { metadata: { name: string; labels: object }; spec: { uri: string } },
+    );
+    assert.deepEqual(
+      documents.map(({ metadata: { name, labels }, spec: { uri } }) => ({ name, labels, uri })),
+      [
+        ["primary", "orders-dev", "rw"],
+        ["standby", "orders-dev-ro", "ro"],
+      ].map(([sql_type, name, endpoint]) => ({
+        name,
+        labels: {
+          provisioned_by: "cloudnative-pg",
+          environment: "dev",
+          cluster: "orders",
+          namespace: "db",
+          team: "shop",
+          sql_type,
+        },
+        uri: `orders-${endpoint}.db.svc:5432`,
+      })),
+    );
+  });
+
+  it("registers no standby while there is one instance", async () => {
+    const { outputs, all } = await deploy({ instances: 1 });
+    assert.equal(ofType(all, "teleport:Database").length, 1);
+    assert.deepEqual(outputs.teleportDatabases, ["orders-dev"]);
+  });
+
+  it("does without Teleport: no registration, no users, no rules of ours", async () => {
+    const { all, outputs } = await deploy({ teleport: undefined });
+    assert.deepEqual(
+      all
+        .filter(({ type }) => type.includes("teleport:"))
+        .map(({ type }) => type)
+        .filter((type) => type.includes("dynamic")),
+      [],
+    );
+    const spec = ofType(all, ":Cluster")[0]?.inputs.spec as {
+      managed: { roles: unknown[] };
+      postgresql: { pg_hba: string[] };
+    };
+    assert.deepEqual([spec.managed.roles, spec.postgresql.pg_hba], [[], []]);
+    assert.deepEqual(outputs.connectCommands, []);
+  });
+
+  it("makes a namespace only where none is given", async () => {
+    assert.equal(ofType((await deploy()).all, ":Namespace").length, 0);
+    made.splice(0);
+    const { all, outputs } = await deploy({ namespace: undefined });
+    assert.equal(metadata(ofType(all, ":Namespace")[0]!).name, "orders");
+    assert.equal(outputs.namespace, "orders");
+  });
+
+  it("has outputs that are flat and hold no secret", async () => {
+    const { cluster, outputs } = await deploy();
+    assert.equal(await pulumi.isSecret(cluster.outputs), false);
+    for (const value of Object.values(outputs)) assert.ok(typeof value !== "object" || Array.isArray(value));
+    assert.ok(
+      outputs.connectCommands.includes(
+        "tsh db connect --proxy=teleport.example.com:443 --db-user=teleport_user_read --db-name=app orders-dev-ro",
+      ),
+    );
+  });
+
+  it("refuses bad settings with all that is wrong, before anything is made", async () => {
+    const bad = { storage: { size: "much" }, issuer: { type: "tls" }, instances: 0 } as const;
+    assert.throws(
+      () => new PostgresCluster("orders", bad),
+      /2 settings are wrong:[\s\S]*instances = 0[\s\S]*storage\.size = "much"/,
+    );
+    assert.deepEqual(made, []);
+  });
+});

@@ -1,0 +1,76 @@
+/** A Teleport in memory whose reads lag behind its writes, as the real one's cache does. */
+import { TeleportError } from "../../../components/teleport/errors";
+import { TeleportClient, TeleportDocument } from "../../../components/teleport/tctl";
+
+interface Write {
+  at: number;
+  document: TeleportDocument | undefined;
+}
+
+export class FakeTeleport {
+  /** Every write of each reference, oldest first. */
+  private readonly writes = new Map<string, Write[]>();
+
+  constructor(private readonly lag: number) {}
+
+  /** What is really there. */
+  get(name: string): TeleportDocument | undefined {
+    return this.writes.get(`db/${name}`)?.at(-1)?.document;
+  }
+
+  /** As somebody else would, past all checks. */
+  put(document: TeleportDocument): void {
+    this.write(`${document.kind}/${document.metadata.name}`, document);
+  }
+
+  drop(name: string): void {
+    this.write(`db/${name}`, undefined);
+  }
+
+  /** In place of `withTeleport`. */
+  reach = <Result>(_connection: unknown, use: (client: TeleportClient) => Promise<Result>): Promise<Result> =>
+    use(this.client);
+
+  readonly client: TeleportClient = {
+    get: async (reference) => {
+      const known = this.writes
+        .get(reference)
+        ?.filter(({ at }) => at + this.lag <= Date.now())
+        .at(-1);
+      return known?.document ? [withServerFields(known.document)] : [];
+    },
+    create: async (document) => {
+      if (this.get(document.metadata.name)) throw new TeleportError("already-exists", "already exists");
+      this.put(document);
+    },
+    overwrite: async (document) => this.put(document),
+    remove: async (reference) => {
+      if (this.writes.get(reference)?.at(-1)?.document) this.write(reference, undefined);
+    },
+  };
+
+  private write(reference: string, document: TeleportDocument | undefined): void {
+    const before = this.writes.get(reference) ?? [];
+    this.writes.set(reference, [...before, { at: Date.now(), document: structuredClone(document) }]);
+  }
+}
+
+/** What Teleport 13 adds to a database. */
+export function withServerFields(document: TeleportDocument): TeleportDocument {
+  const { tls, ...spec } = document.spec as { tls?: Record<string, unknown> };
+  return {
+    ...document,
+    metadata: {
+      ...document.metadata,
+      labels: { ...document.metadata.labels, "teleport.dev/origin": "dynamic" },
+      id: 1795246189843187762,
+    },
+    spec: {
+      ...spec,
+      aws: { rds: { iam_auth: false }, redshift: {}, iam_policy_status: "IAM_POLICY_STATUS_UNSPECIFIED" },
+      ad: { domain: "", spn: "" },
+      tls: { ...tls, mode: tls?.mode === "verify-full" || tls?.mode === undefined ? 0 : 1 },
+    },
+    status: { mysql: {} },
+  };
+}
