@@ -35,6 +35,7 @@ async function bringUp(): Promise<void> {
   }
   const tools = await ensureTools();
   const images = await ensureImages(tools);
+  refuseForeignLab(); // and again: the builds take long
   recordOwner();
   if (!(await networkStands())) await step("network", ensureNetwork);
   await ensureAuthority();
