@@ -2,9 +2,9 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { run } from "./command";
+import { run } from "./host/command";
 import { NETWORK, PKI, STATE } from "./layout";
-import { writeWhole } from "./private-file";
+import { writeWhole } from "./host/private-file";
 
 export interface KeyPair {
   key: string;

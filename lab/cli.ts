@@ -1,5 +1,5 @@
 /** The lab's command line: `npm run lab -- <command>`. */
-import { endCommands } from "./command";
+import { endCommands } from "./host/command";
 import { printDoctor } from "./doctor";
 import { down } from "./down";
 import { execInLab, exportsText, labEnvironment } from "./environment";

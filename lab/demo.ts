@@ -8,8 +8,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PostgresClusterOutputs } from "../components";
 import { parseDocuments } from "../components/teleport/tctl";
-import { Login, sqlThroughTeleport } from "./login";
-import { must, PROJECT, Stack } from "./stack";
+import { Login, sqlThroughTeleport } from "./drive/login";
+import { must, Stack } from "./drive/stack";
+import { PROJECT } from "./layout";
 
 const KEEP = process.argv.includes("--keep");
 /** Set for the part that runs inside the lab. */

@@ -2,12 +2,12 @@
 import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { totalmem } from "node:os";
 import { dirname } from "node:path";
-import { missingPackages } from "./apt";
-import { cgroupVersion, missingControllers } from "./cgroups";
-import { run, succeeds } from "./command";
+import { missingPackages } from "./host/apt";
+import { cgroupVersion, missingControllers } from "./host/cgroups";
+import { run, succeeds } from "./host/command";
 import { CACHE, STATE } from "./layout";
-import { otherOwner } from "./owner";
-import { missingTools } from "./tools";
+import { otherOwner } from "./host/owner";
+import { missingTools } from "./build/tools";
 import { VERSIONS } from "./versions";
 
 /** Gigabytes that must be free: Go's caches while all tools are built, or the tools, images and data alone. */

@@ -1,15 +1,15 @@
 /** Takes the lab down: ends what `up` started and nothing else, unmounts, and removes the network. */
 import { existsSync, readdirSync, rmSync } from "node:fs";
-import { removeCgroups } from "./cgroups";
-import { endContainers } from "./containers";
-import { isAlive, recordedDaemons, stopDaemon } from "./daemon";
+import { removeCgroups } from "./host/cgroups";
+import { endContainers } from "./kubernetes/containers";
+import { isAlive, recordedDaemons, stopDaemon } from "./host/daemon";
 import { RUN, STATE } from "./layout";
-import { withLock } from "./lock";
-import { mountsBelow, unmountBelow } from "./mounts";
-import { processesInside, removeNetwork } from "./network";
-import { forgetOwner, refuseForeignLab } from "./owner";
-import { elapsed, say, step } from "./progress";
-import { removeVolumesLink } from "./volumes";
+import { withLock } from "./host/lock";
+import { mountsBelow, unmountBelow } from "./host/mounts";
+import { processesInside, removeNetwork } from "./host/network";
+import { forgetOwner, refuseForeignLab } from "./host/owner";
+import { elapsed, say, step } from "./host/progress";
+import { removeVolumesLink } from "./kubernetes/volumes";
 
 export async function down(options: { purge: boolean }): Promise<void> {
   refuseForeignLab();

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { constants } from "node:os";
 import { delimiter } from "node:path";
 import { CLUSTER, NETWORK, PKI, PULUMI, STATE, TELEPORT, VAULT } from "./layout";
-import { readTrimmed } from "./private-file";
+import { readTrimmed } from "./host/private-file";
 
 /** The variables to set, PATH included. */
 export function labEnvironment(): Record<string, string> {

@@ -7,6 +7,7 @@ const state = join(process.env.XDG_STATE_HOME || join(homedir(), ".local", "stat
 /** Sockets and what must not outlive a reboot. The same for every user: there is one lab on a machine. */
 const run = "/run/cnpg-teleport-lab";
 
+/** The checkout, which is the Pulumi project. */
 export const PROJECT = join(__dirname, "..");
 
 export const CACHE = {

@@ -2,8 +2,8 @@
 import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { PULUMI, STATE } from "./layout";
-import { randomOnce } from "./private-file";
-import { Tools } from "./tools";
+import { randomOnce } from "./host/private-file";
+import { Tools } from "./build/tools";
 import { TOOLS } from "./versions";
 
 /** Pulumi takes language hosts from its own folder without a warning, from elsewhere on the PATH with one. */

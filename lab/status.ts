@@ -1,14 +1,14 @@
 /** What of the lab runs, since when, how it is, and where its log is. */
 import { existsSync } from "node:fs";
-import { operatorReady } from "./cnpg";
-import { isAlive, logOf, recorded } from "./daemon";
-import { KUBERNETES_DAEMONS, nodeReady } from "./kubernetes";
+import { operatorReady } from "./kubernetes/cnpg";
+import { isAlive, logOf, recorded } from "./host/daemon";
+import { KUBERNETES_DAEMONS, nodeReady } from "./kubernetes/kubernetes";
 import { NETWORK, STATE, TELEPORT, VAULT } from "./layout";
-import { networkStands } from "./network";
-import { otherOwner } from "./owner";
-import { teleportServes } from "./teleport";
-import { agentReady } from "./teleport-agent";
-import { vaultIsUnsealed } from "./vault";
+import { networkStands } from "./host/network";
+import { otherOwner } from "./host/owner";
+import { teleportServes } from "./teleport/teleport";
+import { agentReady } from "./teleport/agent";
+import { vaultIsUnsealed } from "./vault/vault";
 
 const DAEMONS = [...KUBERNETES_DAEMONS, "vault", "teleport"];
 

@@ -1,20 +1,20 @@
 /** Brings the lab up: checks, packages, tools, images, network, and then all parts side by side. Resumes and repairs. */
 import { mkdirSync } from "node:fs";
-import { installPackages, missingPackages } from "./apt";
-import { ensureOperator } from "./cnpg";
+import { installPackages, missingPackages } from "./host/apt";
+import { ensureOperator } from "./kubernetes/cnpg";
 import { fatalFindings } from "./doctor";
-import { ensureImages } from "./images";
-import { ensureKubernetes } from "./kubernetes";
+import { ensureImages } from "./build/images";
+import { ensureKubernetes } from "./kubernetes/kubernetes";
 import { STATE } from "./layout";
-import { withLock } from "./lock";
-import { ensureNetwork, networkStands } from "./network";
-import { recordOwner, refuseForeignLab } from "./owner";
-import { elapsed, say, step } from "./progress";
+import { withLock } from "./host/lock";
+import { ensureNetwork, networkStands } from "./host/network";
+import { recordOwner, refuseForeignLab } from "./host/owner";
+import { elapsed, say, step } from "./host/progress";
 import { ensurePulumi } from "./pulumi";
-import { ensureTeleport } from "./teleport";
-import { ensureAgent } from "./teleport-agent";
-import { ensureTools } from "./tools";
-import { ensureVault } from "./vault";
+import { ensureTeleport } from "./teleport/teleport";
+import { ensureAgent } from "./teleport/agent";
+import { ensureTools } from "./build/tools";
+import { ensureVault } from "./vault/vault";
 import { ensureAuthority } from "./certificates";
 
 export async function up(): Promise<void> {

@@ -3,8 +3,8 @@ import { strict as assert } from "node:assert";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseDocuments, TeleportDocument } from "../../components/teleport/tctl";
-import { Login } from "../../lab/login";
-import { must, run, StackConfig } from "../../lab/stack";
+import { Login } from "../../lab/drive/login";
+import { must, run, StackConfig } from "../../lab/drive/stack";
 
 const LAB = process.env.CNPG_TELEPORT_LAB ?? "";
 assert.ok(

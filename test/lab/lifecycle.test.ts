@@ -1,8 +1,8 @@
 /** A database's whole life with certificates from Vault: from `up` through logins and changes to `destroy`. */
 import { strict as assert } from "node:assert";
 import { PostgresClusterOutputs } from "../../components";
-import { sqlThroughTeleport } from "../../lab/login";
-import { Stack } from "../../lab/stack";
+import { sqlThroughTeleport } from "../../lab/drive/login";
+import { Stack } from "../../lab/drive/stack";
 import { kubectl, loginAs, oneDatabase, teleport, vaultIssuer } from "./lab";
 
 const NAME = "ledger";

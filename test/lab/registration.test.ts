@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Stack } from "../../lab/stack";
+import { Stack } from "../../lab/drive/stack";
 import { CACHE_LAG, eventually, PROXY, teleport } from "./lab";
 
 const PROGRAM = { project: join(__dirname, "registration-program") };

@@ -1,7 +1,7 @@
 /** A database whose CAs live in the stack, as it grows a standby and loses it again. */
 import { strict as assert } from "node:assert";
-import { sqlThroughTeleport } from "../../lab/login";
-import { Stack } from "../../lab/stack";
+import { sqlThroughTeleport } from "../../lab/drive/login";
+import { Stack } from "../../lab/drive/stack";
 import { kubectl, loginAs, oneDatabase, teleport } from "./lab";
 
 const NAME = "stock";

@@ -4,13 +4,13 @@
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { PROVISIONED_BY } from "../components/teleport/roles";
-import { recorded } from "./daemon";
-import { IMAGES } from "./images";
-import { kubectl, podReady, retryCrashed } from "./kubectl";
-import { PKI, TELEPORT } from "./layout";
-import { readTrimmed } from "./private-file";
-import { waitFor } from "./wait";
+import { PROVISIONED_BY } from "../../components/teleport/roles";
+import { recorded } from "../host/daemon";
+import { IMAGES } from "../build/images";
+import { kubectl, podReady, retryCrashed } from "../kubernetes/kubectl";
+import { PKI, TELEPORT } from "../layout";
+import { readTrimmed } from "../host/private-file";
+import { waitFor } from "../host/wait";
 
 const NAMESPACE = "teleport-agent";
 const SELECTOR = "app=teleport-agent";

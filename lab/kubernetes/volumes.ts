@@ -3,7 +3,7 @@
  * that a link into its state, where the data outlives a cleaned /tmp and `down --purge` finds it.
  */
 import { chownSync, lstatSync, mkdirSync, readdirSync, readlinkSync, rmSync, rmdirSync, symlinkSync } from "node:fs";
-import { CLUSTER, STATE } from "./layout";
+import { CLUSTER, STATE } from "../layout";
 
 /** PostgreSQL's user in CloudNativePG's images. */
 export const POSTGRES_UID = 26;

@@ -1,14 +1,14 @@
 /** The lab's Vault: a real server with its data on disk, initialised once and unsealed by every `up`. */
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { ensureAuthority, ensureServerCertificate } from "./certificates";
-import { ensureDaemon, stopDaemon, waitUntilServes } from "./daemon";
-import { NETWORK, RUN, STATE, VAULT } from "./layout";
-import { readTrimmed, writeWhole } from "./private-file";
-import { tool } from "./tools";
-import { vaultRequest } from "./vault-api";
-import { configureVault } from "./vault-setup";
-import { waitFor } from "./wait";
+import { ensureAuthority, ensureServerCertificate } from "../certificates";
+import { ensureDaemon, stopDaemon, waitUntilServes } from "../host/daemon";
+import { NETWORK, RUN, STATE, VAULT } from "../layout";
+import { readTrimmed, writeWhole } from "../host/private-file";
+import { tool } from "../build/tools";
+import { vaultRequest } from "./api";
+import { configureVault } from "./setup";
+import { waitFor } from "../host/wait";
 
 const configurationFile = join(STATE.vault, "vault.hcl");
 

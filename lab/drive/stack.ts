@@ -2,11 +2,9 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { parse, stringify } from "yaml";
-
-/** The checkout, which is the Pulumi project. */
-export const PROJECT = resolve(__dirname, "..");
+import { PROJECT } from "../layout";
 
 /** How a command ended. */
 export interface CommandResult {

@@ -1,7 +1,7 @@
 /** kubectl, as the lab's administrator, in the lab's network. */
-import { CommandOptions, runInside } from "./command";
-import { CLUSTER, STATE } from "./layout";
-import { tool } from "./tools";
+import { CommandOptions, runInside } from "../host/command";
+import { CLUSTER, STATE } from "../layout";
+import { tool } from "../build/tools";
 
 export function kubectl(args: string[], options: CommandOptions = {}): Promise<string> {
   // HOME: kubectl keeps a cache of the API's resources there

@@ -5,13 +5,13 @@
 import { createHash } from "node:crypto";
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { run } from "./command";
-import { CACHE, PROJECT, STATE } from "./layout";
-import { withLock } from "./lock";
-import { say, step } from "./progress";
-import { writeWhole } from "./private-file";
+import { run } from "../host/command";
+import { CACHE, PROJECT, STATE } from "../layout";
+import { withLock } from "../host/lock";
+import { say, step } from "../host/progress";
+import { writeWhole } from "../host/private-file";
 import { BUILD_FLAGS, buildTool } from "./tool-build";
-import { Binary, Tool, TOOLS } from "./versions";
+import { Binary, Tool, TOOLS } from "../versions";
 
 /** Where every executable and every kept file is. */
 export interface Tools {

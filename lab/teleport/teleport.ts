@@ -1,13 +1,13 @@
 /** The lab's Teleport: auth and proxy as a daemon on the lab's address, its roles and users, and their identities. */
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { ensureAuthority, ensureServerCertificate, validFor } from "./certificates";
-import { run, runInside } from "./command";
-import { ensureDaemon, waitUntilServes } from "./daemon";
-import { PKI, STATE, TELEPORT } from "./layout";
-import { randomOnce, readTrimmed, writeWhole } from "./private-file";
-import { TELEPORT_DOCUMENTS, TELEPORT_USERS } from "./teleport-access";
-import { tool } from "./tools";
+import { ensureAuthority, ensureServerCertificate, validFor } from "../certificates";
+import { run, runInside } from "../host/command";
+import { ensureDaemon, waitUntilServes } from "../host/daemon";
+import { PKI, STATE, TELEPORT } from "../layout";
+import { randomOnce, readTrimmed, writeWhole } from "../host/private-file";
+import { TELEPORT_DOCUMENTS, TELEPORT_USERS } from "./access";
+import { tool } from "../build/tools";
 
 const appliedDocuments = join(STATE.teleport, "applied-documents");
 /** Identities hold for a week, and are renewed by the `up` that finds them in their last day. */

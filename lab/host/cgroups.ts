@@ -1,7 +1,7 @@
 /** The cgroup below which the lab's kubelet keeps its pods, in every hierarchy that the machine has. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { CLUSTER } from "./layout";
+import { CLUSTER } from "../layout";
 
 const ROOT = "/sys/fs/cgroup";
 const NEEDED = ["cpu", "cpuset", "memory", "pids"];

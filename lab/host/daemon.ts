@@ -18,7 +18,7 @@ import {
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { tail } from "./command";
-import { NETWORK, STATE } from "./layout";
+import { NETWORK, STATE } from "../layout";
 import { writeWhole } from "./private-file";
 import { waitFor } from "./wait";
 

@@ -15,13 +15,13 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { run } from "./command";
+import { run } from "../host/command";
 import { makeBaseLayer, makeLayer } from "./image-layers";
-import { CACHE } from "./layout";
-import { withLock } from "./lock";
-import { say, step } from "./progress";
+import { CACHE } from "../layout";
+import { withLock } from "../host/lock";
+import { say, step } from "../host/progress";
 import { Tools } from "./tools";
-import { VERSIONS } from "./versions";
+import { VERSIONS } from "../versions";
 
 const REPOSITORY = "lab.local";
 

@@ -1,7 +1,7 @@
 /** Runs a command and gives what it printed; the one way in which the lab starts short-lived processes. */
 import { ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, readFileSync } from "node:fs";
-import { NETWORK } from "./layout";
+import { NETWORK } from "../layout";
 
 export interface CommandOptions {
   env?: NodeJS.ProcessEnv;

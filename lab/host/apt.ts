@@ -1,7 +1,7 @@
 /** Debian's packages that the lab needs: which are missing, and their installation. */
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { run } from "./command";
-import { which } from "./tools";
+import { which } from "../build/tools";
 
 /** A package, and what proves that the machine has what it would bring, from wherever. */
 interface DebianPackage {

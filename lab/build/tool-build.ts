@@ -11,9 +11,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, join } from "node:path";
-import { run, tail } from "./command";
-import { CACHE } from "./layout";
-import { Tool } from "./versions";
+import { run, tail } from "../host/command";
+import { CACHE } from "../layout";
+import { Tool } from "../versions";
 
 export const BUILD_FLAGS = {
   go: "-mod=readonly -modcacherw -buildvcs=false",

@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readlinkSync, rmSync, rmdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { run, runInside, succeeds } from "./command";
-import { NETWORK, RUN } from "./layout";
+import { NETWORK, RUN } from "../layout";
 import { mountsBelow, unmountBelow } from "./mounts";
 import { writeWhole } from "./private-file";
 

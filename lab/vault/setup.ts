@@ -1,8 +1,8 @@
 /** What the lab's Vault holds: a PKI of root and intermediate with two roles, KV, and the program's AppRole. */
 import { existsSync } from "node:fs";
-import { VAULT } from "./layout";
-import { readTrimmed, writeWhole } from "./private-file";
-import { vaultRequest } from "./vault-api";
+import { VAULT } from "../layout";
+import { readTrimmed, writeWhole } from "../host/private-file";
+import { vaultRequest } from "./api";
 
 const TEN_YEARS = "87600h";
 const FIVE_YEARS = "43800h";

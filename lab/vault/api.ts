@@ -1,6 +1,6 @@
 /** Requests to the lab's Vault, through its Unix socket: reachable from the machine, which the lab's network is not. */
 import { request } from "node:http";
-import { RUN } from "./layout";
+import { RUN } from "../layout";
 
 const LIMIT_MS = 30_000;
 

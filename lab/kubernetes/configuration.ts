@@ -1,6 +1,6 @@
 /** The configuration files of the lab's Kubernetes. Pure. */
 import { join } from "node:path";
-import { CLUSTER, NETWORK, RUN, STATE } from "./layout";
+import { CLUSTER, NETWORK, RUN, STATE } from "../layout";
 
 const { address, pods } = NETWORK;
 

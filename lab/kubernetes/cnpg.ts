@@ -2,14 +2,14 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { recorded } from "./daemon";
-import { IMAGES } from "./images";
+import { recorded } from "../host/daemon";
+import { IMAGES } from "../build/images";
 import { kubectl, podReady, retryCrashed } from "./kubectl";
-import { STATE } from "./layout";
-import { readTrimmed, writeWhole } from "./private-file";
-import { recordedTools } from "./tools";
-import { VERSIONS } from "./versions";
-import { waitFor } from "./wait";
+import { STATE } from "../layout";
+import { readTrimmed, writeWhole } from "../host/private-file";
+import { recordedTools } from "../build/tools";
+import { VERSIONS } from "../versions";
+import { waitFor } from "../host/wait";
 
 const NAMESPACE = "cnpg-system";
 const SELECTOR = "app.kubernetes.io/name=cloudnative-pg";

@@ -1,8 +1,8 @@
 /** The layers of the container images: a root file system of Debian with PostgreSQL, and layers of single files. */
 import { copyFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { run } from "./command";
-import { VERSIONS } from "./versions";
+import { run } from "../host/command";
+import { VERSIONS } from "../versions";
 
 const MIRROR = process.env.DEBIAN_MIRROR || "http://deb.debian.org/debian";
 

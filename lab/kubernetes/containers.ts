@@ -2,15 +2,15 @@
 import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { podProcesses } from "./cgroups";
-import { run, succeeds } from "./command";
-import { ensureDaemon, waitUntilServes } from "./daemon";
-import { IMAGES, importImages } from "./images";
-import { containerdConfiguration } from "./kubernetes-configuration";
-import { RUN, STATE } from "./layout";
-import { NAMESPACES, networkOf, processesInside } from "./network";
-import { writeWhole } from "./private-file";
-import { waitFor } from "./wait";
+import { podProcesses } from "../host/cgroups";
+import { run, succeeds } from "../host/command";
+import { ensureDaemon, waitUntilServes } from "../host/daemon";
+import { IMAGES, importImages } from "../build/images";
+import { containerdConfiguration } from "./configuration";
+import { RUN, STATE } from "../layout";
+import { NAMESPACES, networkOf, processesInside } from "../host/network";
+import { writeWhole } from "../host/private-file";
+import { waitFor } from "../host/wait";
 
 const configurationFile = join(STATE.kubernetes, "containerd.toml");
 /** Lies in containerd's own state: whoever removes that removes the images and this. */

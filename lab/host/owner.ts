@@ -1,6 +1,6 @@
 /** Whose lab this is: there is one on a machine, and the first who brings it up says where its state lies. */
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import { NETWORK, RUN, STATE } from "./layout";
+import { NETWORK, RUN, STATE } from "../layout";
 import { writeWhole } from "./private-file";
 
 /** State folder of the lab that is on this machine, if it is somebody else's. */

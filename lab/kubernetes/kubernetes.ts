@@ -2,10 +2,10 @@
 import { generateKeyPairSync } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { ensureCgroups } from "./cgroups";
+import { ensureCgroups } from "../host/cgroups";
 import { ensureContainerd } from "./containers";
-import { succeedsInside } from "./command";
-import { Daemon, ensureDaemon, receivesDatagrams, recorded, waitUntilServes } from "./daemon";
+import { succeedsInside } from "../host/command";
+import { Daemon, ensureDaemon, receivesDatagrams, recorded, waitUntilServes } from "../host/daemon";
 import { kubectl } from "./kubectl";
 import {
   corefile,
@@ -14,13 +14,13 @@ import {
   podNetwork,
   proxyConfiguration,
   storageClass,
-} from "./kubernetes-configuration";
-import { CLUSTER, NETWORK, STATE } from "./layout";
-import { randomOnce, writeWhole } from "./private-file";
-import { step } from "./progress";
-import { tool } from "./tools";
+} from "./configuration";
+import { CLUSTER, NETWORK, STATE } from "../layout";
+import { randomOnce, writeWhole } from "../host/private-file";
+import { step } from "../host/progress";
+import { tool } from "../build/tools";
 import { ensureVolumes, POSTGRES_UID } from "./volumes";
-import { waitFor } from "./wait";
+import { waitFor } from "../host/wait";
 
 const pki = join(STATE.kubernetes, "pki");
 const serviceAccountKey = join(pki, "service-account.key");
