@@ -1,0 +1,27 @@
+/** What a user sees of a wrong configuration. */
+import { strict as assert } from "node:assert";
+import { Stack } from "../../lab/drive/stack";
+import { oneDatabase } from "./lab";
+
+describe("a wrong configuration", () => {
+  const stack = new Stack("wrong");
+  after(() => stack.remove());
+
+  it("is refused with all mistakes at once, without a stack trace, before anything is made", async () => {
+    const { databases } = oneDatabase("orders", { instances: 0, storage: { size: "much" }, instnces: 2 });
+    stack.configure({ databases, vautl: {} });
+    await stack.init();
+    const result = await stack.pulumi(["up", "--yes", "--skip-preview"]);
+    assert.notEqual(result.code, 0);
+    assert.match(result.output, /^\s+- vautl: is no setting\. Use one of kubernetes, vault, defaults, databases\.$/m);
+    assert.match(result.output, /^\s+- databases\.orders\.instnces: is no setting\./m);
+    assert.doesNotMatch(result.output, /\bat .*\.ts:\d+|creating/);
+
+    stack.configure(oneDatabase("orders", { instances: 0, storage: { size: "much" } }));
+    const second = await stack.pulumi(["preview"]);
+    assert.match(second.output, /2 settings are wrong:/);
+    assert.match(second.output, /^\s+- databases\.orders\.instances = 0: is no number of instances\. .*at least 1/m);
+    assert.match(second.output, /^\s+- databases\.orders\.storage\.size = "much": is no Kubernetes quantity\./m);
+    assert.doesNotMatch(await stack.state(), /kubernetes:|tls:/);
+  });
+});

@@ -1,0 +1,54 @@
+/** The library as somebody installs it into a project of their own: the packed package, without this checkout. */
+import { strict as assert } from "node:assert";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { must, Stack } from "../../lab/drive/stack";
+import { PROJECT } from "../../lab/layout";
+import { PROXY, teleport } from "./lab";
+
+describe("the library in a program of one's own", () => {
+  const project = mkdtempSync(join(tmpdir(), "own-program-"));
+  after(() => rmSync(project, { recursive: true, force: true }));
+
+  before(async () => {
+    await must("npm", ["pack", "--silent", `--pack-destination=${project}`]);
+    const installed = join(project, "node_modules", "cnpg-teleport");
+    mkdirSync(installed, { recursive: true });
+    const [tarball = ""] = readdirSync(project).filter((file) => file.endsWith(".tgz"));
+    await must("tar", [
+      "--extract",
+      "--file",
+      join(project, tarball),
+      "--strip-components=1",
+      "--directory",
+      installed,
+    ]);
+    // The package's dependencies, as npm would put them beside it.
+    symlinkSync(join(PROJECT, "node_modules", "@pulumi"), join(project, "node_modules", "@pulumi"));
+    writeFileSync(join(project, "Pulumi.yaml"), "name: own\nruntime: nodejs\nmain: index.js\n");
+    writeFileSync(join(project, "package.json"), JSON.stringify({ dependencies: { "@pulumi/pulumi": "*" } }));
+    writeFileSync(
+      join(project, "index.js"),
+      `const { PROVISIONED_BY, TeleportDatabase } = require("cnpg-teleport");
+       new TeleportDatabase("own", {
+         teleport: { proxy: ${JSON.stringify(PROXY)} },
+         name: "own-program",
+         labels: PROVISIONED_BY,
+         uri: "nowhere.invalid:5432",
+       });`,
+    );
+  });
+
+  it("registers a database, finds nothing to do again, and deregisters it", async () => {
+    const stack = new Stack("own", { project });
+    stack.configure({});
+    await stack.init();
+    await stack.up();
+    assert.ok(await teleport.database("own-program"));
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
+    await stack.destroy();
+    assert.equal(await teleport.database("own-program"), undefined);
+    await stack.remove();
+  });
+});
