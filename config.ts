@@ -128,7 +128,9 @@ export function parseConfig(
   const defaults = read(mapping, raw.defaults ?? {}, "defaults") ?? {};
   const databases: Record<string, DatabaseSettings> = {};
   for (const [name, settings] of Object.entries(read(mapping, raw.databases, "databases") ?? {})) {
-    const checked = read(database, overlay(defaults, settings), `databases.${name}`);
+    const merged = overlay(defaults, settings);
+    // What is left of a database with mistakes is checked as well, so that one run tells all of them.
+    const checked = read(database, merged, `databases.${name}`) ?? database.safeParse(withoutMistakes(merged)).data;
     if (checked) databases[name] = checked;
   }
   const config: EnvironmentConfig = {
@@ -227,6 +229,22 @@ function overlay(below: JsonObject, above: unknown): unknown {
     merged[key] = isObject(base) && isObject(value) ? overlay(base, value) : value;
   }
   return merged;
+}
+
+/** A database's settings without those that the schema refuses. */
+function withoutMistakes(settings: unknown): unknown {
+  const rest = structuredClone(settings);
+  for (const { path, ...issue } of database.safeParse(settings).error?.issues ?? []) {
+    for (const key of issue.code === "unrecognized_keys" ? issue.keys : [undefined]) {
+      const [last, ...above] = [...path, ...(key === undefined ? [] : [key])].reverse();
+      const parent = above.reduceRight<unknown>(
+        (value, step) => (isObject(value) ? value[String(step)] : undefined),
+        rest,
+      );
+      if (isObject(parent)) delete parent[String(last)];
+    }
+  }
+  return rest;
 }
 
 /** What the schema found, in our words. */

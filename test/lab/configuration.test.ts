@@ -13,15 +13,16 @@ describe("a wrong configuration", () => {
     await stack.init();
     const result = await stack.pulumi(["up", "--yes", "--skip-preview"]);
     assert.notEqual(result.code, 0);
-    assert.match(result.output, /^\s+- vautl: is no setting\. Use one of kubernetes, vault, defaults, databases\.$/m);
-    assert.match(result.output, /^\s+- databases\.orders\.instnces: is no setting\./m);
-    assert.doesNotMatch(result.output, /\bat .*\.ts:\d+|creating/);
-
-    stack.configure(oneDatabase("orders", { instances: 0, storage: { size: "much" } }));
-    const second = await stack.pulumi(["preview"]);
-    assert.match(second.output, /2 settings are wrong:/);
-    assert.match(second.output, /^\s+- databases\.orders\.instances = 0: is no number of instances\. .*at least 1/m);
-    assert.match(second.output, /^\s+- databases\.orders\.storage\.size = "much": is no Kubernetes quantity\./m);
+    for (const mistake of [
+      /4 settings are wrong:/,
+      /^\s+- vautl: is no setting\. Use one of kubernetes, vault, defaults, databases\.$/m,
+      /^\s+- databases\.orders\.instnces: is no setting\./m,
+      /^\s+- databases\.orders\.instances = 0: is no number of instances\. .*at least 1/m,
+      /^\s+- databases\.orders\.storage\.size = "much": is no Kubernetes quantity\./m,
+    ]) {
+      assert.match(result.output, mistake);
+    }
+    assert.doesNotMatch(result.output, /\bat .*\.ts:\d+/);
     assert.doesNotMatch(await stack.state(), /kubernetes:|tls:/);
   });
 });

@@ -81,6 +81,21 @@ describe("configuration", () => {
     assert.equal(found.length, 4, found.join("\n"));
   });
 
+  it("tells a value that is wrong beside a setting that is none", () => {
+    const teleport = { proxy: "https://t", colour: "red", users: "all" };
+    const found = problems({ databases: { a: { ...minimal, instances: 0, instnces: 2, teleport } } });
+    assert.deepEqual(
+      found.map((line) => line.split(/[ :]/)[0]),
+      [
+        "databases.a.teleport.users",
+        "databases.a.teleport.colour",
+        "databases.a.instnces",
+        "databases.a.instances",
+        "databases.a.teleport.proxy",
+      ],
+    );
+  });
+
   it("wants Vault's settings and credentials where Vault is the issuer", () => {
     const databases = { a: { ...minimal, issuer: { type: "vault", ...vaultRoles } } };
     assert.match(problems({ databases })[0]!, /^vault: is missing, but databases\.a\.issuer is vault/);
