@@ -1,8 +1,12 @@
 /** A database's whole life with certificates from Vault: from `up` through logins and changes to `destroy`. */
 import { strict as assert } from "node:assert";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { PostgresClusterOutputs } from "../../components";
+import { serverDnsNames } from "../../components/names";
 import { sqlThroughTeleport } from "../../lab/drive/login";
-import { Stack } from "../../lab/drive/stack";
+import { run, Stack } from "../../lab/drive/stack";
 import { kubectl, loginAs, oneDatabase, teleport, vaultIssuer } from "./lab";
 
 const NAME = "ledger";
@@ -10,7 +14,8 @@ const settings = {
   instances: 2,
   issuer: vaultIssuer,
   description: "Ledger of the lab",
-  initdb: { database: "ledger", owner: "ledger" },
+  walStorage: { size: "1Gi" },
+  initdb: { database: "ledger", owner: "ledger", localeCollate: "C.UTF-8", localeCType: "C.UTF-8", encoding: "UTF8" },
 };
 
 describe("a two-instance Cluster with certificates from Vault", () => {
@@ -84,8 +89,49 @@ describe("a two-instance Cluster with certificates from Vault", () => {
   });
 
   // Mocha runs nested suites after the tests beside them, so these stand flat, in their order.
-  it("lets its owner make a table", () =>
-    kubectlSql("CREATE TABLE IF NOT EXISTS entries (id int); INSERT INTO entries VALUES (42)"));
+  it("lets its owner make a table", async () => {
+    await kubectlSql("CREATE TABLE IF NOT EXISTS entries (id int); INSERT INTO entries VALUES (42)");
+  });
+
+  it("made the database, its volumes and its description as declared", async () => {
+    const row = await kubectlSql(
+      "SELECT datcollate, datctype, pg_encoding_to_char(encoding), pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'ledger'",
+    );
+    assert.match(row, /^C\.UTF-8\|C\.UTF-8\|UTF8\|ledger$/m);
+    const volumes = await kubectl("-n", NAME, "get", "persistentvolumeclaims", "-o", "name");
+    assert.equal(volumes.trim().split("\n").length, 4, "data and WAL of two instances");
+    const description = "jsonpath={.metadata.annotations.kubernetes\\.io/description}";
+    assert.equal(await kubectl("-n", NAME, "get", "cluster", NAME, "-o", description), "Ledger of the lab");
+  });
+
+  it("serves a certificate that holds for each of the Services' names", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "server-ca-"));
+    writeFileSync(join(folder, "ca.crt"), outputs.serverCa);
+    const connect = ["s_client", "-starttls", "postgres", "-connect", `${outputs.hostReadWrite}.cluster.local:5432`];
+    const verify = (name: string) =>
+      run("openssl", [...connect, "-verify_return_error", "-verify_hostname", name, "-CAfile", join(folder, "ca.crt")]);
+    try {
+      for (const name of serverDnsNames(NAME, NAME, "cluster.local")) {
+        const result = await verify(name);
+        assert.equal(result.code, 0, `${name}: ${result.output}`);
+      }
+      assert.notEqual((await verify("another-rw")).code, 0, "a name that is not the Cluster's");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it("lets nobody in as a Teleport user without a certificate, with TLS or without", async () => {
+    for (const [mode, reason] of [
+      ["require", /requires a valid client certificate/],
+      ["disable", /rejects connection.*teleport_user_read.*no encryption/],
+    ] as const) {
+      const address = `host=${outputs.hostReadWrite}.cluster.local user=teleport_user_read dbname=ledger sslmode=${mode}`;
+      const result = await run("psql", ["--no-password", "-c", "SELECT 1", address]);
+      assert.notEqual(result.code, 0);
+      assert.match(result.output, reason);
+    }
+  });
 
   for (const database of ["ledger-lifecycle", "ledger-lifecycle-ro"]) {
     it(`lets a reader select, and refuses an insert, at ${database}`, async () => {
@@ -169,21 +215,9 @@ describe("a two-instance Cluster with certificates from Vault", () => {
   });
 
   /** As the database's owner, inside the primary's pod. */
-  async function kubectlSql(sql: string): Promise<void> {
+  async function kubectlSql(sql: string): Promise<string> {
     const primary = await kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.status.currentPrimary}");
-    await kubectl(
-      "-n",
-      NAME,
-      "exec",
-      primary,
-      "-c",
-      "postgres",
-      "--",
-      "psql",
-      "-d",
-      "ledger",
-      "-c",
-      `SET ROLE ledger; ${sql}`,
-    );
+    const psql = ["psql", "--quiet", "--tuples-only", "--no-align", "-d", "ledger", "-c", `SET ROLE ledger; ${sql}`];
+    return kubectl("-n", NAME, "exec", primary, "-c", "postgres", "--", ...psql);
   }
 });
