@@ -9,7 +9,8 @@ import { up } from "./up";
 const USAGE = `Usage: npm run lab -- <command>
 
   up              bring the lab up, or repair it; goes on where it was interrupted
-  status          what runs, since when, and where its log is; exit code 0 if all is healthy
+  status          what runs, since when, and where its log is; exit code 0 if all is healthy, 1 if not,
+                  3 if nothing of it runs
   down [--purge]  stop everything; --purge removes the data as well (built tools and images are kept)
   env             the exports a shell needs: eval "$(npm run --silent lab -- env)"
   exec CMD ...    run a command in the lab's network, with that environment and the cluster's DNS
@@ -18,11 +19,13 @@ const USAGE = `Usage: npm run lab -- <command>
 `;
 
 async function main([command, ...args]: string[]): Promise<number> {
+  const known = ["up", "status", "down", "env", "exec", "shell"].includes(command ?? "");
+  if (known && process.getuid?.() !== 0) throw new Error(`The lab needs root: sudo npm run lab -- ${command}`);
   if (command === "up" && args.length === 0) return interruptible(bringUp);
   if (command === "down" && (args.length === 0 || (args.length === 1 && args[0] === "--purge"))) {
     return interruptible(() => down({ purge: args.length === 1 }).then(() => 0));
   }
-  if (command === "status" && args.length === 0) return (await printStatus()) ? 0 : 1;
+  if (command === "status" && args.length === 0) return printStatus();
   if (command === "doctor" && args.length === 0) return (await printDoctor()) ? 0 : 1;
   if (command === "env" && args.length === 0) {
     process.stdout.write(exportsText(labEnvironment()));

@@ -3,32 +3,35 @@
  * through Teleport as a reader and as a writer, destroys it, and shows that Teleport has forgotten it. Every step
  * is checked; the exit code is 0 only if all held. `--keep` leaves stack and lab for playing.
  */
-import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PostgresClusterOutputs } from "../components";
 import { parseDocuments } from "../components/teleport/tctl";
 import { Login, sqlThroughTeleport } from "./drive/login";
-import { must, Stack } from "./drive/stack";
+import { Stack } from "./drive/stack";
+import { inherit, run } from "./host/command";
 import { PROJECT } from "./layout";
 
 const KEEP = process.argv.includes("--keep");
+/** Exit code of `lab status`. */
+const NOTHING_RUNS = 3;
 /** Set for the part that runs inside the lab. */
 const INSIDE = "--inside";
 
 async function main(): Promise<void> {
   if (process.argv.includes(INSIDE)) return demonstrate();
-  const lab = (...args: string[]) => ["run", "--silent", "lab", "--", ...args];
-  const wasUp = (await inherit("npm", lab("status"), "ignore")) === 0;
-  if ((await inherit("npm", lab("up"))) !== 0) throw new Error("the lab did not come up; see above");
+  const lab = (args: string[], quiet = false) =>
+    inherit("npm", ["run", "--silent", "lab", "--", ...args], { cwd: PROJECT, quiet });
+  const wasUp = (await lab(["status"], true)) !== NOTHING_RUNS;
+  if ((await lab(["up"])) !== 0) throw new Error("the lab did not come up; see above");
   const self = ["node", "-r", "ts-node/register/transpile-only", __filename, INSIDE, ...(KEEP ? ["--keep"] : [])];
-  const code = await inherit("npm", lab("exec", ...self));
+  const code = await lab(["exec", ...self]);
   if (KEEP) {
     say(
-      "The stack `dev` and the lab are still up. Play: npm run lab -- shell. End: npm run lab -- exec pulumi destroy --stack dev; npm run lab -- down",
+      "The database and the lab are still up. Play: npm run lab -- shell. End: npm run demo, then npm run lab -- down.",
     );
   } else if (!wasUp) {
-    await inherit("npm", lab("down"));
+    await lab(["down"]);
   }
   process.exitCode = code;
 }
@@ -56,8 +59,8 @@ async function demonstrate(): Promise<void> {
   await step("The Cluster is ready", async () => {
     const columns =
       "-o=custom-columns=NAME:.metadata.name,READY:.status.readyInstances,PRIMARY:.status.currentPrimary,STATUS:.status.phase";
-    show(await must("kubectl", ["-n", orders.namespace, "get", "cluster", orders.cluster, columns]));
-    const ready = await must("kubectl", [
+    show(await run("kubectl", ["-n", orders.namespace, "get", "cluster", orders.cluster, columns]));
+    const ready = await run("kubectl", [
       "-n",
       orders.namespace,
       "get",
@@ -89,7 +92,7 @@ async function demonstrate(): Promise<void> {
   };
 
   await step("The owner makes a table, as an application would", async () => {
-    const pod = await must("kubectl", [
+    const pod = await run("kubectl", [
       "-n",
       orders.namespace,
       "get",
@@ -98,7 +101,7 @@ async function demonstrate(): Promise<void> {
       "-o=jsonpath={.status.currentPrimary}",
     ]);
     const sql = `SET ROLE ${orders.owner}; CREATE TABLE IF NOT EXISTS items (name text); INSERT INTO items VALUES ('first')`;
-    await must("kubectl", [
+    await run("kubectl", [
       "-n",
       orders.namespace,
       "exec",
@@ -155,7 +158,7 @@ async function demonstrate(): Promise<void> {
   await step("Teleport lists nothing of it, and the namespace is gone", async () => {
     const left = (await registered()).filter((name) => name === primary || name === standby);
     check(left.length === 0, `neither ${primary} nor ${standby} is left in Teleport`);
-    const namespace = await must("kubectl", ["get", "namespace", orders.namespace, "--ignore-not-found"]);
+    const namespace = await run("kubectl", ["get", "namespace", orders.namespace, "--ignore-not-found"]);
     check(namespace === "", `the namespace ${orders.namespace} is gone`);
     await stack.remove();
   });
@@ -164,7 +167,7 @@ async function demonstrate(): Promise<void> {
   async function documents() {
     const admin = join(lab, "teleport", "admin.identity");
     return parseDocuments(
-      await must("tctl", ["get", "db", "--format=json", `--auth-server=${proxy}`, `--identity=${admin}`]),
+      await run("tctl", ["get", "db", "--format=json", `--auth-server=${proxy}`, `--identity=${admin}`]),
     );
   }
 
@@ -197,14 +200,6 @@ function say(text: string): void {
 
 function show(text: string): void {
   console.log(text);
-}
-
-function inherit(program: string, args: string[], output: "inherit" | "ignore" = "inherit"): Promise<number> {
-  return new Promise((done, reject) => {
-    const child = spawn(program, args, { cwd: PROJECT, stdio: ["inherit", output, output] });
-    child.on("error", reject);
-    child.on("close", (code) => done(code ?? 1));
-  });
 }
 
 main().catch((error: unknown) => {

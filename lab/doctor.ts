@@ -1,19 +1,22 @@
 /** What the lab needs of a machine, what this one lacks, and what to do about it. */
-import { existsSync, readFileSync, statfsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { totalmem } from "node:os";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { missingPackages } from "./host/apt";
 import { cgroupVersion, missingControllers } from "./host/cgroups";
 import { run, succeeds } from "./host/command";
 import { CACHE, STATE } from "./layout";
-import { otherOwner } from "./host/owner";
+import { foreignLabMessage, otherOwner } from "./host/owner";
 import { missingTools } from "./build/tools";
-import { VERSIONS } from "./versions";
+import { TOOLS, VERSIONS } from "./versions";
 
-/** Gigabytes that must be free: Go's caches while all tools are built, or the tools, images and data alone. */
-const NEEDED_COLD_GB = 45;
-const NEEDED_WARM_GB = 6;
+/** Gigabytes that must be free: for tools, images and data the first time, later, and besides for building all tools. */
+const NEEDED_GB = 6;
+const NEEDED_AGAIN_GB = 2;
+const BUILD_GB = 39;
 const NEEDED_MEMORY_GB = 6;
+
+const ELSEWHERE = 'README.md, "Use it", shows the same with a cluster, a Vault and a Teleport of your own.';
 
 interface Finding {
   what: string;
@@ -28,31 +31,21 @@ export async function printDoctor(): Promise<boolean> {
   const marks = { ok: "ok   ", note: "note ", fatal: "FATAL" };
   for (const { what, weight, fix } of findings) console.log(`${marks[weight]}  ${what}${fix ? `. ${fix}` : ""}`);
   const fatal = findings.filter(({ weight }) => weight === "fatal").length;
-  console.log(
-    fatal === 0
-      ? "\nThe lab can run here."
-      : "\nThe lab cannot run here. The README shows the demo on one's own cluster.",
-  );
+  console.log(fatal === 0 ? "\nThe lab can run here." : `\nThe lab cannot run here. ${ELSEWHERE}`);
   return fatal === 0;
 }
 
-/** Why the lab cannot run here. */
-export async function fatalFindings(): Promise<string[]> {
-  const fatal = (await examine()).filter(({ weight }) => weight === "fatal");
-  return fatal.map(({ what, fix }) => (fix ? `${what}. ${fix}` : what));
+/** Fails with all reasons why the lab cannot run here. */
+export async function refuseUnfitMachine(look: () => Finding[] | Promise<Finding[]>): Promise<void> {
+  const fatal = (await look()).filter(({ weight }) => weight === "fatal");
+  if (fatal.length === 0) return;
+  const lines = fatal.map(({ what, fix }) => `  - ${fix ? `${what}. ${fix}` : what}`);
+  throw new Error(`The lab cannot run here:\n${lines.join("\n")}\n${ELSEWHERE}`);
 }
 
-async function examine(): Promise<Finding[]> {
-  if (process.platform !== "linux") {
-    return [
-      {
-        what: `The system is ${process.platform}, the lab needs Linux`,
-        weight: "fatal",
-        fix: "Use a Linux machine or VM",
-      },
-    ];
-  }
-  const missing = await missingTools();
+/** What no package and no setting of the kernel could change. */
+export function basics(): Finding[] {
+  const folders = [STATE.root, CACHE.root].filter((folder) => !/^[\w@%+=./-]+$/.test(folder));
   return [
     finding(process.getuid?.() === 0, "root", "not root", "Run it as root: sudo npm run lab -- up"),
     finding(process.arch === "x64", "x86-64", `architecture ${process.arch}`, "The images are made for x86-64"),
@@ -62,8 +55,24 @@ async function examine(): Promise<Finding[]> {
       `Node.js ${process.versions.node} is too old`,
       `Install ${VERSIONS.node} or newer`,
     ),
+    finding(
+      folders.length === 0,
+      `state in ${STATE.root}, cache in ${CACHE.root}`,
+      `not all of the lab's programs take the folder ${folders.join(" and ")}, for its spaces or special characters`,
+      "Set XDG_STATE_HOME and XDG_CACHE_HOME to folders without",
+    ),
+  ];
+}
+
+/** Everything. Without root the rest cannot be found out. */
+export async function examine(): Promise<Finding[]> {
+  const first = basics();
+  if (first.some(({ weight }) => weight === "fatal")) return first;
+  const missing = await missingTools();
+  return [
+    ...first,
     cgroups(),
-    finding(kernelKnows("overlay"), "overlayfs", "the kernel lacks overlayfs", "modprobe overlay"),
+    await overlay(),
     await networkNamespaces(),
     await nftables(),
     packages(),
@@ -73,7 +82,7 @@ async function examine(): Promise<Finding[]> {
       fix: missing.length === 0 ? undefined : "`up` builds them, about 35 minutes on two cores for all",
     },
     ...(missing.length > 0 ? [await goToolchain()] : []),
-    disk(missing.length > 0 ? NEEDED_COLD_GB : NEEDED_WARM_GB),
+    await disk(missing.length / TOOLS.length),
     memory(),
     foreignLab(),
   ];
@@ -90,8 +99,14 @@ function cgroups(): Finding {
   return finding(missing.length === 0, version, ill, "Enable these controllers; in a container, run it privileged");
 }
 
-function kernelKnows(fileSystem: string): boolean {
-  return readFileSync("/proc/filesystems", "utf8").includes(`\t${fileSystem}\n`);
+/** Mounts one where containerd will: this loads the kernel's module, and shows a file system that cannot carry it. */
+async function overlay(): Promise<Finding> {
+  const folder = mkdtempSync(join(existing(STATE.root), ".lab-overlay-"));
+  const script = 'cd "$1" && mkdir l u w m && mount -t overlay -o lowerdir=l,upperdir=u,workdir=w overlay m';
+  const good = await succeeds("unshare", ["--mount", "sh", "-c", script, "probe", folder]);
+  rmSync(folder, { recursive: true, force: true });
+  const ill = `no overlayfs can be mounted in ${existing(STATE.root)}`;
+  return finding(good, "overlayfs", ill, "Load the kernel's module overlay, or set XDG_STATE_HOME to ext4 or xfs");
 }
 
 async function networkNamespaces(): Promise<Finding> {
@@ -131,17 +146,30 @@ async function goToolchain(): Promise<Finding> {
   return finding(good, `Go ${version}`, ill, `Install Go ${VERSIONS.go} or newer: the tools are built with it`);
 }
 
-function disk(needed: number): Finding {
-  let folder = CACHE.root;
-  while (!existsSync(folder)) folder = dirname(folder);
+/** `share` of the tools is still to be built. What an interrupted build left in Go's caches counts as there. */
+async function disk(share: number): Promise<Finding> {
+  const folder = existing(CACHE.root);
   const { bavail, bsize } = statfsSync(folder);
   const free = Math.floor((bavail * bsize) / 1e9);
+  const used = share > 0 && existsSync(CACHE.go) ? await sizeOf(CACHE.go) : 0;
+  const parts = existsSync(STATE.containerd) ? NEEDED_AGAIN_GB : NEEDED_GB;
+  const needed = Math.ceil(parts + Math.max(0, BUILD_GB * share - used));
   return finding(
     free >= needed,
     `disk: ${free} GB free`,
-    `disk: ${free} GB free at ${folder}, ${needed} GB needed`,
+    `disk: ${free} GB free at ${folder}, ${needed} GB needed${share > 0 ? ` while tools are built` : ""}`,
     "Free some, or set XDG_CACHE_HOME and XDG_STATE_HOME to another disk",
   );
+}
+
+async function sizeOf(folder: string): Promise<number> {
+  const printed = await run("du", ["--summarize", "--block-size=1", folder], { limit: 120_000 }).catch(() => "0");
+  return Number.parseInt(printed, 10) / 1e9;
+}
+
+/** The folder, or the nearest above it that is there. */
+function existing(folder: string): string {
+  return existsSync(folder) ? folder : existing(dirname(folder));
 }
 
 function memory(): Finding {
@@ -156,13 +184,8 @@ function memory(): Finding {
 
 function foreignLab(): Finding {
   const state = otherOwner();
-  const ill = `another lab is on this machine, with its state in ${state}; yours would be in ${STATE.root}`;
-  return finding(
-    !state,
-    "no other lab on this machine",
-    ill,
-    "Take it down first, with its owner's HOME: npm run lab -- down",
-  );
+  if (!state) return { what: "no other lab on this machine", weight: "ok" };
+  return { what: foreignLabMessage(state), weight: "fatal" };
 }
 
 function atLeast(version: string, wanted: string): boolean {

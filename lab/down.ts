@@ -1,5 +1,6 @@
 /** Takes the lab down: ends what `up` started and nothing else, unmounts, and removes the network. */
 import { existsSync, readdirSync, rmSync } from "node:fs";
+import { allowServices } from "./host/apt";
 import { removeCgroups } from "./host/cgroups";
 import { endContainers } from "./kubernetes/containers";
 import { isAlive, recordedDaemons, stopDaemon } from "./host/daemon";
@@ -22,6 +23,7 @@ export async function down(options: { purge: boolean }): Promise<void> {
 }
 
 async function takeDown(purge: boolean): Promise<void> {
+  allowServices();
   await step("stopping pods", async () => {
     await stopDaemon("kubelet"); // first: it would start again what ends
     await endContainers();

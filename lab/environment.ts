@@ -1,20 +1,19 @@
 /** What a shell, a test or the demo needs to use the lab; and running commands in its network. */
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { constants } from "node:os";
 import { delimiter } from "node:path";
+import { inherit, searchPath } from "./host/command";
 import { CLUSTER, NETWORK, PKI, PULUMI, STATE, TELEPORT, VAULT } from "./layout";
+import { refuseForeignLab } from "./host/owner";
 import { readTrimmed } from "./host/private-file";
 
 /** The variables to set, PATH included. */
 export function labEnvironment(): Record<string, string> {
+  refuseForeignLab();
   if (!existsSync(NETWORK.handle) || !existsSync(VAULT.secretId) || !existsSync(PULUMI.passphrase)) {
     throw new Error("The lab is not up. Bring it up with: npm run lab -- up");
   }
   return {
-    PATH: [STATE.bin, ...(process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== STATE.bin)].join(
-      delimiter,
-    ),
+    PATH: [STATE.bin, ...searchPath().filter((folder) => folder !== STATE.bin)].join(delimiter),
     CNPG_TELEPORT_LAB: STATE.root,
     KUBECONFIG: CLUSTER.kubeconfig,
     VAULT_ADDR: VAULT.address,
@@ -34,25 +33,9 @@ export function labEnvironment(): Record<string, string> {
   };
 }
 
-/** The command line that runs a command in the lab's network, with the cluster's DNS. */
-export function insideCommand(command: string[]): [string, string[]] {
-  return ["ip", ["netns", "exec", NETWORK.namespace, ...command]];
-}
-
-/** Runs a command in the lab with this process' terminal; resolves to its exit code. */
-export function execInLab(command: string[], extra: Record<string, string> = {}): Promise<number> {
-  const [program, args] = insideCommand(command);
-  const env = { ...process.env, ...labEnvironment(), ...extra };
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: "inherit", env });
-    const forward = (signal: NodeJS.Signals) => {
-      // A terminal gives Ctrl-C to the command itself as well.
-      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
-    };
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, forward);
-    child.on("error", reject);
-    child.on("exit", (code, signal) => resolve(signal ? 128 + constants.signals[signal] : (code ?? 1)));
-  });
+/** Runs a command in the lab's network, with the cluster's DNS, at this process' terminal; gives its exit code. */
+export function execInLab(command: string[]): Promise<number> {
+  return inherit("ip", ["netns", "exec", NETWORK.namespace, ...command], { env: labEnvironment() });
 }
 
 /** The variables as a shell reads them. */

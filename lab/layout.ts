@@ -1,9 +1,13 @@
 /** Where everything of the lab lies: paths and addresses, and nothing else. Pure. */
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 
-const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "cnpg-teleport");
-const state = join(process.env.XDG_STATE_HOME || join(homedir(), ".local", "state"), "cnpg-teleport", "lab");
+/** A folder that a variable names; the XDG specification says to ignore relative ones. */
+const folderOf = (named: string | undefined, usual: string) =>
+  named && isAbsolute(named) ? named : join(homedir(), usual);
+
+const cache = join(folderOf(process.env.XDG_CACHE_HOME, ".cache"), "cnpg-teleport");
+const state = join(folderOf(process.env.XDG_STATE_HOME, ".local/state"), "cnpg-teleport", "lab");
 /** Sockets and what must not outlive a reboot. The same for every user: there is one lab on a machine. */
 const run = "/run/cnpg-teleport-lab";
 
@@ -17,6 +21,7 @@ export const CACHE = {
   go: join(cache, "go"),
   goBuild: join(cache, "go", "build"),
   goModules: join(cache, "go", "mod"),
+  goWork: join(cache, "go", "work"),
   images: join(cache, "images"),
   logs: join(cache, "logs"),
   lock: join(cache, "lock"),

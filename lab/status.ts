@@ -5,7 +5,7 @@ import { isAlive, logOf, recorded } from "./host/daemon";
 import { KUBERNETES_DAEMONS, nodeReady } from "./kubernetes/kubernetes";
 import { NETWORK, STATE, TELEPORT, VAULT } from "./layout";
 import { networkStands } from "./host/network";
-import { otherOwner } from "./host/owner";
+import { refuseForeignLab } from "./host/owner";
 import { teleportServes } from "./teleport/teleport";
 import { agentReady } from "./teleport/agent";
 import { vaultIsUnsealed } from "./vault/vault";
@@ -20,20 +20,25 @@ interface Part {
   log?: string;
 }
 
-/** Prints the report; true if all of the lab is healthy. */
-export async function printStatus(): Promise<boolean> {
+/** Exit codes of `status`: what drives the lab tells "repair it" from "bring it up, and down again afterwards". */
+const HEALTHY = 0;
+const UNHEALTHY = 1;
+const ABSENT = 3;
+
+/** Prints the report, and gives the exit code that says the same. */
+export async function printStatus(): Promise<number> {
+  refuseForeignLab();
   const parts = await labParts();
   const width = Math.max(...parts.map(({ name }) => name.length));
   for (const { name, healthy, state, log } of parts) {
     console.log(`${healthy ? "ok  " : "DOWN"}  ${name.padEnd(width)}  ${state}${log ? `  ${log}` : ""}`);
   }
   const healthy = parts.every((part) => part.healthy);
-  const other = otherOwner();
-  if (other) console.log(`\nThe lab on this machine is another one, with its state in ${other}.`);
   console.log(
     healthy ? `\nThe lab is up. ${addresses()}` : "\nNot all is up. Bring it up, or repair it: npm run lab -- up",
   );
-  return healthy && !other;
+  if (healthy) return HEALTHY;
+  return parts.some((part) => part.healthy) ? UNHEALTHY : ABSENT;
 }
 
 export function addresses(): string {

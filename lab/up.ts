@@ -1,8 +1,8 @@
 /** Brings the lab up: checks, packages, tools, images, network, and then all parts side by side. Resumes and repairs. */
 import { mkdirSync } from "node:fs";
-import { installPackages, missingPackages } from "./host/apt";
+import { allowServices, installPackages, missingPackages } from "./host/apt";
 import { ensureOperator } from "./kubernetes/cnpg";
-import { fatalFindings } from "./doctor";
+import { basics, examine, refuseUnfitMachine } from "./doctor";
 import { ensureImages } from "./build/images";
 import { ensureKubernetes } from "./kubernetes/kubernetes";
 import { STATE } from "./layout";
@@ -18,6 +18,7 @@ import { ensureVault } from "./vault/vault";
 import { ensureAuthority } from "./certificates";
 
 export async function up(): Promise<void> {
+  await refuseUnfitMachine(basics);
   refuseForeignLab();
   mkdirSync(STATE.root, { recursive: true, mode: 0o700 });
   const waiting = (holder: string) => say(`  …    another lab command is at work (${holder}): waiting for it`);
@@ -26,18 +27,17 @@ export async function up(): Promise<void> {
 
 async function bringUp(): Promise<void> {
   refuseForeignLab(); // again: while this one waited, another may have come up
+  allowServices();
   const packages = missingPackages();
   if (packages.length > 0)
     await step(`installing ${packages.join(", ")}`, () => installPackages(packages), { announce: true });
-  const findings = await fatalFindings();
-  if (findings.length > 0) {
-    throw new Error(`The lab cannot run here:\n${findings.map((finding) => `  - ${finding}`).join("\n")}`);
-  }
+  await refuseUnfitMachine(examine);
   const tools = await ensureTools();
   const images = await ensureImages(tools);
   refuseForeignLab(); // and again: the builds take long
   recordOwner();
   if (!(await networkStands())) await step("network", ensureNetwork);
+  refuseForeignLab(); // at last: of two that began at once, the one that recorded itself later goes on
   await ensureAuthority();
   ensurePulumi(tools);
 

@@ -2,19 +2,21 @@
  * `npm test`: unit tests, then lab tests on the real systems, then one line with both counts. Brings the lab up
  * and leaves it as it was found: ended if it was not running before, unless `--keep` is given.
  */
-import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import { inherit } from "../lab/host/command";
+import { PROJECT } from "../lab/layout";
 import type { Counts } from "./reporter";
 
-const PROJECT = resolve(__dirname, "..");
+/** Exit code of `lab status`. */
+const NOTHING_RUNS = 3;
 const folder = mkdtempSync(join(tmpdir(), "test-counts-"));
 
 async function main(): Promise<number> {
   const totals: Counts = { passed: 0, failed: 0, skipped: 0 };
   await suite("unit", []);
-  const wasUp = (await command("npm", ["run", "--silent", "lab", "--", "status"], "ignore")) === 0;
+  const wasUp = (await command("npm", ["run", "--silent", "lab", "--", "status"], true)) !== NOTHING_RUNS;
   if ((await command("npm", ["run", "--silent", "lab", "--", "up"])) === 0) {
     await suite("lab", ["npm", "run", "--silent", "lab", "--", "exec"]);
   } else {
@@ -36,7 +38,7 @@ async function main(): Promise<number> {
       "ts-node/register/transpile-only",
     ];
     const [program = "", ...args] = [...prefix, ...mocha, "--reporter", "test/reporter.ts"];
-    const code = await command(program, args, "inherit", { TEST_COUNTS: counts });
+    const code = await command(program, args, false, { TEST_COUNTS: counts });
     if (!existsSync(counts)) {
       totals.failed++;
       return;
@@ -48,16 +50,8 @@ async function main(): Promise<number> {
   }
 }
 
-function command(program: string, args: string[], output: "inherit" | "ignore" = "inherit", env = {}): Promise<number> {
-  return new Promise((done, reject) => {
-    const child = spawn(program, args, {
-      cwd: PROJECT,
-      stdio: ["ignore", output, output],
-      env: { ...process.env, ...env },
-    });
-    child.on("error", reject);
-    child.on("close", (code) => done(code ?? 1));
-  });
+function command(program: string, args: string[], quiet = false, env: NodeJS.ProcessEnv = {}): Promise<number> {
+  return inherit(program, args, { cwd: PROJECT, quiet, env });
 }
 
 main()

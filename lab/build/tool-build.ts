@@ -27,7 +27,7 @@ export async function buildTool(tool: Tool, sources: string, target: string): Pr
   const folder = join(CACHE.tools, `.building-${basename(target)}`);
   rmSync(folder, { recursive: true, force: true });
   for (const part of ["bin", "share"]) mkdirSync(join(folder, part), { recursive: true });
-  mkdirSync(CACHE.logs, { recursive: true });
+  for (const needed of [CACHE.logs, CACHE.goWork]) mkdirSync(needed, { recursive: true });
   const log = join(CACHE.logs, `build-${tool.name}.log`);
   writeFileSync(log, "");
   const main = tool.embeds ? await withEmbeds(tool, sources, join(folder, "source"), log) : sources;
@@ -70,12 +70,12 @@ async function go(args: string[], log: string): Promise<void> {
   }
 }
 
-/** The caller's environment (proxies, certificates), with caches of the lab's own: they grow to tens of gigabytes. */
+/** Over the caller's environment, which may name proxies and certificates: caches of the lab's own: they grow to tens of gigabytes. */
 function goEnvironment(): NodeJS.ProcessEnv {
   return {
-    ...process.env,
     GOCACHE: CACHE.goBuild,
     GOMODCACHE: CACHE.goModules,
+    GOTMPDIR: CACHE.goWork, // not /tmp, which may be small, and where an interrupted build would leave its files
     GOFLAGS: BUILD_FLAGS.go,
     GOTOOLCHAIN: "local",
     GOWORK: "off",

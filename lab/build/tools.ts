@@ -4,8 +4,8 @@
  */
 import { createHash } from "node:crypto";
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { delimiter, join } from "node:path";
-import { run } from "../host/command";
+import { join } from "node:path";
+import { run, searchPath } from "../host/command";
 import { CACHE, PROJECT, STATE } from "../layout";
 import { withLock } from "../host/lock";
 import { say, step } from "../host/progress";
@@ -59,7 +59,8 @@ export async function missingTools(): Promise<Tool[]> {
 
 /** Finds or builds all tools and records where they are. */
 export async function ensureTools(): Promise<Tools> {
-  if ((await missingTools()).length > 0) {
+  // Caches that are left are of builds that were interrupted, perhaps while they were being removed.
+  if ((await missingTools()).length > 0 || existsSync(CACHE.go)) {
     await withLock(CACHE.lock, buildMissing, (holder) => say(`  …    the tools are being built by ${holder}: waiting`));
   }
   const tools: Tools = { binaries: {}, files: {} };
@@ -111,8 +112,7 @@ async function fittingOnPath({ name, probe }: Binary): Promise<string | undefine
 
 /** Where an executable is on the PATH, the lab's own folders left out. */
 export function which(name: string): string | undefined {
-  const path = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"]; // not every root's PATH has them
-  const folders = path.filter((folder) => folder.startsWith("/"));
+  const folders = searchPath().filter((folder) => folder.startsWith("/"));
   for (const folder of folders) {
     if (folder.startsWith(CACHE.root) || folder.startsWith(STATE.root)) continue;
     const candidate = join(folder, name);

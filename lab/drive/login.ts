@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { CommandResult, run } from "./stack";
+import { attempt, CommandResult } from "../host/command";
 
 export interface Login {
   /** Path of the person's Teleport identity file. */
@@ -25,7 +25,7 @@ const SERVED_LIMIT = 45_000;
 export async function sqlThroughTeleport(login: Login, sql: string): Promise<CommandResult> {
   const deadline = Date.now() + SERVED_LIMIT;
   for (;;) {
-    const result = await attempt(login, sql);
+    const result = await logIn(login, sql);
     // Agents take up a new database about two seconds after its registration.
     const notServedYet =
       /not found|no database servers|failed to connect to any of the database servers|closed the connection/i;
@@ -34,7 +34,7 @@ export async function sqlThroughTeleport(login: Login, sql: string): Promise<Com
   }
 }
 
-async function attempt(login: Login, sql: string): Promise<CommandResult> {
+async function logIn(login: Login, sql: string): Promise<CommandResult> {
   const port = await freePort();
   const args = [`--identity=${login.identity}`, `--proxy=${login.proxy}`, "proxy", "db", "--tunnel", `--port=${port}`];
   const target = [`--db-user=${login.user}`, `--db-name=${login.database}`, login.teleportDatabase];
@@ -52,7 +52,7 @@ async function attempt(login: Login, sql: string): Promise<CommandResult> {
     )
       return { code: -1, stdout: "", stderr: told, output: told };
     const address = `host=127.0.0.1 port=${port} user=${login.user} dbname=${login.database} sslmode=disable connect_timeout=15`;
-    return await run(
+    return await attempt(
       "psql",
       ["--no-psqlrc", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--no-password", address],
       { input: sql },

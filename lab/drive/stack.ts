@@ -1,57 +1,13 @@
 /** Runs the real `pulumi` on a stack of its own, as a user or a CI job would, from inside the lab's environment. */
-import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
+import { attempt, CommandOptions, CommandResult, run } from "../host/command";
 import { PROJECT } from "../layout";
 
-/** How a command ended. */
-export interface CommandResult {
-  code: number;
-  stdout: string;
-  stderr: string;
-  /** Both, in the order in which they came. */
-  output: string;
-}
-
-export interface CommandOptions {
-  cwd?: string;
-  env?: NodeJS.ProcessEnv;
-  /** Show the output as it comes. */
-  echo?: boolean;
-  input?: string;
-}
-
-/** Runs a command to its end; its exit code is a result, not an error. */
-export function run(command: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-  return new Promise((resolveResult, reject) => {
-    const child = spawn(command, args, {
-      cwd: options.cwd ?? PROJECT,
-      env: { ...process.env, ...options.env },
-      stdio: ["pipe", "pipe", "pipe"],
-    });
-    const result = { stdout: "", stderr: "", output: "" };
-    const collect = (stream: "stdout" | "stderr") => (text: string) => {
-      result[stream] += text;
-      result.output += text;
-      if (options.echo) process.stdout.write(text);
-    };
-    child.stdout.setEncoding("utf8").on("data", collect("stdout"));
-    child.stderr.setEncoding("utf8").on("data", collect("stderr"));
-    child.on("error", reject);
-    child.on("close", (code) => resolveResult({ code: code ?? -1, ...result }));
-    child.stdin.on("error", () => {}); // a command that reads nothing may have ended already
-    child.stdin.end(options.input ?? "");
-  });
-}
-
-/** Runs a command that has to succeed. */
-export async function must(command: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
-  const result = await run(command, args, options);
-  if (result.code !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${result.code}:\n${result.output}`);
-  return result.stdout;
-}
+/** Far more than any takes: what hangs must end at last. */
+const PULUMI_LIMIT_MS = 30 * 60_000;
 
 /** Configuration of a stack: the keys of `Pulumi.<env>.yaml` without the project's name before them. */
 export type StackConfig = Record<string, unknown>;
@@ -104,7 +60,7 @@ export class Stack {
   async init(): Promise<void> {
     mkdirSync(this.folder, { recursive: true });
     writeFileSync(join(this.folder, "Pulumi.yaml"), stringify({ name: this.projectName, runtime: "nodejs" }));
-    await must("pulumi", ["stack", "select", "--create", this.name, "--non-interactive"], {
+    await run("pulumi", ["stack", "select", "--create", this.name, "--non-interactive"], {
       cwd: this.folder,
       env: this.options.env,
     });
@@ -118,11 +74,16 @@ export class Stack {
     const config = args[0] === "stack" ? [] : [`--config-file=${this.configFile}`];
     const temporary = mkdtempSync(join(tmpdir(), "pulumi-"));
     try {
-      return await run("pulumi", [...args, `--stack=${this.name}`, ...config, "--non-interactive", "--color=never"], {
-        cwd: this.options.project,
-        ...options,
-        env: { TMPDIR: temporary, ...this.options.env, ...options.env },
-      });
+      return await attempt(
+        "pulumi",
+        [...args, `--stack=${this.name}`, ...config, "--non-interactive", "--color=never"],
+        {
+          cwd: this.options.project ?? PROJECT,
+          limit: PULUMI_LIMIT_MS,
+          ...options,
+          env: { TMPDIR: temporary, ...this.options.env, ...options.env },
+        },
+      );
     } finally {
       rmSync(temporary, { recursive: true, force: true });
     }
@@ -161,7 +122,7 @@ export class Stack {
 
   /** Removes the stack, whatever is left in it, and its files. */
   async remove(): Promise<void> {
-    await run("pulumi", ["stack", "rm", this.name, "--yes", "--force", "--non-interactive"], {
+    await attempt("pulumi", ["stack", "rm", this.name, "--yes", "--force", "--non-interactive"], {
       cwd: this.folder,
       env: this.options.env,
     });

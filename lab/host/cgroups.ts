@@ -19,9 +19,24 @@ export function missingControllers(): string[] {
 
 /** kubelet refuses a root cgroup that does not exist. */
 export function ensureCgroups(): void {
-  if (cgroupVersion() === 2)
-    writeFileSync(join(ROOT, "cgroup.subtree_control"), NEEDED.map((name) => `+${name}`).join(" "));
+  if (cgroupVersion() === 2) enableControllers();
   for (const folder of labFolders()) mkdirSync(folder, { recursive: true });
+}
+
+/** systemd has done this on most machines; the kernel refuses it to a container whose processes are in its root. */
+function enableControllers(): void {
+  const file = join(ROOT, "cgroup.subtree_control");
+  const enabled = readFileSync(file, "utf8").trim().split(/\s+/);
+  const missing = NEEDED.filter((name) => !enabled.includes(name));
+  if (missing.length === 0) return;
+  try {
+    writeFileSync(file, missing.map((name) => `+${name}`).join(" "));
+  } catch (error) {
+    throw new Error(
+      `The cgroup controllers ${missing.join(", ")} cannot be enabled in ${file}: ${(error as Error).message}. ` +
+        "In a container, give it the host's cgroup namespace",
+    );
+  }
 }
 
 /** Removes the lab's cgroups; the kernel refuses to remove one that still has processes. */

@@ -1,20 +1,35 @@
-/** Runs a command and gives what it printed; the one way in which the lab starts short-lived processes. */
+/** Runs commands to their end: the one way in which the lab, the demo and the tests start short-lived processes. */
 import { ChildProcess, spawn } from "node:child_process";
-import { createWriteStream, readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
+import { delimiter } from "node:path";
 import { NETWORK } from "../layout";
 
 export interface CommandOptions {
+  /** Variables over this process' own; undefined removes one. */
   env?: NodeJS.ProcessEnv;
   cwd?: string;
   /** Given to its standard input. */
   input?: string;
-  /** Appended with everything that it prints, instead of being returned. */
+  /** A file to which everything that it prints is appended, instead of being returned. */
   log?: string;
+  /** Shows what it prints as it comes. */
+  echo?: boolean;
   /** After so many milliseconds it is ended. Default: a minute. */
   limit?: number;
 }
 
-/** A command that ended with another code than 0, or was not to be found. */
+/** How a command ended. */
+export interface CommandResult {
+  /** Its exit code; -1 if a signal ended it. */
+  code: number;
+  stdout: string;
+  stderr: string;
+  /** Both, in the order in which they came. */
+  output: string;
+}
+
+/** A command that ended with another code than 0, hung, or was not to be found. */
 export class CommandError extends Error {
   constructor(
     command: string,
@@ -32,59 +47,110 @@ export function endCommands(): void {
   for (const child of running) child.kill("SIGTERM");
 }
 
-/** Runs a command in the machine's own network; resolves to its standard output. */
-export function run(command: string, args: string[], options: CommandOptions = {}): Promise<string> {
+/** Where executables are looked for. The PATH of `su` has no sbin, that of `sudo` not the usual place of Go. */
+export function searchPath(): string[] {
+  const own = (process.env.PATH ?? "").split(delimiter);
+  return [...new Set([...own, "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/go/bin"])];
+}
+
+/** Runs a command in the machine's own network; its exit code is a result, not an error. */
+export function attempt(
+  command: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  const shown = `${command} ${args.slice(0, 3).join(" ")}`;
+  return new Promise((resolve, reject) => {
+    const log = options.log === undefined ? "pipe" : openSync(options.log, "a", 0o600);
+    const child = spawn(command, args, {
+      cwd: options.cwd,
+      env: { ...process.env, PATH: searchPath().join(delimiter), ...options.env },
+      stdio: [options.input === undefined ? "ignore" : "pipe", log, log],
+    });
+    if (typeof log === "number") closeSync(log);
+    running.add(child);
+    const result = { stdout: "", stderr: "", output: "" };
+    const collect = (stream: "stdout" | "stderr") => (text: string) => {
+      result[stream] += text;
+      result.output += text;
+      if (options.echo) process.stdout.write(text);
+    };
+    child.stdout?.setEncoding("utf8").on("data", collect("stdout"));
+    child.stderr?.setEncoding("utf8").on("data", collect("stderr"));
+    const limit = options.limit ?? 60_000;
+    let hung = false;
+    const timers = [
+      setTimeout(() => (hung = child.kill("SIGTERM")), limit),
+      setTimeout(() => child.kill("SIGKILL"), limit + 10_000),
+    ];
+    const ended = () => {
+      timers.forEach(clearTimeout);
+      running.delete(child);
+    };
+    child.on("error", (error) => {
+      ended();
+      reject(new CommandError(command, "", error.message));
+    });
+    child.on("close", (code) => {
+      ended();
+      if (hung) return reject(new CommandError(shown, printed(result, options), `no end after ${limit / 1000} s`));
+      resolve({ code: code ?? -1, ...result });
+    });
+    child.stdin?.on("error", () => {}); // it may end before it has read; its exit code tells
+    child.stdin?.end(options.input);
+  });
+}
+
+/** Runs a command that has to succeed; resolves to its standard output. */
+export async function run(command: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
+  const result = await attempt(command, args, options);
+  if (result.code === 0) return result.stdout;
+  const why = result.code < 0 ? "ended by a signal" : `exit code ${result.code}`;
+  throw new CommandError(`${command} ${args.slice(0, 3).join(" ")}`, printed(result, options), why);
+}
+
+function printed({ stderr, output }: Omit<CommandResult, "code">, { log }: CommandOptions): string {
+  return log === undefined ? stderr || output : tail(log);
+}
+
+/** Runs a command at this process' terminal, or with its output thrown away; resolves to its exit code. */
+export function inherit(
+  command: string,
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv; quiet?: boolean } = {},
+): Promise<number> {
+  const output = options.quiet ? "ignore" : "inherit";
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd: options.cwd,
-      env: options.env ?? process.env,
-      stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+      env: { ...process.env, PATH: searchPath().join(delimiter), ...options.env },
+      stdio: ["inherit", output, output],
     });
-    running.add(child);
-    let output = "";
-    let errors = "";
-    let timedOut = false;
-    const limit = options.limit ?? 60_000;
-    const timer = setTimeout(() => {
-      timedOut = true;
-      child.kill("SIGKILL");
-    }, limit);
-    if (options.log) {
-      const log = createWriteStream(options.log, { flags: "a", mode: 0o600 });
-      child.stdout?.pipe(log, { end: false });
-      child.stderr?.pipe(log, { end: false });
-      child.on("close", () => log.end());
-    } else {
-      child.stdout?.setEncoding("utf8").on("data", (text: string) => (output += text));
-      child.stderr?.setEncoding("utf8").on("data", (text: string) => (errors += text));
-    }
+    const forward = (signal: NodeJS.Signals) => {
+      // A terminal gives Ctrl-C to the command itself as well.
+      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+    };
+    const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+    for (const signal of signals) process.on(signal, forward);
+    const ended = () => signals.forEach((signal) => process.off(signal, forward));
     child.on("error", (error) => {
-      clearTimeout(timer);
-      running.delete(child);
+      ended();
       reject(new CommandError(command, "", error.message));
     });
     child.on("close", (code, signal) => {
-      clearTimeout(timer);
-      running.delete(child);
-      if (code === 0) return resolve(output);
-      const why = timedOut ? `no end after ${limit / 1000} s` : signal ? `ended by ${signal}` : `exit code ${code}`;
-      const shown = `${command} ${args.slice(0, 3).join(" ")}`;
-      reject(new CommandError(shown, options.log ? tail(options.log) : errors || output, why));
+      ended();
+      resolve(signal ? 128 + constants.signals[signal] : (code ?? 1));
     });
-    if (options.input !== undefined && child.stdin) {
-      child.stdin.on("error", () => {}); // it may end before it has read; its exit code tells
-      child.stdin.end(options.input);
-    }
   });
 }
 
 /** Runs a command in the lab's network. */
-export function runInside(command: string, args: string[], options: CommandOptions = {}): Promise<string> {
+export function runInside(command: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
   return run("nsenter", [`--net=${NETWORK.handle}`, command, ...args], options);
 }
 
 /** Whether a command ends with 0. */
-export async function succeeds(command: string, args: string[], options: CommandOptions = {}): Promise<boolean> {
+export function succeeds(command: string, args: readonly string[], options: CommandOptions = {}): Promise<boolean> {
   return run(command, args, options).then(
     () => true,
     () => false,
@@ -92,7 +158,7 @@ export async function succeeds(command: string, args: string[], options: Command
 }
 
 /** Whether a command in the lab's network ends with 0. */
-export function succeedsInside(command: string, args: string[]): Promise<boolean> {
+export function succeedsInside(command: string, args: readonly string[]): Promise<boolean> {
   return succeeds("nsenter", [`--net=${NETWORK.handle}`, command, ...args]);
 }
 

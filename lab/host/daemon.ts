@@ -127,8 +127,11 @@ export async function stopDaemon(name: string, patience = 5): Promise<void> {
 }
 
 export function recorded(name: string): RunningDaemon | undefined {
-  if (!existsSync(pidFile(name))) return undefined;
-  return JSON.parse(readFileSync(pidFile(name), "utf8")) as RunningDaemon;
+  try {
+    return JSON.parse(readFileSync(pidFile(name), "utf8")) as RunningDaemon;
+  } catch {
+    return undefined; // never started, or the machine lost power while this was written
+  }
 }
 
 export function recordedDaemons(): RunningDaemon[] {

@@ -28,7 +28,7 @@ export async function ensureNetwork(): Promise<void> {
   await runInside("ip", ["address", "replace", `${NETWORK.address}/32`, "dev", "lo"]);
   // Service addresses are kube-proxy's to translate; without a route the kernel refuses them before it could.
   await runInside("ip", ["route", "replace", NETWORK.services, "dev", "lo", "src", NETWORK.address]);
-  await runInside("sysctl", ["-qw", "net.ipv4.ip_forward=1"]);
+  await runInside("sh", ["-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"]);
   writeWhole(NETWORK.resolver, `nameserver ${NETWORK.address}\noptions timeout:2 attempts:2\n`, 0o644);
 }
 

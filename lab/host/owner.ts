@@ -1,5 +1,6 @@
 /** Whose lab this is: there is one on a machine, and the first who brings it up says where its state lies. */
 import { existsSync, readFileSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { NETWORK, RUN, STATE } from "../layout";
 import { writeWhole } from "./private-file";
 
@@ -10,13 +11,16 @@ export function otherOwner(): string | undefined {
   return state === STATE.root ? undefined : state;
 }
 
+export function foreignLabMessage(state: string): string {
+  return (
+    `A lab is already on this machine: its state is in ${state}, yours would be in ${STATE.root}. There can be one. ` +
+    `Use that one, or take it down first: XDG_STATE_HOME=${dirname(dirname(state))} npm run lab -- down`
+  );
+}
+
 export function refuseForeignLab(): void {
   const state = otherOwner();
-  if (!state) return;
-  throw new Error(
-    `A lab is already on this machine: its state is in ${state}, yours would be in ${STATE.root}. There can be one. ` +
-      `Use that one as its owner, or take it down first with that owner's HOME: npm run lab -- down`,
-  );
+  if (state) throw new Error(foreignLabMessage(state));
 }
 
 export function recordOwner(): void {

@@ -5,7 +5,7 @@ import { tool } from "../build/tools";
 
 export function kubectl(args: string[], options: CommandOptions = {}): Promise<string> {
   // HOME: kubectl keeps a cache of the API's resources there
-  const env = { ...process.env, HOME: STATE.root, KUBECONFIG: CLUSTER.kubeconfig };
+  const env = { HOME: STATE.root, KUBECONFIG: CLUSTER.kubeconfig };
   return runInside(tool("kubectl"), ["--request-timeout=30s", ...args], { env, ...options });
 }
 

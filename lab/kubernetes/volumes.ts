@@ -5,6 +5,9 @@
 import { chownSync, lstatSync, mkdirSync, readdirSync, readlinkSync, rmSync, rmdirSync, symlinkSync } from "node:fs";
 import { CLUSTER, STATE } from "../layout";
 
+/** What the path of every lab's volumes ends with. */
+const LAB_VOLUMES = "/cnpg-teleport/lab/volumes";
+
 /** PostgreSQL's user in CloudNativePG's images. */
 export const POSTGRES_UID = 26;
 
@@ -12,7 +15,9 @@ export function ensureVolumes(): void {
   mkdirSync(STATE.volumes, { recursive: true });
   chownSync(STATE.volumes, POSTGRES_UID, POSTGRES_UID);
   const link = CLUSTER.hostPathVolumes;
-  if (linkIsOurs()) return;
+  if (target() === STATE.volumes) return;
+  // Of another lab, which is not up: there is one on a machine, and by now it is this one.
+  if (target()?.endsWith(LAB_VOLUMES)) rmSync(link);
   if (lstatSync(link, { throwIfNoEntry: false })?.isDirectory() && readdirSync(link).length === 0) rmdirSync(link);
   if (lstatSync(link, { throwIfNoEntry: false })) {
     throw new Error(`${link} belongs to another Kubernetes on this machine. Move it away, then run \`up\` again.`);
@@ -21,11 +26,11 @@ export function ensureVolumes(): void {
 }
 
 export function removeVolumesLink(): void {
-  if (linkIsOurs()) rmSync(CLUSTER.hostPathVolumes);
+  if (target() === STATE.volumes) rmSync(CLUSTER.hostPathVolumes);
 }
 
-function linkIsOurs(): boolean {
+/** Where the link leads, if it is one. */
+function target(): string | undefined {
   const link = CLUSTER.hostPathVolumes;
-  const isLink = lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
-  return isLink && readlinkSync(link) === STATE.volumes;
+  return lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink() ? readlinkSync(link) : undefined;
 }

@@ -33,7 +33,7 @@ export async function teleportServes(): Promise<boolean> {
 
 /** tctl as the auth server's own administrator, by its data folder. */
 export function tctl(args: string[], input?: string): Promise<string> {
-  const env = { ...process.env, SSL_CERT_FILE: PKI.bundle, HOME: STATE.teleport };
+  const env = { SSL_CERT_FILE: PKI.bundle, HOME: STATE.teleport };
   return runInside(tool("tctl"), [`--config=${TELEPORT.configuration}`, ...args], { env, input });
 }
 

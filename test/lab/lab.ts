@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseDocuments, TeleportDocument } from "../../components/teleport/tctl";
 import { Login } from "../../lab/drive/login";
-import { must, run, StackConfig } from "../../lab/drive/stack";
+import { StackConfig } from "../../lab/drive/stack";
+import { attempt, run } from "../../lab/host/command";
 
 const LAB = process.env.CNPG_TELEPORT_LAB ?? "";
 assert.ok(
@@ -25,13 +26,13 @@ export const identities = {
 /** `tctl` as the lab's administrator. */
 export const teleport = {
   tctl: (args: string[], input?: string): Promise<string> =>
-    must("tctl", [...args, `--auth-server=${PROXY}`, `--identity=${identities.admin}`], { input }),
+    run("tctl", [...args, `--auth-server=${PROXY}`, `--identity=${identities.admin}`], { input }),
 
   /** Writes an identity file, as the auth server's own administrator: nobody else may sign for others. */
   sign: (user: string, file: string, ttl: string): Promise<string> => {
     const asAuthServer = `--config=${join(LAB, "teleport", "teleport.yaml")}`;
     const args = ["auth", "sign", `--user=${user}`, `--out=${file}`, `--ttl=${ttl}`, "--overwrite"];
-    return must("tctl", [asAuthServer, ...args], { env: { TELEPORT_IDENTITY_FILE: undefined } });
+    return run("tctl", [asAuthServer, ...args], { env: { TELEPORT_IDENTITY_FILE: undefined } });
   },
 
   async databases(): Promise<TeleportDocument[]> {
@@ -47,7 +48,7 @@ export const teleport = {
   },
 
   async remove(name: string): Promise<void> {
-    await run("tctl", ["rm", `db/${name}`, `--auth-server=${PROXY}`, `--identity=${identities.admin}`]);
+    await attempt("tctl", ["rm", `db/${name}`, `--auth-server=${PROXY}`, `--identity=${identities.admin}`]);
   },
 };
 
@@ -64,7 +65,7 @@ export async function eventually(what: string, holds: () => Promise<boolean>, li
 export const CACHE_LAG = 2_500;
 
 export function kubectl(...args: string[]): Promise<string> {
-  return must("kubectl", args);
+  return run("kubectl", args);
 }
 
 export function loginAs(person: "reader" | "writer", teleportDatabase: string, database: string): Login {

@@ -3,7 +3,8 @@ import { strict as assert } from "node:assert";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { must, Stack } from "../../lab/drive/stack";
+import { Stack } from "../../lab/drive/stack";
+import { run } from "../../lab/host/command";
 import { PROJECT } from "../../lab/layout";
 import { PROXY, teleport } from "./lab";
 
@@ -12,18 +13,11 @@ describe("the library in a program of one's own", () => {
   after(() => rmSync(project, { recursive: true, force: true }));
 
   before(async () => {
-    await must("npm", ["pack", "--silent", `--pack-destination=${project}`]);
+    await run("npm", ["pack", "--silent", `--pack-destination=${project}`], { cwd: PROJECT, limit: 300_000 });
     const installed = join(project, "node_modules", "cnpg-teleport");
     mkdirSync(installed, { recursive: true });
     const [tarball = ""] = readdirSync(project).filter((file) => file.endsWith(".tgz"));
-    await must("tar", [
-      "--extract",
-      "--file",
-      join(project, tarball),
-      "--strip-components=1",
-      "--directory",
-      installed,
-    ]);
+    await run("tar", ["--extract", "--file", join(project, tarball), "--strip-components=1", "--directory", installed]);
     // The package's dependencies, as npm would put them beside it.
     symlinkSync(join(PROJECT, "node_modules", "@pulumi"), join(project, "node_modules", "@pulumi"));
     writeFileSync(join(project, "Pulumi.yaml"), "name: own\nruntime: nodejs\nmain: index.js\n");

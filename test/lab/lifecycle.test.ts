@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { PostgresClusterOutputs } from "../../components";
 import { serverDnsNames } from "../../components/names";
 import { sqlThroughTeleport } from "../../lab/drive/login";
-import { run, Stack } from "../../lab/drive/stack";
+import { Stack } from "../../lab/drive/stack";
+import { attempt } from "../../lab/host/command";
 import { kubectl, loginAs, oneDatabase, teleport, vaultIssuer } from "./lab";
 
 const NAME = "ledger";
@@ -109,7 +110,14 @@ describe("a two-instance Cluster with certificates from Vault", () => {
     writeFileSync(join(folder, "ca.crt"), outputs.serverCa);
     const connect = ["s_client", "-starttls", "postgres", "-connect", `${outputs.hostReadWrite}.cluster.local:5432`];
     const verify = (name: string) =>
-      run("openssl", [...connect, "-verify_return_error", "-verify_hostname", name, "-CAfile", join(folder, "ca.crt")]);
+      attempt("openssl", [
+        ...connect,
+        "-verify_return_error",
+        "-verify_hostname",
+        name,
+        "-CAfile",
+        join(folder, "ca.crt"),
+      ]);
     try {
       for (const name of serverDnsNames(NAME, NAME, "cluster.local")) {
         const result = await verify(name);
@@ -127,7 +135,7 @@ describe("a two-instance Cluster with certificates from Vault", () => {
       ["disable", /rejects connection.*teleport_user_read.*no encryption/],
     ] as const) {
       const address = `host=${outputs.hostReadWrite}.cluster.local user=teleport_user_read dbname=ledger sslmode=${mode}`;
-      const result = await run("psql", ["--no-password", "-c", "SELECT 1", address]);
+      const result = await attempt("psql", ["--no-password", "-c", "SELECT 1", address]);
       assert.notEqual(result.code, 0);
       assert.match(result.output, reason);
     }
