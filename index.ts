@@ -15,7 +15,8 @@ const kubernetes = new k8s.Provider("kubernetes", {
   // Without it a Secret whose data change is deleted and made again; a Cluster whose CA Secret is missing stops.
   enableSecretMutable: true,
 });
-const providers = { kubernetes, ...(config.vault ? { vault: vaultProvider(config.vault) } : {}) };
+const usesVault = Object.values(config.databases).some(({ issuer }) => issuer.type === "vault");
+const providers = { kubernetes, ...(config.vault && usesVault ? { vault: vaultProvider(config.vault) } : {}) };
 
 const namespaces = Object.fromEntries(
   namespacesToCreate(config).map((name) => [

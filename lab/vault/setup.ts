@@ -9,13 +9,10 @@ const FIVE_YEARS = "43800h";
 const NINETY_DAYS = "2160h";
 const APPROLE = "cnpg-teleport";
 
-/** All that the program may: have its requests signed, read the chain, and make a child token of its own. */
+/** All that the program may, as in the project's README: have its requests signed. */
 const POLICY = `
 path "pki_int/sign/postgres-server" { capabilities = ["update"] }
 path "pki_int/sign/postgres-client" { capabilities = ["update"] }
-path "pki_int/cert/ca_chain"        { capabilities = ["read"] }
-path "pki_int/issuer/default"       { capabilities = ["read"] }
-path "auth/token/create"            { capabilities = ["update"] }
 `;
 
 const leaf = {
