@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { podProcesses } from "../host/cgroups";
 import { run, succeeds } from "../host/command";
-import { ensureDaemon, waitUntilServes } from "../host/daemon";
+import { ensureDaemon, isAlive, recorded, waitUntilServes } from "../host/daemon";
 import { IMAGES, importImages } from "../build/images";
 import { containerdConfiguration } from "./configuration";
 import { RUN, STATE } from "../layout";
@@ -24,6 +24,9 @@ export function ctr(args: string[], limit = 60_000): Promise<string> {
 export async function ensureContainerd(images: string): Promise<void> {
   const configuration = containerdConfiguration(IMAGES.pause);
   writeWhole(configurationFile, configuration);
+  const known = recorded("containerd");
+  // Containers outlive a containerd that crashed; then kubelet would take them for running as they should.
+  if (!known || !isAlive(known)) await endContainers();
   await ensureDaemon({ name: "containerd", command: ["containerd", "--config", configurationFile], configuration });
   await waitUntilServes("containerd", () => succeeds("ctr", ["--address", RUN.containerdSocket, "version"]));
   if (existsSync(imported) && readFileSync(imported, "utf8") === images) return;
