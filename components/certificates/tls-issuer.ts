@@ -4,7 +4,9 @@ import * as tls from "@pulumi/tls";
 import { hours } from "./duration";
 import { CertificateUse, Issue, lifetimes, TlsIssuerArgs } from "./issuer";
 
-const KEY = { algorithm: "ECDSA", ecdsaCurve: "P256" };
+/** Keys of CAs and leaves; every client and server of a Cluster speaks it. */
+export const KEY = { algorithm: "ECDSA", ecdsaCurve: "P256" };
+/** Key usages of leaf certificates, as @pulumi/tls names them. */
 export const LEAF_USES: Record<CertificateUse, string[]> = {
   server: ["digital_signature", "key_encipherment", "server_auth"],
   client: ["digital_signature", "key_encipherment", "client_auth"],

@@ -4,9 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import * as vault from "@pulumi/vault";
 import { Issue, lifetimes, VaultIssuerArgs } from "./issuer";
-import { LEAF_USES } from "./tls-issuer";
-
-const KEY = { algorithm: "ECDSA", ecdsaCurve: "P256" };
+import { KEY, LEAF_USES } from "./tls-issuer";
 
 /** Returns what the two roles sign. */
 export function vaultIssuer(args: VaultIssuerArgs): Issue {
