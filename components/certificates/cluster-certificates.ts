@@ -10,6 +10,11 @@ import { vaultIssuer } from "./vault-issuer";
 
 /** CNPG reloads the instances when a Secret with this label changes. */
 const RELOAD = { "cnpg.io/reload": "" };
+/**
+ * There is nothing to wait for in a Secret, and providers as of September 2024 were seen to wait for minutes for the
+ * end of one that was gone already.
+ */
+const SKIP_AWAIT = { "pulumi.com/skipAwait": "true" };
 
 export interface ClusterCertificatesArgs {
   /** Name of the Cluster. */
@@ -55,7 +60,11 @@ export class ClusterCertificates extends pulumi.ComponentResource {
     const secret = (kind: keyof typeof names, type: string, stringData: Record<string, pulumi.Input<string>>) =>
       new k8s.core.v1.Secret(
         names[kind],
-        { metadata: { name: names[kind], namespace: args.namespace, labels: RELOAD }, type, stringData },
+        {
+          metadata: { name: names[kind], namespace: args.namespace, labels: RELOAD, annotations: SKIP_AWAIT },
+          type,
+          stringData,
+        },
         child,
       ).metadata.name;
     const tlsSecret = (kind: "server" | "replication", issued: IssuedCertificate) =>
