@@ -1,8 +1,9 @@
 /** The configuration of an environment, `Pulumi.<env>.yaml`: its shape, its defaults, its checks. Pure. */
 import { z } from "zod";
 import { PostgresClusterArgs } from "./components";
+import { poolerName } from "./components/cnpg/pooler";
 import { teleportNames } from "./components/names";
-import { checkPostgresCluster, hasStandby } from "./components/postgres-cluster-args";
+import { checkPostgresCluster, hasStandby, teleportClusters } from "./components/postgres-cluster-args";
 import { refuse, SettingProblem } from "./components/settings";
 
 const storage = z.strictObject({ size: z.string(), storageClass: z.string().optional() });
@@ -21,17 +22,55 @@ const issuer = z.discriminatedUnion("type", [
   }),
 ]);
 
+const users = z.array(
+  z.strictObject({
+    name: z.string(),
+    access: z.enum(["read", "write", "none"]),
+    scope: z
+      .array(z.strictObject({ database: z.string().optional(), schemas: z.array(z.string()).optional() }))
+      .optional(),
+    memberOf: z.array(z.string()).optional(),
+    connectionLimit: z.number().optional(),
+    readOnly: z.boolean().optional(),
+    statementTimeout: z.string().optional(),
+    settings: z.record(z.string(), z.string()).optional(),
+  }),
+);
+
 const teleport = z.strictObject({
   proxy: z.string(),
   credentials: z.string().optional(),
   name: z.string().optional(),
   labels: z.record(z.string(), z.string()).optional(),
-  users: z
-    .array(
-      z.strictObject({ name: z.string(), access: z.enum(["read", "write"]), connectionLimit: z.number().optional() }),
-    )
-    .optional(),
   adopt: z.boolean().optional(),
+});
+
+const resources = z.strictObject({ requests: quantities.optional(), limits: quantities.optional() });
+
+const pooler = z.strictObject({
+  type: z.enum(["rw", "ro", "r"]),
+  name: z.string().optional(),
+  mode: z.enum(["session", "transaction"]).optional(),
+  instances: z.number().optional(),
+  parameters: z.record(z.string(), z.string()).optional(),
+  pgHba: z.array(z.string()).optional(),
+  resources: resources.optional(),
+  template: z.record(z.string(), z.unknown()).optional(),
+  serviceTemplate: z.record(z.string(), z.unknown()).optional(),
+  secrets: z
+    .strictObject({
+      clientTls: z.string().optional(),
+      clientCa: z.string().optional(),
+      serverTls: z.string().optional(),
+      serverCa: z.string().optional(),
+    })
+    .optional(),
+  authentication: z.enum(["integrated", "explicit"]).optional(),
+});
+
+const kubernetes = z.strictObject({
+  /** Context of the kubeconfig. Default: the current one. */
+  context: z.string().optional(),
 });
 
 /** One database. Meanings and defaults are those of PostgresClusterArgs. */
@@ -47,7 +86,7 @@ const database = z.strictObject({
   image: z.string().optional(),
   storage,
   walStorage: storage.optional(),
-  resources: z.strictObject({ requests: quantities.optional(), limits: quantities.optional() }).optional(),
+  resources: resources.optional(),
   parameters: z.record(z.string(), z.string()).optional(),
   initdb: z
     .strictObject({
@@ -64,8 +103,11 @@ const database = z.strictObject({
   spec: z.record(z.string(), z.unknown()).optional(),
   issuer,
   serverAltNames: z.array(z.string()).optional(),
-  teleport: teleport.optional(),
-  readyTimeout: z.string().optional(),
+  teleport: z.union([teleport, z.array(teleport)]).optional(),
+  users: users.optional(),
+  poolers: z.array(pooler).optional(),
+  kubernetes: kubernetes.optional(),
+  readyMinutes: z.number().optional(),
 });
 
 const vault = z.strictObject({
@@ -81,17 +123,17 @@ const vault = z.strictObject({
 
 const mapping = z.record(z.string(), z.unknown());
 
-const kubernetes = z.strictObject({
-  /** Context of the kubeconfig. Default: the current one. */
-  context: z.string().optional(),
-});
-
 export type VaultSettings = z.output<typeof vault>;
 export type DatabaseSettings = PostgresClusterArgs & { namespace?: string; createNamespace?: boolean };
 
+/** A namespace of a Kubernetes cluster, which the kubeconfig's context names; undefined for the current one. */
+export interface Place {
+  context: string | undefined;
+  namespace: string;
+}
+
 /** A checked configuration. */
 export interface EnvironmentConfig {
-  kubernetes: z.output<typeof kubernetes>;
   vault?: VaultSettings;
   databases: Record<string, DatabaseSettings>;
 }
@@ -126,15 +168,15 @@ export function parseConfig(
     return undefined;
   };
   const defaults = read(mapping, raw.defaults ?? {}, "defaults") ?? {};
+  const general = read(kubernetes, raw.kubernetes ?? {}, "kubernetes") ?? {};
   const databases: Record<string, DatabaseSettings> = {};
   for (const [name, settings] of Object.entries(read(mapping, raw.databases, "databases") ?? {})) {
     const merged = overlay(defaults, settings);
     // What is left of a database with mistakes is checked as well, so that one run tells all of them.
     const checked = read(database, merged, `databases.${name}`) ?? database.safeParse(withoutMistakes(merged)).data;
-    if (checked) databases[name] = checked;
+    if (checked) databases[name] = { ...checked, kubernetes: checked.kubernetes ?? general };
   }
   const config: EnvironmentConfig = {
-    kubernetes: read(kubernetes, raw.kubernetes ?? {}, "kubernetes") ?? {},
     vault: raw.vault === undefined ? undefined : read(vault, raw.vault, "vault"),
     databases,
   };
@@ -150,11 +192,11 @@ export function parseConfig(
 }
 
 /** The namespaces to make: each once, however many databases are in it. */
-export function namespacesToCreate({ databases }: Pick<EnvironmentConfig, "databases">): string[] {
-  const created = Object.values(databases).flatMap(({ namespace, createNamespace }) =>
-    namespace && createNamespace ? [namespace] : [],
+export function namespacesToCreate({ databases }: Pick<EnvironmentConfig, "databases">): Place[] {
+  const places = Object.values(databases).flatMap(({ namespace, createNamespace, kubernetes: { context } = {} }) =>
+    namespace && createNamespace ? [{ context, namespace }] : [],
   );
-  return [...new Set(created)];
+  return [...new Map(places.map((place) => [JSON.stringify(place), place])).values()];
 }
 
 function checkVault({ vault: settings, databases }: EnvironmentConfig, variables: NodeJS.ProcessEnv): SettingProblem[] {
@@ -190,29 +232,29 @@ function checkVault({ vault: settings, databases }: EnvironmentConfig, variables
 /** Databases that would get in each other's way. */
 function checkCollisions({ databases }: EnvironmentConfig, stack: string): SettingProblem[] {
   const taken = new Map<string, string>();
-  return Object.entries(databases).flatMap(([name, settings]) => {
-    const cluster = settings.clusterName ?? name;
-    const names = teleportNames(cluster, settings.environment ?? stack, settings.teleport?.name);
-    const teleportKeys = [names.primary, ...(hasStandby(settings) ? [names.standby] : [])].map(
-      (key) => `the Teleport name ${key} at ${settings.teleport?.proxy}`,
-    );
-    const keys = [
-      `the Cluster ${cluster} in namespace ${settings.namespace ?? cluster}`,
-      ...(settings.teleport ? teleportKeys : []),
-    ];
-    return keys.flatMap((key) => {
-      const other = taken.get(key);
-      taken.set(key, name);
+  return Object.entries(databases).flatMap(([name, settings]) =>
+    claims(name, settings, stack).flatMap((claim) => {
+      const other = taken.get(claim);
+      taken.set(claim, name);
       if (other === undefined) return [];
-      return [
-        {
-          setting: `databases.${name}`,
-          problem: `would take ${key}, as databases.${other} does`,
-          fix: "Rename one of the two.",
-        },
-      ];
-    });
+      const problem = `would take ${claim}, as databases.${other} does`;
+      return [{ setting: `databases.${name}`, problem, fix: "Rename one of the two." }];
+    }),
+  );
+}
+
+/** What only one database can have. */
+function claims(name: string, settings: DatabaseSettings, stack: string): string[] {
+  const cluster = settings.clusterName ?? name;
+  const context = settings.kubernetes?.context;
+  const where = `namespace ${settings.namespace ?? cluster}${context === undefined ? "" : ` of ${context}`}`;
+  const inTeleport = teleportClusters(settings).flatMap((teleport) => {
+    const names = teleportNames(cluster, settings.environment ?? stack, teleport.name);
+    const registered = [names.primary, ...(hasStandby(settings) ? [names.standby] : [])];
+    return registered.map((registration) => `the Teleport name ${registration} at ${teleport.proxy}`);
   });
+  const poolers = (settings.poolers ?? []).map((pooler) => `the Pooler ${poolerName(cluster, pooler)} in ${where}`);
+  return [`the Cluster ${cluster} in ${where}`, ...poolers, ...inTeleport];
 }
 
 type JsonObject = Record<string, unknown>;

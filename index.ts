@@ -10,25 +10,40 @@ import { EnvironmentConfig, namespacesToCreate, parseConfig, VaultSettings } fro
 
 const config = readConfig();
 
-const kubernetes = new k8s.Provider("kubernetes", {
-  context: config.kubernetes.context,
-  // Without it a Secret whose data change is deleted and made again; a Cluster whose CA Secret is missing stops.
-  enableSecretMutable: true,
-});
-const usesVault = Object.values(config.databases).some(({ issuer }) => issuer.type === "vault");
-const providers = { kubernetes, ...(config.vault && usesVault ? { vault: vaultProvider(config.vault) } : {}) };
-
-const namespaces = Object.fromEntries(
-  namespacesToCreate(config).map((name) => [
-    name,
-    new k8s.core.v1.Namespace(name, { metadata: { name } }, { provider: kubernetes }).metadata.name,
+/** A provider for each Kubernetes cluster that a database names; undefined is the kubeconfig's current context. */
+const contexts = new Set(Object.values(config.databases).map(({ kubernetes }) => kubernetes?.context));
+const kubernetesProviders = new Map(
+  [...contexts].map((context) => [
+    context,
+    new k8s.Provider(context === undefined ? "kubernetes" : `kubernetes-${context}`, {
+      context,
+      // Without it a Secret whose data change is deleted and made again; a Cluster whose CA Secret is missing stops.
+      enableSecretMutable: true,
+    }),
   ]),
 );
+const usesVault = Object.values(config.databases).some(({ issuer }) => issuer.type === "vault");
+const vaultProviders: Record<string, pulumi.ProviderResource> =
+  config.vault && usesVault ? { vault: vaultProvider(config.vault) } : {};
+
+const namespaces = namespacesToCreate(config).map(({ context, namespace }) => ({
+  context,
+  namespace,
+  made: new k8s.core.v1.Namespace(
+    context === undefined ? namespace : `${context}-${namespace}`,
+    { metadata: { name: namespace } },
+    { provider: kubernetesProviders.get(context) },
+  ).metadata.name,
+}));
 
 /** For app stacks: everything about each database, by its name in the configuration. Nothing in it is secret. */
 export const databases = Object.fromEntries(
   Object.entries(config.databases).map(([name, { createNamespace: _, ...settings }]) => {
-    const namespace = settings.namespace && (namespaces[settings.namespace] ?? settings.namespace);
+    const context = settings.kubernetes?.context;
+    const made = namespaces.find((place) => place.context === context && place.namespace === settings.namespace);
+    const kubernetes = kubernetesProviders.get(context);
+    const providers = { ...vaultProviders, ...(kubernetes ? { kubernetes } : {}) };
+    const namespace = made?.made ?? settings.namespace;
     return [name, new PostgresCluster(name, { ...settings, namespace }, { providers }).outputs];
   }),
 );

@@ -57,6 +57,10 @@ export function secretNames(cluster: string) {
     replication: `${cluster}-replication-tls`,
     /** `ca.crt`: every CA whose client certificates the instances accept. */
     clientCaBundle: `${cluster}-client-ca-bundle`,
+    /** `kubernetes.io/tls`: CN cnpg_pooler_pgbouncer, where CNPG looks for it before it tries to make it. */
+    pooler: `${cluster}-pooler`,
+    /** `kubernetes.io/tls`: the login of PgBouncer with explicit authentication. */
+    poolerAuthentication: `${cluster}-pooler-authentication`,
     /** `kubernetes.io/basic-auth`: the owner of the database, made by CNPG. */
     owner: `${cluster}-app`,
   };

@@ -1,9 +1,12 @@
 /** The settings of a PostgresCluster, and their checks. */
 import * as pulumi from "@pulumi/pulumi";
-import { checkIssuer, IssuerArgs } from "./certificates/issuer";
+import { checkIssuer, IssuerArgs, suitsPoolers } from "./certificates/issuer";
 import { ClusterSettings, databaseAndOwner, DEFAULT_INSTANCES } from "./cnpg/cluster-spec";
 import { checkClusterSettings } from "./cnpg/cluster-check";
+import { isExplicit, PoolerSettings } from "./cnpg/pooler";
+import { checkPoolers } from "./cnpg/pooler-check";
 import { checkUsers, DEFAULT_USERS, TeleportUser } from "./cnpg/roles";
+import type { KubernetesConnection } from "./kubernetes/client";
 import { checkClusterName, checkTeleportName, teleportNames } from "./names";
 import { SettingProblem } from "./settings";
 
@@ -11,14 +14,12 @@ import { SettingProblem } from "./settings";
 export interface TeleportArgs {
   /** `host:port` of Teleport's proxy. The identity comes from the environment: see README, "Teleport identity". */
   proxy: string;
-  /** Name of a set of credentials, for several Teleport clusters. Default: the unnamed set. */
+  /** Name of a set of credentials, which tells several Teleport clusters apart. Default: the unnamed set. */
   credentials?: string;
   /** Name of the primary in Teleport; the standby's is that with `-ro`. Default: `<cluster>-<environment>`. */
   name?: string;
   /** Labels besides `provisioned_by`, `environment`, `cluster`, `namespace` and `sql_type`. */
   labels?: Record<string, string>;
-  /** PostgreSQL roles that Teleport users may log in as. Default: teleport_user_read and teleport_user_write. */
-  users?: TeleportUser[];
   /** Take over databases of these names that exist and are not ours. Default: false, which refuses. */
   adopt?: boolean;
 }
@@ -39,15 +40,34 @@ export interface PostgresClusterArgs extends ClusterSettings {
   issuer: IssuerArgs;
   /** DNS names of the server certificate besides the twelve of the Services. */
   serverAltNames?: string[];
-  /** Registration in Teleport. Default: none. */
-  teleport?: TeleportArgs;
-  /** How long `up` waits for the Cluster to become ready, in Pulumi's notation. Default: `15m`. */
-  readyTimeout?: string;
+  /** The Teleport clusters through which people come. Default: none. */
+  teleport?: TeleportArgs | TeleportArgs[];
+  /**
+   * PostgreSQL roles that people from Teleport log in as. Default: teleport_user_read and teleport_user_write; none
+   * without `teleport`.
+   */
+  users?: TeleportUser[];
+  /** PgBouncer in front of the Cluster. Default: none. */
+  poolers?: PoolerSettings[];
+  /**
+   * How `up` reaches the Kubernetes cluster to grant rights and to see what is served; must be the Kubernetes
+   * provider's cluster. Default: the current context of KUBECONFIG or ~/.kube/config.
+   */
+  kubernetes?: KubernetesConnection;
+  /** Minutes that `up` waits for the Cluster, and for each Pooler, to serve. Default: 15. */
+  readyMinutes?: number;
 }
 
-/** Users that come through Teleport; none without Teleport. */
-export function teleportUsers(teleport: TeleportArgs | undefined): readonly TeleportUser[] {
-  return teleport ? (teleport.users ?? DEFAULT_USERS) : [];
+export const DEFAULT_READY_MINUTES = 15;
+
+/** The Teleport clusters, none included, as a list. */
+export function teleportClusters({ teleport }: Pick<PostgresClusterArgs, "teleport">): readonly TeleportArgs[] {
+  return teleport === undefined ? [] : Array.isArray(teleport) ? teleport : [teleport];
+}
+
+/** PostgreSQL roles that people log in as. */
+export function teleportUsers(args: Pick<PostgresClusterArgs, "teleport" | "users">): readonly TeleportUser[] {
+  return args.users ?? (teleportClusters(args).length > 0 ? DEFAULT_USERS : []);
 }
 
 /** Whether there is a standby, so that `-ro` leads somewhere. */
@@ -63,11 +83,30 @@ export function checkPostgresCluster(
   args: PostgresClusterArgs,
 ): SettingProblem[] {
   const at = (setting: string) => (path ? `${path}.${setting}` : setting);
+  const teleports = teleportClusters(args);
+  const isList = Array.isArray(args.teleport);
+  const { poolers = [], readyMinutes = DEFAULT_READY_MINUTES } = args;
   return [
     ...checkClusterName(at("clusterName"), clusterName),
     ...checkClusterSettings(path, args),
     ...checkIssuer(at("issuer"), args.issuer),
-    ...(args.teleport ? checkTeleport(at("teleport"), clusterName, environment, args.teleport, args) : []),
+    ...teleports.flatMap((teleport, index) =>
+      checkTeleport(at(isList ? `teleport[${index}]` : "teleport"), clusterName, environment, teleport),
+    ),
+    ...checkCredentials(at("teleport"), teleports),
+    ...checkUsers(at("users"), teleportUsers(args), databaseAndOwner(args.initdb).owner),
+    ...checkPoolers(at("poolers"), clusterName, poolers),
+    ...checkPoolerCertificates(at("issuer.renewBefore"), args),
+    ...(readyMinutes > 0
+      ? []
+      : [
+          {
+            setting: at("readyMinutes"),
+            value: readyMinutes,
+            problem: "is no time to wait",
+            fix: "Use a number of minutes above 0, e.g. 15.",
+          },
+        ]),
   ];
 }
 
@@ -78,7 +117,6 @@ function checkTeleport(
   clusterName: string,
   environment: string,
   teleport: TeleportArgs,
-  { initdb }: ClusterSettings,
 ): SettingProblem[] {
   const port = Number(HOST_PORT.exec(teleport.proxy)?.[2] ?? NaN);
   const proxy = port > 0 && port < 65_536;
@@ -95,6 +133,33 @@ function checkTeleport(
           },
         ]),
     ...checkTeleportName(`${path}.name`, names.standby),
-    ...checkUsers(`${path}.users`, teleportUsers(teleport), databaseAndOwner(initdb).owner),
+  ];
+}
+
+/** One identity belongs to one Teleport cluster. */
+function checkCredentials(path: string, teleports: readonly TeleportArgs[]): SettingProblem[] {
+  return teleports.flatMap(({ credentials }, index) => {
+    if (teleports.findIndex((other) => other.credentials === credentials) === index) return [];
+    return [
+      {
+        setting: `${path}[${index}].credentials`,
+        value: credentials,
+        problem: "is that of another Teleport cluster of this database",
+        fix: "Name a set of credentials for each, e.g. emea: its identity is then in TELEPORT_EMEA_IDENTITY_FILE.",
+      },
+    ];
+  });
+}
+
+function checkPoolerCertificates(setting: string, { issuer, poolers = [] }: PostgresClusterArgs): SettingProblem[] {
+  if (poolers.every(isExplicit) || checkIssuer("", issuer).length > 0 || suitsPoolers(issuer)) return [];
+  return [
+    {
+      setting,
+      value: issuer.renewBefore ?? "30d",
+      problem:
+        "is later than CloudNativePG tries to renew its pooler's certificate, which it cannot without the CA's key",
+      fix: "Use at least 8d, or authentication: explicit for every Pooler.",
+    },
   ];
 }

@@ -1,56 +1,30 @@
 /** A highly available PostgreSQL on Kubernetes that people reach through Teleport. */
+import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { DatabaseAccess } from "./access/database-access";
 import { ClusterCertificates } from "./certificates/cluster-certificates";
+import { suitsPoolers } from "./certificates/issuer";
 import { clusterSpec, databaseAndOwner, DEFAULT_INSTANCES } from "./cnpg/cluster-spec";
-import { POSTGRES_PORT, secretNames, serviceHost, teleportNames } from "./names";
+import { isExplicit, POOLER_AUTHENTICATION, poolerName } from "./cnpg/pooler";
+import { makePoolers } from "./poolers";
 import {
   checkPostgresCluster,
+  DEFAULT_READY_MINUTES,
   hasStandby,
   PostgresClusterArgs,
-  TeleportArgs,
+  teleportClusters,
   teleportUsers,
 } from "./postgres-cluster-args";
+import { describeCluster, PostgresClusterOutputs } from "./postgres-cluster-outputs";
+import { ClusterServing } from "./serving/serving";
 import { refuse } from "./settings";
-import { TeleportCertAuthority } from "./teleport/cert-authority";
-import { TeleportDatabase } from "./teleport/database";
-import { PROVISIONED_BY } from "./teleport/roles";
-import { connectCommands } from "./teleport/tsh";
-
-/** What app stacks and people need of a database. Flat, and nothing in it is secret. */
-export interface PostgresClusterOutputs {
-  /** Namespace of the Cluster, its Services and its Secrets. */
-  namespace: string;
-  /** Name of CNPG's Cluster. */
-  cluster: string;
-  /** Host of the primary, for reading and writing. */
-  hostReadWrite: string;
-  /** Host of the standbys. Leads nowhere while there is one instance. */
-  hostReadOnly: string;
-  /** Host of any instance. */
-  hostRead: string;
-  port: number;
-  database: string;
-  /** Role that owns the database. */
-  owner: string;
-  /** Secret with the owner's user name, password and URIs. */
-  ownerSecret: string;
-  /** Secret with the CA that clients verify the server with, in `ca.crt`. */
-  serverCaSecret: string;
-  /** That CA in PEM, up to its root. */
-  serverCa: string;
-  /** Secret with the bundle of CAs whose client certificates are accepted. */
-  clientCaBundleSecret: string;
-  /** Names in Teleport: the primary's, and the standby's where there is one. */
-  teleportDatabases: string[];
-  /** `tsh` commands that connect: each user to each of the databases in Teleport. */
-  connectCommands: string[];
-}
+import { registerDatabases, teleportCas } from "./teleport-registrations";
 
 /**
  * Creates the namespace (unless one is given), certificates, the bundle of client CAs, CNPG's Cluster with the
- * roles of people, and registers primary and standby in Teleport. Ends when the Cluster is ready and Teleport
- * shows its databases. Needs the CNPG operator, and for the `vault` issuer a Vault provider (`providers: { vault }`).
+ * roles and rights of people, its Poolers, and registers primary and standby in Teleport. Ends when each instance
+ * serves what was written and Teleport shows the databases. Needs the CNPG operator, and for the `vault` issuer a Vault provider (`providers: { vault }`).
  * Give it a Kubernetes provider with `enableSecretMutable: true`, so that renewed certificates are updated in place.
  *
  * @throws SettingsError in the constructor, with every problem found, before anything is created
@@ -67,49 +41,82 @@ export class PostgresCluster extends pulumi.ComponentResource {
     refuse(checkPostgresCluster("", clusterName, environment, args));
     super("cnpg-teleport:postgres:PostgresCluster", name, {}, opts);
     const child = { parent: this };
+    const made = { name, clusterName, args };
 
     const namespace = pulumi.output(
       args.namespace ?? new k8s.core.v1.Namespace(name, { metadata: { name: clusterName } }, child).metadata.name,
     );
-    const certificates = new ClusterCertificates(
+    const certificates = this.makeCertificates(made, namespace);
+    this.cluster = this.makeCluster(made, namespace, certificates);
+    const { serving, access } = this.makeServing(made, namespace, certificates);
+    const poolers = makePoolers(
       name,
       {
         cluster: clusterName,
         namespace,
-        issuer: args.issuer,
-        clusterDomain: args.clusterDomain ?? "cluster.local",
-        serverAltNames: args.serverAltNames,
-        clientCas: args.teleport ? teleportCas(name, args.teleport, child) : [],
+        poolers: args.poolers ?? [],
+        kubernetes: args.kubernetes,
+        within: readySeconds(args),
+        suspended: false,
       },
-      child,
+      { ...child, dependsOn: [certificates, access] },
     );
-    this.cluster = this.makeCluster(name, clusterName, namespace, certificates, args);
 
-    const databases = args.teleport
-      ? registerDatabases(
-          name,
-          { ...args, teleport: args.teleport, clusterName, environment, namespace },
-          certificates.serverCa,
-          {
-            ...child,
-            dependsOn: this.cluster,
-          },
-        )
-      : [];
-    this.outputs = this.describe(clusterName, namespace, certificates, databases, args);
+    const registered = teleportClusters(args).map((teleport) =>
+      registerDatabases(
+        name,
+        teleport,
+        {
+          clusterName,
+          environment,
+          namespace,
+          description: args.description,
+          standby: hasStandby(args),
+          caCert: certificates.serverCa,
+        },
+        { ...child, dependsOn: [serving, access] },
+      ),
+    );
+    const names = registered.map((databases) => pulumi.all(databases.map(({ databaseName }) => databaseName)));
+    // Outputs are known when all is there, so that who waits for them waits for the Poolers, too.
+    const ready = pulumi.all([this.cluster.id, access.id, ...poolers.map(({ id }) => id)]);
+    const teleportNames = pulumi.all([pulumi.all(names), ready]).apply(([known]) => known);
+    this.outputs = describeCluster(clusterName, namespace, certificates.serverCa, teleportNames, args);
     this.registerOutputs({ outputs: this.outputs });
   }
 
+  private makeCertificates({ name, clusterName, args }: Made, namespace: pulumi.Output<string>): ClusterCertificates {
+    const { issuer, poolers = [] } = args;
+    const child = { parent: this };
+    const clientCas = teleportClusters(args).map((teleport) => teleportCas(name, teleport, child));
+    return new ClusterCertificates(
+      name,
+      {
+        cluster: clusterName,
+        namespace,
+        issuer,
+        clusterDomain: args.clusterDomain ?? "cluster.local",
+        serverAltNames: args.serverAltNames,
+        // Even where no Pooler is declared: one that somebody makes by hand would stop the whole Cluster without it.
+        pooler: suitsPoolers(issuer),
+        poolerAuthenticationRole: poolers.some(isExplicit) ? POOLER_AUTHENTICATION.role : undefined,
+        poolers: poolers
+          .filter(({ secrets }) => secrets?.clientTls === undefined)
+          .map((pooler) => poolerName(clusterName, pooler)),
+        clientCas: pulumi.all(clientCas).apply((sources) => sources.flat()),
+      },
+      child,
+    );
+  }
+
   private makeCluster(
-    name: string,
-    clusterName: string,
+    { name, clusterName, args }: Made,
     namespace: pulumi.Output<string>,
     certificates: ClusterCertificates,
-    args: PostgresClusterArgs,
   ): k8s.apiextensions.CustomResource {
     // Without these, Pulumi takes a custom resource for done once it is written.
     const waitFor = ["condition=Ready", `jsonpath={.status.readyInstances}=${args.instances ?? DEFAULT_INSTANCES}`];
-    const timeout = args.readyTimeout ?? "15m";
+    const timeout = `${readySeconds(args)}s`;
     return new k8s.apiextensions.CustomResource(
       name,
       {
@@ -123,95 +130,60 @@ export class PostgresCluster extends pulumi.ComponentResource {
             ...(args.description === undefined ? {} : { "kubernetes.io/description": args.description }),
           },
         },
-        spec: certificates.secrets.apply((secrets) =>
-          clusterSpec({ ...args, secrets, users: teleportUsers(args.teleport) }),
-        ),
+        spec: certificates.secrets.apply((secrets) => clusterSpec({ ...args, secrets, users: teleportUsers(args) })),
       },
       { parent: this, dependsOn: certificates, customTimeouts: { create: timeout, update: timeout } },
     );
   }
 
-  private describe(
-    clusterName: string,
+  /** Waits until every instance serves what was written, and grants the users' rights. */
+  private makeServing(
+    { name, clusterName, args }: Made,
     namespace: pulumi.Output<string>,
     certificates: ClusterCertificates,
-    databases: TeleportDatabase[],
-    args: PostgresClusterArgs,
-  ): pulumi.Output<PostgresClusterOutputs> {
-    const { database, owner } = databaseAndOwner(args.initdb);
-    const secrets = secretNames(clusterName);
-    return pulumi
-      .all([
-        namespace,
-        certificates.serverCa,
-        pulumi.all(databases.map(({ databaseName }) => databaseName)),
-        this.cluster.id,
-      ])
-      .apply(([inNamespace, serverCa, teleportDatabases]) => ({
-        namespace: inNamespace,
-        cluster: clusterName,
-        hostReadWrite: serviceHost(clusterName, inNamespace, "rw"),
-        hostReadOnly: serviceHost(clusterName, inNamespace, "ro"),
-        hostRead: serviceHost(clusterName, inNamespace, "r"),
-        port: POSTGRES_PORT,
-        database,
-        owner,
-        ownerSecret: args.initdb?.ownerSecret ?? secrets.owner,
-        serverCaSecret: secrets.serverCa,
-        serverCa,
-        clientCaBundleSecret: secrets.clientCaBundle,
-        teleportDatabases,
-        connectCommands: args.teleport
-          ? connectCommands(args.teleport.proxy, teleportDatabases, teleportUsers(args.teleport), database)
-          : [],
-      }));
+  ): { serving: ClusterServing; access: DatabaseAccess } {
+    const users = teleportUsers(args);
+    const uid = this.cluster.metadata.apply((metadata) => metadata.uid ?? "");
+    const reference = { kubernetes: args.kubernetes, namespace, cluster: clusterName, uid };
+    const serving = new ClusterServing(
+      name,
+      {
+        ...reference,
+        within: readySeconds(args),
+        instances: args.instances ?? DEFAULT_INSTANCES,
+        serverCertificate: certificates.serverCertificate.apply(sha256),
+        clientCaBundle: certificates.clientCaBundle.apply(sha256),
+        parameters: args.parameters ?? {},
+        certificateUsers: users.map((user) => user.name),
+      },
+      // Nothing is waited for, or taken from users, in a Cluster that goes.
+      { parent: this, dependsOn: this.cluster, deletedWith: this.cluster },
+    );
+    const access = new DatabaseAccess(
+      name,
+      {
+        ...reference,
+        database: databaseAndOwner(args.initdb).database,
+        users,
+        poolerAuthentication: (args.poolers ?? []).some(isExplicit),
+      },
+      { parent: this, dependsOn: serving, deletedWith: this.cluster },
+    );
+    return { serving, access };
   }
 }
 
-/** What Teleport's agents sign their client certificates with. */
-function teleportCas(name: string, { proxy, credentials }: TeleportArgs, opts: pulumi.CustomResourceOptions) {
-  const authority = new TeleportCertAuthority(name, { teleport: { proxy, credentials } }, opts);
-  return pulumi
-    .all([authority.certificates, authority.cluster])
-    .apply(([certificates, cluster]) =>
-      certificates.map((pem) => ({ name: `the database CA of the Teleport cluster ${cluster}`, pem })),
-    );
+/** What every part of the component is told. */
+interface Made {
+  name: string;
+  clusterName: string;
+  args: PostgresClusterArgs;
 }
 
-/** Registers the primary and, where there is one, the standby. */
-function registerDatabases(
-  name: string,
-  args: PostgresClusterArgs & {
-    teleport: TeleportArgs;
-    clusterName: string;
-    environment: string;
-    namespace: pulumi.Output<string>;
-  },
-  caCert: pulumi.Output<string>,
-  opts: pulumi.CustomResourceOptions,
-): TeleportDatabase[] {
-  const { teleport, clusterName, environment, namespace } = args;
-  const names = teleportNames(clusterName, environment, teleport.name);
-  const register = (sqlType: keyof typeof names, endpoint: "rw" | "ro") =>
-    new TeleportDatabase(
-      `${name}-${sqlType}`,
-      {
-        teleport: { proxy: teleport.proxy, credentials: teleport.credentials },
-        name: names[sqlType],
-        description: args.description,
-        labels: {
-          environment,
-          cluster: clusterName,
-          namespace,
-          ...teleport.labels,
-          ...PROVISIONED_BY,
-          sql_type: sqlType,
-        },
-        uri: namespace.apply((inNamespace) => `${serviceHost(clusterName, inNamespace, endpoint)}:${POSTGRES_PORT}`),
-        caCert,
-        adopt: teleport.adopt,
-      },
-      opts,
-    );
-  return [register("primary", "rw"), ...(hasStandby(args) ? [register("standby", "ro")] : [])];
+function readySeconds({ readyMinutes = DEFAULT_READY_MINUTES }: PostgresClusterArgs): number {
+  return Math.round(readyMinutes * 60);
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }

@@ -1,6 +1,7 @@
 /** All certificates of one Cluster, as the Secrets that CNPG reads. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { poolerDnsNames, poolerSecretName } from "../cnpg/pooler";
 import { secretNames, serverDnsNames } from "../names";
 import { mergeCaBundle, PemSource } from "./ca-bundle";
 import { checkCertificate } from "./certificate-check";
@@ -25,6 +26,12 @@ export interface ClusterCertificatesArgs {
   clusterDomain: string;
   /** Further DNS names of the server certificate. */
   serverAltNames?: string[];
+  /** Makes the certificate with which CNPG's pooler integration logs in. */
+  pooler: boolean;
+  /** Makes the certificate of this role, with which PgBouncer looks up passwords by itself. */
+  poolerAuthenticationRole?: string;
+  /** Poolers that get a server certificate of their own. */
+  poolers: string[];
   /** CAs besides the Cluster's own whose client certificates are accepted: Teleport's. */
   clientCas: pulumi.Input<pulumi.Input<PemSource>[]>;
 }
@@ -38,6 +45,10 @@ export class ClusterCertificates extends pulumi.ComponentResource {
   readonly secrets: pulumi.Output<{ server: string; serverCa: string; replication: string; clientCaBundle: string }>;
   /** PEM of the CA that clients verify the server with, up to its root. */
   readonly serverCa: pulumi.Output<string>;
+  /** PEM of the server's certificate. */
+  readonly serverCertificate: pulumi.Output<string>;
+  /** PEM of the client-CA bundle. */
+  readonly clientCaBundle: pulumi.Output<string>;
 
   constructor(name: string, args: ClusterCertificatesArgs, opts?: pulumi.ComponentResourceOptions) {
     super("cnpg-teleport:certificates:ClusterCertificates", name, {}, opts);
@@ -57,26 +68,50 @@ export class ClusterCertificates extends pulumi.ComponentResource {
       .all([replication.caChain, pulumi.output(args.clientCas)])
       .apply(([pem, others]) => mergeCaBundle({ name: "the issuer's client CA", pem }, others));
 
-    const secret = (kind: keyof typeof names, type: string, stringData: Record<string, pulumi.Input<string>>) =>
+    // After the component, whose name is unique in the stack; Clusters of one name may be in several namespaces.
+    const resourceName = (secretName: string) =>
+      secretName.startsWith(args.cluster) ? `${name}${secretName.slice(args.cluster.length)}` : `${name}-${secretName}`;
+    const secret = (secretName: string, type: string, stringData: Record<string, pulumi.Input<string>>) =>
       new k8s.core.v1.Secret(
-        names[kind],
+        resourceName(secretName),
         {
-          metadata: { name: names[kind], namespace: args.namespace, labels: RELOAD, annotations: SKIP_AWAIT },
+          metadata: { name: secretName, namespace: args.namespace, labels: RELOAD, annotations: SKIP_AWAIT },
           type,
           stringData,
         },
         child,
       ).metadata.name;
-    const tlsSecret = (kind: "server" | "replication", issued: IssuedCertificate) =>
-      secret(kind, "kubernetes.io/tls", { "tls.crt": issued.certificate, "tls.key": issued.privateKey });
+    const tlsSecret = (secretName: string, issued: IssuedCertificate) =>
+      secret(secretName, "kubernetes.io/tls", { "tls.crt": issued.certificate, "tls.key": issued.privateKey });
 
     this.serverCa = serverCa;
+    this.serverCertificate = server.certificate;
+    this.clientCaBundle = bundle;
     this.secrets = pulumi.output({
-      server: tlsSecret("server", server),
-      serverCa: secret("serverCa", "Opaque", { "ca.crt": serverCa }),
-      replication: tlsSecret("replication", replication),
-      clientCaBundle: secret("clientCaBundle", "Opaque", { "ca.crt": bundle }),
+      server: tlsSecret(names.server, server),
+      serverCa: secret(names.serverCa, "Opaque", { "ca.crt": serverCa }),
+      replication: tlsSecret(names.replication, replication),
+      clientCaBundle: secret(names.clientCaBundle, "Opaque", { "ca.crt": bundle }),
     });
+
+    // Beforehand, so that the operator never tries to make it: without the client CA's key it would be stuck.
+    if (args.pooler) {
+      const issued = checked(`${name}-pooler`, { use: "client", commonName: "cnpg_pooler_pgbouncer" });
+      tlsSecret(names.pooler, issued);
+    }
+    if (args.poolerAuthenticationRole !== undefined) {
+      const request = { use: "client", commonName: args.poolerAuthenticationRole } as const;
+      tlsSecret(names.poolerAuthentication, checked(`${name}-pooler-authentication`, request));
+    }
+    for (const pooler of args.poolers) {
+      const dnsNames = pulumi
+        .output(args.namespace)
+        .apply((namespace) => poolerDnsNames(pooler, namespace, args.clusterDomain));
+      tlsSecret(
+        poolerSecretName(pooler),
+        checked(`${name}-${pooler}`, { use: "server", commonName: pooler, dnsNames }),
+      );
+    }
     this.registerOutputs({ secrets: this.secrets, serverCa: this.serverCa });
   }
 

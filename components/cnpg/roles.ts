@@ -1,16 +1,41 @@
-/** The PostgreSQL roles of people who come through Teleport, as CNPG's managed roles. Pure. */
+/** The PostgreSQL roles of people who come through Teleport: their settings, and CNPG's managed roles. Pure. */
 import { SettingProblem } from "../settings";
 
-/** What a user may do with the data of the whole instance. */
-export type Access = "read" | "write";
+/** What a user may do with data: read it, read and write it, or only what `memberOf` brings. */
+export type Access = "read" | "write" | "none";
+
+/** A part of the instance that a user's access is limited to. */
+export interface AccessScope {
+  /** Name of a database. Default: the application's. */
+  database?: string;
+  /**
+   * Schemas in it. Default: all, those that come later included. A schema that does not exist yet is granted by the
+   * first `pulumi up` that finds it.
+   */
+  schemas?: string[];
+}
 
 /** A PostgreSQL role that Teleport users log in as, with a certificate and never with a password. */
 export interface TeleportUser {
   /** Name of the role; letters, digits and underscores. */
   name: string;
+  /** `read`: SELECT. `write`: SELECT, INSERT, UPDATE, DELETE. `none`: what `memberOf` brings. */
   access: Access;
-  /** Connections at once. Default: 20. */
+  /**
+   * Where the access holds. Default: every table of every database, by membership in pg_read_all_data and
+   * pg_write_all_data. Objects that the database's owner makes later are included either way.
+   */
+  scope?: AccessScope[];
+  /** Existing roles that it becomes a member of, besides. Default: none. */
+  memberOf?: string[];
+  /** Connections at once; -1 for no limit. Default: 20. */
   connectionLimit?: number;
+  /** Transactions begin read-only (`default_transaction_read_only`). Default: true for `read`, else false. */
+  readOnly?: boolean;
+  /** PostgreSQL's `statement_timeout` for this role, e.g. `30s`, `5min`. Default: none. */
+  statementTimeout?: string;
+  /** Further PostgreSQL settings of the role, e.g. `idle_in_transaction_session_timeout: 10min`. Default: none. */
+  settings?: Record<string, string>;
 }
 
 /** A reader and a writer. */
@@ -23,9 +48,16 @@ const DEFAULT_CONNECTION_LIMIT = 20;
 const ROLE_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
 /** PostgreSQL's superuser and roles that CNPG and PostgreSQL reserve: a Teleport CA must never open them. */
 const RESERVED = /^(postgres|streaming_replica|cnpg_.*|pg_.*|all|replication|sameuser|samerole|samegroup)$/;
+/** Memberships that lead to the server's files, programs, or to replication. */
+const DANGEROUS =
+  /^(postgres|streaming_replica|cnpg_.*|pg_execute_server_program|pg_read_server_files|pg_write_server_files|pg_create_subscription)$/;
+const SETTING_NAME = /^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/;
+/** PostgreSQL's time units; a plain number is milliseconds. */
+const TIME = /^[0-9]+ ?(us|ms|s|min|h|d)?$/;
 
 /** PostgreSQL's predefined roles hold these rights for every table, those made later included. */
 const MEMBERSHIPS: Record<Access, string[]> = {
+  none: [],
   read: ["pg_read_all_data"],
   write: ["pg_read_all_data", "pg_write_all_data"],
 };
@@ -43,50 +75,138 @@ export interface ManagedRole {
 }
 
 export function managedRoles(users: readonly TeleportUser[]): ManagedRole[] {
-  return users.map(({ name, access, connectionLimit }) => ({
-    name,
+  return users.map((user) => ({
+    name: user.name,
     ensure: "present",
-    comment: `People through Teleport: ${access}`,
+    comment: `People through Teleport: ${user.access}`,
     login: true,
     inherit: true,
-    connectionLimit: connectionLimit ?? DEFAULT_CONNECTION_LIMIT,
+    connectionLimit: user.connectionLimit ?? DEFAULT_CONNECTION_LIMIT,
     disablePassword: true,
-    inRoles: MEMBERSHIPS[access],
+    inRoles: memberships(user),
   }));
+}
+
+/** All roles that a user is a member of. */
+export function memberships({ access, scope, memberOf = [] }: TeleportUser): string[] {
+  return [...new Set([...(scope ? [] : MEMBERSHIPS[access]), ...memberOf])];
+}
+
+/** The settings of a user's role, as `ALTER ROLE … SET` takes them. */
+export function roleSettings(user: TeleportUser): Record<string, string> {
+  const readOnly = user.readOnly ?? user.access === "read";
+  return {
+    ...(readOnly ? { default_transaction_read_only: "on" } : {}),
+    ...(user.statementTimeout === undefined ? {} : { statement_timeout: user.statementTimeout }),
+    ...user.settings,
+  };
 }
 
 /** Checks Teleport's users against each other and against the owner of the database. */
 export function checkUsers(setting: string, users: readonly TeleportUser[], owner: string): SettingProblem[] {
-  return users.flatMap((user, index) => checkUser(`${setting}[${index}]`, user, users.slice(0, index), owner));
+  return users.flatMap((user, index) => {
+    const path = `${setting}[${index}]`;
+    return [
+      ...checkName(path, user, users.slice(0, index), owner),
+      ...checkMemberships(path, user, owner),
+      ...checkScope(path, user),
+      ...checkLimits(path, user),
+    ];
+  });
 }
 
-function checkUser(
-  setting: string,
-  user: TeleportUser,
-  before: readonly TeleportUser[],
-  owner: string,
-): SettingProblem[] {
-  const wrong = (field: keyof TeleportUser, problem: string, fix: string): SettingProblem[] => [
-    { setting: `${setting}.${field}`, value: user[field], problem, fix },
-  ];
-  const limit = user.connectionLimit ?? DEFAULT_CONNECTION_LIMIT;
+function checkName(path: string, { name }: TeleportUser, before: readonly TeleportUser[], owner: string) {
+  const wrong = (problem: string, fix: string) => [{ setting: `${path}.name`, value: name, problem, fix }];
   return [
-    ...(ROLE_NAME.test(user.name)
+    ...(ROLE_NAME.test(name)
       ? []
       : wrong(
-          "name",
           "is no plain PostgreSQL role name",
           "Use at most 63 lower-case letters, digits and underscores, not beginning with a digit.",
         )),
-    ...(RESERVED.test(user.name)
-      ? wrong("name", "is reserved by PostgreSQL or CloudNativePG", "Choose another name.")
+    ...(RESERVED.test(name) ? wrong("is reserved by PostgreSQL or CloudNativePG", "Choose another name.") : []),
+    ...(name === owner ? wrong("is the owner of the database, who logs in otherwise", "Choose another name.") : []),
+    ...(before.some((other) => other.name === name) ? wrong("is there twice", "Remove one of the two.") : []),
+  ];
+}
+
+function checkMemberships(path: string, { name, access, memberOf = [] }: TeleportUser, owner: string) {
+  return memberOf.flatMap((role, index): SettingProblem[] => {
+    const wrong = (problem: string, fix: string) => [
+      { setting: `${path}.memberOf[${index}]`, value: role, problem, fix },
+    ];
+    if (role.length === 0 || role.length > 63) return wrong("is no PostgreSQL role name", "Name an existing role.");
+    if (DANGEROUS.test(role)) return wrong("would make people administrators of the server", "Remove it.");
+    if (role === name) return wrong("is the role itself", "Remove it.");
+    if (role === owner && access === "read") {
+      return wrong("owns the database, so that a reader could change everything", "Remove it, or use access: write.");
+    }
+    return [];
+  });
+}
+
+function checkScope(path: string, { access, scope }: TeleportUser): SettingProblem[] {
+  if (!scope) return [];
+  const setting = `${path}.scope`;
+  if (access === "none") {
+    return [{ setting, problem: "limits an access that is none", fix: "Remove it, or use access: read or write." }];
+  }
+  if (scope.length === 0) {
+    return [{ setting, problem: "is empty", fix: "Name a database or schemas, or use access: none." }];
+  }
+  return scope.flatMap(({ schemas }, index) => [
+    ...(schemas?.length === 0
+      ? [
+          {
+            setting: `${setting}[${index}].schemas`,
+            problem: "is empty",
+            fix: "Name schemas, or leave it out for all.",
+          },
+        ]
       : []),
-    ...(user.name === owner
-      ? wrong("name", "is the owner of the database, who logs in otherwise", "Choose another name.")
-      : []),
-    ...(before.some(({ name }) => name === user.name) ? wrong("name", "is there twice", "Remove one of the two.") : []),
+    ...(schemas ?? [])
+      .filter((schema) => schema === "" || schema.length > 63 || /^pg_|^information_schema$/.test(schema))
+      .map((schema) => ({
+        setting: `${setting}[${index}].schemas`,
+        value: schema,
+        problem: "is no schema of yours",
+        fix: "Name schemas that hold your tables; PostgreSQL's own are readable by everybody.",
+      })),
+  ]);
+}
+
+function checkLimits(path: string, user: TeleportUser): SettingProblem[] {
+  const limit = user.connectionLimit ?? DEFAULT_CONNECTION_LIMIT;
+  const timeout = user.statementTimeout;
+  const reserved = ["default_transaction_read_only", "statement_timeout"];
+  return [
     ...(Number.isInteger(limit) && (limit === -1 || limit > 0)
       ? []
-      : wrong("connectionLimit", "is no number of connections", "Use a whole number above 0, or -1 for no limit.")),
+      : [
+          {
+            setting: `${path}.connectionLimit`,
+            value: limit,
+            problem: "is no number of connections",
+            fix: "Use a whole number above 0, or -1 for no limit.",
+          },
+        ]),
+    ...(timeout === undefined || TIME.test(timeout)
+      ? []
+      : [
+          {
+            setting: `${path}.statementTimeout`,
+            value: timeout,
+            problem: "is no time that PostgreSQL understands",
+            fix: "Write a number and a unit, e.g. 30s or 5min.",
+          },
+        ]),
+    ...Object.keys(user.settings ?? {}).flatMap((name) => {
+      const wrong = (problem: string, fix: string) => [{ setting: `${path}.settings.${name}`, problem, fix }];
+      if (reserved.includes(name)) {
+        return wrong("has a setting of its own", "Use readOnly or statementTimeout.");
+      }
+      if (SETTING_NAME.test(name)) return [];
+      return wrong("is no name of a PostgreSQL setting", "See PostgreSQL's documentation of ALTER ROLE … SET.");
+    }),
   ];
 }

@@ -68,6 +68,18 @@ export function kubectl(...args: string[]): Promise<string> {
   return run("kubectl", args);
 }
 
+/** As PostgreSQL's superuser, inside the primary's pod of the Cluster `name` in the namespace of its name. */
+export async function sqlAsSuperuser(name: string, database: string, sql: string): Promise<string> {
+  const primary = await kubectl("-n", name, "get", "cluster", name, "-o", "jsonpath={.status.currentPrimary}");
+  const psql = ["psql", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "-d", database, "-c", sql];
+  return kubectl("-n", name, "exec", primary, "-c", "postgres", "--", ...psql);
+}
+
+/** As the owner of a database, whose name is the database's. */
+export function sqlAsOwner(name: string, database: string, sql: string): Promise<string> {
+  return sqlAsSuperuser(name, database, `SET ROLE ${database}; ${sql}`);
+}
+
 export function loginAs(person: "reader" | "writer", teleportDatabase: string, database: string): Login {
   const user = person === "reader" ? "teleport_user_read" : "teleport_user_write";
   return { identity: identities[person], proxy: PROXY, teleportDatabase, user, database };

@@ -8,7 +8,7 @@ import { serverDnsNames } from "../../components/names";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
 import { attempt } from "../../lab/host/command";
-import { kubectl, loginAs, oneDatabase, teleport, vaultIssuer } from "./lab";
+import { kubectl, loginAs, oneDatabase, sqlAsOwner, teleport, vaultIssuer } from "./lab";
 
 const NAME = "ledger";
 const settings = {
@@ -22,6 +22,7 @@ const settings = {
 describe("a two-instance Cluster with certificates from Vault", () => {
   const stack = new Stack("lifecycle");
   let outputs: PostgresClusterOutputs;
+  const asOwner = (sql: string) => sqlAsOwner(NAME, "ledger", sql);
 
   before(async () => {
     stack.configure(oneDatabase(NAME, settings));
@@ -64,6 +65,7 @@ describe("a two-instance Cluster with certificates from Vault", () => {
       owner: "ledger",
       ownerSecret: "ledger-app",
       serverCaSecret: "ledger-server-ca",
+      poolerHosts: {},
       clientCaBundleSecret: "ledger-client-ca-bundle",
       teleportDatabases: ["ledger-lifecycle", "ledger-lifecycle-ro"],
     });
@@ -91,11 +93,11 @@ describe("a two-instance Cluster with certificates from Vault", () => {
 
   // Mocha runs nested suites after the tests beside them, so these stand flat, in their order.
   it("lets its owner make a table", async () => {
-    await kubectlSql("CREATE TABLE IF NOT EXISTS entries (id int); INSERT INTO entries VALUES (42)");
+    await asOwner("CREATE TABLE IF NOT EXISTS entries (id int); INSERT INTO entries VALUES (42)");
   });
 
   it("made the database, its volumes and its description as declared", async () => {
-    const row = await kubectlSql(
+    const row = await asOwner(
       "SELECT datcollate, datctype, pg_encoding_to_char(encoding), pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'ledger'",
     );
     assert.match(row, /^C\.UTF-8\|C\.UTF-8\|UTF8\|ledger$/m);
@@ -221,11 +223,4 @@ describe("a two-instance Cluster with certificates from Vault", () => {
     assert.deepEqual(left, []);
     assert.equal(await kubectl("get", "namespace", NAME, "--ignore-not-found"), "");
   });
-
-  /** As the database's owner, inside the primary's pod. */
-  async function kubectlSql(sql: string): Promise<string> {
-    const primary = await kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.status.currentPrimary}");
-    const psql = ["psql", "--quiet", "--tuples-only", "--no-align", "-d", "ledger", "-c", `SET ROLE ledger; ${sql}`];
-    return kubectl("-n", NAME, "exec", primary, "-c", "postgres", "--", ...psql);
-  }
 });

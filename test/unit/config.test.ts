@@ -126,6 +126,6 @@ describe("configuration", () => {
     const { databases } = parse({
       databases: { a: inNamespace("db", true), b: inNamespace("db", true), c: inNamespace("other"), d: minimal },
     });
-    assert.deepEqual(namespacesToCreate({ databases }), ["db"]);
+    assert.deepEqual(namespacesToCreate({ databases }), [{ context: undefined, namespace: "db" }]);
   });
 });

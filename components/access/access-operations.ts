@@ -1,0 +1,187 @@
+/** The methods of Pulumi's provider behind a DatabaseAccess. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { TeleportUser } from "../cnpg/roles";
+import { POOLER_AUTHENTICATION } from "../cnpg/pooler";
+import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
+import { KubernetesError } from "../kubernetes/errors";
+import type { Provider } from "../teleport/operations";
+import { POOLER_AUTHENTICATION_SCRIPT } from "./pooler-authentication";
+import { ClusterReference, findCluster, mustFindCluster, sqlInPrimary } from "./primary";
+import {
+  accessScript,
+  DATABASES_QUERY,
+  deviationsQuery,
+  dropScript,
+  existingRolesQuery,
+  lockOutScript,
+  scopedDatabases,
+  surrenderScript,
+} from "./statements";
+
+/** Inputs of a DatabaseAccess, and its state. */
+export interface AccessInputs extends KubernetesConnection, ClusterReference {
+  /** The application's database. */
+  database: string;
+  users: TeleportUser[];
+  /** Makes the function with which PgBouncer looks up passwords by itself. */
+  poolerAuthentication?: boolean;
+  /** No instance runs (hibernation): nothing can be done, and the next run after it does it. */
+  suspended?: boolean;
+}
+
+/**
+ * How long CNPG may take to make roles and memberships, and after what time a reason that it gives against them is
+ * taken for its last word: the one of an earlier attempt may still be shown.
+ */
+const TIMING = { rolesWithin: 120_000, reasonsAfter: 20_000, poll: 1_000 };
+const MAINTENANCE_DATABASE = "postgres";
+
+/** The operations over a way of reaching Kubernetes. */
+export function access(
+  connect: (connection: KubernetesConnection) => Promise<KubernetesClient> = kubernetesClient,
+  timing = TIMING,
+): Provider<AccessInputs, AccessInputs> {
+  return {
+    async check(_olds, news) {
+      return { inputs: news };
+    },
+
+    /** What is declared may be the same while the database is not: both count. */
+    async diff(_id, olds, news) {
+      if (told(olds) !== told(news)) return { changes: true };
+      if (news.suspended) return { changes: false };
+      try {
+        const found = await deviations(await connect(news), news);
+        for (const deviation of found) console.error(`${news.cluster}: ${deviation}; this will be put right`);
+        return { changes: found.length > 0 };
+      } catch (error) {
+        if (!(error instanceof KubernetesError)) throw error;
+        console.error(`The rights in ${news.cluster} could not be looked at, and count as unchanged: ${error.message}`);
+        return { changes: false };
+      }
+    },
+
+    async create(inputs) {
+      await apply(inputs);
+      return { id: `${inputs.namespace}/${inputs.cluster}`, outs: inputs };
+    },
+
+    async read(id, props) {
+      if (!props?.cluster)
+        throw new KubernetesError("failed", `${id} cannot be imported; \`pulumi up\` makes it anew.`);
+      return (await findCluster(await connect(props), props)) ? { id, props } : {};
+    },
+
+    async update(_id, olds, news) {
+      await apply(news, olds);
+      return { outs: news };
+    },
+
+    async delete(_id, props) {
+      const kubernetes = await connect(props);
+      // With its Cluster gone, or another in its place, so are the roles.
+      if (!(await findCluster(kubernetes, props))) return;
+      await remove(kubernetes, props, props.users);
+    },
+  };
+
+  async function apply(inputs: AccessInputs, before?: AccessInputs): Promise<void> {
+    if (inputs.suspended) return;
+    const kubernetes = await connect(inputs);
+    await untilRolesExist(kubernetes, inputs);
+    const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
+    for (const database of await databasesOf(kubernetes, inputs)) await sql(database, accessScript(inputs, database));
+    if (inputs.poolerAuthentication) await sql(MAINTENANCE_DATABASE, POOLER_AUTHENTICATION_SCRIPT);
+    const kept = inputs.users.map(({ name }) => name);
+    if (before?.uid === inputs.uid) {
+      await remove(
+        kubernetes,
+        inputs,
+        before.users.filter(({ name }) => !kept.includes(name)),
+      );
+    }
+    await until(kubernetes, inputs, () => deviations(kubernetes, inputs));
+  }
+
+  /** Every database, since what was granted in one that is no longer declared must go as well. */
+  async function databasesOf(kubernetes: KubernetesClient, inputs: AccessInputs): Promise<string[]> {
+    const found = await sqlInPrimary(kubernetes, inputs, MAINTENANCE_DATABASE, DATABASES_QUERY);
+    const missing = scopedDatabases(inputs).filter((database) => !found.includes(database));
+    if (missing.length === 0) return found;
+    throw new KubernetesError(
+      "failed",
+      `The database ${missing.join(", ")}, which users' scope names, does not exist in ${inputs.namespace}/${inputs.cluster}. Declare it in databases, or correct scope.`,
+    );
+  }
+
+  async function deviations(kubernetes: KubernetesClient, inputs: AccessInputs): Promise<string[]> {
+    const databases = await sqlInPrimary(kubernetes, inputs, MAINTENANCE_DATABASE, DATABASES_QUERY);
+    const found: string[] = [];
+    for (const database of databases) {
+      found.push(...(await sqlInPrimary(kubernetes, inputs, database, deviationsQuery(inputs, database))));
+    }
+    return found;
+  }
+
+  async function untilRolesExist(kubernetes: KubernetesClient, inputs: AccessInputs): Promise<void> {
+    const names = inputs.users.map(({ name }) => name);
+    if (inputs.poolerAuthentication) names.push(POOLER_AUTHENTICATION.role);
+    await until(kubernetes, inputs, async () => {
+      const found = await sqlInPrimary(kubernetes, inputs, MAINTENANCE_DATABASE, existingRolesQuery(names));
+      return names.filter((name) => !found.includes(name)).map((name) => `the role ${name} does not exist`);
+    });
+  }
+
+  /** Roles and memberships are made by the operator's reconciliation, which tells in the status what it cannot do. */
+  async function until(
+    kubernetes: KubernetesClient,
+    inputs: AccessInputs,
+    look: () => Promise<string[]>,
+  ): Promise<void> {
+    const begun = Date.now();
+    for (;;) {
+      const missing = await look();
+      if (missing.length === 0) return;
+      const waited = Date.now() - begun;
+      const reasons = waited > timing.reasonsAfter ? reasonsOf(await mustFindCluster(kubernetes, inputs)) : "";
+      if (reasons !== "" || waited > timing.rolesWithin) {
+        throw new KubernetesError(
+          "not-ready",
+          `The roles of ${inputs.namespace}/${inputs.cluster} are not as declared after ${Math.round(waited / 1000)} s: ${missing.join("; ")}.${reasons} Correct users, and run the command again.`,
+        );
+      }
+      await sleep(timing.poll);
+    }
+  }
+
+  /** Locks out, takes everything away, drops. Roles that the Cluster declares by now for something else are left alone. */
+  async function remove(
+    kubernetes: KubernetesClient,
+    reference: ClusterReference,
+    users: readonly TeleportUser[],
+  ): Promise<void> {
+    const { spec } = await mustFindCluster(kubernetes, reference);
+    const { roles = [] } = (spec?.managed ?? {}) as { roles?: { name: string }[] };
+    const names = users.map(({ name }) => name).filter((name) => !roles.some((role) => role.name === name));
+    if (names.length === 0) return;
+    const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
+    await sql(MAINTENANCE_DATABASE, lockOutScript(names));
+    for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
+      await sql(database, surrenderScript(names));
+    await sql(MAINTENANCE_DATABASE, dropScript(names));
+  }
+}
+
+/** What the operator says of roles that it could not make as declared. */
+function reasonsOf({ status }: KubernetesObject): string {
+  const { cannotReconcile = {} } = (status?.managedRolesStatus ?? {}) as { cannotReconcile?: Record<string, string[]> };
+  const told = Object.entries(cannotReconcile).map(([role, reasons]) => `${role}: ${reasons.join(", ")}`);
+  return told.length > 0 ? ` CloudNativePG says: ${told.join("; ")}.` : "";
+}
+
+/** What is declared; how the cluster is reached does not count. */
+function told({ namespace, cluster, uid, database, users, poolerAuthentication, suspended }: AccessInputs): string {
+  return JSON.stringify([namespace, cluster, uid, database, users, poolerAuthentication ?? false, suspended ?? false]);
+}
+
+export const accessOperations = access();

@@ -1,0 +1,45 @@
+/** The rights of Teleport's users in the databases of a Cluster. */
+import * as pulumi from "@pulumi/pulumi";
+import { TeleportUser } from "../cnpg/roles";
+import { dynamicProvider } from "../dynamic-provider";
+import { KubernetesConnection } from "../kubernetes/client";
+
+export interface DatabaseAccessArgs {
+  /** How the Kubernetes cluster is reached; must be the Kubernetes provider's. */
+  kubernetes?: KubernetesConnection;
+  /** Namespace of the Cluster. */
+  namespace: pulumi.Input<string>;
+  /** Name of the Cluster. */
+  cluster: pulumi.Input<string>;
+  /** The Cluster's `metadata.uid`. */
+  uid: pulumi.Input<string>;
+  /** The application's database. */
+  database: string;
+  /** Users and their rights; each is a managed role of the Cluster. */
+  users: readonly TeleportUser[];
+  /** Makes the function with which PgBouncer looks up passwords by itself. Default: false. */
+  poolerAuthentication?: boolean;
+  /** No instance runs, so that nothing can be done. Default: false. */
+  suspended?: boolean;
+}
+
+const provider = dynamicProvider("access");
+
+/**
+ * Makes the users' rights and settings what is declared: in every `up` in which the declaration or the database
+ * differs, whoever changed it. Removing a user ends its sessions, gives what it owns to the database's owner, and
+ * drops it. Needs the Kubernetes rights `get` on the Cluster and `create` on `pods/exec`.
+ */
+export class DatabaseAccess extends pulumi.dynamic.Resource {
+  constructor(name: string, args: DatabaseAccessArgs, opts?: pulumi.CustomResourceOptions) {
+    const { kubernetes, ...inputs } = args;
+    super(
+      provider,
+      name,
+      { context: kubernetes?.context, suspended: false, poolerAuthentication: false, ...inputs },
+      opts,
+      "postgres",
+      "Access",
+    );
+  }
+}

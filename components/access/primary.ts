@@ -1,0 +1,90 @@
+/** Runs SQL as PostgreSQL's superuser in the primary of a Cluster, over its local socket: no password, no network. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
+import { KubernetesError } from "../kubernetes/errors";
+
+/** Which Cluster, by name and by what tells it from another of the same name. */
+export interface ClusterReference {
+  namespace: string;
+  cluster: string;
+  /** The Cluster's `metadata.uid`: nothing is run in a Cluster that is another one. */
+  uid: string;
+}
+
+/** CNPG's container in an instance's pod. */
+const CONTAINER = "postgres";
+/** During a switchover a primary is a standby for some moments, or gone. */
+const SWITCHOVER =
+  /read-only transaction|recovery is in progress|the database system is (starting|shutting)|could not connect to server|connection to server .* failed|tuple concurrently (updated|deleted)|deadlock detected/;
+const RETRIES = 10;
+const RETRY_MS = 3_000;
+
+/** The Cluster; undefined if it is gone, or another one by now. */
+export async function findCluster(
+  kubernetes: KubernetesClient,
+  { namespace, cluster, uid }: ClusterReference,
+): Promise<KubernetesObject | undefined> {
+  const found = await kubernetes.get({
+    apiVersion: "postgresql.cnpg.io/v1",
+    plural: "clusters",
+    namespace,
+    name: cluster,
+  });
+  return found?.metadata.uid === uid ? found : undefined;
+}
+
+/** The Cluster. @throws KubernetesError "configuration" if the kubeconfig leads to a cluster that lacks it */
+export async function mustFindCluster(
+  kubernetes: KubernetesClient,
+  reference: ClusterReference,
+): Promise<KubernetesObject> {
+  const found = await findCluster(kubernetes, reference);
+  if (found) return found;
+  throw new KubernetesError(
+    "configuration",
+    `The Cluster ${reference.namespace}/${reference.cluster} that Pulumi's Kubernetes provider made is not in the cluster that the kubeconfig's context leads to. Set kubernetes.context (or KUBECONFIG) to the provider's cluster.`,
+  );
+}
+
+/** Rows of one column, or whatever psql prints. @throws KubernetesError "command" with PostgreSQL's message */
+export async function sqlInPrimary(
+  kubernetes: KubernetesClient,
+  reference: ClusterReference,
+  database: string,
+  script: string,
+): Promise<string[]> {
+  for (let attempt = 1; ; attempt++) {
+    const { status } = await mustFindCluster(kubernetes, reference);
+    const pod = status?.currentPrimary as string | undefined;
+    const { code, stdout, stderr } = pod
+      ? await sqlInInstance(kubernetes, reference.namespace, pod, database, script)
+      : { code: -1, stdout: "", stderr: "could not connect to server: the Cluster has no primary" };
+    if (code === 0) return stdout.split("\n").filter((line) => line !== "");
+    if (!SWITCHOVER.test(stderr) || attempt === RETRIES) {
+      throw new KubernetesError(
+        "command",
+        `SQL in database ${database} of ${reference.namespace}/${reference.cluster} failed: ${stderr.trim().replace(/\s*\n\s*/g, "; ")}`,
+      );
+    }
+    await sleep(RETRY_MS);
+  }
+}
+
+/** Runs a script in one instance, which may be a standby. */
+export function sqlInInstance(
+  kubernetes: KubernetesClient,
+  namespace: string,
+  pod: string,
+  database: string,
+  script: string,
+) {
+  const psql = ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--username=postgres"];
+  return kubernetes.exec({
+    namespace,
+    pod,
+    container: CONTAINER,
+    // The database by a variable: as an argument, a name with "=" in it would be a connection string.
+    command: ["env", `PGDATABASE=${database}`, ...psql, "--set=ON_ERROR_STOP=1"],
+    input: `${script}\n\\q\n`,
+  });
+}

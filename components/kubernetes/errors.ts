@@ -1,0 +1,31 @@
+/** What can go wrong with Kubernetes, by what the caller can do about it. */
+
+export type KubernetesFailure =
+  /** The kubeconfig or its context is missing or unusable. */
+  | "configuration"
+  /** The credentials lack a right, or are not accepted. */
+  | "access-denied"
+  /** The API server or the kubelet does not answer, or is overloaded: the only kind that is retried. */
+  | "unavailable"
+  /** A command in a pod ended with an error. */
+  | "command"
+  /** What was waited for did not come about in time. */
+  | "not-ready"
+  /** Anything else that the API server reports. */
+  | "failed";
+
+/** An operation in Kubernetes that failed; the message says what, where and what to do. */
+export class KubernetesError extends Error {
+  constructor(
+    readonly failure: KubernetesFailure,
+    message: string,
+  ) {
+    super(message);
+    this.name = "KubernetesError";
+  }
+}
+
+/** Whether the same call may succeed in a moment. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof KubernetesError && error.failure === "unavailable";
+}

@@ -1,0 +1,16 @@
+/**
+ * What the dynamic resources run, in Pulumi's process for dynamic providers: the pure parts and the adapters, put
+ * into the shape of Pulumi's provider methods. Old states call these names: keep them.
+ */
+import { accessOperations } from "./access/access-operations";
+import { clusterServingOperations } from "./serving/cluster-serving-operations";
+import { poolerServingOperations } from "./serving/pooler-serving-operations";
+import { operations as teleport } from "./teleport/operations";
+
+export const operations = {
+  ...teleport,
+  access: accessOperations,
+  clusterServing: clusterServingOperations,
+  poolerServing: poolerServingOperations,
+};
+export type Operations = typeof operations;

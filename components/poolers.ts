@@ -1,0 +1,46 @@
+/** The Poolers of a Cluster, each awaited until it serves. */
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { poolerName, poolerSecretName, PoolerSettings, poolerSpec } from "./cnpg/pooler";
+import { KubernetesConnection } from "./kubernetes/client";
+import { secretNames } from "./names";
+import { PoolerServing } from "./serving/serving";
+
+export interface PoolersArgs {
+  /** Name of the Cluster. */
+  cluster: string;
+  namespace: pulumi.Output<string>;
+  poolers: readonly PoolerSettings[];
+  kubernetes?: KubernetesConnection;
+  /** Seconds. */
+  within: number;
+  /** The Cluster does not run. */
+  suspended: boolean;
+}
+
+/** Makes the Poolers. Their Secrets, and the rights that explicit authentication needs, are made before: `dependsOn`. */
+export function makePoolers(name: string, args: PoolersArgs, opts: pulumi.CustomResourceOptions): PoolerServing[] {
+  const { cluster, namespace, kubernetes, within, suspended } = args;
+  const secrets = secretNames(cluster);
+  return args.poolers.map((settings) => {
+    const poolerResource = `${name}-${poolerName(cluster, settings)}`;
+    const pooler = poolerName(cluster, settings);
+    const spec = poolerSpec(settings, {
+      cluster,
+      clientTls: poolerSecretName(pooler),
+      authentication: secrets.poolerAuthentication,
+      serverCa: secrets.serverCa,
+    });
+    const made = new k8s.apiextensions.CustomResource(
+      poolerResource,
+      { apiVersion: "postgresql.cnpg.io/v1", kind: "Pooler", metadata: { name: pooler, namespace }, spec },
+      opts,
+    );
+    const uid = made.metadata.apply((metadata) => metadata.uid ?? "");
+    return new PoolerServing(
+      poolerResource,
+      { kubernetes, namespace, cluster, pooler, uid, written: JSON.stringify(spec), within, suspended },
+      { ...opts, dependsOn: made },
+    );
+  });
+}

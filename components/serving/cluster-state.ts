@@ -1,0 +1,83 @@
+/**
+ * Whether a Cluster serves what was written to it. CNPG's Ready condition says that instances answer, and not that
+ * they took up a changed Secret or setting: a Cluster that is stuck for another reason keeps the old ones while its
+ * status says that all instances are ready. So each instance is asked. Pure.
+ */
+import { literal, textArray } from "../access/sql";
+import { KubernetesObject } from "../kubernetes/client";
+
+/** What the instances are to serve. */
+export interface ExpectedCluster {
+  instances: number;
+  /** SHA-256 of the server certificate's file, in hexadecimal. */
+  serverCertificate: string;
+  /** SHA-256 of the client-CA bundle's file. */
+  clientCaBundle: string;
+  /** Settings of postgresql.conf as declared. */
+  parameters: Record<string, string>;
+  /** Users that pg_hba.conf must let in by certificate. */
+  certificateUsers: string[];
+  /** `primaryUpdateStrategy: supervised`: a restart of the primary waits for a person, and `up` does not. */
+  supervised?: boolean;
+}
+
+/** `status.phase` of a Cluster that has nothing left to do. */
+const HEALTHY = "Cluster in healthy state";
+/** The phase in which a supervised update waits for its switchover. */
+const WAITING_FOR_USER = "Waiting for user action";
+
+/** What the Cluster's status tells. */
+export function clusterProblems(
+  cluster: KubernetesObject | undefined,
+  { instances, supervised = false }: ExpectedCluster,
+): string[] {
+  if (!cluster) return ["it does not exist"];
+  const {
+    phase,
+    phaseReason,
+    readyInstances = 0,
+  } = (cluster.status ?? {}) as {
+    phase?: string;
+    phaseReason?: string;
+    readyInstances?: number;
+  };
+  const problems: string[] = [];
+  if (phase !== HEALTHY && !(supervised && phase === WAITING_FOR_USER)) {
+    problems.push(`CloudNativePG says: ${phase ?? "nothing yet"}${phaseReason ? ` (${phaseReason})` : ""}`);
+  }
+  if (readyInstances !== instances) problems.push(`${readyInstances} of ${instances} instances are ready`);
+  return problems;
+}
+
+/** Says in a line each what an instance does not serve. Works on standbys as well. */
+export function instanceQuery(expected: ExpectedCluster): string {
+  const { serverCertificate, clientCaBundle, parameters, certificateUsers, supervised } = expected;
+  const file = (setting: string, digest: string, what: string) =>
+    `SELECT ${literal(`has not the ${what} yet`)}
+WHERE encode(sha256(pg_read_binary_file(current_setting(${literal(setting)}))), 'hex') <> ${literal(digest)};
+SELECT ${literal(`has not loaded the ${what} yet`)}
+WHERE pg_conf_load_time() < date_trunc('second', (pg_stat_file(current_setting(${literal(setting)}))).modification);`;
+  const settings = Object.entries(parameters).map(
+    ([name, value]) => `SELECT format('has not the setting %s = %s yet', ${literal(name)}, ${literal(value)})
+WHERE ${literal(value)} IS DISTINCT FROM (
+  SELECT setting FROM pg_file_settings WHERE lower(name) = lower(${literal(name)}) ORDER BY seqno DESC LIMIT 1);`,
+  );
+  return [
+    "SET search_path = pg_catalog, pg_temp;",
+    file("ssl_cert_file", serverCertificate, "server certificate"),
+    file("ssl_ca_file", clientCaBundle, "client-CA bundle"),
+    ...settings,
+    ...(supervised ? [] : ["SELECT format('must restart for %s', name) FROM pg_settings WHERE pending_restart;"]),
+    "SELECT format('refuses its pg_hba.conf: %s', error) FROM pg_hba_file_rules WHERE error IS NOT NULL;",
+    `SELECT format('lets %s in by certificate not yet', wanted) FROM unnest(${textArray(certificateUsers)}) wanted
+WHERE NOT EXISTS (SELECT FROM pg_hba_file_rules WHERE auth_method = 'cert' AND wanted = ANY (user_name));`,
+  ].join("\n");
+}
+
+/** The lines that `instanceQuery` gave. */
+export function instanceProblems(pod: string, output: string): string[] {
+  return output
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => `${pod} ${line}`);
+}

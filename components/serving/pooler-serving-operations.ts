@@ -1,0 +1,32 @@
+/** What a PoolerServing waits for. */
+import { KubernetesClient } from "../kubernetes/client";
+import { PoolerFacts, poolerProblems } from "./pooler-state";
+import { servingOperations, ServingInputs } from "./serving-operations";
+
+/** Inputs of a PoolerServing, and its state. */
+export interface PoolerServingInputs extends ServingInputs {
+  pooler: string;
+  /** The Pooler's `metadata.uid`, and what was written to it: a change of either is waited for. */
+  uid: string;
+  written: string;
+}
+
+const CNPG = "postgresql.cnpg.io/v1";
+
+async function factsOf(
+  kubernetes: KubernetesClient,
+  { namespace, cluster, pooler }: PoolerServingInputs,
+): Promise<PoolerFacts> {
+  const [poolerObject, clusterObject, deployment, pods] = await Promise.all([
+    kubernetes.get({ apiVersion: CNPG, plural: "poolers", namespace, name: pooler }),
+    kubernetes.get({ apiVersion: CNPG, plural: "clusters", namespace, name: cluster }),
+    kubernetes.get({ apiVersion: "apps/v1", plural: "deployments", namespace, name: pooler }),
+    kubernetes.list({ apiVersion: "v1", plural: "pods", namespace }, `cnpg.io/poolerName=${pooler}`),
+  ]);
+  return { pooler: poolerObject, cluster: clusterObject, deployment, pods };
+}
+
+export const poolerServingOperations = servingOperations<PoolerServingInputs>({
+  name: ({ namespace, pooler }) => `Pooler ${namespace}/${pooler}`,
+  problems: async (kubernetes, inputs) => poolerProblems(await factsOf(kubernetes, inputs)),
+});

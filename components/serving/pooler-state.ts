@@ -1,0 +1,83 @@
+/**
+ * Whether a Pooler serves, and if not, why. CNPG's `status.phase: active` comes before any instance runs, and a
+ * Pooler that cannot be made is told by nothing but its Cluster's status and the operator's log. Pure.
+ */
+import { KubernetesObject } from "../kubernetes/client";
+
+/** What the API server shows around a Pooler. */
+export interface PoolerFacts {
+  pooler?: KubernetesObject;
+  cluster?: KubernetesObject;
+  /** The operator's Deployment, of the Pooler's name. */
+  deployment?: KubernetesObject;
+  pods: KubernetesObject[];
+}
+
+interface DeploymentStatus {
+  observedGeneration?: number;
+  replicas?: number;
+  updatedReplicas?: number;
+  availableReplicas?: number;
+  conditions?: { type: string; status: string; reason?: string; message?: string }[];
+}
+
+interface ContainerStatus {
+  name: string;
+  state?: { waiting?: { reason?: string; message?: string }; terminated?: { reason?: string; message?: string } };
+  lastState?: { terminated?: { reason?: string; message?: string } };
+}
+
+/** What keeps a Pooler from serving with all its instances, with the operator's reasons; empty if it serves. */
+export function poolerProblems({ pooler, cluster, deployment, pods }: PoolerFacts): string[] {
+  if (!pooler) return ["the Pooler does not exist"];
+  const wanted = (pooler.spec?.instances as number | undefined) ?? 1;
+  const status = (deployment?.status ?? {}) as DeploymentStatus;
+  const current = deployment !== undefined && (status.observedGeneration ?? 0) >= (deployment.metadata.generation ?? 0);
+  const { replicas = 0, updatedReplicas = 0, availableReplicas = 0 } = status;
+  const asWanted = (deployment?.spec?.replicas as number | undefined) === wanted;
+  if (current && asWanted && [replicas, updatedReplicas, availableReplicas].every((count) => count === wanted))
+    return [];
+  return [
+    deployment
+      ? `${Math.min(availableReplicas, updatedReplicas)} of ${wanted} instances of PgBouncer serve`
+      : "CloudNativePG made no Deployment for it",
+    ...operatorReasons(pooler, "the Pooler"),
+    ...operatorReasons(cluster, "the Cluster"),
+    ...deploymentReasons(status),
+    ...pods.flatMap(podReasons),
+  ];
+}
+
+/** `phase` and its reason, of a Pooler or Cluster that is not well. */
+function operatorReasons(object: KubernetesObject | undefined, what: string): string[] {
+  const { phase, phaseReason, error } = (object?.status ?? {}) as Record<string, string | undefined>;
+  if (!phase || phase === "active" || phase === "Cluster in healthy state") return [];
+  const reason = [phaseReason, error].filter(Boolean).join(", ");
+  return [`CloudNativePG says of ${what}: ${phase}${reason ? ` (${reason})` : ""}`];
+}
+
+function deploymentReasons({ conditions = [] }: DeploymentStatus): string[] {
+  return conditions
+    .filter(({ type, status }) => type === "ReplicaFailure" && status === "True")
+    .map(({ reason, message }) => `${reason}: ${message}`);
+}
+
+function podReasons({ metadata, status }: KubernetesObject): string[] {
+  const containers = ((status?.containerStatuses ?? []) as ContainerStatus[]).concat(
+    (status?.initContainerStatuses ?? []) as ContainerStatus[],
+  );
+  const unscheduled = ((status?.conditions ?? []) as { type: string; status: string; message?: string }[]).filter(
+    ({ type, status: met }) => type === "PodScheduled" && met === "False",
+  );
+  return [
+    ...unscheduled.map(({ message }) => `${metadata.name}: ${message}`),
+    ...containers.flatMap(({ state = {}, lastState = {} }) =>
+      [state.waiting, state.terminated, lastState.terminated]
+        .filter((told) => told?.reason !== undefined && told.reason !== "ContainerCreating")
+        .map(
+          (told) =>
+            `${metadata.name}: ${told?.reason}${told?.message ? ` (${told.message.trim().slice(0, 300)})` : ""}`,
+        ),
+    ),
+  ];
+}

@@ -1,0 +1,89 @@
+/** The methods of Pulumi's provider behind what waits until something serves. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
+import { KubernetesError } from "../kubernetes/errors";
+import type { Provider } from "../teleport/operations";
+
+/** What every wait is told. */
+export interface ServingInputs extends KubernetesConnection {
+  namespace: string;
+  /** Name of the Cluster. */
+  cluster: string;
+  /** Seconds. */
+  within: number;
+  /** Nothing is to run (hibernation). */
+  suspended?: boolean;
+}
+
+/** One kind of wait. */
+interface Serving<Inputs extends ServingInputs> {
+  /** `Cluster db/orders`. */
+  name(inputs: Inputs): string;
+  /** What does not serve yet; empty when all does. */
+  problems(kubernetes: KubernetesClient, inputs: Inputs): Promise<string[]>;
+}
+
+/** The operator, whose objects show no observed generation, is given `settle` to begin what a change asks for. */
+const TIMING = { poll: 1_000, settle: 2_000 };
+
+export function servingOperations<Inputs extends ServingInputs>(
+  { name, problems }: Serving<Inputs>,
+  connect: (connection: KubernetesConnection) => Promise<KubernetesClient> = kubernetesClient,
+  timing = TIMING,
+): Provider<Inputs, Inputs> {
+  return {
+    async check(_olds, news) {
+      return { inputs: news };
+    },
+    async diff(_id, olds, news) {
+      return { changes: expected(olds) !== expected(news) };
+    },
+    async create(inputs) {
+      await untilServing(inputs);
+      return { id: name(inputs), outs: inputs };
+    },
+    async read(id, props) {
+      return props ? { id, props } : {};
+    },
+    async update(_id, _olds, news) {
+      await untilServing(news);
+      return { outs: news };
+    },
+    async delete() {
+      // Waiting made nothing, so there is nothing to remove.
+    },
+  };
+
+  async function untilServing(inputs: Inputs): Promise<void> {
+    if (inputs.suspended) return;
+    const kubernetes = await connect(inputs);
+    const deadline = Date.now() + inputs.within * 1_000;
+    let servingSince: number | undefined;
+    for (;;) {
+      const found = await problems(kubernetes, inputs);
+      const now = Date.now();
+      servingSince = found.length > 0 ? undefined : (servingSince ?? now);
+      if (servingSince !== undefined && now - servingSince >= timing.settle) return;
+      if (found.length > 0 && now > deadline) {
+        throw new KubernetesError(
+          "not-ready",
+          `The ${name(inputs)} does not serve what was written to it after ${inputs.within} s: ${found.join("; ")}. Nothing is lost: put right what is named, and run \`pulumi up\` again.`,
+        );
+      }
+      await sleep(timing.poll);
+    }
+  }
+}
+
+/** What is waited for; how the cluster is reached and for how long is waited does not count. */
+function expected(inputs: ServingInputs): string {
+  const {
+    context: _context,
+    within: _within,
+    __provider: _provider,
+    ...rest
+  } = inputs as ServingInputs & {
+    __provider?: unknown;
+  };
+  return JSON.stringify(Object.entries(rest).sort(([one], [other]) => (one < other ? -1 : 1)));
+}

@@ -1,0 +1,57 @@
+/** Waiting for the truth: resources that are made once what was written is served. */
+import * as pulumi from "@pulumi/pulumi";
+import { dynamicProvider } from "../dynamic-provider";
+import { KubernetesConnection } from "../kubernetes/client";
+import type { ExpectedCluster } from "./cluster-state";
+
+interface ServingArgs {
+  /** How the Kubernetes cluster is reached; must be the Kubernetes provider's. */
+  kubernetes?: KubernetesConnection;
+  namespace: pulumi.Input<string>;
+  /** Name of the Cluster. */
+  cluster: pulumi.Input<string>;
+  /** Seconds to wait. */
+  within: number;
+  /** No instance is to run, so that there is nothing to wait for. Default: false. */
+  suspended?: boolean;
+}
+
+export type ClusterServingArgs = ServingArgs & {
+  /** The Cluster's `metadata.uid`. */
+  uid: pulumi.Input<string>;
+} & { [Field in keyof ExpectedCluster]: pulumi.Input<ExpectedCluster[Field]> };
+
+export interface PoolerServingArgs extends ServingArgs {
+  /** Name of the Pooler, and of its Deployment. */
+  pooler: pulumi.Input<string>;
+  /** The Pooler's `metadata.uid`. */
+  uid: pulumi.Input<string>;
+  /** What was written, in any form that changes with it. */
+  written: pulumi.Input<string>;
+}
+
+const clusterProvider = dynamicProvider("clusterServing");
+const poolerProvider = dynamicProvider("poolerServing");
+
+/**
+ * Is made, and updated, when every instance serves the certificate, the bundle, the settings and the rules that were
+ * written; fails after `within` seconds, naming what each does not. Needs the Kubernetes rights `get` on the Cluster
+ * and `create` on `pods/exec`.
+ */
+export class ClusterServing extends pulumi.dynamic.Resource {
+  constructor(name: string, args: ClusterServingArgs, opts?: pulumi.CustomResourceOptions) {
+    const { kubernetes, ...inputs } = args;
+    super(clusterProvider, name, { context: kubernetes?.context, ...inputs }, opts, "postgres", "ClusterServing");
+  }
+}
+
+/**
+ * Is made, and updated, when all instances of a Pooler serve; fails after `within` seconds with the operator's
+ * reasons. Needs the Kubernetes right `get` on Pooler, Cluster and Deployment, and `list` on pods.
+ */
+export class PoolerServing extends pulumi.dynamic.Resource {
+  constructor(name: string, args: PoolerServingArgs, opts?: pulumi.CustomResourceOptions) {
+    const { kubernetes, ...inputs } = args;
+    super(poolerProvider, name, { context: kubernetes?.context, ...inputs }, opts, "postgres", "PoolerServing");
+  }
+}

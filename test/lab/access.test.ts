@@ -1,0 +1,130 @@
+/** The rights of people, as they change on a running database. */
+import { strict as assert } from "node:assert";
+import { sqlThroughTeleport } from "../../lab/drive/login";
+import { Stack } from "../../lab/drive/stack";
+import { eventually, kubectl, loginAs, oneDatabase, sqlAsOwner, sqlAsSuperuser } from "./lab";
+
+const NAME = "rights";
+const reader = { name: "teleport_user_read", access: "read" };
+const writer = { name: "teleport_user_write", access: "write" };
+
+describe("people's rights in a running database", () => {
+  const stack = new Stack("access");
+  const configure = (users: object[], more: object = {}) =>
+    stack.configure(oneDatabase(NAME, { users, initdb: { database: "shop", owner: "shop" }, ...more }));
+  const read = (sql: string) => sqlThroughTeleport(loginAs("reader", "rights-access", "shop"), sql);
+  const write = (sql: string) => sqlThroughTeleport(loginAs("writer", "rights-access", "shop"), sql);
+  const owner = (sql: string) => sqlAsOwner(NAME, "shop", sql);
+  const superuser = (sql: string, database = "shop") => sqlAsSuperuser(NAME, database, sql);
+
+  before(async () => {
+    configure([reader, writer]);
+    await stack.init();
+    await stack.up();
+    await owner("CREATE TABLE public.before (id int); CREATE SCHEMA sales; CREATE TABLE sales.before (id int)");
+  });
+  after(async () => {
+    await stack.destroy();
+    await stack.remove();
+  });
+
+  it("begin as reader and writer of everything, tables made later included", async () => {
+    assert.equal((await read("SELECT count(*) FROM sales.before")).stdout.trim(), "0");
+    assert.match((await read("SHOW default_transaction_read_only")).stdout, /^on$/m);
+    const refused = await read("SET default_transaction_read_only = off; INSERT INTO sales.before VALUES (1)");
+    assert.match(refused.output, /permission denied for table before/);
+    const inserted = await write("INSERT INTO sales.before VALUES (1)");
+    assert.equal(inserted.code, 0, inserted.output);
+  });
+
+  it("are narrowed to schemas, with limits and settings, by the next `up`", async () => {
+    const narrow = [{ schemas: ["sales"] }];
+    configure([
+      { ...reader, scope: narrow, connectionLimit: 3, statementTimeout: "7s", settings: { work_mem: "8MB" } },
+      { ...writer, scope: narrow },
+    ]);
+    await stack.up();
+    await owner("CREATE TABLE sales.after (id serial); CREATE TABLE public.after (id int)");
+    for (const table of ["sales.before", "sales.after"]) {
+      const selected = await read(`SELECT count(*) FROM ${table}`);
+      assert.equal(selected.code, 0, selected.output);
+    }
+    for (const table of ["public.before", "public.after"]) {
+      assert.match((await read(`SELECT count(*) FROM ${table}`)).output, /permission denied for table/, table);
+    }
+    assert.equal((await write("INSERT INTO sales.after DEFAULT VALUES")).code, 0);
+    assert.match((await write("INSERT INTO public.after VALUES (1)")).output, /permission denied for table/);
+    assert.equal((await read("SHOW statement_timeout")).stdout.trim(), "7s");
+    assert.equal((await read("SHOW work_mem")).stdout.trim(), "8MB");
+    const role = await superuser("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'teleport_user_read'");
+    assert.equal(role.trim(), "3");
+  });
+
+  it("include a schema that comes later, once `up` finds it", async () => {
+    configure([{ ...reader, scope: [{ schemas: ["sales", "archive"] }] }, writer]);
+    await stack.up();
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
+    await owner("CREATE SCHEMA archive; CREATE TABLE archive.old (id int)");
+    assert.match(await stack.up(), /1 updated/);
+    assert.equal((await read("SELECT count(*) FROM archive.old")).code, 0);
+  });
+
+  it("are put right by a plain `up` when a hand changed them", async () => {
+    await superuser(
+      `REVOKE SELECT ON sales.before FROM teleport_user_read; GRANT INSERT ON public.before TO teleport_user_read;
+       ALTER ROLE teleport_user_read RESET default_transaction_read_only`,
+    );
+    assert.match(await stack.up(), /1 updated/);
+    assert.equal((await read("SELECT count(*) FROM sales.before")).code, 0);
+    const inserted = await read("SET default_transaction_read_only = off; INSERT INTO public.before VALUES (1)");
+    assert.match(inserted.output, /permission denied/);
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
+  });
+
+  it("come for a user that is added, with memberships", async () => {
+    await superuser("CREATE ROLE auditors NOLOGIN; GRANT SELECT ON public.before TO auditors");
+    configure([reader, writer, { name: "auditor", access: "none", memberOf: ["auditors"] }]);
+    await stack.up();
+    const allowed = (table: string) => superuser(`SELECT has_table_privilege('auditor', '${table}', 'SELECT')`);
+    assert.equal((await allowed("public.before")).trim(), "t");
+    assert.equal((await allowed("sales.before")).trim(), "f");
+  });
+
+  it("end with users that are removed: what they made stays, their sessions end", async () => {
+    await superuser("GRANT CREATE ON SCHEMA sales TO auditor; SET ROLE auditor; CREATE TABLE sales.made (id int)");
+    const session = write("SELECT pg_sleep(300)");
+    await eventually("the writer is connected", async () =>
+      (await superuser("SELECT usename FROM pg_stat_activity WHERE query LIKE '%sleep(300)'")).includes(writer.name),
+    );
+    configure([reader]);
+    await stack.up();
+    assert.match((await session).output, /terminating connection|server closed the connection/);
+    assert.equal(await superuser("SELECT count(*) FROM pg_roles WHERE rolname = 'auditor'"), "0\n");
+    assert.equal(await superuser("SELECT tableowner FROM pg_tables WHERE tablename = 'made'"), "shop\n");
+    assert.notEqual((await write("SELECT 1")).code, 0);
+  });
+
+  it("fail with CloudNativePG's reason when a membership cannot be", async () => {
+    configure([{ ...reader, memberOf: ["no_such_role"] }]);
+    const result = await stack.pulumi(["up", "--yes", "--skip-preview"]);
+    assert.notEqual(result.code, 0);
+    assert.match(result.output, /teleport_user_read is no member of no_such_role.*CloudNativePG says: .*no_such_role/s);
+    configure([reader, writer]);
+    await stack.up();
+    assert.equal((await write("INSERT INTO sales.before VALUES (3)")).code, 0);
+  });
+
+  it("name a database that is not there", async () => {
+    configure([{ ...reader, scope: [{ database: "nowhere" }] }]);
+    const result = await stack.pulumi(["up", "--yes", "--skip-preview"]);
+    assert.match(result.output, /The database nowhere, which users' scope names, does not exist/);
+  });
+
+  it("end with Teleport: no user is left, and the database is", async () => {
+    configure([], { teleport: undefined });
+    await stack.up();
+    assert.equal(await superuser("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'teleport_user%'"), "0\n");
+    assert.equal(await owner("SELECT count(*) FROM sales.before"), "2\n");
+    assert.match(await kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.status.phase}"), /healthy/);
+  });
+});
