@@ -6,6 +6,12 @@ import { KubernetesConnection } from "./kubernetes/client";
 import { secretNames } from "./names";
 import { PoolerServing } from "./serving/serving";
 
+/**
+ * Pulumi's default is to delete dependents first. CNPG 1.30 makes the Deployment anew as long as the Pooler is there,
+ * deleted or not, and the two would go on for ever.
+ */
+const BACKGROUND_DELETION = { "pulumi.com/deletionPropagationPolicy": "background" };
+
 export interface PoolersArgs {
   /** Name of the Cluster. */
   cluster: string;
@@ -33,7 +39,12 @@ export function makePoolers(name: string, args: PoolersArgs, opts: pulumi.Custom
     });
     const made = new k8s.apiextensions.CustomResource(
       poolerResource,
-      { apiVersion: "postgresql.cnpg.io/v1", kind: "Pooler", metadata: { name: pooler, namespace }, spec },
+      {
+        apiVersion: "postgresql.cnpg.io/v1",
+        kind: "Pooler",
+        metadata: { name: pooler, namespace, annotations: BACKGROUND_DELETION },
+        spec,
+      },
       opts,
     );
     const uid = made.metadata.apply((metadata) => metadata.uid ?? "");

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { checkIssuer, IssuerArgs, suitsPoolers } from "./certificates/issuer";
 import { ClusterSettings, databaseAndOwner, DEFAULT_INSTANCES } from "./cnpg/cluster-spec";
 import { checkClusterSettings } from "./cnpg/cluster-check";
-import { isExplicit, PoolerSettings } from "./cnpg/pooler";
+import { isExplicit, POOLER_AUTHENTICATION, PoolerSettings } from "./cnpg/pooler";
 import { checkPoolers } from "./cnpg/pooler-check";
 import { checkUsers, DEFAULT_USERS, TeleportUser } from "./cnpg/roles";
 import type { KubernetesConnection } from "./kubernetes/client";
@@ -68,6 +68,15 @@ export function teleportClusters({ teleport }: Pick<PostgresClusterArgs, "telepo
 /** PostgreSQL roles that people log in as. */
 export function teleportUsers(args: Pick<PostgresClusterArgs, "teleport" | "users">): readonly TeleportUser[] {
   return args.users ?? (teleportClusters(args).length > 0 ? DEFAULT_USERS : []);
+}
+
+/** All roles that log in by certificate: people, and PgBouncer where it looks up passwords by itself. */
+export function certificateUsers(args: PostgresClusterArgs): readonly TeleportUser[] {
+  const pooler = (args.poolers ?? []).some(isExplicit);
+  return [
+    ...teleportUsers(args),
+    ...(pooler ? [{ name: POOLER_AUTHENTICATION.role, access: "none", connectionLimit: -1 } as const] : []),
+  ];
 }
 
 /** Whether there is a standby, so that `-ro` leads somewhere. */

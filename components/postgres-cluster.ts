@@ -9,6 +9,7 @@ import { clusterSpec, databaseAndOwner, DEFAULT_INSTANCES } from "./cnpg/cluster
 import { isExplicit, POOLER_AUTHENTICATION, poolerName } from "./cnpg/pooler";
 import { makePoolers } from "./poolers";
 import {
+  certificateUsers,
   checkPostgresCluster,
   DEFAULT_READY_MINUTES,
   hasStandby,
@@ -130,7 +131,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
             ...(args.description === undefined ? {} : { "kubernetes.io/description": args.description }),
           },
         },
-        spec: certificates.secrets.apply((secrets) => clusterSpec({ ...args, secrets, users: teleportUsers(args) })),
+        spec: certificates.secrets.apply((secrets) => clusterSpec({ ...args, secrets, users: certificateUsers(args) })),
       },
       { parent: this, dependsOn: certificates, customTimeouts: { create: timeout, update: timeout } },
     );
@@ -142,7 +143,6 @@ export class PostgresCluster extends pulumi.ComponentResource {
     namespace: pulumi.Output<string>,
     certificates: ClusterCertificates,
   ): { serving: ClusterServing; access: DatabaseAccess } {
-    const users = teleportUsers(args);
     const uid = this.cluster.metadata.apply((metadata) => metadata.uid ?? "");
     const reference = { kubernetes: args.kubernetes, namespace, cluster: clusterName, uid };
     const serving = new ClusterServing(
@@ -154,7 +154,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         serverCertificate: certificates.serverCertificate.apply(sha256),
         clientCaBundle: certificates.clientCaBundle.apply(sha256),
         parameters: args.parameters ?? {},
-        certificateUsers: users.map((user) => user.name),
+        certificateUsers: certificateUsers(args).map((user) => user.name),
       },
       // Nothing is waited for, or taken from users, in a Cluster that goes.
       { parent: this, dependsOn: this.cluster, deletedWith: this.cluster },
@@ -164,7 +164,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
       {
         ...reference,
         database: databaseAndOwner(args.initdb).database,
-        users,
+        users: teleportUsers(args),
         poolerAuthentication: (args.poolers ?? []).some(isExplicit),
       },
       { parent: this, dependsOn: serving, deletedWith: this.cluster },

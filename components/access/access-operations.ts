@@ -5,7 +5,7 @@ import { POOLER_AUTHENTICATION } from "../cnpg/pooler";
 import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import type { Provider } from "../teleport/operations";
-import { POOLER_AUTHENTICATION_SCRIPT } from "./pooler-authentication";
+import { DROP_POOLER_AUTHENTICATION_SCRIPT, POOLER_AUTHENTICATION_SCRIPT } from "./pooler-authentication";
 import { ClusterReference, findCluster, mustFindCluster, sqlInPrimary } from "./primary";
 import {
   accessScript,
@@ -81,7 +81,7 @@ export function access(
       const kubernetes = await connect(props);
       // With its Cluster gone, or another in its place, so are the roles.
       if (!(await findCluster(kubernetes, props))) return;
-      await remove(kubernetes, props, props.users);
+      await remove(kubernetes, props, rolesOf(props));
     },
   };
 
@@ -92,13 +92,10 @@ export function access(
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
     for (const database of await databasesOf(kubernetes, inputs)) await sql(database, accessScript(inputs, database));
     if (inputs.poolerAuthentication) await sql(MAINTENANCE_DATABASE, POOLER_AUTHENTICATION_SCRIPT);
-    const kept = inputs.users.map(({ name }) => name);
     if (before?.uid === inputs.uid) {
-      await remove(
-        kubernetes,
-        inputs,
-        before.users.filter(({ name }) => !kept.includes(name)),
-      );
+      const kept = rolesOf(inputs);
+      const removed = rolesOf(before).filter((name) => !kept.includes(name));
+      await remove(kubernetes, inputs, removed);
     }
     await until(kubernetes, inputs, () => deviations(kubernetes, inputs));
   }
@@ -124,8 +121,7 @@ export function access(
   }
 
   async function untilRolesExist(kubernetes: KubernetesClient, inputs: AccessInputs): Promise<void> {
-    const names = inputs.users.map(({ name }) => name);
-    if (inputs.poolerAuthentication) names.push(POOLER_AUTHENTICATION.role);
+    const names = rolesOf(inputs);
     await until(kubernetes, inputs, async () => {
       const found = await sqlInPrimary(kubernetes, inputs, MAINTENANCE_DATABASE, existingRolesQuery(names));
       return names.filter((name) => !found.includes(name)).map((name) => `the role ${name} does not exist`);
@@ -158,18 +154,24 @@ export function access(
   async function remove(
     kubernetes: KubernetesClient,
     reference: ClusterReference,
-    users: readonly TeleportUser[],
+    roleNames: readonly string[],
   ): Promise<void> {
     const { spec } = await mustFindCluster(kubernetes, reference);
     const { roles = [] } = (spec?.managed ?? {}) as { roles?: { name: string }[] };
-    const names = users.map(({ name }) => name).filter((name) => !roles.some((role) => role.name === name));
+    const names = roleNames.filter((name) => !roles.some((role) => role.name === name));
     if (names.length === 0) return;
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
     await sql(MAINTENANCE_DATABASE, lockOutScript(names));
     for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
       await sql(database, surrenderScript(names));
+    if (names.includes(POOLER_AUTHENTICATION.role)) await sql(MAINTENANCE_DATABASE, DROP_POOLER_AUTHENTICATION_SCRIPT);
     await sql(MAINTENANCE_DATABASE, dropScript(names));
   }
+}
+
+/** The roles that are made for a DatabaseAccess. */
+function rolesOf({ users, poolerAuthentication }: AccessInputs): string[] {
+  return [...users.map(({ name }) => name), ...(poolerAuthentication ? [POOLER_AUTHENTICATION.role] : [])];
 }
 
 /** What the operator says of roles that it could not make as declared. */

@@ -20,3 +20,6 @@ GRANT CONNECT ON DATABASE postgres TO ${role};
 GRANT USAGE ON SCHEMA ${schema} TO ${role};
 GRANT EXECUTE ON FUNCTION ${schema}.user_search(text) TO ${role};
 COMMIT;`;
+
+export const DROP_POOLER_AUTHENTICATION_SCRIPT = `${PREAMBLE}
+DROP SCHEMA IF EXISTS ${schema} CASCADE;`;

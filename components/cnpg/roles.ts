@@ -47,7 +47,8 @@ export const DEFAULT_USERS: readonly TeleportUser[] = [
 const DEFAULT_CONNECTION_LIMIT = 20;
 const ROLE_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
 /** PostgreSQL's superuser and roles that CNPG and PostgreSQL reserve: a Teleport CA must never open them. */
-const RESERVED = /^(postgres|streaming_replica|cnpg_.*|pg_.*|all|replication|sameuser|samerole|samegroup)$/;
+const RESERVED =
+  /^(postgres|streaming_replica|cnpg_.*|pg_.*|pooler_authentication|all|replication|sameuser|samerole|samegroup)$/;
 /** Memberships that lead to the server's files, programs, or to replication. */
 const DANGEROUS =
   /^(postgres|streaming_replica|cnpg_.*|pg_execute_server_program|pg_read_server_files|pg_write_server_files|pg_create_subscription)$/;
@@ -78,7 +79,7 @@ export function managedRoles(users: readonly TeleportUser[]): ManagedRole[] {
   return users.map((user) => ({
     name: user.name,
     ensure: "present",
-    comment: `People through Teleport: ${user.access}`,
+    comment: `Logs in by certificate: ${user.access}`,
     login: true,
     inherit: true,
     connectionLimit: user.connectionLimit ?? DEFAULT_CONNECTION_LIMIT,
@@ -124,7 +125,9 @@ function checkName(path: string, { name }: TeleportUser, before: readonly Telepo
           "is no plain PostgreSQL role name",
           "Use at most 63 lower-case letters, digits and underscores, not beginning with a digit.",
         )),
-    ...(RESERVED.test(name) ? wrong("is reserved by PostgreSQL or CloudNativePG", "Choose another name.") : []),
+    ...(RESERVED.test(name)
+      ? wrong("is reserved by PostgreSQL, CloudNativePG or this project", "Choose another name.")
+      : []),
     ...(name === owner ? wrong("is the owner of the database, who logs in otherwise", "Choose another name.") : []),
     ...(before.some((other) => other.name === name) ? wrong("is there twice", "Remove one of the two.") : []),
   ];

@@ -29,7 +29,8 @@ export async function sqlThroughTeleport(login: Login, sql: string): Promise<Com
     // Agents take up a new database about two seconds after its registration.
     const notServedYet =
       /not found|no database servers|failed to connect to any of the database servers|closed the connection/i;
-    if (result.code === 0 || !notServedYet.test(result.output) || Date.now() > deadline) return result;
+    const ended = /terminating connection/.test(result.output); // a session that was served, and was ended
+    if (result.code === 0 || ended || !notServedYet.test(result.output) || Date.now() > deadline) return result;
     await sleep(1_000);
   }
 }

@@ -1,0 +1,126 @@
+import { strict as assert } from "node:assert";
+import { access, AccessInputs } from "../../../components/access/access-operations";
+import { KubernetesError } from "../../../components/kubernetes/errors";
+import { FakeKubernetes, Ran } from "./fake-kubernetes";
+
+const TIMING = { rolesWithin: 30, reasonsAfter: 10, poll: 2 };
+
+function inputs(more: Partial<AccessInputs> = {}): AccessInputs {
+  const users = [{ name: "reader", access: "read" as const }];
+  return { namespace: "db", cluster: "orders", uid: "uid-1", database: "app", users, ...more };
+}
+
+/** Databases and roles that are there; `deviations` is what differs. */
+function setUp(deviations: () => string = () => "") {
+  const kubernetes = new FakeKubernetes();
+  kubernetes.answer = ({ script }: Ran) => {
+    if (script.includes("SELECT datname")) return "app\npostgres\n";
+    if (script.includes("SELECT rolname FROM pg_roles")) return "reader\nwriter\n";
+    if (script.includes("SELECT format(")) return deviations();
+    return undefined;
+  };
+  return { kubernetes, ...access(async () => kubernetes, TIMING) };
+}
+
+const scripts = ({ ran }: FakeKubernetes, part: string) => ran.filter(({ script }) => script.includes(part));
+
+describe("access to a database", () => {
+  it("is made in every database, by the superuser of the primary", async () => {
+    const { kubernetes, create } = setUp();
+    const { id } = await create(inputs());
+    assert.equal(id, "db/orders");
+    const made = scripts(kubernetes, "REVOKE ALL ON DATABASE");
+    assert.deepEqual(
+      made.map(({ pod, database }) => ({ pod, database })),
+      [
+        { pod: "orders-1", database: "app" },
+        { pod: "orders-1", database: "postgres" },
+      ],
+    );
+  });
+
+  it("drops who is no longer declared: locked out first, dropped last", async () => {
+    const { kubernetes, update } = setUp();
+    const writer = { name: "writer", access: "write" as const };
+    await update("id", inputs({ users: [...inputs().users, writer] }), inputs());
+    const order = kubernetes.ran
+      .map(({ script }) => script)
+      .filter((script) => /NOLOGIN|OWNED BY|DROP ROLE/.test(script));
+    assert.match(order[0] ?? "", /"writer" NOLOGIN/);
+    assert.match(order.at(-1) ?? "", /DROP ROLE IF EXISTS "writer"/);
+    assert.equal(scripts(kubernetes, "DROP OWNED BY").length, 2, "in each database");
+    assert.equal(scripts(kubernetes, `"reader" NOLOGIN`).length, 0);
+  });
+
+  it("leaves a role alone that the Cluster declares for something else", async () => {
+    const { kubernetes, update } = setUp();
+    kubernetes.cluster!.spec = { managed: { roles: [{ name: "writer" }] } };
+    await update("id", inputs({ users: [{ name: "writer", access: "write" }] }), inputs());
+    assert.deepEqual(scripts(kubernetes, "DROP ROLE"), []);
+  });
+
+  it("differs where the database does, though the declaration is the same", async () => {
+    let deviations = "";
+    const { diff } = setUp(() => deviations);
+    assert.deepEqual(await diff("id", inputs(), inputs()), { changes: false });
+    deviations = "reader may not select sales\n";
+    assert.deepEqual(await diff("id", inputs(), inputs()), { changes: true });
+  });
+
+  it("counts as unchanged where Kubernetes does not answer", async () => {
+    const { diff } = access(async () => {
+      throw new KubernetesError("unavailable", "no answer");
+    });
+    assert.deepEqual(await diff("id", inputs(), inputs()), { changes: false });
+    assert.deepEqual(await diff("id", inputs(), inputs({ database: "other" })), { changes: true });
+  });
+
+  it("fails with the operator's reason where a role stays other than declared", async () => {
+    const { kubernetes, create } = setUp(() => "reader is no member of nobody\n");
+    kubernetes.cluster!.status = {
+      currentPrimary: "orders-1",
+      managedRolesStatus: { cannotReconcile: { reader: ['role "nobody" does not exist'] } },
+    };
+    await assert.rejects(create(inputs()), /reader is no member of nobody.*CloudNativePG says: reader: role "nobody"/s);
+  });
+
+  it("refuses to run anything in another Cluster of that name", async () => {
+    const { kubernetes, create } = setUp();
+    kubernetes.cluster!.metadata.uid = "another";
+    await assert.rejects(create(inputs()), /not in the cluster that the kubeconfig's context leads to/);
+    assert.deepEqual(kubernetes.ran, []);
+  });
+
+  it("is removed without a word where the Cluster is gone", async () => {
+    const { kubernetes, delete: remove } = setUp();
+    kubernetes.cluster = undefined;
+    await remove("id", inputs());
+    assert.deepEqual(kubernetes.ran, []);
+  });
+
+  it("waits for the next run while no instance runs", async () => {
+    const { kubernetes, create, diff } = setUp(() => "reader may not log in");
+    await create(inputs({ suspended: true }));
+    assert.deepEqual(kubernetes.ran, []);
+    assert.deepEqual(await diff("id", inputs({ suspended: true }), inputs({ suspended: true })), { changes: false });
+    assert.deepEqual(await diff("id", inputs({ suspended: true }), inputs()), { changes: true });
+  });
+
+  it("tries again through a switchover", async () => {
+    const { kubernetes, create } = setUp();
+    const answer = kubernetes.answer;
+    let failures = 1;
+    kubernetes.answer = (ran) =>
+      failures-- > 0 ? { code: 3, stderr: "ERROR: cannot execute GRANT in a read-only transaction" } : answer(ran);
+    await create(inputs());
+  }).timeout(10_000);
+
+  it("tells PostgreSQL's message", async () => {
+    const { kubernetes, create } = setUp();
+    kubernetes.answer = () => ({ code: 3, stderr: "ERROR:  out of everything\n" });
+    await assert.rejects(
+      create(inputs()),
+      /SQL in database postgres of db\/orders failed: ERROR: {2}out of everything/,
+    );
+  });
+});

@@ -1,0 +1,36 @@
+/** A Kubernetes in memory that has one Cluster, and answers the SQL that is run in it. */
+import { Command, CommandEnd, KubernetesClient, KubernetesObject } from "../../../components/kubernetes/client";
+
+export interface Ran {
+  pod: string;
+  database: string;
+  script: string;
+}
+
+export class FakeKubernetes implements KubernetesClient {
+  readonly ran: Ran[] = [];
+  cluster: KubernetesObject | undefined = {
+    metadata: { name: "orders", uid: "uid-1" },
+    spec: {},
+    status: { currentPrimary: "orders-1" },
+  };
+  /** What psql prints for a script; undefined stands for nothing. */
+  answer: (ran: Ran) => string | Partial<CommandEnd> | undefined = () => undefined;
+
+  async get({ name }: { name: string }): Promise<KubernetesObject | undefined> {
+    return name === this.cluster?.metadata.name ? this.cluster : undefined;
+  }
+
+  async list(): Promise<KubernetesObject[]> {
+    return [];
+  }
+
+  async exec({ pod, command, input = "" }: Command): Promise<CommandEnd> {
+    const database = command.find((word) => word.startsWith("PGDATABASE="))?.slice("PGDATABASE=".length) ?? "";
+    const ran = { pod, database, script: input };
+    this.ran.push(ran);
+    const answer = this.answer(ran) ?? "";
+    const end = typeof answer === "string" ? { stdout: answer } : answer;
+    return { code: 0, stdout: "", stderr: "", ...end };
+  }
+}

@@ -1,0 +1,59 @@
+import { strict as assert } from "node:assert";
+import fc from "fast-check";
+import { identifier, literal } from "../../../components/access/sql";
+import { accessScript, deviationsQuery, scopedDatabases } from "../../../components/access/statements";
+import { TeleportUser } from "../../../components/cnpg/roles";
+
+const desired = (...users: TeleportUser[]) => ({ database: "app", users });
+
+describe("SQL of access", () => {
+  it("quotes any text so that it ends where it should", () => {
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        const quoted = identifier(text);
+        assert.equal(quoted.slice(1, -1).replaceAll('""', ""), text.replaceAll('"', ""));
+        const [, body = ""] = /^ ?E?'(.*)'$/s.exec(literal(text)) ?? [];
+        assert.doesNotMatch(body.replaceAll("''", ""), /'/);
+        assert.equal(body.replaceAll("''", "'").replaceAll("\\\\", "\\"), text);
+      }),
+    );
+  });
+
+  it("sets roles' settings once, in the application's database", () => {
+    const users = desired({ name: "reader", access: "read", statementTimeout: "5s", settings: { "my.key": "it's" } });
+    const script = accessScript(users, "app");
+    assert.match(script, /ALTER ROLE "reader" RESET ALL;/);
+    assert.match(script, /SET "default_transaction_read_only" TO 'on';/);
+    assert.match(script, /SET "statement_timeout" TO '5s';/);
+    assert.match(script, /SET "my"\."key" TO 'it''s';/);
+    assert.doesNotMatch(accessScript(users, "other"), /ALTER ROLE "reader"/);
+  });
+
+  it("grants in the scope's database only, and revokes in all", () => {
+    const users = desired({ name: "reader", access: "read", scope: [{ database: "sales", schemas: ["a"] }] });
+    assert.match(accessScript(users, "sales"), /GRANT SELECT ON ALL TABLES/);
+    assert.doesNotMatch(accessScript(users, "app"), /GRANT SELECT/);
+    assert.match(accessScript(users, "app"), /REVOKE ALL ON DATABASE/);
+    assert.deepEqual(scopedDatabases(users), ["sales"]);
+  });
+
+  it("gives a reader no more than SELECT", () => {
+    const script = accessScript(desired({ name: "reader", access: "read", scope: [{}] }), "app");
+    const granted = [...script.matchAll(/GRANT ([A-Z, ]+?) ON/g)].map(([, privileges]) => privileges);
+    assert.deepEqual([...new Set(granted)].sort(), ["CONNECT", "SELECT", "USAGE"]);
+  });
+
+  it("reaches schemas that come later only where no schemas are named", () => {
+    const whole = accessScript(desired({ name: "reader", access: "read", scope: [{}] }), "app");
+    assert.match(whole, /GRANT USAGE ON SCHEMAS TO/);
+    const named = accessScript(desired({ name: "reader", access: "read", scope: [{ schemas: ["a"] }] }), "app");
+    assert.doesNotMatch(named, /GRANT USAGE ON SCHEMAS/);
+    assert.match(named, /IN SCHEMA %I GRANT SELECT ON TABLES/);
+  });
+
+  it("looks at nothing but pg_catalog, whatever the database's owner has made", () => {
+    for (const script of [accessScript(desired(), "app"), deviationsQuery(desired(), "app")]) {
+      assert.match(script, /^SET search_path = pg_catalog, pg_temp;$/m);
+    }
+  });
+});

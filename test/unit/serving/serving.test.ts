@@ -1,0 +1,113 @@
+import { strict as assert } from "node:assert";
+import { KubernetesObject } from "../../../components/kubernetes/client";
+import {
+  clusterProblems,
+  ExpectedCluster,
+  instanceProblems,
+  instanceQuery,
+} from "../../../components/serving/cluster-state";
+import { poolerProblems } from "../../../components/serving/pooler-state";
+import { servingOperations, ServingInputs } from "../../../components/serving/serving-operations";
+import { FakeKubernetes } from "../access/fake-kubernetes";
+
+const expected: ExpectedCluster = {
+  instances: 2,
+  serverCertificate: "aa",
+  clientCaBundle: "bb",
+  parameters: { work_mem: "8MB" },
+  certificateUsers: ["reader"],
+};
+const object = (status: object, spec: object = {}, generation = 1): KubernetesObject => ({
+  metadata: { name: "x", generation },
+  spec: { ...spec },
+  status: { ...status },
+});
+
+describe("whether a Cluster serves", () => {
+  it("is told by its phase and the number of ready instances", () => {
+    assert.deepEqual(clusterProblems(object({ phase: "Cluster in healthy state", readyInstances: 2 }), expected), []);
+    assert.deepEqual(
+      clusterProblems(object({ phase: "Failing over", phaseReason: "lost", readyInstances: 1 }), expected),
+      ["CloudNativePG says: Failing over (lost)", "1 of 2 instances are ready"],
+    );
+    assert.deepEqual(clusterProblems(undefined, expected), ["it does not exist"]);
+  });
+
+  it("waits for no person where updates are supervised", () => {
+    const waiting = object({ phase: "Waiting for user action", readyInstances: 2 });
+    assert.equal(clusterProblems(waiting, expected).length, 1);
+    assert.deepEqual(clusterProblems(waiting, { ...expected, supervised: true }), []);
+    assert.doesNotMatch(instanceQuery({ ...expected, supervised: true }), /pending_restart/);
+  });
+
+  it("is asked of each instance: certificate, bundle, settings, rules", () => {
+    const query = instanceQuery(expected);
+    for (const part of ["'aa'", "'bb'", "'8MB'", "'reader'", "pending_restart", "pg_conf_load_time"])
+      assert.ok(query.includes(part));
+    assert.deepEqual(instanceProblems("orders-1", "has not the bundle yet\n"), ["orders-1 has not the bundle yet"]);
+  });
+});
+
+describe("whether a Pooler serves", () => {
+  const pooler = object({ phase: "active" }, { instances: 2 });
+  const serving = { observedGeneration: 3, replicas: 2, updatedReplicas: 2, availableReplicas: 2 };
+
+  it("is told by its Deployment, and not by its phase", () => {
+    assert.deepEqual(poolerProblems({ pooler, deployment: object(serving, { replicas: 2 }, 3), pods: [] }), []);
+    const rolling = object({ ...serving, updatedReplicas: 1 }, { replicas: 2 }, 3);
+    assert.deepEqual(poolerProblems({ pooler, deployment: rolling, pods: [] }), [
+      "1 of 2 instances of PgBouncer serve",
+    ]);
+    const unobserved = object(serving, { replicas: 2 }, 4);
+    assert.equal(poolerProblems({ pooler, deployment: unobserved, pods: [] }).length, 1);
+  });
+
+  it("names the operator's reasons, and the pods'", () => {
+    const waiting = { name: "pgbouncer", state: { waiting: { reason: "ImagePullBackOff", message: "no such image" } } };
+    const problems = poolerProblems({
+      pooler: object({ phase: "inactive", phaseReason: "secret missing" }, { instances: 1 }),
+      cluster: object({ phase: "Unable to create required cluster objects" }),
+      pods: [object({ containerStatuses: [waiting] })],
+    });
+    assert.deepEqual(problems, [
+      "CloudNativePG made no Deployment for it",
+      "CloudNativePG says of the Pooler: inactive (secret missing)",
+      "CloudNativePG says of the Cluster: Unable to create required cluster objects",
+      "x: ImagePullBackOff (no such image)",
+    ]);
+  });
+});
+
+describe("waiting until something serves", () => {
+  const inputs: ServingInputs = { namespace: "db", cluster: "orders", within: 0.03 };
+  const setUp = (problems: () => string[]) =>
+    servingOperations(
+      { name: () => "Cluster db/orders", problems: async () => problems() },
+      async () => new FakeKubernetes(),
+      { poll: 2, settle: 8 },
+    );
+
+  it("ends when there is no problem, and none comes up in the time an operator needs to begin", async () => {
+    const answers = [["rolling"], [], ["restarting"], []];
+    let asked = 0;
+    await setUp(() => answers[asked++] ?? []).create(inputs);
+    assert.ok(asked > answers.length);
+  });
+
+  it("fails with what is missing when the time is over", async () => {
+    await assert.rejects(
+      setUp(() => ["1 of 2 instances are ready"]).create(inputs),
+      /db\/orders .*1 of 2 instances.*up` again/,
+    );
+  });
+
+  it("does nothing while nothing is to run", async () => {
+    await setUp(() => ["nothing runs"]).create({ ...inputs, suspended: true });
+  });
+
+  it("is done again only when something else is expected", async () => {
+    const { diff } = setUp(() => []);
+    assert.deepEqual(await diff("id", inputs, { ...inputs, within: 900, context: "prod" }), { changes: false });
+    assert.deepEqual(await diff("id", inputs, { ...inputs, cluster: "other" }), { changes: true });
+  });
+});
