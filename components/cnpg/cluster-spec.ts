@@ -1,58 +1,56 @@
 /** From settings to the `spec` of CNPG's Cluster. Pure. */
+import { DatabasesSettings } from "./databases";
+import { ImageSettings, imageSpec } from "./image";
+import { InitDb, initDbSpec } from "./initdb";
+import { Ldap } from "./ldap";
+import { LifecycleSettings, lifecycleSpec } from "./lifecycle";
+import { MetadataSettings, metadataSpec } from "./metadata";
+import { NetworkPolicySettings } from "./network-policy";
+import { ParameterSettings } from "./parameters";
 import { pgHbaRules } from "./pg-hba";
+import { Resources } from "./resources";
 import { managedRoles, TeleportUser } from "./roles";
+import { SchedulingSettings, schedulingSpec } from "./scheduling";
+import { Services, servicesSpec } from "./services";
+import { StorageSettings, storageSpec } from "./storage";
+import { Synchronous } from "./synchronous";
 
-/** A PersistentVolumeClaim of each instance. */
-export interface Storage {
-  /** Kubernetes quantity, e.g. `10Gi`. It can grow later, where the storage class allows it; never shrink. */
-  size: string;
-  /** Default: the Kubernetes cluster's default StorageClass. */
-  storageClass?: string;
-}
+export { databaseAndOwner, DEFAULT_DATABASE } from "./initdb";
+export type { InitDb } from "./initdb";
+export type { Resources } from "./resources";
+export type { Storage } from "./storage";
 
-/** CPU and memory of each instance, as Kubernetes quantities. */
-export interface Resources {
-  requests?: Record<string, string>;
-  limits?: Record<string, string>;
-}
-
-/** How the database is made, once, when the Cluster is created. Becomes `spec.bootstrap.initdb`. */
-export interface InitDb {
-  /** Name of the database. Default: `app`. */
-  database?: string;
-  /** Role that owns it. Default: the name of the database. */
-  owner?: string;
-  /** Name of a `kubernetes.io/basic-auth` Secret with the owner's user name and password. Default: CNPG makes one. */
-  ownerSecret?: string;
-  /** Locale for collation, e.g. `en_US.UTF-8`. Default: CNPG's, `C`. */
-  localeCollate?: string;
-  /** Locale for character classes. Default: CNPG's, `C`. */
-  localeCType?: string;
-  /** Default: CNPG's, `UTF8`. */
-  encoding?: string;
-  /** Page checksums. Default: true. */
-  dataChecksums?: boolean;
-}
-
-/** The settings of a Cluster that do not depend on other resources. */
-export interface ClusterSettings {
+/** The settings of a Cluster, and of what goes with it, that do not depend on other resources. */
+export interface ClusterSettings
+  extends
+    ImageSettings,
+    StorageSettings,
+    ParameterSettings,
+    SchedulingSettings,
+    LifecycleSettings,
+    MetadataSettings,
+    DatabasesSettings {
   /** PostgreSQL instances: one primary, the others standbys. Default: 3. */
   instances?: number;
-  /** PostgreSQL image. Default: the operator's. */
-  image?: string;
-  /** Volume for data. */
-  storage: Storage;
-  /** Volume for the write-ahead log. Default: it shares the data's. */
-  walStorage?: Storage;
+  /** CPU and memory of each instance. Default: no requests and no limits. */
   resources?: Resources;
-  /** PostgreSQL settings (postgresql.conf), e.g. `max_connections: "200"`. */
-  parameters?: Record<string, string>;
+  /** How the application's database is made, once. Default: a database `app`, owned by `app`. */
   initdb?: InitDb;
+  /** Whether a commit waits for standbys. Default: it does not. */
+  synchronous?: Synchronous;
   /** Rules of pg_hba.conf, placed after the ones that let the Teleport users in by certificate only. */
   pgHba?: string[];
+  /** Lines of pg_ident.conf: the maps that rules of `pgHba` name by `map=`. */
+  pgIdent?: string[];
+  /** Passwords that a directory checks. Default: PostgreSQL does. */
+  ldap?: Ldap;
+  /** Services besides CNPG's own, and those of its own that are not to be made. */
+  services?: Services;
+  /** Who may connect to the instances' pods. Becomes NetworkPolicies. Default: everybody. */
+  networkPolicy?: NetworkPolicySettings;
   /**
-   * Merged into the Cluster's `spec` last, for what is not modelled here. Objects merge, everything else replaces.
-   * What it breaks is yours.
+   * Merged into the Cluster's `spec` last, for what is not modelled here. Objects merge, everything else replaces,
+   * lists included: `postgresql.pg_hba` here takes away the rules that let Teleport users in. What it breaks is yours.
    */
   spec?: Record<string, unknown>;
 }
@@ -65,45 +63,34 @@ export interface ClusterSpecInputs extends ClusterSettings {
 }
 
 export const DEFAULT_INSTANCES = 3;
-export const DEFAULT_DATABASE = "app";
-
-/** Name of the database and of its owner, defaults filled in. */
-export function databaseAndOwner({ database = DEFAULT_DATABASE, owner = database }: InitDb = {}): {
-  database: string;
-  owner: string;
-} {
-  return { database, owner };
-}
 
 /** The Cluster's `spec`. */
 export function clusterSpec(inputs: ClusterSpecInputs): Record<string, unknown> {
-  const { secrets, initdb = {} } = inputs;
-  const { database, owner } = databaseAndOwner(initdb);
+  const { secrets } = inputs;
   const spec = {
     instances: inputs.instances ?? DEFAULT_INSTANCES,
-    imageName: inputs.image,
+    ...imageSpec(inputs),
     certificates: {
       serverTLSSecret: secrets.server,
       serverCASecret: secrets.serverCa,
       replicationTLSSecret: secrets.replication,
       clientCASecret: secrets.clientCaBundle,
     },
-    bootstrap: {
-      initdb: {
-        database,
-        owner,
-        secret: initdb.ownerSecret === undefined ? undefined : { name: initdb.ownerSecret },
-        localeCollate: initdb.localeCollate,
-        localeCType: initdb.localeCType,
-        encoding: initdb.encoding,
-        dataChecksums: initdb.dataChecksums ?? true,
-      },
-    },
-    storage: inputs.storage,
-    walStorage: inputs.walStorage,
+    bootstrap: { initdb: initDbSpec(inputs.initdb) },
+    ...storageSpec(inputs),
     resources: inputs.resources,
-    postgresql: { parameters: inputs.parameters ?? {}, pg_hba: pgHbaRules(inputs.users, inputs.pgHba) },
-    managed: { roles: managedRoles(inputs.users) },
+    postgresql: {
+      parameters: inputs.parameters ?? {},
+      shared_preload_libraries: inputs.sharedPreloadLibraries,
+      pg_hba: pgHbaRules(inputs.users, inputs.pgHba),
+      pg_ident: inputs.pgIdent,
+      ldap: inputs.ldap,
+      synchronous: inputs.synchronous,
+    },
+    managed: { roles: managedRoles(inputs.users), services: servicesSpec(inputs.services) },
+    ...schedulingSpec(inputs),
+    ...lifecycleSpec(inputs),
+    ...metadataSpec(inputs),
   };
   return merge(defined(spec), inputs.spec ?? {});
 }
@@ -126,6 +113,8 @@ function merge(base: JsonObject, override: JsonObject): JsonObject {
 
 /** Without the keys that are undefined, at any depth. */
 function defined(object: JsonObject): JsonObject {
+  const clean = (value: unknown): unknown =>
+    Array.isArray(value) ? value.map(clean) : isObject(value) ? defined(value) : value;
   const entries = Object.entries(object).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries.map(([key, value]) => [key, isObject(value) ? defined(value) : value]));
+  return Object.fromEntries(entries.map(([key, value]) => [key, clean(value)]));
 }

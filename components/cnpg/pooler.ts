@@ -36,25 +36,31 @@ export interface PoolerSettings {
   template?: Record<string, unknown>;
   /** Merged into the Pooler's `serviceTemplate`: annotations, type and so on. */
   serviceTemplate?: Record<string, unknown>;
+  /** Certificates that are not made here. Default: all are made. */
   secrets?: PoolerSecrets;
   /**
-   * How PgBouncer looks up passwords. `integrated`: CNPG's own role and function. `explicit`: a role and a SECURITY
-   * DEFINER function of this project, by `spec.pgbouncer.authQuery`. Default: `integrated`.
+   * How PgBouncer looks up passwords. `integrated`: as CNPG has it, with the role cnpg_pooler_pgbouncer. `explicit`:
+   * with the role pooler_authentication, by `spec.pgbouncer.authQuery` and `serverTLSSecret`. Default: `integrated`.
    */
-  authentication?: "integrated" | "explicit";
+  authentication?: PoolerAuthentication;
 }
 
 export const DEFAULT_POOLER_INSTANCES = 2;
 /** PgBouncer speaks TLS with clients, and verifies PostgreSQL's name: CNPG's own defaults are weaker. */
 const TLS_PARAMETERS = { client_tls_sslmode: "require", server_tls_sslmode: "verify-full" };
 
-/** The function that explicit authentication makes in the database `postgres`, where PgBouncer looks up passwords. */
-export const POOLER_AUTHENTICATION = {
-  /** Role of PgBouncer, by certificate. `cnpg_*` is reserved, so that it cannot be a managed role. */
-  role: "pooler_authentication",
-  schema: "pooler_authentication",
-  query: "SELECT usename, passwd FROM pooler_authentication.user_search($1)",
-} as const;
+/** How a Pooler's PgBouncer logs in to look up passwords, in the database `postgres`: by certificate. */
+export type PoolerAuthentication = "integrated" | "explicit";
+
+/**
+ * PgBouncer's role, and the schema of the function that tells it password hashes. `integrated` has the names that CNPG
+ * gives them, so that a Pooler needs no more than the certificate. CNPG makes them itself only where it made, and so
+ * owns, the Secret with that certificate; so the program makes them (getPgbouncerIntegrationStatus, CNPG 1.30).
+ */
+export const POOLER_LOGINS: Record<PoolerAuthentication, { role: string; schema: string }> = {
+  integrated: { role: "cnpg_pooler_pgbouncer", schema: "public" },
+  explicit: { role: "pooler_authentication", schema: "pooler_authentication" },
+};
 
 /** Name of a Pooler, and of its Service. */
 export function poolerName(cluster: string, { name, type }: Pick<PoolerSettings, "name" | "type">): string {
@@ -81,7 +87,7 @@ export interface PoolerSpecInputs {
   cluster: string;
   /** Secret with the certificate that clients see. */
   clientTls: string;
-  /** Secret with the certificate of POOLER_AUTHENTICATION.role; for explicit authentication. */
+  /** Secret with the certificate of the role of explicit authentication. */
   authentication: string;
   serverCa: string;
 }
@@ -92,7 +98,7 @@ export function poolerSpec(pooler: PoolerSettings, made: PoolerSpecInputs): Reco
   const named = (name: string | undefined) => (name === undefined ? {} : { name });
   const explicit = isExplicit(pooler)
     ? {
-        authQuery: POOLER_AUTHENTICATION.query,
+        authQuery: `SELECT usename, passwd FROM ${POOLER_LOGINS.explicit.schema}.user_search($1)`,
         serverTLSSecret: named(serverTls ?? made.authentication),
         serverCASecret: named(serverCa ?? made.serverCa),
       }
@@ -119,6 +125,12 @@ export function poolerSpec(pooler: PoolerSettings, made: PoolerSpecInputs): Reco
 /** A certificate of one's own towards PostgreSQL implies that the operator does not look after the login. */
 export function isExplicit({ authentication, secrets }: PoolerSettings): boolean {
   return authentication === "explicit" || secrets?.serverTls !== undefined;
+}
+
+/** The logins that the Poolers of a Cluster need; none for those that bring their own certificate. */
+export function poolerLogins(poolers: readonly PoolerSettings[] = []): PoolerAuthentication[] {
+  const needed = poolers.map((pooler) => (isExplicit(pooler) ? "explicit" : "integrated"));
+  return [...new Set(needed)].sort();
 }
 
 /** CNPG merges its container with one of the name `pgbouncer`, and wants `containers` in every template. */

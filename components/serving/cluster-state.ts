@@ -17,6 +17,10 @@ export interface ExpectedCluster {
   parameters: Record<string, string>;
   /** Users that pg_hba.conf must let in by certificate. */
   certificateUsers: string[];
+  /** Names of Database objects, with what was written to each in any form that changes with it. */
+  databases: Record<string, string>;
+  /** Instances whose PostgreSQL is kept stopped. */
+  fenced: string[];
   /** `primaryUpdateStrategy: supervised`: a restart of the primary waits for a person, and `up` does not. */
   supervised?: boolean;
 }

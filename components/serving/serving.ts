@@ -47,7 +47,7 @@ export class ClusterServing extends pulumi.dynamic.Resource {
 
 /**
  * Is made, and updated, when all instances of a Pooler serve; fails after `within` seconds with the operator's
- * reasons. Needs the Kubernetes right `get` on Pooler, Cluster and Deployment, and `list` on pods.
+ * reasons. Needs the Kubernetes rights `get` on Pooler, Cluster and Deployment, and `list` on pods.
  */
 export class PoolerServing extends pulumi.dynamic.Resource {
   constructor(name: string, args: PoolerServingArgs, opts?: pulumi.CustomResourceOptions) {

@@ -16,6 +16,8 @@ const expected: ExpectedCluster = {
   clientCaBundle: "bb",
   parameters: { work_mem: "8MB" },
   certificateUsers: ["reader"],
+  databases: {},
+  fenced: [],
 };
 const object = (status: object, spec: object = {}, generation = 1): KubernetesObject => ({
   metadata: { name: "x", generation },

@@ -1,0 +1,173 @@
+/** Databases, schemas and extensions, as CNPG's Database objects. Pure. */
+import { createHash } from "node:crypto";
+import type { KubernetesObject } from "../kubernetes/client";
+import { databaseAndOwner, InitDb } from "./initdb";
+import { MetadataSettings } from "./metadata";
+
+/** A schema of a database. It is made, and stays when it is no longer declared. */
+export interface Schema {
+  /** Name of the schema. */
+  name: string;
+  /** Role that owns it. Default: the owner of the database. */
+  owner?: string;
+  /** `absent` drops it, if it is empty. Default: `present`. */
+  ensure?: "present" | "absent";
+}
+
+/** An extension of a database. It is made, and stays when it is no longer declared. */
+export interface Extension {
+  /** Name of the extension; the image must have it. */
+  name: string;
+  /** Default: the image's own. */
+  version?: string;
+  /** Schema for its objects. Default: `public`, or what the extension says. */
+  schema?: string;
+  /** `absent` drops it, if nothing depends on it. Default: `present`. */
+  ensure?: "present" | "absent";
+}
+
+/** A database besides the application's. Becomes `kind: Database`. Locale and encoding cannot change later. */
+export interface AdditionalDatabase {
+  /** Name of the database in PostgreSQL. */
+  name: string;
+  /** Role that owns it; must exist. Default: the owner of the application's database. */
+  owner?: string;
+  /** Schemas, by name or with an owner. Default: `public` alone. */
+  schemas?: (string | Schema)[];
+  /** Extensions, by name or with a version. Default: none. */
+  extensions?: (string | Extension)[];
+  /** Default: that of the template. */
+  encoding?: string;
+  /** Locale for collation and character classes. Default: that of the template. */
+  locale?: string;
+  /** Locale for collation. Default: `locale`. */
+  localeCollate?: string;
+  /** Locale for character classes. Default: `locale`. */
+  localeCType?: string;
+  /** Default: PostgreSQL's, `libc`. */
+  localeProvider?: "libc" | "icu" | "builtin";
+  /** With `icu`. */
+  icuLocale?: string;
+  /** With `icu`: rules of collation. */
+  icuRules?: string;
+  /** With `builtin`. */
+  builtinLocale?: string;
+  /** Database to copy. Default: `template0` where locale or encoding is given, which others refuse; else `template1`. */
+  template?: string;
+  /** Connections at once; -1 for no limit. Default: PostgreSQL's, -1. */
+  connectionLimit?: number;
+  /** Tablespace for its tables; one of `tablespaces`. Default: that of the template. */
+  tablespace?: string;
+  /** What becomes of the database when it is no longer declared, and at `destroy`: `delete` drops it. Default: `retain`. */
+  reclaimPolicy?: "retain" | "delete";
+}
+
+export interface DatabasesSettings {
+  /** Schemas of the application's database, by name or with an owner. Default: `public` alone. */
+  schemas?: (string | Schema)[];
+  /** Extensions of the application's database, by name or with a version. Default: none. */
+  extensions?: (string | Extension)[];
+  /** Databases besides the application's. Default: none. */
+  databases?: AdditionalDatabase[];
+}
+
+/** A Database object; its namespace may be known later only. */
+export interface DatabaseManifest<Namespace = string> {
+  /** Name of the database: unique among those of a Cluster, for the name of the Pulumi resource. */
+  resourceName: string;
+  apiVersion: "postgresql.cnpg.io/v1";
+  kind: "Database";
+  metadata: { name: string; namespace: Namespace; annotations?: Record<string, string> };
+  spec: Record<string, unknown>;
+}
+
+/** All Database objects of a Cluster; the application's has one where it has schemas or extensions. */
+export function databaseManifests<Namespace>(
+  cluster: string,
+  namespace: Namespace,
+  settings: DatabasesSettings & MetadataSettings & { initdb?: InitDb },
+): DatabaseManifest<Namespace>[] {
+  // While PostgreSQL is kept stopped, nobody applies a Database.
+  const paused = settings.hibernation || (settings.fencedInstances ?? []).length > 0;
+  const waitFor = paused ? {} : { annotations: { "pulumi.com/waitFor": "jsonpath={.status.applied}=true" } };
+  const { schemas, extensions, databases = [] } = settings;
+  const { database, owner } = databaseAndOwner(settings.initdb);
+  const own = schemas?.length || extensions?.length ? [{ name: database, schemas, extensions }] : [];
+  return [...own, ...databases].map((each): DatabaseManifest<Namespace> => ({
+    resourceName: each.name,
+    apiVersion: "postgresql.cnpg.io/v1",
+    kind: "Database",
+    metadata: {
+      name: databaseObjectName(cluster, each.name),
+      namespace,
+      ...waitFor,
+    },
+    spec: { cluster: { name: cluster }, ...databaseSpec(each, owner) },
+  }));
+}
+
+/** Everything of the Database's `spec` but its Cluster. */
+export function databaseSpec(database: AdditionalDatabase, defaultOwner: string): Record<string, unknown> {
+  const { reclaimPolicy, schemas, extensions, template, owner = defaultOwner, ...rest } = database;
+  // A schema without an owner would belong to the superuser, and be closed to the application.
+  const owned = schemas?.map((schema) => ({ owner, ...(typeof schema === "string" ? { name: schema } : schema) }));
+  const spec = {
+    ...rest,
+    owner,
+    template: template ?? (hasLocale(database) ? "template0" : undefined),
+    schemas: owned,
+    extensions: extensions?.map((extension) => (typeof extension === "string" ? { name: extension } : extension)),
+    databaseReclaimPolicy: reclaimPolicy ?? "retain",
+  };
+  return Object.fromEntries(Object.entries(spec).filter(([, value]) => value !== undefined));
+}
+
+function hasLocale(database: AdditionalDatabase): boolean {
+  const { encoding, locale, localeCollate, localeCType, localeProvider, icuLocale, builtinLocale } = database;
+  return [encoding, locale, localeCollate, localeCType, localeProvider, icuLocale, builtinLocale].some(Boolean);
+}
+
+/**
+ * Name of the Database object: `orders.billing`. Names that Kubernetes does not take lose what it does not take, and
+ * get a digest in its place: `orders.my-db.5a1c09d3b2`. A dot is in no Cluster's name and in no database's, so that
+ * neither two databases nor two Clusters of a namespace share a name.
+ */
+export function databaseObjectName(cluster: string, database: string): string {
+  if (/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(database)) return `${cluster}.${database}`;
+  const digest = createHash("sha256").update(database).digest("hex").slice(0, 10);
+  const readable = database
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-|-$/g, "");
+  return [cluster, ...(readable ? [readable] : []), digest].join(".");
+}
+
+interface DatabaseStatus {
+  applied?: boolean;
+  message?: string;
+  observedGeneration?: number;
+  schemas?: ObjectStatus[];
+  extensions?: ObjectStatus[];
+}
+
+interface ObjectStatus {
+  name: string;
+  applied: boolean;
+  message?: string;
+}
+
+/**
+ * What keeps a Database object from being as it was written, in the operator's words; empty if it is. After a change,
+ * `status.applied` stays true until the primary has seen it: only `observedGeneration` tells.
+ */
+export function databaseProblems(name: string, database: KubernetesObject | undefined): string[] {
+  if (!database) return [`Database ${name} does not exist`];
+  const status = (database.status ?? {}) as DatabaseStatus;
+  const parts = [...(status.schemas ?? []), ...(status.extensions ?? [])].filter(({ applied }) => !applied);
+  if (status.applied && status.observedGeneration === database.metadata.generation) return [];
+  const reasons = [
+    ...(status.applied === false && status.message ? [status.message] : []),
+    ...parts.map((part) => `${part.name}: ${part.message ?? "not applied"}`),
+  ];
+  return [`Database ${name}: ${reasons.join("; ") || "the primary has not seen it yet"}`];
+}

@@ -1,0 +1,92 @@
+/** Which PostgreSQL runs, and where its image comes from. Pure. */
+import { SettingProblem } from "../settings";
+import { checkObjectName } from "./kubernetes-names";
+import { checkOneOf, checkTwice, wrong } from "./value-check";
+
+/** A CNPG ImageCatalog, of the Cluster's namespace, or a ClusterImageCatalog. Becomes `spec.imageCatalogRef`. */
+export interface ImageCatalog {
+  /** Whether the catalog is of the Cluster's namespace or of the Kubernetes cluster. */
+  kind: "ImageCatalog" | "ClusterImageCatalog";
+  /** Name of the catalog. */
+  name: string;
+  /** Major version of PostgreSQL, e.g. 17. A higher one later is a major upgrade, with the database offline. */
+  major: number;
+  /** API group of the catalog. Default: `postgresql.cnpg.io`. */
+  apiGroup?: string;
+}
+
+export interface ImageSettings {
+  /** PostgreSQL image, with a tag that begins with its version. Becomes `spec.imageName`. Default: the operator's. */
+  image?: string;
+  /**
+   * Catalog that says which image; in place of `image`. A Cluster made with neither has the operator's image written
+   * into its spec, which excludes a catalog later: then set `image` in one `up`, and the catalog in the next.
+   */
+  imageCatalog?: ImageCatalog;
+  /** Names of Secrets with which images are pulled. Default: none. */
+  imagePullSecrets?: string[];
+}
+
+const API_GROUP = "postgresql.cnpg.io";
+/** CNPG's webhook refuses older ones (validateConfiguration). */
+const OLDEST_MAJOR = 13;
+
+export function imageSpec({ image, imageCatalog, imagePullSecrets }: ImageSettings): Record<string, unknown> {
+  return {
+    imageName: image,
+    imageCatalogRef: imageCatalog && { apiGroup: API_GROUP, ...imageCatalog },
+    imagePullSecrets: imagePullSecrets?.map((name) => ({ name })),
+  };
+}
+
+/** The major version that an image's tag tells. */
+export function majorOfImage(image: string): number | undefined {
+  const major = /^[0-9]+/.exec(tagOf(image) ?? "")?.[0];
+  return major === undefined ? undefined : Number(major);
+}
+
+export function checkImage(at: (setting: string) => string, settings: ImageSettings): SettingProblem[] {
+  const { image, imageCatalog, imagePullSecrets = [] } = settings;
+  const both = image !== undefined && imageCatalog !== undefined;
+  return [
+    ...(image === undefined ? [] : checkName(at("image"), image)),
+    ...(both ? wrong(at("imageCatalog"), imageCatalog.name, "excludes image", "Remove one of the two.") : []),
+    ...(imageCatalog ? checkCatalog(at("imageCatalog"), imageCatalog) : []),
+    ...imagePullSecrets.flatMap((name, index) => checkObjectName(at(`imagePullSecrets[${index}]`), name, "Secret")),
+    ...checkTwice((index) => at(`imagePullSecrets[${index}]`), imagePullSecrets),
+  ];
+}
+
+function checkCatalog(setting: string, { kind, name, major, apiGroup }: ImageCatalog): SettingProblem[] {
+  const known = Number.isInteger(major) && major >= OLDEST_MAJOR && major < 100;
+  return [
+    ...checkOneOf(`${setting}.kind`, kind, ["ImageCatalog", "ClusterImageCatalog"]),
+    ...checkObjectName(`${setting}.name`, name, "catalog"),
+    ...checkOneOf(`${setting}.apiGroup`, apiGroup, [API_GROUP]),
+    ...(known
+      ? []
+      : wrong(
+          `${setting}.major`,
+          major,
+          "is no major version that CloudNativePG runs",
+          `Use ${OLDEST_MAJOR} or later, e.g. 17.`,
+        )),
+  ];
+}
+
+/** CNPG tells upgrades by the tag, so that it must be there and begin with PostgreSQL's version. */
+function checkName(setting: string, image: string): SettingProblem[] {
+  const fix = "Give it a tag that begins with PostgreSQL's version, e.g. :17.5; a digest may follow.";
+  const tag = tagOf(image);
+  if (tag === undefined) return wrong(setting, image, "has no tag", fix);
+  const major = majorOfImage(image);
+  if (major === undefined) return wrong(setting, image, "has a tag that does not begin with a version", fix);
+  if (major >= OLDEST_MAJOR) return [];
+  return wrong(setting, image, "is a PostgreSQL that CloudNativePG does not run", `Use ${OLDEST_MAJOR} or later.`);
+}
+
+/** The tag in `host:port/name:tag@digest`. */
+function tagOf(image: string): string | undefined {
+  const [name = ""] = image.split("@");
+  return /:([\w.-]+)$/.exec(name.slice(name.lastIndexOf("/") + 1))?.[1];
+}

@@ -1,0 +1,77 @@
+/** How the application's database is made, once. Pure. */
+import { SettingProblem } from "../settings";
+import { wrong } from "./value-check";
+
+/** How the database is made, once, when the Cluster is created. Becomes `spec.bootstrap.initdb`. */
+export interface InitDb {
+  /** Name of the database. Default: `app`. */
+  database?: string;
+  /** Role that owns it. Default: the name of the database. */
+  owner?: string;
+  /** Name of a `kubernetes.io/basic-auth` Secret with the owner's user name and password. Default: CNPG makes one. */
+  ownerSecret?: string;
+  /** Locale for collation, e.g. `en_US.UTF-8`. Default: CNPG's, `C`. */
+  localeCollate?: string;
+  /** Locale for character classes. Default: CNPG's, `C`. */
+  localeCType?: string;
+  /** Default: CNPG's, `UTF8`. */
+  encoding?: string;
+  /** Page checksums. Default: true. */
+  dataChecksums?: boolean;
+}
+
+export const DEFAULT_DATABASE = "app";
+
+const IDENTIFIER = /^[a-z_][a-z0-9_$-]{0,62}$/;
+const RESERVED_ROLES = /^(postgres|streaming_replica|cnpg_.*|pg_.*)$/;
+const RESERVED_DATABASES = ["postgres", "template0", "template1"];
+
+/** Name of the database and of its owner, defaults filled in. */
+export function databaseAndOwner({ database = DEFAULT_DATABASE, owner = database }: InitDb = {}): {
+  database: string;
+  owner: string;
+} {
+  return { database, owner };
+}
+
+/** `spec.bootstrap.initdb`. */
+export function initDbSpec(initdb: InitDb = {}): Record<string, unknown> {
+  return {
+    ...databaseAndOwner(initdb),
+    secret: initdb.ownerSecret === undefined ? undefined : { name: initdb.ownerSecret },
+    localeCollate: initdb.localeCollate,
+    localeCType: initdb.localeCType,
+    encoding: initdb.encoding,
+    dataChecksums: initdb.dataChecksums ?? true,
+  };
+}
+
+export function checkInitDb(setting: string, initdb: InitDb = {}): SettingProblem[] {
+  const { database, owner } = databaseAndOwner(initdb);
+  return [...checkDatabaseName(`${setting}.database`, database), ...checkOwner(`${setting}.owner`, owner)];
+}
+
+/** A name that needs no quotes anywhere. */
+export function checkIdentifier(setting: string, name: string): SettingProblem[] {
+  if (IDENTIFIER.test(name)) return [];
+  return wrong(
+    setting,
+    name,
+    "is no plain PostgreSQL name",
+    "Use at most 63 lower-case letters, digits, underscores and hyphens, not beginning with a digit.",
+  );
+}
+
+/** The name of a database that may be made. */
+export function checkDatabaseName(setting: string, name: string): SettingProblem[] {
+  return RESERVED_DATABASES.includes(name)
+    ? wrong(setting, name, "is one of PostgreSQL's own databases", "Choose another name.")
+    : checkIdentifier(setting, name);
+}
+
+/** The name of a role that may own something. */
+export function checkOwner(setting: string, name: string): SettingProblem[] {
+  return RESERVED_ROLES.test(name)
+    ? wrong(setting, name, "is reserved by PostgreSQL or CloudNativePG", "Choose another name, e.g. the database's.")
+    : checkIdentifier(setting, name);
+}

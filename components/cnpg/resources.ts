@@ -1,0 +1,34 @@
+/** CPU and memory of the instances. Pure. */
+import { SettingProblem } from "../settings";
+import { checkQuantity, parseQuantity } from "./quantity";
+import { wrong } from "./value-check";
+
+/** CPU and memory of each instance, as Kubernetes quantities. */
+export interface Resources {
+  /** What is set aside for an instance. Default: nothing. */
+  requests?: Record<string, string>;
+  /** The most that an instance gets. Default: no limit. */
+  limits?: Record<string, string>;
+}
+
+export function checkResources(setting: string, resources: Resources = {}): SettingProblem[] {
+  const { requests = {}, limits = {} } = resources;
+  return [
+    ...Object.entries({ requests, limits }).flatMap(([kind, quantities]) =>
+      Object.entries(quantities).flatMap(([name, quantity]) =>
+        checkQuantity(`${setting}.${kind}.${name}`, quantity, name === "cpu" ? "500m" : "512Mi"),
+      ),
+    ),
+    ...Object.entries(requests).flatMap(([name, quantity]) => {
+      const limit = limits[name];
+      const [request, most] = [parseQuantity(quantity), parseQuantity(limit ?? "")];
+      if (request === undefined || most === undefined || request <= most) return [];
+      return wrong(
+        `${setting}.requests.${name}`,
+        quantity,
+        `is more than the limit, ${limit}`,
+        "Lower it, or raise the limit.",
+      );
+    }),
+  ];
+}

@@ -1,0 +1,113 @@
+/** The volumes of an instance: data, write-ahead log, tablespaces. Pure. */
+import { SettingProblem } from "../settings";
+import { checkOwner } from "./initdb";
+import { checkObjectName } from "./kubernetes-names";
+import { checkQuantity } from "./quantity";
+import { wrong } from "./value-check";
+
+/** A PersistentVolumeClaim of each instance. */
+export interface Storage {
+  /** Kubernetes quantity, e.g. `10Gi`. It can grow later, where the storage class allows it; never shrink. */
+  size: string;
+  /** Default: the Kubernetes cluster's default StorageClass. */
+  storageClass?: string;
+  /** Volumes in use grow when `size` does. Default: CNPG's, true. */
+  resizeInUseVolumes?: boolean;
+  /** Further fields of the PersistentVolumeClaim's spec, e.g. `accessModes`, `selector`, `volumeAttributesClassName`. */
+  pvcTemplate?: Record<string, unknown>;
+}
+
+/** A place for tables and indexes on a volume of its own. It cannot be removed. Becomes one of `spec.tablespaces`. */
+export interface Tablespace extends Storage {
+  /** Name of the tablespace. */
+  name: string;
+  /** Role that owns it; must exist. Default: the owner of the application's database. */
+  owner?: string;
+  /** For temporary tables and files (`temp_tablespaces`). Default: false. */
+  temporary?: boolean;
+}
+
+export interface StorageSettings {
+  /** Volume for data. */
+  storage: Storage;
+  /** Volume for the write-ahead log. It cannot be removed. Default: it shares the data's. */
+  walStorage?: Storage;
+  /** Default: none besides PostgreSQL's own. */
+  tablespaces?: Tablespace[];
+}
+
+/** What CNPG's webhook takes as a name (IsTablespaceNameValid), in lower case: upper-case ones need quotes in SQL. */
+const TABLESPACE = /^[a-z_][a-z0-9_$]{0,62}$/;
+/** A pod's volume is named after it, as a DNS label with `tbs-` before. */
+const MAX_TABLESPACE = 59;
+
+export function storageSpec({ storage, walStorage, tablespaces }: StorageSettings): Record<string, unknown> {
+  return {
+    storage,
+    walStorage,
+    tablespaces: tablespaces?.map(({ name, owner, temporary, ...volume }) => ({
+      name,
+      storage: volume,
+      ...(owner === undefined ? {} : { owner: { name: owner } }),
+      ...(temporary === undefined ? {} : { temporary }),
+    })),
+  };
+}
+
+export function checkVolumes(at: (setting: string) => string, settings: StorageSettings): SettingProblem[] {
+  const { storage, walStorage, tablespaces = [] } = settings;
+  return [
+    ...checkStorage(at("storage"), storage),
+    ...(walStorage ? checkStorage(at("walStorage"), walStorage) : []),
+    ...tablespaces.flatMap((tablespace, index) => {
+      const setting = at(`tablespaces[${index}]`);
+      return [
+        ...checkTablespaceName(`${setting}.name`, tablespace.name, tablespaces.slice(0, index)),
+        ...checkStorage(setting, tablespace),
+        ...(tablespace.owner === undefined ? [] : checkOwner(`${setting}.owner`, tablespace.owner)),
+      ];
+    }),
+  ];
+}
+
+function checkStorage(setting: string, { size, storageClass, pvcTemplate = {} }: Storage): SettingProblem[] {
+  const requested = (pvcTemplate.resources as { requests?: { storage?: unknown } } | undefined)?.requests?.storage;
+  const instead = (field: string, value: unknown, name: string) =>
+    value === undefined
+      ? []
+      : wrong(`${setting}.pvcTemplate.${field}`, value, `has a setting of its own`, `Use ${name} instead.`);
+  return [
+    ...checkQuantity(`${setting}.size`, size, "10Gi"),
+    ...checkObjectName(`${setting}.storageClass`, storageClass, "StorageClass"),
+    ...instead("resources.requests.storage", requested, "size"),
+    ...instead("storageClassName", pvcTemplate.storageClassName, "storageClass"),
+  ];
+}
+
+function checkTablespaceName(setting: string, name: string, before: readonly Tablespace[]): SettingProblem[] {
+  if (name.startsWith("pg_")) return wrong(setting, name, "is reserved by PostgreSQL", "Choose another name.");
+  if (!TABLESPACE.test(name) || name.length > MAX_TABLESPACE || /[_$]$/.test(name)) {
+    return wrong(
+      setting,
+      name,
+      "is no name of a tablespace",
+      `Use at most ${MAX_TABLESPACE} lower-case letters, digits and underscores, beginning with a letter and ending with a letter or digit.`,
+    );
+  }
+  const volume = volumeName(name);
+  const other = before.find((tablespace) => volumeName(tablespace.name) === volume);
+  if (!other) return [];
+  return other.name === name
+    ? wrong(setting, name, "is there twice", "Remove one of the two.")
+    : wrong(
+        setting,
+        name,
+        `would have the volume of ${other.name}`,
+        "Choose a name that differs in letters or digits.",
+      );
+}
+
+/** As CNPG names the volume of a tablespace (convertPostgresIDToK8sName). */
+function volumeName(tablespace: string): string {
+  return tablespace.replace(/^_/, "1").replace(/[_$]/g, "-").toLowerCase();
+}

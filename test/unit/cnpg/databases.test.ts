@@ -1,0 +1,180 @@
+import { strict as assert } from "node:assert";
+import * as fc from "fast-check";
+import { checkClusterSettings } from "../../../components/cnpg/cluster-check";
+import { ClusterSettings } from "../../../components/cnpg/cluster-spec";
+import { databaseManifests, databaseObjectName, databaseProblems } from "../../../components/cnpg/databases";
+import { USERS } from "./settings-table";
+
+describe("Database objects", () => {
+  const manifests = (settings: Partial<ClusterSettings>) =>
+    databaseManifests("orders", "shop", { initdb: { database: "shop_db", owner: "shop" }, ...settings });
+
+  it("are none where nothing is said", () => assert.deepEqual(manifests({}), []));
+  it("bring schemas and extensions to the application's database, and never drop it", () => {
+    assert.deepEqual(manifests({ schemas: ["sales", { name: "audit", owner: "auditor" }], extensions: ["pgcrypto"] }), [
+      {
+        resourceName: "shop_db",
+        apiVersion: "postgresql.cnpg.io/v1",
+        kind: "Database",
+        metadata: {
+          name: databaseObjectName("orders", "shop_db"),
+          namespace: "shop",
+          annotations: { "pulumi.com/waitFor": "jsonpath={.status.applied}=true" },
+        },
+        spec: {
+          cluster: { name: "orders" },
+          name: "shop_db",
+          owner: "shop",
+          schemas: [
+            { name: "sales", owner: "shop" },
+            { name: "audit", owner: "auditor" },
+          ],
+          extensions: [{ name: "pgcrypto" }],
+          databaseReclaimPolicy: "retain",
+        },
+      },
+    ]);
+  });
+  it("belong to the application's owner, as their schemas do, unless others are named", () => {
+    const [plain, owned] = manifests({ databases: [{ name: "a" }, { name: "b", owner: "reports", schemas: ["s"] }] });
+    assert.equal(plain?.spec.owner, "shop");
+    assert.equal(owned?.spec.owner, "reports");
+    assert.deepEqual(owned?.spec.schemas, [{ name: "s", owner: "reports" }]);
+  });
+  it("copy template0 where another template would refuse their locale", () => {
+    const made = manifests({
+      databases: [
+        { name: "a" },
+        { name: "b", locale: "de_DE.UTF-8" },
+        { name: "c", encoding: "LATIN1", template: "mine" },
+      ],
+    });
+    assert.deepEqual(
+      made.map(({ spec }) => spec.template),
+      [undefined, "template0", "mine"],
+    );
+  });
+  it("are dropped only where that is said", () => {
+    const made = manifests({ databases: [{ name: "a" }, { name: "b", reclaimPolicy: "delete" }] });
+    assert.deepEqual(
+      made.map(({ spec }) => spec.databaseReclaimPolicy),
+      ["retain", "delete"],
+    );
+  });
+  it("are not waited for while nobody can apply them", () => {
+    for (const paused of [{ hibernation: true }, { fencedInstances: ["*"] }]) {
+      assert.ok(!("annotations" in manifests({ databases: [{ name: "a" }], ...paused })[0]!.metadata));
+    }
+  });
+});
+
+describe("the name of a Database object", () => {
+  const identifier = fc.stringMatching(/^[a-z_][a-z0-9_$-]{0,20}$/);
+  const cluster = fc.stringMatching(/^[a-z]([a-z0-9-]{0,8}[a-z0-9])?$/);
+
+  it("is readable", () => {
+    assert.equal(databaseObjectName("orders", "billing"), "orders.billing");
+    assert.match(databaseObjectName("orders", "my_db"), /^orders\.my-db\.[0-9a-f]{10}$/);
+    assert.match(databaseObjectName("orders", "_"), /^orders\.[0-9a-f]{10}$/);
+  });
+  it("is one that Kubernetes takes, and belongs to one database of one Cluster", () => {
+    const seen = new Map<string, string>();
+    fc.assert(
+      fc.property(cluster, identifier, (of, database) => {
+        const name = databaseObjectName(of, database);
+        assert.match(name, /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/);
+        const key = `${of} ${database}`;
+        assert.equal(seen.get(name) ?? key, key);
+        seen.set(name, key);
+      }),
+      { numRuns: 3_000 },
+    );
+    const alike = ["a_b", "a-b", "a$b", "a__b", "_a_b", "a_b_"].map((database) =>
+      databaseObjectName("orders", database),
+    );
+    assert.equal(new Set(alike).size, alike.length);
+    assert.notEqual(databaseObjectName("a", "b-c"), databaseObjectName("a-b", "c"));
+  });
+});
+
+describe("the state of a Database object", () => {
+  const database = (generation: number, status?: Record<string, unknown>) => ({
+    metadata: { name: "orders.a", generation },
+    status,
+  });
+  it("is well where the primary applied what was written", () => {
+    assert.deepEqual(databaseProblems("a", database(2, { applied: true, observedGeneration: 2 })), []);
+  });
+  it("is not where an older one was applied", () => {
+    const [problem] = databaseProblems("a", database(3, { applied: true, observedGeneration: 2 }));
+    assert.match(problem ?? "", /not seen/);
+  });
+  it("is told in the operator's words", () => {
+    const extensions = [{ name: "nosuch", applied: false, message: "not available" }];
+    const status = { applied: false, message: "failed", observedGeneration: 1, extensions };
+    assert.deepEqual(databaseProblems("a", database(2, status)), ["Database a: failed; nosuch: not available"]);
+    assert.match(databaseProblems("a", undefined)[0] ?? "", /does not exist/);
+    assert.match(databaseProblems("a", database(1))[0] ?? "", /not seen/);
+  });
+});
+
+describe("check of databases", () => {
+  const problems = (settings: Partial<ClusterSettings>) =>
+    checkClusterSettings("", { storage: { size: "1Gi" }, ...settings }, { users: USERS });
+  const one = (database: object) => ({ databases: [{ name: "extra", ...database }] }) as Partial<ClusterSettings>;
+  const wrong: [setting: string, settings: Partial<ClusterSettings>][] = [
+    ["databases[0].name", one({ name: "postgres" })],
+    ["databases[0].name", one({ name: "My DB" })],
+    ["databases[0].name", one({ name: "app" })],
+    ["databases[1].name", { databases: [{ name: "a" }, { name: "a" }] }],
+    ["databases[0].owner", one({ owner: "cnpg_x" })],
+    ["databases[0].owner", one({ owner: "teleport_user_write" })],
+    ["databases[0].schemas[0]", one({ schemas: ["pg_x"] })],
+    ["databases[0].schemas[1]", one({ schemas: ["a", { name: "a" }] })],
+    ["databases[0].schemas[0].owner", one({ schemas: [{ name: "a", owner: "teleport_user_read" }] })],
+    ["databases[0].extensions[0]", one({ extensions: ['x"; DROP'] })],
+    ["databases[0].extensions[0].version", one({ extensions: [{ name: "hstore", version: '1"' }] })],
+    ["databases[0].extensions[0].schema", one({ extensions: [{ name: "hstore", schema: "A B" }] })],
+    ["databases[0].extensions[0].ensure", one({ extensions: [{ name: "hstore", ensure: "gone" }] })],
+    ["databases[0].extensions[1]", one({ extensions: ["hstore", "hstore"] })],
+    ["extensions[0]", { extensions: ["pg_stat_statements"] }],
+    ["schemas[0]", { schemas: ["information_schema"] }],
+    ["databases[0].icuLocale", one({ icuLocale: "de" })],
+    ["databases[0].icuRules", one({ localeProvider: "libc", icuRules: "&a < b" })],
+    ["databases[0].builtinLocale", one({ builtinLocale: "C.UTF-8", localeProvider: "icu" })],
+    ["databases[0].localeProvider", one({ localeProvider: "windows" })],
+    ["databases[0].connectionLimit", one({ connectionLimit: -2 })],
+    ["databases[0].tablespace", one({ tablespace: "fast" })],
+    [
+      "databases[0].tablespace",
+      { ...one({ tablespace: "t" }), tablespaces: [{ name: "t", size: "1Gi", temporary: true }] },
+    ],
+    ["databases[0].reclaimPolicy", one({ reclaimPolicy: "keep" })],
+  ];
+  for (const [setting, settings] of wrong) {
+    it(`names ${setting} in ${JSON.stringify(settings)}`, () => {
+      assert.deepEqual(
+        problems(settings).map((problem) => problem.setting),
+        [setting],
+      );
+    });
+  }
+  it("passes good ones", () => {
+    const databases = [
+      {
+        name: "my_db-2",
+        owner: "reports",
+        schemas: ["s", { name: "public", owner: "reports" }],
+        extensions: ["pg_stat_statements", "uuid-ossp", { name: "hstore", version: "1.8", schema: "s" }],
+        localeProvider: "icu" as const,
+        icuLocale: "de",
+        tablespace: "fast",
+        connectionLimit: 0,
+      },
+    ];
+    const tablespaces = [{ name: "fast", size: "1Gi" }];
+    const loaded = { sharedPreloadLibraries: ["pg_stat_statements"] };
+    assert.deepEqual(problems({ databases, tablespaces, ...loaded }), []);
+    assert.deepEqual(problems({ extensions: ["pgaudit"], parameters: { "pgaudit.log": "ddl" } }), []);
+  });
+});
