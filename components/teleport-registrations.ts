@@ -1,37 +1,16 @@
-/** What a Cluster has to do with a Teleport cluster: its CA in the bundle, and the databases registered there. */
+/** What a Cluster has to do with a Teleport cluster: the databases there, however it gets to know them, and roles. */
+import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { PemSource } from "./certificates/ca-bundle";
+import { TeleportUser } from "./cnpg/roles";
 import { POSTGRES_PORT, serviceHost, teleportNames } from "./names";
-import { TeleportArgs } from "./postgres-cluster-args";
-import { TeleportCertAuthority } from "./teleport/cert-authority";
-import { TeleportDatabase } from "./teleport/database";
+import { TeleportArgs, TeleportRegistration } from "./postgres-cluster-args";
+import { agentConfiguration, kubeAgentValues } from "./teleport/agent";
+import { DatabaseSettings, TeleportDatabase } from "./teleport/database";
+import { operatorDatabase } from "./teleport/operator";
+import { TeleportAccessRole } from "./teleport/role";
 import { PROVISIONED_BY } from "./teleport/roles";
 
-/** Resource names of several Teleport clusters differ by the names of their credentials. */
-function resourcePrefix(name: string, { credentials }: TeleportArgs): string {
-  return credentials === undefined ? name : `${name}-${credentials}`;
-}
-
-/** What Teleport's agents sign their client certificates with. */
-export function teleportCas(
-  name: string,
-  teleport: TeleportArgs,
-  opts: pulumi.CustomResourceOptions,
-): pulumi.Output<PemSource[]> {
-  const { proxy, credentials } = teleport;
-  const authority = new TeleportCertAuthority(
-    resourcePrefix(name, teleport),
-    { teleport: { proxy, credentials } },
-    opts,
-  );
-  return pulumi
-    .all([authority.certificates, authority.cluster])
-    .apply(([certificates, cluster]) =>
-      certificates.map((pem) => ({ name: `the database CA of the Teleport cluster ${cluster}`, pem })),
-    );
-}
-
-/** The Cluster that is registered. */
+/** The Cluster that Teleport gets to know. */
 export interface RegisteredCluster {
   clusterName: string;
   environment: string;
@@ -41,37 +20,194 @@ export interface RegisteredCluster {
   standby: boolean;
   /** PEM of the CA that agents verify the server with. */
   caCert: pulumi.Output<string>;
+  /** The application's database. */
+  database: string;
+  users: readonly TeleportUser[];
 }
 
-/** Registers the primary and, where there is one, the standby. */
-export function registerDatabases(
+/** What an agent needs that serves the databases by its own configuration. Nothing in it is secret. */
+export interface TeleportAgentOutput {
+  /** `host:port` of Teleport's proxy. */
+  proxy: string;
+  /** Values for the chart teleport-kube-agent, as JSON, which is YAML. */
+  chartValues: string;
+  /** `teleport.yaml` of an agent that runs elsewhere, likewise. */
+  configuration: string;
+}
+
+/** What came of it. */
+export interface Registered {
+  /** Names in Teleport, known once they are there. */
+  names: pulumi.Output<string[]>;
+  /** For registration by an agent's configuration. */
+  agent?: pulumi.Output<TeleportAgentOutput>;
+}
+
+/** Resource names of several Teleport clusters differ by the names of their credentials. */
+export function resourcePrefix(name: string, { credentials }: TeleportArgs): string {
+  return credentials === undefined ? name : `${name}-${credentials}`;
+}
+
+/** Lets Teleport know the primary and, where there is one, the standby; and makes roles, where that is asked for. */
+export function register(
   name: string,
   teleport: TeleportArgs,
   cluster: RegisteredCluster,
   opts: pulumi.CustomResourceOptions,
-): TeleportDatabase[] {
-  const { clusterName, environment, namespace } = cluster;
+): Registered {
+  const registration: TeleportRegistration = teleport.registration ?? { by: "program" };
+  if (teleport.accessRoles) makeAccessRoles(name, teleport, cluster, opts);
+  const databases = databasesOf(teleport, cluster);
+  switch (registration.by) {
+    case "program":
+      return byProgram(name, teleport, databases, cluster.caCert, opts);
+    case "operator":
+      return byOperator(name, teleport, registration.namespace, databases, cluster.caCert, opts);
+    case "agent":
+      return byAgent(name, teleport, registration, databases, cluster, opts);
+  }
+}
+
+interface Database {
+  sqlType: "primary" | "standby";
+  settings: Omit<DatabaseSettings, "caCert" | "labels" | "uri"> & {
+    labels: Record<string, pulumi.Input<string>>;
+    uri: pulumi.Output<string>;
+  };
+}
+
+function databasesOf(teleport: TeleportArgs, cluster: RegisteredCluster): Database[] {
+  const { clusterName, environment, namespace, description } = cluster;
   const names = teleportNames(clusterName, environment, teleport.name);
-  const register = (sqlType: keyof typeof names, endpoint: "rw" | "ro") =>
-    new TeleportDatabase(
-      `${resourcePrefix(name, teleport)}-${sqlType}`,
+  const database = (sqlType: Database["sqlType"], endpoint: "rw" | "ro"): Database => ({
+    sqlType,
+    settings: {
+      name: names[sqlType],
+      description,
+      labels: {
+        environment,
+        cluster: clusterName,
+        namespace,
+        ...teleport.labels,
+        ...PROVISIONED_BY,
+        sql_type: sqlType,
+      },
+      uri: namespace.apply((inNamespace) => `${serviceHost(clusterName, inNamespace, endpoint)}:${POSTGRES_PORT}`),
+      dynamicLabels: teleport.dynamicLabels,
+      adminUser: teleport.adminUser,
+      trustSystemPool: teleport.trustSystemPool,
+    },
+  });
+  return [database("primary", "rw"), ...(cluster.standby ? [database("standby", "ro")] : [])];
+}
+
+function byProgram(
+  name: string,
+  teleport: TeleportArgs,
+  databases: readonly Database[],
+  caCert: pulumi.Output<string>,
+  opts: pulumi.CustomResourceOptions,
+): Registered {
+  const { proxy, credentials, adopt } = teleport;
+  const made = databases.map(
+    ({ sqlType, settings }) =>
+      new TeleportDatabase(
+        `${resourcePrefix(name, teleport)}-${sqlType}`,
+        { teleport: { proxy, credentials }, ...settings, caCert, adopt },
+        opts,
+      ),
+  );
+  return { names: pulumi.all(made.map(({ databaseName }) => databaseName)) };
+}
+
+function byOperator(
+  name: string,
+  teleport: TeleportArgs,
+  namespace: string,
+  databases: readonly Database[],
+  caCert: pulumi.Output<string>,
+  opts: pulumi.CustomResourceOptions,
+): Registered {
+  const made = databases.map(({ sqlType, settings }) => {
+    const resource = `${resourcePrefix(name, teleport)}-${sqlType}`;
+    const owner = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}/${resource}`;
+    const manifest = pulumi
+      .all([pulumi.output(settings), caCert])
+      .apply(([known, ca]) => operatorDatabase({ ...known, caCert: ca, namespace, owner }));
+    const { metadata, spec } = manifest;
+    const kind = { apiVersion: "resources.teleport.dev/v1", kind: "TeleportDatabaseV3" };
+    return new k8s.apiextensions.CustomResource(resource, { ...kind, metadata, spec }, opts);
+  });
+  return { names: pulumi.all(made.map(({ metadata }) => metadata.apply((known) => known.name ?? ""))) };
+}
+
+function byAgent(
+  name: string,
+  { proxy }: TeleportArgs,
+  { join, namespace }: Extract<TeleportRegistration, { by: "agent" }>,
+  databases: readonly Database[],
+  { clusterName, caCert }: RegisteredCluster,
+  opts: pulumi.CustomResourceOptions,
+): Registered {
+  const configMap = `${clusterName}-server-ca`;
+  if (namespace !== undefined) {
+    const metadata = { name: configMap, namespace };
+    new k8s.core.v1.ConfigMap(`${name}-agent-server-ca`, { metadata, data: { "ca.crt": caCert } }, opts);
+  }
+  const known = pulumi.all(databases.map(({ settings }) => pulumi.output(settings)));
+  return {
+    names: known.apply((all) => all.map((settings) => settings.name)),
+    agent: known.apply((all) => ({
+      proxy,
+      chartValues: json(
+        kubeAgentValues({ proxy, join, databases: all.map((settings) => ({ ...settings, ca: { configMap } })) }),
+      ),
+      configuration: json(
+        agentConfiguration({
+          proxy,
+          join,
+          databases: all.map((settings) => ({
+            ...settings,
+            caCertFile: `/etc/teleport-tls-db/${settings.name}/ca.crt`,
+          })),
+        }),
+      ),
+    })),
+  };
+}
+
+/** A role for each user: exactly this Cluster, the databases of the user's scope, and that user. */
+function makeAccessRoles(
+  name: string,
+  teleport: TeleportArgs,
+  cluster: RegisteredCluster,
+  opts: pulumi.CustomResourceOptions,
+): void {
+  const { proxy, credentials, adopt } = teleport;
+  const { clusterName, environment, namespace, database } = cluster;
+  const primary = teleportNames(clusterName, environment, teleport.name).primary;
+  for (const user of cluster.users) {
+    new TeleportAccessRole(
+      `${resourcePrefix(name, teleport)}-${user.name}`,
       {
-        teleport: { proxy: teleport.proxy, credentials: teleport.credentials },
-        name: names[sqlType],
-        description: cluster.description,
-        labels: {
+        teleport: { proxy, credentials },
+        name: `${primary}-${user.name}`,
+        description: `Opens ${primary} as ${user.name}`,
+        databaseLabels: namespace.apply((inNamespace) => ({
+          ...PROVISIONED_BY,
           environment,
           cluster: clusterName,
-          namespace,
-          ...teleport.labels,
-          ...PROVISIONED_BY,
-          sql_type: sqlType,
-        },
-        uri: namespace.apply((inNamespace) => `${serviceHost(clusterName, inNamespace, endpoint)}:${POSTGRES_PORT}`),
-        caCert: cluster.caCert,
-        adopt: teleport.adopt,
+          namespace: inNamespace,
+        })),
+        databaseNames: user.scope ? [...new Set(user.scope.map((scope) => scope.database ?? database))] : ["*"],
+        databaseUsers: [user.name],
+        adopt,
       },
       opts,
     );
-  return [register("primary", "rw"), ...(cluster.standby ? [register("standby", "ro")] : [])];
+  }
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
 }

@@ -65,3 +65,20 @@ function rotationOf({ spec }: TeleportDocument): { rotationPhase?: string } {
   const underWay = rotation?.phase && rotation.phase !== "standby";
   return underWay ? { rotationPhase: rotation.phase } : {};
 }
+
+/** What each phase means for the databases, in the order in which a rotation goes through them. */
+const PHASES: Record<string, string> = {
+  init: "Both CAs are trusted once this run has ended: go on with the rotation only then",
+  update_clients: "Agents identify themselves with the new CA now: end this run before people are to log in",
+  update_servers: "The new CA is in use, and the former one is still trusted",
+  rollback: "Agents identify themselves with the former CA again, and both are still trusted",
+};
+
+/** What to do while a rotation is under way. */
+export function rotationWarning(cluster: string, phase: string): string {
+  return (
+    `The database CA of the Teleport cluster ${cluster} is being rotated, phase ${phase}. ` +
+    `${PHASES[phase] ?? "Both CAs are trusted"}. Run \`pulumi up\` again after the last phase, ` +
+    "so that the former CA is no longer trusted."
+  );
+}

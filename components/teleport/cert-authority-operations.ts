@@ -1,46 +1,83 @@
 /** The methods of Pulumi's provider behind the reading of a Teleport cluster's database client CA. */
-import { readDatabaseClientCa } from "./cert-authorities";
+import { DatabaseClientCa, readDatabaseClientCa } from "./cert-authorities";
 import { TeleportError } from "./errors";
 import type { Provider } from "./operations";
+import { readPublicDatabaseClientCa } from "./public-cert-authority";
 import { TeleportConnection, withTeleport } from "./tctl";
 
-/** Inputs of a CertAuthority: the connection as given; the rest is read by `check`, so that preview shows a change. */
+/** Inputs of a CertAuthority: whom to ask, as given; the rest is read by `check`, so that preview shows a change. */
 export interface CertAuthorityInputs extends TeleportConnection {
+  /** `proxy`: as anybody may, at the proxy's public endpoint. Absent, also in older states: with the identity. */
+  source?: "proxy";
+  /** For the source `proxy`: path of the CAs that its certificate may be signed by. */
+  caFile?: string;
   cluster?: string;
   certificates?: string[];
   rotationPhase?: string;
 }
 
-export const certAuthorityOperations: Provider<CertAuthorityInputs, CertAuthorityInputs> = {
-  async check(olds, { proxy, credentials }) {
-    const connection = { proxy, ...(credentials === undefined ? {} : { credentials }) };
-    try {
-      return { inputs: { ...connection, ...(await withTeleport(connection, readDatabaseClientCa)) } };
-    } catch (error) {
-      // What was read before still holds where nothing in Teleport has to change; a rotation shows when it answers again.
-      const known = olds?.proxy === proxy && olds.certificates;
-      if (!known || !(error instanceof TeleportError) || error.failure !== "unavailable") throw error;
-      console.error(`The Teleport CA at ${proxy} could not be read, the one known before is kept: ${error.message}`);
-      return { inputs: { ...olds, ...connection } };
-    }
-  },
-  async diff(_id, olds, news) {
-    const told = ({ proxy, credentials, cluster, certificates, rotationPhase }: CertAuthorityInputs) =>
-      JSON.stringify([proxy, credentials, cluster, certificates, rotationPhase]);
-    return { changes: told(olds) !== told(news) };
-  },
-  async create(inputs) {
-    return { id: inputs.cluster ?? inputs.proxy, outs: inputs };
-  },
-  async read(id, props) {
-    if (!props) return {};
-    const { rotationPhase: _former, ...known } = props; // Pulumi takes no undefined values
-    return { id, props: { ...known, ...(await withTeleport(props, readDatabaseClientCa)) } };
-  },
-  async update(_id, _olds, news) {
-    return { outs: news };
-  },
-  async delete() {
-    // Reading made nothing, so there is nothing to remove.
-  },
-};
+type Asked = Pick<CertAuthorityInputs, "proxy" | "credentials" | "source" | "caFile">;
+
+/** What makes a change; `__provider` does not. */
+const COMPARED = ["proxy", "credentials", "source", "caFile", "cluster", "certificates", "rotationPhase"] as const;
+
+/** The methods over a way of reading; the tests put a fake Teleport behind it. */
+export function certAuthorityMethods(
+  read: (asked: Asked) => Promise<DatabaseClientCa>,
+): Provider<CertAuthorityInputs, CertAuthorityInputs> {
+  return {
+    async check(olds, news) {
+      const asked = askedOf(news);
+      try {
+        return { inputs: { ...asked, ...(await read(asked)) } };
+      } catch (error) {
+        // What was read before still holds where nothing in Teleport has to change; a rotation shows when it answers again.
+        const known = olds?.proxy === news.proxy && olds.certificates;
+        if (!known || !(error instanceof TeleportError) || error.failure !== "unavailable") throw error;
+        console.error(
+          `The Teleport CA at ${news.proxy} could not be read, the one known before is kept: ${error.message}`,
+        );
+        const { certificates, cluster, rotationPhase } = olds;
+        return {
+          inputs: { ...asked, certificates, cluster, ...(rotationPhase === undefined ? {} : { rotationPhase }) },
+        };
+      }
+    },
+    async diff(_id, olds, news) {
+      const told = (state: CertAuthorityInputs) => JSON.stringify(COMPARED.map((key) => state[key]));
+      return { changes: told(olds) !== told(news) };
+    },
+    async create(inputs) {
+      return { id: inputs.cluster ?? inputs.proxy, outs: inputs };
+    },
+    async read(id, props) {
+      if (!props) return {};
+      const { rotationPhase: _former, ...known } = props; // Pulumi takes no undefined values
+      return { id, props: { ...known, ...(await read(props)) } };
+    },
+    async update(_id, _olds, news) {
+      return { outs: news };
+    },
+    async delete() {
+      // Reading made nothing, so there is nothing to remove.
+    },
+  };
+}
+
+export const certAuthorityOperations = certAuthorityMethods(readAsAsked);
+
+/** Whom to ask, without undefined values, which Pulumi does not take. */
+function askedOf({ proxy, credentials, source, caFile }: CertAuthorityInputs): Asked {
+  return {
+    proxy,
+    ...(credentials === undefined ? {} : { credentials }),
+    ...(source === undefined ? {} : { source }),
+    ...(caFile === undefined ? {} : { caFile }),
+  };
+}
+
+function readAsAsked({ proxy, credentials, source, caFile }: Asked): Promise<DatabaseClientCa> {
+  return source === "proxy"
+    ? readPublicDatabaseClientCa({ proxy, caFile })
+    : withTeleport({ proxy, credentials }, readDatabaseClientCa);
+}

@@ -1,17 +1,28 @@
 /** The CA with which a Teleport cluster's agents identify themselves to databases. */
 import * as pulumi from "@pulumi/pulumi";
 import { certAuthorityProvider } from "./provider";
+import { rotationWarning } from "./cert-authorities";
 import { TeleportConnection } from "./tctl";
 
 export interface TeleportCertAuthorityArgs {
-  /** The Teleport cluster to read from. The identity needs `list` and `readnosecrets` on cert_authority. */
+  /** The Teleport cluster to read from. With the identity, this needs `list` and `readnosecrets` on cert_authority. */
   teleport: pulumi.Input<TeleportConnection>;
+  /**
+   * `identity`: by `tctl` with the program's identity. `proxy`: at the proxy's public endpoint, which needs none, but
+   * shows just one of the two certificates of a rotation. Default: `identity`.
+   */
+  source?: "identity" | "proxy";
+  /**
+   * For the source `proxy`: path of a PEM file with the CAs that the proxy's certificate may be signed by, and no
+   * others. Default: those that the system, SSL_CERT_FILE and SSL_CERT_DIR name.
+   */
+  caFile?: string;
 }
 
 /**
  * Reads the database client CA of a Teleport cluster at every preview and up: one call. While a CA
- * rotation is under way both of its certificates are there. Where Teleport does not answer, what was
- * read before is kept.
+ * rotation is under way both of its certificates are there, and a warning says what to do. Where Teleport does not
+ * answer, what was read before is kept.
  */
 export class TeleportCertAuthority extends pulumi.dynamic.Resource {
   /** PEM certificates, those in use first. */
@@ -29,6 +40,7 @@ export class TeleportCertAuthority extends pulumi.dynamic.Resource {
       {
         proxy: teleport.proxy,
         credentials: teleport.apply(({ credentials }) => credentials),
+        ...(args.source === "proxy" ? { source: args.source, caFile: args.caFile } : {}),
         certificates: undefined,
         cluster: undefined,
         rotationPhase: undefined,
@@ -37,5 +49,8 @@ export class TeleportCertAuthority extends pulumi.dynamic.Resource {
       "teleport",
       "CertAuthority",
     );
+    pulumi.all([this.cluster, this.rotationPhase]).apply(([cluster, phase]) => {
+      if (phase !== undefined) pulumi.log.warn(rotationWarning(cluster, phase), this);
+    });
   }
 }

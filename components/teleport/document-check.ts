@@ -1,35 +1,65 @@
 /** Checks of a Teleport document before it is sent. Pure; what is not known yet in a preview passes. */
 import type * as pulumi from "@pulumi/pulumi";
-import { OWNER_LABEL } from "./document";
+import { describeProblem, SettingProblem } from "../settings";
+import { checkRoleSpec } from "./access-role";
+import { reference, UNKNOWN } from "./document";
+import { checkTokenSpec } from "./join-token";
+import { checkDynamicLabels, checkLabels } from "./labels";
 import { TeleportDocument } from "./tctl";
 
-/** What Pulumi passes in a preview for a value that is not known yet. */
-const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 /** Teleport's rule for names of databases (`ValidateDatabaseName`), with the length of a DNS label. */
 const DATABASE_NAME = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
-/** Teleport's rule for the keys of labels (`IsValidLabelKey`). */
-const LABEL_KEY = /^[a-z0-9A-Z/_:*.-]+$/;
+/** Names that tctl takes in `<kind>/<name>`, where a comma begins the next. */
+const OTHER_NAME = /^[A-Za-z0-9]([-_.A-Za-z0-9]{0,126}[A-Za-z0-9])?$/;
+
+const SPECS: Record<string, (setting: string, spec: Record<string, unknown>) => SettingProblem[]> = {
+  db: checkDatabaseSpec,
+  role: checkRoleSpec,
+  token: checkTokenSpec,
+};
 
 /** What is wrong with a document, as Pulumi's check failures. */
 export function checkDocument(document: TeleportDocument): pulumi.dynamic.CheckFailure[] {
-  const labels = (document.metadata?.labels ?? {}) as Record<string, unknown>;
-  const name: unknown = document.metadata?.name;
-  const where = `${document.kind}/${name}`;
-  const nameFits = name === UNKNOWN || (typeof name === "string" && DATABASE_NAME.test(name));
-  const badName = {
-    property: "document",
-    reason: `${where}: Teleport refuses this name; use at most 63 lower-case letters, digits and hyphens, beginning with a letter`,
-  };
-  const badLabels = Object.entries(labels)
-    .map(([key, value]) => [key, checkLabel(key, value)] as const)
-    .filter(([, reason]) => reason !== undefined)
-    .map(([key, reason]) => ({ property: "document", reason: `${where}: the label ${key} ${reason}` }));
-  return document.kind === "db" && !nameFits ? [badName, ...badLabels] : badLabels;
+  if ((document as unknown) === UNKNOWN) return [];
+  const where = reference(document);
+  const spec: unknown = document.spec;
+  const reasons = [
+    ...checkName(document).map((problem) => `${where}: ${problem}`),
+    ...checkLabels(`${where}: label`, document.metadata?.labels).map(describeProblem),
+    ...(isKnown(spec) ? (SPECS[document.kind]?.(`${where}: spec`, spec) ?? []) : []).map(describeProblem),
+  ];
+  return reasons.map((reason) => ({ property: "document", reason }));
 }
 
-function checkLabel(key: string, value: unknown): string | undefined {
-  if (value === UNKNOWN) return undefined;
-  if (!LABEL_KEY.test(key)) return "has a character that Teleport refuses; use letters, digits and / _ : * . -";
-  if (key === OWNER_LABEL || key.startsWith("teleport.dev/")) return "is reserved; choose another key";
-  return typeof value === "string" ? undefined : `has a value that is no text (${JSON.stringify(value)}); quote it`;
+function checkName({ kind, metadata }: TeleportDocument): string[] {
+  const name: unknown = metadata?.name;
+  const rule = kind === "db" ? DATABASE_NAME : OTHER_NAME;
+  if (name === UNKNOWN || (typeof name === "string" && rule.test(name))) return [];
+  return [
+    kind === "db"
+      ? "Teleport refuses this name; use at most 63 lower-case letters, digits and hyphens, beginning with a letter"
+      : "this name cannot be used; use letters, digits, hyphens, dots and underscores, beginning with a letter or digit",
+  ];
+}
+
+function checkDatabaseSpec(setting: string, spec: Record<string, unknown>): SettingProblem[] {
+  const { mode } = (spec.tls ?? {}) as { mode?: unknown };
+  return [
+    ...(mode === undefined || mode === "verify-full" || mode === "verify-ca"
+      ? []
+      : [
+          {
+            setting: `${setting}.tls.mode`,
+            value: mode,
+            problem: "does not verify the server",
+            fix: "Use verify-full or verify-ca, with caCert or trustSystemPool.",
+          },
+        ]),
+    ...checkDynamicLabels(`${setting}.dynamic_labels`, spec.dynamic_labels),
+  ];
+}
+
+/** A spec that is known as a whole. */
+function isKnown(spec: unknown): spec is Record<string, unknown> {
+  return spec !== null && typeof spec === "object" && !JSON.stringify(spec).includes(UNKNOWN);
 }

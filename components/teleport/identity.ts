@@ -3,19 +3,29 @@
  * at destroy as well, and never becomes an input or an output of a resource.
  *
  * Where it comes from, first match:
- *   TELEPORT_IDENTITY_FILE   path of an identity file (`tctl auth sign`, `tsh login --out`, tbot's identity output)
- *   TELEPORT_IDENTITY        the content of such a file, as CI systems hand secrets over
- *   neither                  the profile of `tsh login`, which tctl finds itself
- * For a named set of credentials, say `emea`: TELEPORT_EMEA_IDENTITY_FILE, TELEPORT_EMEA_IDENTITY.
+ *   TELEPORT_IDENTITY_FILE    path of an identity file (`tctl auth sign`, `tsh login --out`), or of a folder that tbot
+ *                             writes it to (its output of type identity)
+ *   TELEPORT_IDENTITY         the content of such a file, as CI systems hand secrets over
+ *   TELEPORT_IDENTITY_VAULT   `<path>[#<key>]` of Vault's key-value secrets engine, version 1 or 2, where the content
+ *                             lies; key: `identity`. Vault's address and credentials: see vault/client.ts, login.ts
+ *   none                      the profile of `tsh login`, which tctl finds itself
+ * For a named set of credentials, say `emea`: TELEPORT_EMEA_IDENTITY_FILE, TELEPORT_EMEA_IDENTITY,
+ * TELEPORT_EMEA_IDENTITY_VAULT.
  */
 import { X509Certificate } from "node:crypto";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { askedOnce } from "../http/asked-once";
+import { VaultError } from "../vault/errors";
+import { parseKeyValuePath, readKeyValue } from "../vault/key-value";
 import { TeleportError } from "./errors";
 
 const HOW_TO_RENEW =
   "Get a new one, e.g. with `tctl auth sign --user=<user> --out=<file> --ttl=8h`, `tsh login --out=<file>` or tbot";
+
+/** The file that tbot writes into the folder of an output of type identity, and the key where Vault is asked for none. */
+const IDENTITY = "identity";
 
 /** An identity that is ready to be used. */
 export interface Identity {
@@ -28,51 +38,91 @@ export interface Identity {
 }
 
 /** The environment variables that name a set of credentials; the unnamed set is the default. */
-export function identityVariables(credentials?: string): { file: string; content: string } {
+export function identityVariables(credentials?: string): { file: string; content: string; vault: string } {
   const infix = credentials ? `${credentials.toUpperCase().replace(/[^A-Z0-9]/g, "_")}_` : "";
-  return { file: `TELEPORT_${infix}IDENTITY_FILE`, content: `TELEPORT_${infix}IDENTITY` };
+  const content = `TELEPORT_${infix}IDENTITY`;
+  return { file: `${content}_FILE`, content, vault: `${content}_VAULT` };
 }
 
 /**
  * Finds the identity and checks that it can still be used.
  *
- * @throws TeleportError "identity" if the file cannot be read, is no identity, or has expired
+ * @param delays in milliseconds, before each repetition of a request that Vault did not answer
+ * @throws TeleportError "identity" if it cannot be read, is no identity, or has expired; "unavailable" if Vault is
  */
-export function resolveIdentity(
+export async function resolveIdentity(
   credentials?: string,
   environment: NodeJS.ProcessEnv = process.env,
   now: Date = new Date(),
-): Identity {
+  delays?: readonly number[],
+): Promise<Identity> {
   const variables = identityVariables(credentials);
-  const file = environment[variables.file];
-  if (file) {
-    return {
-      file,
-      cluster: checkIdentity(readIdentity(file, variables.file), `${variables.file}=${file}`, now),
-      release() {},
-    };
+  const named = environment[variables.file];
+  if (named) {
+    const { file, content } = readIdentity(named, variables.file);
+    return { file, cluster: checkIdentity(content, `${variables.file}=${file}`, now), release() {} };
   }
   const content = environment[variables.content];
   if (content) {
     const cluster = checkIdentity(content, variables.content, now);
     return { cluster, ...writeTemporarily(content) };
   }
+  const path = environment[variables.vault];
+  if (path) {
+    const source = `${variables.vault}=${path}`;
+    const kept = await readFromVault(path, source, environment, delays);
+    const cluster = checkIdentity(kept, source, now);
+    return { cluster, ...writeTemporarily(kept) };
+  }
   if (credentials) {
     throw new TeleportError(
       "identity",
-      `There is no Teleport identity for the credentials "${credentials}": neither ${variables.file} nor ${variables.content} is set. Set one of them.`,
+      `There is no Teleport identity for the credentials "${credentials}": none of ${variables.file}, ${variables.content} and ${variables.vault} is set. Set one of them.`,
     );
   }
   return { release() {} };
 }
 
-function readIdentity(file: string, variable: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
+/** Every resource of a run asks for the same, a login by AppRole and a read each time. */
+const once = askedOnce<string>();
+
+async function readFromVault(
+  path: string,
+  source: string,
+  environment: NodeJS.ProcessEnv,
+  delays?: readonly number[],
+): Promise<string> {
+  const place = parseKeyValuePath(path, IDENTITY);
+  if (!place) {
     throw new TeleportError(
       "identity",
-      `The Teleport identity file cannot be read: ${(error as Error).message}. Set ${variable} to an identity file. ${HOW_TO_RENEW}.`,
+      `${source} is no path of a secret in Vault. Write <mount>/<path>, or <mount>/<path>#<key>, e.g. secret/teleport/registrar#${IDENTITY}.`,
+    );
+  }
+  const { VAULT_ADDR, VAULT_NAMESPACE, VAULT_TOKEN, VAULT_ROLE_ID } = environment;
+  const question = JSON.stringify([VAULT_ADDR, VAULT_NAMESPACE, VAULT_TOKEN, VAULT_ROLE_ID, place]);
+  try {
+    return await once(question, () => readKeyValue(place, environment, delays));
+  } catch (error) {
+    if (!(error instanceof VaultError)) throw error;
+    const passes = error.failure === "unavailable" || error.failure === "sealed";
+    throw new TeleportError(
+      passes ? "unavailable" : "identity",
+      `The Teleport identity ${source} cannot be read: ${error.message}`,
+    );
+  }
+}
+
+function readIdentity(named: string, variable: string): { file: string; content: string } {
+  let file = named;
+  try {
+    if (statSync(named).isDirectory()) file = join(named, IDENTITY);
+    return { file, content: readFileSync(file, "utf8") };
+  } catch (error) {
+    const isFolder = file !== named;
+    throw new TeleportError(
+      "identity",
+      `The Teleport identity file cannot be read: ${(error as Error).message}. Set ${variable} to an identity file${isFolder ? ", or to the folder of a tbot output of type identity" : ""}. ${HOW_TO_RENEW}.`,
     );
   }
 }

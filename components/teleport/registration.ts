@@ -1,12 +1,14 @@
 /**
- * The life of what we register in Teleport: create, read, update, delete. Reads of Teleport go through
- * a cache that lags behind writes, so every write waits until reads agree with it; a delete that trusted
- * one read would leave a fresh registration behind for ever.
+ * The life of what we register in Teleport: create, read, update, delete. One implementation for every kind.
+ * Reads of Teleport go through a cache that lags behind writes, so every write waits until reads agree with it;
+ * a delete that trusted one read would leave a fresh registration behind for ever.
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { normalForm, Ownership, ownership, sameDocument, withOwner } from "./document";
+import { normalForm, Ownership, ownership, reference, sameDocument, UNKNOWN, withOwner } from "./document";
 import { TeleportError } from "./errors";
+import { find, refusal } from "./registration-owner";
+import { foreign, notKept, notYet, UnfinishedRegistration } from "./registration-errors";
 import { TeleportClient, TeleportConnection, TeleportDocument, withTeleport } from "./tctl";
 
 /** Inputs of a registration. */
@@ -35,9 +37,23 @@ export interface RegistrationTiming {
   goneFor: number;
   /** How long to let the cache catch up before a read decides whose a document is. */
   settle: number;
+  /** How long what is visible may differ from what was written, before it is taken for what Teleport made of it. */
+  differsFor: number;
 }
 
-const TIMING: RegistrationTiming = { poll: 300, visibleWithin: 60_000, goneFor: 3_000, settle: 1_500 };
+const TIMING: RegistrationTiming = {
+  poll: 300,
+  visibleWithin: 60_000,
+  goneFor: 3_000,
+  settle: 1_500,
+  differsFor: 10_000,
+};
+
+/**
+ * Kinds that `tctl create` creates atomically. Of a role it asks the cache first, and a token it overwrites without
+ * asking (`createToken` of tool/tctl calls UpsertToken, 13 to 18): of these, we look first.
+ */
+const CREATED_ATOMICALLY = ["db"];
 
 export interface RegistrationDiff {
   changes: boolean;
@@ -47,13 +63,44 @@ export interface RegistrationDiff {
 /** The operations over a way of reaching Teleport. */
 export function registrations(reach: typeof withTeleport = withTeleport, timing: RegistrationTiming = TIMING) {
   return {
-    /** @throws TeleportError "foreign" if something of that name exists and is not ours */
+    /**
+     * What a create would say of a name that is taken; undefined if it is free, ours, to be adopted, or not known yet.
+     *
+     * @throws TeleportError if Teleport cannot be asked; it is asked once
+     */
+    collision: async (inputs: RegistrationInputs): Promise<string | undefined> => {
+      const { proxy, credentials, document } = inputs;
+      const unknown = [proxy, credentials, document, document.metadata?.name].includes(UNKNOWN);
+      if (inputs.adopt || unknown) return undefined;
+      return reach(
+        inputs,
+        async (teleport) => {
+          const first = await refusal(teleport, inputs);
+          if (!first) return undefined;
+          await sleep(timing.settle); // what was removed a moment ago may still be in the cache
+          return (await refusal(teleport, inputs))?.message;
+        },
+        [],
+      );
+    },
+
+    /**
+     * @throws TeleportError "foreign" if something of that name exists and is not ours
+     * @throws UnfinishedRegistration if it was written but is not seen: it has to be remembered
+     */
     create: (inputs: RegistrationInputs): Promise<RegistrationState> =>
       reach(inputs, async (teleport) => {
-        const ours = { owner: inputs.owner, registration: randomUUID().slice(0, 8) };
-        await put(teleport, inputs, ours);
-        await untilVisible(teleport, inputs, ours);
-        return { ...inputs, registration: ours.registration };
+        const state = { ...inputs, registration: randomUUID().slice(0, 8) };
+        const isNew = await put(teleport, inputs, state);
+        try {
+          await untilWritten(teleport, inputs, state);
+        } catch (error) {
+          if (!(error instanceof TeleportError) || error.failure === "foreign") throw error;
+          if (!isNew || error.failure !== "failed") throw new UnfinishedRegistration(error, state);
+          await removeOurs(teleport, state); // less than what was asked for may be less safe
+          throw error;
+        }
+        return state;
       }),
 
     /** What Teleport holds; undefined if it is gone, or somebody else's by now. */
@@ -62,7 +109,7 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
         const found = await find(teleport, state.document);
         const whose = found && ownership(found);
         if (!found || whose?.owner !== state.owner) return undefined;
-        return { ...state, registration: whose.registration, document: normalForm(found) };
+        return { ...state, registration: whose.registration, document: normalForm(found, state.document) };
       }),
 
     diff(state: RegistrationState, inputs: RegistrationInputs): RegistrationDiff {
@@ -74,7 +121,7 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
         replaces.length > 0 ||
         state.owner !== inputs.owner ||
         state.credentials !== inputs.credentials ||
-        !sameDocument(state.document, inputs.document);
+        JSON.stringify(normalForm(state.document)) !== JSON.stringify(normalForm(inputs.document));
       return { changes, replaces };
     },
 
@@ -83,112 +130,83 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
       reach(inputs, async (teleport) => {
         const ours = { owner: inputs.owner, registration: state.registration };
         await put(teleport, inputs, ours, state.owner);
-        await untilVisible(teleport, inputs, ours);
+        await untilWritten(teleport, inputs, ours);
         return { ...inputs, registration: state.registration };
       }),
 
     /** Removes what we registered, and makes sure of it. Leaves alone what is not ours. */
-    remove: (state: RegistrationState): Promise<void> =>
-      reach(state, async (teleport) => {
-        const deadline = Date.now() + timing.visibleWithin;
-        let goneSince: number | undefined;
-        for (;;) {
-          const found = await find(teleport, state.document);
-          const now = Date.now();
-          if (found && isRegistration(found, state)) {
-            if (now > deadline) throw notYet(state.document, "is still there", timing);
-            goneSince = undefined;
-            await teleport.remove(reference(state.document));
-          } else {
-            goneSince ??= now;
-            if (now - goneSince >= timing.goneFor) return;
-          }
-          await sleep(timing.poll);
-        }
-      }),
+    remove: (state: RegistrationState): Promise<void> => reach(state, (teleport) => removeOurs(teleport, state)),
   };
 
-  /** Creates or, if it is ours (or may be adopted), overwrites. */
+  /** Creates or, if it is ours (or may be adopted), overwrites. True if there was nothing of that name. */
   async function put(
     teleport: TeleportClient,
     inputs: RegistrationInputs,
     ours: Ownership,
     formerOwner?: string,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const wanted = withOwner(inputs.document, ours);
-    try {
-      return await teleport.create(wanted);
-    } catch (error) {
-      if (!(error instanceof TeleportError) || error.failure !== "already-exists") throw error;
-    }
+    const isAtomic = CREATED_ATOMICALLY.includes(wanted.kind);
+    if (isAtomic && (await created(teleport, wanted))) return true;
     // A create that was cut off, or repeated after its reply was lost, finds its own document here. A read that lags
-    // could show it as ours although somebody else has just taken its place.
+    // could show it as ours although somebody else has just taken its place, or as there although it is gone.
     await sleep(timing.settle);
-    const found = await untilFound(teleport, inputs.document);
-    const owner = ownership(found)?.owner;
-    const isOurs = owner !== undefined && (owner === inputs.owner || owner === formerOwner);
-    if (!isOurs && !inputs.adopt) throw foreign(inputs, owner);
+    if (!isAtomic && !(await find(teleport, wanted)) && (await created(teleport, wanted))) return true;
+    const refused = await refusal(teleport, inputs, { exists: timing, formerOwner });
+    if (refused && !inputs.adopt) throw refused;
     await teleport.overwrite(wanted);
+    return false;
   }
 
-  async function untilFound(teleport: TeleportClient, document: TeleportDocument): Promise<TeleportDocument> {
-    return until(document, "exists but cannot be read", async () => find(teleport, document));
+  /** False if there is one of that name. */
+  async function created(teleport: TeleportClient, wanted: TeleportDocument): Promise<boolean> {
+    try {
+      await teleport.create(wanted);
+      return true;
+    } catch (error) {
+      if (error instanceof TeleportError && error.failure === "already-exists") return false;
+      throw error;
+    }
   }
 
-  async function untilVisible(
-    teleport: TeleportClient,
-    { document }: RegistrationInputs,
-    ours: Ownership,
-  ): Promise<void> {
-    await until(document, "is not visible as it was written", async () => {
+  /** Waits until Teleport shows what was written. */
+  async function untilWritten(teleport: TeleportClient, inputs: RegistrationInputs, ours: Ownership): Promise<void> {
+    const { document } = inputs;
+    const written = Date.now();
+    for (;;) {
       const found = await find(teleport, document);
       const whose = found && ownership(found);
-      const written = whose?.owner === ours.owner && whose.registration === ours.registration;
-      return found && written && sameDocument(found, document) ? found : undefined;
-    });
+      const isOurs = whose?.owner === ours.owner && whose.registration === ours.registration;
+      if (found && isOurs && sameDocument(found, document)) return;
+      const waited = Date.now() - written;
+      if (found && waited > timing.differsFor)
+        throw isOurs ? notKept(inputs, found) : foreign(inputs, { owner: whose?.owner });
+      if (waited > timing.visibleWithin)
+        throw notYet(document, "is not visible as it was written", timing.visibleWithin);
+      await sleep(timing.poll);
+    }
   }
 
-  async function until<Found>(
-    document: TeleportDocument,
-    problem: string,
-    look: () => Promise<Found | undefined>,
-  ): Promise<Found> {
+  async function removeOurs(teleport: TeleportClient, state: RegistrationState): Promise<void> {
     const deadline = Date.now() + timing.visibleWithin;
+    let goneSince: number | undefined;
     for (;;) {
-      const found = await look();
-      if (found !== undefined) return found;
-      if (Date.now() > deadline) throw notYet(document, problem, timing);
+      const found = await find(teleport, state.document);
+      const now = Date.now();
+      if (found && isRegistration(found, state)) {
+        if (now > deadline) throw notYet(state.document, "is still there", timing.visibleWithin);
+        goneSince = undefined;
+        await teleport.remove(reference(state.document));
+      } else {
+        goneSince ??= now;
+        if (now - goneSince >= timing.goneFor) return;
+      }
       await sleep(timing.poll);
     }
   }
 }
 
-/** `db/orders`: how tctl names a resource. */
-function reference(document: TeleportDocument): string {
-  return `${document.kind}/${document.metadata.name}`;
-}
-
-async function find(teleport: TeleportClient, document: TeleportDocument): Promise<TeleportDocument | undefined> {
-  return (await teleport.get(reference(document))).find((found) => found.metadata.name === document.metadata.name);
-}
-
 function isRegistration(found: TeleportDocument, state: RegistrationState): boolean {
   const whose = ownership(found);
   return whose?.owner === state.owner && whose.registration === state.registration;
-}
-
-function foreign({ document, proxy }: RegistrationInputs, owner: string | undefined): TeleportError {
-  const whose = owner === undefined ? "was not registered by this project" : `belongs to ${owner}`;
-  return new TeleportError(
-    "foreign",
-    `${reference(document)} exists in Teleport at ${proxy} and ${whose}; it was left as it is. ` +
-      `Choose another name (teleport.name), or set teleport.adopt: true to take it over.`,
-  );
-}
-
-function notYet(document: TeleportDocument, problem: string, timing: RegistrationTiming): TeleportError {
-  return new TeleportError(
-    "unavailable",
-    `${reference(document)} ${problem} after ${timing.visibleWithin / 1000} s. Run the command again.`,
-  );
 }

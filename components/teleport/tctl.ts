@@ -4,7 +4,7 @@
  * standard input, the identity as the path of a file.
  */
 import { spawn } from "node:child_process";
-import { setTimeout as sleep } from "node:timers/promises";
+import { retried } from "../retry";
 import { TeleportError, TeleportFailure } from "./errors";
 import { Identity, resolveIdentity } from "./identity";
 
@@ -32,7 +32,7 @@ export interface TeleportClient {
   readonly cluster?: string;
   /** All resources that a reference such as `db/orders` or `cert_authorities` names; none if it does not exist. */
   get(reference: string): Promise<TeleportDocument[]>;
-  /** Creates; fails with "already-exists" if there is one of that name. */
+  /** Creates; fails with "already-exists" if there is one of that name. A token is overwritten: look first. */
   create(document: TeleportDocument): Promise<void>;
   /** Creates or overwrites. Only for what is known to be ours. */
   overwrite(document: TeleportDocument): Promise<void>;
@@ -40,26 +40,31 @@ export interface TeleportClient {
   remove(reference: string): Promise<void>;
 }
 
-/** Limits of one call and of its retries. */
+/** Limit of one call. */
 const CALL_LIMIT_MS = 30_000;
-const RETRY_DELAYS_MS = [500, 1_000, 2_000, 4_000, 8_000];
 
-/** Runs `use` with a client, and removes what the client wrote when it ends. */
+/**
+ * Runs `use` with a client, and removes what the client wrote when it ends.
+ *
+ * @param delays in milliseconds, before each repetition of a call that Teleport did not answer; none for one attempt
+ */
 export async function withTeleport<Result>(
   connection: TeleportConnection,
   use: (client: TeleportClient) => Promise<Result>,
+  delays?: readonly number[],
 ): Promise<Result> {
-  const identity = resolveIdentity(connection.credentials);
+  const identity = await resolveIdentity(connection.credentials);
   try {
-    return await use(tctlClient(connection, identity));
+    return await use(tctlClient(connection, identity, delays));
   } finally {
     identity.release();
   }
 }
 
-function tctlClient(connection: TeleportConnection, identity: Identity): TeleportClient {
+function tctlClient(connection: TeleportConnection, identity: Identity, delays: readonly number[]): TeleportClient {
   const where = [`--auth-server=${connection.proxy}`, ...(identity.file ? [`--identity=${identity.file}`] : [])];
-  const call = (args: string[], input = "") => retried(() => runTctl([...args, ...where], input, connection));
+  const call = (args: string[], input = "") =>
+    retried(() => runTctl([...args, ...where], input, connection), isPassing, delays);
   return {
     cluster: identity.cluster,
     async get(reference) {
@@ -87,17 +92,9 @@ function tctlClient(connection: TeleportConnection, identity: Identity): Telepor
   };
 }
 
-/** Repeats a call that failed because Teleport did not answer, a bounded number of times. */
-export async function retried<Result>(call: () => Promise<Result>, delays = RETRY_DELAYS_MS): Promise<Result> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await call();
-    } catch (error) {
-      const delay = delays[attempt];
-      if (!(error instanceof TeleportError) || error.failure !== "unavailable" || delay === undefined) throw error;
-      await sleep(delay * (0.75 + Math.random() / 2));
-    }
-  }
+/** Whether the same call may succeed in a moment. */
+function isPassing(error: unknown): boolean {
+  return error instanceof TeleportError && error.failure === "unavailable";
 }
 
 function runTctl(args: string[], input: string, connection: TeleportConnection): Promise<string> {
@@ -156,7 +153,8 @@ export function classify(told: string): TeleportFailure {
 function describe(failure: TeleportFailure, command: string, told: string, { proxy }: TeleportConnection): string {
   const next: Partial<Record<TeleportFailure, string>> = {
     "access-denied":
-      'Give the identity\'s user the role that this project ships (registrarRole; README, "Teleport role")',
+      "Give the identity's user the role that this project ships (registrarRole, or accessRegistrarRole for roles and " +
+      'tokens; README, "Teleport role")',
     identity: `Check that the identity is of the cluster at ${proxy} and not revoked, that its CA is trusted here (SSL_CERT_FILE), or get a new one`,
     unavailable: `Check that Teleport answers at ${proxy}, then run the command again: nothing was forgotten`,
   };

@@ -1,5 +1,7 @@
 import { strict as assert } from "node:assert";
-import { selectDatabaseClientCa } from "../../../components/teleport/cert-authorities";
+import { rotationWarning, selectDatabaseClientCa } from "../../../components/teleport/cert-authorities";
+import { certAuthorityMethods } from "../../../components/teleport/cert-authority-operations";
+import { TeleportError, TeleportFailure } from "../../../components/teleport/errors";
 import { TeleportDocument } from "../../../components/teleport/tctl";
 
 const keys = (...pems: string[]) => ({ tls: pems.map((pem) => ({ cert: Buffer.from(pem).toString("base64") })) });
@@ -56,5 +58,71 @@ describe("a Teleport cluster's database client CA", () => {
       () => selectDatabaseClientCa([authority("host")], "lab"),
       /no database CA of the cluster lab.*cert_authority/,
     );
+  });
+});
+
+describe("the warning of a rotation", () => {
+  it("says which phase and what to do", () => {
+    assert.match(rotationWarning("lab", "init"), /cluster lab .*phase init\. Both CAs are trusted once this run/);
+    assert.match(
+      rotationWarning("lab", "update_clients"),
+      /with the new CA now.*`pulumi up` again after the last phase/,
+    );
+    assert.match(rotationWarning("lab", "something_new"), /phase something_new\. Both CAs/);
+  });
+});
+
+describe("a Teleport cluster's CA in the state", () => {
+  const known = { proxy: "teleport.example.com:443", cluster: "lab", certificates: ["old"], rotationPhase: "init" };
+  const { proxy } = known;
+  const reading = (answer: { certificates: string[] } | TeleportFailure) =>
+    certAuthorityMethods(async () => {
+      if (typeof answer === "string") throw new TeleportError(answer, answer);
+      return { cluster: "lab", ...answer };
+    });
+
+  it("is read by check, with the connection as given", async () => {
+    const { check } = reading({ certificates: ["new"] });
+    for (const asked of [
+      { proxy },
+      { proxy, credentials: "emea" },
+      { proxy, source: "proxy", caFile: "ca.pem" } as const,
+    ]) {
+      const former = { ...asked, cluster: "x", certificates: ["x"], rotationPhase: "x" };
+      assert.deepEqual((await check(known, former)).inputs, { ...asked, cluster: "lab", certificates: ["new"] });
+    }
+  });
+
+  it("is the one known before while Teleport has no answer", async () => {
+    assert.deepEqual((await reading("unavailable").check(known, { proxy })).inputs, known);
+    const { rotationPhase: _, ...atRest } = known;
+    assert.deepEqual((await reading("unavailable").check(atRest, { proxy })).inputs, atRest);
+  });
+
+  it("is not the one of another proxy, and not one that Teleport refuses to show", async () => {
+    const check = (failure: TeleportFailure, olds: object, at = proxy) =>
+      reading(failure).check(olds as typeof known, { proxy: at });
+    await assert.rejects(check("unavailable", {}), TeleportError);
+    await assert.rejects(check("unavailable", known, "other.example.com:443"), TeleportError);
+    await assert.rejects(check("access-denied", known), TeleportError);
+    await assert.rejects(check("failed", known), TeleportError);
+  });
+
+  it("changes with its certificates, its phase, and where it is read", async () => {
+    const { diff } = reading({ certificates: [] });
+    const changes = async (news: object) => (await diff("lab", known, { ...known, ...news })).changes;
+    assert.equal(await changes({}), false);
+    for (const news of [
+      { certificates: ["old", "new"] },
+      { rotationPhase: undefined },
+      { source: "proxy" },
+      { caFile: "x" },
+    ])
+      assert.equal(await changes(news), true);
+  });
+
+  it("is read anew by refresh, and forgets a rotation that is over", async () => {
+    const { read } = reading({ certificates: ["new"] });
+    assert.deepEqual((await read("lab", known)).props, { proxy, cluster: "lab", certificates: ["new"] });
   });
 });

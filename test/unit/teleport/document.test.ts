@@ -1,7 +1,6 @@
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
-import { checkDocument } from "../../../components/teleport/document-check";
-import { normalForm, OWNER_LABEL, ownership, sameDocument, withOwner } from "../../../components/teleport/document";
+import { differences, normalForm, ownership, sameDocument, withOwner } from "../../../components/teleport/document";
 import { TeleportDocument } from "../../../components/teleport/tctl";
 import { withServerFields } from "./fake-teleport";
 
@@ -45,22 +44,110 @@ describe("ownership", () => {
   it("is unknown without the label", () => assert.equal(ownership(ours), undefined));
 });
 
-describe("check of a document", () => {
-  const withLabels = (labels: Record<string, unknown>) =>
-    checkDocument({ ...ours, metadata: { name: "orders", labels: labels as Record<string, string> } });
+/** What was written, and what Teleport 13.3.8 printed of it, where the two differ (seen on the real one). */
+const PRINTED: Record<string, { written: TeleportDocument; spec: Record<string, unknown> }> = {
+  "a database with every field that it keeps": {
+    written: {
+      ...ours,
+      spec: {
+        protocol: "postgres",
+        uri: "orders:5432",
+        dynamic_labels: {
+          load: { command: ["cat", "/proc/loadavg"], period: "1m" },
+          "example.com/date": { command: ["date"], period: "90s" },
+        },
+        tls: { mode: "verify-ca", ca_cert: "", server_name: "sn" },
+        admin_user: { name: "teleport_admin" },
+      },
+    },
+    spec: {
+      protocol: "postgres",
+      uri: "orders:5432",
+      dynamic_labels: {
+        load: { period: "1m0s", command: ["cat", "/proc/loadavg"], result: "" },
+        "example.com/date": { period: "1m30s", command: ["date"], result: "" },
+      },
+      tls: { mode: 1, server_name: "sn" },
+      admin_user: { name: "teleport_admin" },
+      mysql: {},
+      mongo_atlas: {},
+      gcp: {},
+    },
+  },
+  "a role": {
+    written: {
+      ...ours,
+      kind: "role",
+      version: "v6",
+      spec: {
+        options: { max_session_ttl: "8h", create_db_user: false, record_session: { default: "strict" } },
+        allow: { db_labels: { provisioned_by: ["cloudnative-pg"], env: "prod" }, db_users: ["reader"] },
+      },
+    },
+    spec: {
+      options: {
+        forward_agent: false,
+        max_session_ttl: "8h0m0s",
+        port_forwarding: true,
+        cert_format: "standard",
+        enhanced_recording: ["command", "network"],
+        record_session: { desktop: true, default: "strict" },
+        idp: { saml: { enabled: true } },
+        create_db_user: false,
+      },
+      allow: { db_labels: { env: "prod", provisioned_by: "cloudnative-pg" }, db_users: ["reader"] },
+      deny: {},
+    },
+  },
+};
 
-  it("passes a good one", () => assert.deepEqual(checkDocument(ours), []));
-  it("refuses labels that Teleport refuses", () => assert.match(withLabels({ "a b": "c" })[0]!.reason, /label a b/));
-  it("refuses labels that are reserved", () => {
-    assert.equal(withLabels({ [OWNER_LABEL]: "me", "teleport.dev/origin": "x" }).length, 2);
+describe("normal form of what Teleport prints", () => {
+  for (const [what, { written, spec }] of Object.entries(PRINTED)) {
+    const found = { ...written, metadata: { ...written.metadata, id: 1795256552713517018 }, spec };
+    it(`is that of what was written: ${what}`, () => {
+      assert.ok(sameDocument(found, written));
+      assert.deepEqual(differences(found, written), []);
+    });
+    it(`and stays so through the refreshes that follow: ${what}`, () => {
+      const refreshed = normalForm(found, written);
+      assert.deepEqual(normalForm(found, refreshed), refreshed);
+      assert.deepEqual(refreshed, normalForm(written));
+    });
+  }
+
+  const { written, spec } = PRINTED["a role"]!;
+  const byHand = (part: Record<string, unknown>) => normalForm({ ...written, spec: { ...spec, ...part } }, written);
+  it("sees what a hand added to what a role allows", () => {
+    const allow = { ...(spec.allow as object), logins: ["root"] };
+    assert.notDeepEqual(byHand({ allow }), normalForm(written));
   });
-  it("refuses values that are no text", () => assert.match(withLabels({ port: 5432 })[0]!.reason, /quote it/));
-  it("refuses names that Teleport refuses", () => {
-    const named = (name: string) => checkDocument({ ...ours, metadata: { name } });
-    for (const name of ["", "-a", "a-", "Ä", "a.b", "a".repeat(64)]) assert.equal(named(name).length, 1, name);
+  it("sees what a hand denied", () =>
+    assert.notDeepEqual(byHand({ deny: { db_users: ["reader"] } }), normalForm(written)));
+  it("sees an option that was written as off and that a hand switched on, also after a refresh", () => {
+    const options = { ...(spec.options as object), create_db_user: true };
+    const refreshed = byHand({ options });
+    assert.notDeepEqual(refreshed, normalForm(written));
+    assert.deepEqual(normalForm({ ...written, spec: { ...spec, options } }, refreshed), refreshed);
   });
-  it("passes what is not known yet in a preview", () => {
-    const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
-    assert.deepEqual(checkDocument({ ...ours, metadata: { name: unknown, labels: { namespace: unknown } } }), []);
+  it("is blind to options that nobody wrote, of which each version adds more", () => {
+    assert.deepEqual(byHand({ options: { ...(spec.options as object), new_in_19: true } }), normalForm(written));
+  });
+  it("takes an option that is left out for off", () => {
+    const { create_db_user: _off, ...options } = spec.options as Record<string, unknown>;
+    assert.deepEqual(byHand({ options }), normalForm(written));
+  });
+  it("sees an end that a hand set", () => {
+    const expiring = { ...written, spec, metadata: { ...written.metadata, expires: "2030-01-01T00:00:00Z" } };
+    assert.ok(!sameDocument(expiring, written));
+  });
+});
+
+describe("differences of documents", () => {
+  it("are named by their path, with both values", () => {
+    const written = { ...ours, spec: { ...ours.spec, tls: { mode: "verify-ca", trust_system_cert_pool: true } } };
+    const found = { ...ours, spec: { ...ours.spec, tls: { mode: 1 } } };
+    assert.deepEqual(differences(found, written), [
+      { path: "spec.tls.trust_system_cert_pool", found: undefined, written: true },
+    ]);
   });
 });

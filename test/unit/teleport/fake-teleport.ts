@@ -11,11 +11,15 @@ export class FakeTeleport {
   /** Every write of each reference, oldest first. */
   private readonly writes = new Map<string, Write[]>();
 
-  constructor(private readonly lag: number) {}
+  /** @param keeps what the server makes of a document that it is given; a version that lacks a field drops it */
+  constructor(
+    private readonly lag: number,
+    private readonly keeps: (document: TeleportDocument) => TeleportDocument = (document) => document,
+  ) {}
 
   /** What is really there. */
-  get(name: string): TeleportDocument | undefined {
-    return this.writes.get(`db/${name}`)?.at(-1)?.document;
+  get(name: string, kind = "db"): TeleportDocument | undefined {
+    return this.writes.get(`${kind}/${name}`)?.at(-1)?.document;
   }
 
   /** As somebody else would, past all checks. */
@@ -23,8 +27,8 @@ export class FakeTeleport {
     this.write(`${document.kind}/${document.metadata.name}`, document);
   }
 
-  drop(name: string): void {
-    this.write(`db/${name}`, undefined);
+  drop(name: string, kind = "db"): void {
+    this.write(`${kind}/${name}`, undefined);
   }
 
   /** In place of `withTeleport`. */
@@ -37,13 +41,17 @@ export class FakeTeleport {
         .get(reference)
         ?.filter(({ at }) => at + this.lag <= Date.now())
         .at(-1);
-      return known?.document ? [withServerFields(known.document)] : [];
+      const found = known?.document;
+      if (!found) return [];
+      return [found.kind === "db" ? withServerFields(found) : found];
     },
     create: async (document) => {
-      if (this.get(document.metadata.name)) throw new TeleportError("already-exists", "already exists");
-      this.put(document);
+      // As tctl does: a token is overwritten without a question.
+      const exists = document.kind !== "token" && this.get(document.metadata.name, document.kind);
+      if (exists) throw new TeleportError("already-exists", "already exists");
+      this.put(this.keeps(document));
     },
-    overwrite: async (document) => this.put(document),
+    overwrite: async (document) => this.put(this.keeps(document)),
     remove: async (reference) => {
       if (this.writes.get(reference)?.at(-1)?.document) this.write(reference, undefined);
     },

@@ -1,11 +1,15 @@
 import { strict as assert } from "node:assert";
-import { ownership, withOwner } from "../../../components/teleport/document";
-import { registrations, RegistrationInputs } from "../../../components/teleport/registration";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ownership, UNKNOWN, withOwner } from "../../../components/teleport/document";
+import { TeleportError } from "../../../components/teleport/errors";
+import { registrations, RegistrationInputs, RegistrationState } from "../../../components/teleport/registration";
+import { UnfinishedRegistration } from "../../../components/teleport/registration-errors";
+import { registrationMethods } from "../../../components/teleport/registration-operations";
 import { TeleportDocument } from "../../../components/teleport/tctl";
 import { FakeTeleport } from "./fake-teleport";
 
 const LAG = 60;
-const TIMING = { poll: 5, visibleWithin: 1_000, goneFor: 3 * LAG, settle: 2 * LAG };
+const TIMING = { poll: 5, visibleWithin: 1_000, goneFor: 3 * LAG, settle: 2 * LAG, differsFor: 3 * LAG };
 
 function database(name: string, uri = "orders-rw.db.svc:5432"): TeleportDocument {
   return {
@@ -136,12 +140,150 @@ describe("registration", () => {
     assert.equal(teleport.get("orders"), undefined);
   });
 
-  it("fails, and says so, when a write never becomes visible", async () => {
+  it("fails, and says so, when a write never becomes visible; what was written is remembered", async () => {
     const teleport = new FakeTeleport(10_000);
     const { create } = registrations(teleport.reach, { ...TIMING, visibleWithin: 50 });
-    await assert.rejects(create(inputs()), /db\/orders is not visible as it was written after 0\.05 s/);
+    await assert.rejects(create(inputs()), (error) => {
+      assert.ok(error instanceof UnfinishedRegistration);
+      assert.match(error.message, /db\/orders is not visible as it was written after 0\.05 s/);
+      assert.equal(error.id, "orders");
+      assert.equal(error.properties.registration, ownership(teleport.get("orders")!)?.registration);
+      return true;
+    });
+  });
+
+  it("takes back a create of which Teleport does not keep all, and names what it dropped", async () => {
+    const teleport = new FakeTeleport(LAG, (document) => ({ ...document, spec: { ...document.spec, admin_user: {} } }));
+    const { create } = registrations(teleport.reach, TIMING);
+    const document = { ...database("orders"), spec: { ...database("orders").spec, admin_user: { name: "admin" } } };
+    await assert.rejects(
+      create(inputs(document)),
+      /does not keep spec\.admin_user \(written: .*admin.*, kept: nothing\)/,
+    );
+    assert.equal(teleport.get("orders"), undefined);
+  });
+
+  it("leaves what was there before an update of which Teleport does not keep all registered", async () => {
+    const teleport = new FakeTeleport(0, (document) => ({ ...document, spec: { ...document.spec, admin_user: {} } }));
+    const { create, update } = registrations(teleport.reach, TIMING);
+    const state = await create(inputs());
+    const document = { ...database("orders"), spec: { ...database("orders").spec, admin_user: { name: "admin" } } };
+    await assert.rejects(update(state, inputs(document)), /does not keep spec\.admin_user/);
+    assert.equal(ownership(teleport.get("orders")!)?.registration, state.registration);
+  });
+
+  it("takes one that exists and may not be seen for somebody else's", async () => {
+    const teleport = new FakeTeleport(0);
+    teleport.put(database("orders", "theirs:5432"));
+    const blind = { ...teleport.client, get: async () => denied("access to db denied") };
+    const { create, collision } = registrations((_connection, use) => use(blind), TIMING);
+    await assert.rejects(create(inputs()), /db\/orders exists .* may not see it.*teleport\.adopt/s);
+    assert.match((await collision(inputs())) ?? "", /db\/orders exists .* may not see it/);
   });
 });
+
+const token: TeleportDocument = {
+  kind: "token",
+  version: "v2",
+  metadata: { name: "agents" },
+  spec: { roles: ["Db"], join_method: "kubernetes", kubernetes: { allow: [{ service_account: "teleport:agent" }] } },
+};
+
+describe("registration of a token, which tctl overwrites without a question", () => {
+  it("refuses a name that somebody else took, even if reads do not show it yet", async () => {
+    const { teleport, create } = setUp();
+    teleport.put({ ...token, metadata: { name: "agents", description: "theirs" } });
+    assert.deepEqual(await teleport.client.get("token/agents"), []);
+    await assert.rejects(
+      create(inputs(token)),
+      /token\/agents exists .*Choose another name \(name\), or set adopt: true/,
+    );
+    assert.equal(teleport.get("agents", "token")?.metadata.description, "theirs");
+  });
+
+  it("lives as a database does", async () => {
+    const { teleport, create, read, diff, update, remove } = setUp();
+    const state = await create(inputs(token));
+    assert.deepEqual(diff((await read(state))!, inputs(token)), { changes: false, replaces: [] });
+    teleport.drop("agents", "token");
+    await update(state, inputs(token));
+    assert.ok(teleport.get("agents", "token"));
+    await remove(state);
+    assert.equal(teleport.get("agents", "token"), undefined);
+  });
+
+  it("tells who won, where two created it at the same time", async () => {
+    const { teleport, create } = setUp();
+    const [first, second] = await Promise.allSettled([
+      create(inputs(token)),
+      create(inputs(token, { owner: "acme/shop/prod/orders" })),
+    ]);
+    const winner = ownership(teleport.get("agents", "token")!)?.owner;
+    const loser = winner === "acme/shop/prod/orders" ? first : second;
+    assert.equal(loser.status, "rejected");
+    assert.match(String(loser.reason), new RegExp(`belongs to ${winner}`));
+  });
+});
+
+describe("whether a name is taken", () => {
+  it("is told in the words of a create", async () => {
+    const { teleport, collision, create } = setUp(0);
+    teleport.put(database("orders", "theirs:5432"));
+    const told = await collision(inputs());
+    await assert.rejects(create(inputs()), (error: Error) => error.message === told);
+  });
+
+  it("is no matter where it is free, ours, or to be adopted", async () => {
+    const { teleport, collision, create } = setUp(0);
+    assert.equal(await collision(inputs()), undefined);
+    await create(inputs());
+    assert.equal(await collision(inputs()), undefined);
+    teleport.put(database("orders", "theirs:5432"));
+    assert.equal(await collision(inputs(undefined, { adopt: true })), undefined);
+  });
+
+  it("is decided when the cache has caught up with what was removed a moment ago", async () => {
+    const { teleport, collision } = setUp();
+    teleport.put(database("orders", "theirs:5432"));
+    await sleep(2 * LAG);
+    teleport.drop("orders");
+    assert.equal((await teleport.client.get("db/orders")).length, 1);
+    assert.equal(await collision(inputs()), undefined);
+  });
+
+  for (const [what, unknown] of Object.entries<Partial<RegistrationInputs>>({
+    name: { document: { ...database("orders"), metadata: { name: UNKNOWN } } },
+    document: { document: UNKNOWN as unknown as TeleportDocument },
+    proxy: { proxy: UNKNOWN },
+  })) {
+    it(`is not asked while it is not known: ${what}`, async () => {
+      const { collision } = registrations(() => assert.fail("asked"), TIMING);
+      assert.equal(await collision(inputs(undefined, unknown)), undefined);
+    });
+  }
+});
+
+describe("check of a registration", () => {
+  const check = (teleport: FakeTeleport, olds: object) =>
+    registrationMethods(registrations(teleport.reach, TIMING)).check(olds as RegistrationState, inputs());
+
+  it("fails for a new one whose name is taken, and not for one that is there", async () => {
+    const teleport = new FakeTeleport(0);
+    teleport.put(database("orders", "theirs:5432"));
+    assert.match((await check(teleport, {})).failures?.[0]?.reason ?? "", /db\/orders exists/);
+    assert.deepEqual((await check(teleport, { ...inputs(), registration: "r1" })).failures, []);
+  });
+
+  it("passes where Teleport cannot be asked", async () => {
+    const methods = registrationMethods(registrations(async () => denied("no such file"), TIMING));
+    const { inputs: passed, failures } = await methods.check({} as RegistrationState, inputs());
+    assert.deepEqual([passed, failures], [inputs(), []]);
+  });
+});
+
+function denied(told: string): never {
+  throw new TeleportError("access-denied", `tctl get failed: ${told}`);
+}
 
 describe("diff of a registration", () => {
   const { diff } = setUp();
@@ -160,6 +302,10 @@ describe("diff of a registration", () => {
     const changed = database("orders");
     changed.metadata.labels = { ...changed.metadata.labels, team: "shop" };
     assert.deepEqual(diff(state, inputs(changed)), { changes: true, replaces: [] });
+  });
+  it("updates, and replaces nothing, while the spec is not known yet", () => {
+    const unknown = { ...database("orders"), spec: UNKNOWN as unknown as Record<string, unknown> };
+    assert.deepEqual(diff(state, inputs(unknown)), { changes: true, replaces: [] });
   });
   it("does not look at adopt, which matters to a create only", () => {
     assert.equal(diff(state, inputs(undefined, { adopt: true })).changes, false);

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TeleportError } from "../../../components/teleport/errors";
-import { classify, parseDocuments, retried, tctlMessage, withTeleport } from "../../../components/teleport/tctl";
+import { classify, parseDocuments, tctlMessage, withTeleport } from "../../../components/teleport/tctl";
 
 describe("what tctl says", () => {
   it("loses its colours and prefixes", () => {
@@ -35,30 +35,6 @@ describe("what tctl says", () => {
   });
   it("is refused where it holds no JSON", () => assert.throws(() => parseDocuments("Hello"), TeleportError));
   it("may be an empty list", () => assert.deepEqual(parseDocuments("[]"), []));
-});
-
-describe("retries", () => {
-  const failing = (failure: "unavailable" | "access-denied", times: number) => {
-    let calls = 0;
-    const call = async () => {
-      if (++calls <= times) throw new TeleportError(failure, failure);
-      return calls;
-    };
-    return { call, calls: () => calls };
-  };
-  it("go on while Teleport is unavailable", async () => {
-    assert.equal(await retried(failing("unavailable", 2).call, [1, 1, 1]), 3);
-  });
-  it("are bounded", async () => {
-    const { call, calls } = failing("unavailable", 99);
-    await assert.rejects(retried(call, [1, 1]), TeleportError);
-    assert.equal(calls(), 3);
-  });
-  it("are not made for what will not change", async () => {
-    const { call, calls } = failing("access-denied", 99);
-    await assert.rejects(retried(call, [1, 1]), TeleportError);
-    assert.equal(calls(), 1);
-  });
 });
 
 describe("the call of tctl", () => {

@@ -1,0 +1,111 @@
+/** What a join token says, and what it must not say. Pure. */
+import type { SettingProblem } from "../settings";
+import type { TeleportDocument } from "./tctl";
+import type { JoinRules, JoinTokenSettings } from "./token";
+
+export const JOIN_TOKEN = { kind: "token", version: "v2" } as const;
+const METHODS: readonly string[] = ["kubernetes", "iam", "gcp", "azure", "github", "gitlab"];
+
+/** The document that Teleport is given. */
+export function joinToken(settings: JoinTokenSettings): TeleportDocument {
+  const { name, labels = {} } = settings;
+  return { ...JOIN_TOKEN, metadata: { name, labels }, spec: joinTokenSpec(settings) };
+}
+
+/** Its `spec`. */
+export function joinTokenSpec({ join, botName }: Pick<JoinTokenSettings, "join" | "botName">): Record<string, unknown> {
+  return {
+    roles: [botName === undefined ? "Db" : "Bot"],
+    ...(botName === undefined ? {} : { bot_name: botName }),
+    join_method: join.method,
+    ...joinRules(join),
+  };
+}
+
+function joinRules(join: JoinRules): Record<string, unknown> {
+  switch (join.method) {
+    case "kubernetes": {
+      const allow = join.serviceAccounts.map((account) => ({ service_account: account }));
+      const jwks = join.jwks === undefined ? {} : { type: "static_jwks", static_jwks: { jwks: join.jwks } };
+      return { kubernetes: { ...jwks, allow } };
+    }
+    case "iam":
+      return {
+        allow: join.allow.map(({ account, arn }) => ({
+          aws_account: account,
+          ...(arn === undefined ? {} : { aws_arn: arn }),
+        })),
+      };
+    case "gcp":
+      return {
+        gcp: {
+          allow: join.allow.map(({ projects, locations, serviceAccounts }) => ({
+            project_ids: projects,
+            ...(locations ? { locations } : {}),
+            ...(serviceAccounts ? { service_accounts: serviceAccounts } : {}),
+          })),
+        },
+      };
+    case "azure":
+      return {
+        azure: {
+          allow: join.allow.map(({ subscription, resourceGroups }) => ({
+            subscription,
+            ...(resourceGroups ? { resource_groups: resourceGroups } : {}),
+          })),
+        },
+      };
+    case "github": {
+      const { allow, enterpriseServerHost: host } = join;
+      return { github: { ...(host === undefined ? {} : { enterprise_server_host: host }), allow } };
+    }
+    case "gitlab": {
+      const { allow, domain } = join;
+      return { gitlab: { ...(domain === undefined ? {} : { domain }), allow } };
+    }
+    default:
+      return {}; // refused by checkTokenSpec, which says why
+  }
+}
+
+/** Checks the spec of a token as it is sent. */
+export function checkTokenSpec(setting: string, spec: Record<string, unknown>): SettingProblem[] {
+  const method = spec.join_method;
+  const where = `${setting}.join_method`;
+  if (method === "token" || method === undefined) {
+    return [
+      {
+        setting: where,
+        value: method,
+        problem: "makes the token's name the secret that lets machines join, and the name is in the state and in logs",
+        fix: `Use ${METHODS.slice(0, -1).join(", ")} or ${METHODS.at(-1)}; a secret token is for \`tctl tokens add\`, by hand.`,
+      },
+    ];
+  }
+  if (typeof method !== "string" || !METHODS.includes(method)) {
+    return [
+      {
+        setting: where,
+        value: method,
+        problem: "is no method that is supported here",
+        fix: `Use one of ${METHODS.join(", ")}.`,
+      },
+    ];
+  }
+  const rules = method === "iam" ? spec.allow : (spec[method] as Record<string, unknown> | undefined)?.allow;
+  if (Array.isArray(rules) && rules.length > 0) return checkRules(`${setting}.${method}.allow`, method, rules);
+  return [{ setting: `${setting}.${method}`, problem: "lets nobody join", fix: "Give at least one rule." }];
+}
+
+/** Rules that would let in more than somebody meant. */
+function checkRules(setting: string, method: string, rules: unknown[]): SettingProblem[] {
+  return rules.flatMap((rule) => {
+    const account = (rule as Record<string, unknown>).service_account;
+    if (method === "kubernetes" && !(typeof account === "string" && /^[^:]+:[^:]+$/.test(account))) {
+      const problem = "is no service account as Teleport names one";
+      return [{ setting, value: account, problem, fix: "Write namespace:name, e.g. teleport:teleport-agent." }];
+    }
+    const empty = Object.values(rule as Record<string, unknown>).every((value) => value === "" || value === undefined);
+    return empty ? [{ setting, value: rule, problem: "asks for nothing", fix: "Name what must be true." }] : [];
+  });
+}

@@ -1,0 +1,67 @@
+/** A join token in Teleport: which machines may join as agents, by what their platform says of them. */
+import * as pulumi from "@pulumi/pulumi";
+import { JOIN_TOKEN, joinTokenSpec } from "./join-token";
+import { RegistrationArgs, TeleportResource } from "./resource";
+
+/**
+ * Who may join. All of these prove who they are to Teleport by their platform: the token's name is no secret. There is
+ * no method `token`, because there the name is the secret.
+ */
+export type JoinRules =
+  /** Pods. `serviceAccounts`: as `namespace:name`. */
+  | {
+      method: "kubernetes";
+      serviceAccounts: string[];
+      /**
+       * The cluster's signing keys, as `kubectl get --raw /openid/v1/jwks` prints them, for agents in a Kubernetes
+       * cluster other than Teleport's (`type: static_jwks`; Teleport ≥ 14). Default: Teleport asks the cluster that it
+       * runs in.
+       */
+      jwks?: string;
+    }
+  /** Machines in AWS. `arn` may have `*` and `?`. */
+  | { method: "iam"; allow: { account: string; arn?: string }[] }
+  /** Machines in Google Cloud. */
+  | { method: "gcp"; allow: { projects: string[]; locations?: string[]; serviceAccounts?: string[] }[] }
+  /** Machines in Azure. */
+  | { method: "azure"; allow: { subscription: string; resourceGroups?: string[] }[] }
+  /** GitHub Actions. `allow`: rules with fields as Teleport names them, e.g. `repository`, `ref`, `environment`. */
+  | { method: "github"; allow: Record<string, string>[]; enterpriseServerHost?: string }
+  /** GitLab CI. `allow`: rules with fields as Teleport names them, e.g. `project_path`, `ref`. */
+  | { method: "gitlab"; allow: Record<string, string>[]; domain?: string };
+
+/** Settings of a join token; they become `kind: token, version: v2`. */
+export interface TeleportJoinTokenArgs extends RegistrationArgs {
+  /** Name in Teleport, which agents are configured with. A change replaces the token. */
+  name: pulumi.Input<string>;
+  /** Labels of the token itself. */
+  labels?: pulumi.Input<Record<string, pulumi.Input<string>>>;
+  /** Who may join. */
+  join: pulumi.Input<JoinRules>;
+  /** Join as this bot, for tbot, in place of a database agent. Becomes `roles: [Bot]` and `bot_name`. */
+  botName?: pulumi.Input<string>;
+}
+
+/** What is known of a join token, without where to register it. */
+export type JoinTokenSettings = pulumi.Unwrap<Omit<TeleportJoinTokenArgs, keyof RegistrationArgs>>;
+
+/**
+ * A join token for database agents (or a bot), kept as declared. Only methods whose token is no secret.
+ *
+ * The program's identity needs the right to write tokens: see `accessRegistrarRole`.
+ */
+export class TeleportJoinToken extends TeleportResource {
+  /** Name in Teleport, known once the token is visible there. */
+  readonly tokenName: pulumi.Output<string>;
+
+  constructor(name: string, args: TeleportJoinTokenArgs, opts?: pulumi.CustomResourceOptions) {
+    const settings = { join: args.join, botName: args.botName };
+    const document = {
+      ...JOIN_TOKEN,
+      metadata: { name: args.name, labels: args.labels ?? {} },
+      spec: pulumi.output(settings).apply(joinTokenSpec),
+    };
+    super("JoinToken", name, args, document, opts);
+    this.tokenName = this.document.apply(({ metadata }) => metadata.name);
+  }
+}
