@@ -1,7 +1,7 @@
 /** All certificates of one Cluster, as the Secrets that CNPG reads. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { poolerDnsNames, poolerSecretName } from "../cnpg/pooler";
+import { PoolerAuthentication, poolerDnsNames, POOLER_LOGINS, poolerSecretName } from "../cnpg/pooler";
 import { secretNames, serverDnsNames } from "../names";
 import { mergeCaBundle, PemSource } from "./ca-bundle";
 import { checkCertificate } from "./certificate-check";
@@ -25,11 +25,9 @@ export interface ClusterCertificatesArgs {
   /** The Kubernetes cluster's DNS domain, e.g. `cluster.local`. */
   clusterDomain: string;
   /** Further DNS names of the server certificate. */
-  serverAltNames?: string[];
-  /** Makes the certificate with which CNPG's pooler integration logs in. */
-  pooler: boolean;
-  /** Makes the certificate of this role, with which PgBouncer looks up passwords by itself. */
-  poolerAuthenticationRole?: string;
+  serverAltNames?: pulumi.Input<string[]>;
+  /** Makes the certificate with which PgBouncer logs in with explicit authentication. */
+  explicitPoolers: boolean;
   /** Poolers that get a server certificate of their own. */
   poolers: string[];
   /** CAs besides the Cluster's own whose client certificates are accepted: Teleport's. */
@@ -58,8 +56,8 @@ export class ClusterCertificates extends pulumi.ComponentResource {
     const checked = this.checkedIssue(issue, args.issuer);
 
     const dnsNames = pulumi
-      .output(args.namespace)
-      .apply((namespace) => serverDnsNames(args.cluster, namespace, args.clusterDomain, args.serverAltNames));
+      .all([args.namespace, args.serverAltNames ?? []])
+      .apply(([namespace, more]) => serverDnsNames(args.cluster, namespace, args.clusterDomain, more));
     const server = checked(`${name}-server`, { use: "server", commonName: `${args.cluster}-rw`, dnsNames });
     const replication = checked(`${name}-replication`, { use: "client", commonName: "streaming_replica" });
 
@@ -94,15 +92,12 @@ export class ClusterCertificates extends pulumi.ComponentResource {
       clientCaBundle: secret(names.clientCaBundle, "Opaque", { "ca.crt": bundle }),
     });
 
-    // Beforehand, so that the operator never tries to make it: without the client CA's key it would be stuck.
-    if (args.pooler) {
-      const issued = checked(`${name}-pooler`, { use: "client", commonName: "cnpg_pooler_pgbouncer" });
-      tlsSecret(names.pooler, issued);
-    }
-    if (args.poolerAuthenticationRole !== undefined) {
-      const request = { use: "client", commonName: args.poolerAuthenticationRole } as const;
-      tlsSecret(names.poolerAuthentication, checked(`${name}-pooler-authentication`, request));
-    }
+    // Even where no Pooler is declared. The operator looks for it when one appears, made by hand perhaps; where it is
+    // missing it tries to sign it, cannot without the client CA's key, and the whole Cluster is stuck.
+    const login = (kind: PoolerAuthentication) =>
+      checked(`${name}-pooler-${kind}`, { use: "client", commonName: POOLER_LOGINS[kind].role });
+    tlsSecret(names.pooler, login("integrated"));
+    if (args.explicitPoolers) tlsSecret(names.poolerAuthentication, login("explicit"));
     for (const pooler of args.poolers) {
       const dnsNames = pulumi
         .output(args.namespace)

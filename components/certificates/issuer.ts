@@ -78,17 +78,6 @@ export function lifetimes({ validity = "90d", renewBefore = "30d" }: Validity): 
   return { validity: hours(validity), renewBefore: hours(renewBefore) };
 }
 
-/**
- * The operator itself renews the Secret of CN cnpg_pooler_pgbouncer in its last days (EXPIRING_CHECK_THRESHOLD, 7 by
- * default), cannot without the client CA's key, and then stops reconciling the whole Cluster: we must come first.
- */
-const POOLER_RENEWAL_HOURS = 8 * 24;
-
-/** Whether our certificate for CNPG's pooler integration is always renewed before the operator would try to. */
-export function suitsPoolers(issuer: IssuerArgs): boolean {
-  return lifetimes(issuer).renewBefore >= POOLER_RENEWAL_HOURS;
-}
-
 /** Checks the settings of an issuer. */
 export function checkIssuer(setting: string, issuer: IssuerArgs): SettingProblem[] {
   const durations = [

@@ -1,0 +1,131 @@
+/** Reads the parts of the client-CA bundle from where the settings say. */
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import * as vault from "@pulumi/vault";
+import { SettingsError } from "../settings";
+import { TeleportCertAuthority } from "../teleport/cert-authority";
+import type { TeleportConnection } from "../teleport/tctl";
+import type { PemSource } from "./ca-bundle";
+import {
+  CaSource,
+  DEFAULT_CA_KEY,
+  KubernetesCaSource,
+  kindOf,
+  ProxyCaSource,
+  publicPart,
+  TeleportCaSource,
+  VaultCaSource,
+  valueAt,
+} from "./ca-source";
+
+/** What the sources of one Teleport cluster leave out. */
+export interface CaSourceDefaults extends TeleportConnection {
+  /** The Cluster's namespace. */
+  namespace: pulumi.Input<string>;
+}
+
+/**
+ * The CAs of the sources of one Teleport cluster, as parts of the bundle. None of them is secret.
+ *
+ * @param name of the resources; names differ by the credentials, where there are several Teleport clusters
+ * @param sources checked by checkCaSources; default: Teleport itself
+ * @param opts `parent`, whose providers are used: `vault` for a Vault, `kubernetes` for a Secret or ConfigMap
+ */
+export function caSources(
+  name: string,
+  sources: readonly CaSource[] = [{ from: "teleport" }],
+  defaults: CaSourceDefaults,
+  opts: pulumi.CustomResourceOptions,
+): pulumi.Output<PemSource[]> {
+  const prefix = defaults.credentials === undefined ? name : `${name}-${defaults.credentials}`;
+  const parts = sources.map((source): pulumi.Output<PemSource[]> => {
+    switch (source.from) {
+      case "teleport":
+      case "proxy":
+        return ofTeleport(prefix, source, defaults, opts);
+      case "vault":
+        return ofVault(source, opts);
+      case "secret":
+      case "configMap":
+        return ofKubernetes(prefix, source, defaults.namespace, opts);
+      case "pem":
+        return publicParts(source.pem, "the inline PEM of the client CAs");
+    }
+  });
+  return pulumi.all(parts).apply((found) => found.flat());
+}
+
+function ofTeleport(
+  prefix: string,
+  source: TeleportCaSource | ProxyCaSource,
+  { proxy, credentials }: TeleportConnection,
+  opts: pulumi.CustomResourceOptions,
+): pulumi.Output<PemSource[]> {
+  const isPublic = source.from === "proxy";
+  const authority = isPublic
+    ? new TeleportCertAuthority(
+        source.proxy === undefined ? `${prefix}-public` : `${prefix}-public-${source.proxy.replace(/\W+/g, "-")}`,
+        { teleport: { proxy: source.proxy ?? proxy }, source: "proxy", caFile: source.caFile },
+        opts,
+      )
+    : new TeleportCertAuthority(prefix, { teleport: { proxy, credentials } }, opts);
+  const shownBy = isPublic ? ` (shown by ${source.proxy ?? proxy})` : "";
+  return pulumi
+    .all([authority.certificates, authority.cluster])
+    .apply(([certificates, cluster]) =>
+      certificates.map((pem) => ({ name: `the database CA of the Teleport cluster ${cluster}${shownBy}`, pem })),
+    );
+}
+
+function ofVault(
+  { path, key = DEFAULT_CA_KEY }: VaultCaSource,
+  opts: pulumi.InvokeOptions,
+): pulumi.Output<PemSource[]> {
+  const { parent, provider } = opts;
+  const found = vault.generic.getSecret({ path }, { parent, provider }).catch((error: Error) => {
+    throw new SettingsError([
+      {
+        setting: `the client CA in Vault at ${path}`,
+        problem: `could not be read (${error.message.trim().replace(/\s+/g, " ")})`,
+        fix: "Check the path, and that the policy of the stack's Vault provider allows to read it.",
+      },
+    ]);
+  });
+  const text = pulumi.secret(found).apply(({ data }) => valueAt(`the client CA in Vault at ${path}`, data, key));
+  return publicParts(text, `the client CA in Vault at ${path}, key ${key}`);
+}
+
+/**
+ * Pulumi reads the object at every preview and up, and ends if it does not exist, naming this resource: hence the
+ * name. In the state the data of a Secret is encrypted, and its annotations too: `kubectl apply` repeats the data there.
+ */
+function ofKubernetes(
+  prefix: string,
+  source: KubernetesCaSource,
+  clusterNamespace: pulumi.Input<string>,
+  opts: pulumi.CustomResourceOptions,
+): pulumi.Output<PemSource[]> {
+  const { name, key = DEFAULT_CA_KEY, from } = source;
+  const namespace = pulumi.output(source.namespace ?? clusterNamespace);
+  const id = pulumi.interpolate`${namespace}/${name}`;
+  const told = [source.namespace, name, source.key].filter((part) => part !== undefined).join("-");
+  const resource = `${prefix}-client-ca-${kindOf(source).toLowerCase()}-${told}`;
+  const place = pulumi.interpolate`the client CA in ${kindOf(source)} ${id}`;
+  const data: pulumi.Output<Record<string, string>> =
+    from === "secret"
+      ? pulumi.secret(k8s.core.v1.Secret.get(resource, id, { ...opts, additionalSecretOutputs: ["metadata"] }).data)
+      : k8s.core.v1.ConfigMap.get(resource, id, opts).data;
+  const text = pulumi.all([place, data]).apply(([where, values]) => {
+    const value = valueAt(where, values, key);
+    return from === "secret" ? Buffer.from(value, "base64").toString("utf8") : value;
+  });
+  return publicParts(text, pulumi.interpolate`${place}, key ${key}`);
+}
+
+/**
+ * The certificates in a value. They are as public as any CA, so they must not make the bundle, the Cluster and the
+ * outputs that derive from them secret: once it is known that nothing else is in the value, it is taken for what it is.
+ */
+function publicParts(text: pulumi.Input<string>, name: pulumi.Input<string>): pulumi.Output<PemSource[]> {
+  return pulumi.unsecret(pulumi.all([name, text]).apply(([from, pem]) => [publicPart(from, pem)]));
+}

@@ -1,0 +1,130 @@
+/**
+ * Requests over HTTP with limits of time and size, with CAs of the caller's choice (which Node's `fetch` does not
+ * take), and repeated a bounded number of times while the server is overloaded or away. Redirects are not followed:
+ * some requests carry a secret, which belongs to the host that was named and no other.
+ */
+import { IncomingHttpHeaders, request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
+import { retried } from "../retry";
+import { RequestError } from "./errors";
+
+/** One request. */
+export interface Request {
+  url: string;
+  /** Default: GET. */
+  method?: "GET" | "POST";
+  headers?: Record<string, string>;
+  /** Sent as JSON. */
+  body?: unknown;
+  /** PEM of the CAs that the server's certificate may be signed by. */
+  cas: readonly string[];
+  /** Milliseconds that an answer may take, whole. Default: 20 s. */
+  limit?: number;
+}
+
+/** What the server answered, with success or not. */
+export interface Answer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  text: string;
+}
+
+const LIMIT_MS = 20_000;
+/** Far more than any answer that we ask for: a bundle of CAs has some kB. */
+const LARGEST_BYTES = 1024 * 1024;
+/** The longest pause that a server is granted by its Retry-After. */
+const LONGEST_PAUSE_MS = 30_000;
+
+/**
+ * Sends a request, again while it fails for a reason that passes. Resolves to the last answer, whatever its status.
+ *
+ * @param delays in milliseconds, before each repetition; the default is that of all our retries
+ * @throws RequestError if there was no answer
+ */
+export async function answerTo(request: Request, delays?: readonly number[]): Promise<Answer> {
+  let pause = 0;
+  try {
+    return await retried(
+      async () => {
+        await sleep(pause);
+        const answer = await send(request);
+        if (!isPassing(answer.status)) return answer;
+        pause = retryAfter(answer.headers["retry-after"]);
+        throw new Overloaded(answer);
+      },
+      (error) => error instanceof Overloaded || (error instanceof RequestError && error.failure === "unreachable"),
+      delays,
+    );
+  } catch (error) {
+    if (error instanceof Overloaded) return error.answer;
+    throw error;
+  }
+}
+
+/** An answer that may be another one in a moment. */
+class Overloaded extends Error {
+  constructor(readonly answer: Answer) {
+    super(`HTTP status ${answer.status}`);
+  }
+}
+
+/** Whether the same request may succeed in a moment. 501 says that it never will. */
+export function isPassing(status: number): boolean {
+  return status === 429 || (status >= 500 && status !== 501);
+}
+
+/** Milliseconds that a Retry-After asks for, in seconds or as a date; 0 if it asks for nothing. */
+export function retryAfter(header: string | undefined, now: Date = new Date()): number {
+  if (!header) return 0;
+  const pause = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - now.getTime();
+  return Math.min(Math.max(pause || 0, 0), LONGEST_PAUSE_MS);
+}
+
+function send({ url, method = "GET", headers, body, cas, limit = LIMIT_MS }: Request): Promise<Answer> {
+  const content = body === undefined ? undefined : JSON.stringify(body);
+  const { protocol, host } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const options = {
+      method,
+      headers: { ...headers, ...(content === undefined ? {} : { "content-type": "application/json" }) },
+      // No connection is kept: a process for dynamic providers is to end when its work is done.
+      agent: false,
+    };
+    const fail = (failure: RequestError["failure"], why: string) => {
+      clearTimeout(timer);
+      call.destroy();
+      reject(new RequestError(failure, why));
+    };
+    const call = protocol === "https:" ? httpsRequest(url, { ...options, ca: [...cas] }) : httpRequest(url, options);
+    const timer = setTimeout(() => fail("unreachable", `no answer within ${limit / 1_000} s`), limit);
+    call.on("error", (error: NodeJS.ErrnoException) => fail(failureOf(error), told(error, host)));
+    call.on("response", (response) => {
+      let [text, bytes] = ["", 0];
+      response.setEncoding("utf8").on("data", (part: string) => {
+        text += part;
+        bytes += Buffer.byteLength(part);
+        if (bytes > LARGEST_BYTES) fail("too-large", `the answer is larger than ${LARGEST_BYTES / 1024} KiB`);
+      });
+      response.on("error", (error) => fail("unreachable", error.message));
+      response.on("end", () => {
+        clearTimeout(timer);
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
+      });
+    });
+    call.end(content);
+  });
+}
+
+/** The codes of OpenSSL's verification and of Node's check of the name; see tls.TLSSocket.authorizationError. */
+const UNTRUSTED = /CERT|SELF_SIGNED|ISSUER|LEAF_SIGNATURE|ALTNAME|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH/;
+
+function failureOf({ code = "" }: NodeJS.ErrnoException): RequestError["failure"] {
+  return UNTRUSTED.test(code) ? "untrusted" : "unreachable";
+}
+
+/** Connections to several addresses of one name fail with an AggregateError, whose own message is empty. */
+function told(error: NodeJS.ErrnoException, host: string): string {
+  const first = error instanceof AggregateError ? (error.errors[0] as Error) : error;
+  return first.message || `${error.code ?? "the connection failed"} (${host})`;
+}

@@ -1,0 +1,147 @@
+import { strict as assert } from "node:assert";
+import { setTimeout as sleep } from "node:timers/promises";
+import { askedOnce } from "../../../components/http/asked-once";
+import { RequestError } from "../../../components/http/errors";
+import { answerTo, Request, retryAfter } from "../../../components/http/request";
+import { Certificate, OpenSsl } from "../certificates/openssl";
+import { FakeAnswer, FakeServer } from "./fake-server";
+
+describe("a request over HTTP", () => {
+  const openssl = new OpenSsl();
+  const servers: FakeServer[] = [];
+  let ca: Certificate, identity: Certificate;
+  before(() => {
+    ca = openssl.ca("CA");
+    identity = openssl.leaf("localhost", ca, { dnsNames: ["localhost"] });
+  });
+  after(() => openssl.remove());
+  afterEach(async () => {
+    for (const server of servers.splice(0)) await server.close();
+  });
+  const serve = async (answer: (count: number) => FakeAnswer, certificate?: Certificate) => {
+    const server = await FakeServer.start((_asked, count) => answer(count), certificate);
+    servers.push(server);
+    return server;
+  };
+  const ask = (server: FakeServer, request: Partial<Request> = {}) =>
+    answerTo({ url: server.url, cas: [ca.pem], ...request }, [1, 1]);
+  const failure = async (promise: Promise<unknown>) => {
+    const error = await promise.then(
+      () => undefined,
+      (caught: unknown) => caught,
+    );
+    assert.ok(error instanceof RequestError, String(error));
+    return error;
+  };
+
+  it("is repeated while the server is overloaded or broken, and ends with its answer", async () => {
+    for (const status of [429, 500, 503]) {
+      const server = await serve((count) => (count < 3 ? { status } : { text: "here" }));
+      assert.deepEqual([(await ask(server)).text, server.asked.length], ["here", 3]);
+    }
+  });
+
+  it("is repeated a bounded number of times, and then has the last answer", async () => {
+    const server = await serve((count) => ({ status: 429, text: `no ${count}` }));
+    const { status, text } = await ask(server);
+    assert.deepEqual([status, text, server.asked.length], [429, "no 3", 3]);
+  });
+
+  it("is not repeated where another answer will not come", async () => {
+    for (const status of [400, 403, 404, 501]) {
+      const server = await serve(() => ({ status }));
+      assert.deepEqual([(await ask(server)).status, server.asked.length], [status, 1]);
+    }
+  });
+
+  it("waits as long as the server asks for", async () => {
+    const server = await serve((count) => (count === 1 ? { status: 429, headers: { "retry-after": "1" } } : {}));
+    const start = Date.now();
+    await ask(server);
+    assert.ok(Date.now() - start >= 990, `${Date.now() - start} ms`);
+  });
+
+  it("does not wait for longer than half a minute, and not for nonsense", () => {
+    assert.equal(retryAfter("5"), 5_000);
+    assert.equal(retryAfter("86400"), 30_000);
+    const now = new Date("2026-01-01T00:00:00Z");
+    assert.equal(retryAfter("Thu, 01 Jan 2026 00:00:07 GMT", now), 7_000);
+    assert.equal(retryAfter("Wed, 31 Dec 2025 00:00:00 GMT", now), 0);
+    assert.deepEqual([retryAfter("soon"), retryAfter(undefined)], [0, 0]);
+  });
+
+  it("does not follow redirects, which would take a token to another host", async () => {
+    const other = await serve(() => ({ text: "other" }));
+    const server = await serve(() => ({ status: 307, headers: { location: other.url } }));
+    assert.equal((await ask(server, { headers: { "x-vault-token": "t" } })).status, 307);
+    assert.equal(other.asked.length, 0);
+  });
+
+  it("sends a body as JSON", async () => {
+    const server = await serve(() => ({}));
+    await ask(server, { method: "POST", body: { a: 1 } });
+    const [asked] = server.asked;
+    assert.deepEqual(
+      [asked?.method, asked?.body, asked?.headers["content-type"]],
+      ["POST", '{"a":1}', "application/json"],
+    );
+  });
+
+  it("gives up on a server that says nothing, after its limit", async () => {
+    const server = await serve(() => ({ silent: true }));
+    const { failure: kind, message } = await failure(ask(server, { limit: 50 }));
+    assert.equal(kind, "unreachable");
+    assert.match(message, /no answer within 0.05 s/);
+    assert.equal(server.asked.length, 3);
+  });
+
+  it("tells a server that is not there", async () => {
+    const server = await serve(() => ({}));
+    const { url } = server;
+    await server.close();
+    assert.equal((await failure(answerTo({ url, cas: [] }, []))).failure, "unreachable");
+  });
+
+  it("refuses an answer that has no end", async () => {
+    const server = await serve(() => ({ text: "x".repeat(1024 * 1024 + 1) }));
+    assert.equal((await failure(ask(server))).failure, "too-large");
+    assert.equal(server.asked.length, 1);
+  });
+
+  it("accepts a server whose CA is given, and refuses any other at once", async () => {
+    const server = await serve(() => ({ text: "here" }), identity);
+    assert.equal((await ask(server)).text, "here");
+    assert.equal((await failure(ask(server, { cas: [openssl.ca("other").pem] }))).failure, "untrusted");
+    assert.equal(server.asked.length, 1);
+  });
+
+  it("refuses the certificate of another host", async () => {
+    const server = await serve(() => ({}), openssl.leaf("elsewhere", ca, { dnsNames: ["elsewhere.example.com"] }));
+    assert.equal((await failure(ask(server))).failure, "untrusted");
+  });
+});
+
+describe("a question of several", () => {
+  it("is asked once, also while the answer is under way", async () => {
+    let count = 0;
+    const once = askedOnce<number>();
+    const ask = () => once("question", async () => ++count);
+    assert.deepEqual(await Promise.all([ask(), ask()]), [1, 1]);
+    assert.equal(await ask(), 1);
+    assert.equal(await once("another", async () => ++count), 2);
+  });
+
+  it("is asked anew after a while, and after a failure", async () => {
+    let count = 0;
+    const once = askedOnce<number>(10);
+    const ask = () =>
+      once("question", async () => {
+        if (++count === 1) throw new Error("no");
+        return count;
+      });
+    await assert.rejects(ask());
+    assert.equal(await ask(), 2);
+    await sleep(50);
+    assert.equal(await ask(), 3);
+  });
+});

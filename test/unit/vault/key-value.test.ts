@@ -1,0 +1,199 @@
+import { strict as assert } from "node:assert";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { VaultError, VaultFailure } from "../../../components/vault/errors";
+import { parseKeyValuePath, readKeyValue } from "../../../components/vault/key-value";
+import { Certificate, OpenSsl } from "../certificates/openssl";
+import { Asked, FakeAnswer, FakeServer } from "../http/fake-server";
+
+const json = (value: unknown, status = 200): FakeAnswer => ({ status, text: JSON.stringify(value) });
+const errors = (status: number, ...told: string[]) => json({ errors: told }, status);
+
+describe("the path of a value in Vault", () => {
+  it("is a path, and a key after #", () => {
+    assert.deepEqual(parseKeyValuePath("secret/teleport/ci", "identity"), {
+      path: "secret/teleport/ci",
+      key: "identity",
+    });
+    assert.deepEqual(parseKeyValuePath(" /kv/ci/#pem ", "identity"), { path: "kv/ci", key: "pem" });
+  });
+  it("is refused where it is none", () => {
+    for (const text of ["", "secret", "secret/", "#key", "secret/x#", "secret/x#a#b"])
+      assert.equal(parseKeyValuePath(text, "identity"), undefined, text);
+  });
+});
+
+describe("a value in Vault's key-value engine", () => {
+  const openssl = new OpenSsl();
+  const folder = mkdtempSync(join(tmpdir(), "vault-"));
+  const servers: FakeServer[] = [];
+  let ca: Certificate, identity: Certificate;
+  before(() => {
+    ca = openssl.ca("CA");
+    identity = openssl.leaf("localhost", ca, { dnsNames: ["localhost"] });
+    writeFileSync(join(folder, "ca.pem"), ca.pem);
+    writeFileSync(join(folder, ".vault-token"), "of-file\n");
+  });
+  after(() => {
+    openssl.remove();
+    rmSync(folder, { recursive: true });
+  });
+  afterEach(async () => {
+    for (const server of servers.splice(0)) await server.close();
+  });
+
+  const MOUNTS = "/v1/sys/internal/ui/mounts/secret/ci";
+  const version = (told: "1" | "2") => json({ data: { path: "secret/", options: { version: told } } });
+  const ofVersion2: Record<string, FakeAnswer> = {
+    [MOUNTS]: version("2"),
+    "/v1/secret/data/ci": json({ data: { data: { key: "value", empty: "", number: 1 }, metadata: {} } }),
+    "/v1/auth/approle/login": json({ auth: { client_token: "of-approle" } }),
+    "/v1/auth/token/revoke-self": { status: 204 },
+  };
+  const vault = async (answers: Record<string, FakeAnswer>, certificate?: Certificate) => {
+    const server = await FakeServer.start(({ path }) => answers[path] ?? errors(404), certificate);
+    servers.push(server);
+    return server;
+  };
+  const read = (server: FakeServer, environment: NodeJS.ProcessEnv = { VAULT_TOKEN: "of-variable" }, key = "key") =>
+    readKeyValue({ path: "secret/ci", key }, { VAULT_ADDR: server.url, HOME: folder, ...environment }, []);
+  const tokens = (asked: readonly Asked[]) => asked.map(({ headers }) => headers["x-vault-token"]);
+  const refusal = async (promise: Promise<unknown>, failure: VaultFailure, told: RegExp) => {
+    const caught = await promise.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    assert.ok(caught instanceof VaultError, String(caught));
+    assert.deepEqual([caught.failure, told.test(caught.message) || caught.message], [failure, true]);
+  };
+
+  it("is read from version 2", async () => assert.equal(await read(await vault(ofVersion2)), "value"));
+
+  it("is read from version 1", async () => {
+    const server = await vault({ [MOUNTS]: version("1"), "/v1/secret/ci": json({ data: { key: "value" } }) });
+    assert.equal(await read(server), "value");
+  });
+
+  it("is read of a namespace", async () => {
+    const server = await vault(ofVersion2);
+    await read(server, { VAULT_TOKEN: "t", VAULT_NAMESPACE: "team" });
+    assert.ok(server.asked.every(({ headers }) => headers["x-vault-namespace"] === "team"));
+  });
+
+  it("is read over TLS with VAULT_CACERT, and not without", async () => {
+    const server = await vault(ofVersion2, identity);
+    assert.equal(await read(server, { VAULT_TOKEN: "t", VAULT_CACERT: join(folder, "ca.pem") }), "value");
+    await refusal(read(server), "configuration", /name it in VAULT_CACERT/);
+    const missing = read(server, { VAULT_TOKEN: "t", VAULT_CACERT: "/nowhere" });
+    await refusal(missing, "configuration", /VAULT_CACERT cannot be read: .*\/nowhere/);
+  });
+
+  describe("is read with a token", () => {
+    it("of VAULT_TOKEN before all, which is left as it is", async () => {
+      const server = await vault(ofVersion2);
+      await read(server, { VAULT_TOKEN: "of-variable", VAULT_ROLE_ID: "r", VAULT_SECRET_ID: "s" });
+      assert.deepEqual(tokens(server.asked), ["of-variable", "of-variable"]);
+    });
+
+    it("of a login by AppRole, which is revoked", async () => {
+      const server = await vault(ofVersion2);
+      await read(server, { VAULT_ROLE_ID: "r", VAULT_SECRET_ID: "s" });
+      assert.deepEqual(
+        server.asked.map(({ path }) => path),
+        ["/v1/auth/approle/login", MOUNTS, "/v1/secret/data/ci", "/v1/auth/token/revoke-self"],
+      );
+      assert.deepEqual(JSON.parse(server.asked[0]?.body ?? ""), { role_id: "r", secret_id: "s" });
+      assert.deepEqual(tokens(server.asked), [undefined, "of-approle", "of-approle", "of-approle"]);
+    });
+
+    it("that is revoked where reading failed, too, and whose revocation may fail", async () => {
+      const { "/v1/auth/token/revoke-self": _, "/v1/secret/data/ci": __, ...answers } = ofVersion2;
+      const server = await vault({ ...answers, "/v1/auth/token/revoke-self": errors(403, "permission denied") });
+      await refusal(read(server, { VAULT_ROLE_ID: "r", VAULT_SECRET_ID: "s" }), "not-found", /nothing at secret\/ci/);
+      assert.equal(server.asked.at(-1)?.path, "/v1/auth/token/revoke-self");
+    });
+
+    it("of an AppRole's other mount", async () => {
+      const server = await vault({ ...ofVersion2, "/v1/auth/ci/login": json({ auth: { client_token: "t" } }) });
+      await read(server, { VAULT_ROLE_ID: "r", VAULT_SECRET_ID: "s", VAULT_APPROLE_MOUNT: "ci" });
+      assert.equal(server.asked[0]?.path, "/v1/auth/ci/login");
+    });
+
+    it("of the file that vault login leaves", async () => {
+      const server = await vault(ofVersion2);
+      await read(server, { VAULT_ROLE_ID: "only half of an AppRole" });
+      assert.deepEqual(tokens(server.asked), ["of-file", "of-file"]);
+    });
+  });
+
+  describe("is refused, saying what to do,", () => {
+    const answering = (answer: FakeAnswer, at = "/v1/secret/data/ci") => vault({ ...ofVersion2, [at]: answer });
+
+    it("where Vault is sealed", async () =>
+      refusal(read(await answering(errors(503, "Vault is sealed"))), "sealed", /Unseal it/));
+
+    it("where Vault is overloaded or away", async () => {
+      await refusal(read(await answering(errors(429, "quota"))), "unavailable", /429 quota/);
+      await refusal(read(await answering({ status: 502, text: "<html>" })), "unavailable", /: 502\. Run/);
+      const server = await vault(ofVersion2);
+      await server.close();
+      await refusal(read(server), "unavailable", /Check VAULT_ADDR/);
+    });
+
+    it("where the token may not, naming the path that its policy needs", async () => {
+      const denied = errors(403, "1 error occurred:\n\t* permission denied\n\n");
+      await refusal(
+        read(await answering(denied)),
+        "access-denied",
+        /path "secret\/data\/ci" \{ capabilities = \["read"\]/,
+      );
+      const preflight = errors(403, "preflight capability check returned 403, please ensure …");
+      await refusal(read(await answering(preflight, MOUNTS)), "access-denied", /path "secret\/data\/ci"/);
+    });
+
+    it("where the token is none, or the AppRole is not accepted", async () => {
+      const invalid = errors(403, "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n");
+      await refusal(read(await answering(invalid, MOUNTS)), "login", /get a new one/);
+      const login = { VAULT_ROLE_ID: "r", VAULT_SECRET_ID: "hush" };
+      const unaccepted = read(
+        await answering(errors(400, "invalid role or secret ID"), "/v1/auth/approle/login"),
+        login,
+      );
+      await refusal(unaccepted, "login", /refused the login at auth\/approle\/login\. Check VAULT_ROLE_ID/);
+      await assert.rejects(unaccepted, (error: Error) => !error.message.includes("hush"));
+      const { "/v1/auth/approle/login": _, ...noAppRole } = ofVersion2;
+      await refusal(read(await vault(noAppRole), login), "login", /gave no token at auth\/approle\/login/);
+    });
+
+    it("where there is nothing, or not that key, or no text in it", async () => {
+      await refusal(read(await answering(errors(404))), "not-found", /nothing at secret\/ci.*secret\/data\/ci/);
+      const deleted = json({ data: { data: null, metadata: { deletion_time: "2026-01-01" } } }, 404);
+      await refusal(read(await answering(deleted)), "not-found", /newest version was deleted/);
+      const server = await vault(ofVersion2);
+      const keys = /has no key other\. Its keys: key, empty, number/;
+      await refusal(read(server, { VAULT_TOKEN: "t" }, "other"), "not-found", keys);
+      for (const key of ["empty", "number"])
+        await refusal(read(server, { VAULT_TOKEN: "t" }, key), "not-found", /no text in the key/);
+    });
+
+    it("where the path has the data/ of version 2 in it", async () => {
+      const at = "/v1/sys/internal/ui/mounts/secret/data/ci";
+      const server = await vault({ ...ofVersion2, [at]: version("2") });
+      const environment = { VAULT_ADDR: server.url, VAULT_TOKEN: "t" };
+      const promise = readKeyValue({ path: "secret/data/ci", key: "key" }, environment, []);
+      await refusal(promise, "not-found", /without data\/: secret\/ci/);
+    });
+
+    it("where the environment names no Vault, no credentials, or something that is no Vault", async () => {
+      const nowhere = (environment: NodeJS.ProcessEnv) => readKeyValue({ path: "a/b", key: "k" }, environment, []);
+      await refusal(nowhere({}), "configuration", /VAULT_ADDR is not set/);
+      await refusal(nowhere({ VAULT_ADDR: "vault" }), "configuration", /VAULT_ADDR=vault is no URL/);
+      const server = await vault(ofVersion2);
+      await refusal(read(server, { HOME: join(folder, "none") }), "configuration", /set VAULT_TOKEN, or VAULT_ROLE_ID/);
+      await refusal(read(await answering({ text: "<html>" }, MOUNTS)), "configuration", /is no Vault/);
+      const moved = { status: 307, headers: { location: "https://active.example.com" } };
+      await refusal(read(await answering(moved, MOUNTS)), "configuration", /Set VAULT_ADDR to .*active\.example\.com/);
+    });
+  });
+});
