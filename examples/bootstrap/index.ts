@@ -1,0 +1,69 @@
+/**
+ * Run once, by an administrator of Vault (VAULT_ADDR, and VAULT_TOKEN or `vault login`): the CAs, the two roles, and
+ * a login that may have its requests signed and nothing else. The outputs are what `Pulumi.<env>.yaml` needs.
+ *
+ * For Teleport the counterpart is the role in README, "Teleport role": a dozen lines for `tctl create`. Once the
+ * library has a resource for Teleport's roles, it belongs here, below the AppRole.
+ */
+import * as pulumi from "@pulumi/pulumi";
+import * as vault from "@pulumi/vault";
+import { clientAuthority, serverAuthority } from "./authorities";
+import { signingRole } from "./roles";
+import { BootstrapSettings, checked, clients, policy, ROLES } from "./settings";
+
+const settings = readSettings();
+// All of it: `destroy` takes what is not protected before it refuses the rest.
+pulumi.runtime.registerStackTransformation(({ props, opts }) => ({
+  props,
+  opts: { ...opts, protect: settings.protect },
+}));
+const serverCa = serverAuthority(settings);
+const clientCa = clientAuthority(settings);
+signingRole("server", serverCa);
+signingRole("client", clientCa, clients(settings));
+
+const login = settings.approleExists
+  ? undefined
+  : new vault.AuthBackend("approle", { type: "approle", path: settings.approleMount });
+const signs = new vault.Policy("signs", { name: settings.name, policy: policy(settings) });
+const approle = new vault.approle.AuthBackendRole("approle", {
+  backend: login?.path ?? settings.approleMount,
+  roleName: settings.name,
+  tokenPolicies: [signs.name],
+  // Long enough for one `up`; certificates are signed in its first minute.
+  tokenTtl: 20 * 60,
+  tokenMaxTtl: 60 * 60,
+});
+
+/** For VAULT_ROLE_ID. It names the login, like a user name, and is no secret. */
+export const roleId = approle.roleId;
+/** Prints a secret id, for VAULT_SECRET_ID: not made here, because it would be in the state. */
+export const secretIdCommand = pulumi.interpolate`vault write -f -field=secret_id auth/${approle.backend}/role/${approle.roleName}/secret-id`;
+/** For `cnpg-teleport:vault`. */
+export const vaultSettings = { auth: { method: "approle", mount: settings.approleMount } };
+/** For `issuer` of a database, or of `cnpg-teleport:defaults`. */
+export const issuer = {
+  type: "vault",
+  server: { mount: serverCa.mount, role: ROLES.server },
+  client: { mount: clientCa.mount, role: ROLES.client },
+};
+
+function readSettings(): BootstrapSettings {
+  const config = new pulumi.Config();
+  try {
+    return checked({
+      rootMount: config.get("rootMount") ?? "pki_postgres_root",
+      rootExists: config.getBoolean("rootExists") ?? false,
+      serverMount: config.get("serverMount") ?? "pki_postgres",
+      clientMount: config.get("clientMount") ?? "pki_postgres_clients",
+      approleMount: config.get("approleMount") ?? "approle",
+      approleExists: config.getBoolean("approleExists") ?? false,
+      name: config.get("name") ?? "cnpg-teleport",
+      explicitPoolers: config.getBoolean("explicitPoolers") ?? false,
+      protect: config.getBoolean("protect") ?? true,
+    });
+  } catch (error) {
+    // A RunError is shown without a stack trace.
+    throw new pulumi.RunError(error instanceof Error ? error.message : String(error));
+  }
+}

@@ -1,0 +1,54 @@
+/** What is made in Vault, and under which paths. Pure. */
+
+/** The keys of `Pulumi.<env>.yaml`; none is needed. */
+export interface BootstrapSettings {
+  /** Mount of the root CA of the servers. Default: `pki_postgres_root`. */
+  rootMount: string;
+  /** The mount and its CA are there already and are only used to sign. Default: false, which makes both. */
+  rootExists: boolean;
+  /** Mount of the intermediate CA that signs for servers. Default: `pki_postgres`. */
+  serverMount: string;
+  /** Mount of the CA that signs for `streaming_replica` and the pooler. Default: `pki_postgres_clients`. */
+  clientMount: string;
+  /** Mount of the AppRole login. Default: `approle`. */
+  approleMount: string;
+  /** The AppRole login is enabled there already. Default: false, which enables it. */
+  approleExists: boolean;
+  /** Name of the policy and of the AppRole. Default: `cnpg-teleport`. */
+  name: string;
+  /** Sign for Poolers with `authentication: explicit`, too; their role reads password hashes. Default: false. */
+  explicitPoolers: boolean;
+  /** Refuse to destroy anything: the keys of the CAs are nowhere else. Default: true. */
+  protect: boolean;
+}
+
+/** The roles' names in their mounts. */
+export const ROLES = { server: "server", client: "client" };
+
+/** What instances and poolers log in as, with certificates of the client's role. */
+export function clients({ explicitPoolers }: BootstrapSettings): string[] {
+  return ["streaming_replica", "cnpg_pooler_pgbouncer", ...(explicitPoolers ? ["pooler_authentication"] : [])];
+}
+
+/** @throws Error with every mistake found */
+export function checked(settings: BootstrapSettings): BootstrapSettings {
+  const { rootMount, serverMount, clientMount, approleMount, name } = settings;
+  const problems = Object.entries({ rootMount, serverMount, clientMount, approleMount })
+    .filter(([, path]) => !/^[\w-]+(\/[\w-]+)*$/.test(path))
+    .map(([key, path]) => `${key} = ${path}: is no path of a mount. Write it without slashes at its ends.`);
+  if (!/^[\w-]+$/.test(name)) problems.push(`name = ${name}: use letters, digits, hyphens and underscores only.`);
+  if (new Set([rootMount, serverMount, clientMount]).size < 3) {
+    problems.push("rootMount, serverMount, clientMount: each CA needs a mount of its own. Give them different paths.");
+  }
+  if (problems.length > 0) {
+    throw new Error(["The configuration cannot be used:", ...problems.map((text) => `  - ${text}`)].join("\n"));
+  }
+  return settings;
+}
+
+/** All that the program may: have its requests signed. */
+export function policy({ serverMount, clientMount }: BootstrapSettings): string {
+  return `path "${serverMount}/sign/${ROLES.server}" { capabilities = ["update"] }
+path "${clientMount}/sign/${ROLES.client}" { capabilities = ["update"] }
+`;
+}

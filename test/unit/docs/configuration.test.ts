@@ -1,0 +1,32 @@
+/** docs/configuration.md says what the types say. */
+import { strict as assert } from "node:assert";
+import { readFileSync } from "node:fs";
+import { COMMAND, page, PAGE, references } from "../../../docs/reference/page";
+
+describe("docs/configuration.md", function () {
+  // The compiler reads the types of every package that the settings come near.
+  this.timeout(120_000);
+  let all: ReturnType<typeof references>;
+  before(() => (all = references()));
+
+  it("is what the types say now", async () => {
+    const there = readFileSync(PAGE, "utf8");
+    assert.ok(there === (await page(all)), `docs/configuration.md is not what the types say. Run: ${COMMAND}`);
+  });
+
+  it("finds a doc comment on each setting and each output", () => {
+    const missing = [...all.settings.undocumented, ...all.outputs.undocumented];
+    assert.deepEqual(missing, [], `settings without a doc comment:\n${missing.join("\n")}`);
+  });
+
+  it("knows the settings of a database, their kinds and where they are written", () => {
+    const section = (name: string) => all.settings.sections.find((candidate) => candidate.name === name);
+    assert.deepEqual(section("Storage")?.paths.slice(0, 2), [
+      "databases.<name>.storage",
+      "databases.<name>.walStorage",
+    ]);
+    assert.deepEqual(section("VaultIssuerArgs")?.kind, { key: "type", value: "vault" });
+    const instances = section("DatabaseSettings")?.settings.find(({ name }) => name === "instances");
+    assert.deepEqual([instances?.type, instances?.default, instances?.required], ["number", "3", false]);
+  });
+});

@@ -1,0 +1,33 @@
+/** docs/operations.md quotes errors as the code words them. */
+import { strict as assert } from "node:assert";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const PROJECT = join(__dirname, "..", "..", "..");
+const read = (...path: string[]) => readFileSync(join(PROJECT, ...path), "utf8");
+
+describe("docs/operations.md", () => {
+  const sources = readdirSync(join(PROJECT, "components"), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => read("components", file));
+  // Sentences that continue in the next string, or hold a value, are one text.
+  const code = [...sources, read("config.ts")]
+    .join("\n")
+    .replace(/["`]\s*\+\s*["`]/g, "")
+    .replaceAll("\\`", "`");
+  const [, table = ""] = read("docs", "operations.md").split("## Troubleshooting");
+  // What others say is marked with their name.
+  const quoted = [...table.matchAll(/^\| `([^`]+)`(?! \()/gm)].map(([, text]) => text ?? "");
+
+  it("quotes errors that there are", () => {
+    assert.ok(quoted.length > 10, `only ${quoted.length} errors found`);
+    for (const text of quoted) {
+      for (const part of text
+        .split("…")
+        .map((piece) => piece.trim())
+        .filter((piece) => piece.length > 3)) {
+        assert.ok(code.includes(part), `"${part}" of "${text}" is in no message of the code`);
+      }
+    }
+  });
+});

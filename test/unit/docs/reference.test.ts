@@ -1,0 +1,144 @@
+/** Reading a reference out of types: each kind of type, each way of writing a comment. */
+import { strict as assert } from "node:assert";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe as described } from "../../../docs/reference/doc-comment";
+import { markdown } from "../../../docs/reference/markdown";
+import { readReference, Reference } from "../../../docs/reference/settings";
+
+const SOURCE = `
+/** Who signs, by @pulumi/tls. @see nothing */
+interface Tls {
+  type: "tls";
+  /** Years. Default: 10. */
+  years?: number;
+}
+/** Vault. */
+interface Vault {
+  type: "vault";
+  /** Path of the mount. */
+  mount: string;
+}
+/** A volume. */
+interface Volume {
+  /** Quantity, e.g. \`1Gi\`. */
+  size: string;
+}
+interface Below {
+  /** From the base. */
+  base?: boolean;
+}
+interface Promise<T> { then: T }
+type Input<T> = T | Promise<T>;
+/** A tree. */
+interface Tree {
+  /** Its own kind. */
+  children?: Tree[];
+}
+/**
+ * All settings.
+ * @throws never
+ */
+export interface Settings extends Below {
+  /** One of two. */
+  issuer: Tls | Vault;
+  /** May be computed. */
+  name?: Input<string>;
+  /** The data. */
+  storage: Volume;
+  /** The log. Default: it shares \`storage\`'s. Never \`.\` alone. */
+  log?: Volume;
+  /** Some. */
+  more?: Record<string, Volume[]>;
+  /** How. Default: \`read\`. */
+  access?: "read" | "write" | 1;
+  /** In place. */
+  inline?: {
+    /** Deep. */
+    deep?: string[];
+  };
+  /** Grows. */
+  tree?: Tree;
+  /** Whatever | it is. */
+  spec?: Record<string, unknown>;
+  bare?: string;
+  /** Default: nothing else. */
+  onlyDefault?: string;
+}
+`;
+
+describe("the reference of settings", () => {
+  const project = mkdtempSync(join(tmpdir(), "reference-"));
+  let reference: Reference;
+  before(function () {
+    this.timeout(60_000);
+    writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions: { strict: true } }));
+    writeFileSync(join(project, "settings.ts"), SOURCE);
+    reference = readReference(project, { file: join(project, "settings.ts"), type: "Settings", path: "root" });
+  });
+  after(() => rmSync(project, { recursive: true }));
+
+  const section = (name: string) => reference.sections.find((candidate) => candidate.name === name);
+  const setting = (name: string) => section("Settings")?.settings.find((candidate) => candidate.name === name);
+
+  it("has a section for each type, in the order of first use", () => {
+    const names = reference.sections.map(({ name }) => name);
+    assert.deepEqual(names, ["Settings", "Tls", "Vault", "Volume", "root.inline", "Tree"]);
+  });
+
+  it("says everywhere that a type is written", () => {
+    const paths = ["root.storage", "root.log", "root.more.<name>[]"];
+    assert.deepEqual(section("Volume")?.paths, paths);
+    assert.deepEqual(section("Tree")?.paths, ["root.tree"]);
+  });
+
+  it("calls types by what one writes", () => {
+    const types = ["issuer", "name", "more", "access", "inline", "tree", "spec", "base"].map(
+      (name) => setting(name)?.type,
+    );
+    const access = "`read`, `write` or `1`";
+    assert.deepEqual(types, [
+      "{} or {}",
+      "text",
+      "mapping to list of {}",
+      access,
+      "{}",
+      "{}",
+      "mapping",
+      "true or false",
+    ]);
+    assert.deepEqual(setting("issuer")?.sections, ["Tls", "Vault"]);
+    assert.deepEqual(section("Vault")?.kind, { key: "type", value: "vault" });
+  });
+
+  it("reads comments to their end, without tags", () => {
+    assert.equal(section("Settings")?.meaning, "All settings.");
+    assert.match(section("Tls")?.meaning ?? "", /^Who signs, by @pulumi\/tls\./);
+  });
+
+  it("names the settings without a comment", () => {
+    assert.deepEqual(reference.undocumented, ["settings.ts: Settings.bare"]);
+  });
+
+  it("tells apart meaning and default", () => {
+    assert.deepEqual(described("Lifetime, e.g. `90d`. Default: `90d`."), {
+      meaning: "Lifetime, e.g. `90d`.",
+      default: "`90d`",
+    });
+    assert.deepEqual(described("The log. Default: it shares `a. b`'s. More."), {
+      meaning: "The log. More.",
+      default: "it shares `a. b`'s",
+    });
+    assert.deepEqual(described("Default: 1.5 times"), { meaning: "", default: "1.5 times" });
+    assert.deepEqual(described("Nothing by default: think."), { meaning: "Nothing by default: think." });
+  });
+
+  it("escapes what Markdown would take for its own, and links to each section", () => {
+    const text = markdown("T", "", [{ title: "C", text: "", reference, written: true }]);
+    assert.ok(text.includes("Whatever \\| it is."));
+    assert.ok(text.includes("| `issuer` | [Tls](#tls) or [Vault](#vault) | **required** | One of two. |"), text);
+    assert.ok(text.includes("### `root.inline`") && text.includes("(#rootinline)"));
+    assert.ok(text.includes("At `root.issuer` with `type: tls`."));
+  });
+});
