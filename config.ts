@@ -1,130 +1,16 @@
 /** The configuration of an environment, `Pulumi.<env>.yaml`: its shape, its defaults, its checks. Pure. */
 import { z } from "zod";
-import { PostgresClusterArgs } from "./components";
+import type { KubernetesConnection } from "./components";
 import { poolerName } from "./components/cnpg/pooler";
 import { teleportNames } from "./components/names";
 import { checkPostgresCluster, hasStandby, teleportClusters } from "./components/postgres-cluster-args";
 import { refuse, SettingProblem } from "./components/settings";
-
-const storage = z.strictObject({ size: z.string(), storageClass: z.string().optional() });
-const quantities = z.record(z.string(), z.string());
-const validity = { validity: z.string().optional(), renewBefore: z.string().optional() };
-const pkiRole = z.strictObject({ mount: z.string().min(1), role: z.string().min(1) });
-
-const issuer = z.discriminatedUnion("type", [
-  z.strictObject({ type: z.literal("tls"), caValidity: z.string().optional(), ...validity }),
-  z.strictObject({
-    type: z.literal("vault"),
-    server: pkiRole,
-    client: pkiRole,
-    trustAnchors: z.string().optional(),
-    ...validity,
-  }),
-]);
-
-const users = z.array(
-  z.strictObject({
-    name: z.string(),
-    access: z.enum(["read", "write", "none"]),
-    scope: z
-      .array(z.strictObject({ database: z.string().optional(), schemas: z.array(z.string()).optional() }))
-      .optional(),
-    memberOf: z.array(z.string()).optional(),
-    connectionLimit: z.number().optional(),
-    readOnly: z.boolean().optional(),
-    statementTimeout: z.string().optional(),
-    settings: z.record(z.string(), z.string()).optional(),
-  }),
-);
-
-const teleport = z.strictObject({
-  proxy: z.string(),
-  credentials: z.string().optional(),
-  name: z.string().optional(),
-  labels: z.record(z.string(), z.string()).optional(),
-  adopt: z.boolean().optional(),
-});
-
-const resources = z.strictObject({ requests: quantities.optional(), limits: quantities.optional() });
-
-const pooler = z.strictObject({
-  type: z.enum(["rw", "ro", "r"]),
-  name: z.string().optional(),
-  mode: z.enum(["session", "transaction"]).optional(),
-  instances: z.number().optional(),
-  parameters: z.record(z.string(), z.string()).optional(),
-  pgHba: z.array(z.string()).optional(),
-  resources: resources.optional(),
-  template: z.record(z.string(), z.unknown()).optional(),
-  serviceTemplate: z.record(z.string(), z.unknown()).optional(),
-  secrets: z
-    .strictObject({
-      clientTls: z.string().optional(),
-      clientCa: z.string().optional(),
-      serverTls: z.string().optional(),
-      serverCa: z.string().optional(),
-    })
-    .optional(),
-  authentication: z.enum(["integrated", "explicit"]).optional(),
-});
-
-const kubernetes = z.strictObject({
-  /** Context of the kubeconfig. Default: the current one. */
-  context: z.string().optional(),
-});
-
-/** One database. Meanings and defaults are those of PostgresClusterArgs. */
-const database = z.strictObject({
-  clusterName: z.string().optional(),
-  namespace: z.string().optional(),
-  /** Make the namespace. Default: only where `namespace` is left out. */
-  createNamespace: z.boolean().optional(),
-  environment: z.string().optional(),
-  description: z.string().optional(),
-  clusterDomain: z.string().optional(),
-  instances: z.number().optional(),
-  image: z.string().optional(),
-  storage,
-  walStorage: storage.optional(),
-  resources: resources.optional(),
-  parameters: z.record(z.string(), z.string()).optional(),
-  initdb: z
-    .strictObject({
-      database: z.string().optional(),
-      owner: z.string().optional(),
-      ownerSecret: z.string().optional(),
-      localeCollate: z.string().optional(),
-      localeCType: z.string().optional(),
-      encoding: z.string().optional(),
-      dataChecksums: z.boolean().optional(),
-    })
-    .optional(),
-  pgHba: z.array(z.string()).optional(),
-  spec: z.record(z.string(), z.unknown()).optional(),
-  issuer,
-  serverAltNames: z.array(z.string()).optional(),
-  teleport: z.union([teleport, z.array(teleport)]).optional(),
-  users: users.optional(),
-  poolers: z.array(pooler).optional(),
-  kubernetes: kubernetes.optional(),
-  readyMinutes: z.number().optional(),
-});
-
-const vault = z.strictObject({
-  /** URL of Vault. Default: VAULT_ADDR. */
-  address: z.url().optional(),
-  auth: z.discriminatedUnion("method", [
-    /** role_id and secret_id come from VAULT_ROLE_ID and VAULT_SECRET_ID. */
-    z.strictObject({ method: z.literal("approle"), mount: z.string().default("approle") }),
-    /** VAULT_TOKEN, or the file that `vault login` leaves. */
-    z.strictObject({ method: z.literal("token") }),
-  ]),
-});
+import { database, DatabaseSettings, kubernetes, vault } from "./config-schema";
 
 const mapping = z.record(z.string(), z.unknown());
 
+export type { DatabaseSettings };
 export type VaultSettings = z.output<typeof vault>;
-export type DatabaseSettings = PostgresClusterArgs & { namespace?: string; createNamespace?: boolean };
 
 /** A namespace of a Kubernetes cluster, which the kubeconfig's context names; undefined for the current one. */
 export interface Place {
@@ -134,7 +20,11 @@ export interface Place {
 
 /** A checked configuration. */
 export interface EnvironmentConfig {
+  /** How the Kubernetes cluster is reached, for databases that do not say. Default: the kubeconfig's current context. */
+  kubernetes: KubernetesConnection;
+  /** How the program logs in to Vault. Needed where an `issuer` is `vault`. */
   vault?: VaultSettings;
+  /** The databases, by name. */
   databases: Record<string, DatabaseSettings>;
 }
 
@@ -164,7 +54,7 @@ export function parseConfig(
   ): z.output<Schema> | undefined => {
     const parsed = schema.safeParse(value, { reportInput: true });
     if (parsed.success) return parsed.data;
-    problems.push(...parsed.error.issues.flatMap((issue) => problemsOf(issue, setting)));
+    problems.push(...parsed.error.issues.flatMap(told).flatMap((issue) => problemsOf(issue, setting)));
     return undefined;
   };
   const defaults = read(mapping, raw.defaults ?? {}, "defaults") ?? {};
@@ -177,6 +67,7 @@ export function parseConfig(
     if (checked) databases[name] = { ...checked, kubernetes: checked.kubernetes ?? general };
   }
   const config: EnvironmentConfig = {
+    kubernetes: general,
     vault: raw.vault === undefined ? undefined : read(vault, raw.vault, "vault"),
     databases,
   };
@@ -199,21 +90,20 @@ export function namespacesToCreate({ databases }: Pick<EnvironmentConfig, "datab
   return [...new Map(places.map((place) => [JSON.stringify(place), place])).values()];
 }
 
+/** Whether a database's certificates, or a part of its bundle, come from Vault. */
+export function usesVault(database: DatabaseSettings): boolean {
+  const sources = teleportClusters(database).flatMap(({ clientCas = [] }) => clientCas);
+  return database.issuer.type === "vault" || sources.some(({ from }) => from === "vault");
+}
+
 function checkVault({ vault: settings, databases }: EnvironmentConfig, variables: NodeJS.ProcessEnv): SettingProblem[] {
-  const user = Object.entries(databases).find(
-    ([
-      ,
-      {
-        issuer: { type },
-      },
-    ]) => type === "vault",
-  );
+  const user = Object.entries(databases).find(([, database]) => usesVault(database));
   if (!user) return [];
   if (!settings) {
     return [
       {
         setting: "vault",
-        problem: `is missing, but databases.${user[0]}.issuer is vault`,
+        problem: `is missing, but databases.${user[0]} needs it`,
         fix: "Add vault.auth, e.g. {method: approle}.",
       },
     ];
@@ -276,11 +166,12 @@ function overlay(below: JsonObject, above: unknown): unknown {
 /** A database's settings without those that the schema refuses. */
 function withoutMistakes(settings: unknown): unknown {
   const rest = structuredClone(settings);
-  for (const { path, ...issue } of database.safeParse(settings).error?.issues ?? []) {
+  for (const { path, ...issue } of (database.safeParse(settings).error?.issues ?? []).flatMap(told)) {
     for (const key of issue.code === "unrecognized_keys" ? issue.keys : [undefined]) {
       const [last, ...above] = [...path, ...(key === undefined ? [] : [key])].reverse();
       const parent = above.reduceRight<unknown>(
-        (value, step) => (isObject(value) ? value[String(step)] : undefined),
+        (value, step) =>
+          value !== null && typeof value === "object" ? (value as JsonObject)[String(step)] : undefined,
         rest,
       );
       if (isObject(parent)) delete parent[String(last)];
@@ -289,15 +180,28 @@ function withoutMistakes(settings: unknown): unknown {
   return rest;
 }
 
+/** Where a value may be one or a list: what is wrong with it as what it is, and not that it is neither. */
+function told(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== "invalid_union") return [issue];
+  const ofItsKind = issue.errors.find(
+    (found) => !found.some(({ code, path }) => code === "invalid_type" && !path.length),
+  );
+  if (!ofItsKind?.length) return [issue];
+  return ofItsKind.flatMap((nested) => told({ ...nested, path: [...issue.path, ...nested.path] }));
+}
+
 /** What the schema found, in our words. */
 function problemsOf(issue: z.core.$ZodIssue, root: string): SettingProblem[] {
-  const setting = [root, ...issue.path.map(String)].join(".");
+  const setting = issue.path.reduce<string>(
+    (path, step) => (typeof step === "number" ? `${path}[${step}]` : `${path}.${String(step)}`),
+    root,
+  );
   switch (issue.code) {
     case "unrecognized_keys":
       return issue.keys.map((key) => ({
         setting: `${setting}.${key}`,
         problem: "is no setting",
-        fix: "Check the spelling; README lists all settings.",
+        fix: "Check the spelling; docs/configuration.md lists all settings.",
       }));
     case "invalid_type": {
       const expected = NAMES_OF_TYPES[issue.expected] ?? issue.expected;
@@ -307,9 +211,18 @@ function problemsOf(issue: z.core.$ZodIssue, root: string): SettingProblem[] {
     }
     case "invalid_union":
       return [{ setting, value: issue.input, problem: "is none of the kinds there are", fix: unionHint(setting) }];
+    case "invalid_value": {
+      const fix = `Use one of ${issue.values.map(String).join(", ")}.`;
+      return [{ setting, value: issue.input, problem: "is none of the values there are", fix }];
+    }
     default:
       return [
-        { setting, value: issue.input, problem: issue.message, fix: "README lists all settings and their values." },
+        {
+          setting,
+          value: issue.input,
+          problem: issue.message,
+          fix: "docs/configuration.md lists all settings and their values.",
+        },
       ];
   }
 }
@@ -318,11 +231,21 @@ function problemsOf(issue: z.core.$ZodIssue, root: string): SettingProblem[] {
 const NAMES_OF_TYPES: Record<string, string> = { object: "mapping", record: "mapping", array: "list", string: "text" };
 
 function typeHint(expected: string): string {
-  return expected === "text" ? "Put the value in quotes." : `Write a ${expected}; README lists all settings.`;
+  return expected === "text"
+    ? "Put the value in quotes."
+    : `Write a ${expected}; docs/configuration.md lists all settings.`;
 }
 
+/** What chooses between kinds, by the last words of the setting. */
+const KINDS: [RegExp, string][] = [
+  [/vault\.auth(\.method)?$/, "Use method: approle or token."],
+  [/join(\.method)?$/, "Use method: kubernetes, iam, gcp, azure or token."],
+  [/issuer(\.type)?$/, "Use type: vault or tls."],
+  [/clientCas\[\d+\](\.from)?$/, "Use from: teleport, proxy, vault, secret, configMap or pem."],
+  [/registration(\.by)?$/, "Use by: program, agent or operator."],
+  [/(schemas|extensions)\[\d+\]$/, "Write a name, or a mapping with a name."],
+];
+
 function unionHint(setting: string): string {
-  return setting.endsWith("method") || setting.endsWith("auth")
-    ? "Use method: approle or token."
-    : "Use type: vault or tls.";
+  return KINDS.find(([pattern]) => pattern.test(setting))?.[1] ?? "docs/configuration.md lists all settings.";
 }

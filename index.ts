@@ -6,7 +6,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { PostgresCluster, SettingsError } from "./components";
-import { EnvironmentConfig, namespacesToCreate, parseConfig, VaultSettings } from "./config";
+import { EnvironmentConfig, namespacesToCreate, parseConfig, usesVault, VaultSettings } from "./config";
 
 const config = readConfig();
 
@@ -22,9 +22,8 @@ const kubernetesProviders = new Map(
     }),
   ]),
 );
-const usesVault = Object.values(config.databases).some(({ issuer }) => issuer.type === "vault");
 const vaultProviders: Record<string, pulumi.ProviderResource> =
-  config.vault && usesVault ? { vault: vaultProvider(config.vault) } : {};
+  config.vault && Object.values(config.databases).some(usesVault) ? { vault: vaultProvider(config.vault) } : {};
 
 const namespaces = namespacesToCreate(config).map(({ context, namespace }) => ({
   context,

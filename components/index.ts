@@ -1,19 +1,41 @@
 /** The library: what programs of your own import. */
 export { PostgresCluster } from "./postgres-cluster";
+export type { PostgresClusterArgs, TeleportArgs, TeleportRegistration } from "./postgres-cluster-args";
 export type { PostgresClusterOutputs } from "./postgres-cluster-outputs";
-export type { PostgresClusterArgs, TeleportArgs } from "./postgres-cluster-args";
+export type { TeleportAgentOutput } from "./teleport-registrations";
 export type { ClusterSettings, InitDb, Resources, Storage } from "./cnpg/cluster-spec";
-export type { Access, AccessScope, TeleportUser } from "./cnpg/roles";
+export type { AdditionalDatabase, Extension, Schema } from "./cnpg/databases";
+export type { NetworkPeer, NetworkPolicySettings } from "./cnpg/network-policy";
 export type { PoolerSecrets, PoolerSettings, PoolerType } from "./cnpg/pooler";
+export type { Access, AccessScope, TeleportUser } from "./cnpg/roles";
 export { DatabaseAccess, type DatabaseAccessArgs } from "./access/database-access";
 export { ClusterCertificates, type ClusterCertificatesArgs } from "./certificates/cluster-certificates";
 export type { IssuerArgs, TlsIssuerArgs, Validity, VaultIssuerArgs, VaultPkiRole } from "./certificates/issuer";
+export type { CaSource } from "./certificates/ca-source";
 export { mergeCaBundle, type PemSource } from "./certificates/ca-bundle";
-export { TeleportDatabase, type DatabaseTlsMode, type TeleportDatabaseArgs } from "./teleport/database";
+export {
+  agentConfiguration,
+  kubeAgentValues,
+  type AgentJoin,
+  type AgentSettings,
+  type ChartDatabase,
+  type StaticDatabase,
+} from "./teleport/agent";
+export {
+  TeleportDatabase,
+  type DatabaseAdminUser,
+  type DatabaseSettings,
+  type DatabaseTlsMode,
+  type DynamicLabel,
+  type TeleportDatabaseArgs,
+} from "./teleport/database";
 export { TeleportCertAuthority, type TeleportCertAuthorityArgs } from "./teleport/cert-authority";
-export { PROVISIONED_BY, registrarRole } from "./teleport/roles";
+export { operatorDatabase, type OperatorDatabaseSettings, type TeleportDatabaseManifest } from "./teleport/operator";
+export { TeleportAccessRole, type TeleportAccessRoleArgs } from "./teleport/role";
+export { accessRegistrarRole, PROVISIONED_BY, registrarBot, registrarRole } from "./teleport/roles";
+export { TeleportJoinToken, type TeleportJoinTokenArgs } from "./teleport/token";
 export type { TeleportConnection, TeleportDocument } from "./teleport/tctl";
 export { TeleportError, type TeleportFailure } from "./teleport/errors";
-export { SettingsError, type SettingProblem } from "./settings";
 export { KubernetesError, type KubernetesFailure } from "./kubernetes/errors";
 export type { KubernetesConnection } from "./kubernetes/client";
+export { SettingsError, type SettingProblem } from "./settings";

@@ -50,7 +50,16 @@ export function makePoolers(name: string, args: PoolersArgs, opts: pulumi.Custom
     const uid = made.metadata.apply((metadata) => metadata.uid ?? "");
     return new PoolerServing(
       poolerResource,
-      { kubernetes, namespace, cluster, pooler, uid, written: JSON.stringify(spec), within, suspended },
+      {
+        kubernetes,
+        namespace,
+        cluster,
+        pooler,
+        uid,
+        written: JSON.stringify(spec),
+        within,
+        suspended,
+      },
       { ...opts, dependsOn: made },
     );
   });

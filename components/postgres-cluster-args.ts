@@ -1,14 +1,41 @@
 /** The settings of a PostgresCluster, and their checks. */
 import * as pulumi from "@pulumi/pulumi";
-import { checkIssuer, IssuerArgs, suitsPoolers } from "./certificates/issuer";
+import { CaSource, checkCaSources } from "./certificates/ca-source";
+import { checkIssuer, IssuerArgs } from "./certificates/issuer";
 import { ClusterSettings, databaseAndOwner, DEFAULT_INSTANCES } from "./cnpg/cluster-spec";
 import { checkClusterSettings } from "./cnpg/cluster-check";
-import { isExplicit, POOLER_AUTHENTICATION, PoolerSettings } from "./cnpg/pooler";
+import { POOLER_LOGINS, poolerLogins, PoolerSettings } from "./cnpg/pooler";
 import { checkPoolers } from "./cnpg/pooler-check";
 import { checkUsers, DEFAULT_USERS, TeleportUser } from "./cnpg/roles";
 import type { KubernetesConnection } from "./kubernetes/client";
 import { checkClusterName, checkTeleportName, teleportNames } from "./names";
 import { SettingProblem } from "./settings";
+import type { AgentJoin } from "./teleport/agent";
+import type { DatabaseAdminUser, DynamicLabel } from "./teleport/database";
+import { checkDynamicLabels, checkLabels } from "./teleport/labels";
+import { checkOperatorDatabase } from "./teleport/operator";
+import { checkDatabaseUsers } from "./teleport/reserved-users";
+
+/** How Teleport gets to know the databases. */
+export type TeleportRegistration =
+  | {
+      /** `program`: this program registers them, and agents pick them up by their labels. */
+      by: "program";
+    }
+  | {
+      /** `agent`: an agent's own configuration names them; the output `teleportAgents` has it. */
+      by: "agent";
+      /** How the agent joins the Teleport cluster. */
+      join: AgentJoin;
+      /** Namespace of the agent: a ConfigMap with the server's CA is put there. Default: none is made. */
+      namespace?: string;
+    }
+  | {
+      /** `operator`: Teleport's Kubernetes operator registers them, from custom resources. */
+      by: "operator";
+      /** Namespace that the operator watches: its own. */
+      namespace: string;
+    };
 
 /** How people reach the database through Teleport. */
 export interface TeleportArgs {
@@ -20,6 +47,22 @@ export interface TeleportArgs {
   name?: string;
   /** Labels besides `provisioned_by`, `environment`, `cluster`, `namespace` and `sql_type`. */
   labels?: Record<string, string>;
+  /** Where the CA comes from that Teleport's agents log in with. Default: Teleport itself, by the program's identity. */
+  clientCas?: CaSource[];
+  /** How Teleport gets to know the databases. Default: `by: program`. */
+  registration?: TeleportRegistration;
+  /** Labels that the agent computes, by name. Becomes `dynamic_labels`. Default: none. */
+  dynamicLabels?: Record<string, DynamicLabel>;
+  /** PostgreSQL user as whom Teleport makes users of their own for people. Becomes `admin_user`. Default: none. */
+  adminUser?: DatabaseAdminUser;
+  /** Trust the CAs of the agent's system as well as the server's CA. Default: false. Teleport 13 drops it. */
+  trustSystemPool?: boolean;
+  /**
+   * Make a role in Teleport for each of `users`, named after the primary and the user, e.g. `orders-prod-reader`. Its
+   * members may log in to this database as that user. The program's identity then needs the right to write roles.
+   * Default: false.
+   */
+  accessRoles?: boolean;
   /** Take over databases of these names that exist and are not ours. Default: false, which refuses. */
   adopt?: boolean;
 }
@@ -70,13 +113,11 @@ export function teleportUsers(args: Pick<PostgresClusterArgs, "teleport" | "user
   return args.users ?? (teleportClusters(args).length > 0 ? DEFAULT_USERS : []);
 }
 
-/** All roles that log in by certificate: people, and PgBouncer where it looks up passwords by itself. */
+/** All roles that log in by certificate: people, and PgBouncer with a role that CNPG has no rule for. */
 export function certificateUsers(args: PostgresClusterArgs): readonly TeleportUser[] {
-  const pooler = (args.poolers ?? []).some(isExplicit);
-  return [
-    ...teleportUsers(args),
-    ...(pooler ? [{ name: POOLER_AUTHENTICATION.role, access: "none", connectionLimit: -1 } as const] : []),
-  ];
+  const explicit = poolerLogins(args.poolers).includes("explicit");
+  const pooler: TeleportUser = { name: POOLER_LOGINS.explicit.role, access: "none", connectionLimit: -1 };
+  return [...teleportUsers(args), ...(explicit ? [pooler] : [])];
 }
 
 /** Whether there is a standby, so that `-ro` leads somewhere. */
@@ -93,19 +134,24 @@ export function checkPostgresCluster(
 ): SettingProblem[] {
   const at = (setting: string) => (path ? `${path}.${setting}` : setting);
   const teleports = teleportClusters(args);
+  const users = teleportUsers(args).map(({ name }) => name);
   const isList = Array.isArray(args.teleport);
   const { poolers = [], readyMinutes = DEFAULT_READY_MINUTES } = args;
   return [
     ...checkClusterName(at("clusterName"), clusterName),
-    ...checkClusterSettings(path, args),
+    ...checkClusterSettings(path, args, {
+      cluster: clusterName,
+      users: certificateUsers(args),
+      registered: teleports.length > 0,
+      standbyRegistered: teleports.length > 0 && hasStandby(args),
+    }),
     ...checkIssuer(at("issuer"), args.issuer),
     ...teleports.flatMap((teleport, index) =>
-      checkTeleport(at(isList ? `teleport[${index}]` : "teleport"), clusterName, environment, teleport),
+      checkTeleport(at(isList ? `teleport[${index}]` : "teleport"), clusterName, environment, teleport, users),
     ),
     ...checkCredentials(at("teleport"), teleports),
     ...checkUsers(at("users"), teleportUsers(args), databaseAndOwner(args.initdb).owner),
     ...checkPoolers(at("poolers"), clusterName, poolers),
-    ...checkPoolerCertificates(at("issuer.renewBefore"), args),
     ...(readyMinutes > 0
       ? []
       : [
@@ -126,6 +172,7 @@ function checkTeleport(
   clusterName: string,
   environment: string,
   teleport: TeleportArgs,
+  users: readonly string[],
 ): SettingProblem[] {
   const port = Number(HOST_PORT.exec(teleport.proxy)?.[2] ?? NaN);
   const proxy = port > 0 && port < 65_536;
@@ -142,7 +189,20 @@ function checkTeleport(
           },
         ]),
     ...checkTeleportName(`${path}.name`, names.standby),
+    ...checkClientCas(`${path}.clientCas`, teleport.clientCas),
+    ...checkLabels(`${path}.labels`, teleport.labels),
+    ...checkDynamicLabels(`${path}.dynamicLabels`, teleport.dynamicLabels),
+    ...(teleport.registration?.by === "operator"
+      ? checkOperatorDatabase(path, { ...teleport, name: names.standby, namespace: "", owner: "", uri: "" })
+      : []),
+    ...(teleport.accessRoles ? checkDatabaseUsers(`${path}.accessRoles`, users) : []),
   ];
+}
+
+function checkClientCas(path: string, sources: readonly CaSource[] | undefined): SettingProblem[] {
+  if (sources?.length !== 0) return checkCaSources(path, sources ?? []);
+  const fix = "Name a source, or leave it out for Teleport itself.";
+  return [{ setting: path, problem: "is empty, so that nobody could log in through Teleport", fix }];
 }
 
 /** One identity belongs to one Teleport cluster. */
@@ -158,17 +218,4 @@ function checkCredentials(path: string, teleports: readonly TeleportArgs[]): Set
       },
     ];
   });
-}
-
-function checkPoolerCertificates(setting: string, { issuer, poolers = [] }: PostgresClusterArgs): SettingProblem[] {
-  if (poolers.every(isExplicit) || checkIssuer("", issuer).length > 0 || suitsPoolers(issuer)) return [];
-  return [
-    {
-      setting,
-      value: issuer.renewBefore ?? "30d",
-      problem:
-        "is later than CloudNativePG tries to renew its pooler's certificate, which it cannot without the CA's key",
-      fix: "Use at least 8d, or authentication: explicit for every Pooler.",
-    },
-  ];
 }

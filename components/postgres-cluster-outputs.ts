@@ -4,6 +4,7 @@ import { databaseAndOwner } from "./cnpg/cluster-spec";
 import { poolerName } from "./cnpg/pooler";
 import { POSTGRES_PORT, secretNames, serviceHost } from "./names";
 import { PostgresClusterArgs, teleportClusters, teleportUsers } from "./postgres-cluster-args";
+import type { TeleportAgentOutput } from "./teleport-registrations";
 import { connectCommands } from "./teleport/tsh";
 
 /** What app stacks and people need of a database. Nothing in it is secret. */
@@ -22,6 +23,7 @@ export interface PostgresClusterOutputs {
   poolerHosts: Record<string, string>;
   /** Port of each host. */
   port: number;
+  /** Name of the application's database. */
   database: string;
   /** Role that owns the database. */
   owner: string;
@@ -35,6 +37,8 @@ export interface PostgresClusterOutputs {
   clientCaBundleSecret: string;
   /** Names in Teleport: the primary's, and the standby's where there is one. */
   teleportDatabases: string[];
+  /** Configurations of agents, for registration `by: agent`. */
+  teleportAgents: TeleportAgentOutput[];
   /** `tsh` commands that connect: each user to each of the databases in Teleport. */
   connectCommands: string[];
 }
@@ -44,30 +48,33 @@ export function describeCluster(
   clusterName: string,
   namespace: pulumi.Output<string>,
   serverCa: pulumi.Output<string>,
-  /** Names in each Teleport cluster, in the order of the settings. */
-  registered: pulumi.Output<string[][]>,
+  /** Names in each Teleport cluster, in the order of the settings, and agents' configurations. */
+  registered: { names: pulumi.Output<string[][]>; agents: pulumi.Output<TeleportAgentOutput[]> },
   args: PostgresClusterArgs,
 ): pulumi.Output<PostgresClusterOutputs> {
   const { database, owner } = databaseAndOwner(args.initdb);
   const secrets = secretNames(clusterName);
   const poolers = (args.poolers ?? []).map((pooler) => poolerName(clusterName, pooler));
-  return pulumi.all([namespace, serverCa, registered]).apply(([inNamespace, ca, names]) => ({
-    namespace: inNamespace,
-    cluster: clusterName,
-    hostReadWrite: serviceHost(clusterName, inNamespace, "rw"),
-    hostReadOnly: serviceHost(clusterName, inNamespace, "ro"),
-    hostRead: serviceHost(clusterName, inNamespace, "r"),
-    poolerHosts: Object.fromEntries(poolers.map((pooler) => [pooler, `${pooler}.${inNamespace}.svc`])),
-    port: POSTGRES_PORT,
-    database,
-    owner,
-    ownerSecret: args.initdb?.ownerSecret ?? secrets.owner,
-    serverCaSecret: secrets.serverCa,
-    serverCa: ca,
-    clientCaBundleSecret: secrets.clientCaBundle,
-    teleportDatabases: [...new Set(names.flat())],
-    connectCommands: teleportClusters(args).flatMap(({ proxy }, index) =>
-      connectCommands(proxy, names[index] ?? [], teleportUsers(args), database),
-    ),
-  }));
+  return pulumi
+    .all([namespace, serverCa, registered.names, registered.agents])
+    .apply(([inNamespace, ca, names, teleportAgents]) => ({
+      namespace: inNamespace,
+      cluster: clusterName,
+      hostReadWrite: serviceHost(clusterName, inNamespace, "rw"),
+      hostReadOnly: serviceHost(clusterName, inNamespace, "ro"),
+      hostRead: serviceHost(clusterName, inNamespace, "r"),
+      poolerHosts: Object.fromEntries(poolers.map((pooler) => [pooler, `${pooler}.${inNamespace}.svc`])),
+      port: POSTGRES_PORT,
+      database,
+      owner,
+      ownerSecret: args.initdb?.ownerSecret ?? secrets.owner,
+      serverCaSecret: secrets.serverCa,
+      serverCa: ca,
+      clientCaBundleSecret: secrets.clientCaBundle,
+      teleportDatabases: [...new Set(names.flat())],
+      teleportAgents,
+      connectCommands: teleportClusters(args).flatMap(({ proxy }, index) =>
+        connectCommands(proxy, names[index] ?? [], teleportUsers(args), database),
+      ),
+    }));
 }

@@ -3,10 +3,14 @@ import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { DatabaseAccess } from "./access/database-access";
+import { caSources } from "./certificates/ca-sources";
 import { ClusterCertificates } from "./certificates/cluster-certificates";
-import { suitsPoolers } from "./certificates/issuer";
 import { clusterSpec, databaseAndOwner, DEFAULT_INSTANCES } from "./cnpg/cluster-spec";
-import { isExplicit, POOLER_AUTHENTICATION, poolerName } from "./cnpg/pooler";
+import { databaseManifests } from "./cnpg/databases";
+import { clusterAnnotations, clusterWaitFor, servingInstances } from "./cnpg/metadata";
+import { networkPolicies } from "./cnpg/network-policy";
+import { isExplicit, poolerLogins, poolerName } from "./cnpg/pooler";
+import { additionalDnsNames } from "./cnpg/services";
 import { makePoolers } from "./poolers";
 import {
   certificateUsers,
@@ -20,7 +24,7 @@ import {
 import { describeCluster, PostgresClusterOutputs } from "./postgres-cluster-outputs";
 import { ClusterServing } from "./serving/serving";
 import { refuse } from "./settings";
-import { registerDatabases, teleportCas } from "./teleport-registrations";
+import { register } from "./teleport-registrations";
 
 /**
  * Creates the namespace (unless one is given), certificates, the bundle of client CAs, CNPG's Cluster with the
@@ -48,8 +52,10 @@ export class PostgresCluster extends pulumi.ComponentResource {
       args.namespace ?? new k8s.core.v1.Namespace(name, { metadata: { name: clusterName } }, child).metadata.name,
     );
     const certificates = this.makeCertificates(made, namespace);
-    this.cluster = this.makeCluster(made, namespace, certificates);
-    const { serving, access } = this.makeServing(made, namespace, certificates);
+    const policies = this.makeNetworkPolicies(made, namespace);
+    this.cluster = this.makeCluster(made, namespace, [certificates, ...policies], certificates);
+    const databases = this.makeDatabases(made, namespace);
+    const { serving, access } = this.makeServing(made, namespace, certificates, databases);
     const poolers = makePoolers(
       name,
       {
@@ -58,13 +64,13 @@ export class PostgresCluster extends pulumi.ComponentResource {
         poolers: args.poolers ?? [],
         kubernetes: args.kubernetes,
         within: readySeconds(args),
-        suspended: false,
+        suspended: isSuspended(args),
       },
       { ...child, dependsOn: [certificates, access] },
     );
 
     const registered = teleportClusters(args).map((teleport) =>
-      registerDatabases(
+      register(
         name,
         teleport,
         {
@@ -74,33 +80,38 @@ export class PostgresCluster extends pulumi.ComponentResource {
           description: args.description,
           standby: hasStandby(args),
           caCert: certificates.serverCa,
+          database: databaseAndOwner(args.initdb).database,
+          users: teleportUsers(args),
         },
         { ...child, dependsOn: [serving, access] },
       ),
     );
-    const names = registered.map((databases) => pulumi.all(databases.map(({ databaseName }) => databaseName)));
     // Outputs are known when all is there, so that who waits for them waits for the Poolers, too.
     const ready = pulumi.all([this.cluster.id, access.id, ...poolers.map(({ id }) => id)]);
-    const teleportNames = pulumi.all([pulumi.all(names), ready]).apply(([known]) => known);
-    this.outputs = describeCluster(clusterName, namespace, certificates.serverCa, teleportNames, args);
+    const names = pulumi.all([pulumi.all(registered.map((each) => each.names)), ready]).apply(([known]) => known);
+    const agents = pulumi.all(registered.flatMap(({ agent }) => agent ?? []));
+    this.outputs = describeCluster(clusterName, namespace, certificates.serverCa, { names, agents }, args);
     this.registerOutputs({ outputs: this.outputs });
   }
 
   private makeCertificates({ name, clusterName, args }: Made, namespace: pulumi.Output<string>): ClusterCertificates {
-    const { issuer, poolers = [] } = args;
+    const { issuer, poolers = [], clusterDomain = "cluster.local" } = args;
     const child = { parent: this };
-    const clientCas = teleportClusters(args).map((teleport) => teleportCas(name, teleport, child));
+    const clientCas = teleportClusters(args).map(({ proxy, credentials, clientCas: sources }) =>
+      caSources(name, sources, { proxy, credentials, namespace }, child),
+    );
     return new ClusterCertificates(
       name,
       {
         cluster: clusterName,
         namespace,
         issuer,
-        clusterDomain: args.clusterDomain ?? "cluster.local",
-        serverAltNames: args.serverAltNames,
-        // Even where no Pooler is declared: one that somebody makes by hand would stop the whole Cluster without it.
-        pooler: suitsPoolers(issuer),
-        poolerAuthenticationRole: poolers.some(isExplicit) ? POOLER_AUTHENTICATION.role : undefined,
+        clusterDomain,
+        serverAltNames: namespace.apply((inNamespace) => [
+          ...(args.serverAltNames ?? []),
+          ...additionalDnsNames(args.services, inNamespace, clusterDomain),
+        ]),
+        explicitPoolers: poolers.some(isExplicit),
         poolers: poolers
           .filter(({ secrets }) => secrets?.clientTls === undefined)
           .map((pooler) => poolerName(clusterName, pooler)),
@@ -113,10 +124,11 @@ export class PostgresCluster extends pulumi.ComponentResource {
   private makeCluster(
     { name, clusterName, args }: Made,
     namespace: pulumi.Output<string>,
+    dependsOn: pulumi.Resource[],
     certificates: ClusterCertificates,
   ): k8s.apiextensions.CustomResource {
-    // Without these, Pulumi takes a custom resource for done once it is written.
-    const waitFor = ["condition=Ready", `jsonpath={.status.readyInstances}=${args.instances ?? DEFAULT_INSTANCES}`];
+    // Without it, Pulumi takes a custom resource for done once it is written.
+    const waitFor = clusterWaitFor(args.instances ?? DEFAULT_INSTANCES, args);
     const timeout = `${readySeconds(args)}s`;
     return new k8s.apiextensions.CustomResource(
       name,
@@ -128,12 +140,32 @@ export class PostgresCluster extends pulumi.ComponentResource {
           namespace,
           annotations: {
             "pulumi.com/waitFor": JSON.stringify(waitFor),
+            ...clusterAnnotations(args),
             ...(args.description === undefined ? {} : { "kubernetes.io/description": args.description }),
           },
         },
         spec: certificates.secrets.apply((secrets) => clusterSpec({ ...args, secrets, users: certificateUsers(args) })),
       },
-      { parent: this, dependsOn: certificates, customTimeouts: { create: timeout, update: timeout } },
+      { parent: this, dependsOn, customTimeouts: { create: timeout, update: timeout } },
+    );
+  }
+
+  /** Databases, schemas and extensions. The operator holds their deletion until it is done: before the Cluster's. */
+  private makeDatabases({ name, clusterName, args }: Made, namespace: pulumi.Output<string>) {
+    return databaseManifests(clusterName, namespace, args).map(
+      ({ resourceName, ...manifest }) =>
+        new k8s.apiextensions.CustomResource(`${name}-${resourceName}`, manifest, {
+          parent: this,
+          dependsOn: this.cluster,
+        }),
+    );
+  }
+
+  private makeNetworkPolicies({ name, clusterName, args }: Made, namespace: pulumi.Output<string>) {
+    if (!args.networkPolicy) return [];
+    return networkPolicies(clusterName, namespace, args.networkPolicy).map(
+      ({ resourceName, metadata, spec }) =>
+        new k8s.networking.v1.NetworkPolicy(`${name}-${resourceName}`, { metadata, spec }, { parent: this }),
     );
   }
 
@@ -142,22 +174,30 @@ export class PostgresCluster extends pulumi.ComponentResource {
     { name, clusterName, args }: Made,
     namespace: pulumi.Output<string>,
     certificates: ClusterCertificates,
+    databases: k8s.apiextensions.CustomResource[],
   ): { serving: ClusterServing; access: DatabaseAccess } {
     const uid = this.cluster.metadata.apply((metadata) => metadata.uid ?? "");
-    const reference = { kubernetes: args.kubernetes, namespace, cluster: clusterName, uid };
+    const suspended = isSuspended(args);
+    const reference = { kubernetes: args.kubernetes, namespace, cluster: clusterName, uid, suspended };
+    const written = databaseManifests(clusterName, "", args).map(
+      ({ metadata, spec }) => [metadata.name, JSON.stringify(spec)] as const,
+    );
     const serving = new ClusterServing(
       name,
       {
         ...reference,
         within: readySeconds(args),
-        instances: args.instances ?? DEFAULT_INSTANCES,
+        instances: servingInstances(args.instances ?? DEFAULT_INSTANCES, args),
         serverCertificate: certificates.serverCertificate.apply(sha256),
         clientCaBundle: certificates.clientCaBundle.apply(sha256),
         parameters: args.parameters ?? {},
         certificateUsers: certificateUsers(args).map((user) => user.name),
+        databases: Object.fromEntries(written),
+        fenced: args.fencedInstances ?? [],
+        supervised: args.primaryUpdateStrategy === "supervised",
       },
       // Nothing is waited for, or taken from users, in a Cluster that goes.
-      { parent: this, dependsOn: this.cluster, deletedWith: this.cluster },
+      { parent: this, dependsOn: [this.cluster, ...databases], deletedWith: this.cluster },
     );
     const access = new DatabaseAccess(
       name,
@@ -165,7 +205,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         ...reference,
         database: databaseAndOwner(args.initdb).database,
         users: teleportUsers(args),
-        poolerAuthentication: (args.poolers ?? []).some(isExplicit),
+        poolerLogins: poolerLogins(args.poolers),
       },
       { parent: this, dependsOn: serving, deletedWith: this.cluster },
     );
@@ -178,6 +218,11 @@ interface Made {
   name: string;
   clusterName: string;
   args: PostgresClusterArgs;
+}
+
+/** Whether no instance is to serve. */
+function isSuspended(args: PostgresClusterArgs): boolean {
+  return servingInstances(args.instances ?? DEFAULT_INSTANCES, args) === 0;
 }
 
 function readySeconds({ readyMinutes = DEFAULT_READY_MINUTES }: PostgresClusterArgs): number {

@@ -1,11 +1,11 @@
 /** The methods of Pulumi's provider behind a DatabaseAccess. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { TeleportUser } from "../cnpg/roles";
-import { POOLER_AUTHENTICATION } from "../cnpg/pooler";
+import { PoolerAuthentication, POOLER_LOGINS } from "../cnpg/pooler";
 import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import type { Provider } from "../teleport/operations";
-import { DROP_POOLER_AUTHENTICATION_SCRIPT, POOLER_AUTHENTICATION_SCRIPT } from "./pooler-authentication";
+import { dropPoolerLoginScript, poolerLoginScript } from "./pooler-logins";
 import { ClusterReference, findCluster, mustFindCluster, sqlInPrimary } from "./primary";
 import {
   accessScript,
@@ -23,8 +23,8 @@ export interface AccessInputs extends KubernetesConnection, ClusterReference {
   /** The application's database. */
   database: string;
   users: TeleportUser[];
-  /** Makes the function with which PgBouncer looks up passwords by itself. */
-  poolerAuthentication?: boolean;
+  /** Makes PgBouncer's roles, and the functions with which it looks up passwords. */
+  poolerLogins?: PoolerAuthentication[];
   /** No instance runs (hibernation): nothing can be done, and the next run after it does it. */
   suspended?: boolean;
 }
@@ -91,7 +91,7 @@ export function access(
     await untilRolesExist(kubernetes, inputs);
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
     for (const database of await databasesOf(kubernetes, inputs)) await sql(database, accessScript(inputs, database));
-    if (inputs.poolerAuthentication) await sql(MAINTENANCE_DATABASE, POOLER_AUTHENTICATION_SCRIPT);
+    for (const login of inputs.poolerLogins ?? []) await sql(MAINTENANCE_DATABASE, poolerLoginScript(login));
     if (before?.uid === inputs.uid) {
       const kept = rolesOf(inputs);
       const removed = rolesOf(before).filter((name) => !kept.includes(name));
@@ -121,7 +121,8 @@ export function access(
   }
 
   async function untilRolesExist(kubernetes: KubernetesClient, inputs: AccessInputs): Promise<void> {
-    const names = rolesOf(inputs);
+    const names = inputs.users.map(({ name }) => name);
+    if (inputs.poolerLogins?.includes("explicit")) names.push(POOLER_LOGINS.explicit.role);
     await until(kubernetes, inputs, async () => {
       const found = await sqlInPrimary(kubernetes, inputs, MAINTENANCE_DATABASE, existingRolesQuery(names));
       return names.filter((name) => !found.includes(name)).map((name) => `the role ${name} does not exist`);
@@ -164,14 +165,16 @@ export function access(
     await sql(MAINTENANCE_DATABASE, lockOutScript(names));
     for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
       await sql(database, surrenderScript(names));
-    if (names.includes(POOLER_AUTHENTICATION.role)) await sql(MAINTENANCE_DATABASE, DROP_POOLER_AUTHENTICATION_SCRIPT);
+    for (const [login, { role }] of Object.entries(POOLER_LOGINS)) {
+      if (names.includes(role)) await sql(MAINTENANCE_DATABASE, dropPoolerLoginScript(login as PoolerAuthentication));
+    }
     await sql(MAINTENANCE_DATABASE, dropScript(names));
   }
 }
 
 /** The roles that are made for a DatabaseAccess. */
-function rolesOf({ users, poolerAuthentication }: AccessInputs): string[] {
-  return [...users.map(({ name }) => name), ...(poolerAuthentication ? [POOLER_AUTHENTICATION.role] : [])];
+function rolesOf({ users, poolerLogins = [] }: AccessInputs): string[] {
+  return [...users.map(({ name }) => name), ...poolerLogins.map((login) => POOLER_LOGINS[login].role)];
 }
 
 /** What the operator says of roles that it could not make as declared. */
@@ -182,8 +185,8 @@ function reasonsOf({ status }: KubernetesObject): string {
 }
 
 /** What is declared; how the cluster is reached does not count. */
-function told({ namespace, cluster, uid, database, users, poolerAuthentication, suspended }: AccessInputs): string {
-  return JSON.stringify([namespace, cluster, uid, database, users, poolerAuthentication ?? false, suspended ?? false]);
+function told({ namespace, cluster, uid, database, users, poolerLogins, suspended }: AccessInputs): string {
+  return JSON.stringify([namespace, cluster, uid, database, users, poolerLogins ?? [], suspended ?? false]);
 }
 
 export const accessOperations = access();

@@ -1,5 +1,6 @@
 /** The rights of Teleport's users in the databases of a Cluster. */
 import * as pulumi from "@pulumi/pulumi";
+import type { PoolerAuthentication } from "../cnpg/pooler";
 import { TeleportUser } from "../cnpg/roles";
 import { dynamicProvider } from "../dynamic-provider";
 import { KubernetesConnection } from "../kubernetes/client";
@@ -17,8 +18,8 @@ export interface DatabaseAccessArgs {
   database: string;
   /** Users and their rights; each is a managed role of the Cluster. */
   users: readonly TeleportUser[];
-  /** Makes the function with which PgBouncer looks up passwords by itself. Default: false. */
-  poolerAuthentication?: boolean;
+  /** Makes PgBouncer's roles, and the functions with which it looks up passwords. Default: none. */
+  poolerLogins?: readonly PoolerAuthentication[];
   /** No instance runs, so that nothing can be done. Default: false. */
   suspended?: boolean;
 }
@@ -36,7 +37,7 @@ export class DatabaseAccess extends pulumi.dynamic.Resource {
     super(
       provider,
       name,
-      { context: kubernetes?.context, suspended: false, poolerAuthentication: false, ...inputs },
+      { context: kubernetes?.context, suspended: false, poolerLogins: [], ...inputs },
       opts,
       "postgres",
       "Access",

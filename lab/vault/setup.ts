@@ -26,14 +26,16 @@ const leaf = {
 
 const SERVER_ROLE = { ...leaf, allow_any_name: true, server_flag: true, client_flag: false };
 
-/** Only CloudNativePG's own users. Names with an underscore are no host names, hence no validation as such. */
+/**
+ * Only CloudNativePG's users, and PgBouncer's with explicit authentication. Names with an underscore are no host names,
+ * which are not enforced; `cn_validations: disabled` would let any name pass.
+ */
 const CLIENT_ROLE = {
   ...leaf,
-  allowed_domains: ["streaming_replica", "cnpg_pooler_pgbouncer"],
+  allowed_domains: ["streaming_replica", "cnpg_pooler_pgbouncer", "pooler_authentication"],
   allow_bare_domains: true,
   allow_localhost: false,
   allow_ip_sans: false,
-  cn_validations: ["disabled"],
   server_flag: false,
   client_flag: true,
 };

@@ -141,6 +141,9 @@ describe("Poolers", () => {
       spec: { cluster: { name: NAME }, instances: 1, type: "rw", pgbouncer: { poolMode: "session" } },
     };
     await run("kubectl", ["apply", "-f", "-"], { input: JSON.stringify(byHand) });
+    await eventually("the operator made its Deployment", async () =>
+      (await kubectl("-n", NAME, "get", "deployments", "-o", "name")).includes("by-hand"),
+    );
     await kubectl("-n", NAME, "rollout", "status", "deployment/by-hand", "--timeout=120s");
     assert.match(await phase(), /healthy/);
     configure(undefined, { instances: 2, parameters: { shared_buffers: "32MB", max_connections: "60" } });

@@ -60,11 +60,36 @@ describe("configuration", () => {
       { databases: { a: { ...minimal, teleport: { proxy: "https://t" } } } },
       /^databases\.a\.teleport\.proxy = "https:\/\/t": .*without a scheme/,
     ],
+    [
+      "a kind of registration that is none",
+      { databases: { a: { ...minimal, teleport: { proxy: "t:443", registration: { by: "hand" } } } } },
+      /^databases\.a\.teleport\.registration.*Use by: program, agent or operator/,
+    ],
+    [
+      "a source of CAs that is none",
+      { databases: { a: { ...minimal, teleport: { proxy: "t:443", clientCas: [{ from: "air" }] } } } },
+      /^databases\.a\.teleport\.clientCas\[0\].*Use from: teleport, proxy/,
+    ],
+    [
+      "two Teleport clusters with one identity",
+      { databases: { a: { ...minimal, teleport: [{ proxy: "t:443" }, { proxy: "u:443", name: "a" }] } } },
+      /^databases\.a\.teleport\[1\]\.credentials: is that of another Teleport cluster/,
+    ],
+    [
+      "a setting of PgBouncer that is CloudNativePG's",
+      { databases: { a: { ...minimal, poolers: [{ type: "rw", parameters: { listen_port: "1" } }] } } },
+      /^databases\.a\.poolers\[0\]\.parameters\.listen_port: is no setting of PgBouncer/,
+    ],
+    [
+      "a Pooler named as a Service of the Cluster",
+      { databases: { a: { ...minimal, poolers: [{ type: "rw", name: "a-rw" }] } } },
+      /^databases\.a\.poolers\[0\]\.name = "a-rw": is taken by the Cluster/,
+    ],
     ["a database name that is none", { databases: { "A B": minimal } }, /^databases\.A B\.clusterName = "A B"/],
     [
       "an access that is none",
-      { databases: { a: { ...minimal, teleport: { proxy: "t:443", users: [{ name: "x", access: "admin" }] } } } },
-      /^databases\.a\.teleport\.users\.0\.access/,
+      { databases: { a: { ...minimal, users: [{ name: "x", access: "admin" }] } } },
+      /^databases\.a\.users\[0\]\.access = "admin": is none of the values there are\. Use one of read, write, none\./,
     ],
   ] as [string, Record<string, unknown>, RegExp][]) {
     it(`refuses ${what}, naming setting, value and fix`, () => {
@@ -82,12 +107,12 @@ describe("configuration", () => {
   });
 
   it("tells a value that is wrong beside a setting that is none", () => {
-    const teleport = { proxy: "https://t", colour: "red", users: "all" };
+    const teleport = { proxy: "https://t", colour: "red", labels: "all" };
     const found = problems({ databases: { a: { ...minimal, instances: 0, instnces: 2, teleport } } });
     assert.deepEqual(
       found.map((line) => line.split(/[ :]/)[0]),
       [
-        "databases.a.teleport.users",
+        "databases.a.teleport.labels",
         "databases.a.teleport.colour",
         "databases.a.instnces",
         "databases.a.instances",
@@ -98,7 +123,7 @@ describe("configuration", () => {
 
   it("wants Vault's settings and credentials where Vault is the issuer", () => {
     const databases = { a: { ...minimal, issuer: { type: "vault", ...vaultRoles } } };
-    assert.match(problems({ databases })[0]!, /^vault: is missing, but databases\.a\.issuer is vault/);
+    assert.match(problems({ databases })[0]!, /^vault: is missing, but databases\.a needs it/);
     const vault = { auth: { method: "approle" } };
     assert.equal(problems({ databases, vault }).length, 3);
     const set = { VAULT_ADDR: "https://vault", VAULT_ROLE_ID: "r", VAULT_SECRET_ID: "s" };

@@ -1,0 +1,37 @@
+/**
+ * What PgBouncer needs in the database `postgres` to look up passwords: its role, and a function that tells it the hash
+ * of a user's. Never that of a superuser or of a replication role. Pure.
+ */
+import { PoolerAuthentication, POOLER_LOGINS } from "../cnpg/pooler";
+import { PREAMBLE } from "./statements";
+
+/** Makes the login; its role is made here only where CNPG reserves the name, so that it cannot be a managed role. */
+export function poolerLoginScript(login: PoolerAuthentication): string {
+  const { role, schema } = POOLER_LOGINS[login];
+  return `${PREAMBLE}
+BEGIN;
+DO $do$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${role}') THEN
+    CREATE ROLE ${role} LOGIN;
+  END IF;
+END
+$do$;
+CREATE SCHEMA IF NOT EXISTS ${schema};
+CREATE OR REPLACE FUNCTION ${schema}.user_search(uname text) RETURNS TABLE (usename name, passwd text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
+$$SELECT rolname, rolpassword FROM pg_authid
+  WHERE rolname = uname AND rolcanlogin AND NOT rolsuper AND NOT rolreplication$$;
+REVOKE ALL ON FUNCTION ${schema}.user_search(text) FROM PUBLIC;
+GRANT CONNECT ON DATABASE postgres TO ${role};
+GRANT USAGE ON SCHEMA ${schema} TO ${role};
+GRANT EXECUTE ON FUNCTION ${schema}.user_search(text) TO ${role};
+COMMIT;`;
+}
+
+/** Takes the function away, and the schema with it where it is ours. The role is dropped as any other. */
+export function dropPoolerLoginScript(login: PoolerAuthentication): string {
+  const { schema } = POOLER_LOGINS[login];
+  return `${PREAMBLE}
+DROP FUNCTION IF EXISTS ${schema}.user_search(text);${schema === "public" ? "" : `\nDROP SCHEMA IF EXISTS ${schema};`}`;
+}

@@ -1,0 +1,374 @@
+/** The shape of an environment's configuration. Meanings and defaults are those of PostgresClusterArgs. */
+import { z } from "zod";
+import type { PoolerSettings, PostgresClusterArgs, TeleportArgs } from "./components";
+
+const text = z.string();
+const count = z.number();
+const flag = z.boolean();
+const texts = z.array(text);
+const map = z.record(text, text);
+/** Kubernetes' own objects, as they are. */
+const asIs = z.record(text, z.unknown());
+const resources = z.strictObject({ requests: map.optional(), limits: map.optional() });
+
+const storage = z.strictObject({
+  size: text,
+  storageClass: text.optional(),
+  resizeInUseVolumes: flag.optional(),
+  pvcTemplate: asIs.optional(),
+});
+const metadata = z.strictObject({ labels: map.optional(), annotations: map.optional() });
+const toleration = z.strictObject({
+  key: text.optional(),
+  operator: z.enum(["Equal", "Exists"]).optional(),
+  value: text.optional(),
+  effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]).optional(),
+  tolerationSeconds: count.optional(),
+});
+const probe = {
+  initialDelaySeconds: count.optional(),
+  periodSeconds: count.optional(),
+  timeoutSeconds: count.optional(),
+  failureThreshold: count.optional(),
+  successThreshold: count.optional(),
+  terminationGracePeriodSeconds: count.optional(),
+};
+const replicaProbe = z.strictObject({
+  ...probe,
+  type: z.enum(["pg_isready", "query", "streaming"]).optional(),
+  maximumLag: text.optional(),
+});
+const ensure = z.enum(["present", "absent"]).optional();
+const schemas = z.array(z.union([text, z.strictObject({ name: text, owner: text.optional(), ensure })])).optional();
+const extensions = z
+  .array(z.union([text, z.strictObject({ name: text, version: text.optional(), schema: text.optional(), ensure })]))
+  .optional();
+const peer = {
+  namespace: text.optional(),
+  namespaceLabels: map.optional(),
+  podLabels: map.optional(),
+  cidr: text.optional(),
+};
+const peers = z.array(z.strictObject(peer));
+const honor = z.enum(["Honor", "Ignore"]).optional();
+
+const clusterSettings = {
+  instances: count.optional(),
+  image: text.optional(),
+  imageCatalog: z
+    .strictObject({
+      kind: z.enum(["ImageCatalog", "ClusterImageCatalog"]),
+      name: text,
+      major: count,
+      apiGroup: text.optional(),
+    })
+    .optional(),
+  imagePullSecrets: texts.optional(),
+  storage,
+  walStorage: storage.optional(),
+  tablespaces: z.array(storage.extend({ name: text, owner: text.optional(), temporary: flag.optional() })).optional(),
+  resources: resources.optional(),
+  parameters: map.optional(),
+  sharedPreloadLibraries: texts.optional(),
+  synchronous: z
+    .strictObject({
+      method: z.enum(["any", "first"]),
+      number: count,
+      dataDurability: z.enum(["required", "preferred"]).optional(),
+      failoverQuorum: flag.optional(),
+      maxStandbyNamesFromCluster: count.optional(),
+      standbyNamesPre: texts.optional(),
+      standbyNamesPost: texts.optional(),
+    })
+    .optional(),
+  initdb: z
+    .strictObject({
+      database: text.optional(),
+      owner: text.optional(),
+      ownerSecret: text.optional(),
+      localeCollate: text.optional(),
+      localeCType: text.optional(),
+      encoding: text.optional(),
+      dataChecksums: flag.optional(),
+    })
+    .optional(),
+  pgHba: texts.optional(),
+  pgIdent: texts.optional(),
+  ldap: z
+    .strictObject({
+      server: text,
+      port: count.optional(),
+      scheme: z.enum(["ldap", "ldaps"]).optional(),
+      tls: flag.optional(),
+      bindAsAuth: z.strictObject({ prefix: text.optional(), suffix: text.optional() }).optional(),
+      bindSearchAuth: z
+        .strictObject({
+          baseDN: text,
+          bindDN: text.optional(),
+          bindPassword: z.strictObject({ name: text, key: text }).optional(),
+          searchAttribute: text.optional(),
+          searchFilter: text.optional(),
+        })
+        .optional(),
+    })
+    .optional(),
+  services: z
+    .strictObject({
+      disabledDefaultServices: z.array(z.enum(["ro", "r"])).optional(),
+      additional: z
+        .array(
+          z.strictObject({
+            name: text,
+            selectorType: z.enum(["rw", "ro", "r"]),
+            type: z.enum(["ClusterIP", "NodePort", "LoadBalancer"]).optional(),
+            loadBalancerSourceRanges: texts.optional(),
+            loadBalancerClass: text.optional(),
+            externalTrafficPolicy: z.enum(["Cluster", "Local"]).optional(),
+            annotations: map.optional(),
+            labels: map.optional(),
+            updateStrategy: z.enum(["patch", "replace"]).optional(),
+          }),
+        )
+        .optional(),
+    })
+    .optional(),
+  affinity: z
+    .strictObject({
+      enablePodAntiAffinity: flag.optional(),
+      podAntiAffinityType: z.enum(["preferred", "required"]).optional(),
+      topologyKey: text.optional(),
+      nodeSelector: map.optional(),
+      tolerations: z.array(toleration).optional(),
+      nodeAffinity: asIs.optional(),
+      additionalPodAffinity: asIs.optional(),
+      additionalPodAntiAffinity: asIs.optional(),
+    })
+    .optional(),
+  topologySpreadConstraints: z
+    .array(
+      z.strictObject({
+        maxSkew: count,
+        topologyKey: text,
+        whenUnsatisfiable: z.enum(["DoNotSchedule", "ScheduleAnyway"]),
+        labelSelector: asIs,
+        minDomains: count.optional(),
+        matchLabelKeys: texts.optional(),
+        nodeAffinityPolicy: honor,
+        nodeTaintsPolicy: honor,
+      }),
+    )
+    .optional(),
+  priorityClassName: text.optional(),
+  enablePDB: flag.optional(),
+  primaryUpdateStrategy: z.enum(["unsupervised", "supervised"]).optional(),
+  primaryUpdateMethod: z.enum(["restart", "switchover"]).optional(),
+  startDelay: count.optional(),
+  stopDelay: count.optional(),
+  smartShutdownTimeout: count.optional(),
+  switchoverDelay: count.optional(),
+  failoverDelay: count.optional(),
+  probes: z
+    .strictObject({
+      startup: replicaProbe.optional(),
+      readiness: replicaProbe.optional(),
+      liveness: z
+        .strictObject({
+          ...probe,
+          isolationCheck: z
+            .strictObject({
+              enabled: flag.optional(),
+              requestTimeout: count.optional(),
+              connectionTimeout: count.optional(),
+            })
+            .optional(),
+        })
+        .optional(),
+    })
+    .optional(),
+  inheritedMetadata: metadata.optional(),
+  serviceAccountTemplate: metadata.optional(),
+  hibernation: flag.optional(),
+  fencedInstances: texts.optional(),
+  schemas,
+  extensions,
+  databases: z
+    .array(
+      z.strictObject({
+        name: text,
+        owner: text.optional(),
+        schemas,
+        extensions,
+        encoding: text.optional(),
+        locale: text.optional(),
+        localeCollate: text.optional(),
+        localeCType: text.optional(),
+        localeProvider: z.enum(["libc", "icu", "builtin"]).optional(),
+        icuLocale: text.optional(),
+        icuRules: text.optional(),
+        builtinLocale: text.optional(),
+        template: text.optional(),
+        connectionLimit: count.optional(),
+        tablespace: text.optional(),
+        reclaimPolicy: z.enum(["retain", "delete"]).optional(),
+      }),
+    )
+    .optional(),
+  networkPolicy: z
+    .strictObject({
+      applications: peers,
+      teleportAgents: peers.optional(),
+      monitoring: peers.optional(),
+      operator: z.strictObject(peer).optional(),
+      egress: z
+        .strictObject({
+          to: z.array(z.strictObject({ ...peer, ports: z.array(count).optional() })),
+          apiServer: texts.optional(),
+        })
+        .optional(),
+    })
+    .optional(),
+  spec: asIs.optional(),
+};
+const validity = { validity: z.string().optional(), renewBefore: z.string().optional() };
+const pkiRole = z.strictObject({ mount: z.string().min(1), role: z.string().min(1) });
+
+const issuer = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("tls"), caValidity: z.string().optional(), ...validity }),
+  z.strictObject({
+    type: z.literal("vault"),
+    server: pkiRole,
+    client: pkiRole,
+    trustAnchors: z.string().optional(),
+    ...validity,
+  }),
+]);
+
+const users = z.array(
+  z.strictObject({
+    name: z.string(),
+    access: z.enum(["read", "write", "none"]),
+    scope: z
+      .array(z.strictObject({ database: z.string().optional(), schemas: z.array(z.string()).optional() }))
+      .optional(),
+    memberOf: z.array(z.string()).optional(),
+    connectionLimit: z.number().optional(),
+    readOnly: z.boolean().optional(),
+    statementTimeout: z.string().optional(),
+    settings: z.record(z.string(), z.string()).optional(),
+  }),
+);
+
+const caSource = z.discriminatedUnion("from", [
+  z.strictObject({ from: z.literal("teleport") }),
+  z.strictObject({ from: z.literal("proxy"), proxy: text.optional(), caFile: text.optional() }),
+  z.strictObject({ from: z.literal("vault"), path: text, key: text.optional() }),
+  z.strictObject({
+    from: z.enum(["secret", "configMap"]),
+    name: text,
+    namespace: text.optional(),
+    key: text.optional(),
+  }),
+  z.strictObject({ from: z.literal("pem"), pem: text }),
+]);
+
+const agentJoin = z.discriminatedUnion("method", [
+  z.strictObject({ method: z.enum(["kubernetes", "iam", "gcp", "azure"]), tokenName: text }),
+  z.strictObject({ method: z.literal("token"), secret: text }),
+]);
+
+const registration = z.discriminatedUnion("by", [
+  z.strictObject({ by: z.literal("program") }),
+  z.strictObject({ by: z.literal("agent"), join: agentJoin, namespace: text.optional() }),
+  z.strictObject({ by: z.literal("operator"), namespace: text }),
+]);
+
+const teleport = z.strictObject({
+  proxy: text,
+  credentials: text.optional(),
+  name: text.optional(),
+  labels: map.optional(),
+  adopt: flag.optional(),
+  clientCas: z.array(caSource).optional(),
+  registration: registration.optional(),
+  dynamicLabels: z.record(text, z.strictObject({ command: texts, period: text })).optional(),
+  adminUser: z.strictObject({ name: text, defaultDatabase: text.optional() }).optional(),
+  trustSystemPool: flag.optional(),
+  accessRoles: flag.optional(),
+});
+
+const pooler = z.strictObject({
+  type: z.enum(["rw", "ro", "r"]),
+  name: z.string().optional(),
+  mode: z.enum(["session", "transaction"]).optional(),
+  instances: z.number().optional(),
+  parameters: z.record(z.string(), z.string()).optional(),
+  pgHba: z.array(z.string()).optional(),
+  resources: resources.optional(),
+  template: z.record(z.string(), z.unknown()).optional(),
+  serviceTemplate: z.record(z.string(), z.unknown()).optional(),
+  secrets: z
+    .strictObject({
+      clientTls: z.string().optional(),
+      clientCa: z.string().optional(),
+      serverTls: z.string().optional(),
+      serverCa: z.string().optional(),
+    })
+    .optional(),
+  authentication: z.enum(["integrated", "explicit"]).optional(),
+});
+
+export const kubernetes = z.strictObject({
+  /** Context of the kubeconfig. Default: the current one. */
+  context: z.string().optional(),
+});
+
+/** One database. */
+export const database = z.strictObject({
+  ...clusterSettings,
+  clusterName: z.string().optional(),
+  namespace: z.string().optional(),
+  createNamespace: z.boolean().optional(),
+  environment: z.string().optional(),
+  description: z.string().optional(),
+  clusterDomain: z.string().optional(),
+  issuer,
+  serverAltNames: z.array(z.string()).optional(),
+  teleport: z.union([teleport, z.array(teleport)]).optional(),
+  users: users.optional(),
+  poolers: z.array(pooler).optional(),
+  kubernetes: kubernetes.optional(),
+  readyMinutes: z.number().optional(),
+});
+
+export const vault = z.strictObject({
+  /** URL of Vault. Default: VAULT_ADDR. */
+  address: z.url().optional(),
+  /** How the program logs in. */
+  auth: z.discriminatedUnion("method", [
+    z.strictObject({
+      /** `role_id` and `secret_id` come from VAULT_ROLE_ID and VAULT_SECRET_ID. */
+      method: z.literal("approle"),
+      /** Path of the login method. Default: `approle`. */
+      mount: z.string().default("approle"),
+    }),
+    z.strictObject({
+      /** VAULT_TOKEN, or the file that `vault login` leaves. */
+      method: z.literal("token"),
+    }),
+  ]),
+});
+
+/** A database as it is configured. */
+export type DatabaseSettings = PostgresClusterArgs & {
+  namespace?: string;
+  /** Make the namespace. Default: only where `namespace` is left out. */
+  createNamespace?: boolean;
+};
+
+/** Compiles only while the schema and the types name the same settings. */
+type Same<One, Other> = [One, Other] extends [Other, One] ? true : never;
+export const schemaIsComplete: Same<keyof z.output<typeof database>, keyof DatabaseSettings> = true;
+export const schemaFits = (parsed: z.output<typeof database>): DatabaseSettings => parsed;
+export const teleportFits = (parsed: z.output<typeof teleport>): TeleportArgs => parsed;
+export const teleportIsComplete: Same<keyof z.output<typeof teleport>, keyof TeleportArgs> = true;
+export const poolerIsComplete: Same<keyof z.output<typeof pooler>, keyof PoolerSettings> = true;

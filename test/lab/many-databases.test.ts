@@ -1,0 +1,122 @@
+/** Several databases in one environment, each in its own way, and what of them Teleport gets to know. */
+import { strict as assert } from "node:assert";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { PostgresClusterOutputs } from "../../components";
+import { parseDocuments } from "../../components/teleport/tctl";
+import { sqlThroughTeleport } from "../../lab/drive/login";
+import { Stack, StackConfig } from "../../lab/drive/stack";
+import { eventually, identities, kubectl, oneDatabase, PROXY, sqlAsOwner, teleport } from "./lab";
+
+type Settings = Record<string, unknown>;
+const settingsOf = (name: string, more: Settings): Settings =>
+  (oneDatabase(name, more).databases as Record<string, Settings>)[name] ?? {};
+
+const first = settingsOf("first", {
+  teleport: { proxy: PROXY, accessRoles: true, labels: { team: "first" } },
+  users: [
+    { name: "analyst", access: "read", scope: [{ database: "billing", schemas: ["invoices"] }] },
+    { name: "operator", access: "write" },
+  ],
+  extensions: ["pg_trgm"],
+  databases: [{ name: "billing", schemas: ["invoices"] }],
+  networkPolicy: { applications: [{ namespace: "apps" }], teleportAgents: [{ namespace: "teleport-agent" }] },
+});
+const second = settingsOf("second", {
+  namespace: "first",
+  teleport: {
+    proxy: PROXY,
+    registration: { by: "agent", join: { method: "kubernetes", tokenName: "agents" }, namespace: "teleport-agent" },
+  },
+});
+
+describe("several databases in one environment", () => {
+  // Roles are written as well: more than the program's identity in the lab may.
+  const stack = new Stack("many", { env: { TELEPORT_IDENTITY_FILE: identities.admin } });
+  const folder = mkdtempSync(join(tmpdir(), "many-"));
+  const configure = (databases: Record<string, Settings>) => stack.configure({ databases } satisfies StackConfig);
+  const outputs = async () => (await stack.outputs<{ databases: Record<string, PostgresClusterOutputs> }>()).databases;
+  const roles = async () =>
+    parseDocuments(await teleport.tctl(["get", "roles", "--format=json"]))
+      .map(({ metadata }) => metadata.name)
+      .filter((name) => name.startsWith("first-many"));
+
+  before(async () => {
+    configure({ first });
+    await stack.init();
+    await stack.up();
+  });
+  after(async () => {
+    await stack.destroy();
+    await stack.remove();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("make databases, schemas and extensions besides the application's own", async () => {
+    const made = await sqlAsOwner("first", "app", "SELECT extname FROM pg_extension WHERE extname = 'pg_trgm'");
+    assert.equal(made.trim(), "pg_trgm");
+    const { stdout } = await asPerson("analyst", "SELECT current_database(), current_user", "billing");
+    assert.equal(stdout.trim(), "billing|analyst");
+  });
+
+  it("give people a role in Teleport that opens one database as one user", async () => {
+    assert.deepEqual((await roles()).sort(), ["first-many-analyst", "first-many-operator"]);
+    const elsewhere = await asPerson("analyst", "SELECT 1", "app");
+    assert.match(elsewhere.output, /access to db denied/);
+  });
+
+  it("keep their policies of the network, which the API server took", async () => {
+    const policies = await kubectl("-n", "first", "get", "networkpolicies", "-o", "name");
+    assert.equal(policies.trim().split("\n").length, 2);
+  });
+
+  it("are not touched when another one is added, by an agent's configuration", async () => {
+    configure({ first, second });
+    const changes = await stack.plannedChanges();
+    assert.deepEqual(Object.keys(changes).sort(), ["create", "same"]);
+    await stack.up();
+    assert.equal(await teleport.database("second-many"), undefined, "an agent serves it, nobody registers it");
+    const { second: added } = await outputs();
+    assert.deepEqual(added?.teleportDatabases, ["second-many"]);
+    const values = parse(added?.teleportAgents[0]?.chartValues ?? "") as { databases: { uri: string }[] };
+    assert.deepEqual(
+      values.databases.map(({ uri }) => uri),
+      ["second-rw.first.svc:5432"],
+    );
+    const ca = "jsonpath={.data.ca\\.crt}";
+    const mounted = await kubectl("-n", "teleport-agent", "get", "configmap", "second-server-ca", "-o", ca);
+    assert.equal(mounted.trim(), added?.serverCa.trim());
+  });
+
+  it("are as declared when nothing changed", async () => {
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
+  });
+
+  it("go alone, and leave the others", async () => {
+    configure({ first });
+    await stack.up();
+    assert.equal(await kubectl("-n", "first", "get", "clusters", "-o", "name"), "cluster.postgresql.cnpg.io/first\n");
+    await stack.destroy();
+    await eventually("the roles are gone", async () => (await roles()).length === 0);
+    assert.equal(await teleport.database("first-many"), undefined);
+  });
+
+  /** As somebody who has nothing but the role that was made for one user. */
+  async function asPerson(user: string, sql: string, database: string) {
+    const person = `many-${user}`;
+    const spec = { roles: [`first-many-${user}`] };
+    await teleport.put({ kind: "user", version: "v2", metadata: { name: person }, spec });
+    const identity = join(folder, person);
+    await eventually(`${person} is known`, async () => {
+      await teleport.sign(person, identity, "10m");
+      return true;
+    });
+    try {
+      return await sqlThroughTeleport({ identity, proxy: PROXY, teleportDatabase: "first-many", user, database }, sql);
+    } finally {
+      await teleport.tctl(["rm", `user/${person}`]);
+    }
+  }
+});
