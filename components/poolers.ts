@@ -3,14 +3,9 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { poolerName, poolerSecretName, PoolerSettings, poolerSpec } from "./cnpg/pooler";
 import { KubernetesConnection } from "./kubernetes/client";
+import { BACKGROUND_DELETION } from "./kubernetes/deletion";
 import { secretNames } from "./names";
 import { PoolerServing } from "./serving/serving";
-
-/**
- * Pulumi's default is to delete dependents first. CNPG 1.30 makes the Deployment anew as long as the Pooler is there,
- * deleted or not, and the two would go on for ever.
- */
-const BACKGROUND_DELETION = { "pulumi.com/deletionPropagationPolicy": "background" };
 
 export interface PoolersArgs {
   /** Name of the Cluster. */

@@ -11,6 +11,7 @@ import { clusterAnnotations, clusterWaitFor, servingInstances } from "./cnpg/met
 import { networkPolicies } from "./cnpg/network-policy";
 import { isExplicit, poolerLogins, poolerName } from "./cnpg/pooler";
 import { additionalDnsNames } from "./cnpg/services";
+import { BACKGROUND_DELETION, SHORT_DELETION } from "./kubernetes/deletion";
 import { makePoolers } from "./poolers";
 import {
   certificateUsers,
@@ -157,6 +158,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         new k8s.apiextensions.CustomResource(`${name}-${resourceName}`, manifest, {
           parent: this,
           dependsOn: this.cluster,
+          customTimeouts: SHORT_DELETION,
         }),
     );
   }
@@ -165,7 +167,11 @@ export class PostgresCluster extends pulumi.ComponentResource {
     if (!args.networkPolicy) return [];
     return networkPolicies(clusterName, namespace, args.networkPolicy).map(
       ({ resourceName, metadata, spec }) =>
-        new k8s.networking.v1.NetworkPolicy(`${name}-${resourceName}`, { metadata, spec }, { parent: this }),
+        new k8s.networking.v1.NetworkPolicy(
+          `${name}-${resourceName}`,
+          { metadata: { ...metadata, annotations: BACKGROUND_DELETION }, spec },
+          { parent: this },
+        ),
     );
   }
 

@@ -2,6 +2,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { TeleportUser } from "./cnpg/roles";
+import { BACKGROUND_DELETION, SHORT_DELETION } from "./kubernetes/deletion";
 import { POSTGRES_PORT, serviceHost, teleportNames } from "./names";
 import { TeleportArgs, TeleportRegistration } from "./postgres-cluster-args";
 import { agentConfiguration, kubeAgentValues } from "./teleport/agent";
@@ -136,7 +137,11 @@ function byOperator(
       .apply(([known, ca]) => operatorDatabase({ ...known, caCert: ca, namespace, owner }));
     const { metadata, spec } = manifest;
     const kind = { apiVersion: "resources.teleport.dev/v1", kind: "TeleportDatabaseV3" };
-    return new k8s.apiextensions.CustomResource(resource, { ...kind, metadata, spec }, opts);
+    return new k8s.apiextensions.CustomResource(
+      resource,
+      { ...kind, metadata, spec },
+      { ...opts, customTimeouts: SHORT_DELETION },
+    );
   });
   return { names: pulumi.all(made.map(({ metadata }) => metadata.apply((known) => known.name ?? ""))) };
 }
@@ -151,7 +156,7 @@ function byAgent(
 ): Registered {
   const configMap = `${clusterName}-server-ca`;
   if (namespace !== undefined) {
-    const metadata = { name: configMap, namespace };
+    const metadata = { name: configMap, namespace, annotations: BACKGROUND_DELETION };
     new k8s.core.v1.ConfigMap(`${name}-agent-server-ca`, { metadata, data: { "ca.crt": caCert } }, opts);
   }
   const known = pulumi.all(databases.map(({ settings }) => pulumi.output(settings)));

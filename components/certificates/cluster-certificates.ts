@@ -2,6 +2,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { PoolerAuthentication, poolerDnsNames, POOLER_LOGINS, poolerSecretName } from "../cnpg/pooler";
+import { BACKGROUND_DELETION } from "../kubernetes/deletion";
 import { secretNames, serverDnsNames } from "../names";
 import { mergeCaBundle, PemSource } from "./ca-bundle";
 import { checkCertificate } from "./certificate-check";
@@ -11,11 +12,6 @@ import { vaultIssuer } from "./vault-issuer";
 
 /** CNPG reloads the instances when a Secret with this label changes. */
 const RELOAD = { "cnpg.io/reload": "" };
-/**
- * There is nothing to wait for in a Secret, and providers as of September 2024 were seen to wait for minutes for the
- * end of one that was gone already.
- */
-const SKIP_AWAIT = { "pulumi.com/skipAwait": "true" };
 
 export interface ClusterCertificatesArgs {
   /** Name of the Cluster. */
@@ -73,7 +69,7 @@ export class ClusterCertificates extends pulumi.ComponentResource {
       new k8s.core.v1.Secret(
         resourceName(secretName),
         {
-          metadata: { name: secretName, namespace: args.namespace, labels: RELOAD, annotations: SKIP_AWAIT },
+          metadata: { name: secretName, namespace: args.namespace, labels: RELOAD, annotations: BACKGROUND_DELETION },
           type,
           stringData,
         },

@@ -61,7 +61,7 @@ export async function withTeleport<Result>(
   }
 }
 
-function tctlClient(connection: TeleportConnection, identity: Identity, delays: readonly number[]): TeleportClient {
+function tctlClient(connection: TeleportConnection, identity: Identity, delays?: readonly number[]): TeleportClient {
   const where = [`--auth-server=${connection.proxy}`, ...(identity.file ? [`--identity=${identity.file}`] : [])];
   const call = (args: string[], input = "") =>
     retried(() => runTctl([...args, ...where], input, connection), isPassing, delays);
