@@ -15,6 +15,8 @@ export type TeleportFailure =
   | "tctl-missing"
   /** A thing of that name belongs to somebody else. */
   | "foreign"
+  /** Something else in Teleport needs the thing that was to go. */
+  | "in-use"
   /** Anything else that `tctl` reports. */
   | "failed";
 

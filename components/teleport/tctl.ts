@@ -137,6 +137,7 @@ const FAILURES: [TeleportFailure, RegExp][] = [
     "identity",
     /expired|certificate (is )?(revoked|unknown|signed by unknown authority)|unknown authority|not logged in|no such file|please relogin|bad certificate|ssh: handshake|tls: .*certificate/i,
   ],
+  ["in-use", /still in use/i],
   ["already-exists", /already exists/i],
   ["not-found", /not found|doesn't exist|does not exist/i],
   [
@@ -156,6 +157,8 @@ function describe(failure: TeleportFailure, command: string, told: string, { pro
       "Give the identity's user the role that this project ships (registrarRole, or accessRegistrarRole for roles and " +
       'tokens; README, "Teleport role")',
     identity: `Check that the identity is of the cluster at ${proxy} and not revoked, that its CA is trusted here (SSL_CERT_FILE), or get a new one`,
+    "in-use":
+      "Take it from the users who have it (`tctl users ls`, SSO connectors, access lists), then run the command again: nothing was forgotten",
     unavailable: `Check that Teleport answers at ${proxy}, then run the command again: nothing was forgotten`,
   };
   const advice = next[failure];

@@ -68,6 +68,7 @@ describe("a two-instance Cluster with certificates from Vault", () => {
       poolerHosts: {},
       clientCaBundleSecret: "ledger-client-ca-bundle",
       teleportDatabases: ["ledger-lifecycle", "ledger-lifecycle-ro"],
+      teleportAgents: [],
     });
   });
 

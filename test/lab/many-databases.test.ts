@@ -1,6 +1,6 @@
 /** Several databases in one environment, each in its own way, and what of them Teleport gets to know. */
 import { strict as assert } from "node:assert";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
@@ -15,7 +15,11 @@ const settingsOf = (name: string, more: Settings): Settings =>
   (oneDatabase(name, more).databases as Record<string, Settings>)[name] ?? {};
 
 const first = settingsOf("first", {
-  teleport: { proxy: PROXY, accessRoles: true, labels: { team: "first" } },
+  // Two Teleport clusters, as far as the program can tell: each with an identity and names of its own.
+  teleport: [
+    { proxy: PROXY, accessRoles: true, labels: { team: "first" } },
+    { proxy: PROXY, credentials: "emea", name: "first-emea", clientCas: [{ from: "proxy" }] },
+  ],
   users: [
     { name: "analyst", access: "read", scope: [{ database: "billing", schemas: ["invoices"] }] },
     { name: "operator", access: "write" },
@@ -26,6 +30,7 @@ const first = settingsOf("first", {
 });
 const second = settingsOf("second", {
   namespace: "first",
+  kubernetes: { context: "lab" }, // a provider of its own
   teleport: {
     proxy: PROXY,
     registration: { by: "agent", join: { method: "kubernetes", tokenName: "agents" }, namespace: "teleport-agent" },
@@ -34,8 +39,11 @@ const second = settingsOf("second", {
 
 describe("several databases in one environment", () => {
   // Roles are written as well: more than the program's identity in the lab may.
-  const stack = new Stack("many", { env: { TELEPORT_IDENTITY_FILE: identities.admin } });
+  const stack = new Stack("many", {
+    env: { TELEPORT_IDENTITY_FILE: identities.admin, TELEPORT_EMEA_IDENTITY_FILE: identities.registrar },
+  });
   const folder = mkdtempSync(join(tmpdir(), "many-"));
+  const people: string[] = [];
   const configure = (databases: Record<string, Settings>) => stack.configure({ databases } satisfies StackConfig);
   const outputs = async () => (await stack.outputs<{ databases: Record<string, PostgresClusterOutputs> }>()).databases;
   const roles = async () =>
@@ -49,6 +57,7 @@ describe("several databases in one environment", () => {
     await stack.up();
   });
   after(async () => {
+    for (const person of people) await teleport.tctl(["rm", `user/${person}`]);
     await stack.destroy();
     await stack.remove();
     rmSync(folder, { recursive: true, force: true });
@@ -65,6 +74,11 @@ describe("several databases in one environment", () => {
     assert.deepEqual((await roles()).sort(), ["first-many-analyst", "first-many-operator"]);
     const elsewhere = await asPerson("analyst", "SELECT 1", "app");
     assert.match(elsewhere.output, /access to db denied/);
+  });
+
+  it("are registered in each Teleport cluster, with the identity for it", async () => {
+    assert.deepEqual((await outputs()).first?.teleportDatabases, ["first-many", "first-emea"]);
+    assert.ok(await teleport.database("first-emea"));
   });
 
   it("keep their policies of the network, which the API server took", async () => {
@@ -98,25 +112,27 @@ describe("several databases in one environment", () => {
     configure({ first });
     await stack.up();
     assert.equal(await kubectl("-n", "first", "get", "clusters", "-o", "name"), "cluster.postgresql.cnpg.io/first\n");
+  });
+
+  it("are not destroyed while people have their roles, and say so; then they go, with all of it", async () => {
+    const refused = await stack.pulumi(["destroy", "--yes", "--skip-preview"]);
+    assert.match(refused.output, /role that is still in use by a user.*Take it from the users who have it/s);
+    for (const person of people.splice(0)) await teleport.tctl(["rm", `user/${person}`]);
     await stack.destroy();
     await eventually("the roles are gone", async () => (await roles()).length === 0);
     assert.equal(await teleport.database("first-many"), undefined);
+    assert.equal(await teleport.database("first-emea"), undefined);
   });
 
   /** As somebody who has nothing but the role that was made for one user. */
   async function asPerson(user: string, sql: string, database: string) {
-    const person = `many-${user}`;
-    const spec = { roles: [`first-many-${user}`] };
-    await teleport.put({ kind: "user", version: "v2", metadata: { name: person }, spec });
-    const identity = join(folder, person);
-    await eventually(`${person} is known`, async () => {
-      await teleport.sign(person, identity, "10m");
-      return true;
-    });
-    try {
-      return await sqlThroughTeleport({ identity, proxy: PROXY, teleportDatabase: "first-many", user, database }, sql);
-    } finally {
-      await teleport.tctl(["rm", `user/${person}`]);
+    const identity = join(folder, user);
+    if (!existsSync(identity)) {
+      const spec = { roles: [`first-many-${user}`] };
+      await teleport.put({ kind: "user", version: "v2", metadata: { name: `many-${user}` }, spec });
+      people.push(`many-${user}`);
+      await teleport.sign(`many-${user}`, identity, "10m");
     }
+    return sqlThroughTeleport({ identity, proxy: PROXY, teleportDatabase: "first-many", user, database }, sql);
   }
 });

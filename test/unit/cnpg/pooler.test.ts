@@ -1,0 +1,106 @@
+import { strict as assert } from "node:assert";
+import {
+  isExplicit,
+  poolerDnsNames,
+  poolerLogins,
+  poolerName,
+  PoolerSettings,
+  poolerSpec,
+} from "../../../components/cnpg/pooler";
+import { checkPoolers } from "../../../components/cnpg/pooler-check";
+
+const made = { cluster: "orders", clientTls: "made-tls", authentication: "made-login", serverCa: "made-ca" };
+interface Spec {
+  instances: number;
+  pgbouncer: Record<string, unknown> & { parameters: Record<string, string> };
+  template?: { metadata?: object; spec: { containers: { name: string; resources?: object }[] } };
+}
+const specOf = (settings: Omit<PoolerSettings, "type">) =>
+  poolerSpec({ type: "rw", ...settings }, made) as unknown as Spec;
+const problems = (...poolers: PoolerSettings[]) =>
+  checkPoolers("poolers", "orders", poolers).map(({ setting }) => setting);
+
+describe("a Pooler", () => {
+  it("speaks TLS with clients and verifies PostgreSQL's name, unless told otherwise", () => {
+    assert.deepEqual(specOf({ parameters: { server_tls_sslmode: "verify-ca" } }).pgbouncer.parameters, {
+      client_tls_sslmode: "require",
+      server_tls_sslmode: "verify-ca",
+    });
+  });
+
+  it("leaves its login to CNPG's names by default", () => {
+    const { pgbouncer, instances } = specOf({});
+    assert.equal(instances, 2);
+    assert.deepEqual(pgbouncer.clientTLSSecret, { name: "made-tls" });
+    assert.equal(pgbouncer.authQuery, undefined);
+    assert.equal(pgbouncer.serverTLSSecret, undefined);
+  });
+
+  it("has a login of its own with explicit authentication", () => {
+    const { pgbouncer } = specOf({ authentication: "explicit" });
+    assert.equal(pgbouncer.authQuery, "SELECT usename, passwd FROM pooler_authentication.user_search($1)");
+    assert.deepEqual(pgbouncer.serverTLSSecret, { name: "made-login" });
+    assert.deepEqual(pgbouncer.serverCASecret, { name: "made-ca" });
+  });
+
+  it("takes Secrets that exist in place of those that are made", () => {
+    const secrets = { clientTls: "a", clientCa: "b", serverTls: "c", serverCa: "d" };
+    const { pgbouncer } = specOf({ secrets });
+    assert.deepEqual(
+      [pgbouncer.clientTLSSecret, pgbouncer.clientCASecret, pgbouncer.serverTLSSecret, pgbouncer.serverCASecret],
+      ["a", "b", "c", "d"].map((name) => ({ name })),
+    );
+    assert.ok(isExplicit({ type: "rw", secrets }), "CNPG's integration does not take a certificate of one's own");
+  });
+
+  it("keeps a template, with the container that CNPG wants in it", () => {
+    assert.equal(specOf({}).template, undefined);
+    const resources = { requests: { cpu: "50m" } };
+    assert.deepEqual(specOf({ resources }).template?.spec.containers, [{ name: "pgbouncer", resources }]);
+    const template = { metadata: { labels: { a: "b" } }, spec: { priorityClassName: "high" } };
+    const merged = specOf({ template, resources }).template;
+    assert.deepEqual(merged, {
+      ...template,
+      spec: { ...template.spec, containers: [{ name: "pgbouncer", resources }] },
+    });
+  });
+
+  it("is named after the Cluster and where it leads, and serves these names", () => {
+    assert.equal(poolerName("orders", { type: "ro" }), "pooler-orders-ro");
+    assert.equal(
+      poolerDnsNames("pooler-orders-ro", "db", "cluster.local").at(-1),
+      "pooler-orders-ro.db.svc.cluster.local",
+    );
+  });
+
+  it("tells which logins are needed", () => {
+    assert.deepEqual(poolerLogins(), []);
+    assert.deepEqual(poolerLogins([{ type: "rw" }, { type: "ro" }, { type: "rw", authentication: "explicit" }]), [
+      "explicit",
+      "integrated",
+    ]);
+  });
+
+  for (const [what, pooler, setting] of [
+    ["no instances", { type: "rw", instances: 0 }, "poolers[0].instances"],
+    ["a name that is none", { type: "rw", name: "A_B" }, "poolers[0].name"],
+    ["the Cluster's name", { type: "rw", name: "orders" }, "poolers[0].name"],
+    ["a Service's name", { type: "rw", name: "orders-ro" }, "poolers[0].name"],
+    [
+      "a setting that is the operator's",
+      { type: "rw", parameters: { auth_user: "x" } },
+      "poolers[0].parameters.auth_user",
+    ],
+    [
+      "CNPG's login with a certificate of one's own",
+      { type: "rw", authentication: "integrated", secrets: { serverTls: "x" } },
+      "poolers[0].secrets.serverTls",
+    ],
+  ] as [string, PoolerSettings, string][]) {
+    it(`is refused with ${what}`, () => assert.deepEqual(problems(pooler), [setting]));
+  }
+
+  it("is refused twice under one name", () => {
+    assert.deepEqual(problems({ type: "rw" }, { type: "rw", mode: "transaction" }), ["poolers[1].name"]);
+  });
+});
