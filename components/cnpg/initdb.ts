@@ -1,4 +1,5 @@
 /** How the application's database is made, once. Pure. */
+import { isReservedRole } from "./reserved-roles";
 import { SettingProblem } from "../settings";
 import { wrong } from "./value-check";
 
@@ -23,7 +24,6 @@ export interface InitDb {
 export const DEFAULT_DATABASE = "app";
 
 const IDENTIFIER = /^[a-z_][a-z0-9_$-]{0,62}$/;
-const RESERVED_ROLES = /^(postgres|streaming_replica|cnpg_.*|pg_.*)$/;
 const RESERVED_DATABASES = ["postgres", "template0", "template1"];
 
 /** Name of the database and of its owner, defaults filled in. */
@@ -71,7 +71,12 @@ export function checkDatabaseName(setting: string, name: string): SettingProblem
 
 /** The name of a role that may own something. */
 export function checkOwner(setting: string, name: string): SettingProblem[] {
-  return RESERVED_ROLES.test(name)
-    ? wrong(setting, name, "is reserved by PostgreSQL or CloudNativePG", "Choose another name, e.g. the database's.")
+  return isReservedRole(name)
+    ? wrong(
+        setting,
+        name,
+        "is reserved by PostgreSQL, CloudNativePG or this project",
+        "Choose another name, e.g. the database's.",
+      )
     : checkIdentifier(setting, name);
 }

@@ -1,5 +1,6 @@
 /** The PostgreSQL roles of people who come through Teleport: their settings, and CNPG's managed roles. Pure. */
 import { SettingProblem } from "../settings";
+import { isAdministrative, isReservedRole } from "./reserved-roles";
 
 /** What a user may do with data: read it, read and write it, or only what `memberOf` brings. */
 export type Access = "read" | "write" | "none";
@@ -46,12 +47,8 @@ export const DEFAULT_USERS: readonly TeleportUser[] = [
 
 const DEFAULT_CONNECTION_LIMIT = 20;
 const ROLE_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
-/** PostgreSQL's superuser and roles that CNPG and PostgreSQL reserve: a Teleport CA must never open them. */
-const RESERVED =
-  /^(postgres|streaming_replica|cnpg_.*|pg_.*|pooler_authentication|all|replication|sameuser|samerole|samegroup)$/;
-/** Memberships that lead to the server's files, programs, or to replication. */
-const DANGEROUS =
-  /^(postgres|streaming_replica|cnpg_.*|pg_execute_server_program|pg_read_server_files|pg_write_server_files|pg_create_subscription)$/;
+/** Words that mean something else where pg_hba.conf names users. */
+const KEYWORDS = /^(all|replication|sameuser|samerole|samegroup)$/;
 const SETTING_NAME = /^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/;
 /** PostgreSQL's time units; a plain number is milliseconds. */
 const TIME = /^[0-9]+ ?(us|ms|s|min|h|d)?$/;
@@ -125,7 +122,7 @@ function checkName(path: string, { name }: TeleportUser, before: readonly Telepo
           "is no plain PostgreSQL role name",
           "Use at most 63 lower-case letters, digits and underscores, not beginning with a digit.",
         )),
-    ...(RESERVED.test(name)
+    ...(isReservedRole(name) || KEYWORDS.test(name)
       ? wrong("is reserved by PostgreSQL, CloudNativePG or this project", "Choose another name.")
       : []),
     ...(name === owner ? wrong("is the owner of the database, who logs in otherwise", "Choose another name.") : []),
@@ -139,7 +136,7 @@ function checkMemberships(path: string, { name, access, memberOf = [] }: Telepor
       { setting: `${path}.memberOf[${index}]`, value: role, problem, fix },
     ];
     if (role.length === 0 || role.length > 63) return wrong("is no PostgreSQL role name", "Name an existing role.");
-    if (DANGEROUS.test(role)) return wrong("would make people administrators of the server", "Remove it.");
+    if (isAdministrative(role)) return wrong("would make people administrators of the server", "Remove it.");
     if (role === name) return wrong("is the role itself", "Remove it.");
     if (role === owner && access === "read") {
       return wrong("owns the database, so that a reader could change everything", "Remove it, or use access: write.");

@@ -1,24 +1,23 @@
 /** PostgreSQL users that no role in Teleport may open. Pure. */
+import { POOLER_LOGINS } from "../cnpg/pooler";
+import { isAdministrative, isReservedRole } from "../cnpg/reserved-roles";
 import { SettingProblem } from "../settings";
 
 /**
- * PostgreSQL's superuser and the users of CNPG itself: an agent's client certificate for one of them would be as good
- * as CNPG's own, as CNPG trusts every CA of the bundle for every user.
+ * Users for whom pg_hba takes any client certificate of the bundle, Teleport's included. Every role that we make denies
+ * them, so that no other role of the same person opens them. (`postgres` is not among them: no rule takes a certificate
+ * for it.)
  */
-const RESERVED = /^(postgres|streaming_replica|cnpg_.*|pg_.*)$/i;
-/**
- * Users for whom CNPG's pg_hba takes any client certificate of the bundle. Every role that we make denies them, so that
- * no other role of the same person opens them. (`postgres` is not among them: no rule takes a certificate for it.)
- */
-export const DENIED_USERS = ["streaming_replica", "cnpg_pooler_pgbouncer", "cnpg_metrics_exporter"];
+export const DENIED_USERS = [
+  "streaming_replica",
+  "cnpg_metrics_exporter",
+  ...Object.values(POOLER_LOGINS).map(({ role }) => role),
+];
 /**
  * What is no plain name. Teleport 13 knows `*` and traits (`{{external.db_users}}`) in `db_users` and takes the rest
  * literally (`MatchDatabaseUser` of lib/services); other patterns are refused lest a later version reads them as such.
  */
 const PATTERN = /[*?^$|{}[\]()\\]/;
-/** Memberships that lead to the server's files and programs, or to replication. */
-const DANGEROUS =
-  /^(pg_execute_server_program|pg_read_server_files|pg_write_server_files|pg_create_subscription|pg_checkpoint)$/i;
 
 /** Checks the PostgreSQL users that a role opens. */
 export function checkDatabaseUsers(setting: string, users: unknown): SettingProblem[] {
@@ -29,7 +28,7 @@ export function checkDatabaseUsers(setting: string, users: unknown): SettingProb
       const fix = "Name each user; a pattern or a trait could stand for a superuser or for CloudNativePG's own users.";
       return wrong("is a pattern, and could match postgres, streaming_replica or cnpg_*", fix);
     }
-    return RESERVED.test(user) ? wrong("is reserved by PostgreSQL or CloudNativePG", "Remove it.") : [];
+    return isReservedRole(user) ? wrong("is reserved by PostgreSQL, CloudNativePG or this project", "Remove it.") : [];
   });
 }
 
@@ -39,10 +38,7 @@ export function checkDatabaseRoles(setting: string, roles: unknown): SettingProb
     const wrong = (problem: string, fix: string) => [{ setting, value: role, problem, fix }];
     if (typeof role !== "string" || role === "") return wrong("is no name of a PostgreSQL role", "Write its name.");
     if (PATTERN.test(role)) return wrong("is a pattern, and could bring any role", "Name each role.");
-    const isPredefined = /^pg_/i.test(role); // pg_read_all_data and the like are what one grants
-    return DANGEROUS.test(role) || (!isPredefined && RESERVED.test(role))
-      ? wrong("would make people administrators of the server", "Remove it.")
-      : [];
+    return isAdministrative(role) ? wrong("would make people administrators of the server", "Remove it.") : [];
   });
 }
 
