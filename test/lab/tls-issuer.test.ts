@@ -57,4 +57,21 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     await stack.up();
     assert.deepEqual(await registered(), ["stock-tls"]);
   });
+
+  it("sleeps while it is hibernated, and is as declared when it wakes", async () => {
+    const poolers = [{ type: "rw", instances: 1 }];
+    stack.configure(oneDatabase(NAME, { poolers }));
+    await stack.up();
+    stack.configure(oneDatabase(NAME, { poolers, hibernation: true }));
+    await stack.up();
+    const pods = await kubectl("-n", NAME, "get", "pods", "-l", `cnpg.io/cluster=${NAME},cnpg.io/podRole=instance`);
+    assert.equal(pods, "");
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
+
+    const users = [{ name: "teleport_user_read", access: "read", statementTimeout: "9s" }];
+    stack.configure(oneDatabase(NAME, { poolers, hibernation: false, users }));
+    await stack.up();
+    const result = await sqlThroughTeleport(loginAs("reader", "stock-tls", "app"), "SHOW statement_timeout");
+    assert.equal(result.stdout.trim(), "9s", result.output);
+  });
 });
