@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { KubernetesConnection } from "./components";
 import { poolerName } from "./components/cnpg/pooler";
-import { teleportNames } from "./components/names";
+import { agentConfigMap, teleportNames } from "./components/names";
 import { checkPostgresCluster, hasStandby, teleportClusters } from "./components/postgres-cluster-args";
 import { refuse, SettingProblem } from "./components/settings";
 import { database, DatabaseSettings, kubernetes, vault } from "./config-schema";
@@ -141,7 +141,13 @@ function claims(name: string, settings: DatabaseSettings, stack: string): string
   const inTeleport = teleportClusters(settings).flatMap((teleport) => {
     const names = teleportNames(cluster, settings.environment ?? stack, teleport.name);
     const registered = [names.primary, ...(hasStandby(settings) ? [names.standby] : [])];
-    return registered.map((registration) => `the Teleport name ${registration} at ${teleport.proxy}`);
+    const { registration } = teleport;
+    const agent = registration?.by === "agent" ? registration.namespace : undefined;
+    const inAgent = `the ConfigMap ${agentConfigMap(names.primary)} in namespace ${agent}`;
+    return [
+      ...registered.map((registered) => `the Teleport name ${registered} at ${teleport.proxy}`),
+      ...(agent === undefined ? [] : [inAgent]),
+    ];
   });
   const poolers = (settings.poolers ?? []).map((pooler) => `the Pooler ${poolerName(cluster, pooler)} in ${where}`);
   return [`the Cluster ${cluster} in ${where}`, ...poolers, ...inTeleport];

@@ -101,3 +101,13 @@ export function checkTeleportName(setting: string, name: string): SettingProblem
     },
   ];
 }
+
+/** The label that primary and standby have in common, and no other database: the primary's name in Teleport. */
+export const PRIMARY_LABEL = "primary";
+/** Labels of databases in Teleport that are set here. */
+export const OUR_LABELS = ["environment", "cluster", "namespace", PRIMARY_LABEL, "provisioned_by", "sql_type"];
+
+/** The ConfigMap with the server's CA in the namespace of an agent that serves a database by its configuration. */
+export function agentConfigMap(primary: string): string {
+  return `${primary}-server-ca`;
+}

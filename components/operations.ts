@@ -4,6 +4,7 @@
  */
 import { accessOperations } from "./access/access-operations";
 import { clusterServingOperations } from "./serving/cluster-serving-operations";
+import { databasesServingOperations } from "./serving/databases-serving-operations";
 import { poolerServingOperations } from "./serving/pooler-serving-operations";
 import { operations as teleport } from "./teleport/operations";
 
@@ -11,6 +12,7 @@ export const operations = {
   ...teleport,
   access: accessOperations,
   clusterServing: clusterServingOperations,
+  databasesServing: databasesServingOperations,
   poolerServing: poolerServingOperations,
 };
 export type Operations = typeof operations;

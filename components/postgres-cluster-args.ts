@@ -8,10 +8,11 @@ import { POOLER_LOGINS, poolerLogins, PoolerSettings } from "./cnpg/pooler";
 import { checkPoolers } from "./cnpg/pooler-check";
 import { checkUsers, DEFAULT_USERS, TeleportUser } from "./cnpg/roles";
 import type { KubernetesConnection } from "./kubernetes/client";
-import { checkClusterName, checkTeleportName, teleportNames } from "./names";
+import { checkClusterName, checkTeleportName, OUR_LABELS, teleportNames } from "./names";
 import { SettingProblem } from "./settings";
 import type { AgentJoin } from "./teleport/agent";
 import type { DatabaseAdminUser, DynamicLabel } from "./teleport/database";
+import { identityVariables } from "./teleport/identity";
 import { checkDynamicLabels, checkLabels } from "./teleport/labels";
 import { checkOperatorDatabase } from "./teleport/operator";
 import { checkDatabaseUsers } from "./teleport/reserved-users";
@@ -45,7 +46,7 @@ export interface TeleportArgs {
   credentials?: string;
   /** Name of the primary in Teleport; the standby's is that with `-ro`. Default: `<cluster>-<environment>`. */
   name?: string;
-  /** Labels besides `provisioned_by`, `environment`, `cluster`, `namespace` and `sql_type`. */
+  /** Labels besides `provisioned_by`, `environment`, `cluster`, `namespace`, `primary` and `sql_type`. */
   labels?: Record<string, string>;
   /** Where the CA comes from that Teleport's agents log in with. Default: Teleport itself, by the program's identity. */
   clientCas?: CaSource[];
@@ -191,6 +192,13 @@ function checkTeleport(
     ...checkTeleportName(`${path}.name`, names.standby),
     ...checkClientCas(`${path}.clientCas`, teleport.clientCas),
     ...checkLabels(`${path}.labels`, teleport.labels),
+    ...Object.keys(teleport.labels ?? {})
+      .filter((label) => OUR_LABELS.includes(label))
+      .map((label) => ({
+        setting: `${path}.labels.${label}`,
+        problem: "is set by this project",
+        fix: "Choose another key; environment has a setting of its own.",
+      })),
     ...checkDynamicLabels(`${path}.dynamicLabels`, teleport.dynamicLabels),
     ...(teleport.registration?.by === "operator"
       ? checkOperatorDatabase(path, { ...teleport, name: names.standby, namespace: "", owner: "", uri: "" })
@@ -207,8 +215,11 @@ function checkClientCas(path: string, sources: readonly CaSource[] | undefined):
 
 /** One identity belongs to one Teleport cluster. */
 function checkCredentials(path: string, teleports: readonly TeleportArgs[]): SettingProblem[] {
-  return teleports.flatMap(({ credentials }, index) => {
-    if (teleports.findIndex((other) => other.credentials === credentials) === index) return [];
+  // As the variables have it, in which they are looked up.
+  const variable = (teleport: TeleportArgs) => identityVariables(teleport.credentials).file;
+  return teleports.flatMap((teleport, index) => {
+    const { credentials } = teleport;
+    if (teleports.findIndex((other) => variable(other) === variable(teleport)) === index) return [];
     return [
       {
         setting: `${path}[${index}].credentials`,

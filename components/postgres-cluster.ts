@@ -7,10 +7,11 @@ import { caSources } from "./certificates/ca-sources";
 import { ClusterCertificates } from "./certificates/cluster-certificates";
 import { clusterSpec, databaseAndOwner, DEFAULT_INSTANCES } from "./cnpg/cluster-spec";
 import { databaseManifests } from "./cnpg/databases";
-import { clusterAnnotations, clusterWaitFor, servingInstances } from "./cnpg/metadata";
+import { clusterAnnotations, servingInstances } from "./cnpg/metadata";
 import { networkPolicies } from "./cnpg/network-policy";
 import { isExplicit, poolerLogins, poolerName } from "./cnpg/pooler";
 import { additionalDnsNames } from "./cnpg/services";
+import type { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "./kubernetes/deletion";
 import { makePoolers } from "./poolers";
 import {
@@ -23,7 +24,7 @@ import {
   teleportUsers,
 } from "./postgres-cluster-args";
 import { describeCluster, PostgresClusterOutputs } from "./postgres-cluster-outputs";
-import { ClusterServing } from "./serving/serving";
+import { ClusterServing, DatabasesServing } from "./serving/serving";
 import { refuse } from "./settings";
 import { register } from "./teleport-registrations";
 
@@ -55,8 +56,11 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const certificates = this.makeCertificates(made, namespace);
     const policies = this.makeNetworkPolicies(made, namespace);
     this.cluster = this.makeCluster(made, namespace, [certificates, ...policies], certificates);
-    const databases = this.makeDatabases(made, namespace);
-    const { serving, access } = this.makeServing(made, namespace, certificates, databases);
+    const uid = this.cluster.metadata.apply((metadata) => metadata.uid ?? "");
+    const reference = { kubernetes: args.kubernetes, namespace, cluster: clusterName, uid };
+    const serving = this.makeServing(made, reference, certificates);
+    const databases = this.makeDatabases(made, namespace, reference, serving);
+    const access = this.makeAccess(made, reference, [serving, ...databases]);
     const poolers = makePoolers(
       name,
       {
@@ -128,9 +132,10 @@ export class PostgresCluster extends pulumi.ComponentResource {
     dependsOn: pulumi.Resource[],
     certificates: ClusterCertificates,
   ): k8s.apiextensions.CustomResource {
-    // Without it, Pulumi takes a custom resource for done once it is written.
-    const waitFor = clusterWaitFor(args.instances ?? DEFAULT_INSTANCES, args);
-    const timeout = `${readySeconds(args)}s`;
+    const annotations = {
+      ...clusterAnnotations(args),
+      ...(args.description === undefined ? {} : { "kubernetes.io/description": args.description }),
+    };
     return new k8s.apiextensions.CustomResource(
       name,
       {
@@ -139,28 +144,43 @@ export class PostgresCluster extends pulumi.ComponentResource {
         metadata: {
           name: clusterName,
           namespace,
-          annotations: {
-            "pulumi.com/waitFor": JSON.stringify(waitFor),
-            ...clusterAnnotations(args),
-            ...(args.description === undefined ? {} : { "kubernetes.io/description": args.description }),
-          },
+          // An empty mapping would be a change in every run.
+          ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
         },
-        spec: certificates.secrets.apply((secrets) => clusterSpec({ ...args, secrets, users: certificateUsers(args) })),
+        spec: clusterSpecOf(args, certificates),
       },
-      { parent: this, dependsOn, customTimeouts: { create: timeout, update: timeout } },
+      // That it serves is awaited by ClusterServing, which can say why it does not.
+      { parent: this, dependsOn },
     );
   }
 
   /** Databases, schemas and extensions. The operator holds their deletion until it is done: before the Cluster's. */
-  private makeDatabases({ name, clusterName, args }: Made, namespace: pulumi.Output<string>) {
-    return databaseManifests(clusterName, namespace, args).map(
+  private makeDatabases(
+    { name, clusterName, args }: Made,
+    namespace: pulumi.Output<string>,
+    reference: ClusterArgs,
+    serving: ClusterServing,
+  ): DatabasesServing[] {
+    const manifests = databaseManifests(clusterName, namespace, args);
+    if (manifests.length === 0) return [];
+    const databases = manifests.map(
       ({ resourceName, ...manifest }) =>
         new k8s.apiextensions.CustomResource(`${name}-${resourceName}`, manifest, {
           parent: this,
-          dependsOn: this.cluster,
+          dependsOn: serving,
           customTimeouts: SHORT_DELETION,
         }),
     );
+    const written = manifests.map(({ metadata, spec }) => [metadata.name, JSON.stringify(spec)] as const);
+    // While PostgreSQL is kept stopped, nobody applies a Database.
+    const suspended = isSuspended(args) || (args.fencedInstances ?? []).length > 0;
+    return [
+      new DatabasesServing(
+        name,
+        { ...reference, suspended, within: readySeconds(args), databases: Object.fromEntries(written) },
+        { parent: this, dependsOn: databases, deletedWith: this.cluster },
+      ),
+    ];
   }
 
   private makeNetworkPolicies({ name, clusterName, args }: Made, namespace: pulumi.Output<string>) {
@@ -175,48 +195,57 @@ export class PostgresCluster extends pulumi.ComponentResource {
     );
   }
 
-  /** Waits until every instance serves what was written, and grants the users' rights. */
-  private makeServing(
-    { name, clusterName, args }: Made,
-    namespace: pulumi.Output<string>,
-    certificates: ClusterCertificates,
-    databases: k8s.apiextensions.CustomResource[],
-  ): { serving: ClusterServing; access: DatabaseAccess } {
-    const uid = this.cluster.metadata.apply((metadata) => metadata.uid ?? "");
-    const suspended = isSuspended(args);
-    const reference = { kubernetes: args.kubernetes, namespace, cluster: clusterName, uid, suspended };
-    const written = databaseManifests(clusterName, "", args).map(
-      ({ metadata, spec }) => [metadata.name, JSON.stringify(spec)] as const,
-    );
-    const serving = new ClusterServing(
+  /** Waits until every instance serves what was written. Nothing is waited for in a Cluster that goes. */
+  private makeServing({ name, args }: Made, reference: ClusterArgs, certificates: ClusterCertificates): ClusterServing {
+    return new ClusterServing(
       name,
       {
         ...reference,
+        suspended: isSuspended(args) && !args.hibernation,
+        hibernated: args.hibernation ?? false,
         within: readySeconds(args),
+        written: clusterSpecOf(args, certificates).apply((spec) =>
+          sha256(JSON.stringify([spec, clusterAnnotations(args)])),
+        ),
         instances: servingInstances(args.instances ?? DEFAULT_INSTANCES, args),
+        image: args.image,
         serverCertificate: certificates.serverCertificate.apply(sha256),
         clientCaBundle: certificates.clientCaBundle.apply(sha256),
         parameters: args.parameters ?? {},
         certificateUsers: certificateUsers(args).map((user) => user.name),
-        databases: Object.fromEntries(written),
         fenced: args.fencedInstances ?? [],
         supervised: args.primaryUpdateStrategy === "supervised",
       },
-      // Nothing is waited for, or taken from users, in a Cluster that goes.
-      { parent: this, dependsOn: [this.cluster, ...databases], deletedWith: this.cluster },
+      { parent: this, dependsOn: this.cluster, deletedWith: this.cluster },
     );
-    const access = new DatabaseAccess(
+  }
+
+  /** Grants the users' rights. Nothing is taken from users of a Cluster that goes. */
+  private makeAccess({ name, args }: Made, reference: ClusterArgs, dependsOn: pulumi.Resource[]): DatabaseAccess {
+    return new DatabaseAccess(
       name,
       {
         ...reference,
+        suspended: isSuspended(args),
         database: databaseAndOwner(args.initdb).database,
         users: teleportUsers(args),
         poolerLogins: poolerLogins(args.poolers),
       },
-      { parent: this, dependsOn: serving, deletedWith: this.cluster },
+      { parent: this, dependsOn, deletedWith: this.cluster },
     );
-    return { serving, access };
   }
+}
+
+/** The Cluster, for those who look at it past Pulumi's Kubernetes provider. */
+interface ClusterArgs {
+  kubernetes?: KubernetesConnection;
+  namespace: pulumi.Output<string>;
+  cluster: string;
+  uid: pulumi.Output<string>;
+}
+
+function clusterSpecOf(args: PostgresClusterArgs, certificates: ClusterCertificates) {
+  return certificates.secrets.apply((secrets) => clusterSpec({ ...args, secrets, users: certificateUsers(args) }));
 }
 
 /** What every part of the component is told. */

@@ -3,7 +3,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { TeleportUser } from "./cnpg/roles";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "./kubernetes/deletion";
-import { POSTGRES_PORT, serviceHost, teleportNames } from "./names";
+import { agentConfigMap, POSTGRES_PORT, PRIMARY_LABEL, serviceHost, teleportNames } from "./names";
 import { TeleportArgs, TeleportRegistration } from "./postgres-cluster-args";
 import { agentConfiguration, kubeAgentValues } from "./teleport/agent";
 import { DatabaseSettings, TeleportDatabase } from "./teleport/database";
@@ -46,7 +46,7 @@ export interface Registered {
 
 /** Resource names of several Teleport clusters differ by the names of their credentials. */
 export function resourcePrefix(name: string, { credentials }: TeleportArgs): string {
-  return credentials === undefined ? name : `${name}-${credentials}`;
+  return credentials === undefined ? name : `${name}@${credentials}`; // "@" is in no name of a database
 }
 
 /** Lets Teleport know the primary and, where there is one, the standby; and makes roles, where that is asked for. */
@@ -86,10 +86,11 @@ function databasesOf(teleport: TeleportArgs, cluster: RegisteredCluster): Databa
       name: names[sqlType],
       description,
       labels: {
+        ...teleport.labels,
         environment,
         cluster: clusterName,
         namespace,
-        ...teleport.labels,
+        [PRIMARY_LABEL]: names.primary,
         ...PROVISIONED_BY,
         sql_type: sqlType,
       },
@@ -148,16 +149,22 @@ function byOperator(
 
 function byAgent(
   name: string,
-  { proxy }: TeleportArgs,
+  teleport: TeleportArgs,
   { join, namespace }: Extract<TeleportRegistration, { by: "agent" }>,
   databases: readonly Database[],
-  { clusterName, caCert }: RegisteredCluster,
+  { clusterName, environment, caCert }: RegisteredCluster,
   opts: pulumi.CustomResourceOptions,
 ): Registered {
-  const configMap = `${clusterName}-server-ca`;
+  const { proxy } = teleport;
+  const { primary } = teleportNames(clusterName, environment, teleport.name);
+  const configMap = agentConfigMap(primary);
   if (namespace !== undefined) {
     const metadata = { name: configMap, namespace, annotations: BACKGROUND_DELETION };
-    new k8s.core.v1.ConfigMap(`${name}-agent-server-ca`, { metadata, data: { "ca.crt": caCert } }, opts);
+    new k8s.core.v1.ConfigMap(
+      `${resourcePrefix(name, teleport)}-agent-server-ca`,
+      { metadata, data: { "ca.crt": caCert } },
+      opts,
+    );
   }
   const known = pulumi.all(databases.map(({ settings }) => pulumi.output(settings)));
   return {
@@ -189,7 +196,7 @@ function makeAccessRoles(
   opts: pulumi.CustomResourceOptions,
 ): void {
   const { proxy, credentials, adopt } = teleport;
-  const { clusterName, environment, namespace, database } = cluster;
+  const { clusterName, environment, database } = cluster;
   const primary = teleportNames(clusterName, environment, teleport.name).primary;
   for (const user of cluster.users) {
     new TeleportAccessRole(
@@ -198,12 +205,7 @@ function makeAccessRoles(
         teleport: { proxy, credentials },
         name: `${primary}-${user.name}`,
         description: `Opens ${primary} as ${user.name}`,
-        databaseLabels: namespace.apply((inNamespace) => ({
-          ...PROVISIONED_BY,
-          environment,
-          cluster: clusterName,
-          namespace: inNamespace,
-        })),
+        databaseLabels: { ...PROVISIONED_BY, [PRIMARY_LABEL]: primary },
         databaseNames: user.scope ? [...new Set(user.scope.map((scope) => scope.database ?? database))] : ["*"],
         databaseUsers: [user.name],
         adopt,

@@ -5,7 +5,7 @@ import { PoolerAuthentication, POOLER_LOGINS } from "../cnpg/pooler";
 import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import type { Provider } from "../teleport/operations";
-import { dropPoolerLoginScript, poolerLoginScript } from "./pooler-logins";
+import { dropPoolerLoginScript, poolerLoginQuery, poolerLoginScript } from "./pooler-logins";
 import { ClusterReference, findCluster, mustFindCluster, sqlInPrimary } from "./primary";
 import {
   accessScript,
@@ -29,6 +29,12 @@ export interface AccessInputs extends KubernetesConnection, ClusterReference {
   suspended?: boolean;
 }
 
+/** What is remembered. */
+export interface AccessState extends AccessInputs {
+  /** Roles that were removed from the declaration while no instance ran. */
+  toRemove?: string[];
+}
+
 /**
  * How long CNPG may take to make roles and memberships, and after what time a reason that it gives against them is
  * taken for its last word: the one of an earlier attempt may still be shown.
@@ -40,7 +46,7 @@ const MAINTENANCE_DATABASE = "postgres";
 export function access(
   connect: (connection: KubernetesConnection) => Promise<KubernetesClient> = kubernetesClient,
   timing = TIMING,
-): Provider<AccessInputs, AccessInputs> {
+): Provider<AccessInputs, AccessState> {
   return {
     async check(_olds, news) {
       return { inputs: news };
@@ -49,6 +55,7 @@ export function access(
     /** What is declared may be the same while the database is not: both count. */
     async diff(_id, olds, news) {
       if (told(olds) !== told(news)) return { changes: true };
+      if (!news.suspended && olds.toRemove?.length) return { changes: true };
       if (news.suspended) return { changes: false };
       try {
         const found = await deviations(await connect(news), news);
@@ -73,7 +80,9 @@ export function access(
     },
 
     async update(_id, olds, news) {
-      await apply(news, olds);
+      const toRemove = removedRoles(olds, news);
+      if (news.suspended) return { outs: { ...news, toRemove } };
+      await apply(news, toRemove);
       return { outs: news };
     },
 
@@ -81,22 +90,18 @@ export function access(
       const kubernetes = await connect(props);
       // With its Cluster gone, or another in its place, so are the roles.
       if (!(await findCluster(kubernetes, props))) return;
-      await remove(kubernetes, props, rolesOf(props));
+      await remove(kubernetes, props, [...rolesOf(props), ...(props.toRemove ?? [])]);
     },
   };
 
-  async function apply(inputs: AccessInputs, before?: AccessInputs): Promise<void> {
+  async function apply(inputs: AccessInputs, toRemove: readonly string[] = []): Promise<void> {
     if (inputs.suspended) return;
     const kubernetes = await connect(inputs);
     await untilRolesExist(kubernetes, inputs);
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
     for (const database of await databasesOf(kubernetes, inputs)) await sql(database, accessScript(inputs, database));
     for (const login of inputs.poolerLogins ?? []) await sql(MAINTENANCE_DATABASE, poolerLoginScript(login));
-    if (before?.uid === inputs.uid) {
-      const kept = rolesOf(inputs);
-      const removed = rolesOf(before).filter((name) => !kept.includes(name));
-      await remove(kubernetes, inputs, removed);
-    }
+    await remove(kubernetes, inputs, toRemove);
     await until(kubernetes, inputs, () => deviations(kubernetes, inputs));
   }
 
@@ -116,6 +121,9 @@ export function access(
     const found: string[] = [];
     for (const database of databases) {
       found.push(...(await sqlInPrimary(kubernetes, inputs, database, deviationsQuery(inputs, database))));
+    }
+    for (const login of inputs.poolerLogins ?? []) {
+      found.push(...(await sqlInPrimary(kubernetes, inputs, MAINTENANCE_DATABASE, poolerLoginQuery(login))));
     }
     return found;
   }
@@ -154,7 +162,7 @@ export function access(
   /** Locks out, takes everything away, drops. Roles that the Cluster declares by now for something else are left alone. */
   async function remove(
     kubernetes: KubernetesClient,
-    reference: ClusterReference,
+    reference: AccessInputs,
     roleNames: readonly string[],
   ): Promise<void> {
     const { spec } = await mustFindCluster(kubernetes, reference);
@@ -163,8 +171,9 @@ export function access(
     if (names.length === 0) return;
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
     await sql(MAINTENANCE_DATABASE, lockOutScript(names));
-    for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
-      await sql(database, surrenderScript(names));
+    for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY)) {
+      await sql(database, surrenderScript(names, reference.database));
+    }
     for (const [login, { role }] of Object.entries(POOLER_LOGINS)) {
       if (names.includes(role)) await sql(MAINTENANCE_DATABASE, dropPoolerLoginScript(login as PoolerAuthentication));
     }
@@ -175,6 +184,17 @@ export function access(
 /** The roles that are made for a DatabaseAccess. */
 function rolesOf({ users, poolerLogins = [] }: AccessInputs): string[] {
   return [...users.map(({ name }) => name), ...poolerLogins.map((login) => POOLER_LOGINS[login].role)];
+}
+
+/**
+ * Roles that are no longer declared. PgBouncer's stay until all goes: its Poolers, and those made by hand, use them
+ * until they are changed, which is later.
+ */
+function removedRoles(before: AccessState, now: AccessInputs): string[] {
+  if (before.uid !== now.uid) return [];
+  const kept = rolesOf(now);
+  const former = [...before.users.map(({ name }) => name), ...(before.toRemove ?? [])];
+  return [...new Set(former)].filter((name) => !kept.includes(name));
 }
 
 /** What the operator says of roles that it could not make as declared. */

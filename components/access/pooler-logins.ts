@@ -35,3 +35,12 @@ export function dropPoolerLoginScript(login: PoolerAuthentication): string {
   return `${PREAMBLE}
 DROP FUNCTION IF EXISTS ${schema}.user_search(text);${schema === "public" ? "" : `\nDROP SCHEMA IF EXISTS ${schema};`}`;
 }
+
+/** Says where the login is not as it was made. */
+export function poolerLoginQuery(login: PoolerAuthentication): string {
+  const { role, schema } = POOLER_LOGINS[login];
+  return `${PREAMBLE}
+SELECT 'PgBouncer lacks its login ${role}' WHERE NOT EXISTS (
+  SELECT FROM pg_roles WHERE rolname = '${role}' AND rolcanlogin
+    AND has_function_privilege(rolname, to_regprocedure('${schema}.user_search(text)'), 'EXECUTE'));`;
+}

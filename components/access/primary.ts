@@ -1,7 +1,7 @@
 /** Runs SQL as PostgreSQL's superuser in the primary of a Cluster, over its local socket: no password, no network. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
-import { KubernetesError } from "../kubernetes/errors";
+import { isPassing, KubernetesError } from "../kubernetes/errors";
 
 /** Which Cluster, by name and by what tells it from another of the same name. */
 export interface ClusterReference {
@@ -57,8 +57,8 @@ export async function sqlInPrimary(
     const { status } = await mustFindCluster(kubernetes, reference);
     const pod = status?.currentPrimary as string | undefined;
     const { code, stdout, stderr } = pod
-      ? await sqlInInstance(kubernetes, reference.namespace, pod, database, script)
-      : { code: -1, stdout: "", stderr: "could not connect to server: the Cluster has no primary" };
+      ? await sqlInInstance(kubernetes, reference.namespace, pod, database, script).catch(asUnreachable)
+      : unreachable("the Cluster has no primary");
     if (code === 0) return stdout.split("\n").filter((line) => line !== "");
     if (!SWITCHOVER.test(stderr) || attempt === RETRIES) {
       throw new KubernetesError(
@@ -68,6 +68,16 @@ export async function sqlInPrimary(
     }
     await sleep(RETRY_MS);
   }
+}
+
+/** A pod that restarts is as a primary that is gone for some moments. */
+function asUnreachable(error: unknown) {
+  if (isPassing(error)) return unreachable((error as Error).message);
+  throw error;
+}
+
+function unreachable(why: string) {
+  return { code: -1, stdout: "", stderr: `could not connect to server: ${why}` };
 }
 
 /** Runs a script in one instance, which may be a standby. */

@@ -3,10 +3,10 @@
  * directly is revoked and what is declared is granted, in one transaction, so that nobody notices what stays the
  * same. Nothing has to be remembered between runs. Pure.
  *
- * It runs as PostgreSQL's superuser in databases whose owners may have made functions and operators of any name:
- * `search_path` holds pg_catalog alone.
+ * It runs as PostgreSQL's superuser in databases whose owners may have made functions and operators of any name, and
+ * settings for every session: `search_path` holds pg_catalog alone, and what could be in the way is set.
  */
-import { Access, AccessScope, memberships, roleSettings, TeleportUser } from "../cnpg/roles";
+import { Access, AccessScope, DEFAULT_CONNECTION_LIMIT, memberships, roleSettings, TeleportUser } from "../cnpg/roles";
 import { identifier, literal, textArray } from "./sql";
 
 /** Users of one instance, with the name of the application's database filled in. */
@@ -18,7 +18,11 @@ export interface DesiredAccess {
 
 /** Begins every script. */
 export const PREAMBLE = `\\set ON_ERROR_STOP on
+SET ROLE NONE;
 SET search_path = pg_catalog, pg_temp;
+SET default_transaction_read_only = off;
+SET statement_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
 SET client_min_messages = warning;
 SET lock_timeout = '30s';`;
 
@@ -31,7 +35,7 @@ const PRIVILEGES: Record<Exclude<Access, "none">, Record<"TABLES" | "SEQUENCES",
   write: { TABLES: "SELECT, INSERT, UPDATE, DELETE", SEQUENCES: "USAGE, SELECT, UPDATE" },
 };
 
-/** Databases in which scopes grant something. */
+/** Databases that scopes name. */
 export function scopedDatabases({ database, users }: DesiredAccess): string[] {
   const named = users.flatMap(({ scope = [] }) => scope.map((part) => part.database ?? database));
   return [...new Set(named)];
@@ -45,23 +49,49 @@ export function accessScript(desired: DesiredAccess, database: string): string {
     "BEGIN;",
     ONE_AT_A_TIME,
     revokeAll(names),
+    ...names.map((name) => resetInDatabase(name)),
     ...(database === desired.database ? desired.users.map(settingsOf) : []),
     ...desired.users.flatMap((user) => scopesIn(desired, user, database).map((part) => grant(user, part))),
     "COMMIT;",
   ].join("\n");
 }
 
-/** Takes everything from users in one database; what they own there goes to the database's owner. */
-export function surrenderScript(names: readonly string[]): string {
-  const each = names.map((name) =>
-    whereRoleExists(
-      name,
-      `EXECUTE format('REASSIGN OWNED BY %I TO %I', ${literal(name)},
-      (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()));
-    EXECUTE format('DROP OWNED BY %I', ${literal(name)});`,
-    ),
-  );
-  return [PREAMBLE, "BEGIN;", ONE_AT_A_TIME, ...each, "COMMIT;"].join("\n");
+/**
+ * Takes everything from users in one database. What they own there goes to the database's owner, or, where that is a
+ * superuser, to the owner of the application's database; and it must not run with the new owner's rights: routines lose
+ * SECURITY DEFINER, views check the rights of who reads them. What cannot be tamed fails, by name.
+ */
+export function surrenderScript(names: readonly string[], application: string): string {
+  const each = names.map((name) => whereRoleExists(name, surrender(name, application)));
+  return [PREAMBLE, "BEGIN;", ONE_AT_A_TIME, revokeAll(names), ...each, "COMMIT;"].join("\n");
+}
+
+function surrender(name: string, application: string): string {
+  const role = `(SELECT oid FROM pg_roles WHERE rolname = ${literal(name)})`;
+  return `SELECT rolname INTO heir FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba
+      WHERE datname IN (current_database(), ${literal(application)}) AND NOT rolsuper
+      ORDER BY datname = current_database() DESC LIMIT 1;
+    FOR item IN SELECT oid::regprocedure AS object FROM pg_proc WHERE proowner = ${role} AND prosecdef LOOP
+      EXECUTE format('ALTER ROUTINE %s SECURITY INVOKER', item.object);
+    END LOOP;
+    FOR item IN SELECT oid::regclass AS object, relkind FROM pg_class c WHERE relowner = ${role}
+      AND (relkind = 'v' OR EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.rulename <> '_RETURN'))
+    LOOP
+      IF item.relkind <> 'v' OR current_setting('server_version_num')::int < 150000 THEN
+        RAISE EXCEPTION '% of the removed user % would run with the rights of its new owner; drop it, or give it to another role',
+          item.object, ${literal(name)};
+      END IF;
+      EXECUTE format('ALTER VIEW %s SET (security_invoker = true)', item.object);
+    END LOOP;
+    IF heir IS NULL AND EXISTS (SELECT FROM pg_shdepend WHERE refobjid = ${role} AND refclassid = 'pg_authid'::regclass
+      AND deptype = 'o' AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))) THEN
+      RAISE EXCEPTION 'what the removed user % owns in % has no heir but a superuser; drop it, or give it to another role',
+        ${literal(name)}, current_database();
+    END IF;
+    IF heir IS NOT NULL THEN
+      EXECUTE format('REASSIGN OWNED BY %I TO %I', ${literal(name)}, heir);
+    END IF;
+    EXECUTE format('DROP OWNED BY %I', ${literal(name)});`;
 }
 
 /** Keeps users from coming back, before anything is taken from them. */
@@ -95,12 +125,17 @@ export function deviationsQuery(desired: DesiredAccess, database: string): strin
   return [PREAMBLE, ...roles, ...rights].join("\n");
 }
 
+/** What of a user's scope is in a database; without one it is all of every database. */
 function scopesIn({ database: application }: DesiredAccess, user: TeleportUser, database: string): AccessScope[] {
-  return (user.scope ?? []).filter((part) => (part.database ?? application) === database);
+  if (user.access === "none") return [];
+  return user.scope?.filter((part) => (part.database ?? application) === database) ?? [{}];
 }
 
 function whereRoleExists(name: string, statements: string): string {
   return `DO $do$
+DECLARE
+  heir name;
+  item record;
 BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(name)}) THEN
     ${statements}
@@ -117,13 +152,32 @@ function endSessions(names: readonly string[]): string {
 function settingsOf(user: TeleportUser): string {
   const role = identifier(user.name);
   const set = Object.entries(roleSettings(user)).map(
-    ([name, value]) => `ALTER ROLE ${role} SET ${name.split(".").map(identifier).join(".")} TO ${literal(value)};`,
+    ([name, value]) =>
+      `ALTER ROLE ${role} SET ${name.split(".").map(identifier).join(".")} TO ${settingParts(name, value).map(literal).join(", ")};`,
   );
   return [`ALTER ROLE ${role} RESET ALL;`, ...set].join("\n");
 }
 
+/** Settings of one database only, which a role can make for itself, and so for all who share it. */
+function resetInDatabase(name: string): string {
+  const reset = `EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET ALL', ${literal(name)}, current_database());`;
+  return whereRoleExists(name, reset);
+}
+
+/** PostgreSQL's lists of names (GUC_LIST_QUOTE): as one text they would be one name. */
+const LISTS = /^(search_path|temp_tablespaces|(session|local|shared)_preload_libraries)$/i;
+
+function settingParts(name: string, value: string): string[] {
+  if (!LISTS.test(name)) return [value];
+  return value.split(",").map((part) => part.trim().replace(/^"(.*)"$/, "$1"));
+}
+
 /** Revokes what was granted directly: memberships are CNPG's, and what a role owns stays its own. */
 function revokeAll(names: readonly string[]): string {
+  // As who granted it: a superuser's REVOKE stands for the owner's, and leaves what others granted.
+  const revoke = (what: string) => `EXECUTE format('SET LOCAL ROLE %I', item.grantor);
+      EXECUTE ${what};
+      RESET ROLE;`;
   return `DO $do$
 DECLARE
   role record;
@@ -131,27 +185,29 @@ DECLARE
 BEGIN
   FOR role IN SELECT oid, rolname FROM pg_roles WHERE rolname = ANY (${textArray(names)}) LOOP
     FOR item IN
-      SELECT DISTINCT c.oid::regclass AS object, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind
+      SELECT DISTINCT c.oid::regclass AS object, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind,
+        pg_get_userbyid(acl.grantor) AS grantor
       FROM pg_class c,
         LATERAL (
-          SELECT grantee FROM aclexplode(c.relacl)
-          UNION SELECT e.grantee FROM pg_attribute a, aclexplode(a.attacl) e WHERE a.attrelid = c.oid
+          SELECT grantee, grantor FROM aclexplode(c.relacl)
+          UNION SELECT e.grantee, e.grantor FROM pg_attribute a, aclexplode(a.attacl) e WHERE a.attrelid = c.oid
         ) acl
       WHERE acl.grantee = role.oid AND c.relowner <> role.oid
     LOOP
-      EXECUTE format('REVOKE ALL ON %s %s FROM %I', item.kind, item.object, role.rolname);
+      ${revoke("format('REVOKE ALL ON %s %s FROM %I CASCADE', item.kind, item.object, role.rolname)")}
     END LOOP;
     FOR item IN
-      SELECT DISTINCT p.oid::regprocedure AS object FROM pg_proc p, aclexplode(p.proacl) acl
+      SELECT DISTINCT p.oid::regprocedure AS object, pg_get_userbyid(acl.grantor) AS grantor
+      FROM pg_proc p, aclexplode(p.proacl) acl
       WHERE acl.grantee = role.oid AND p.proowner <> role.oid
     LOOP
-      EXECUTE format('REVOKE ALL ON ROUTINE %s FROM %I', item.object, role.rolname);
+      ${revoke("format('REVOKE ALL ON ROUTINE %s FROM %I CASCADE', item.object, role.rolname)")}
     END LOOP;
     FOR item IN
-      SELECT DISTINCT n.nspname FROM pg_namespace n, aclexplode(n.nspacl) acl
+      SELECT DISTINCT n.nspname, pg_get_userbyid(acl.grantor) AS grantor FROM pg_namespace n, aclexplode(n.nspacl) acl
       WHERE acl.grantee = role.oid AND n.nspowner <> role.oid
     LOOP
-      EXECUTE format('REVOKE ALL ON SCHEMA %I FROM %I', item.nspname, role.rolname);
+      ${revoke("format('REVOKE ALL ON SCHEMA %I FROM %I CASCADE', item.nspname, role.rolname)")}
     END LOOP;
     FOR item IN
       SELECT DISTINCT pg_get_userbyid(d.defaclrole) AS maker,
@@ -161,10 +217,15 @@ BEGIN
       FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace, aclexplode(d.defaclacl) acl
       WHERE acl.grantee = role.oid AND d.defaclobjtype IN ('r', 'S', 'f', 'T', 'n')
     LOOP
-      EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I %s REVOKE ALL ON %s FROM %I',
+      EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I %s REVOKE ALL ON %s FROM %I CASCADE',
         item.maker, item.place, item.kind, role.rolname);
     END LOOP;
-    EXECUTE format('REVOKE ALL ON DATABASE %I FROM %I', current_database(), role.rolname);
+    FOR item IN
+      SELECT DISTINCT d.datname, pg_get_userbyid(acl.grantor) AS grantor FROM pg_database d, aclexplode(d.datacl) acl
+      WHERE d.datname = current_database() AND acl.grantee = role.oid AND d.datdba <> role.oid
+    LOOP
+      ${revoke("format('REVOKE ALL ON DATABASE %I FROM %I CASCADE', item.datname, role.rolname)")}
+    END LOOP;
   END LOOP;
 END
 $do$;`;
@@ -220,25 +281,35 @@ $do$;`;
 function roleDeviations(user: TeleportUser): string {
   const name = literal(user.name);
   const wanted = textArray(memberships(user));
-  const settings = Object.entries(roleSettings(user)).map(([setting, value]) => `${setting}=${value}`);
+  const settings = textArray(
+    Object.entries(roleSettings(user)).map(([setting, value]) => comparable(setting, settingParts(setting, value))),
+  );
   return `SELECT format('the role %s does not exist', ${name})
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${name});
 SELECT format('%s may not log in', rolname) FROM pg_roles WHERE rolname = ${name} AND NOT rolcanlogin;
 SELECT format('%s has a connection limit of %s', rolname, rolconnlimit)
-FROM pg_roles WHERE rolname = ${name} AND rolconnlimit <> ${user.connectionLimit ?? 20};
+FROM pg_roles WHERE rolname = ${name} AND rolconnlimit <> ${user.connectionLimit ?? DEFAULT_CONNECTION_LIMIT};
 SELECT format('%s is no member of %s', ${name}, wanted) FROM unnest(${wanted}) wanted
 WHERE wanted NOT IN (
   SELECT pg_get_userbyid(roleid) FROM pg_auth_members WHERE member = (SELECT oid FROM pg_roles WHERE rolname = ${name}));
 SELECT format('%s is a member of %s', ${name}, pg_get_userbyid(roleid)) FROM pg_auth_members
 WHERE member = (SELECT oid FROM pg_roles WHERE rolname = ${name}) AND pg_get_userbyid(roleid) <> ALL (${wanted});
-SELECT format('%s has not the setting %s', ${name}, wanted) FROM unnest(${textArray(settings)}) wanted
+SELECT format('%s has not the setting %s', ${name}, wanted) FROM unnest(${settings}) wanted
 WHERE NOT wanted = ANY (${settingsIn(name)});
 SELECT format('%s has the setting %s', ${name}, found) FROM unnest(${settingsIn(name)}) found
-WHERE NOT found = ANY (${textArray(settings)});`;
+WHERE NOT found = ANY (${settings});`;
 }
 
+/** PostgreSQL writes `TimeZone` for `timezone`, and lists of names with quotes where they need them. */
+function comparable(setting: string, parts: readonly string[]): string {
+  return `${setting.toLowerCase()}=${parts.join(",").replace(/[" ]/g, "")}`;
+}
+
+/** The settings of a role, in the form of `comparable`. */
 function settingsIn(name: string): string {
-  return `coalesce((SELECT setconfig FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole
+  return `coalesce((
+  SELECT array_agg(lower(split_part(entry, '=', 1)) || '=' || translate(substr(entry, strpos(entry, '=') + 1), '" ', ''))
+  FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole, unnest(s.setconfig) entry
   WHERE r.rolname = ${name} AND s.setdatabase = 0), '{}')`;
 }
 
@@ -261,8 +332,17 @@ WHERE datname = current_database() AND rolname = ${name} AND pg_get_userbyid(dat
   AND NOT EXISTS (SELECT FROM pg_default_acl, aclexplode(defaclacl) acl
     WHERE defaclrole = datdba AND defaclobjtype = 'r' AND acl.grantee = pg_roles.oid);`
       : "";
+  const connects =
+    scopes.length > 0
+      ? `SELECT format('%s may not connect to %I', ${name}, current_database()) FROM pg_roles
+WHERE rolname = ${name} AND NOT has_database_privilege(rolname, current_database(), 'CONNECT');`
+      : "";
   const allowed = textArray(privileges ? privileges.split(", ") : []);
   return `${lacks}
+${connects}
+SELECT format('%s has settings of its own in %I', ${name}, current_database())
+FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole JOIN pg_database d ON d.oid = s.setdatabase
+WHERE r.rolname = ${name} AND d.datname = current_database();
 SELECT DISTINCT format('%s was granted %s on %s', ${name}, acl.privilege_type, c.oid::regclass)
 FROM pg_class c JOIN pg_namespace ON pg_namespace.oid = c.relnamespace, aclexplode(c.relacl) acl, pg_roles
 WHERE rolname = ${name} AND acl.grantee = pg_roles.oid AND c.relowner <> pg_roles.oid

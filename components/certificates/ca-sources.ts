@@ -37,7 +37,7 @@ export function caSources(
   defaults: CaSourceDefaults,
   opts: pulumi.CustomResourceOptions,
 ): pulumi.Output<PemSource[]> {
-  const prefix = defaults.credentials === undefined ? name : `${name}-${defaults.credentials}`;
+  const prefix = defaults.credentials === undefined ? name : `${name}@${defaults.credentials}`;
   const parts = sources.map((source): pulumi.Output<PemSource[]> => {
     switch (source.from) {
       case "teleport":

@@ -2,7 +2,6 @@
 import { createHash } from "node:crypto";
 import type { KubernetesObject } from "../kubernetes/client";
 import { databaseAndOwner, InitDb } from "./initdb";
-import { MetadataSettings } from "./metadata";
 
 /** A schema of a database. It is made, and stays when it is no longer declared. */
 export interface Schema {
@@ -77,7 +76,7 @@ export interface DatabaseManifest<Namespace = string> {
   resourceName: string;
   apiVersion: "postgresql.cnpg.io/v1";
   kind: "Database";
-  metadata: { name: string; namespace: Namespace; annotations?: Record<string, string> };
+  metadata: { name: string; namespace: Namespace };
   spec: Record<string, unknown>;
 }
 
@@ -85,11 +84,8 @@ export interface DatabaseManifest<Namespace = string> {
 export function databaseManifests<Namespace>(
   cluster: string,
   namespace: Namespace,
-  settings: DatabasesSettings & MetadataSettings & { initdb?: InitDb },
+  settings: DatabasesSettings & { initdb?: InitDb },
 ): DatabaseManifest<Namespace>[] {
-  // While PostgreSQL is kept stopped, nobody applies a Database.
-  const paused = settings.hibernation || (settings.fencedInstances ?? []).length > 0;
-  const waitFor = paused ? {} : { annotations: { "pulumi.com/waitFor": "jsonpath={.status.applied}=true" } };
   const { schemas, extensions, databases = [] } = settings;
   const { database, owner } = databaseAndOwner(settings.initdb);
   const own = schemas?.length || extensions?.length ? [{ name: database, schemas, extensions }] : [];
@@ -97,11 +93,7 @@ export function databaseManifests<Namespace>(
     resourceName: each.name,
     apiVersion: "postgresql.cnpg.io/v1",
     kind: "Database",
-    metadata: {
-      name: databaseObjectName(cluster, each.name),
-      namespace,
-      ...waitFor,
-    },
+    metadata: { name: databaseObjectName(cluster, each.name), namespace },
     spec: { cluster: { name: cluster }, ...databaseSpec(each, owner) },
   }));
 }

@@ -52,16 +52,6 @@ export function servingInstances(instances: number, { hibernation, fencedInstanc
   return hibernation || fencedInstances.includes(ALL) ? 0 : Math.max(0, instances - fencedInstances.length);
 }
 
-/**
- * What Pulumi is to wait for (`pulumi.com/waitFor`). CNPG's Ready condition stays true while instances are fenced or
- * hibernated, and `status.readyInstances` is left out where it is none.
- */
-export function clusterWaitFor(instances: number, settings: MetadataSettings): string[] {
-  if (settings.hibernation) return ["condition=cnpg.io/hibernation"];
-  const serving = servingInstances(instances, settings);
-  return ["condition=Ready", ...(serving > 0 ? [`jsonpath={.status.readyInstances}=${serving}`] : [])];
-}
-
 export function checkMetadata(at: At, settings: MetadataSettings, cluster?: string): SettingProblem[] {
   const { inheritedMetadata, serviceAccountTemplate, fencedInstances = [] } = settings;
   const instance = cluster === undefined ? /^.+-[0-9]+$/ : new RegExp(`^${cluster}-[0-9]+$`);

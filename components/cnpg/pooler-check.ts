@@ -1,6 +1,7 @@
 /** Checks of Poolers, before the operator's webhook would refuse them. Pure. */
 import { SettingProblem } from "../settings";
-import { DEFAULT_POOLER_INSTANCES, poolerName, PoolerSettings } from "./pooler";
+import { secretNames } from "../names";
+import { DEFAULT_POOLER_INSTANCES, poolerName, poolerSecretName, PoolerSettings } from "./pooler";
 
 const DNS_1035 = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
@@ -65,6 +66,11 @@ function checkPooler(
         "is taken by the Cluster or one of its Services",
         "Choose another name, e.g. pooler-<cluster>-rw.",
       ),
+    );
+  }
+  if (Object.values(secretNames(cluster)).includes(poolerSecretName(name))) {
+    problems.push(
+      wrong("name", name, "would take a Secret of the Cluster", "Choose another name, e.g. pooler-<cluster>-rw."),
     );
   }
   if (before.some((other) => poolerName(cluster, other) === name)) {

@@ -23,8 +23,8 @@ export interface TeleportUser {
   /** `read`: SELECT. `write`: SELECT, INSERT, UPDATE, DELETE. `none`: what `memberOf` brings. */
   access: Access;
   /**
-   * Where the access holds. Default: every table of every database, by membership in pg_read_all_data and
-   * pg_write_all_data. Objects that the database's owner makes later are included either way.
+   * Where the access holds. Default: every schema of every database. What the owners of databases, of schemas and of
+   * the tables in them make later is included; what others make is, from the next `pulumi up` on.
    */
   scope?: AccessScope[];
   /** Existing roles that it becomes a member of, besides. Default: none. */
@@ -45,20 +45,13 @@ export const DEFAULT_USERS: readonly TeleportUser[] = [
   { name: "teleport_user_write", access: "write" },
 ];
 
-const DEFAULT_CONNECTION_LIMIT = 20;
+export const DEFAULT_CONNECTION_LIMIT = 20;
 const ROLE_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
 /** Words that mean something else where pg_hba.conf names users. */
 const KEYWORDS = /^(all|replication|sameuser|samerole|samegroup)$/;
-const SETTING_NAME = /^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/;
+const SETTING_NAME = /^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/i;
 /** PostgreSQL's time units; a plain number is milliseconds. */
 const TIME = /^[0-9]+ ?(us|ms|s|min|h|d)?$/;
-
-/** PostgreSQL's predefined roles hold these rights for every table, those made later included. */
-const MEMBERSHIPS: Record<Access, string[]> = {
-  none: [],
-  read: ["pg_read_all_data"],
-  write: ["pg_read_all_data", "pg_write_all_data"],
-};
 
 /** A role of `spec.managed.roles`, which CNPG keeps as declared. */
 export interface ManagedRole {
@@ -85,9 +78,12 @@ export function managedRoles(users: readonly TeleportUser[]): ManagedRole[] {
   }));
 }
 
-/** All roles that a user is a member of. */
-export function memberships({ access, scope, memberOf = [] }: TeleportUser): string[] {
-  return [...new Set([...(scope ? [] : MEMBERSHIPS[access]), ...memberOf])];
+/**
+ * All roles that a user is a member of. Rights to tables are granted as such: pg_read_all_data would bring the system's
+ * own as well, with the password hashes of all roles and the passwords of foreign servers.
+ */
+export function memberships({ memberOf = [] }: TeleportUser): string[] {
+  return [...new Set(memberOf)];
 }
 
 /** The settings of a user's role, as `ALTER ROLE … SET` takes them. */
@@ -202,7 +198,7 @@ function checkLimits(path: string, user: TeleportUser): SettingProblem[] {
         ]),
     ...Object.keys(user.settings ?? {}).flatMap((name) => {
       const wrong = (problem: string, fix: string) => [{ setting: `${path}.settings.${name}`, problem, fix }];
-      if (reserved.includes(name)) {
+      if (reserved.includes(name.toLowerCase())) {
         return wrong("has a setting of its own", "Use readOnly or statementTimeout.");
       }
       if (SETTING_NAME.test(name)) return [];

@@ -1,6 +1,5 @@
 /** What a ClusterServing waits for. */
 import { ClusterReference, findCluster, sqlInInstance } from "../access/primary";
-import { databaseProblems } from "../cnpg/databases";
 import { KubernetesClient } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { clusterProblems, ExpectedCluster, instanceProblems, instanceQuery } from "./cluster-state";
@@ -15,20 +14,12 @@ export async function clusterServingProblems(
   inputs: ClusterServingInputs,
 ): Promise<string[]> {
   const cluster = await findCluster(kubernetes, inputs);
-  const problems = clusterProblems(cluster, inputs);
-  if (problems.length > 0) return problems;
-  const pods = ((cluster?.status?.instanceNames ?? []) as string[]).filter((pod) => !inputs.fenced.includes(pod));
-  const databases = Object.keys(inputs.databases);
-  const found = await Promise.all([
-    ...pods.map((pod) => instance(kubernetes, inputs, pod)),
-    ...databases.map((name) => database(kubernetes, inputs, name)),
-  ]);
-  return found.flat();
-}
-
-async function database(kubernetes: KubernetesClient, { namespace }: ClusterServingInputs, name: string) {
-  const reference = { apiVersion: "postgresql.cnpg.io/v1", plural: "databases", namespace, name };
-  return databaseProblems(name, await kubernetes.get(reference));
+  const { namespace, cluster: name } = inputs;
+  const pods = await kubernetes.list({ apiVersion: "v1", plural: "pods", namespace }, `cnpg.io/cluster=${name}`);
+  const problems = clusterProblems(cluster, pods, inputs);
+  if (problems.length > 0 || inputs.hibernated) return problems;
+  const serving = ((cluster?.status?.instanceNames ?? []) as string[]).filter((pod) => !inputs.fenced.includes(pod));
+  return (await Promise.all(serving.map((pod) => instance(kubernetes, inputs, pod)))).flat();
 }
 
 async function instance(kubernetes: KubernetesClient, inputs: ClusterServingInputs, pod: string): Promise<string[]> {

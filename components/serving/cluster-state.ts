@@ -5,6 +5,7 @@
  */
 import { literal, textArray } from "../access/sql";
 import { KubernetesObject } from "../kubernetes/client";
+import { podReasons } from "./pod-state";
 
 /** What the instances are to serve. */
 export interface ExpectedCluster {
@@ -17,8 +18,12 @@ export interface ExpectedCluster {
   parameters: Record<string, string>;
   /** Users that pg_hba.conf must let in by certificate. */
   certificateUsers: string[];
-  /** Names of Database objects, with what was written to each in any form that changes with it. */
-  databases: Record<string, string>;
+  /** The Cluster's spec and annotations, in any form that changes with them. */
+  written: string;
+  /** The image that instances are to run. Default: the operator's. */
+  image?: string;
+  /** Instances are to be hibernated. */
+  hibernated?: boolean;
   /** Instances whose PostgreSQL is kept stopped. */
   fenced: string[];
   /** `primaryUpdateStrategy: supervised`: a restart of the primary waits for a person, and `up` does not. */
@@ -29,28 +34,48 @@ export interface ExpectedCluster {
 const HEALTHY = "Cluster in healthy state";
 /** The phase in which a supervised update waits for its switchover. */
 const WAITING_FOR_USER = "Waiting for user action";
+/** The condition of a Cluster that is hibernated, named after the annotation. */
+const HIBERNATION = "cnpg.io/hibernation";
 
-/** What the Cluster's status tells. */
+interface ClusterStatus {
+  phase?: string;
+  phaseReason?: string;
+  readyInstances?: number;
+  conditions?: { type: string; status: string }[];
+}
+
+/** What the Cluster's status, and its pods', tell. */
 export function clusterProblems(
   cluster: KubernetesObject | undefined,
-  { instances, supervised = false }: ExpectedCluster,
+  pods: readonly KubernetesObject[],
+  { instances, supervised = false, image, hibernated = false }: ExpectedCluster,
 ): string[] {
   if (!cluster) return ["it does not exist"];
-  const {
-    phase,
-    phaseReason,
-    readyInstances = 0,
-  } = (cluster.status ?? {}) as {
-    phase?: string;
-    phaseReason?: string;
-    readyInstances?: number;
-  };
+  const { phase, phaseReason, readyInstances = 0, conditions = [] } = (cluster.status ?? {}) as ClusterStatus;
+  if (hibernated) {
+    const done = conditions.some(({ type, status }) => type === HIBERNATION && status === "True");
+    return done ? [] : ["it is not hibernated yet"];
+  }
   const problems: string[] = [];
   if (phase !== HEALTHY && !(supervised && phase === WAITING_FOR_USER)) {
     problems.push(`CloudNativePG says: ${phase ?? "nothing yet"}${phaseReason ? ` (${phaseReason})` : ""}`);
   }
   if (readyInstances !== instances) problems.push(`${readyInstances} of ${instances} instances are ready`);
-  return problems;
+  if (image !== undefined && !supervised) {
+    const others = pods.filter((pod) => isInstance(pod) && imageOf(pod) !== image).map(({ metadata }) => metadata.name);
+    if (others.length > 0) problems.push(`${others.join(", ")} does not run ${image} yet`);
+  }
+  return problems.length > 0 ? [...problems, ...pods.flatMap(podReasons)] : [];
+}
+
+/** Jobs and Poolers have pods as well. */
+function isInstance({ metadata }: KubernetesObject): boolean {
+  return (metadata.labels as Record<string, string> | undefined)?.["cnpg.io/podRole"] === "instance";
+}
+
+function imageOf({ spec }: KubernetesObject): string | undefined {
+  const { containers = [] } = (spec ?? {}) as { containers?: { name: string; image: string }[] };
+  return containers.find(({ name }) => name === "postgres")?.image;
 }
 
 /** Says in a line each what an instance does not serve. Works on standbys as well. */

@@ -3,6 +3,7 @@
  * Pooler that cannot be made is told by nothing but its Cluster's status and the operator's log. Pure.
  */
 import { KubernetesObject } from "../kubernetes/client";
+import { podReasons } from "./pod-state";
 
 /** What the API server shows around a Pooler. */
 export interface PoolerFacts {
@@ -19,12 +20,6 @@ interface DeploymentStatus {
   updatedReplicas?: number;
   availableReplicas?: number;
   conditions?: { type: string; status: string; reason?: string; message?: string }[];
-}
-
-interface ContainerStatus {
-  name: string;
-  state?: { waiting?: { reason?: string; message?: string }; terminated?: { reason?: string; message?: string } };
-  lastState?: { terminated?: { reason?: string; message?: string } };
 }
 
 /** What keeps a Pooler from serving with all its instances, with the operator's reasons; empty if it serves. */
@@ -60,24 +55,4 @@ function deploymentReasons({ conditions = [] }: DeploymentStatus): string[] {
   return conditions
     .filter(({ type, status }) => type === "ReplicaFailure" && status === "True")
     .map(({ reason, message }) => `${reason}: ${message}`);
-}
-
-function podReasons({ metadata, status }: KubernetesObject): string[] {
-  const containers = ((status?.containerStatuses ?? []) as ContainerStatus[]).concat(
-    (status?.initContainerStatuses ?? []) as ContainerStatus[],
-  );
-  const unscheduled = ((status?.conditions ?? []) as { type: string; status: string; message?: string }[]).filter(
-    ({ type, status: met }) => type === "PodScheduled" && met === "False",
-  );
-  return [
-    ...unscheduled.map(({ message }) => `${metadata.name}: ${message}`),
-    ...containers.flatMap(({ state = {}, lastState = {} }) =>
-      [state.waiting, state.terminated, lastState.terminated]
-        .filter((told) => told?.reason !== undefined && told.reason !== "ContainerCreating")
-        .map(
-          (told) =>
-            `${metadata.name}: ${told?.reason}${told?.message ? ` (${told.message.trim().slice(0, 300)})` : ""}`,
-        ),
-    ),
-  ];
 }

@@ -24,7 +24,7 @@ interface Serving<Inputs extends ServingInputs> {
 }
 
 /** The operator, whose objects show no observed generation, is given `settle` to begin what a change asks for. */
-const TIMING = { poll: 1_000, settle: 2_000 };
+const TIMING = { poll: 1_000, settle: 3_000 };
 
 export function servingOperations<Inputs extends ServingInputs>(
   { name, problems }: Serving<Inputs>,
@@ -35,8 +35,9 @@ export function servingOperations<Inputs extends ServingInputs>(
     async check(_olds, news) {
       return { inputs: news };
     },
+    /** What is expected may be the same while what is there is not, as after an `up` that failed: both count. */
     async diff(_id, olds, news) {
-      return { changes: expected(olds) !== expected(news) };
+      return { changes: expected(olds) !== expected(news) || !(await serves(news)) };
     },
     async create(inputs) {
       await untilServing(inputs);
@@ -54,6 +55,17 @@ export function servingOperations<Inputs extends ServingInputs>(
     },
   };
 
+  async function serves(inputs: Inputs): Promise<boolean> {
+    if (inputs.suspended) return true;
+    try {
+      return (await problems(await connect(inputs), inputs)).length === 0;
+    } catch (error) {
+      if (!(error instanceof KubernetesError)) throw error;
+      console.error(`The ${name(inputs)} could not be looked at, and counts as serving: ${error.message}`);
+      return true;
+    }
+  }
+
   async function untilServing(inputs: Inputs): Promise<void> {
     if (inputs.suspended) return;
     const kubernetes = await connect(inputs);
@@ -67,7 +79,7 @@ export function servingOperations<Inputs extends ServingInputs>(
       if (found.length > 0 && now > deadline) {
         throw new KubernetesError(
           "not-ready",
-          `The ${name(inputs)} does not serve what was written to it after ${inputs.within} s: ${found.join("; ")}. Nothing is lost: put right what is named, and run \`pulumi up\` again.`,
+          `The ${name(inputs)} does not serve what was written to it after ${inputs.within} s: ${found.join("; ")}. Nothing is lost: put right what is named, and run \`pulumi up\` again.${found.some((problem) => problem.includes("Image")) ? " A pod that waits for an image which is not wanted any more has to be deleted by hand." : ""}`,
         );
       }
       await sleep(timing.poll);

@@ -21,6 +21,13 @@ export type ClusterServingArgs = ServingArgs & {
   uid: pulumi.Input<string>;
 } & { [Field in keyof ExpectedCluster]: pulumi.Input<ExpectedCluster[Field]> };
 
+export interface DatabasesServingArgs extends ServingArgs {
+  /** The Cluster's `metadata.uid`. */
+  uid: pulumi.Input<string>;
+  /** Names of Database objects, with what was written to each in any form that changes with it. */
+  databases: Record<string, string>;
+}
+
 export interface PoolerServingArgs extends ServingArgs {
   /** Name of the Pooler, and of its Deployment. */
   pooler: pulumi.Input<string>;
@@ -31,17 +38,29 @@ export interface PoolerServingArgs extends ServingArgs {
 }
 
 const clusterProvider = dynamicProvider("clusterServing");
+const databasesProvider = dynamicProvider("databasesServing");
 const poolerProvider = dynamicProvider("poolerServing");
 
 /**
  * Is made, and updated, when every instance serves the certificate, the bundle, the settings and the rules that were
  * written; fails after `within` seconds, naming what each does not. Needs the Kubernetes rights `get` on the Cluster
- * and `create` on `pods/exec`.
+ * and `list` on pods and `create` on `pods/exec`.
  */
 export class ClusterServing extends pulumi.dynamic.Resource {
   constructor(name: string, args: ClusterServingArgs, opts?: pulumi.CustomResourceOptions) {
     const { kubernetes, ...inputs } = args;
     super(clusterProvider, name, { context: kubernetes?.context, ...inputs }, opts, "postgres", "ClusterServing");
+  }
+}
+
+/**
+ * Is made, and updated, when databases, schemas and extensions are there as they were written; fails after `within`
+ * seconds with the operator's reasons. Needs the Kubernetes right `get` on Databases.
+ */
+export class DatabasesServing extends pulumi.dynamic.Resource {
+  constructor(name: string, args: DatabasesServingArgs, opts?: pulumi.CustomResourceOptions) {
+    const { kubernetes, ...inputs } = args;
+    super(databasesProvider, name, { context: kubernetes?.context, ...inputs }, opts, "postgres", "DatabasesServing");
   }
 }
 

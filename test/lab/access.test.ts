@@ -28,6 +28,12 @@ describe("people's rights in a running database", () => {
     await stack.remove();
   });
 
+  it("do not reach what PostgreSQL keeps for itself", async () => {
+    for (const secret of ["pg_authid", "pg_user_mapping", "pg_subscription"]) {
+      assert.match((await read(`SELECT * FROM ${secret}`)).output, /permission denied/, secret);
+    }
+  });
+
   it("begin as reader and writer of everything, tables made later included", async () => {
     assert.equal((await read("SELECT count(*) FROM sales.before")).stdout.trim(), "0");
     assert.match((await read("SHOW default_transaction_read_only")).stdout, /^on$/m);
@@ -40,7 +46,13 @@ describe("people's rights in a running database", () => {
   it("are narrowed to schemas, with limits and settings, by the next `up`", async () => {
     const narrow = [{ schemas: ["sales"] }];
     configure([
-      { ...reader, scope: narrow, connectionLimit: 3, statementTimeout: "7s", settings: { work_mem: "8MB" } },
+      {
+        ...reader,
+        scope: narrow,
+        connectionLimit: 3,
+        statementTimeout: "7s",
+        settings: { work_mem: "8MB", timezone: "Europe/Berlin", search_path: "sales, public" },
+      },
       { ...writer, scope: narrow },
     ]);
     await stack.up();
@@ -56,6 +68,9 @@ describe("people's rights in a running database", () => {
     assert.match((await write("INSERT INTO public.after VALUES (1)")).output, /permission denied for table/);
     assert.equal((await read("SHOW statement_timeout")).stdout.trim(), "7s");
     assert.equal((await read("SHOW work_mem")).stdout.trim(), "8MB");
+    assert.equal((await read("SHOW search_path")).stdout.trim(), "sales, public");
+    assert.equal((await read("SHOW timezone")).stdout.trim(), "Europe/Berlin");
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
     const role = await superuser("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'teleport_user_read'");
     assert.equal(role.trim(), "3");
   });
@@ -69,12 +84,21 @@ describe("people's rights in a running database", () => {
     assert.equal((await read("SELECT count(*) FROM archive.old")).code, 0);
   });
 
-  it("are put right by a plain `up` when a hand changed them", async () => {
+  it("are put right by a plain `up` when a hand changed them, whoever's", async () => {
     await superuser(
       `REVOKE SELECT ON sales.before FROM teleport_user_read; GRANT INSERT ON public.before TO teleport_user_read;
-       ALTER ROLE teleport_user_read RESET default_transaction_read_only`,
+       ALTER ROLE teleport_user_read RESET default_transaction_read_only;
+       ALTER ROLE teleport_user_read IN DATABASE shop SET search_path = evil;
+       CREATE ROLE helper; GRANT USAGE ON SCHEMA sales TO helper;
+       GRANT SELECT ON public.before TO helper WITH GRANT OPTION; SET ROLE helper;
+       GRANT SELECT ON public.before TO teleport_user_read WITH GRANT OPTION; RESET ROLE; SET ROLE teleport_user_read;
+       GRANT SELECT ON public.before TO helper; RESET ROLE;
+       REVOKE CONNECT ON DATABASE shop FROM PUBLIC; ALTER DATABASE shop SET default_transaction_read_only = on`,
     );
-    assert.match(await stack.up(), /1 updated/);
+    const output = await stack.up().finally(() => superuser("ALTER DATABASE shop RESET ALL", "postgres"));
+    assert.match(output, /1 updated/);
+    assert.doesNotMatch((await read("SHOW search_path")).stdout, /evil/);
+    assert.match((await read("SELECT * FROM public.before")).output, /permission denied/);
     assert.equal((await read("SELECT count(*) FROM sales.before")).code, 0);
     const inserted = await read("SET default_transaction_read_only = off; INSERT INTO public.before VALUES (1)");
     assert.match(inserted.output, /permission denied/);
@@ -91,7 +115,15 @@ describe("people's rights in a running database", () => {
   });
 
   it("end with users that are removed: what they made stays, their sessions end", async () => {
-    await superuser("GRANT CREATE ON SCHEMA sales TO auditor; SET ROLE auditor; CREATE TABLE sales.made (id int)");
+    await superuser(
+      `GRANT USAGE, CREATE ON SCHEMA sales TO auditors; GRANT auditors TO auditor; SET ROLE auditor;
+       CREATE TABLE sales.made (id int); CREATE VIEW sales.all_made AS SELECT * FROM sales.made;
+       CREATE FUNCTION sales.anything(text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN EXECUTE $1; END'`,
+    );
+    await superuser(
+      "CREATE SCHEMA open AUTHORIZATION auditor; SET ROLE auditor; CREATE FUNCTION open.root() RETURNS name LANGUAGE sql SECURITY DEFINER AS 'SELECT current_user'",
+      "postgres",
+    );
     const session = write("SELECT pg_sleep(300)");
     await eventually("the writer is connected", async () =>
       (await superuser("SELECT usename FROM pg_stat_activity WHERE query LIKE '%sleep(300)'")).includes(writer.name),
@@ -101,6 +133,11 @@ describe("people's rights in a running database", () => {
     assert.match((await session).output, /terminating connection|server closed the connection/);
     assert.equal(await superuser("SELECT count(*) FROM pg_roles WHERE rolname = 'auditor'"), "0\n");
     assert.equal(await superuser("SELECT tableowner FROM pg_tables WHERE tablename = 'made'"), "shop\n");
+    const definer = "SELECT prosecdef, pg_get_userbyid(proowner) FROM pg_proc WHERE proname IN ('anything', 'root')";
+    assert.equal(await superuser(definer), "f|shop\n", "nothing of theirs runs with another's rights");
+    assert.equal(await superuser(definer, "postgres"), "f|shop\n", "nor with a superuser's");
+    const view = "SELECT reloptions::text FROM pg_class WHERE relname = 'all_made'";
+    assert.match(await superuser(view), /security_invoker=true/);
     assert.notEqual((await write("SELECT 1")).code, 0);
   });
 

@@ -6,7 +6,7 @@ import { strict as assert } from "node:assert";
 import { ClusterSettings, clusterSpec } from "../../components/cnpg/cluster-spec";
 import { checkClusterSettings } from "../../components/cnpg/cluster-check";
 import { databaseManifests, databaseProblems } from "../../components/cnpg/databases";
-import { clusterAnnotations, clusterWaitFor, MetadataSettings } from "../../components/cnpg/metadata";
+import { clusterAnnotations, MetadataSettings } from "../../components/cnpg/metadata";
 import { networkPolicies, NetworkPolicySettings } from "../../components/cnpg/network-policy";
 import { KubernetesObject } from "../../components/kubernetes/client";
 import { attempt, CommandResult, run } from "../../lab/host/command";
@@ -119,9 +119,10 @@ describe("a Cluster with many settings", () => {
     const psql = ["psql", "--no-psqlrc", "--tuples-only", "--no-align", `--dbname=${database}`, `--command=${query}`];
     return (await kubectl("-n", NAMESPACE, "exec", `${NAME}-1`, "-c", "postgres", "--", ...psql)).trim();
   };
-  /** Waits as Pulumi does, by what we tell it to wait for. */
+  /** Waits as a person would; what `up` waits for is tried with the program. */
   const wait = async (settings: MetadataSettings = {}) => {
-    for (const condition of clusterWaitFor(1, settings)) {
+    const awake = settings.fencedInstances?.length ? [] : ["jsonpath={.status.readyInstances}=1"];
+    for (const condition of settings.hibernation ? ["condition=cnpg.io/hibernation"] : ["condition=Ready", ...awake]) {
       await kubectl("-n", NAMESPACE, "wait", `cluster/${NAME}`, `--for=${condition}`, "--timeout=55s");
     }
   };
@@ -151,7 +152,7 @@ describe("a Cluster with many settings", () => {
       NAMESPACE,
       "wait",
       `cluster/${NAME}`,
-      `--for=${clusterWaitFor(1, {})[1]}`,
+      "--for=jsonpath={.status.readyInstances}=1",
       "--timeout=50s",
     ]);
   after(async () => {

@@ -2,7 +2,7 @@
 import { strict as assert } from "node:assert";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
-import { kubectl, loginAs, oneDatabase, teleport } from "./lab";
+import { eventually, kubectl, loginAs, oneDatabase, teleport } from "./lab";
 
 const NAME = "stock";
 
@@ -56,6 +56,25 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     stack.configure(oneDatabase(NAME));
     await stack.up();
     assert.deepEqual(await registered(), ["stock-tls"]);
+  });
+
+  it("says why an update does not come about, and goes on when it is put right", async () => {
+    stack.configure(oneDatabase(NAME, { image: "lab.local/postgresql:17.99", readyMinutes: 0.5 }));
+    const result = await stack.pulumi(["up", "--yes", "--skip-preview"]);
+    assert.notEqual(result.code, 0);
+    assert.match(
+      result.output,
+      /Cluster stock\/stock does not serve .*(ErrImagePull|ImagePullBackOff|ErrImageNeverPull)/s,
+    );
+    stack.configure(oneDatabase(NAME));
+    const goingOn = stack.up();
+    await eventually("the image is the right one again", async () =>
+      (await kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.spec.imageName}")).endsWith(":17"),
+    );
+    await kubectl("-n", NAME, "delete", "pod", "-l", `cnpg.io/cluster=${NAME}`, "--wait=false");
+    await goingOn;
+    const again = await sqlThroughTeleport(loginAs("reader", "stock-tls", "app"), "SELECT 1");
+    assert.equal(again.stdout.trim(), "1", again.output);
   });
 
   it("sleeps while it is hibernated, and is as declared when it wakes", async () => {

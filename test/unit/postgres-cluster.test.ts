@@ -89,14 +89,15 @@ describe("PostgresCluster", () => {
     for (const secret of secrets) assert.deepEqual(metadata(secret).labels, { "cnpg.io/reload": "" });
   });
 
-  it("waits for the Cluster to be ready with all its instances", async () => {
-    const [cluster] = ofType((await deploy({ instances: 2, description: "Orders" })).all, ":Cluster");
-    const annotations = metadata(cluster!).annotations ?? {};
-    assert.deepEqual(JSON.parse(annotations["pulumi.com/waitFor"] ?? ""), [
-      "condition=Ready",
-      "jsonpath={.status.readyInstances}=2",
-    ]);
-    assert.equal(annotations["kubernetes.io/description"], "Orders");
+  it("waits until all instances serve what was written", async () => {
+    const { all } = await deploy({ instances: 2, description: "Orders", image: "postgresql:17.2" });
+    const [serving] = ofType(all, "postgres:ClusterServing");
+    const { instances, image, within, certificateUsers, serverCertificate } = serving?.inputs ?? {};
+    assert.deepEqual([instances, image, within], [2, "postgresql:17.2", 900]);
+    assert.deepEqual(certificateUsers, ["teleport_user_read", "teleport_user_write"]);
+    assert.match(String(serverCertificate), /^[0-9a-f]{64}$/);
+    const [cluster] = ofType(all, ":Cluster");
+    assert.equal(metadata(cluster!).annotations?.["kubernetes.io/description"], "Orders");
   });
 
   it("registers primary and standby with their labels and hosts", async () => {
@@ -117,6 +118,7 @@ describe("PostgresCluster", () => {
           cluster: "orders",
           namespace: "db",
           team: "shop",
+          primary: "orders-dev",
           sql_type,
         },
         uri: `orders-${endpoint}.db.svc:5432`,

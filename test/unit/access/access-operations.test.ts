@@ -15,7 +15,8 @@ function setUp(deviations: () => string = () => "") {
   const kubernetes = new FakeKubernetes();
   kubernetes.answer = ({ script }: Ran) => {
     if (script.includes("SELECT datname")) return "app\npostgres\n";
-    if (script.includes("SELECT rolname FROM pg_roles")) return "reader\nwriter\n";
+    if (script.includes("SELECT rolname FROM pg_roles WHERE rolname = ANY"))
+      return "reader\nwriter\npooler_authentication\n";
     if (script.includes("SELECT format(")) return deviations();
     return undefined;
   };
@@ -29,7 +30,7 @@ describe("access to a database", () => {
     const { kubernetes, create } = setUp();
     const { id } = await create(inputs());
     assert.equal(id, "db/orders");
-    const made = scripts(kubernetes, "REVOKE ALL ON DATABASE");
+    const made = scripts(kubernetes, "REVOKE ALL ON DATABASE").filter(({ script }) => !script.includes("OWNED BY"));
     assert.deepEqual(
       made.map(({ pod, database }) => ({ pod, database })),
       [
@@ -104,6 +105,32 @@ describe("access to a database", () => {
     assert.deepEqual(kubernetes.ran, []);
     assert.deepEqual(await diff("id", inputs({ suspended: true }), inputs({ suspended: true })), { changes: false });
     assert.deepEqual(await diff("id", inputs({ suspended: true }), inputs()), { changes: true });
+  });
+
+  it("remembers who was removed meanwhile, and removes them when it wakes", async () => {
+    const { kubernetes, update, diff } = setUp();
+    const writer = { name: "writer", access: "write" as const };
+    const asleep = inputs({ suspended: true });
+    const { outs } = await update("id", { ...asleep, users: [...asleep.users, writer] }, asleep);
+    assert.deepEqual(outs?.toRemove, ["writer"]);
+    assert.deepEqual(kubernetes.ran, []);
+    assert.deepEqual(await diff("id", outs!, inputs()), { changes: true });
+    await update("id", outs!, inputs());
+    assert.match(kubernetes.ran.map(({ script }) => script).join(), /DROP ROLE IF EXISTS "writer"/);
+  });
+
+  it("keeps PgBouncer's login while Poolers change, and repairs it", async () => {
+    const { kubernetes, update, diff } = setUp();
+    await update("id", inputs({ poolerLogins: ["integrated"] }), inputs({ poolerLogins: ["explicit"] }));
+    assert.doesNotMatch(kubernetes.ran.map(({ script }) => script).join(), /cnpg_pooler_pgbouncer.* NOLOGIN|DROP ROLE/);
+    const explicit = inputs({ poolerLogins: ["explicit"], users: [] });
+    kubernetes.answer = ({ script }) =>
+      script.includes("SELECT datname")
+        ? "app\n"
+        : script.includes("PgBouncer lacks")
+          ? "PgBouncer lacks its login\n"
+          : "";
+    assert.deepEqual(await diff("id", explicit, explicit), { changes: true });
   });
 
   it("tries again through a switchover", async () => {

@@ -29,12 +29,26 @@ describe("SQL of access", () => {
     assert.doesNotMatch(accessScript(users, "other"), /ALTER ROLE "reader"/);
   });
 
+  it("writes lists of names as lists", () => {
+    const settings = { search_path: '"Odd one", public', DateStyle: "ISO, DMY" };
+    const script = accessScript(desired({ name: "reader", access: "none", settings }), "app");
+    assert.match(script, /SET "search_path" TO 'Odd one', 'public';/);
+    assert.match(script, /SET "DateStyle" TO 'ISO, DMY';/);
+  });
+
   it("grants in the scope's database only, and revokes in all", () => {
     const users = desired({ name: "reader", access: "read", scope: [{ database: "sales", schemas: ["a"] }] });
     assert.match(accessScript(users, "sales"), /GRANT SELECT ON ALL TABLES/);
     assert.doesNotMatch(accessScript(users, "app"), /GRANT SELECT/);
     assert.match(accessScript(users, "app"), /REVOKE ALL ON DATABASE/);
     assert.deepEqual(scopedDatabases(users), ["sales"]);
+  });
+
+  it("reaches every database where there is no scope, and none with no access", () => {
+    for (const database of ["app", "other"]) {
+      assert.match(accessScript(desired({ name: "reader", access: "read" }), database), /GRANT CONNECT ON DATABASE/);
+      assert.doesNotMatch(accessScript(desired({ name: "reader", access: "none" }), database), /GRANT CONNECT/);
+    }
   });
 
   it("gives a reader no more than SELECT", () => {

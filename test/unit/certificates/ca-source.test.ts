@@ -154,7 +154,7 @@ describe("where CAs of the bundle come from", () => {
     const resources = () =>
       made.map(({ type, name, id }) => [type.split(":").at(-1), name, id].filter(Boolean).join(" "));
 
-    it("is Teleport itself by default, under the name that older states know", async () => {
+    it("is Teleport itself by default, under a name that is no other database's", async () => {
       const { found } = await read();
       assert.deepEqual(resources(), ["CertAuthority orders"]);
       assert.deepEqual(
@@ -163,7 +163,7 @@ describe("where CAs of the bundle come from", () => {
       );
       assert.deepEqual(found, [{ name: "the database CA of the Teleport cluster lab", pem: ca.pem }]);
       await read(undefined, "emea");
-      assert.equal(made[1]!.name, "orders-emea");
+      assert.equal(made[1]!.name, "orders@emea");
       assert.equal(made[1]!.inputs.credentials, "emea");
     });
 
@@ -200,14 +200,14 @@ describe("where CAs of the bundle come from", () => {
       );
       assert.equal(isSecret, false);
       assert.deepEqual(resources().sort(), [
-        "CertAuthority orders-emea",
-        "CertAuthority orders-emea-public",
-        "CertAuthority orders-emea-public-other-example-com-3080",
-        "ConfigMap orders-emea-client-ca-configmap-ca db/ca",
-        "Secret orders-emea-client-ca-secret-ca db/ca",
-        "Secret orders-emea-client-ca-secret-trust-ca-old trust/ca",
+        "CertAuthority orders@emea",
+        "CertAuthority orders@emea-public",
+        "CertAuthority orders@emea-public-other-example-com-3080",
+        "ConfigMap orders@emea-client-ca-configmap-ca db/ca",
+        "Secret orders@emea-client-ca-secret-ca db/ca",
+        "Secret orders@emea-client-ca-secret-trust-ca-old trust/ca",
       ]);
-      const { source, caFile, credentials } = made.find(({ name }) => name === "orders-emea-public")!.inputs;
+      const { source, caFile, credentials } = made.find(({ name }) => name === "orders@emea-public")!.inputs;
       assert.deepEqual([source, caFile, credentials], ["proxy", "web.pem", undefined]);
     });
 

@@ -1,7 +1,6 @@
 import { strict as assert } from "node:assert";
-import * as fc from "fast-check";
 import { ClusterSettings, clusterSpec } from "../../../components/cnpg/cluster-spec";
-import { checkUsers, DEFAULT_USERS, managedRoles, TeleportUser } from "../../../components/cnpg/roles";
+import { DEFAULT_USERS } from "../../../components/cnpg/roles";
 
 const secrets = { server: "s", serverCa: "sca", replication: "r", clientCaBundle: "cca" };
 const spec = (settings: Partial<ClusterSettings> = {}) =>
@@ -97,43 +96,6 @@ describe("the Cluster's spec", () => {
     assert.deepEqual(
       Object.keys(made).filter((key) => /database|schema|network|hibernation/i.test(key)),
       [],
-    );
-  });
-});
-
-describe("managed roles", () => {
-  it("have their rights by membership, and no password", () => {
-    const [reader, writer] = managedRoles(DEFAULT_USERS);
-    assert.deepEqual(reader?.inRoles, ["pg_read_all_data"]);
-    assert.deepEqual(writer?.inRoles, ["pg_read_all_data", "pg_write_all_data"]);
-    assert.ok(reader?.disablePassword && reader.login && reader.connectionLimit === 20);
-  });
-
-  const problems = (...users: Partial<TeleportUser>[]) =>
-    checkUsers(
-      "users",
-      users.map((user) => ({ name: "reader", access: "read", ...user })),
-      "orders",
-    ).map(({ problem }) => problem);
-
-  it("are refused where a Teleport CA would open a reserved one", () => {
-    for (const name of ["postgres", "streaming_replica", "cnpg_pooler_pgbouncer", "pg_monitor", "all", "replication"]) {
-      assert.match(problems({ name })[0] ?? "", /^is reserved by PostgreSQL/, name);
-    }
-  });
-  it("are refused as the owner, twice, and with an odd limit", () => {
-    assert.match(problems({ name: "orders" })[0]!, /owner/);
-    assert.match(problems({}, {})[0]!, /twice/);
-    for (const connectionLimit of [0, -2, 1.5])
-      assert.match(problems({ connectionLimit })[0]!, /number of connections/);
-    assert.deepEqual(problems({ connectionLimit: -1 }), []);
-  });
-  it("have names that are safe in SQL and pg_hba.conf", () => {
-    fc.assert(
-      fc.property(fc.string(), (name) => {
-        if (problems({ name }).length === 0) assert.match(name, /^[a-z0-9_]+$/);
-      }),
-      { numRuns: 2_000 },
     );
   });
 });

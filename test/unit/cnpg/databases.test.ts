@@ -19,7 +19,6 @@ describe("Database objects", () => {
         metadata: {
           name: databaseObjectName("orders", "shop_db"),
           namespace: "shop",
-          annotations: { "pulumi.com/waitFor": "jsonpath={.status.applied}=true" },
         },
         spec: {
           cluster: { name: "orders" },

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { clusterAnnotations, clusterWaitFor, servingInstances } from "../../../components/cnpg/metadata";
+import { clusterAnnotations, servingInstances } from "../../../components/cnpg/metadata";
 import { additionalDnsNames, hasService } from "../../../components/cnpg/services";
 
 describe("what pauses a Cluster", () => {
@@ -19,9 +19,6 @@ describe("what pauses a Cluster", () => {
     assert.equal(servingInstances(3, { fencedInstances: ["orders-2"] }), 2);
     assert.equal(servingInstances(3, { fencedInstances: ["*"] }), 0);
     assert.equal(servingInstances(3, { hibernation: true }), 0);
-    assert.deepEqual(clusterWaitFor(3, {}), ["condition=Ready", "jsonpath={.status.readyInstances}=3"]);
-    assert.deepEqual(clusterWaitFor(1, { fencedInstances: ["*"] }), ["condition=Ready"]);
-    assert.deepEqual(clusterWaitFor(3, { hibernation: true }), ["condition=cnpg.io/hibernation"]);
   });
 });
 

@@ -16,7 +16,7 @@ const expected: ExpectedCluster = {
   clientCaBundle: "bb",
   parameters: { work_mem: "8MB" },
   certificateUsers: ["reader"],
-  databases: {},
+  written: "a digest",
   fenced: [],
 };
 const object = (status: object, spec: object = {}, generation = 1): KubernetesObject => ({
@@ -27,18 +27,43 @@ const object = (status: object, spec: object = {}, generation = 1): KubernetesOb
 
 describe("whether a Cluster serves", () => {
   it("is told by its phase and the number of ready instances", () => {
-    assert.deepEqual(clusterProblems(object({ phase: "Cluster in healthy state", readyInstances: 2 }), expected), []);
     assert.deepEqual(
-      clusterProblems(object({ phase: "Failing over", phaseReason: "lost", readyInstances: 1 }), expected),
+      clusterProblems(object({ phase: "Cluster in healthy state", readyInstances: 2 }), [], expected),
+      [],
+    );
+    assert.deepEqual(
+      clusterProblems(object({ phase: "Failing over", phaseReason: "lost", readyInstances: 1 }), [], expected),
       ["CloudNativePG says: Failing over (lost)", "1 of 2 instances are ready"],
     );
-    assert.deepEqual(clusterProblems(undefined, expected), ["it does not exist"]);
+    assert.deepEqual(clusterProblems(undefined, [], expected), ["it does not exist"]);
+  });
+
+  it("is not true while an instance runs another image; its pod tells why", () => {
+    const healthy = object({ phase: "Cluster in healthy state", readyInstances: 2 });
+    const pod = (name: string, image: string): KubernetesObject => ({
+      metadata: { name, labels: { "cnpg.io/podRole": "instance" } },
+      spec: { containers: [{ name: "postgres", image }] },
+      status: { containerStatuses: [{ name: "postgres", state: { waiting: { reason: "ErrImagePull" } } }] },
+    });
+    const wanted = { ...expected, image: "postgresql:17.2" };
+    assert.deepEqual(clusterProblems(healthy, [pod("orders-1", "postgresql:17.2")], wanted), []);
+    assert.deepEqual(clusterProblems(healthy, [pod("orders-1", "postgresql:17.1")], wanted), [
+      "orders-1 does not run postgresql:17.2 yet",
+      "orders-1: ErrImagePull",
+    ]);
+  });
+
+  it("is told by its condition while it is to be hibernated", () => {
+    const hibernated = { ...expected, hibernated: true };
+    assert.equal(clusterProblems(object({ phase: "Cluster in healthy state" }), [], hibernated).length, 1);
+    const conditions = [{ type: "cnpg.io/hibernation", status: "True" }];
+    assert.deepEqual(clusterProblems(object({ conditions }), [], hibernated), []);
   });
 
   it("waits for no person where updates are supervised", () => {
     const waiting = object({ phase: "Waiting for user action", readyInstances: 2 });
-    assert.equal(clusterProblems(waiting, expected).length, 1);
-    assert.deepEqual(clusterProblems(waiting, { ...expected, supervised: true }), []);
+    assert.equal(clusterProblems(waiting, [], expected).length, 1);
+    assert.deepEqual(clusterProblems(waiting, [], { ...expected, supervised: true }), []);
     assert.doesNotMatch(instanceQuery({ ...expected, supervised: true }), /pending_restart/);
   });
 
@@ -105,6 +130,14 @@ describe("waiting until something serves", () => {
 
   it("does nothing while nothing is to run", async () => {
     await setUp(() => ["nothing runs"]).create({ ...inputs, suspended: true });
+  });
+
+  it("is done again when what is there is not as expected, as after a failure", async () => {
+    let found: string[] = [];
+    const { diff } = setUp(() => found);
+    assert.deepEqual(await diff("id", inputs, inputs), { changes: false });
+    found = ["1 of 2 instances are ready"];
+    assert.deepEqual(await diff("id", inputs, inputs), { changes: true });
   });
 
   it("is done again only when something else is expected", async () => {

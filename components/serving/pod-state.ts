@@ -1,0 +1,32 @@
+/** Why a pod does not run. Pure. */
+import { KubernetesObject } from "../kubernetes/client";
+
+interface ContainerStatus {
+  name: string;
+  state?: { waiting?: { reason?: string; message?: string }; terminated?: { reason?: string; message?: string } };
+  lastState?: { terminated?: { reason?: string; message?: string } };
+}
+
+/** What keeps a pod from running, in the words of Kubernetes; empty where nothing is known against it. */
+export function podReasons({ metadata, status }: KubernetesObject): string[] {
+  const containers = ((status?.containerStatuses ?? []) as ContainerStatus[]).concat(
+    (status?.initContainerStatuses ?? []) as ContainerStatus[],
+  );
+  const unscheduled = ((status?.conditions ?? []) as { type: string; status: string; message?: string }[]).filter(
+    ({ type, status: met }) => type === "PodScheduled" && met === "False",
+  );
+  return [
+    ...unscheduled.map(({ message }) => `${metadata.name}: ${message}`),
+    ...containers.flatMap(({ state = {}, lastState = {} }) =>
+      [state.waiting, state.terminated, lastState.terminated]
+        .filter(
+          (told) =>
+            told?.reason !== undefined && !["ContainerCreating", "PodInitializing", "Completed"].includes(told.reason),
+        )
+        .map(
+          (told) =>
+            `${metadata.name}: ${told?.reason}${told?.message ? ` (${told.message.trim().slice(0, 300)})` : ""}`,
+        ),
+    ),
+  ];
+}
