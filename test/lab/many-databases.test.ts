@@ -100,7 +100,7 @@ describe("several databases in one environment", () => {
       ["second-rw.first.svc:5432"],
     );
     const ca = "jsonpath={.data.ca\\.crt}";
-    const mounted = await kubectl("-n", "teleport-agent", "get", "configmap", "second-server-ca", "-o", ca);
+    const mounted = await kubectl("-n", "teleport-agent", "get", "configmap", "second-many-server-ca", "-o", ca);
     assert.equal(mounted.trim(), added?.serverCa.trim());
   });
 
