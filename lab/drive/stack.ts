@@ -1,10 +1,10 @@
 /** Runs the real `pulumi` on a stack of its own, as a user or a CI job would, from inside the lab's environment. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { attempt, CommandOptions, CommandResult, run } from "../host/command";
-import { PROJECT } from "../layout";
+import { PROJECT, PULUMI } from "../layout";
 
 /** Far more than any takes: what hangs must end at last. */
 const PULUMI_LIMIT_MS = 30 * 60_000;
@@ -18,6 +18,12 @@ export interface StackOptions {
   /** Where its configuration is kept. Default: a temporary folder. */
   folder?: string;
   env?: NodeJS.ProcessEnv;
+}
+
+/** What a file of the backend says of who works on a stack. */
+interface Lock {
+  pid: number;
+  hostname: string;
 }
 
 /** What `pulumi` printed as JSON of a run: how many resources it created, changed and so on. */
@@ -56,7 +62,7 @@ export class Stack {
     writeFileSync(this.configFile, `${salt ?? ""}${text}`, { mode: 0o600 });
   }
 
-  /** Makes the stack, or selects it if it is there. */
+  /** Makes the stack, or selects it if it is there. A lock that a killed run left on it is removed. */
   async init(): Promise<void> {
     mkdirSync(this.folder, { recursive: true });
     writeFileSync(join(this.folder, "Pulumi.yaml"), stringify({ name: this.projectName, runtime: "nodejs" }));
@@ -64,6 +70,15 @@ export class Stack {
       cwd: this.folder,
       env: this.options.env,
     });
+    if (this.isLockedByDead()) await this.must(["cancel", "--yes"]);
+  }
+
+  /** Whether the stack has locks, and each is of a process of this machine that has ended. */
+  private isLockedByDead(): boolean {
+    const folder = join(PULUMI.backend, ".pulumi", "locks", "organization", this.projectName, this.name);
+    const files = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith(".json")) : [];
+    const locks = files.map((file) => JSON.parse(readFileSync(join(folder, file), "utf8")) as Lock);
+    return locks.length > 0 && locks.every(({ pid, hostname: host }) => host === hostname() && !isPulumi(pid));
   }
 
   /**
@@ -71,7 +86,7 @@ export class Stack {
    * the Kubernetes plugin leaves copies of the kubeconfig behind.
    */
   async pulumi(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-    const config = args[0] === "stack" ? [] : [`--config-file=${this.configFile}`];
+    const config = ["stack", "cancel"].includes(args[0] ?? "") ? [] : [`--config-file=${this.configFile}`];
     const temporary = mkdtempSync(join(tmpdir(), "pulumi-"));
     try {
       return await attempt(
@@ -127,5 +142,14 @@ export class Stack {
       env: this.options.env,
     });
     rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Whether a process runs, and is not another that got the number of a Pulumi that ended. */
+function isPulumi(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("pulumi");
+  } catch {
+    return false;
   }
 }
