@@ -80,6 +80,17 @@ function unreachable(why: string) {
   return { code: -1, stdout: "", stderr: `could not connect to server: ${why}` };
 }
 
+/**
+ * Runs a command with libpq's PGOPTIONS, so that no setting of a database keeps a session from beginning, or ends it before
+ * the script's own settings hold. `transaction_timeout` came with PostgreSQL 17, and psql is of the server's version.
+ */
+const WITH_OPTIONS = `options="-c local_preload_libraries= -c statement_timeout=0 -c standard_conforming_strings=on"
+version=$(psql --version)
+version=\${version##*PostgreSQL\\) }
+[ "\${version%%[!0-9]*}" -lt 17 ] || options="$options -c transaction_timeout=0"
+export PGOPTIONS="$options"
+exec "$@"`;
+
 /** Runs a script in one instance, which may be a standby. */
 export function sqlInInstance(
   kubernetes: KubernetesClient,
@@ -88,7 +99,19 @@ export function sqlInInstance(
   database: string,
   script: string,
 ) {
-  const psql = ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--username=postgres"];
+  // Options of the connection come before what the owner of the database set for every session of it.
+  const psql = [
+    "sh",
+    "-c",
+    WITH_OPTIONS,
+    "psql",
+    "psql",
+    "--no-psqlrc",
+    "--quiet",
+    "--tuples-only",
+    "--no-align",
+    "--username=postgres",
+  ];
   return kubernetes.exec({
     namespace,
     pod,
@@ -97,4 +120,33 @@ export function sqlInInstance(
     command: ["env", `PGDATABASE=${database}`, ...psql, "--set=ON_ERROR_STOP=1"],
     input: `${script}\n\\q\n`,
   });
+}
+
+/** Does what needs a running database. Where it does not run, that is said, and nothing waits for it. */
+export async function unlessStopped(
+  kubernetes: KubernetesClient,
+  reference: ClusterReference,
+  left: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  let cluster = await findCluster(kubernetes, reference);
+  try {
+    if (cluster && !isHibernated(cluster)) return await work();
+  } catch (error) {
+    if (!(error instanceof KubernetesError)) throw error;
+    cluster = await findCluster(kubernetes, reference);
+    if (isServing(cluster)) throw error;
+  }
+  if (cluster) console.error(`${reference.namespace}/${reference.cluster} does not run. This stays in it: ${left}.`);
+}
+
+/** Kept without instances: https://cloudnative-pg.io/documentation/current/declarative_hibernation/ */
+export function isHibernated({ metadata }: KubernetesObject): boolean {
+  const annotations = (metadata.annotations ?? {}) as Record<string, string>;
+  return annotations["cnpg.io/hibernation"] === "on";
+}
+
+/** Whether an instance answers. */
+export function isServing(cluster: { status?: Record<string, unknown> } | undefined): boolean {
+  return Number(cluster?.status?.readyInstances ?? 0) > 0;
 }

@@ -16,9 +16,13 @@ export interface DesiredAccess {
   users: readonly TeleportUser[];
 }
 
+/** How comments begin on what this project made for itself, e.g. schemas with functions: they are nobody's to read. */
+export const OWN_MARK = "cnpg-teleport: ";
+
 /** Begins every script. */
 export const PREAMBLE = `\\set ON_ERROR_STOP on
 SET ROLE NONE;
+SET standard_conforming_strings = on;
 SET search_path = pg_catalog, pg_temp;
 SET default_transaction_read_only = off;
 SET statement_timeout = 0;
@@ -106,9 +110,9 @@ export function dropScript(names: readonly string[]): string {
   return [PREAMBLE, "BEGIN;", ONE_AT_A_TIME, endSessions(names), ...each, "COMMIT;"].join("\n");
 }
 
-/** Lists the databases that can be connected to. */
+/** Lists the databases that can be connected to; an owner can make his own a template, which hides nothing. */
 export const DATABASES_QUERY = `${PREAMBLE}
-SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname;`;
+SELECT datname FROM pg_database WHERE datallowconn AND datname NOT IN ('template0', 'template1') ORDER BY datname;`;
 
 /** Lists those of the names that are roles. */
 export function existingRolesQuery(names: readonly string[]): string {
@@ -174,10 +178,19 @@ function settingParts(name: string, value: string): string[] {
 
 /** Revokes what was granted directly: memberships are CNPG's, and what a role owns stays its own. */
 function revokeAll(names: readonly string[]): string {
-  // As who granted it: a superuser's REVOKE stands for the owner's, and leaves what others granted.
-  const revoke = (what: string) => `EXECUTE format('SET LOCAL ROLE %I', item.grantor);
-      EXECUTE ${what};
-      RESET ROLE;`;
+  // As who granted it: a superuser's REVOKE stands for the owner's, and leaves what others granted. Who granted it may not
+  // be able to reach it any more (no USAGE on the schema): then the right to grant it goes, with what came of it.
+  const revoke = (object: string) => `IF item.grantor = item.owner THEN
+        EXECUTE format('REVOKE ALL ON %s FROM %I CASCADE', ${object}, role.rolname);
+      ELSE
+        BEGIN
+          EXECUTE format('SET LOCAL ROLE %I', item.grantor);
+          EXECUTE format('REVOKE ALL ON %s FROM %I CASCADE', ${object}, role.rolname);
+          RESET ROLE;
+        EXCEPTION WHEN insufficient_privilege THEN
+          EXECUTE format('REVOKE GRANT OPTION FOR ALL ON %s FROM %I CASCADE', ${object}, item.grantor);
+        END;
+      END IF;`;
   return `DO $do$
 DECLARE
   role record;
@@ -186,7 +199,7 @@ BEGIN
   FOR role IN SELECT oid, rolname FROM pg_roles WHERE rolname = ANY (${textArray(names)}) LOOP
     FOR item IN
       SELECT DISTINCT c.oid::regclass AS object, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind,
-        pg_get_userbyid(acl.grantor) AS grantor
+        pg_get_userbyid(acl.grantor) AS grantor, pg_get_userbyid(c.relowner) AS owner
       FROM pg_class c,
         LATERAL (
           SELECT grantee, grantor FROM aclexplode(c.relacl)
@@ -194,20 +207,21 @@ BEGIN
         ) acl
       WHERE acl.grantee = role.oid AND c.relowner <> role.oid
     LOOP
-      ${revoke("format('REVOKE ALL ON %s %s FROM %I CASCADE', item.kind, item.object, role.rolname)")}
+      ${revoke("item.kind || ' ' || item.object")}
     END LOOP;
     FOR item IN
-      SELECT DISTINCT p.oid::regprocedure AS object, pg_get_userbyid(acl.grantor) AS grantor
+      SELECT DISTINCT p.oid::regprocedure AS object, pg_get_userbyid(acl.grantor) AS grantor,
+        pg_get_userbyid(p.proowner) AS owner
       FROM pg_proc p, aclexplode(p.proacl) acl
       WHERE acl.grantee = role.oid AND p.proowner <> role.oid
     LOOP
-      ${revoke("format('REVOKE ALL ON ROUTINE %s FROM %I CASCADE', item.object, role.rolname)")}
+      ${revoke("'ROUTINE ' || item.object")}
     END LOOP;
     FOR item IN
-      SELECT DISTINCT n.nspname, pg_get_userbyid(acl.grantor) AS grantor FROM pg_namespace n, aclexplode(n.nspacl) acl
+      SELECT DISTINCT n.nspname, pg_get_userbyid(acl.grantor) AS grantor, pg_get_userbyid(n.nspowner) AS owner FROM pg_namespace n, aclexplode(n.nspacl) acl
       WHERE acl.grantee = role.oid AND n.nspowner <> role.oid
     LOOP
-      ${revoke("format('REVOKE ALL ON SCHEMA %I FROM %I CASCADE', item.nspname, role.rolname)")}
+      ${revoke("format('SCHEMA %I', item.nspname)")}
     END LOOP;
     FOR item IN
       SELECT DISTINCT pg_get_userbyid(d.defaclrole) AS maker,
@@ -221,10 +235,10 @@ BEGIN
         item.maker, item.place, item.kind, role.rolname);
     END LOOP;
     FOR item IN
-      SELECT DISTINCT d.datname, pg_get_userbyid(acl.grantor) AS grantor FROM pg_database d, aclexplode(d.datacl) acl
+      SELECT DISTINCT d.datname, pg_get_userbyid(acl.grantor) AS grantor, pg_get_userbyid(d.datdba) AS owner FROM pg_database d, aclexplode(d.datacl) acl
       WHERE d.datname = current_database() AND acl.grantee = role.oid AND d.datdba <> role.oid
     LOOP
-      ${revoke("format('REVOKE ALL ON DATABASE %I FROM %I CASCADE', item.datname, role.rolname)")}
+      ${revoke("format('DATABASE %I', item.datname)")}
     END LOOP;
   END LOOP;
 END
@@ -241,7 +255,9 @@ function makers(schemas: string): string {
 
 /** The condition on pg_namespace that a scope means. */
 function schemasOf({ schemas }: AccessScope): string {
-  return schemas ? `nspname = ANY (${textArray(schemas)})` : "nspname !~ '^pg_' AND nspname <> 'information_schema'";
+  if (schemas) return `nspname = ANY (${textArray(schemas)})`;
+  return `nspname !~ '^pg_' AND nspname <> 'information_schema' AND nspname NOT IN (
+      SELECT nspname FROM pg_namespace WHERE obj_description(oid, 'pg_namespace') LIKE ${literal(`${OWN_MARK}%`)})`;
 }
 
 function grant(user: TeleportUser, scope: AccessScope): string {

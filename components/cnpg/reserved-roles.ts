@@ -3,6 +3,14 @@ import { POOLER_LOGINS } from "./pooler";
 
 /** PostgreSQL's superuser, the roles of CNPG and of PostgreSQL itself, and PgBouncer's with explicit authentication. */
 const RESERVED = new RegExp(`^(postgres|streaming_replica|cnpg_.*|pg_.*|${POOLER_LOGINS.explicit.role})$`, "i");
+/** What means something else in pg_hba.conf, or in place of a role in SQL. */
+const KEYWORDS =
+  /^(all|replication|sameuser|samerole|samegroup|public|none|user|current_user|current_role|session_user)$/i;
+
+export function isKeyword(name: string): boolean {
+  return KEYWORDS.test(name);
+}
+
 /** Memberships that lead to the server's files and programs, or to replication. */
 const DANGEROUS =
   /^(pg_execute_server_program|pg_read_server_files|pg_write_server_files|pg_create_subscription|pg_checkpoint)$/i;

@@ -30,7 +30,7 @@ describe("access to a database", () => {
     const { kubernetes, create } = setUp();
     const { id } = await create(inputs());
     assert.equal(id, "db/orders");
-    const made = scripts(kubernetes, "REVOKE ALL ON DATABASE").filter(({ script }) => !script.includes("OWNED BY"));
+    const made = scripts(kubernetes, "'DATABASE %I'").filter(({ script }) => !script.includes("OWNED BY"));
     assert.deepEqual(
       made.map(({ pod, database }) => ({ pod, database })),
       [

@@ -1,0 +1,27 @@
+/** Ends PostgreSQL users whom others made: Vault, or Teleport. */
+import type { KubernetesClient } from "../kubernetes/client";
+import { ClusterReference, sqlInPrimary } from "./primary";
+import { DATABASES_QUERY, dropScript, lockOutScript, surrenderScript } from "./statements";
+
+const MAINTENANCE_DATABASE = "postgres";
+
+/**
+ * Ends users as the superuser, in every database.
+ *
+ * @param query lists their names
+ * @param at.database whose owner inherits what they own where their own database has no heir
+ */
+export async function endUsers(
+  kubernetes: KubernetesClient,
+  cluster: ClusterReference,
+  { database }: { database: string },
+  query: string,
+): Promise<void> {
+  const sql = (where: string, script: string) => sqlInPrimary(kubernetes, cluster, where, script);
+  const users = await sql(MAINTENANCE_DATABASE, query);
+  if (users.length === 0) return;
+  await sql(MAINTENANCE_DATABASE, lockOutScript(users));
+  for (const each of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
+    await sql(each, surrenderScript(users, database));
+  await sql(MAINTENANCE_DATABASE, dropScript(users));
+}
