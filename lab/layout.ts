@@ -94,6 +94,8 @@ export const TELEPORT = {
   auth: `${NETWORK.address}:3025`,
   configuration: join(STATE.teleport, "teleport.yaml"),
   joinToken: join(STATE.teleport, "join-token"),
+  /** With what the auth service asks Kubernetes whose a token is. */
+  serviceAccount: join(STATE.teleport, "service-account"),
   identity: (user: string) => join(STATE.teleport, `${user}.identity`),
 };
 

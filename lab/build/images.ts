@@ -1,6 +1,7 @@
 /**
- * The container images, made on the spot: one layer with Debian, PostgreSQL and PgBouncer, and small ones with the
- * operator and with Teleport. Kept in the cache as an unpacked `docker save` archive, by a hash of all that goes in.
+ * The container images, made on the spot: one layer with Debian, PostgreSQL and PgBouncer, and one each with the
+ * operator, with Teleport, with tbot and with Vault. Kept in the cache as an unpacked `docker save` archive, by a hash of
+ * all that goes in.
  */
 import { createHash } from "node:crypto";
 import {
@@ -31,11 +32,15 @@ export const IMAGES = {
   pgbouncer: `${REPOSITORY}/pgbouncer:1`,
   operator: `${REPOSITORY}/cnpg:${VERSIONS.cnpg}`,
   teleport: `${REPOSITORY}/teleport:${VERSIONS.teleport}`,
+  /** tbot, and tsh, which opens tunnels with the certificates of a tbot of this version. */
+  tbot: `${REPOSITORY}/tbot:${VERSIONS.teleport}`,
+  /** For Vault's agent, beside an application. */
+  vault: `${REPOSITORY}/vault:${VERSIONS.vault}`,
   pause: `${REPOSITORY}/pause:1`,
 };
 
 /** To be raised with every change of how the images are made. */
-const RECIPE = 2;
+const RECIPE = 4;
 
 interface Image {
   tags: string[];
@@ -50,7 +55,7 @@ interface Layer {
 
 export function imagesFolder(tools: Tools): string {
   const parts = [RECIPE, VERSIONS.debian, VERSIONS.postgresqlMajor, IMAGES];
-  const binaries = ["manager", "teleport", "tbot"].map((name) => tools.binaries[name]);
+  const binaries = ["manager", "teleport", "tbot", "tsh", "vault"].map((name) => tools.binaries[name]);
   const hash = createHash("sha256")
     .update(JSON.stringify([parts, binaries]))
     .digest("hex")
@@ -84,9 +89,17 @@ async function makeImages(tools: Tools, folder: string): Promise<void> {
   });
   const teleport = await makeLayer(join(work, "teleport.tar"), {
     "usr/local/bin/teleport": { copyOf: binary("teleport") },
-    "usr/local/bin/tbot": { copyOf: binary("tbot") },
   });
-  const [baseLayer, operatorLayer, teleportLayer] = await Promise.all([base, operator, teleport].map(layer));
+  const tbot = await makeLayer(join(work, "tbot.tar"), {
+    "usr/local/bin/tbot": { copyOf: binary("tbot") },
+    "usr/local/bin/tsh": { copyOf: binary("tsh") },
+  });
+  const vault = await makeLayer(join(work, "vault.tar"), {
+    "usr/local/bin/vault": { copyOf: binary("vault") },
+  });
+  const [baseLayer, operatorLayer, teleportLayer, tbotLayer, vaultLayer] = await Promise.all(
+    [base, operator, teleport, tbot, vault].map(layer),
+  );
   const on = (...layers: (Layer | undefined)[]) => [baseLayer, ...layers].flatMap((one) => one ?? []);
   await writeArchive(join(work, "archive"), [
     {
@@ -104,6 +117,16 @@ async function makeImages(tools: Tools, folder: string): Promise<void> {
       tags: [IMAGES.teleport],
       layers: on(teleportLayer),
       config: { User: "0:0", Entrypoint: ["/usr/local/bin/teleport"] },
+    },
+    {
+      tags: [IMAGES.tbot],
+      layers: on(tbotLayer),
+      config: { User: "65532:65532", Entrypoint: ["/usr/local/bin/tbot"] },
+    },
+    {
+      tags: [IMAGES.vault],
+      layers: on(vaultLayer),
+      config: { User: "65534:65534", Entrypoint: ["/usr/local/bin/vault"] },
     },
     { tags: [IMAGES.pause], layers: on(), config: { User: "65535:65535", Entrypoint: ["/bin/sleep", "infinity"] } },
   ]);

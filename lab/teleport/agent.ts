@@ -11,6 +11,7 @@ import { kubectl, podReady, retryCrashed } from "../kubernetes/kubectl";
 import { PKI, TELEPORT } from "../layout";
 import { readTrimmed } from "../host/private-file";
 import { waitFor } from "../host/wait";
+import { ensureServiceAccount } from "./kubernetes-join";
 
 const NAMESPACE = "teleport-agent";
 const SELECTOR = "app=teleport-agent";
@@ -22,6 +23,7 @@ const FOLDERS = {
 };
 
 export async function ensureAgent(): Promise<void> {
+  await ensureServiceAccount(); // what needs both Kubernetes and Teleport
   await kubectl(["apply", "-f", "-"], { input: JSON.stringify(manifests()) });
   await retryCrashed(NAMESPACE, SELECTOR);
   await waitFor("the Teleport agent is ready", agentReady, { limit: 180 });

@@ -6,6 +6,7 @@ import { run, runInside } from "../host/command";
 import { ensureDaemon, waitUntilServes } from "../host/daemon";
 import { PKI, STATE, TELEPORT } from "../layout";
 import { randomOnce, readTrimmed, writeWhole } from "../host/private-file";
+import { inPodEnvironment, withServiceAccount } from "./kubernetes-join";
 import { TELEPORT_DOCUMENTS, TELEPORT_USERS } from "./access";
 import { tool } from "../build/tools";
 
@@ -19,8 +20,9 @@ export async function ensureTeleport(): Promise<void> {
   const { key, certificate } = await ensureServerCertificate("teleport");
   const configuration = configurationText(key, certificate, randomOnce(TELEPORT.joinToken));
   writeWhole(TELEPORT.configuration, configuration);
-  const command = [tool("teleport"), "start", `--config=${TELEPORT.configuration}`];
-  await ensureDaemon({ name: "teleport", command, env: { SSL_CERT_FILE: PKI.bundle }, configuration });
+  const command = withServiceAccount([tool("teleport"), "start", `--config=${TELEPORT.configuration}`]);
+  const env = { SSL_CERT_FILE: PKI.bundle, ...inPodEnvironment };
+  await ensureDaemon({ name: "teleport", command, env, configuration });
   await waitUntilServes("teleport", teleportServes, 120);
   await applyDocuments();
   await Promise.all(TELEPORT_USERS.map(ensureIdentity));
