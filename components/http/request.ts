@@ -13,7 +13,7 @@ import { RequestError } from "./errors";
 export interface Request {
   url: string;
   /** Default: GET. */
-  method?: "GET" | "POST";
+  method?: "GET" | "POST" | "DELETE";
   headers?: Record<string, string>;
   /** Sent as JSON. */
   body?: unknown;

@@ -37,7 +37,7 @@ export function vaultServer(environment: NodeJS.ProcessEnv, delays?: readonly nu
 
 /** A request to Vault's API. */
 export interface VaultRequest {
-  method?: "GET" | "POST";
+  method?: "GET" | "POST" | "DELETE";
   /** Below `/v1/`. */
   path: string;
   body?: unknown;

@@ -1,0 +1,114 @@
+/** What a VaultDatabase makes in Vault for each of its roles: the role, a policy, and the login of its consumer. */
+import * as pulumi from "@pulumi/pulumi";
+import * as vault from "@pulumi/vault";
+import { seconds } from "./check";
+import { consumerPolicy } from "./policies";
+import { roleStatements } from "./role-statements";
+import {
+  consumerName,
+  CredentialsConsumer,
+  CredentialsRole,
+  credentialsPath,
+  DEFAULTS,
+  VaultUserNames,
+} from "./settings";
+import type { CredentialsOutputs } from "./vault-database-args";
+
+/** What the resources of one role are made from. */
+interface MadeRole {
+  role: string;
+  settings: CredentialsRole;
+  mount: pulumi.Output<string>;
+  connection: string;
+  names: pulumi.Output<VaultUserNames>;
+  /** Path of Kubernetes authentication. */
+  auth: pulumi.Output<string> | undefined;
+  parent: pulumi.Resource;
+}
+
+/** Makes them. The role is deleted before the leases are: no new ones come while the old ones end. */
+export function makeRole(
+  name: string,
+  made: MadeRole,
+  leases: pulumi.Resource,
+): pulumi.Output<[string, CredentialsOutputs]> {
+  const { role, settings, mount, connection, names, auth, parent } = made;
+  const statements = names.apply((known) => roleStatements(known, settings));
+  const ttls = {
+    defaultTtl: seconds(settings.defaultTtl ?? DEFAULTS.defaultTtl),
+    maxTtl: seconds(settings.maxTtl ?? DEFAULTS.maxTtl),
+  };
+  const resource = `${name}@${role}`; // "@" is in no role's name, so that no two are alike
+  const inVault = new vault.database.SecretBackendRole(
+    resource,
+    {
+      name: role,
+      backend: mount,
+      dbName: connection,
+      creationStatements: statements.creationStatements,
+      renewStatements: statements.renewStatements,
+      revocationStatements: statements.revocationStatements,
+      rollbackStatements: statements.rollbackStatements,
+      ...ttls,
+    },
+    { parent, dependsOn: leases },
+  );
+  const policy = new vault.Policy(
+    resource,
+    { name: consumerName(connection, role), policy: mount.apply((path) => consumerPolicy(path, role)) },
+    { parent },
+  );
+  const { consumer } = settings;
+  const login =
+    consumer && auth
+      ? makeLogin(resource, { consumer, auth, policy, maxTtl: ttls.maxTtl }, { parent, dependsOn: inVault })
+      : undefined;
+  return pulumi.all([mount, inVault.id, policy.name, login]).apply(([path, , policyName, known]) => {
+    const outputs = {
+      path: credentialsPath(path, role),
+      policy: policyName,
+      ...(known ? { login: known } : {}),
+      ...ttls,
+    };
+    return [role, outputs] as [string, CredentialsOutputs];
+  });
+}
+
+/** What a consumer's login is made from. */
+interface MadeLogin {
+  consumer: CredentialsConsumer;
+  auth: pulumi.Output<string>;
+  policy: vault.Policy;
+  /** Of the role, in seconds. */
+  maxTtl: number;
+}
+
+function makeLogin(
+  name: string,
+  { consumer, auth, policy, maxTtl }: MadeLogin,
+  opts: pulumi.CustomResourceOptions,
+): pulumi.Output<CredentialsOutputs["login"]> {
+  const { namespace, serviceAccount, audience, tokenTtl = DEFAULTS.tokenTtl, tokenMaxTtl } = consumer;
+  const made = new vault.kubernetes.AuthBackendRole(
+    name,
+    {
+      backend: auth,
+      roleName: policy.name,
+      boundServiceAccountNamespaces: [namespace],
+      boundServiceAccountNames: [serviceAccount],
+      ...(audience === undefined ? {} : { audience }),
+      tokenPolicies: [policy.name],
+      tokenNoDefaultPolicy: true,
+      tokenTtl: seconds(tokenTtl),
+      tokenMaxTtl: tokenMaxTtl === undefined ? Math.max(maxTtl, seconds(tokenTtl)) : seconds(tokenMaxTtl),
+    },
+    opts,
+  );
+  return pulumi.all([auth, made.roleName]).apply(([mount, role]) => ({
+    mount,
+    role,
+    namespace,
+    serviceAccount,
+    ...(audience === undefined ? {} : { audience }),
+  }));
+}

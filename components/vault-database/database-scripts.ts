@@ -1,0 +1,121 @@
+/** The SQL that sets up the database that credentials are for, run as the superuser. Pure. */
+import { identifier, literal, textArray } from "../access/sql";
+import { PREAMBLE } from "../access/statements";
+import { endUserFunction } from "./end-user";
+import { sourceOf } from "./function-text";
+import { CREATING_COMMANDS, handOverFunction } from "./hand-over";
+import { mark, ONE_AT_A_TIME, VaultUsers } from "./vault-users";
+
+/**
+ * Makes what Vault's user may use there: the function that ends a user, and the event trigger that hands over what users
+ * make.
+ *
+ * The functions lie in a schema that belongs to the superuser, who alone may put anything in it: a schema of that name
+ * that somebody else made is refused, since its owner could replace a function that fires at the superuser's own commands.
+ */
+export function vaultDatabaseScript({ names, schemas, owner }: VaultUsers): string {
+  const schema = identifier(names.schema);
+  const [admin, trigger] = [names.admin, names.trigger].map(identifier);
+  return `${PREAMBLE}
+BEGIN;
+${ONE_AT_A_TIME}
+DO $do$
+BEGIN
+  IF EXISTS (SELECT FROM pg_namespace WHERE nspname = ${literal(names.schema)}
+    AND (pg_get_userbyid(nspowner) <> current_user OR obj_description(oid, 'pg_namespace') IS DISTINCT FROM ${literal(mark(owner))})) THEN
+    RAISE EXCEPTION 'the schema % exists and was not made for Vault''s %; rename it, or choose another name by admin', ${literal(names.schema)}, ${literal(owner)};
+  END IF;
+END
+$do$;
+DROP EVENT TRIGGER IF EXISTS ${trigger};
+DROP SCHEMA IF EXISTS ${schema} CASCADE;
+CREATE SCHEMA ${schema};
+COMMENT ON SCHEMA ${schema} IS ${literal(mark(owner))};
+REVOKE ALL ON SCHEMA ${schema} FROM PUBLIC;
+GRANT USAGE ON SCHEMA ${schema} TO ${admin};
+${endUserFunction(names)}
+REVOKE ALL ON FUNCTION ${schema}.end_user(name) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ${schema}.end_user(name) TO ${admin};
+${handOverFunction(names)}
+CREATE EVENT TRIGGER ${trigger} ON ddl_command_end
+  WHEN TAG IN (${CREATING_COMMANDS.map(literal).join(", ")})
+  EXECUTE FUNCTION ${schema}.hand_over();
+${rightsOfGroup(names.group, [names.admin, names.users], schemas, owner)}
+COMMIT;`;
+}
+
+/**
+ * The users connect, and their group creates. A database's owner may do so anyway. From a group that was made here the
+ * schemas that are no longer declared are taken; what a hand gave another role stays.
+ */
+function rightsOfGroup(
+  group: string,
+  connecting: readonly string[],
+  schemas: readonly string[],
+  owner: string,
+): string {
+  return `DO $do$
+DECLARE
+  item text;
+BEGIN
+  FOREACH item IN ARRAY ${textArray(connecting)} LOOP
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), item);
+  END LOOP;
+  IF ${literal(group)} = (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()) THEN
+    RETURN;
+  END IF;
+  EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I', current_database(), ${literal(group)});
+  FOREACH item IN ARRAY ${textArray(schemas)} LOOP
+    EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %I TO %I', item, ${literal(group)});
+  END LOOP;
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(group)} AND shobj_description(oid, 'pg_authid') = ${literal(mark(owner))}) THEN
+    FOR item IN SELECT nspname FROM pg_namespace, aclexplode(nspacl) acl
+      WHERE pg_get_userbyid(acl.grantee) = ${literal(group)} AND acl.privilege_type = 'CREATE'
+        AND pg_get_userbyid(nspowner) <> ${literal(group)} AND nspname <> ALL (${textArray(schemas)})
+    LOOP
+      EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM %I', item, ${literal(group)});
+    END LOOP;
+  END IF;
+END
+$do$;`;
+}
+
+/** Says in a line each what differs from what `vaultDatabaseScript` makes. */
+export function vaultDatabaseDeviations({ names, schemas }: VaultUsers): string {
+  const schema = literal(names.schema);
+  const functions = { end_user: endUserFunction(names), hand_over: handOverFunction(names) };
+  const bodies = Object.entries(functions).map(
+    ([name, definition]) => `SELECT 'the function ${name} for Vault is not as it was made' WHERE NOT EXISTS (
+  SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+  WHERE nspname = ${schema} AND proname = '${name}' AND NOT prosecdef AND prosrc = ${literal(sourceOf(definition))}
+    AND proconfig[1] LIKE 'search_path=pg_catalog, pg_temp%');`,
+  );
+  return `${PREAMBLE}
+${bodies.join("\n")}
+SELECT 'the event trigger ${names.trigger} is not there, or does not fire' WHERE NOT EXISTS (
+  SELECT FROM pg_event_trigger t JOIN pg_proc p ON p.oid = t.evtfoid JOIN pg_namespace n ON n.oid = p.pronamespace
+  WHERE evtname = ${literal(names.trigger)} AND nspname = ${schema} AND proname = 'hand_over' AND evtenabled IN ('O', 'A'));
+SELECT format('%s may not use the schema of its functions', ${literal(names.admin)}) WHERE NOT EXISTS (
+  SELECT FROM pg_namespace, pg_roles WHERE nspname = ${schema} AND rolname = ${literal(names.admin)}
+    AND has_schema_privilege(pg_roles.oid, pg_namespace.oid, 'USAGE'));
+SELECT format('%s may not connect to %I', rolname, current_database()) FROM pg_roles
+WHERE rolname = ANY (${textArray([names.admin, names.users])}) AND NOT has_database_privilege(oid, current_database(), 'CONNECT');
+SELECT format('%s may not create in schema %I', rolname, nspname) FROM pg_roles, pg_namespace, pg_database
+WHERE rolname = ${literal(names.group)} AND datname = current_database() AND datdba <> pg_roles.oid
+  AND nspname = ANY (${textArray(schemas)}) AND NOT has_schema_privilege(pg_roles.oid, pg_namespace.oid, 'CREATE');`;
+}
+
+/** Takes the event trigger and the functions away, where they are ours. */
+export function dropVaultDatabaseScript({ names, owner }: Pick<VaultUsers, "names" | "owner">): string {
+  return `${PREAMBLE}
+BEGIN;
+DO $do$
+BEGIN
+  IF EXISTS (SELECT FROM pg_namespace WHERE nspname = ${literal(names.schema)} AND obj_description(oid, 'pg_namespace') = ${literal(mark(owner))}) THEN
+    DROP EVENT TRIGGER IF EXISTS ${identifier(names.trigger)};
+    DROP SCHEMA ${identifier(names.schema)} CASCADE;
+  END IF;
+END
+$do$;
+COMMIT;`;
+}

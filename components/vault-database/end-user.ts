@@ -1,0 +1,55 @@
+/** The function that ends a user, for Vault's own user to call. Pure. */
+import { identifier, literal } from "../access/sql";
+import { BODY, heirOf } from "./function-text";
+import type { VaultUserNames } from "./settings";
+import { isUser } from "./vault-users";
+
+/**
+ * Ends a user at once: no new login, no session, what it made belongs to its group. What it left in another database, or
+ * somebody's lock, does not keep it alive: then it stays, without login and rights, and the next `up` drops it.
+ *
+ * A login that was under way when the sessions were ended is ended by the second look; one that even that misses has
+ * nothing, since its memberships are gone.
+ */
+export function endUserFunction(names: VaultUserNames): string {
+  return `CREATE FUNCTION ${identifier(names.schema)}.end_user(account name) RETURNS void
+LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS ${BODY}
+DECLARE
+  heir name;
+  item name;
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = account) THEN
+    RETURN;
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles u WHERE rolname = account AND ${isUser("u.oid", names)}) THEN
+    RAISE EXCEPTION '% is no user that Vault made', account;
+  END IF;
+  heir := ${heirOf("account", names)};
+  EXECUTE format('ALTER ROLE %I NOLOGIN PASSWORD NULL', account);
+  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = account;
+  PERFORM pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = account;
+  BEGIN
+    IF heir IS NOT NULL THEN
+      EXECUTE format('REASSIGN OWNED BY %I TO %I', account, heir);
+    ELSIF EXISTS (SELECT FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND deptype = 'o'
+      AND refobjid = (SELECT oid FROM pg_roles WHERE rolname = account)) THEN
+      RAISE EXCEPTION 'what it owns has no heir';
+    END IF;
+    EXECUTE format('DROP OWNED BY %I', account);
+    EXECUTE format('DROP ROLE %I', account);
+  EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING '% was shut out, but not dropped: %', account, SQLERRM;
+    FOR item IN SELECT pg_get_userbyid(roleid) FROM pg_auth_members
+      WHERE pg_get_userbyid(member) = account AND pg_get_userbyid(roleid) <> ${literal(names.users)}
+    LOOP
+      BEGIN
+        EXECUTE format('REVOKE %I FROM %I', item, account);
+      EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING '% stays a member of %: %', account, item, SQLERRM;
+      END;
+    END LOOP;
+  END;
+  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = account;
+END
+${BODY};`;
+}

@@ -1,0 +1,54 @@
+/** The settings of a database in Vault, where a PostgresCluster makes it. Pure. */
+import { SettingProblem } from "../settings";
+import { checkVaultDatabase } from "./check";
+import type { VaultDatabaseArgs } from "./vault-database";
+
+/** Short-lived users of the application's database, by Vault's database secrets engine. */
+export interface VaultDatabaseOfCluster extends Omit<VaultDatabaseArgs, "database" | "uid" | "kubernetes"> {
+  /**
+   * Where Vault reaches the primary: a name that Vault can resolve and that the server's certificate holds. For a Vault
+   * outside of the Kubernetes cluster, one of `serverAltNames`. Default: the Service of the primary.
+   */
+  host?: string;
+  /** Default: 5432. */
+  port?: number;
+  /** Name of the connection in Vault. Default: `<cluster>-<environment>`. */
+  connection?: string;
+}
+
+/** Where the connection is, and its name: unique in Vault as the names in Teleport are. */
+export function vaultPlace(
+  clusterName: string,
+  environment: string,
+  { connection = `${clusterName}-${environment}`, mount }: VaultDatabaseOfCluster,
+): { connection: string; mount: { path: string; exists?: boolean } } {
+  return { connection, mount: mount ?? { path: `postgres/${connection}` } };
+}
+
+/** All that is wrong with the settings. */
+export function checkVaultDatabaseOfCluster(
+  setting: string,
+  clusterName: string,
+  environment: string,
+  settings: VaultDatabaseOfCluster,
+  { serverAltNames = [] }: { serverAltNames?: string[] },
+): SettingProblem[] {
+  const { connection, mount } = vaultPlace(clusterName, environment, settings);
+  const { host, port = 5432 } = settings;
+  return [
+    ...checkVaultDatabase(setting, { ...settings, connection, mount: mount.path }),
+    ...(host === undefined || serverAltNames.includes(host)
+      ? []
+      : [
+          {
+            setting: `${setting}.host`,
+            value: host,
+            problem: "is no name of the server's certificate, so that Vault would refuse it",
+            fix: "Add it to serverAltNames.",
+          },
+        ]),
+    ...(Number.isInteger(port) && port > 0 && port < 65_536
+      ? []
+      : [{ setting: `${setting}.port`, value: port, problem: "is no port", fix: "Use a number from 1 to 65535." }]),
+  ];
+}

@@ -1,0 +1,138 @@
+/** A database of ours in Vault's database secrets engine. */
+import * as pulumi from "@pulumi/pulumi";
+import * as vault from "@pulumi/vault";
+import { dynamicProvider } from "../dynamic-provider";
+import { refuse } from "../settings";
+import { checkVaultDatabase } from "./check";
+import { makeRole } from "./credentials-role";
+import { DEFAULTS, grantedRoles, vaultUserNames } from "./settings";
+import type { KubernetesAuth, VaultDatabaseArgs, VaultDatabaseOutputs } from "./vault-database-args";
+
+export type {
+  CredentialsOutputs,
+  KubernetesAuth,
+  VaultDatabaseArgs,
+  VaultDatabaseOutputs,
+} from "./vault-database-args";
+
+const adminProvider = dynamicProvider("vaultAdmin");
+const leasesProvider = dynamicProvider("vaultLeases");
+
+class VaultAdmin extends pulumi.dynamic.Resource {
+  declare readonly clusterUid: pulumi.Output<string>;
+  constructor(name: string, inputs: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
+    super(adminProvider, name, { clusterUid: undefined, ...inputs }, opts, "vault", "DatabaseAdmin");
+  }
+}
+
+class VaultLeases extends pulumi.dynamic.Resource {
+  constructor(name: string, inputs: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
+    super(leasesProvider, name, inputs, opts, "vault", "DatabaseLeases");
+  }
+}
+
+/**
+ * Short-lived users of one database, made by Vault. Makes Vault's own user in PostgreSQL, with a password that only Vault
+ * knows; the connection, verified by name and CA; for each role its statements, a policy, and the login of its consumer;
+ * in PostgreSQL, what keeps the users' objects usable when they are gone. Deleting it ends all credentials first.
+ *
+ * Needs a Vault provider, and the same login in the environment (VAULT_ADDR, and VAULT_TOKEN or VAULT_ROLE_ID and
+ * VAULT_SECRET_ID); `vaultDatabasePolicy` is what it must be allowed. Needs the Kubernetes rights `get` on the Cluster and
+ * `create` on `pods/exec`.
+ *
+ * @throws SettingsError in the constructor, with every problem found
+ */
+export class VaultDatabase extends pulumi.ComponentResource {
+  /** Known when credentials can be had. */
+  readonly outputs: pulumi.Output<VaultDatabaseOutputs>;
+
+  constructor(name: string, args: VaultDatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { roles, kubernetesAuth } = args;
+    const connection = args.connection ?? name;
+    const path = args.mount?.path ?? `postgres/${name}`;
+    refuse(checkVaultDatabase("", { ...args, mount: path, connection }));
+    super("cnpg-teleport:vault:VaultDatabase", name, {}, opts);
+    const child = { parent: this };
+    const database = pulumi.output(args.database);
+    const names = database.apply((known) => vaultUserNames(args, known.database, known.owner));
+
+    const ownsMount = args.mount?.exists !== true;
+    const mount = ownsMount
+      ? new vault.Mount(
+          name,
+          { path, type: "database", description: `PostgreSQL users of ${name}` },
+          // Moving a mount would need the right to move any.
+          { parent: this, replaceOnChanges: ["path"] },
+        ).path
+      : pulumi.output(path);
+    const auth = kubernetesAuth ? this.makeAuth(name, kubernetesAuth) : undefined;
+    const admin = new VaultAdmin(
+      name,
+      {
+        context: args.kubernetes?.context,
+        uid: args.uid,
+        vault: args.vault ?? {},
+        mount,
+        ownsMount,
+        connection,
+        host: database.hostReadWrite,
+        port: database.port,
+        serverCa: database.serverCa,
+        namespace: database.namespace,
+        cluster: database.cluster,
+        database: database.database,
+        names,
+        grantedRoles: names.apply((known) => grantedRoles(known, roles)),
+        schemas: args.schemas ?? [...DEFAULTS.schemas],
+        allowedRoles: Object.keys(roles),
+      },
+      child,
+    );
+    const made = Object.entries(roles).map(([role, settings]) => {
+      const leases = new VaultLeases(
+        `${name}@${role}`,
+        {
+          context: args.kubernetes?.context,
+          namespace: database.namespace,
+          cluster: database.cluster,
+          uid: admin.clusterUid,
+          vault: args.vault ?? {},
+          mount,
+          connection,
+          role,
+          database: database.database,
+          names,
+          revokeWithin: args.revokeWithin ?? DEFAULTS.revokeWithin,
+        },
+        { parent: this, dependsOn: admin },
+      );
+      return makeRole(name, { role, settings, mount, connection, names, auth, parent: this }, leases);
+    });
+    this.outputs = pulumi
+      .all([database, mount, names, pulumi.all(made)])
+      .apply(([known, atMount, { group }, each]) => ({
+        mount: atMount,
+        connection,
+        host: known.hostReadWrite,
+        port: known.port,
+        database: known.database,
+        serverCa: known.serverCa,
+        group,
+        roles: Object.fromEntries(each),
+      }));
+    this.registerOutputs({ outputs: this.outputs });
+  }
+
+  private makeAuth(name: string, { path, make }: KubernetesAuth): pulumi.Output<string> {
+    if (!make) return pulumi.output(path);
+    const child = { parent: this };
+    const backend = new vault.AuthBackend(name, { type: "kubernetes", path }, child);
+    const { host, caCert } = make;
+    const config = new vault.kubernetes.AuthBackendConfig(
+      name,
+      { backend: backend.path, kubernetesHost: host, kubernetesCaCert: caCert },
+      child,
+    );
+    return pulumi.all([backend.path, config.id]).apply(([made]) => made);
+  }
+}

@@ -1,0 +1,29 @@
+/** What PostgreSQL is set up with for Vault, and how its users and roles are told from others. Pure. */
+import { literal } from "../access/sql";
+import { OWN_MARK } from "../access/statements";
+import type { VaultUserNames } from "./settings";
+
+/** What is to be there. */
+export interface VaultUsers {
+  names: VaultUserNames;
+  /** Every role that Vault grants to users, the group among them. */
+  roles: readonly string[];
+  /** Schemas in which the group may create, where it is not the database's owner. */
+  schemas: readonly string[];
+  /** The database that credentials are for. */
+  database: string;
+  /** Tells this use of Vault from another: `<mount>/config/<connection>`. */
+  owner: string;
+}
+
+/** One at a time: two runs would stumble over each other's catalog rows. */
+export const ONE_AT_A_TIME = "SELECT FROM pg_advisory_xact_lock(hashtext('cnpg-teleport vault'));";
+
+/** The comment on roles and the schema that are ours, so that nobody else's is taken for one. */
+export const mark = (owner: string) => `${OWN_MARK}for Vault's ${owner}`;
+
+/** Whether a role is a user that Vault made. Its own aliases, since `oid` may name one of the query around it. */
+export function isUser(oid: string, { admin, users }: VaultUserNames): string {
+  return `EXISTS (SELECT FROM pg_auth_members in_users WHERE in_users.member = ${oid}
+    AND pg_get_userbyid(in_users.roleid) = ${literal(users)} AND pg_get_userbyid(in_users.member) <> ${literal(admin)})`;
+}

@@ -1,0 +1,365 @@
+import { strict as assert } from "node:assert";
+import { connectionDeviations, connectionDocument } from "../../../components/vault-database/connection";
+import { admin, AdminInputs, AdminState } from "../../../components/vault-database/admin-operations";
+import { leases, LeasesInputs } from "../../../components/vault-database/lease-operations";
+import { vaultUserNames } from "../../../components/vault-database/settings";
+import type { VaultEngine } from "../../../components/vault-database/vault-engine";
+import { UNKNOWN } from "../../../components/teleport/document";
+import { VaultError } from "../../../components/vault/errors";
+import { FakeKubernetes, Ran } from "../access/fake-kubernetes";
+
+const names = vaultUserNames({}, "app", "app");
+const inputs = (more: Partial<AdminInputs> = {}): AdminInputs => ({
+  namespace: "db",
+  cluster: "orders",
+  mount: "database",
+  connection: "orders",
+  ownsMount: false,
+  host: "orders-rw.db.svc",
+  port: 5432,
+  serverCa: "CA",
+  database: "app",
+  names,
+  grantedRoles: ["app"],
+  schemas: ["public"],
+  allowedRoles: ["app"],
+  ...more,
+});
+const state = (more: Partial<AdminInputs> = {}): AdminState => ({ ...inputs(more), clusterUid: "uid-1" });
+
+type Body = Record<string, unknown>;
+
+/** A Vault in memory that remembers what it was told, in order. */
+class FakeVault implements VaultEngine {
+  readonly configs = new Map<string, Body>();
+  readonly roles = new Map<string, { db_name?: string }>();
+  readonly told: { what: string; body?: Body }[] = [];
+  /** Fails what is told; undefined lets it pass. */
+  fails: (what: string, body?: Body) => string | undefined = () => undefined;
+
+  async read(path: string) {
+    const found = this.configs.get(path);
+    if (!found) return undefined;
+    const { plugin_name, allowed_roles, password: _, ...connection_details } = found;
+    return { plugin_name: plugin_name as string, allowed_roles: allowed_roles as string[], connection_details };
+  }
+  async readRole(path: string) {
+    return this.roles.get(path);
+  }
+  async write(path: string, body: Body) {
+    this.tell(`write ${path}`, body);
+    if (path.includes("/config/")) this.configs.set(path, { ...this.configs.get(path), ...body });
+  }
+  async remove(path: string) {
+    this.tell(`remove ${path}`);
+    this.configs.delete(path);
+  }
+  async revoke(path: string) {
+    this.tell(`revoke ${path}`);
+  }
+  async forget(path: string) {
+    this.tell(`forget ${path}`);
+  }
+  private tell(what: string, body?: Body) {
+    this.told.push({ what, body });
+    const reason = this.fails(what, body);
+    if (reason !== undefined) throw new VaultError("failed", reason);
+  }
+}
+
+function setUp() {
+  const kubernetes = new FakeKubernetes();
+  kubernetes.cluster!.status = { currentPrimary: "orders-1", readyInstances: 1 };
+  const left = { users: "", roles: "vault_app\nvault_app_users\n" };
+  let stays = false;
+  kubernetes.answer = ({ script }: Ran) => {
+    if (script.includes("VALID UNTIL %L") || script.includes("WITH PASSWORD NULL;")) stays = false;
+    if (script.includes("VALID UNTIL 'infinity'")) stays = true;
+    if (script.includes("SELECT rolname FROM pg_authid")) return stays ? "vault_app\n" : "";
+    if (script.includes("SELECT datname")) return "app\npostgres\n";
+    if (script.includes("SELECT rolname FROM pg_roles u")) return left.users;
+    if (script.includes("SELECT rolname FROM pg_roles r WHERE shobj")) return left.roles;
+    return undefined;
+  };
+  const vault = new FakeVault();
+  const connect = async () => kubernetes;
+  const withEngine = <Result>(_: unknown, use: (engine: VaultEngine) => Promise<Result>) => use(vault);
+  return { kubernetes, vault, left, ...admin(connect, withEngine), leases: leases(connect, withEngine) };
+}
+
+const passwords = ({ told }: FakeVault) => told.flatMap(({ body }) => (body?.password ? [String(body.password)] : []));
+const verifiers = ({ ran }: FakeKubernetes) =>
+  ran.flatMap(({ script }) => /'(SCRAM-SHA-256\$[^']*)'/.exec(script)?.[1] ?? []);
+
+describe("Vault's own user", () => {
+  it("gets a password that PostgreSQL is never told, and that Vault replaces at once", async () => {
+    const { kubernetes, vault, create } = setUp();
+    const { outs } = await create(inputs());
+    assert.deepEqual(
+      vault.told.map(({ what }) => what),
+      ["write database/config/orders", "write database/rotate-root/orders"],
+    );
+    const [password = ""] = passwords(vault);
+    assert.equal(verifiers(kubernetes).length, 1);
+    assert.ok(!kubernetes.ran.some(({ script }) => script.includes(password)));
+    assert.ok(!JSON.stringify(outs).includes(password));
+  });
+
+  it("is another one each time", async () => {
+    const [one, two] = [setUp(), setUp()];
+    await one.create(inputs());
+    await two.create(inputs());
+    assert.notEqual(passwords(one.vault)[0], passwords(two.vault)[0]);
+  });
+
+  it("is left with no password where Vault could not replace it, so that the next run begins anew", async () => {
+    const { kubernetes, vault, create } = setUp();
+    vault.fails = (what) => (what.includes("rotate") ? "no" : undefined);
+    await assert.rejects(async () => create(inputs()), /no/);
+    assert.equal(vault.configs.size, 0);
+    assert.match(kubernetes.ran.at(-1)?.script ?? "", /WITH PASSWORD NULL/);
+  });
+
+  it("keeps its password when the declaration changes", async () => {
+    const { kubernetes, vault, create, update } = setUp();
+    await create(inputs());
+    await update("id", state(), inputs({ allowedRoles: ["app", "report"] }));
+    assert.equal(passwords(vault).length, 1);
+    assert.equal(verifiers(kubernetes).length, 1);
+    assert.deepEqual(vault.configs.get("database/config/orders")?.allowed_roles, ["app", "report"]);
+  });
+
+  it("gets a new one where Vault's is wrong, where the connection is gone, and in another Cluster", async () => {
+    for (const change of [
+      ({ vault }: ReturnType<typeof setUp>) => {
+        vault.fails = (_, body) =>
+          body && !body.password && body.username ? "password authentication failed" : undefined;
+      },
+      ({ vault }: ReturnType<typeof setUp>) => vault.configs.clear(),
+      ({ kubernetes }: ReturnType<typeof setUp>) => {
+        kubernetes.cluster!.metadata.uid = "uid-2";
+      },
+    ]) {
+      const made = setUp();
+      await made.create(inputs());
+      change(made);
+      const { outs } = await made.update("id", state(), inputs());
+      assert.equal(passwords(made.vault).length, 2);
+      assert.equal(outs?.clusterUid, made.kubernetes.cluster!.metadata.uid);
+    }
+  });
+
+  it("gets a new one where a run was killed before Vault had replaced the first, which ends by itself", async () => {
+    const made = setUp();
+    await made.create(inputs());
+    const { answer } = made.kubernetes;
+    made.kubernetes.answer = (ran) =>
+      ran.script.includes("VALID UNTIL 'infinity'") ? { code: 2, stderr: "killed" } : answer(ran);
+    made.vault.configs.clear();
+    await assert.rejects(async () => made.update("id", state(), inputs()), /killed/);
+    made.kubernetes.answer = answer;
+    await made.update("id", state(), inputs());
+    assert.equal(passwords(made.vault).length, 3);
+    const given = made.kubernetes.ran.filter(({ script }) => script.includes("'SCRAM-SHA-256$"));
+    assert.equal(given.length, 3);
+    for (const { script } of given) assert.match(script, /VALID UNTIL %L', .*now\(\) \+ interval '5 minutes'/);
+  });
+
+  it("waits while its Cluster is hibernated, and is missing afterwards where it is", async () => {
+    const made = setUp();
+    await made.create(inputs());
+    made.kubernetes.ran.length = 0;
+    made.kubernetes.cluster!.metadata.annotations = { "cnpg.io/hibernation": "on" };
+    const { outs } = await made.update("id", state(), inputs({ allowedRoles: ["app", "report"] }));
+    assert.deepEqual(outs?.allowedRoles, ["app", "report"]);
+    assert.deepEqual(made.kubernetes.ran, []);
+    await assert.rejects(async () => made.create(inputs()), /is hibernated.*Wake it up/);
+    made.kubernetes.cluster!.metadata.annotations = {};
+    assert.deepEqual(await made.diff("id", outs!, inputs({ allowedRoles: ["app", "report"] })), { changes: true });
+  });
+
+  it("is not written over a connection to another database in a mount that others use", async () => {
+    const { vault, create } = setUp();
+    vault.configs.set("database/config/orders", { connection_url: "postgresql://elsewhere", username: "root" });
+    await assert.rejects(async () => create(inputs()), /to another database/);
+    assert.deepEqual(vault.told, []);
+  });
+
+  it("differs where PostgreSQL or Vault do, though the declaration is the same", async () => {
+    const { kubernetes, vault, create, diff } = setUp();
+    await create(inputs());
+    assert.deepEqual(await diff("id", state(), inputs()), { changes: false });
+    vault.configs.get("database/config/orders")!.allowed_roles = ["*"];
+    assert.deepEqual(await diff("id", state(), inputs()), { changes: true });
+    vault.configs.get("database/config/orders")!.allowed_roles = ["app"];
+    kubernetes.answer = () => "vault_app has rights that it must not have\n";
+    assert.deepEqual(await diff("id", state(), inputs()), { changes: true });
+  });
+
+  it("is replaced, the old one first, where it is for another connection", async () => {
+    const { diff } = setUp();
+    const found = await diff("id", state(), inputs({ connection: "other" }));
+    assert.deepEqual(found, { changes: true, replaces: ["connection"], deleteBeforeReplace: true });
+    const renamed = await diff("id", state(), inputs({ names: vaultUserNames({ admin: "other" }, "app", "app") }));
+    assert.deepEqual(renamed.replaces, ["names"]);
+    const regrouped = await diff("id", state(), inputs({ names: vaultUserNames({ group: "owners" }, "app", "app") }));
+    assert.deepEqual(regrouped, { changes: true }, "the users go on");
+  });
+
+  it("is not shown as replaced where a preview does not know yet what it is for", async () => {
+    const { diff, leases: operations } = setUp();
+    const news = inputs({ namespace: UNKNOWN, cluster: UNKNOWN, database: UNKNOWN });
+    assert.deepEqual(await diff("id", state(), { ...news, names: UNKNOWN as never }), { changes: true });
+    const role = { ...inputs(), uid: "uid-1", role: "app", revokeWithin: 1 };
+    assert.deepEqual((await operations.diff("id", role, { ...role, mount: UNKNOWN })).replaces, []);
+    assert.deepEqual((await operations.diff("id", role, { ...role, mount: "other" })).replaces, ["mount"]);
+  });
+
+  it("goes with the users that are left; with its Cluster gone, only from Vault; none of a successor's", async () => {
+    const { kubernetes, vault, left, delete: remove } = setUp();
+    left.users = "v-app-x\n";
+    await remove("id", state());
+    assert.ok(kubernetes.ran.some(({ script }) => script.includes(`DROP ROLE IF EXISTS "v-app-x"`)));
+    const ends = ["remove database/config/orders", "forget database/creds/app"];
+    assert.deepEqual(
+      vault.told.map(({ what }) => what),
+      ends,
+    );
+    const replaced = setUp();
+    [replaced.left.users, replaced.left.roles] = ["v-app-of-its-successor\n", ""];
+    await replaced.delete("id", state());
+    assert.ok(!replaced.kubernetes.ran.some(({ script }) => script.includes("DROP ROLE")));
+    const other = setUp();
+    other.kubernetes.cluster = undefined;
+    await other.delete("id", state());
+    assert.deepEqual(other.kubernetes.ran, []);
+    assert.deepEqual(
+      other.vault.told.map(({ what }) => what),
+      ends,
+    );
+  });
+});
+
+describe("the credentials that a role gave out", () => {
+  const role: LeasesInputs = {
+    namespace: "db",
+    cluster: "orders",
+    uid: "uid-1",
+    mount: "database",
+    connection: "orders",
+    role: "app",
+    database: "app",
+    names,
+    revokeWithin: 1,
+  };
+
+  it("are refused where the mount has a role of that name for another connection, which stays as it is", async () => {
+    const { vault, leases: operations } = setUp();
+    await operations.create(role);
+    vault.roles.set("database/roles/app", { db_name: "orders" });
+    assert.equal((await operations.create(role)).id, "database/creds/app", "ours, of a run that was killed");
+    vault.roles.set("database/roles/app", { db_name: "sales" });
+    await assert.rejects(
+      async () => operations.create(role),
+      (error) =>
+        error instanceof VaultError &&
+        /role app in .* mount database belongs to the connection sales; choose another name/.test(error.message),
+    );
+    vault.roles.set("database/roles/app", {});
+    await assert.rejects(async () => operations.create(role), /belongs to the connection of another database/);
+    assert.deepEqual(vault.told, []);
+  });
+
+  it("do not differ from a state that does not name the connection yet, and do from one that names another", async () => {
+    const { leases: operations } = setUp();
+    const { connection: _, ...older } = role;
+    assert.deepEqual(await operations.diff("id", older as LeasesInputs, role), { changes: false, replaces: [] });
+    assert.deepEqual(await operations.diff("id", { ...role, connection: "sales" }, role), {
+      changes: true,
+      replaces: [],
+    });
+  });
+
+  it("are ended by Vault", async () => {
+    const { vault, leases: operations, kubernetes } = setUp();
+    await operations.delete("id", role);
+    assert.equal(vault.told[0]?.what, "revoke database/creds/app");
+    assert.deepEqual(kubernetes.ran, []);
+  });
+
+  it("are not looked for in a database that is hibernated by the time", async () => {
+    const { kubernetes, delete: remove, vault } = setUp();
+    kubernetes.cluster!.metadata.annotations = { "cnpg.io/hibernation": "on" };
+    await remove("id", state());
+    assert.deepEqual(kubernetes.ran, []);
+    assert.equal(vault.told[0]?.what, "remove database/config/orders");
+  });
+
+  it("are ended without Vault where it cannot, users first", async () => {
+    const { vault, left, leases: operations, kubernetes } = setUp();
+    left.users = "v-app-x\n";
+    vault.fails = (what) => (what.startsWith("revoke") ? "no connection" : undefined);
+    await operations.delete("id", role);
+    assert.match(kubernetes.ran.find(({ script }) => script.includes("rolname ~"))?.script ?? "", /'\^v-app-\[/);
+    assert.ok(kubernetes.ran.some(({ script }) => script.includes(`DROP ROLE IF EXISTS "v-app-x"`)));
+    assert.equal(vault.told.at(-1)?.what, "forget database/creds/app");
+  });
+
+  it("are forgotten at last where the database does not answer, and the end does not wait for it", async () => {
+    const { vault, leases: operations, kubernetes } = setUp();
+    kubernetes.cluster!.status = { currentPrimary: "orders-1", readyInstances: 0 };
+    kubernetes.answer = () => ({ code: 2, stderr: "no such file" });
+    vault.fails = (what) => (what.startsWith("revoke") ? "no connection" : undefined);
+    await operations.delete("id", role);
+    assert.equal(vault.told.at(-1)?.what, "forget database/creds/app");
+    kubernetes.cluster!.status.readyInstances = 1;
+    await assert.rejects(async () => operations.delete("id", role), /no such file/, "one that runs must tell why");
+  });
+
+  it("are forgotten at once where the Cluster is gone, another one, or hibernated", async () => {
+    for (const change of [
+      (kubernetes: FakeKubernetes) => (kubernetes.cluster = undefined),
+      (kubernetes: FakeKubernetes) => (kubernetes.cluster!.metadata.uid = "uid-2"),
+      (kubernetes: FakeKubernetes) => (kubernetes.cluster!.metadata.annotations = { "cnpg.io/hibernation": "on" }),
+    ]) {
+      const { vault, kubernetes, leases: operations } = setUp();
+      change(kubernetes);
+      await operations.delete("id", role);
+      assert.deepEqual(
+        vault.told.map(({ what }) => what),
+        ["forget database/creds/app"],
+      );
+    }
+  });
+});
+
+describe("a connection in Vault", () => {
+  const settings = {
+    host: "h",
+    port: 5432,
+    database: "a/b",
+    serverCa: "CA",
+    admin: "vault_app",
+    allowedRoles: ["app"],
+  };
+
+  it("verifies the server by name and by our CA, and has a password only where one is given", () => {
+    const document = connectionDocument(settings);
+    assert.match(String(document.connection_url), /@h:5432\/a%2Fb\?sslmode=verify-full&/);
+    assert.equal(document.tls_ca, "CA");
+    assert.ok(!("password" in document));
+    assert.equal(document.password_authentication, "scram-sha-256");
+  });
+
+  it("differs where a hand weakened it", () => {
+    const { plugin_name, allowed_roles, ...details } = connectionDocument(settings) as {
+      plugin_name: string;
+      allowed_roles: string[];
+    };
+    const found = { plugin_name, allowed_roles, connection_details: details as Record<string, unknown> };
+    assert.deepEqual(connectionDeviations(settings, found), []);
+    const weak = { ...found, connection_details: { ...details, connection_url: "sslmode=disable" } };
+    assert.equal(connectionDeviations(settings, weak).length, 1);
+    assert.equal(connectionDeviations(settings, { ...found, allowed_roles: ["*"] }).length, 1);
+  });
+});

@@ -1,0 +1,144 @@
+import { strict as assert } from "node:assert";
+import * as pulumi from "@pulumi/pulumi";
+import type { VaultDatabaseArgs } from "../../../components/vault-database/vault-database";
+
+interface Made {
+  type: string;
+  name: string;
+  inputs: Record<string, unknown>;
+}
+
+const made: Made[] = [];
+const database = {
+  namespace: "db",
+  cluster: "orders",
+  hostReadWrite: "orders-rw.db.svc",
+  port: 5432,
+  database: "app",
+  owner: "app",
+  serverCa: "CA",
+};
+
+describe("VaultDatabase", () => {
+  let VaultDatabase: typeof import("../../../components/vault-database/vault-database").VaultDatabase;
+
+  before(async () => {
+    await pulumi.runtime.setMocks(
+      {
+        newResource: ({ type, name, inputs }) => {
+          made.push({ type, name, inputs });
+          return { id: `${name}-id`, state: { ...inputs, clusterUid: "uid-1" } };
+        },
+        call: () => ({}),
+      },
+      "cnpg-teleport",
+      "dev",
+      false,
+      "acme",
+    );
+    ({ VaultDatabase } = await import("../../../components/vault-database/vault-database"));
+  });
+  beforeEach(() => made.splice(0));
+
+  const settings: Partial<VaultDatabaseArgs> = {
+    kubernetesAuth: { path: "kubernetes" },
+    roles: { app: { consumer: { namespace: "shop", serviceAccount: "app" }, maxTtl: "4h" }, report: {} },
+  };
+  const deploy = (args: Partial<VaultDatabaseArgs> = {}) => {
+    const { outputs } = new VaultDatabase("orders", { database, roles: {}, ...settings, ...args });
+    return new Promise<pulumi.Unwrap<typeof outputs>>((resolve) => outputs.apply(resolve));
+  };
+  const ofType = (type: string) => made.filter((one) => one.type === type);
+  const wait = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  };
+
+  it("makes a mount of its own, Vault's user, and for each role its leases, the role and a policy", async () => {
+    await deploy();
+    await wait();
+    const count = (type: string) => ofType(type).length;
+    assert.equal(count("vault:index/mount:Mount"), 1);
+    assert.equal(count("pulumi-nodejs:dynamic/vault:DatabaseAdmin"), 1);
+    assert.equal(count("pulumi-nodejs:dynamic/vault:DatabaseLeases"), 2);
+    assert.equal(count("vault:database/secretBackendRole:SecretBackendRole"), 2);
+    assert.equal(count("vault:index/policy:Policy"), 2);
+    assert.equal(count("vault:kubernetes/authBackendRole:AuthBackendRole"), 1, "only where there is a consumer");
+    assert.equal(count("vault:index/authBackend:AuthBackend"), 0, "the auth method is somebody else's");
+  });
+
+  it("mounts nothing where the mount is somebody else's", async () => {
+    const { mount } = await deploy({ mount: { path: "shared", exists: true } });
+    await wait();
+    assert.equal(mount, "shared");
+    assert.deepEqual(ofType("vault:index/mount:Mount"), []);
+    assert.equal(ofType("pulumi-nodejs:dynamic/vault:DatabaseAdmin")[0]?.inputs.ownsMount, false);
+  });
+
+  it("makes each in an order whose reverse ends credentials before the connection goes", async () => {
+    await deploy();
+    await wait();
+    const at = (type: string, name: string) => made.findIndex((one) => one.type === type && one.name === name);
+    const order = [
+      at("vault:index/mount:Mount", "orders"),
+      at("pulumi-nodejs:dynamic/vault:DatabaseAdmin", "orders"),
+      at("pulumi-nodejs:dynamic/vault:DatabaseLeases", "orders@app"),
+      at("vault:database/secretBackendRole:SecretBackendRole", "orders@app"),
+      at("vault:kubernetes/authBackendRole:AuthBackendRole", "orders@app"),
+    ];
+    assert.deepEqual(
+      order,
+      [...order].sort((one, other) => one - other),
+    );
+    assert.ok(!order.includes(-1));
+  });
+
+  it("gives no two resources one name, whatever databases and roles are called", async () => {
+    const roles = (role: string) => ({ [role]: { consumer: { namespace: "shop", serviceAccount: "app" } } });
+    const kubernetesAuth = { path: "kubernetes" };
+    new VaultDatabase("orders", { database, kubernetesAuth, roles: roles("b-c") });
+    new VaultDatabase("orders-b", { database, kubernetesAuth, roles: roles("c") });
+    await wait();
+    const names = made.map(({ type, name }) => `${type} ${name}`);
+    assert.ok(names.length > 8);
+    assert.deepEqual(names, [...new Set(names)]);
+  });
+
+  it("tells the leases whose connection the role is for", async () => {
+    await deploy({ connection: "shared" });
+    await wait();
+    assert.equal(ofType("pulumi-nodejs:dynamic/vault:DatabaseLeases")[0]?.inputs.connection, "shared");
+  });
+
+  it("lets a consumer's token live as long as its credentials may, with its policy and no other", async () => {
+    await deploy();
+    await wait();
+    const { inputs } = ofType("vault:kubernetes/authBackendRole:AuthBackendRole")[0]!;
+    assert.deepEqual(inputs.tokenPolicies, ["database-orders-app"]);
+    assert.equal(inputs.tokenNoDefaultPolicy, true);
+    assert.equal(inputs.tokenMaxTtl, 4 * 3_600);
+    assert.deepEqual(inputs.boundServiceAccountNamespaces, ["shop"]);
+  });
+
+  it("tells application stacks where to log in and read, and nothing that is secret", async () => {
+    const outputs = await deploy();
+    assert.deepEqual(outputs.roles.app, {
+      path: "postgres/orders/creds/app",
+      policy: "database-orders-app",
+      login: { mount: "kubernetes", role: "database-orders-app", namespace: "shop", serviceAccount: "app" },
+      defaultTtl: 3_600,
+      maxTtl: 4 * 3_600,
+    });
+    assert.equal(outputs.roles.report?.login, undefined);
+    assert.equal(outputs.group, "app");
+    const { outputs: output } = new VaultDatabase("other", { database, roles: { app: {} } });
+    assert.equal(await pulumi.isSecret(output), false);
+  });
+
+  it("tells every wrong setting at once, before anything is made", () => {
+    assert.throws(
+      () => new VaultDatabase("orders", { database, roles: {}, admin: "a b", connection: "a/b" }),
+      /3 settings are wrong:[\s\S]*admin[\s\S]*connection[\s\S]*roles/,
+    );
+    assert.deepEqual(made, []);
+  });
+});
