@@ -2,6 +2,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { describeProblem, SettingProblem } from "../settings";
 import { checkRoleSpec } from "./access-role";
+import { checkBotSpec } from "./bot-document";
 import { reference, UNKNOWN } from "./document";
 import { checkTokenSpec } from "./join-token";
 import { checkDynamicLabels, checkLabels } from "./labels";
@@ -13,6 +14,7 @@ const DATABASE_NAME = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const OTHER_NAME = /^[A-Za-z0-9]([-_.A-Za-z0-9]{0,126}[A-Za-z0-9])?$/;
 
 const SPECS: Record<string, (setting: string, spec: Record<string, unknown>) => SettingProblem[]> = {
+  bot: checkBotSpec,
   db: checkDatabaseSpec,
   role: checkRoleSpec,
   token: checkTokenSpec,

@@ -71,11 +71,11 @@ function joinRules(join: JoinRules): Record<string, unknown> {
 /** Checks the spec of a token as it is sent. */
 export function checkTokenSpec(setting: string, spec: Record<string, unknown>): SettingProblem[] {
   const method = spec.join_method;
-  const where = `${setting}.join_method`;
+  const methodSetting = `${setting}.join_method`;
   if (method === "token" || method === undefined) {
     return [
       {
-        setting: where,
+        setting: methodSetting,
         value: method,
         problem: "makes the token's name the secret that lets machines join, and the name is in the state and in logs",
         fix: `Use ${METHODS.slice(0, -1).join(", ")} or ${METHODS.at(-1)}; a secret token is for \`tctl tokens add\`, by hand.`,
@@ -85,27 +85,62 @@ export function checkTokenSpec(setting: string, spec: Record<string, unknown>): 
   if (typeof method !== "string" || !METHODS.includes(method)) {
     return [
       {
-        setting: where,
+        setting: methodSetting,
         value: method,
         problem: "is no method that is supported here",
         fix: `Use one of ${METHODS.join(", ")}.`,
       },
     ];
   }
-  const rules = method === "iam" ? spec.allow : (spec[method] as Record<string, unknown> | undefined)?.allow;
-  if (Array.isArray(rules) && rules.length > 0) return checkRules(`${setting}.${method}.allow`, method, rules);
-  return [{ setting: `${setting}.${method}`, problem: "lets nobody join", fix: "Give at least one rule." }];
+  const where = method === "iam" ? `${setting}.allow` : `${setting}.${method}.allow`;
+  return checkRules(method, rulesOf(method, spec)).map(({ index, ...problem }) => ({
+    ...problem,
+    setting: at(where, index),
+  }));
 }
 
-/** Rules that would let in more than somebody meant. */
-function checkRules(setting: string, method: string, rules: unknown[]): SettingProblem[] {
-  return rules.flatMap((rule) => {
-    const account = (rule as Record<string, unknown>).service_account;
+/** Checks rules before a token is made of them, and tells what is wrong by the names that they have here. */
+export function checkJoinRules(setting: string, join: JoinRules): SettingProblem[] {
+  const { method } = join;
+  if (!METHODS.includes(method)) return checkTokenSpec(setting, joinTokenSpec({ join }));
+  const [where, declared] =
+    join.method === "kubernetes" ? ["serviceAccounts", join.serviceAccounts] : ["allow", join.allow];
+  return checkRules(method, rulesOf(method, joinTokenSpec({ join }))).map(({ index, ...problem }) => ({
+    ...problem,
+    setting: at(`${setting}.${where}`, index),
+    ...(index === undefined ? {} : { value: declared[index] }),
+  }));
+}
+
+function rulesOf(method: string, spec: Record<string, unknown>): unknown {
+  return method === "iam" ? spec.allow : (spec[method] as Record<string, unknown> | undefined)?.allow;
+}
+
+function at(setting: string, index: number | undefined): string {
+  return index === undefined ? setting : `${setting}[${index}]`;
+}
+
+/** Without these Teleport refuses a rule (`ProvisionTokenSpecV2GCP` and `…Azure`, api/types/provisioning.go). */
+const NEEDED: Readonly<Record<string, string>> = { gcp: "project_ids", azure: "subscription" };
+
+/** Rules that would let in nobody, or more than somebody meant. Without an index it is all of them. */
+function checkRules(method: string, rules: unknown): (Omit<SettingProblem, "setting"> & { index?: number })[] {
+  if (!Array.isArray(rules) || rules.length === 0) {
+    return [{ problem: "lets nobody join", fix: "Give at least one rule." }];
+  }
+  return (rules as Record<string, unknown>[]).flatMap((rule, index) => {
+    const account = rule.service_account;
     if (method === "kubernetes" && !(typeof account === "string" && /^[^:]+:[^:]+$/.test(account))) {
       const problem = "is no service account as Teleport names one";
-      return [{ setting, value: account, problem, fix: "Write namespace:name, e.g. teleport:teleport-agent." }];
+      return [{ index, value: account, problem, fix: "Write namespace:name, e.g. teleport:teleport-agent." }];
     }
-    const empty = Object.values(rule as Record<string, unknown>).every((value) => value === "" || value === undefined);
-    return empty ? [{ setting, value: rule, problem: "asks for nothing", fix: "Name what must be true." }] : [];
+    const needed = NEEDED[method];
+    const asks = needed === undefined ? Object.values(rule).some(isSaid) : isSaid(rule[needed]);
+    return asks ? [] : [{ index, value: rule, problem: "asks for nothing", fix: "Name what must be true." }];
   });
+}
+
+/** An empty list says nothing, as an empty text does. */
+function isSaid(value: unknown): boolean {
+  return Array.isArray(value) ? value.some(isSaid) : value !== undefined && value !== "";
 }

@@ -1,4 +1,5 @@
 /** The methods of Pulumi's provider behind everything that is registered in Teleport. */
+import { withBots } from "./bot-client";
 import { checkDocument } from "./document-check";
 import { TeleportError } from "./errors";
 import type { Provider } from "./operations";
@@ -54,4 +55,4 @@ export function registrationMethods({
   }
 }
 
-export const registrationOperations = registrationMethods(registrations());
+export const registrationOperations = registrationMethods(registrations(withBots()));

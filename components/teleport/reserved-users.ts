@@ -3,6 +3,9 @@ import { POOLER_LOGINS } from "../cnpg/pooler";
 import { isAdministrative, isReservedRole } from "../cnpg/reserved-roles";
 import { SettingProblem } from "../settings";
 
+/** As whom Teleport makes users, where nothing else is said: it may give itself what it may give others. */
+export const AUTO_USERS_ADMIN = "teleport_admin";
+
 /**
  * Users for whom pg_hba takes any client certificate of the bundle, Teleport's included. Every role that we make denies
  * them, so that no other role of the same person opens them. (`postgres` is not among them: no rule takes a certificate
@@ -11,6 +14,7 @@ import { SettingProblem } from "../settings";
 export const DENIED_USERS = [
   "streaming_replica",
   "cnpg_metrics_exporter",
+  AUTO_USERS_ADMIN,
   ...Object.values(POOLER_LOGINS).map(({ role }) => role),
 ];
 /**
@@ -28,7 +32,9 @@ export function checkDatabaseUsers(setting: string, users: unknown): SettingProb
       const fix = "Name each user; a pattern or a trait could stand for a superuser or for CloudNativePG's own users.";
       return wrong("is a pattern, and could match postgres, streaming_replica or cnpg_*", fix);
     }
-    return isReservedRole(user) ? wrong("is reserved by PostgreSQL, CloudNativePG or this project", "Remove it.") : [];
+    return isReservedRole(user) || user === AUTO_USERS_ADMIN
+      ? wrong("is reserved by PostgreSQL, CloudNativePG or this project", "Remove it.")
+      : [];
   });
 }
 

@@ -154,8 +154,8 @@ export function classify(told: string): TeleportFailure {
 function describe(failure: TeleportFailure, command: string, told: string, { proxy }: TeleportConnection): string {
   const next: Partial<Record<TeleportFailure, string>> = {
     "access-denied":
-      "Give the identity's user the role that this project ships (registrarRole, or accessRegistrarRole for roles and " +
-      'tokens; README, "Teleport role")',
+      "Give the identity's user the role that this project ships (registrarRole; accessRegistrarRole for roles and tokens, " +
+      'workloadRegistrarRole for these, bots and users; README, "Teleport role")',
     identity: `Check that the identity is of the cluster at ${proxy} and not revoked, that its CA is trusted here (SSL_CERT_FILE), or get a new one`,
     "in-use":
       "Take it from the users who have it (`tctl users ls`, SSO connectors, access lists), then run the command again: nothing was forgotten",

@@ -19,16 +19,57 @@ export type JoinRules =
        */
       jwks?: string;
     }
-  /** Machines in AWS. `arn` may have `*` and `?`. */
-  | { method: "iam"; allow: { account: string; arn?: string }[] }
+  /** Machines in AWS. */
+  | {
+      method: "iam";
+      /** Who may join. Becomes `allow`. */
+      allow: {
+        /** AWS account. Becomes `aws_account`. */
+        account: string;
+        /** Identity in it; may have `*` and `?`. Becomes `aws_arn`. Default: any. */
+        arn?: string;
+      }[];
+    }
   /** Machines in Google Cloud. */
-  | { method: "gcp"; allow: { projects: string[]; locations?: string[]; serviceAccounts?: string[] }[] }
+  | {
+      method: "gcp";
+      /** Who may join. Becomes `gcp.allow`. */
+      allow: {
+        /** Becomes `project_ids`. */
+        projects: string[];
+        /** Regions or zones. Becomes `locations`. Default: any. */
+        locations?: string[];
+        /** Becomes `service_accounts`. Default: any. */
+        serviceAccounts?: string[];
+      }[];
+    }
   /** Machines in Azure. */
-  | { method: "azure"; allow: { subscription: string; resourceGroups?: string[] }[] }
-  /** GitHub Actions. `allow`: rules with fields as Teleport names them, e.g. `repository`, `ref`, `environment`. */
-  | { method: "github"; allow: Record<string, string>[]; enterpriseServerHost?: string }
-  /** GitLab CI. `allow`: rules with fields as Teleport names them, e.g. `project_path`, `ref`. */
-  | { method: "gitlab"; allow: Record<string, string>[]; domain?: string };
+  | {
+      method: "azure";
+      /** Who may join. Becomes `azure.allow`. */
+      allow: {
+        /** Becomes `subscription`. */
+        subscription: string;
+        /** Becomes `resource_groups`. Default: any. */
+        resourceGroups?: string[];
+      }[];
+    }
+  /** GitHub Actions. */
+  | {
+      method: "github";
+      /** Rules with fields as Teleport names them, e.g. `repository`, `ref`, `environment`. Becomes `github.allow`. */
+      allow: Record<string, string>[];
+      /** GitHub Enterprise Server. Becomes `github.enterprise_server_host`. Default: github.com. */
+      enterpriseServerHost?: string;
+    }
+  /** GitLab CI. */
+  | {
+      method: "gitlab";
+      /** Rules with fields as Teleport names them, e.g. `project_path`, `ref`. Becomes `gitlab.allow`. */
+      allow: Record<string, string>[];
+      /** A GitLab of one's own. Becomes `gitlab.domain`. Default: gitlab.com. */
+      domain?: string;
+    };
 
 /** Settings of a join token; they become `kind: token, version: v2`. */
 export interface TeleportJoinTokenArgs extends RegistrationArgs {

@@ -1,0 +1,119 @@
+/**
+ * What an application's pods need to reach their databases through Teleport: plain objects for a ConfigMap and a pod's
+ * spec, to be merged with the application's own. Pure.
+ */
+import { createHash } from "node:crypto";
+import { refuse, SettingProblem } from "../settings";
+import { MachineIdOutputs } from "./machine-id";
+import type { PodPart } from "./pod-part";
+import {
+  CERTIFICATE_FILES,
+  CERTIFICATES_FOLDER,
+  certificateFolder,
+  DIAGNOSTICS_PORT,
+  tbotConfiguration,
+} from "./tbot-configuration";
+import { PREFIX, tbotContainer, TbotContainerSettings, tunnelContainer, variables, volumes } from "./tbot-containers";
+
+export interface TbotPodSettings extends TbotContainerSettings {
+  /**
+   * `host:port` where the proxy takes PostgreSQL's clients, for mode `certificate`, where Teleport has
+   * `postgres_public_addr`. Default: the proxy's own.
+   */
+  databaseAddress?: string;
+}
+
+/**
+ * Parts of a pod. `environment` has libpq's variables: in mode `tunnel` for a database on localhost, with a dummy password;
+ * in mode `certificate` for Teleport's proxy, with the files that `volumeMounts` mounts.
+ */
+export type TbotPod = PodPart;
+
+/** libpq sends a password only if it is asked for one, which Teleport does not; some drivers insist on one. */
+const DUMMY_PASSWORD = "unused";
+/**
+ * ConfigMap, sidecars, volumes and environment of an application.
+ *
+ * @throws SettingsError with every problem found
+ */
+export function tbotPod(workload: MachineIdOutputs, settings: TbotPodSettings): TbotPod {
+  refuse(checkTbotPod(workload, settings));
+  const { join, databases } = workload;
+  const data = { "tbot.yaml": tbotConfiguration(workload, settings) };
+  const tunnels = settings.generation === "13" && (settings.mode ?? "tunnel") === "tunnel";
+  return {
+    data,
+    annotations: {
+      [`${PREFIX}/configuration`]: createHash("sha256").update(data["tbot.yaml"]).digest("hex").slice(0, 16),
+    },
+    spec: {
+      ...(join.serviceAccount === undefined ? {} : { serviceAccountName: join.serviceAccount }),
+      automountServiceAccountToken: false,
+      initContainers: [
+        tbotContainer(workload, settings),
+        ...(tunnels ? Object.keys(databases).map((alias) => tunnelContainer(workload, alias, settings)) : []),
+      ],
+      volumes: volumes(workload, settings),
+    },
+    environment: Object.fromEntries(
+      Object.keys(databases).map((alias) => [alias, variables(libpqVariables(workload, alias, settings))]),
+    ),
+    volumeMounts:
+      settings.mode === "certificate"
+        ? [{ name: `${PREFIX}-certificates`, mountPath: CERTIFICATES_FOLDER, readOnly: true }]
+        : [],
+  };
+}
+
+/** What of the settings does not go with the application's identity. */
+export function checkTbotPod({ join, databases }: MachineIdOutputs, settings: TbotPodSettings): SettingProblem[] {
+  const { tokenAudience, diagnosticsPort = DIAGNOSTICS_PORT } = settings;
+  const taken = Object.values(databases).some(({ port }) => port === diagnosticsPort);
+  return [
+    ...(!join.staticKeys || tokenAudience
+      ? []
+      : [
+          {
+            setting: "tokenAudience",
+            problem: "is missing, while Teleport checks service accounts against keys that it was given",
+            fix: "Set it to the name of the Teleport cluster.",
+          },
+        ]),
+    ...(taken
+      ? [
+          {
+            setting: "diagnosticsPort",
+            value: diagnosticsPort,
+            problem: "is a database's port",
+            fix: "Choose one that no container of the pod has.",
+          },
+        ]
+      : []),
+  ];
+}
+
+function libpqVariables(workload: MachineIdOutputs, alias: string, settings: TbotPodSettings): Record<string, string> {
+  const { user = "", database = "", port = 0 } = workload.databases[alias] ?? {};
+  const login = { PGUSER: user, PGDATABASE: database };
+  if (settings.mode !== "certificate") {
+    return {
+      PGHOST: "127.0.0.1",
+      PGPORT: String(port),
+      ...login,
+      PGPASSWORD: DUMMY_PASSWORD,
+      PGSSLMODE: "disable", // to localhost; from there on it is Teleport's TLS
+    };
+  }
+  const address = settings.databaseAddress ?? workload.proxy;
+  const colon = address.lastIndexOf(":");
+  const file = (name: string) => `${certificateFolder(alias)}/${name}`;
+  return {
+    PGHOST: address.slice(0, colon).replace(/^\[(.*)\]$/, "$1"),
+    PGPORT: address.slice(colon + 1),
+    ...login,
+    PGSSLMODE: "verify-full",
+    PGSSLCERT: file(CERTIFICATE_FILES.certificate),
+    PGSSLKEY: file(CERTIFICATE_FILES.key),
+    PGSSLROOTCERT: file(CERTIFICATE_FILES.authorities),
+  };
+}

@@ -1,0 +1,226 @@
+import { strict as assert } from "node:assert";
+import { execFileSync } from "node:child_process";
+import { MachineIdOutputs, machineIdOutputs } from "../../../components/workload/machine-id";
+import { tbotConfiguration } from "../../../components/workload/tbot-configuration";
+import { tbotPod, TbotPodSettings } from "../../../components/workload/tbot-pod";
+import { TUNNEL_SCRIPT } from "../../../components/workload/tunnel-script";
+
+const database = { labels: { cluster: "orders" }, database: "app", user: "shop_writer" };
+const workload = machineIdOutputs({
+  name: "shop",
+  proxy: "teleport.example.com:443",
+  join: { method: "kubernetes", namespace: "shop", serviceAccount: "shop" },
+  databases: { orders: { ...database, service: "orders-prod" }, stock: { ...database, service: "stock-prod" } },
+});
+const settings: TbotPodSettings = { generation: "17", image: "tbot:17", configMap: "shop-tbot" };
+const configuration = (changes: Partial<TbotPodSettings>, outputs: MachineIdOutputs = workload) =>
+  JSON.parse(tbotConfiguration(outputs, { ...settings, ...changes })) as Record<string, unknown>;
+
+describe("tbot's configuration", () => {
+  it("of current versions: a tunnel for each database, with the role of that one alone", () => {
+    const { services, ...rest } = configuration({});
+    assert.deepEqual(services, [
+      {
+        type: "database-tunnel",
+        listen: "tcp://127.0.0.1:5432",
+        roles: ["shop-orders"],
+        service: "orders-prod",
+        database: "app",
+        username: "shop_writer",
+      },
+      {
+        type: "database-tunnel",
+        listen: "tcp://127.0.0.1:5433",
+        roles: ["shop-stock"],
+        service: "stock-prod",
+        database: "app",
+        username: "shop_writer",
+      },
+    ]);
+    assert.deepEqual(rest, {
+      version: "v2",
+      proxy_server: "teleport.example.com:443",
+      onboarding: { join_method: "kubernetes", token: "shop" },
+      storage: { type: "memory" },
+      credential_ttl: "1h",
+      renewal_interval: "1200s",
+      diag_addr: "0.0.0.0:3001",
+    });
+  });
+
+  it("calls lifetimes as the version does", () => {
+    assert.equal(configuration({ generation: "15" }).certificate_ttl, "1h");
+    assert.equal(configuration({ generation: "15" }).credential_ttl, undefined);
+  });
+
+  it("writes certificates where that is asked for", () => {
+    const { outputs, services } = configuration({ mode: "certificate" }) as { outputs: object[]; services?: unknown };
+    assert.equal(services, undefined);
+    assert.deepEqual(outputs[0], {
+      type: "database",
+      format: "tls",
+      destination: { type: "directory", path: "/var/run/cnpg-teleport/certificates/orders" },
+      roles: ["shop-orders"],
+      service: "orders-prod",
+      database: "app",
+      username: "shop_writer",
+    });
+  });
+
+  it("of version 13 writes certificates, of which the containers beside it make tunnels", () => {
+    const { auth_server, destinations, version } = configuration({ generation: "13" });
+    assert.equal(version, undefined);
+    assert.equal(auth_server, "teleport.example.com:443");
+    assert.deepEqual((destinations as object[])[0], {
+      directory: { path: "/var/run/cnpg-teleport/certificates/orders", symlinks: "insecure", acls: "off" },
+      roles: ["shop-orders"],
+      configs: ["tls"],
+      database: { service: "orders-prod", database: "app", username: "shop_writer" },
+    });
+  });
+});
+
+describe("parts of a pod with tbot", () => {
+  it("let tbot alone have a token of the service account, and no container more rights than it needs", () => {
+    const { spec } = tbotPod(workload, settings);
+    assert.equal(spec.serviceAccountName, "shop");
+    assert.equal(spec.automountServiceAccountToken, false);
+    const [tbot, ...others] = spec.initContainers;
+    assert.ok(tbot && others.length === 0);
+    assert.ok(tbot.volumeMounts.some(({ name }) => name === "cnpg-teleport-account"));
+    assert.deepEqual(tbot.securityContext, {
+      runAsNonRoot: true,
+      runAsUser: 65_532,
+      runAsGroup: 65_532,
+      readOnlyRootFilesystem: true,
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ["ALL"] },
+      seccompProfile: { type: "RuntimeDefault" },
+    });
+    assert.equal(tbot.restartPolicy, "Always", "a sidecar: ready before the application, and there until its end");
+  });
+
+  it("have a tunnel for each database with tbot 13, without the token", () => {
+    const { spec } = tbotPod(workload, { ...settings, generation: "13" });
+    assert.deepEqual(
+      spec.initContainers.map(({ name }) => name),
+      ["cnpg-teleport-tbot", "cnpg-teleport-orders", "cnpg-teleport-stock"],
+    );
+    for (const { volumeMounts } of spec.initContainers.slice(1)) {
+      assert.ok(volumeMounts.every(({ name }) => name !== "cnpg-teleport-account"));
+    }
+    assert.deepEqual(spec.initContainers[1]?.readinessProbe.exec, {
+      command: ["grep", "-q", "0100007F:1538 00000000:0000 0A", "/proc/net/tcp"],
+    });
+    assert.equal(
+      tbotPod(workload, { ...settings, generation: "13", mode: "certificate" }).spec.initContainers.length,
+      1,
+    );
+  });
+
+  it("mount every volume that is mounted, and no other", () => {
+    const secret = { ...workload, join: { method: "token" as const, token: "/x/token", secret: "join", key: "token" } };
+    for (const outputs of [workload, secret]) {
+      for (const generation of ["13", "17"] as const) {
+        const trustedCas = { configMap: "cas", key: "ca.crt" };
+        const { spec } = tbotPod(outputs, { ...settings, generation, trustedCas });
+        const mounted = spec.initContainers.flatMap(({ volumeMounts }) => volumeMounts.map(({ name }) => name));
+        assert.deepEqual([...new Set(mounted)].sort(), spec.volumes.map(({ name }) => name).sort());
+      }
+    }
+  });
+
+  it("lead the application to localhost", () => {
+    const { environment } = tbotPod(workload, settings);
+    assert.deepEqual(Object.fromEntries(environment.stock?.map(({ name, value }) => [name, value]) ?? []), {
+      PGHOST: "127.0.0.1",
+      PGPORT: "5433",
+      PGUSER: "shop_writer",
+      PGDATABASE: "app",
+      PGPASSWORD: "unused",
+      PGSSLMODE: "disable",
+    });
+  });
+
+  it("lead the application to Teleport's proxy, with the files of a certificate, in mode certificate", () => {
+    const variables = (changes: Partial<TbotPodSettings>, outputs = workload) => {
+      const { environment } = tbotPod(outputs, { ...settings, mode: "certificate", ...changes });
+      return Object.fromEntries(environment.orders?.map(({ name, value }) => [name, value]) ?? []);
+    };
+    assert.deepEqual(variables({}), {
+      PGHOST: "teleport.example.com",
+      PGPORT: "443",
+      PGUSER: "shop_writer",
+      PGDATABASE: "app",
+      PGSSLMODE: "verify-full",
+      PGSSLCERT: "/var/run/cnpg-teleport/certificates/orders/tls.crt",
+      PGSSLKEY: "/var/run/cnpg-teleport/certificates/orders/tls.key",
+      PGSSLROOTCERT: "/var/run/cnpg-teleport/certificates/orders/tls.cas",
+    });
+    assert.equal(variables({ databaseAddress: "db.example.com:5432" }).PGHOST, "db.example.com");
+    assert.equal(variables({}, { ...workload, proxy: "[2001:db8::1]:443" }).PGHOST, "2001:db8::1");
+    const { volumeMounts } = tbotPod(workload, { ...settings, mode: "certificate" });
+    assert.deepEqual(volumeMounts, [
+      { name: "cnpg-teleport-certificates", mountPath: "/var/run/cnpg-teleport/certificates", readOnly: true },
+    ]);
+    assert.deepEqual(tbotPod(workload, settings).volumeMounts, [], "a tunnel needs no file");
+  });
+
+  it("keep over a restart of the container what a secret token cannot get a second time, and nothing else", () => {
+    const secret = { ...workload, join: { method: "token" as const, token: "/x/token", secret: "join", key: "token" } };
+    const folder = "/var/run/cnpg-teleport/storage";
+    assert.deepEqual(configuration({}, secret).storage, { type: "directory", path: folder });
+    assert.deepEqual(configuration({ generation: "13" }, secret).storage, {
+      directory: { path: folder, symlinks: "insecure", acls: "off" },
+    });
+    assert.deepEqual(configuration({ generation: "13" }).storage, { memory: {} });
+    const { volumes } = tbotPod(secret, settings).spec;
+    assert.deepEqual(volumes.find(({ name }) => name === "cnpg-teleport-storage")?.emptyDir, {
+      medium: "Memory",
+      sizeLimit: "16Mi",
+    });
+  });
+
+  it("ask tbot how it is by what its version answers, on a port that no database has", () => {
+    const probes = (generation: TbotPodSettings["generation"]) => {
+      const [tbot] = tbotPod(workload, { ...settings, generation, diagnosticsPort: 3999 }).spec.initContainers;
+      const path = (probe?: Record<string, unknown>) => (probe?.httpGet as { path: string } | undefined)?.path;
+      return [path(tbot?.startupProbe), path(tbot?.readinessProbe), path(tbot?.livenessProbe)];
+    };
+    assert.deepEqual(probes("13"), ["/metrics", "/metrics", undefined]);
+    for (const generation of ["15", "17"] as const)
+      assert.deepEqual(probes(generation), ["/readyz", "/readyz", "/livez"]);
+    assert.equal(configuration({ diagnosticsPort: 3999 }).diag_addr, "0.0.0.0:3999");
+    assert.equal(configuration({ generation: "13", diagnosticsPort: 3999 }).diag_addr, "0.0.0.0:3999");
+    assert.throws(
+      () => tbotPod(workload, { ...settings, diagnosticsPort: 5432 }),
+      /diagnosticsPort = 5432: is a database/,
+    );
+  });
+
+  it("change their annotation with the configuration, so that pods are made anew", () => {
+    const annotation = (outputs: MachineIdOutputs) =>
+      tbotPod(outputs, settings).annotations["cnpg-teleport/configuration"];
+    assert.equal(annotation(workload), annotation(workload));
+    assert.notEqual(annotation(workload), annotation({ ...workload, certificateTtl: "2h" }));
+  });
+
+  it("want the audience of tokens where Teleport checks against keys that it was given", () => {
+    const elsewhere = { ...workload, join: { ...workload.join, staticKeys: true } };
+    assert.throws(() => tbotPod(elsewhere, settings), /tokenAudience: is missing/);
+    const { spec } = tbotPod(elsewhere, { ...settings, tokenAudience: "teleport.example.com" });
+    assert.match(JSON.stringify(spec.volumes), /"audience":"teleport.example.com"/);
+  });
+
+  it("run a script that is one of sh, whatever databases are called", () => {
+    execFileSync("sh", ["-n", "-c", TUNNEL_SCRIPT]);
+    const odd = machineIdOutputs({
+      name: "shop",
+      proxy: "p:443",
+      join: { method: "token", secret: "join" },
+      databases: { orders: { ...database, service: "s", database: "$(touch /tmp/x)" } },
+    });
+    const [, tunnel] = tbotPod(odd, { ...settings, generation: "13" }).spec.initContainers;
+    assert.deepEqual(tunnel?.command, ["sh", "-c", TUNNEL_SCRIPT], "names are in variables");
+  });
+});
