@@ -1,6 +1,7 @@
 /** The shape of an environment's configuration. Meanings and defaults are those of PostgresClusterArgs. */
 import { z } from "zod";
-import type { PoolerSettings, PostgresClusterArgs, TeleportArgs } from "./components";
+import type { ApplicationSettings } from "./applications";
+import type { PoolerSettings, PostgresClusterArgs, TeleportArgs, VaultDatabaseOfCluster } from "./components";
 
 const text = z.string();
 const count = z.number();
@@ -317,6 +318,91 @@ const pooler = z.strictObject({
   authentication: z.enum(["integrated", "explicit"]).optional(),
 });
 
+const autoUsers = z.strictObject({
+  roles: texts,
+  adminUser: text.optional(),
+  defaultDatabase: text.optional(),
+});
+
+const vaultDatabase = z.strictObject({
+  admin: text.optional(),
+  group: text.optional(),
+  schemas: texts.optional(),
+  host: text.optional(),
+  port: count.optional(),
+  vault: z.strictObject({ address: z.url().optional(), namespace: text.optional() }).optional(),
+  mount: z.strictObject({ path: text, exists: flag.optional() }).optional(),
+  connection: text.optional(),
+  roles: z.record(
+    text,
+    z.strictObject({
+      memberOf: texts.optional(),
+      defaultTtl: text.optional(),
+      maxTtl: text.optional(),
+      connectionLimit: count.optional(),
+      consumer: z
+        .strictObject({
+          namespace: text,
+          serviceAccount: text,
+          audience: text.optional(),
+          tokenTtl: text.optional(),
+          tokenMaxTtl: text.optional(),
+        })
+        .optional(),
+    }),
+  ),
+  kubernetesAuth: z
+    .strictObject({
+      path: text,
+      make: z.strictObject({ host: text, caCert: text.optional() }).optional(),
+    })
+    .optional(),
+  revokeWithin: count.optional(),
+});
+
+const rules = z.array(map);
+/** How an application's pods join Teleport. */
+const workloadJoin = z.discriminatedUnion("method", [
+  z.strictObject({ method: z.literal("kubernetes"), namespace: text, serviceAccount: text, jwks: text.optional() }),
+  z.strictObject({ method: z.literal("token"), secret: text, key: text.optional() }),
+  z.strictObject({
+    method: z.literal("iam"),
+    allow: z.array(z.strictObject({ account: text, arn: text.optional() })),
+  }),
+  z.strictObject({
+    method: z.literal("gcp"),
+    allow: z.array(z.strictObject({ projects: texts, locations: texts.optional(), serviceAccounts: texts.optional() })),
+  }),
+  z.strictObject({
+    method: z.literal("azure"),
+    allow: z.array(z.strictObject({ subscription: text, resourceGroups: texts.optional() })),
+  }),
+  z.strictObject({ method: z.literal("github"), allow: rules, enterpriseServerHost: text.optional() }),
+  z.strictObject({ method: z.literal("gitlab"), allow: rules, domain: text.optional() }),
+]);
+
+/** One application. */
+export const application = z.strictObject({
+  name: text.optional(),
+  join: workloadJoin,
+  databases: z.record(
+    text,
+    z.strictObject({
+      database: text,
+      standby: flag.optional(),
+      databaseName: text.optional(),
+      user: text.optional(),
+      roles: texts.optional(),
+      port: count.optional(),
+    }),
+  ),
+  credentials: text.optional(),
+  certificateTtl: text.optional(),
+  renewalInterval: text.optional(),
+  endExpiredSessions: flag.optional(),
+  adopt: flag.optional(),
+});
+
 export const kubernetes = z.strictObject({
   /** Context of the kubeconfig. Default: the current one. */
   context: z.string().optional(),
@@ -335,21 +421,28 @@ export const database = z.strictObject({
   serverAltNames: z.array(z.string()).optional(),
   teleport: z.union([teleport, z.array(teleport)]).optional(),
   users: users.optional(),
+  autoUsers: autoUsers.optional(),
+  vaultDatabase: vaultDatabase.optional(),
   poolers: z.array(pooler).optional(),
   kubernetes: kubernetes.optional(),
   readyMinutes: z.number().optional(),
 });
 
+/** Path of Vault's login method AppRole. */
+export const DEFAULT_APPROLE_MOUNT = "approle";
+
 export const vault = z.strictObject({
   /** URL of Vault. Default: VAULT_ADDR. */
   address: z.url().optional(),
+  /** Vault Enterprise: the namespace that everything is in, the login as well. Default: VAULT_NAMESPACE. */
+  namespace: z.string().min(1).optional(),
   /** How the program logs in. */
   auth: z.discriminatedUnion("method", [
     z.strictObject({
       /** `role_id` and `secret_id` come from VAULT_ROLE_ID and VAULT_SECRET_ID. */
       method: z.literal("approle"),
-      /** Path of the login method. Default: `approle`. */
-      mount: z.string().default("approle"),
+      /** Path of the login method; another one must be in VAULT_APPROLE_MOUNT as well. Default: `approle`. */
+      mount: z.string().default(DEFAULT_APPROLE_MOUNT),
     }),
     z.strictObject({
       /** VAULT_TOKEN, or the file that `vault login` leaves. */
@@ -372,3 +465,6 @@ export const schemaFits = (parsed: z.output<typeof database>): DatabaseSettings 
 export const teleportFits = (parsed: z.output<typeof teleport>): TeleportArgs => parsed;
 export const teleportIsComplete: Same<keyof z.output<typeof teleport>, keyof TeleportArgs> = true;
 export const poolerIsComplete: Same<keyof z.output<typeof pooler>, keyof PoolerSettings> = true;
+export const vaultDatabaseIsComplete: Same<keyof z.output<typeof vaultDatabase>, keyof VaultDatabaseOfCluster> = true;
+export const applicationIsComplete: Same<keyof z.output<typeof application>, keyof ApplicationSettings> = true;
+export const applicationFits = (parsed: z.output<typeof application>): ApplicationSettings => parsed;

@@ -1,11 +1,11 @@
 /** The configuration of an environment, `Pulumi.<env>.yaml`: its shape, its defaults, its checks. Pure. */
 import { z } from "zod";
+import { ApplicationSettings, checkApplication } from "./applications";
 import type { KubernetesConnection } from "./components";
-import { poolerName } from "./components/cnpg/pooler";
-import { agentConfigMap, teleportNames } from "./components/names";
-import { checkPostgresCluster, hasStandby, teleportClusters } from "./components/postgres-cluster-args";
+import { checkPostgresCluster, teleportClusters } from "./components/postgres-cluster-args";
 import { refuse, SettingProblem } from "./components/settings";
-import { database, DatabaseSettings, kubernetes, vault } from "./config-schema";
+import { checkCollisions } from "./config-claims";
+import { application, database, DatabaseSettings, DEFAULT_APPROLE_MOUNT, kubernetes, vault } from "./config-schema";
 
 const mapping = z.record(z.string(), z.unknown());
 
@@ -22,14 +22,16 @@ export interface Place {
 export interface EnvironmentConfig {
   /** How the Kubernetes cluster is reached, for databases that do not say. Default: the kubeconfig's current context. */
   kubernetes: KubernetesConnection;
-  /** How the program logs in to Vault. Needed where an `issuer` is `vault`. */
+  /** How the program logs in to Vault. Needed where an `issuer` is `vault`, and for `vaultDatabase`. */
   vault?: VaultSettings;
   /** The databases, by name. */
   databases: Record<string, DatabaseSettings>;
+  /** Applications that reach databases through Teleport with an identity of their own (Machine ID), by name. */
+  applications: Record<string, ApplicationSettings>;
 }
 
 /** The keys of the configuration: `vault` is `cnpg-teleport:vault` in the file. `defaults` goes below every database. */
-const KEYS = ["kubernetes", "vault", "defaults", "databases"];
+const KEYS = ["kubernetes", "vault", "defaults", "databases", "applications"];
 
 /**
  * Reads and checks the whole configuration.
@@ -66,10 +68,16 @@ export function parseConfig(
     const checked = read(database, merged, `databases.${name}`) ?? database.safeParse(withoutMistakes(merged)).data;
     if (checked) databases[name] = { ...checked, kubernetes: checked.kubernetes ?? general };
   }
+  const applications: Record<string, ApplicationSettings> = {};
+  for (const [name, settings] of Object.entries(read(mapping, raw.applications ?? {}, "applications") ?? {})) {
+    const checked = read(application, settings, `applications.${name}`);
+    if (checked) applications[name] = checked;
+  }
   const config: EnvironmentConfig = {
     kubernetes: general,
     vault: raw.vault === undefined ? undefined : read(vault, raw.vault, "vault"),
     databases,
+    applications,
   };
   refuse([
     ...problems,
@@ -78,6 +86,9 @@ export function parseConfig(
     ),
     ...(raw.vault !== undefined && !config.vault ? [] : checkVault(config, variables)),
     ...checkCollisions(config, stack),
+    ...Object.entries(applications).flatMap(([name, settings]) =>
+      checkApplication(`applications.${name}`, name, settings, databases, stack),
+    ),
   ]);
   return config;
 }
@@ -90,67 +101,69 @@ export function namespacesToCreate({ databases }: Pick<EnvironmentConfig, "datab
   return [...new Map(places.map((place) => [JSON.stringify(place), place])).values()];
 }
 
-/** Whether a database's certificates, or a part of its bundle, come from Vault. */
+/** Whether a database's certificates, a part of its bundle, or users come from Vault. */
 export function usesVault(database: DatabaseSettings): boolean {
-  const sources = teleportClusters(database).flatMap(({ clientCas = [] }) => clientCas);
-  return database.issuer.type === "vault" || sources.some(({ from }) => from === "vault");
+  return database.issuer.type === "vault" || database.vaultDatabase !== undefined || readsFromVault(database);
+}
+
+/** Whether a part of its bundle does: it is read by the environment alone. */
+function readsFromVault(database: DatabaseSettings): boolean {
+  return teleportClusters(database).some(({ clientCas = [] }) => clientCas.some(({ from }) => from === "vault"));
 }
 
 function checkVault({ vault: settings, databases }: EnvironmentConfig, variables: NodeJS.ProcessEnv): SettingProblem[] {
-  const user = Object.entries(databases).find(([, database]) => usesVault(database));
-  if (!user) return [];
+  const users = Object.entries(databases).filter(([, database]) => usesVault(database));
+  const [first] = users;
+  if (!first) return [];
   if (!settings) {
     return [
       {
         setting: "vault",
-        problem: `is missing, but databases.${user[0]} needs it`,
+        problem: `is missing, but databases.${first[0]} needs it`,
         fix: "Add vault.auth, e.g. {method: approle}.",
       },
     ];
   }
   const credentials = settings.auth.method === "approle" ? ["VAULT_ROLE_ID", "VAULT_SECRET_ID"] : [];
   const wanted = [...(settings.address ? [] : ["VAULT_ADDR"]), ...credentials];
-  return wanted
-    .filter((variable) => !variables[variable])
-    .map((variable) => ({
-      setting: "vault",
-      problem: `needs the environment variable ${variable}, which is not set`,
-      fix: `Export ${variable}.`,
-    }));
+  return [
+    ...wanted
+      .filter((variable) => !variables[variable])
+      .map((variable) => ({
+        setting: "vault",
+        problem: `needs the environment variable ${variable}, which is not set`,
+        fix: `Export ${variable}.`,
+      })),
+    ...checkVaultVariables(users, settings, variables),
+  ];
 }
 
-/** Databases that would get in each other's way. */
-function checkCollisions({ databases }: EnvironmentConfig, stack: string): SettingProblem[] {
-  const taken = new Map<string, string>();
-  return Object.entries(databases).flatMap(([name, settings]) =>
-    claims(name, settings, stack).flatMap((claim) => {
-      const other = taken.get(claim);
-      taken.set(claim, name);
-      if (other === undefined) return [];
-      const problem = `would take ${claim}, as databases.${other} does`;
-      return [{ setting: `databases.${name}`, problem, fix: "Rename one of the two." }];
-    }),
-  );
-}
-
-/** What only one database can have. */
-function claims(name: string, settings: DatabaseSettings, stack: string): string[] {
-  const cluster = settings.clusterName ?? name;
-  const context = settings.kubernetes?.context;
-  const where = `namespace ${settings.namespace ?? cluster}${context === undefined ? "" : ` of ${context}`}`;
-  const inTeleport = teleportClusters(settings).flatMap((teleport) => {
-    const names = teleportNames(cluster, settings.environment ?? stack, teleport.name);
-    const registered = [names.primary, ...(hasStandby(settings) ? [names.standby] : [])];
-    const { registration } = teleport;
-    const agent = registration?.by === "agent" ? registration.namespace : undefined;
-    const inAgent = `the ConfigMap ${agentConfigMap(names.primary)} in namespace ${agent}`;
-    return [
-      ...registered.map((registered) => `the Teleport name ${registered} at ${teleport.proxy}`),
-      ...(agent === undefined ? [] : [inAgent]),
-    ];
+/** What Vault's Pulumi provider cannot do is done by the program itself, which logs in by the environment. */
+function checkVaultVariables(
+  users: [string, DatabaseSettings][],
+  { auth, namespace }: VaultSettings,
+  { VAULT_TOKEN, VAULT_APPROLE_MOUNT, VAULT_NAMESPACE }: NodeJS.ProcessEnv,
+): SettingProblem[] {
+  const [asked] = users.find(([, database]) => database.vaultDatabase || readsFromVault(database)) ?? [];
+  const [read] = users.find(([, database]) => readsFromVault(database)) ?? [];
+  const differs = (setting: string, value: string, variable: string, name: string) => ({
+    setting,
+    value,
+    problem: `is not what the environment variable ${variable} says, by which databases.${name} asks Vault`,
+    fix: `Export ${variable}=${value}.`,
   });
-  const poolers = (settings.poolers ?? []).map((pooler) => `the Pooler ${poolerName(cluster, pooler)} in ${where}`);
-  return [`the Cluster ${cluster} in ${where}`, ...poolers, ...inTeleport];
+  return [
+    // A token comes before a login (vault/login.ts).
+    ...(asked !== undefined &&
+    auth.method === "approle" &&
+    !VAULT_TOKEN &&
+    auth.mount !== (VAULT_APPROLE_MOUNT || DEFAULT_APPROLE_MOUNT)
+      ? [differs("vault.auth.mount", auth.mount, "VAULT_APPROLE_MOUNT", asked)]
+      : []),
+    ...(read !== undefined && namespace !== undefined && namespace !== VAULT_NAMESPACE
+      ? [differs("vault.namespace", namespace, "VAULT_NAMESPACE", read)]
+      : []),
+  ];
 }
 
 type JsonObject = Record<string, unknown>;

@@ -5,7 +5,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { PostgresCluster, SettingsError } from "./components";
+import { applicationOf } from "./applications";
+import { MachineIdWorkload, PostgresCluster, SettingsError } from "./components";
 import { EnvironmentConfig, namespacesToCreate, parseConfig, usesVault, VaultSettings } from "./config";
 
 const config = readConfig();
@@ -25,6 +26,9 @@ const kubernetesProviders = new Map(
 const vaultProviders: Record<string, pulumi.ProviderResource> =
   config.vault && Object.values(config.databases).some(usesVault) ? { vault: vaultProvider(config.vault) } : {};
 
+/** Where the program itself asks Vault. */
+const vaultServer = { address: config.vault?.address, namespace: config.vault?.namespace };
+
 const namespaces = namespacesToCreate(config).map(({ context, namespace }) => ({
   context,
   namespace,
@@ -43,7 +47,27 @@ export const databases = Object.fromEntries(
     const kubernetes = kubernetesProviders.get(context);
     const providers = { ...vaultProviders, ...(kubernetes ? { kubernetes } : {}) };
     const namespace = made?.made ?? settings.namespace;
-    return [name, new PostgresCluster(name, { ...settings, namespace }, { providers }).outputs];
+    const vaultDatabase = settings.vaultDatabase && {
+      ...settings.vaultDatabase,
+      vault: { ...vaultServer, ...settings.vaultDatabase.vault },
+    };
+    return [name, new PostgresCluster(name, { ...settings, namespace, vaultDatabase }, { providers }).outputs];
+  }),
+);
+
+/** For app stacks: how an application's pods reach their databases through Teleport, by its name in the configuration. */
+export const applications = Object.fromEntries(
+  Object.entries(config.applications).map(([name, application]) => {
+    const { teleport, settings } = applicationOf(name, application, config.databases, pulumi.getStack());
+    const { adopt, databases: wanted } = application;
+    // After the databases: their names in Teleport are known when they are there.
+    const registered = Object.fromEntries(
+      Object.entries(settings.databases).map(([alias, known]) => {
+        const service = pulumi.output(databases[wanted[alias]?.database ?? ""]).apply(() => known.service);
+        return [alias, { ...known, service }];
+      }),
+    );
+    return [name, new MachineIdWorkload(name, { ...settings, teleport, adopt, databases: registered }).outputs];
   }),
 );
 
@@ -70,13 +94,18 @@ function configValue(key: string): unknown {
 }
 
 /** AppRole's credentials come from the environment and are secrets in the state; with a token nothing is in it. */
-function vaultProvider({ address, auth }: VaultSettings): vault.Provider {
+function vaultProvider({
+  address,
+  namespace = process.env.VAULT_NAMESPACE || undefined,
+  auth,
+}: VaultSettings): vault.Provider {
   const credentials = { role_id: process.env.VAULT_ROLE_ID ?? "", secret_id: process.env.VAULT_SECRET_ID ?? "" };
   return new vault.Provider("vault", {
     address: address ?? process.env.VAULT_ADDR ?? "",
+    namespace,
     skipChildToken: true,
     ...(auth.method === "approle"
-      ? { authLogin: { path: `auth/${auth.mount}/login`, parameters: pulumi.secret(credentials) } }
+      ? { authLogin: { namespace, path: `auth/${auth.mount}/login`, parameters: pulumi.secret(credentials) } }
       : {}),
   });
 }

@@ -9,6 +9,8 @@ export type { NetworkPeer, NetworkPolicySettings } from "./cnpg/network-policy";
 export type { PoolerSecrets, PoolerSettings, PoolerType } from "./cnpg/pooler";
 export type { Access, AccessScope, TeleportUser } from "./cnpg/roles";
 export { DatabaseAccess, type DatabaseAccessArgs } from "./access/database-access";
+export type { AutoUsers } from "./auto-users/settings";
+export { AutoUsersAdmin, type AutoUsersAdminArgs } from "./auto-users/auto-users";
 export { ClusterCertificates, type ClusterCertificatesArgs } from "./certificates/cluster-certificates";
 export type { IssuerArgs, TlsIssuerArgs, Validity, VaultIssuerArgs, VaultPkiRole } from "./certificates/issuer";
 export type { CaSource } from "./certificates/ca-source";
@@ -39,3 +41,40 @@ export { TeleportError, type TeleportFailure } from "./teleport/errors";
 export { KubernetesError, type KubernetesFailure } from "./kubernetes/errors";
 export type { KubernetesConnection } from "./kubernetes/client";
 export { SettingsError, type SettingProblem } from "./settings";
+export { TeleportBot, type TeleportBotArgs } from "./teleport/bot";
+export { workloadRegistrarRole } from "./teleport/bot-registrar";
+export {
+  VaultDatabase,
+  type CredentialsOutputs,
+  type KubernetesAuth,
+  type VaultDatabaseArgs,
+  type VaultDatabaseOutputs,
+} from "./vault-database/vault-database";
+export type { VaultDatabaseOfCluster } from "./vault-database/of-cluster";
+export { vaultHbaRules } from "./vault-database/pg-hba";
+export { vaultDatabasePolicy, type RegistrarScope } from "./vault-database/policies";
+export type {
+  CredentialsConsumer,
+  CredentialsRole,
+  DatabaseOfCluster,
+  VaultConnection,
+  VaultUsersSettings,
+} from "./vault-database/settings";
+export { VaultError, type VaultFailure } from "./vault/errors";
+export {
+  MachineIdWorkload,
+  type MachineIdWorkloadArgs,
+  type WorkloadDatabaseArgs,
+} from "./workload/machine-id-workload";
+export type { MachineIdOutputs, MachineIdSettings, WorkloadDatabase, WorkloadJoin } from "./workload/machine-id";
+export { tbotPod, type TbotPod, type TbotPodSettings } from "./workload/tbot-pod";
+export {
+  intoPod,
+  type Container,
+  type ContainerResources,
+  type PlainContainer,
+  type PlainTemplate,
+  type PodPart,
+} from "./workload/pod-part";
+export type { CredentialsFile, Reload, VaultAgentDatabase } from "./workload/vault-agent-configuration";
+export { vaultAgentPod, type VaultAgentPod, type VaultAgentPodSettings } from "./workload/vault-agent-pod";

@@ -3,16 +3,20 @@
  * into the shape of Pulumi's provider methods. Old states call these names: keep them.
  */
 import { accessOperations } from "./access/access-operations";
+import { autoUserOperations } from "./auto-users/operations";
 import { clusterServingOperations } from "./serving/cluster-serving-operations";
 import { databasesServingOperations } from "./serving/databases-serving-operations";
 import { poolerServingOperations } from "./serving/pooler-serving-operations";
 import { operations as teleport } from "./teleport/operations";
+import { vaultDatabaseOperations } from "./vault-database/operations";
 
 export const operations = {
   ...teleport,
   access: accessOperations,
+  autoUsers: autoUserOperations,
   clusterServing: clusterServingOperations,
   databasesServing: databasesServingOperations,
   poolerServing: poolerServingOperations,
+  ...vaultDatabaseOperations,
 };
 export type Operations = typeof operations;

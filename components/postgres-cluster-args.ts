@@ -1,5 +1,6 @@
 /** The settings of a PostgresCluster, and their checks. */
 import * as pulumi from "@pulumi/pulumi";
+import { AUTO_USER_GROUP, AutoUsers, autoUserHbaRules, autoUsersAdmin, checkAutoUsers } from "./auto-users/settings";
 import { CaSource, checkCaSources } from "./certificates/ca-source";
 import { checkIssuer, IssuerArgs } from "./certificates/issuer";
 import { ClusterSettings, databaseAndOwner, DEFAULT_INSTANCES } from "./cnpg/cluster-spec";
@@ -16,6 +17,9 @@ import { identityVariables } from "./teleport/identity";
 import { checkDynamicLabels, checkLabels } from "./teleport/labels";
 import { checkOperatorDatabase } from "./teleport/operator";
 import { checkDatabaseUsers } from "./teleport/reserved-users";
+import { vaultHbaRules } from "./vault-database/pg-hba";
+import { vaultUserNames } from "./vault-database/settings";
+import { checkVaultDatabaseOfCluster, VaultDatabaseOfCluster } from "./vault-database/of-cluster";
 
 /** How Teleport gets to know the databases. */
 export type TeleportRegistration =
@@ -54,13 +58,17 @@ export interface TeleportArgs {
   registration?: TeleportRegistration;
   /** Labels that the agent computes, by name. Becomes `dynamic_labels`. Default: none. */
   dynamicLabels?: Record<string, DynamicLabel>;
-  /** PostgreSQL user as whom Teleport makes users of their own for people. Becomes `admin_user`. Default: none. */
+  /**
+   * PostgreSQL user as whom Teleport makes users of their own for people, where it is not this project's: see `autoUsers`.
+   * Becomes `admin_user`. Default: that of `autoUsers`.
+   */
   adminUser?: DatabaseAdminUser;
   /** Trust the CAs of the agent's system as well as the server's CA. Default: false. Teleport 13 drops it. */
   trustSystemPool?: boolean;
   /**
    * Make a role in Teleport for each of `users`, named after the primary and the user, e.g. `orders-prod-reader`. Its
-   * members may log in to this database as that user. The program's identity then needs the right to write roles.
+   * members may log in to this database as that user. For each role of `autoUsers` likewise, with `auto-` before it: its
+   * members get a user of their own with that role. The program's identity then needs the right to write roles.
    * Default: false.
    */
   accessRoles?: boolean;
@@ -91,6 +99,10 @@ export interface PostgresClusterArgs extends ClusterSettings {
    * without `teleport`.
    */
   users?: TeleportUser[];
+  /** Users of their own for people and applications, made by Teleport at login. Default: none. */
+  autoUsers?: AutoUsers;
+  /** Short-lived users of the application's database, made by Vault. Default: none. */
+  vaultDatabase?: VaultDatabaseOfCluster;
   /** PgBouncer in front of the Cluster. Default: none. */
   poolers?: PoolerSettings[];
   /**
@@ -119,6 +131,15 @@ export function certificateUsers(args: PostgresClusterArgs): readonly TeleportUs
   const explicit = poolerLogins(args.poolers).includes("explicit");
   const pooler: TeleportUser = { name: POOLER_LOGINS.explicit.role, access: "none", connectionLimit: -1 };
   return [...teleportUsers(args), ...(explicit ? [pooler] : [])];
+}
+
+/** Rules of pg_hba.conf that stand before LDAP: for users that others make, and then the declared ones. */
+export function pgHbaOf({ autoUsers, vaultDatabase, initdb, pgHba = [] }: PostgresClusterArgs): string[] {
+  return [
+    ...(autoUsers ? autoUserHbaRules(autoUsers) : []),
+    ...(vaultDatabase ? vaultHbaRules(vaultDatabase, databaseAndOwner(initdb).database) : []),
+    ...pgHba,
+  ];
 }
 
 /** Whether there is a standby, so that `-ro` leads somewhere. */
@@ -153,6 +174,11 @@ export function checkPostgresCluster(
     ...checkCredentials(at("teleport"), teleports),
     ...checkUsers(at("users"), teleportUsers(args), databaseAndOwner(args.initdb).owner),
     ...checkPoolers(at("poolers"), clusterName, poolers),
+    ...checkAutoUsersOf(at, args),
+    ...checkForeignRoles(at, args),
+    ...(args.vaultDatabase
+      ? checkVaultDatabaseOfCluster(at("vaultDatabase"), clusterName, environment, args.vaultDatabase, args)
+      : []),
     ...(readyMinutes > 0
       ? []
       : [
@@ -163,6 +189,64 @@ export function checkPostgresCluster(
             fix: "Use a number of minutes above 0, e.g. 15.",
           },
         ]),
+  ];
+}
+
+/** Roles that Vault's and Teleport's users are told by: members of them would be taken for such a user, and dropped. */
+function checkForeignRoles(at: (setting: string) => string, args: PostgresClusterArgs): SettingProblem[] {
+  const { database, owner } = databaseAndOwner(args.initdb);
+  const vault = args.vaultDatabase ? vaultUserNames(args.vaultDatabase, database, owner) : undefined;
+  const taken = [
+    AUTO_USER_GROUP,
+    ...(args.autoUsers ? [autoUsersAdmin(args.autoUsers).name] : []),
+    ...(vault ? [vault.admin, vault.users] : []),
+  ];
+  const problem = "is a role of those who make users for Teleport or Vault";
+  const names = teleportUsers(args).flatMap(({ name, memberOf = [] }, index) => [
+    { setting: at(`users[${index}].name`), value: name },
+    ...memberOf.map((role, place) => ({ setting: at(`users[${index}].memberOf[${place}]`), value: role })),
+  ]);
+  const given = (args.autoUsers?.roles ?? []).map((role, index) => ({
+    setting: at(`autoUsers.roles[${index}]`),
+    value: role,
+  }));
+  const vaultRoles = vault ? given.filter(({ value }) => [vault.admin, vault.users].includes(value)) : [];
+  return [...names.filter(({ value }) => taken.includes(value)), ...vaultRoles].map((found) => ({
+    ...found,
+    problem,
+    fix: "Choose another role.",
+  }));
+}
+
+function checkAutoUsersOf(at: (setting: string) => string, args: PostgresClusterArgs): SettingProblem[] {
+  if (!args.autoUsers) return [];
+  const { database, owner } = databaseAndOwner(args.initdb);
+  const vault = args.vaultDatabase && vaultUserNames(args.vaultDatabase, database, owner);
+  const taken = [owner, ...teleportUsers(args).map(({ name }) => name), ...(vault ? [vault.admin, vault.users] : [])];
+  const isList = Array.isArray(args.teleport);
+  return [
+    ...checkAutoUsers(at("autoUsers"), args.autoUsers, taken),
+    ...(teleportClusters(args).length > 0
+      ? []
+      : [
+          {
+            setting: at("autoUsers"),
+            problem: "is of no use without teleport, which makes the users",
+            fix: "Add teleport.proxy, or remove it.",
+          },
+        ]),
+    ...teleportClusters(args).flatMap(({ adminUser }, index) =>
+      adminUser === undefined
+        ? []
+        : [
+            {
+              setting: at(isList ? `teleport[${index}].adminUser` : "teleport.adminUser"),
+              value: adminUser.name,
+              problem: "is another admin user than that of autoUsers",
+              fix: `Remove it; autoUsers makes ${autoUsersAdmin(args.autoUsers as AutoUsers).name}.`,
+            },
+          ],
+    ),
   ];
 }
 

@@ -6,6 +6,7 @@ import { POSTGRES_PORT, secretNames, serviceHost } from "./names";
 import { PostgresClusterArgs, teleportClusters, teleportUsers } from "./postgres-cluster-args";
 import type { TeleportAgentOutput } from "./teleport-registrations";
 import { connectCommands } from "./teleport/tsh";
+import type { VaultDatabaseOutputs } from "./vault-database/vault-database";
 
 /** What app stacks and people need of a database. Nothing in it is secret. */
 export interface PostgresClusterOutputs {
@@ -39,6 +40,8 @@ export interface PostgresClusterOutputs {
   teleportDatabases: string[];
   /** Configurations of agents, for registration `by: agent`. */
   teleportAgents: TeleportAgentOutput[];
+  /** Where applications get short-lived users from Vault, with `vaultDatabase`. */
+  vaultDatabase?: VaultDatabaseOutputs;
   /** `tsh` commands that connect: each user to each of the databases in Teleport. */
   connectCommands: string[];
 }

@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { DatabaseAccess } from "./access/database-access";
+import { AutoUsersAdmin } from "./auto-users/auto-users";
+import { autoUsersAdmin } from "./auto-users/settings";
 import { caSources } from "./certificates/ca-sources";
 import { ClusterCertificates } from "./certificates/cluster-certificates";
 import { clusterSpec, databaseAndOwner, DEFAULT_INSTANCES } from "./cnpg/cluster-spec";
@@ -19,6 +21,7 @@ import {
   checkPostgresCluster,
   DEFAULT_READY_MINUTES,
   hasStandby,
+  pgHbaOf,
   PostgresClusterArgs,
   teleportClusters,
   teleportUsers,
@@ -27,6 +30,8 @@ import { describeCluster, PostgresClusterOutputs } from "./postgres-cluster-outp
 import { ClusterServing, DatabasesServing } from "./serving/serving";
 import { refuse } from "./settings";
 import { register } from "./teleport-registrations";
+import { vaultPlace } from "./vault-database/of-cluster";
+import { VaultDatabase } from "./vault-database/vault-database";
 
 /**
  * Creates the namespace (unless one is given), certificates, the bundle of client CAs, CNPG's Cluster with the
@@ -61,6 +66,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const serving = this.makeServing(made, reference, certificates);
     const databases = this.makeDatabases(made, namespace, reference, serving);
     const access = this.makeAccess(made, reference, [serving, ...databases]);
+    const autoUsers = this.makeAutoUsers(made, reference, access);
     const poolers = makePoolers(
       name,
       {
@@ -87,15 +93,17 @@ export class PostgresCluster extends pulumi.ComponentResource {
           caCert: certificates.serverCa,
           database: databaseAndOwner(args.initdb).database,
           users: teleportUsers(args),
+          autoUsers: args.autoUsers,
         },
-        { ...child, dependsOn: [serving, access] },
+        { ...child, dependsOn: [serving, access, ...autoUsers] },
       ),
     );
     // Outputs are known when all is there, so that who waits for them waits for the Poolers, too.
-    const ready = pulumi.all([this.cluster.id, access.id, ...poolers.map(({ id }) => id)]);
+    const ready = pulumi.all([this.cluster.id, serving.id, access.id, ...poolers.map(({ id }) => id)]);
     const names = pulumi.all([pulumi.all(registered.map((each) => each.names)), ready]).apply(([known]) => known);
     const agents = pulumi.all(registered.flatMap(({ agent }) => agent ?? []));
-    this.outputs = describeCluster(clusterName, namespace, certificates.serverCa, { names, agents }, args);
+    const described = describeCluster(clusterName, namespace, certificates.serverCa, { names, agents }, args);
+    this.outputs = this.makeVaultDatabase(made, environment, described, reference);
     this.registerOutputs({ outputs: this.outputs });
   }
 
@@ -212,7 +220,10 @@ export class PostgresCluster extends pulumi.ComponentResource {
         serverCertificate: certificates.serverCertificate.apply(sha256),
         clientCaBundle: certificates.clientCaBundle.apply(sha256),
         parameters: args.parameters ?? {},
-        certificateUsers: certificateUsers(args).map((user) => user.name),
+        certificateUsers: [
+          ...certificateUsers(args).map((user) => user.name),
+          ...(args.autoUsers ? [autoUsersAdmin(args.autoUsers).name] : []),
+        ],
         fenced: args.fencedInstances ?? [],
         supervised: args.primaryUpdateStrategy === "supervised",
       },
@@ -234,6 +245,45 @@ export class PostgresCluster extends pulumi.ComponentResource {
       { parent: this, dependsOn, deletedWith: this.cluster },
     );
   }
+
+  /** Teleport's admin user. Nothing is taken from users of a Cluster that goes. */
+  private makeAutoUsers({ name, args }: Made, reference: ClusterArgs, dependsOn: pulumi.Resource): AutoUsersAdmin[] {
+    if (!args.autoUsers) return [];
+    return [
+      new AutoUsersAdmin(
+        name,
+        {
+          ...reference,
+          suspended: isSuspended(args),
+          database: databaseAndOwner(args.initdb).database,
+          settings: args.autoUsers,
+        },
+        { parent: this, dependsOn, deletedWith: this.cluster },
+      ),
+    ];
+  }
+
+  /** Users by Vault, where they are declared; and all outputs. */
+  private makeVaultDatabase(
+    { name, clusterName, args }: Made,
+    environment: string,
+    described: pulumi.Output<PostgresClusterOutputs>,
+    { uid }: ClusterArgs,
+  ): pulumi.Output<PostgresClusterOutputs> {
+    if (!args.vaultDatabase) return described;
+    const { host, port, ...settings } = args.vaultDatabase;
+    const database = described.apply(({ hostReadWrite, port: ours, ...known }) => ({
+      ...known,
+      hostReadWrite: host ?? hostReadWrite,
+      port: port ?? ours,
+    }));
+    const { outputs } = new VaultDatabase(
+      name,
+      { ...settings, ...vaultPlace(clusterName, environment, settings), database, uid, kubernetes: args.kubernetes },
+      { parent: this },
+    );
+    return pulumi.all([described, outputs]).apply(([known, vaultDatabase]) => ({ ...known, vaultDatabase }));
+  }
 }
 
 /** The Cluster, for those who look at it past Pulumi's Kubernetes provider. */
@@ -245,7 +295,9 @@ interface ClusterArgs {
 }
 
 function clusterSpecOf(args: PostgresClusterArgs, certificates: ClusterCertificates) {
-  return certificates.secrets.apply((secrets) => clusterSpec({ ...args, secrets, users: certificateUsers(args) }));
+  return certificates.secrets.apply((secrets) =>
+    clusterSpec({ ...args, pgHba: pgHbaOf(args), secrets, users: certificateUsers(args) }),
+  );
 }
 
 /** What every part of the component is told. */

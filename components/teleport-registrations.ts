@@ -1,6 +1,7 @@
 /** What a Cluster has to do with a Teleport cluster: the databases there, however it gets to know them, and roles. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { AutoUsers, autoUsersAdmin } from "./auto-users/settings";
 import { TeleportUser } from "./cnpg/roles";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "./kubernetes/deletion";
 import { agentConfigMap, POSTGRES_PORT, PRIMARY_LABEL, serviceHost, teleportNames } from "./names";
@@ -24,6 +25,7 @@ export interface RegisteredCluster {
   /** The application's database. */
   database: string;
   users: readonly TeleportUser[];
+  autoUsers?: AutoUsers;
 }
 
 /** What an agent needs that serves the databases by its own configuration. Nothing in it is secret. */
@@ -96,7 +98,12 @@ function databasesOf(teleport: TeleportArgs, cluster: RegisteredCluster): Databa
       },
       uri: namespace.apply((inNamespace) => `${serviceHost(clusterName, inNamespace, endpoint)}:${POSTGRES_PORT}`),
       dynamicLabels: teleport.dynamicLabels,
-      adminUser: teleport.adminUser,
+      // Nobody can be made in a standby.
+      adminUser: cluster.autoUsers
+        ? sqlType === "primary"
+          ? autoUsersAdmin(cluster.autoUsers)
+          : undefined
+        : teleport.adminUser,
       trustSystemPool: teleport.trustSystemPool,
     },
   });
@@ -188,7 +195,10 @@ function byAgent(
   };
 }
 
-/** A role for each user: exactly this Cluster, the databases of the user's scope, and that user. */
+/**
+ * A role for each user: exactly this Cluster, the databases of the user's scope, and that user. And one for each role that
+ * Teleport's own users may get.
+ */
 function makeAccessRoles(
   name: string,
   teleport: TeleportArgs,
@@ -198,17 +208,35 @@ function makeAccessRoles(
   const { proxy, credentials, adopt } = teleport;
   const { clusterName, environment, database } = cluster;
   const primary = teleportNames(clusterName, environment, teleport.name).primary;
+  const all = {
+    teleport: { proxy, credentials },
+    databaseLabels: { ...PROVISIONED_BY, [PRIMARY_LABEL]: primary },
+    adopt,
+  };
   for (const user of cluster.users) {
     new TeleportAccessRole(
       `${resourcePrefix(name, teleport)}-${user.name}`,
       {
-        teleport: { proxy, credentials },
+        ...all,
         name: `${primary}-${user.name}`,
         description: `Opens ${primary} as ${user.name}`,
-        databaseLabels: { ...PROVISIONED_BY, [PRIMARY_LABEL]: primary },
         databaseNames: user.scope ? [...new Set(user.scope.map((scope) => scope.database ?? database))] : ["*"],
         databaseUsers: [user.name],
-        adopt,
+      },
+      opts,
+    );
+  }
+  for (const role of cluster.autoUsers?.roles ?? []) {
+    new TeleportAccessRole(
+      `${resourcePrefix(name, teleport)}-auto-${role}`,
+      {
+        ...all,
+        name: `${primary}-auto-${role}`,
+        databaseLabels: { ...all.databaseLabels, sql_type: "primary" },
+        description: `Opens ${primary} with a user of one's own that has the role ${role}`,
+        databaseNames: ["*"],
+        databaseRoles: [role],
+        createDatabaseUser: "keep",
       },
       opts,
     );

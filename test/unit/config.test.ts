@@ -146,6 +146,92 @@ describe("configuration", () => {
     assert.equal(problems({ databases: { a: { ...minimal, teleport }, b: { ...standby, instances: 1 } } }).length, 1);
   });
 
+  describe("in one Vault", () => {
+    const vault = { auth: { method: "token" } };
+    const byVault = (vaultDatabase: object) => ({
+      ...minimal,
+      vaultDatabase: { roles: { app: {} }, ...vaultDatabase },
+    });
+    const collisions = (one: object, other: object, names = ["a", "b"]) =>
+      problems(
+        { vault, databases: { [names[0]!]: byVault(one), [names[1]!]: byVault(other) } },
+        { VAULT_ADDR: "https://vault" },
+      ).map((line) => /would take (.*), as /.exec(line)?.[1]);
+    const shared = { path: "database", exists: true };
+
+    it("keeps databases of the default names apart", () => assert.deepEqual(collisions({}, {}), []));
+
+    for (const [what, one, other, expected] of [
+      ["a role of a mount", { mount: shared }, { mount: shared }, ["the role app in Vault's mount database"]],
+      [
+        "a connection of a mount",
+        { mount: shared, connection: "x", roles: { one: {} } },
+        { mount: shared, connection: "x", roles: { two: {} } },
+        ["the connection x in Vault's mount database"],
+      ],
+      [
+        "a mount that is made",
+        { mount: { path: "pg" }, roles: { one: {} } },
+        { mount: { path: "pg" }, roles: { two: {} } },
+        ["the mount pg of Vault"],
+      ],
+      [
+        "a login method that is made",
+        { kubernetesAuth: { path: "k8s", make: { host: "https://one" } } },
+        { kubernetesAuth: { path: "k8s", make: { host: "https://two" } } },
+        ["the login method k8s of Vault"],
+      ],
+      [
+        "a policy, which two connections and roles can make alike",
+        { connection: "a-b", roles: { c: {} } },
+        { connection: "a", roles: { "b-c": {} } },
+        ["the policy database-a-b-c of Vault"],
+      ],
+    ] as [string, object, object, string[]][]) {
+      it(`refuses two that would take ${what}`, () => assert.deepEqual(collisions(one, other), expected));
+    }
+
+    it("lets two share a mount and a login method that are there already", () => {
+      const there = { mount: shared, kubernetesAuth: { path: "kubernetes" } };
+      assert.deepEqual(collisions({ ...there, roles: { one: {} } }, { ...there, roles: { two: {} } }), []);
+    });
+  });
+
+  it("logs in to Vault in one way, whichever part of it asks", () => {
+    const set = { VAULT_ADDR: "https://vault", VAULT_ROLE_ID: "r", VAULT_SECRET_ID: "s" };
+    const vault = { auth: { method: "approle", mount: "ci" } };
+    const asking = { a: { ...minimal, vaultDatabase: { roles: { app: {} } } } };
+    const [differs, ...others] = problems({ databases: asking, vault }, set);
+    assert.match(
+      differs ?? "",
+      /^vault\.auth\.mount = "ci": .*VAULT_APPROLE_MOUNT.*databases\.a .*VAULT_APPROLE_MOUNT=ci\./,
+    );
+    assert.deepEqual(others, []);
+    assert.deepEqual(problems({ databases: asking, vault }, { ...set, VAULT_APPROLE_MOUNT: "ci" }), []);
+    assert.deepEqual(problems({ databases: asking, vault }, { ...set, VAULT_TOKEN: "t" }), [], "it is not logged in");
+    const signing = { a: { ...minimal, issuer: { type: "vault", ...vaultRoles } } };
+    assert.deepEqual(problems({ databases: signing, vault }, set), [], "the provider alone logs in");
+    const usual = { auth: { method: "approle" } };
+    assert.equal(problems({ databases: asking, vault: usual }, { ...set, VAULT_APPROLE_MOUNT: "ci" }).length, 1);
+    const clientCas = [{ from: "vault", path: "secret/ca", key: "ca" }];
+    const reading = { a: { ...minimal, teleport: { proxy: "t:443", clientCas } } };
+    assert.match(problems({ databases: reading, vault }, set)[0] ?? "", /^vault\.auth\.mount = "ci"/);
+  });
+
+  it("knows the namespace of Vault, which what is read by the environment must be told as well", () => {
+    const set = { VAULT_ADDR: "https://vault", VAULT_TOKEN: "t" };
+    const vault = { namespace: "team", auth: { method: "token" } };
+    const databases = { a: { ...minimal, vaultDatabase: { roles: { app: {} } } } };
+    assert.equal(parse({ databases, vault }, set).vault?.namespace, "team");
+    const clientCas = [{ from: "vault", path: "secret/ca", key: "ca" }];
+    const reading = { a: { ...minimal, teleport: { proxy: "t:443", clientCas } } };
+    assert.match(
+      problems({ databases: reading, vault }, set)[0] ?? "",
+      /^vault\.namespace = "team": .*VAULT_NAMESPACE=team/,
+    );
+    assert.deepEqual(problems({ databases: reading, vault }, { ...set, VAULT_NAMESPACE: "team" }), []);
+  });
+
   it("makes each namespace once, and only where it is asked to", () => {
     const inNamespace = (namespace: string, createNamespace?: boolean) => ({ ...minimal, namespace, createNamespace });
     const { databases } = parse({
