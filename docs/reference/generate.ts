@@ -5,7 +5,7 @@ import { page, PAGE, references } from "./page";
 async function main(): Promise<void> {
   const all = references();
   writeFileSync(PAGE, await page(all));
-  const missing = [...all.settings.undocumented, ...all.outputs.undocumented];
+  const missing = Object.values(all).flatMap(({ undocumented }) => undocumented);
   for (const setting of missing) console.error(`no doc comment: ${setting}`);
 }
 

@@ -25,11 +25,14 @@ Settings of \`cnpg-teleport:defaults\` are those of a database; they go below ev
 and the rest as a whole. An \`issuer\` of another \`type\` replaces that of the defaults. Durations are written as \`90d\` or
 \`2160h\`, quantities as Kubernetes has them. Mistakes are reported all at once, before anything is created.`;
 
+const APPLICATIONS = `What \`pulumi stack output applications\` and a StackReference give for each application: what
+\`tbotPod\` makes its pods' sidecar from. Nothing in it is secret.`;
+
 const OUTPUTS = `What \`pulumi stack output databases\` and a StackReference give for each database, and the component as
 \`outputs\`. Nothing in it is secret.`;
 
 /** The settings, and the outputs. */
-export function references(): { settings: Reference; outputs: Reference } {
+export function references(): { settings: Reference; outputs: Reference; applications: Reference } {
   return {
     settings: readReference(PROJECT, { file: join(PROJECT, "config.ts"), type: "EnvironmentConfig", path: "" }),
     outputs: readReference(PROJECT, {
@@ -37,14 +40,20 @@ export function references(): { settings: Reference; outputs: Reference } {
       type: "PostgresClusterOutputs",
       path: "databases.<name>",
     }),
+    applications: readReference(PROJECT, {
+      file: join(PROJECT, "components", "index.ts"),
+      type: "MachineIdOutputs",
+      path: "applications.<name>",
+    }),
   };
 }
 
 /** The page as it should be, formatted as Prettier formats the project. */
-export async function page({ settings, outputs }: ReturnType<typeof references>): Promise<string> {
+export async function page({ settings, outputs, applications }: ReturnType<typeof references>): Promise<string> {
   const text = markdown("Configuration", INTRODUCTION, [
     { title: "Settings", text: "", reference: settings, written: true },
     { title: "Outputs", text: OUTPUTS, reference: outputs, written: false },
+    { title: "Outputs for applications", text: APPLICATIONS, reference: applications, written: false },
   ]);
   return prettier.format(text, { ...(await prettier.resolveConfig(PAGE)), parser: "markdown" });
 }

@@ -23,37 +23,105 @@ const orders = {
 const settings = { platform: "acme/cnpg-teleport/prod", database: "orders" };
 
 describe("the example of an application", () => {
+  const outputs = (database: object = orders, applications?: object) => ({
+    databases: { orders: database },
+    applications,
+  });
+
   it("takes everything from the platform's outputs", () => {
-    const { query, ...app } = appOf(settings, { orders });
+    const { query, ...app } = appOf(settings, outputs());
     assert.match(query, /pg_stat_ssl/);
     assert.deepEqual(app, {
       namespace: "shop",
       image: "postgres:17",
       interval: 10,
-      host: "orders-rw.shop.svc",
-      port: 5432,
-      database: "orders",
-      credentialsSecret: "orders-app",
-      serverCa: "PEM",
+      access: {
+        by: "secret",
+        host: "orders-rw.shop.svc",
+        port: 5432,
+        database: "orders",
+        secret: "orders-app",
+        serverCa: "PEM",
+      },
     });
   });
 
   it("tells which databases there are, and all mistakes at once", () => {
     assert.throws(
-      () => appOf({ ...settings, database: "order", interval: 0.5, query: " " }, { orders }),
+      () => appOf({ ...settings, database: "order", interval: 0.5, query: " " }, outputs()),
       (error: Error) =>
         /database = order: is not in acme\/cnpg-teleport\/prod\. Databases there: orders\./.test(error.message) &&
         /interval = 0\.5/.test(error.message) &&
         /query: is empty/.test(error.message),
     );
-    assert.throws(() => appOf({ ...settings, database: "toString" }, { orders }), /database = toString: is not in/);
-    assert.throws(() => appOf(settings, undefined), /platform = acme\/cnpg-teleport\/prod: has no output "databases"/);
+    assert.throws(() => appOf({ ...settings, database: "toString" }, outputs()), /database = toString: is not in/);
+    const nothing = { databases: undefined };
+    assert.throws(() => appOf(settings, nothing), /platform = acme\/cnpg-teleport\/prod: has no output "databases"/);
+    assert.throws(() => appOf({ ...settings, access: "ldap" }, outputs()), /access = ldap: is no way\. .*tbot, vault/);
   });
 
   it("runs in another namespace only with a Secret that is there", () => {
-    assert.throws(() => appOf({ ...settings, namespace: "web" }, { orders }), /orders-app is in shop/);
-    const app = appOf({ ...settings, namespace: "web", credentialsSecret: "copy" }, { orders });
-    assert.deepEqual([app.namespace, app.credentialsSecret], ["web", "copy"]);
+    assert.throws(() => appOf({ ...settings, namespace: "web" }, outputs()), /orders-app is in shop/);
+    const { namespace, access } = appOf({ ...settings, namespace: "web", credentialsSecret: "copy" }, outputs());
+    assert.deepEqual([namespace, access.by === "secret" && access.secret], ["web", "copy"]);
+  });
+
+  it("goes by Vault where the platform lets it: in its namespace, to the host that pods know", () => {
+    const login = { mount: "kubernetes", role: "r", namespace: "web", serviceAccount: "web" };
+    const role = { path: "m/creds/app", policy: "p", defaultTtl: 60, maxTtl: 60 };
+    const roles = { app: { ...role, login }, report: role };
+    const vaultDatabase = {
+      connection: "orders",
+      host: "localhost",
+      port: 6432,
+      database: "orders",
+      serverCa: "PEM",
+      roles,
+    };
+    const known = outputs({ ...orders, vaultDatabase });
+    const way = { ...settings, access: "vault", vaultAddress: "https://vault.example.com" };
+    const { namespace, access } = appOf(way, known);
+    assert.equal(namespace, "web");
+    assert.ok(access.by === "vault");
+    assert.deepEqual([access.role, access.database.host, access.database.port], ["app", "orders-rw.shop.svc", 5432]);
+    assert.deepEqual(access.sidecar, { image: "hashicorp/vault:1.21", trustedCa: undefined });
+    assert.throws(() => appOf({ ...way, namespace: "shop" }, known), /lets in pods of web only/);
+    assert.throws(() => appOf({ ...way, vaultRole: "report" }, known), /vaultRole = report: .* Those are: app\./);
+    assert.throws(() => appOf({ ...way, vaultAddress: undefined }, known), /vaultAddress: is missing/);
+    assert.throws(() => appOf(way, outputs()), /has no users by Vault/);
+  });
+
+  it("goes by tbot where the platform names the application", () => {
+    const database = { service: "orders-prod", database: "orders", user: "writer", role: "web-orders", port: 5432 };
+    const workload = {
+      bot: "web",
+      proxy: "teleport.example.com:443",
+      join: { method: "kubernetes", token: "web", namespace: "web", serviceAccount: "web" },
+      databases: { orders: database },
+      certificateTtl: "1h",
+      renewalInterval: "1200s",
+    };
+    const known = outputs(orders, { web: workload });
+    const way = { ...settings, access: "tbot", application: "web", sidecarImage: "tbot:17" };
+    const { namespace, access } = appOf(way, known);
+    assert.equal(namespace, "web");
+    assert.ok(access.by === "tbot");
+    assert.deepEqual([access.workload.bot, access.database, access.generation], ["web", "orders", "17"]);
+    const wrong = { ...way, application: "shop", sidecarImage: undefined };
+    assert.throws(
+      () => appOf(wrong, known),
+      (error: Error) =>
+        /application = shop: is not in .* Applications there: web\./.test(error.message) &&
+        /sidecarImage: is missing/.test(error.message),
+    );
+    assert.throws(() => appOf({ ...way, database: "stock" }, known), /database = stock: is none of web.*: orders\./);
+    assert.throws(() => appOf(way, outputs()), /has no output "applications"/);
+    const join = { method: "token", token: "/x/token", secret: "web-join" };
+    const byToken = outputs(orders, { web: { ...workload, join } });
+    assert.throws(() => appOf(way, byToken), /namespace: is missing\. Name the one that has the Secret web-join: /);
+    assert.equal(appOf({ ...way, namespace: "web" }, byToken).namespace, "web");
+    const byPlatform = outputs(orders, { web: { ...workload, join: { method: "iam", token: "web" } } });
+    assert.throws(() => appOf(way, byPlatform), /namespace: is missing\. Name the one that it is to run in: .*iam\./);
   });
 });
 

@@ -1,0 +1,24 @@
+/** The example of an application as somebody copies it: a project of its own, with the library installed in it. */
+import { cpSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import { basename, join } from "node:path";
+import { run } from "../../lab/host/command";
+import { PROJECT } from "../../lab/layout";
+
+/** Makes it in an empty folder. */
+export async function installExample(project: string): Promise<void> {
+  const isOurs = (path: string) => basename(path) !== "node_modules";
+  cpSync(join(PROJECT, "examples", "app"), project, { recursive: true, filter: isOurs });
+  const modules = join(project, "node_modules");
+  mkdirSync(modules, { recursive: true });
+  for (const name of readdirSync(join(PROJECT, "node_modules"))) {
+    if (!name.startsWith(".") && name !== "cnpg-teleport") {
+      symlinkSync(join(PROJECT, "node_modules", name), join(modules, name));
+    }
+  }
+  const library = join(modules, "cnpg-teleport");
+  cpSync(join(PROJECT, "package.json"), join(library, "package.json"));
+  // Not `npm pack`, which writes into the checkout while other tests may be packing it.
+  const compiler = join(PROJECT, "node_modules", "typescript", "bin", "tsc");
+  const args = [compiler, "--project", join(PROJECT, "tsconfig.build.json"), "--outDir", join(library, "dist")];
+  await run(process.execPath, args, { cwd: PROJECT, limit: 300_000 });
+}
