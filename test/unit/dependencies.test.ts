@@ -1,0 +1,173 @@
+import { strict as assert } from "node:assert";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { auditReport, auditResult } from "../dependencies/audit";
+import { isAllowed, licenceOf, STATED_LICENCES } from "../dependencies/licence";
+import { dependencies, LockedPackage, licenceList, Lockfile, lockfileProblems } from "../dependencies/lockfile";
+
+const PROJECT = join(__dirname, "..", "..");
+
+/** What npm looks at in a package. */
+interface Manifest {
+  name: string;
+  license?: string | { type: string };
+  scripts?: Record<string, string>;
+}
+
+const read = <Content>(...path: string[]) => JSON.parse(readFileSync(join(PROJECT, ...path), "utf8")) as Content;
+
+describe("the dependencies", () => {
+  const lockfile = read<Lockfile>("package-lock.json");
+  const all = dependencies(lockfile);
+  const installed = all
+    .filter(({ path }) => existsSync(join(PROJECT, path)))
+    .map((dependency) => ({ ...dependency, manifest: read<Manifest>(dependency.path, "package.json") }));
+
+  it("have licences that are allowed, a hash each, and no install script but those that are named", () => {
+    assert.ok(all.length > 100, `only ${all.length} found`);
+    assert.deepEqual(lockfileProblems(lockfile), []);
+  });
+
+  it("are, where they are installed, what package-lock.json says of them", () => {
+    assert.ok(installed.length > 100, `only ${installed.length} are installed: run npm ci`);
+    for (const { path, license, hasInstallScript = false, manifest } of installed) {
+      const { scripts = {}, license: stated } = manifest;
+      const runs = ["preinstall", "install", "postinstall"].some((script) => script in scripts);
+      // npm builds what has one, without any script (npm's documentation of scripts, "npm install").
+      const isBuilt = existsSync(join(PROJECT, path, "binding.gyp"));
+      assert.equal(runs || isBuilt, hasInstallScript, `${path}: install script`);
+      assert.equal(typeof stated === "object" ? stated.type : stated, license, `${path}: licence`);
+    }
+  });
+
+  it("state in a file what they do not state in SPDX's words", () => {
+    for (const [name, { stated, file, begins }] of Object.entries(STATED_LICENCES)) {
+      const found = installed.filter((dependency) => dependency.name === name);
+      assert.ok(found.length > 0, `${name} is no dependency any more: remove it from STATED_LICENCES`);
+      for (const { path, license } of found) {
+        assert.equal(license, stated, name);
+        assert.ok(readFileSync(join(PROJECT, path, file), "utf8").startsWith(begins), `${name}: ${file}`);
+      }
+    }
+  });
+});
+
+describe("a licence", () => {
+  it("is allowed by its name in SPDX, and by no other word", () => {
+    assert.ok(isAllowed("MIT"));
+    for (const licence of [
+      "GPL-3.0-only",
+      "AGPL-3.0-or-later",
+      "SSPL-1.0",
+      "UNLICENSED",
+      "mit",
+      "",
+      "MIT License",
+      "MIT)",
+    ])
+      assert.ok(!isAllowed(licence), licence);
+  });
+
+  it("may be chosen where there is a choice, and not where all of it holds", () => {
+    assert.ok(isAllowed("(MIT OR GPL-2.0-only)"));
+    assert.ok(isAllowed("(BSD-3-Clause AND Apache-2.0)"));
+    assert.ok(isAllowed("GPL-2.0-only AND MIT OR ISC"), "AND binds closer");
+    for (const expression of [
+      "(MIT AND GPL-2.0-only)",
+      "(MIT OR ISC) AND GPL-2.0-only",
+      "GPL-2.0-only OR (MIT AND LGPL-3.0-only)",
+      "Apache-2.0 WITH LLVM-exception",
+      "(MIT",
+      "MIT ISC",
+      "MIT OR",
+      "MIT OR OR ISC",
+      "AND MIT",
+      "MIT OR ()",
+    ])
+      assert.ok(!isAllowed(expression), expression);
+  });
+
+  it("in other words is known for its own package only", () => {
+    assert.equal(licenceOf("@logdna/tail-file", "SEE LICENSE IN LICENSE"), "MIT");
+    assert.equal(licenceOf("@logdna/tail-file", "SEE LICENSE IN EULA"), "SEE LICENSE IN EULA");
+    assert.equal(licenceOf("other", "SEE LICENSE IN LICENSE"), "SEE LICENSE IN LICENSE");
+    assert.equal(licenceOf("toString", undefined), undefined);
+  });
+});
+
+describe("a lockfile", () => {
+  const good: LockedPackage = { version: "1.0.0", license: "MIT", integrity: "sha512-AAAA" };
+  const named = {
+    "node_modules/@pulumi/kubernetes": { ...good, hasInstallScript: true },
+    "node_modules/protobufjs": { ...good, hasInstallScript: true },
+  };
+  const problems = (packages: Record<string, LockedPackage>, lockfileVersion = 3) =>
+    lockfileProblems({ lockfileVersion, packages: { "": {}, ...named, ...packages } });
+
+  it("is fine with packages at any depth, and those in another's archive", () => {
+    const nested = {
+      "node_modules/a/node_modules/@b/c": good,
+      "node_modules/a/node_modules/d": { ...good, inBundle: true },
+    };
+    assert.deepEqual(problems(nested), []);
+    const names = (packages: Record<string, LockedPackage>) =>
+      dependencies({ lockfileVersion: 3, packages }).map(({ name }) => name);
+    assert.deepEqual(names(nested), ["@b/c", "d"]);
+    assert.deepEqual(names({ "node_modules/protobufjs": { ...good, name: "another" } }), ["another"]);
+  });
+
+  for (const [what, locked, told] of [
+    ["a licence that is not allowed", { license: "GPL-3.0-only" }, /^odd 1\.0\.0 has the licence GPL-3\.0-only/],
+    ["no licence", { license: undefined }, /^odd 1\.0\.0 states no licence/],
+    ["an install script", { hasInstallScript: true }, /^odd runs a script when it is installed/],
+    ["no hash", { integrity: undefined }, /^odd 1\.0\.0 has no SHA-512 hash/],
+    ["a hash that can be forged", { integrity: "sha1-AAAA" }, /^odd 1\.0\.0 has no SHA-512 hash/],
+    [
+      "an origin other than a registry",
+      { resolved: "git+ssh://git@example.com/odd.git" },
+      /^odd 1\.0\.0 comes from git/,
+    ],
+    ["a folder of the machine", { link: true }, /^odd is a folder of this machine/],
+  ] as const) {
+    it(`is refused, naming the package, with ${what}`, () => {
+      const found = problems({ "node_modules/x/node_modules/odd": { ...good, ...locked } });
+      assert.equal(found.length, 1, found.join("\n"));
+      assert.match(found[0]!, told);
+    });
+  }
+
+  it("is refused where a reason is left over, or npm is too old to say", () => {
+    assert.match(problems({ "node_modules/protobufjs": good })[0]!, /^protobufjs runs no script/);
+    assert.match(problems({}, 1)[0]!, /old npm/);
+  });
+
+  it("makes a list that says what each package is for", () => {
+    const packages = { "": {}, "node_modules/a": good, "node_modules/b": { ...good, dev: true } };
+    assert.equal(licenceList({ lockfileVersion: 3, packages }), "a\t1.0.0\tMIT\tprogram\nb\t1.0.0\tMIT\tdevelopment");
+  });
+});
+
+describe("an audit", () => {
+  it("has passed only where the registry answered, and knows of nothing", () => {
+    const answer = (vulnerabilities: object) =>
+      auditReport(auditResult(JSON.stringify({ metadata: { vulnerabilities } })));
+    assert.deepEqual(answer({ low: 0, high: 0, total: 0 }), { passed: true, text: "Audit: no known vulnerability." });
+    assert.deepEqual(answer({ low: 2, high: 1, total: 3 }).passed, false);
+    assert.match(answer({ low: 2, high: 1, total: 3 }).text, /2 low, 1 high\./);
+  });
+
+  it("that was not answered has not passed, and says why", () => {
+    const refused = { message: "405 Method Not Allowed", error: { summary: "", detail: "" } };
+    for (const [output, reason] of [
+      [JSON.stringify(refused), /NOT DONE.*405 Method Not Allowed/],
+      [JSON.stringify({ error: { code: "ENOLOCK", summary: "needs a lockfile" } }), /NOT DONE.*needs a lockfile/],
+      ["{}", /NOT DONE.*no reason/],
+      ["null", /NOT DONE/],
+      ["", /NOT DONE.*no JSON/],
+    ] as const) {
+      const { passed, text } = auditReport(auditResult(output));
+      assert.equal(passed, false);
+      assert.match(text, reason);
+    }
+  });
+});
