@@ -59,6 +59,12 @@ export function parseConfig(
     problems.push(...parsed.error.issues.flatMap(told).flatMap((issue) => problemsOf(issue, setting)));
     return undefined;
   };
+  for (const key of ["databases", "applications"]) {
+    const named = raw[key];
+    if (isObject(named) && Object.hasOwn(named, "__proto__")) {
+      problems.push({ setting: `${key}.__proto__`, problem: "is no name", fix: "Rename it." });
+    }
+  }
   const defaults = read(mapping, raw.defaults ?? {}, "defaults") ?? {};
   const general = read(kubernetes, raw.kubernetes ?? {}, "kubernetes") ?? {};
   const databases: Record<string, DatabaseSettings> = {};

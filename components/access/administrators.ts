@@ -1,5 +1,5 @@
 /** Keeps roles that lead to an administrator's rights from users that Vault or Teleport make. Pure. */
-import { textArray } from "./sql";
+import { doBlock, textArray } from "./sql";
 
 /**
  * Members of these, or of roles that are members of these, could become the server's administrator.
@@ -7,8 +7,7 @@ import { textArray } from "./sql";
  * @param users who would be given them, and `choose` what to choose instead: for the message
  */
 export function refuseAdministrators(roles: readonly string[], users: string, choose: string): string {
-  return `DO $do$
-DECLARE
+  return doBlock(`DECLARE
   item record;
 BEGIN
   FOR item IN SELECT given.rolname AS role, r.rolname AS leads_to FROM pg_roles given, pg_roles r
@@ -18,6 +17,5 @@ BEGIN
   LOOP
     RAISE EXCEPTION 'the role % has, by %, rights of an administrator, and is not given to ${users}; choose ${choose}', item.role, item.leads_to;
   END LOOP;
-END
-$do$;`;
+END`);
 }

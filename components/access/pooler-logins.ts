@@ -3,6 +3,7 @@
  * of a user's. Never that of a superuser or of a replication role. Pure.
  */
 import { PoolerAuthentication, POOLER_LOGINS } from "../cnpg/pooler";
+import { doBlock } from "./sql";
 import { PREAMBLE } from "./statements";
 
 /** Makes the login; its role is made here only where CNPG reserves the name, so that it cannot be a managed role. */
@@ -10,13 +11,11 @@ export function poolerLoginScript(login: PoolerAuthentication): string {
   const { role, schema } = POOLER_LOGINS[login];
   return `${PREAMBLE}
 BEGIN;
-DO $do$
-BEGIN
+${doBlock(`BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${role}') THEN
     CREATE ROLE ${role} LOGIN;
   END IF;
-END
-$do$;
+END`)}
 CREATE SCHEMA IF NOT EXISTS ${schema};
 CREATE OR REPLACE FUNCTION ${schema}.user_search(uname text) RETURNS TABLE (usename name, passwd text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS

@@ -11,6 +11,8 @@ export interface ClusterReference {
   uid: string;
 }
 
+/** Names may hold line ends: rows end as psql's `--record-separator-zero` has it. */
+const END_OF_ROW = "\0";
 /** CNPG's container in an instance's pod. */
 const CONTAINER = "postgres";
 /** During a switchover a primary is a standby for some moments, or gone. */
@@ -59,7 +61,7 @@ export async function sqlInPrimary(
     const { code, stdout, stderr } = pod
       ? await sqlInInstance(kubernetes, reference.namespace, pod, database, script).catch(asUnreachable)
       : unreachable("the Cluster has no primary");
-    if (code === 0) return stdout.split("\n").filter((line) => line !== "");
+    if (code === 0) return rowsOf(stdout);
     if (!SWITCHOVER.test(stderr) || attempt === RETRIES) {
       throw new KubernetesError(
         "command",
@@ -68,6 +70,11 @@ export async function sqlInPrimary(
     }
     await sleep(RETRY_MS);
   }
+}
+
+/** What a script printed. */
+export function rowsOf(stdout: string): string[] {
+  return stdout.split(END_OF_ROW).filter((row) => row !== "");
 }
 
 /** A pod that restarts is as a primary that is gone for some moments. */
@@ -110,6 +117,7 @@ export function sqlInInstance(
     "--quiet",
     "--tuples-only",
     "--no-align",
+    "--record-separator-zero",
     "--username=postgres",
   ];
   return kubernetes.exec({
@@ -117,7 +125,7 @@ export function sqlInInstance(
     pod,
     container: CONTAINER,
     // The database by a variable: as an argument, a name with "=" in it would be a connection string.
-    command: ["env", `PGDATABASE=${database}`, ...psql, "--set=ON_ERROR_STOP=1"],
+    command: ["env", `PGDATABASE=${database}`, "PGCLIENTENCODING=UTF8", ...psql, "--set=ON_ERROR_STOP=1"],
     input: `${script}\n\\q\n`,
   });
 }

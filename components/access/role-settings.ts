@@ -1,5 +1,5 @@
 /** Settings of roles that this project makes for Vault and Teleport. Pure. */
-import { identifier, literal, textArray } from "./sql";
+import { doBlock, identifier, literal, textArray } from "./sql";
 
 /**
  * They log in to databases whose owners may set anything for every session, and a setting of the role comes before that of
@@ -31,11 +31,9 @@ export function roleSettingsScript(role: string): string {
     `ALTER ROLE ${name} RESET ALL;`,
     `ALTER ROLE ${name} SET search_path = ${SEARCH_PATH.join(", ")};`,
     ...everywhere.map(set),
-    "DO $do$",
-    "BEGIN",
-    ...NEWER.map((key) => `  IF ${exists(literal(key))} THEN ${set(key)} END IF;`),
-    "END",
-    "$do$;",
+    doBlock(`BEGIN
+${NEWER.map((key) => `  IF ${exists(literal(key))} THEN ${set(key)} END IF;`).join("\n")}
+END`),
   ].join("\n");
 }
 

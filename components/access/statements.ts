@@ -7,7 +7,7 @@
  * settings for every session: `search_path` holds pg_catalog alone, and what could be in the way is set.
  */
 import { Access, AccessScope, DEFAULT_CONNECTION_LIMIT, memberships, roleSettings, TeleportUser } from "../cnpg/roles";
-import { identifier, literal, textArray } from "./sql";
+import { doBlock, identifier, literal, textArray } from "./sql";
 
 /** Users of one instance, with the name of the application's database filled in. */
 export interface DesiredAccess {
@@ -136,16 +136,14 @@ function scopesIn({ database: application }: DesiredAccess, user: TeleportUser, 
 }
 
 function whereRoleExists(name: string, statements: string): string {
-  return `DO $do$
-DECLARE
+  return doBlock(`DECLARE
   heir name;
   item record;
 BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(name)}) THEN
     ${statements}
   END IF;
-END
-$do$;`;
+END`);
 }
 
 function endSessions(names: readonly string[]): string {
@@ -191,8 +189,7 @@ function revokeAll(names: readonly string[]): string {
           EXECUTE format('REVOKE GRANT OPTION FOR ALL ON %s FROM %I CASCADE', ${object}, item.grantor);
         END;
       END IF;`;
-  return `DO $do$
-DECLARE
+  return doBlock(`DECLARE
   role record;
   item record;
 BEGIN
@@ -241,8 +238,7 @@ BEGIN
       ${revoke("format('DATABASE %I', item.datname)")}
     END LOOP;
   END LOOP;
-END
-$do$;`;
+END`);
 }
 
 /** Who makes objects: the database's owner, the owners of the schemas and of the tables in them. */
@@ -276,8 +272,7 @@ ${kinds.map((kind) => `      EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %
     : [...kinds, "GRANT USAGE ON SCHEMAS"]
         .map((kind) => `EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I ${kind} TO %I', maker.rolname, ${name});`)
         .join("\n    ");
-  return `DO $do$
-DECLARE
+  return doBlock(`DECLARE
   item record;
   maker record;
 BEGIN
@@ -290,8 +285,7 @@ BEGIN
   FOR maker IN ${makers(schemas)} LOOP
     ${later}
   END LOOP;
-END
-$do$;`;
+END`);
 }
 
 function roleDeviations(user: TeleportUser): string {

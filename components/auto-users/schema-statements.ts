@@ -1,5 +1,5 @@
 /** The SQL for Teleport's procedures in one database. Pure. */
-import { literal } from "../access/sql";
+import { doBlock, literal } from "../access/sql";
 import { PREAMBLE } from "../access/statements";
 import { AutoUsers, autoUsersAdmin } from "./settings";
 import { MARK, ONE_AT_A_TIME } from "./statements";
@@ -16,8 +16,7 @@ export function autoUserDatabaseScript(settings: AutoUsers): string {
   return `${PREAMBLE}
 BEGIN;
 ${ONE_AT_A_TIME}
-DO $do$
-DECLARE
+${doBlock(`DECLARE
   item record;
 BEGIN
   EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I', current_database(), ${admin});
@@ -37,16 +36,14 @@ BEGIN
   END LOOP;
   EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET ALL', ${admin}, current_database());
   EXECUTE format('ALTER ROLE %I IN DATABASE %I SET search_path = %I', ${admin}, current_database(), ${admin});
-END
-$do$;
+END`)}
 COMMIT;`;
 }
 
 /** Takes an admin user's schema, with Teleport's procedures, out of one database. To be run in each before it is dropped. */
 export function dropAutoUserSchemaScript(admin: string): string {
   return `${PREAMBLE}
-DO $do$
-DECLARE
+${doBlock(`DECLARE
   item record;
 BEGIN
   FOR item IN ${foreignObjects(admin)} LOOP
@@ -56,8 +53,7 @@ BEGIN
   IF EXISTS (SELECT FROM ${ownSchema(admin)}) THEN
     EXECUTE format('DROP SCHEMA %I CASCADE', ${literal(admin)});
   END IF;
-END
-$do$;`;
+END`)}`;
 }
 
 /** Says in a line each what differs from what `autoUserDatabaseScript` makes. */

@@ -8,7 +8,7 @@
  */
 import { refuseAdministrators } from "../access/administrators";
 import { roleSettingsDeviations, roleSettingsScript } from "../access/role-settings";
-import { identifier, literal, textArray } from "../access/sql";
+import { doBlock, identifier, literal, textArray } from "../access/sql";
 import { OWN_MARK, PREAMBLE } from "../access/statements";
 import { AUTO_USER_GROUP, AutoUsers, autoUsersAdmin } from "./settings";
 
@@ -29,8 +29,7 @@ export function autoUserScript(settings: AutoUsers): string {
   return `${PREAMBLE}
 BEGIN;
 ${ONE_AT_A_TIME}
-DO $do$
-BEGIN
+${doBlock(`BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(name)}) THEN
     CREATE ROLE ${admin} LOGIN CREATEROLE;
     COMMENT ON ROLE ${admin} IS ${literal(MARK)};
@@ -40,8 +39,7 @@ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(AUTO_USER_GROUP)}) THEN
     CREATE ROLE ${group} NOLOGIN;
   END IF;
-END
-$do$;
+END`)}
 ALTER ROLE ${admin} WITH LOGIN CREATEROLE NOSUPERUSER NOCREATEDB NOREPLICATION NOBYPASSRLS NOINHERIT PASSWORD NULL;
 ALTER ROLE ${group} WITH NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS PASSWORD NULL;
 ${refuseAdministrators(settings.roles, "users that Teleport makes", "other autoUsers.roles")}
@@ -96,8 +94,7 @@ WHERE pg_get_userbyid(m.member) = ${literal(name)} AND r.rolname <> ALL (${wante
 
 /** Whatever the group is a member of, each of the users would be. */
 function revokeOfGroup(): string {
-  return `DO $do$
-DECLARE
+  return doBlock(`DECLARE
   item record;
 BEGIN
   FOR item IN SELECT pg_get_userbyid(roleid) AS role, pg_get_userbyid(grantor) AS grantor FROM pg_auth_members
@@ -105,8 +102,7 @@ BEGIN
   LOOP
     EXECUTE format('REVOKE %I FROM %I GRANTED BY %I CASCADE', item.role, ${literal(AUTO_USER_GROUP)}, item.grantor);
   END LOOP;
-END
-$do$;`;
+END`);
 }
 
 /**
@@ -114,8 +110,7 @@ $do$;`;
  * being dropped (PostgreSQL 16).
  */
 function grantUsers(name: string): string {
-  return `DO $do$
-DECLARE
+  return doBlock(`DECLARE
   account name;
   item record;
 BEGIN
@@ -137,14 +132,12 @@ BEGIN
   LOOP
     EXECUTE format('GRANT %I TO %I WITH ADMIN OPTION', account, ${literal(name)});
   END LOOP;
-END
-$do$;`;
+END`);
 }
 
 /** Roles that are no longer declared; but not the users that it made, over which it has ADMIN OPTION as their maker. */
 function revokeOthers(name: string, wanted: readonly string[]): string {
-  return `DO $do$
-DECLARE
+  return doBlock(`DECLARE
   membership record;
 BEGIN
   FOR membership IN
@@ -153,8 +146,7 @@ BEGIN
   LOOP
     EXECUTE format('REVOKE %I FROM %I GRANTED BY %I CASCADE', membership.role, ${literal(name)}, membership.grantor);
   END LOOP;
-END
-$do$;`;
+END`);
 }
 
 function isAutoUser(oid: string): string {

@@ -13,7 +13,7 @@ export interface PemSource {
   pem: string;
 }
 
-const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
+const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----(?:(?!-----BEGIN )[\s\S])*?-----END \1-----/g;
 /** What tools write around certificates: comments, and the lines that openssl prints. */
 const COMMENT = /^(#.*|\s*(subject|issuer)\s*=.*|)$/;
 
@@ -67,7 +67,12 @@ function readCertificates({ name, pem }: PemSource): { certificates: X509Certifi
     .find((line) => !COMMENT.test(line.trim()));
   if (outside !== undefined) {
     wrong(
-      `holds text that is no certificate: ${JSON.stringify(outside.trim().slice(0, 40))}`,
+      `holds text that is no certificate: ${JSON.stringify(
+        outside
+          .trim()
+          .replace(/[\w+/=-]{12,}/g, "…")
+          .slice(0, 40),
+      )}`,
       "Give PEM certificates only; check that none was cut off.",
     );
   } else if (certificates.length === 0 && problems.length === 0) {

@@ -3,7 +3,7 @@
  * lifetime leaves a Cluster that never becomes ready, with nothing but the operator's log to tell. Pure.
  */
 import { X509Certificate } from "node:crypto";
-import { refuse, SettingProblem } from "../settings";
+import { SettingsError, refuse, SettingProblem } from "../settings";
 import { CertificateUse } from "./issuer";
 
 /** What was asked for. */
@@ -21,7 +21,7 @@ const USE_OID: Record<CertificateUse, string> = { server: "1.3.6.1.5.5.7.3.1", c
 
 /** Returns the certificate as it came, in PEM. @throws SettingsError telling all that is not as asked for */
 export function checkCertificate(certificate: string, caChain: string, expected: ExpectedCertificate): string {
-  const leaf = new X509Certificate(certificate);
+  const leaf = read(certificate, expected.setting);
   const problems: SettingProblem[] = [];
   const wrong = (problem: string, fix: string) => problems.push({ setting: expected.setting, problem, fix });
 
@@ -40,7 +40,7 @@ export function checkCertificate(certificate: string, caChain: string, expected:
   }
   if (leaf.ca) wrong("signed a CA certificate", "Use a role for leaf certificates.");
 
-  const issuer = new X509Certificate(caChain);
+  const issuer = read(caChain, expected.setting);
   if (!leaf.checkIssued(issuer) || !leaf.verify(issuer.publicKey)) {
     wrong("returned a CA that did not sign the certificate", "Check the CA chain of the mount.");
   }
@@ -53,4 +53,18 @@ export function checkCertificate(certificate: string, caChain: string, expected:
   }
   refuse(problems);
   return certificate;
+}
+
+function read(pem: string, setting: string): X509Certificate {
+  try {
+    return new X509Certificate(pem);
+  } catch (error) {
+    throw new SettingsError([
+      {
+        setting,
+        problem: `returned a certificate that cannot be read (${(error as Error).message})`,
+        fix: "See what the issuer answers.",
+      },
+    ]);
+  }
 }

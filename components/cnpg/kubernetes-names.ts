@@ -31,7 +31,8 @@ export function checkObjectName(setting: string, name: string | undefined, what:
 /** The key of a label, annotation or taint, e.g. `topology.kubernetes.io/zone`. */
 export function checkKey(setting: string, key: string): SettingProblem[] {
   const [name, prefix, ...more] = key.split("/").reverse();
-  const whole = more.length === 0 && (prefix === undefined || DNS_1123_SUBDOMAIN.test(prefix));
+  const whole =
+    more.length === 0 && (prefix === undefined || (prefix.length <= 253 && DNS_1123_SUBDOMAIN.test(prefix)));
   if (whole && QUALIFIED.test(name ?? "")) return [];
   return wrong(setting, key, "is no key of a label", "Write name or domain/name, e.g. topology.kubernetes.io/zone.");
 }
@@ -71,7 +72,7 @@ export function checkAnnotations(
 export function isCidr(range: string): boolean {
   const [address = "", bits, ...more] = range.split("/");
   const family = isIP(address);
-  if (family === 0 || more.length > 0 || !/^[0-9]{1,3}$/.test(bits ?? "")) return false;
+  if (family === 0 || address.includes("%") || more.length > 0 || !/^[0-9]{1,3}$/.test(bits ?? "")) return false;
   return Number(bits) <= (family === 4 ? 32 : 128);
 }
 

@@ -54,12 +54,13 @@ export function servingInstances(instances: number, { hibernation, fencedInstanc
 
 export function checkMetadata(at: At, settings: MetadataSettings, cluster?: string): SettingProblem[] {
   const { inheritedMetadata, serviceAccountTemplate, fencedInstances = [] } = settings;
-  const instance = cluster === undefined ? /^.+-[0-9]+$/ : new RegExp(`^${cluster}-[0-9]+$`);
+  const isInstance = (name: string) =>
+    /-[0-9]+$/.test(name) && (cluster === undefined || name.replace(/-[0-9]+$/, "") === cluster);
   return [
     ...checkOne(at("inheritedMetadata"), inheritedMetadata),
     ...checkOne(at("serviceAccountTemplate"), serviceAccountTemplate),
     ...fencedInstances.flatMap((name, index) =>
-      instance.test(name) || (name === ALL && fencedInstances.length === 1)
+      isInstance(name) || (name === ALL && fencedInstances.length === 1)
         ? []
         : wrong(
             at(`fencedInstances[${index}]`),

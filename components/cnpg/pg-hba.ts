@@ -36,10 +36,16 @@ export interface HbaRule {
 /** A word, with parts in double quotes: `all`, `a,b`, `"my db",c`. */
 const WORD = /(?:"[^"]*"|[^\s"#])+/g;
 
+/** A word in quotes, whole, or the value of an option. */
+export const QUOTED = /([\s,=])"[^"]*"(?=[\s,])/g;
+/** A quote inside of a word, a list that goes on after blanks, and a file of names: PostgreSQL reads them otherwise than they look. */
+export const AMBIGUOUS = /"|,[\s,]|\s,|[\s,]@/;
+
 /** Reads a rule; undefined if it is none, or more than one. */
 export function parseHbaRule(rule: string): HbaRule | undefined {
   // A backslash at the end would make the next line, which may be CNPG's, a part of this one.
-  if (/[\r\n#]|\\$/.test(rule) || (rule.match(/"/g)?.length ?? 0) % 2 === 1) return undefined;
+  if (/[^\S \t]|#|\\$/.test(rule) || (rule.match(/"/g)?.length ?? 0) % 2 === 1) return undefined;
+  if (AMBIGUOUS.test(` ${rule} `.replace(QUOTED, "$1x"))) return undefined;
   const [type, databases, users, ...rest] = rule.match(WORD) ?? [];
   if (!type || !databases || !users || !isHbaType(type)) return undefined;
   const address = type === "local" ? undefined : takeAddress(rest);

@@ -1,6 +1,6 @@
 /** The maps of pg_ident.conf, from names in certificates (or of Kerberos) to PostgreSQL users. Pure. */
 import { SettingProblem } from "../settings";
-import { parseHbaRule } from "./pg-hba";
+import { AMBIGUOUS, parseHbaRule, QUOTED } from "./pg-hba";
 import { wrong } from "./value-check";
 
 /** Maps of CNPG itself: a line more in one of them is a way in as the server's administrator or a standby. */
@@ -47,7 +47,8 @@ function checkLine(setting: string, line: string, used: (string | undefined)[]):
 }
 
 function parseLine(line: string): { map: string; name: string; user: string } | undefined {
-  if (/[\r\n#]|\\$/.test(line)) return undefined;
+  if (/[^\S \t]|#|\\$/.test(line)) return undefined;
+  if (AMBIGUOUS.test(` ${line} `.replace(QUOTED, "$1x")) || /,/.test(line.replace(/"[^"]*"/g, ""))) return undefined;
   const words = (line.match(/(?:"[^"]*"|[^\s"])+/g) ?? []).map((word) => word.replace(/^"([^"]*)"$/, "$1"));
   const [map, name, user] = words;
   return words.length === 3 && map && name && user ? { map, name, user } : undefined;

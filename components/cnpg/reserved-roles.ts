@@ -2,7 +2,10 @@
 import { POOLER_LOGINS } from "./pooler";
 
 /** PostgreSQL's superuser, the roles of CNPG and of PostgreSQL itself, and PgBouncer's with explicit authentication. */
-const RESERVED = new RegExp(`^(postgres|streaming_replica|cnpg_.*|pg_.*|${POOLER_LOGINS.explicit.role})$`, "i");
+const RESERVED = new RegExp(
+  `^(public|none|postgres|streaming_replica|cnpg_.*|pg_.*|${POOLER_LOGINS.explicit.role})$`,
+  "i",
+);
 /** What means something else in pg_hba.conf, or in place of a role in SQL. */
 const KEYWORDS =
   /^(all|replication|sameuser|samerole|samegroup|public|none|user|current_user|current_role|session_user)$/i;

@@ -1,5 +1,6 @@
 /** The PostgreSQL roles of people who come through Teleport: their settings, and CNPG's managed roles. Pure. */
 import { SettingProblem } from "../settings";
+import { isPostgresName } from "./value-check";
 import { isAdministrative, isReservedRole } from "./reserved-roles";
 
 /** What a user may do with data: read it, read and write it, or only what `memberOf` brings. */
@@ -131,7 +132,7 @@ function checkMemberships(path: string, { name, access, memberOf = [] }: Telepor
     const wrong = (problem: string, fix: string) => [
       { setting: `${path}.memberOf[${index}]`, value: role, problem, fix },
     ];
-    if (role.length === 0 || role.length > 63) return wrong("is no PostgreSQL role name", "Name an existing role.");
+    if (!isPostgresName(role)) return wrong("is no PostgreSQL role name", "Name an existing role.");
     if (isAdministrative(role)) return wrong("would make people administrators of the server", "Remove it.");
     if (role === name) return wrong("is the role itself", "Remove it.");
     if (role === owner && access === "read") {
@@ -150,7 +151,17 @@ function checkScope(path: string, { access, scope }: TeleportUser): SettingProbl
   if (scope.length === 0) {
     return [{ setting, problem: "is empty", fix: "Name a database or schemas, or use access: none." }];
   }
-  return scope.flatMap(({ schemas }, index) => [
+  return scope.flatMap(({ database, schemas }, index) => [
+    ...(database === undefined || isPostgresName(database)
+      ? []
+      : [
+          {
+            setting: `${setting}[${index}].database`,
+            value: database,
+            problem: "is no name of a database",
+            fix: "Name one, or leave it out.",
+          },
+        ]),
     ...(schemas?.length === 0
       ? [
           {
@@ -161,7 +172,7 @@ function checkScope(path: string, { access, scope }: TeleportUser): SettingProbl
         ]
       : []),
     ...(schemas ?? [])
-      .filter((schema) => schema === "" || schema.length > 63 || /^pg_|^information_schema$/.test(schema))
+      .filter((schema) => !isPostgresName(schema) || /^pg_|^information_schema$/.test(schema))
       .map((schema) => ({
         setting: `${setting}[${index}].schemas`,
         value: schema,
@@ -196,11 +207,12 @@ function checkLimits(path: string, user: TeleportUser): SettingProblem[] {
             fix: "Write a number and a unit, e.g. 30s or 5min.",
           },
         ]),
-    ...Object.keys(user.settings ?? {}).flatMap((name) => {
+    ...Object.entries(user.settings ?? {}).flatMap(([name, value]) => {
       const wrong = (problem: string, fix: string) => [{ setting: `${path}.settings.${name}`, problem, fix }];
       if (reserved.includes(name.toLowerCase())) {
         return wrong("has a setting of its own", "Use readOnly or statementTimeout.");
       }
+      if (value.includes("\0")) return wrong("has a character that PostgreSQL has not", "Remove it.");
       if (SETTING_NAME.test(name)) return [];
       return wrong("is no name of a PostgreSQL setting", "See PostgreSQL's documentation of ALTER ROLE … SET.");
     }),

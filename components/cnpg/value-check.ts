@@ -16,6 +16,11 @@ export function checkOneOf(setting: string, value: string | undefined, known: re
   return wrong(setting, value, "is none of the values there are", `Use ${known.join(" or ")}.`);
 }
 
+/** Whether PostgreSQL can have something of this name: of 63 bytes at most, and no NUL. */
+export function isPostgresName(name: string): boolean {
+  return name !== "" && !name.includes("\0") && Buffer.byteLength(name) <= 63;
+}
+
 /** Values that may be there once only. `fix` of the second of two. */
 export function checkTwice(
   setting: (index: number) => string,

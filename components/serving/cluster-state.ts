@@ -3,6 +3,7 @@
  * they took up a changed Secret or setting: a Cluster that is stuck for another reason keeps the old ones while its
  * status says that all instances are ready. So each instance is asked. Pure.
  */
+import { rowsOf } from "../access/primary";
 import { literal, textArray } from "../access/sql";
 import { KubernetesObject } from "../kubernetes/client";
 import { podReasons } from "./pod-state";
@@ -105,8 +106,5 @@ WHERE NOT EXISTS (SELECT FROM pg_hba_file_rules WHERE auth_method = 'cert' AND w
 
 /** The lines that `instanceQuery` gave. */
 export function instanceProblems(pod: string, output: string): string[] {
-  return output
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => `${pod} ${line}`);
+  return rowsOf(output).map((line) => `${pod} ${line}`);
 }

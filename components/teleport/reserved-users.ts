@@ -1,6 +1,7 @@
 /** PostgreSQL users that no role in Teleport may open. Pure. */
 import { POOLER_LOGINS } from "../cnpg/pooler";
 import { isAdministrative, isReservedRole } from "../cnpg/reserved-roles";
+import { isPostgresName } from "../cnpg/value-check";
 import { SettingProblem } from "../settings";
 
 /** As whom Teleport makes users, where nothing else is said: it may give itself what it may give others. */
@@ -42,7 +43,8 @@ export function checkDatabaseUsers(setting: string, users: unknown): SettingProb
 export function checkDatabaseRoles(setting: string, roles: unknown): SettingProblem[] {
   return names(roles).flatMap((role) => {
     const wrong = (problem: string, fix: string) => [{ setting, value: role, problem, fix }];
-    if (typeof role !== "string" || role === "") return wrong("is no name of a PostgreSQL role", "Write its name.");
+    if (typeof role !== "string" || !isPostgresName(role))
+      return wrong("is no name of a PostgreSQL role", "Write its name.");
     if (PATTERN.test(role)) return wrong("is a pattern, and could bring any role", "Name each role.");
     return isAdministrative(role) ? wrong("would make people administrators of the server", "Remove it.") : [];
   });

@@ -1,5 +1,6 @@
 /** Checks of the settings of a database in Vault, before anything is made. Pure. */
 import { isAdministrative, isReservedRole } from "../cnpg/reserved-roles";
+import { isPostgresName } from "../cnpg/value-check";
 import { SettingProblem } from "../settings";
 import { parseDuration } from "../teleport/duration";
 import {
@@ -41,7 +42,8 @@ export function checkVaultDatabase(setting: string, settings: CheckedSettings): 
       ? []
       : [wrong(key, value, "is no path of a mount", "Use lower-case letters, digits, - and _, with / between parts.")];
   return [
-    ...(admin === undefined || (ADMIN.test(admin) && admin.length <= LONGEST_ADMIN && !isReservedRole(admin))
+    ...(admin === undefined ||
+    (ADMIN.test(admin) && admin.length <= LONGEST_ADMIN && !isReservedRole(admin) && admin !== "all")
       ? []
       : [
           wrong(
@@ -52,6 +54,9 @@ export function checkVaultDatabase(setting: string, settings: CheckedSettings): 
           ),
         ]),
     ...(group === undefined ? [] : checkGroups(`${prefix(setting)}group`, [group])),
+    ...(settings.schemas ?? []).flatMap((schema) =>
+      isPostgresName(schema) ? [] : [wrong("schemas", schema, "is no name of a schema", "Name one.")],
+    ),
     ...path("mount.path", mount),
     ...(kubernetesAuth ? path("kubernetesAuth.path", kubernetesAuth.path) : []),
     ...(NAME.test(connection) && connection.length <= LONGEST_CONNECTION

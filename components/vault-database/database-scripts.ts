@@ -1,5 +1,5 @@
 /** The SQL that sets up the database that credentials are for, run as the superuser. Pure. */
-import { identifier, literal, textArray } from "../access/sql";
+import { doBlock, identifier, literal, textArray } from "../access/sql";
 import { PREAMBLE } from "../access/statements";
 import { endUserFunction } from "./end-user";
 import { sourceOf } from "./function-text";
@@ -19,14 +19,12 @@ export function vaultDatabaseScript({ names, schemas, owner }: VaultUsers): stri
   return `${PREAMBLE}
 BEGIN;
 ${ONE_AT_A_TIME}
-DO $do$
-BEGIN
+${doBlock(`BEGIN
   IF EXISTS (SELECT FROM pg_namespace WHERE nspname = ${literal(names.schema)}
     AND (pg_get_userbyid(nspowner) <> current_user OR obj_description(oid, 'pg_namespace') IS DISTINCT FROM ${literal(mark(owner))})) THEN
     RAISE EXCEPTION 'the schema % exists and was not made for Vault''s %; rename it, or choose another name by admin', ${literal(names.schema)}, ${literal(owner)};
   END IF;
-END
-$do$;
+END`)}
 DROP EVENT TRIGGER IF EXISTS ${trigger};
 DROP SCHEMA IF EXISTS ${schema} CASCADE;
 CREATE SCHEMA ${schema};
@@ -54,8 +52,7 @@ function rightsOfGroup(
   schemas: readonly string[],
   owner: string,
 ): string {
-  return `DO $do$
-DECLARE
+  return doBlock(`DECLARE
   item text;
 BEGIN
   FOREACH item IN ARRAY ${textArray(connecting)} LOOP
@@ -76,8 +73,7 @@ BEGIN
       EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM %I', item, ${literal(group)});
     END LOOP;
   END IF;
-END
-$do$;`;
+END`);
 }
 
 /** Says in a line each what differs from what `vaultDatabaseScript` makes. */
@@ -109,13 +105,11 @@ WHERE rolname = ${literal(names.group)} AND datname = current_database() AND dat
 export function dropVaultDatabaseScript({ names, owner }: Pick<VaultUsers, "names" | "owner">): string {
   return `${PREAMBLE}
 BEGIN;
-DO $do$
-BEGIN
+${doBlock(`BEGIN
   IF EXISTS (SELECT FROM pg_namespace WHERE nspname = ${literal(names.schema)} AND obj_description(oid, 'pg_namespace') = ${literal(mark(owner))}) THEN
     DROP EVENT TRIGGER IF EXISTS ${identifier(names.trigger)};
     DROP SCHEMA ${identifier(names.schema)} CASCADE;
   END IF;
-END
-$do$;
+END`)}
 COMMIT;`;
 }

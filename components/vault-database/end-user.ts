@@ -1,6 +1,6 @@
 /** The function that ends a user, for Vault's own user to call. Pure. */
-import { identifier, literal } from "../access/sql";
-import { BODY, heirOf } from "./function-text";
+import { dollarQuoted, identifier, literal } from "../access/sql";
+import { heirOf } from "./function-text";
 import type { VaultUserNames } from "./settings";
 import { isUser } from "./vault-users";
 
@@ -13,7 +13,8 @@ import { isUser } from "./vault-users";
  */
 export function endUserFunction(names: VaultUserNames): string {
   return `CREATE FUNCTION ${identifier(names.schema)}.end_user(account name) RETURNS void
-LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS ${BODY}
+LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS ${dollarQuoted(
+    `
 DECLARE
   heir name;
   item name;
@@ -51,5 +52,7 @@ BEGIN
   END;
   PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = account;
 END
-${BODY};`;
+`,
+    "body",
+  )};`;
 }

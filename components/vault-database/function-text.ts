@@ -3,11 +3,11 @@ import { literal } from "../access/sql";
 import type { VaultUserNames } from "./settings";
 
 /** Between these is what PostgreSQL keeps as the function's source. */
-export const BODY = "$body$";
+const BODY = /(\$body[0-9]*\$)(.*)\1/s;
 
 /** The source of a function of these, as PostgreSQL keeps it. */
 export function sourceOf(definition: string): string {
-  return definition.split(BODY)[1] ?? "";
+  return BODY.exec(definition)?.[2] ?? "";
 }
 
 /**

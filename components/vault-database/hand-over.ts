@@ -1,6 +1,6 @@
 /** The function of the event trigger that gives to the group what users make. Pure. */
-import { identifier, literal } from "../access/sql";
-import { BODY, heirOf } from "./function-text";
+import { dollarQuoted, identifier, literal } from "../access/sql";
+import { heirOf } from "./function-text";
 import type { VaultUserNames } from "./settings";
 import { isUser } from "./vault-users";
 
@@ -55,7 +55,8 @@ const KINDS = [...HANDED_OVER].map(([kind, { alter = kind, grant }]) => {
  */
 export function handOverFunction(names: VaultUserNames): string {
   return `CREATE FUNCTION ${identifier(names.schema)}.hand_over() RETURNS event_trigger
-LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS ${BODY}
+LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS ${dollarQuoted(
+    `
 DECLARE
   heir name;
   item record;
@@ -102,5 +103,7 @@ BEGIN
     END;
   END LOOP;
 END
-${BODY};`;
+`,
+    "body",
+  )};`;
 }

@@ -10,7 +10,10 @@ const ANYWHERE = ["0.0.0.0/0", "::/0"];
  */
 export function vaultHbaRules(settings: VaultUsersSettings, database: string): string[] {
   const { admin, users } = vaultUserNames(settings, database, "");
-  const quoted = /^[a-z_][a-z0-9_]*$/.test(database) ? database : `"${database}"`;
+  const quoted =
+    /^[a-z_][a-z0-9_]*$/.test(database) && !/^(all|sameuser|samerole|samegroup|replication)$/.test(database)
+      ? database
+      : `"${database}"`;
   const who = `${admin},+${users}`;
   return [
     ...ANYWHERE.map((address) => `hostssl ${quoted} ${who} ${address} scram-sha-256`),

@@ -9,7 +9,7 @@
  */
 import { refuseAdministrators } from "../access/administrators";
 import { roleSettingsDeviations, roleSettingsScript } from "../access/role-settings";
-import { identifier, literal, textArray } from "../access/sql";
+import { doBlock, identifier, literal, textArray } from "../access/sql";
 import { PREAMBLE } from "../access/statements";
 import type { VaultUserNames } from "./settings";
 import { isUser, mark, ONE_AT_A_TIME, VaultUsers } from "./vault-users";
@@ -23,14 +23,12 @@ BEGIN;
 ${ONE_AT_A_TIME}
 ${ownRole(names.admin, owner)}
 ${ownRole(names.users, owner)}
-DO $do$
-BEGIN
+${doBlock(`BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(names.group)}) THEN
     CREATE ROLE ${identifier(names.group)} NOLOGIN;
     COMMENT ON ROLE ${identifier(names.group)} IS ${literal(mark(owner))};
   END IF;
-END
-$do$;
+END`)}
 ${refuseAdministrators(roles, "users of Vault", "another group or memberOf")}
 ALTER ROLE ${admin} WITH LOGIN CREATEROLE INHERIT NOSUPERUSER NOCREATEDB NOREPLICATION NOBYPASSRLS;
 ${roleSettingsScript(names.admin)}
@@ -53,11 +51,9 @@ export function passwordScript({ admin }: VaultUserNames, verifier: string | und
   const change =
     verifier === undefined
       ? `ALTER ROLE ${identifier(admin)} WITH PASSWORD NULL;`
-      : `DO $do$
-BEGIN
+      : doBlock(`BEGIN
   EXECUTE format('ALTER ROLE %I WITH PASSWORD %L VALID UNTIL %L', ${literal(admin)}, ${literal(verifier)}, now() + interval '${HANDED_WITHIN}');
-END
-$do$;`;
+END`);
   return `${PREAMBLE}
 ${UNLOGGED}
 ${change}`;
@@ -125,16 +121,14 @@ ORDER BY rolname = ${literal(names.users)}, rolname;`;
 
 /** Makes a role; one of that name that is not ours is refused. */
 function ownRole(name: string, owner: string): string {
-  return `DO $do$
-BEGIN
+  return doBlock(`BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(name)}) THEN
     CREATE ROLE ${identifier(name)};
     COMMENT ON ROLE ${identifier(name)} IS ${literal(mark(owner))};
   ELSIF (SELECT shobj_description(oid, 'pg_authid') IS DISTINCT FROM ${literal(mark(owner))} FROM pg_roles WHERE rolname = ${literal(name)}) THEN
     RAISE EXCEPTION 'the role % exists and was not made for Vault''s %; choose another name by admin, or drop the role', ${literal(name)}, ${literal(owner)};
   END IF;
-END
-$do$;`;
+END`);
 }
 
 /** Memberships that Vault's user was not given here; but for those in the users that it made. */
@@ -144,13 +138,11 @@ function otherMemberships(names: VaultUserNames, wanted: readonly string[]): str
 }
 
 function revokeOthers(names: VaultUserNames, wanted: readonly string[]): string {
-  return `DO $do$
-DECLARE
+  return doBlock(`DECLARE
   item record;
 BEGIN
   FOR item IN SELECT r.rolname AS role, pg_get_userbyid(m.grantor) AS grantor FROM ${otherMemberships(names, wanted)} LOOP
     EXECUTE format('REVOKE %I FROM %I GRANTED BY %I CASCADE', item.role, ${literal(names.admin)}, item.grantor);
   END LOOP;
-END
-$do$;`;
+END`);
 }

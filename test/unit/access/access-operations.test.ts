@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { sqlInPrimary } from "../../../components/access/primary";
 import { access, AccessInputs } from "../../../components/access/access-operations";
 import { KubernetesError } from "../../../components/kubernetes/errors";
 import { FakeKubernetes, Ran } from "./fake-kubernetes";
@@ -38,6 +39,13 @@ describe("access to a database", () => {
         { pod: "orders-1", database: "postgres" },
       ],
     );
+  });
+
+  it("takes a name with a line end in it for one name", async () => {
+    const { kubernetes } = setUp();
+    kubernetes.answer = () => ({ stdout: "x\napp\0writer\0" });
+    const reference = { namespace: "db", cluster: "orders", uid: inputs().uid };
+    assert.deepEqual(await sqlInPrimary(kubernetes, reference, "app", "SELECT 1"), ["x\napp", "writer"]);
   });
 
   it("drops who is no longer declared: locked out first, dropped last", async () => {

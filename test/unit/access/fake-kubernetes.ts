@@ -30,7 +30,7 @@ export class FakeKubernetes implements KubernetesClient {
     const ran = { pod, database, script: input };
     this.ran.push(ran);
     const answer = this.answer(ran) ?? "";
-    const end = typeof answer === "string" ? { stdout: answer } : answer;
+    const end = typeof answer === "string" ? { stdout: answer.replaceAll("\n", "\0") } : answer; // as psql ends rows here
     return { code: 0, stdout: "", stderr: "", ...end };
   }
 }

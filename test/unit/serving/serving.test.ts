@@ -71,7 +71,7 @@ describe("whether a Cluster serves", () => {
     const query = instanceQuery(expected);
     for (const part of ["'aa'", "'bb'", "'8MB'", "'reader'", "pending_restart", "pg_conf_load_time"])
       assert.ok(query.includes(part));
-    assert.deepEqual(instanceProblems("orders-1", "has not the bundle yet\n"), ["orders-1 has not the bundle yet"]);
+    assert.deepEqual(instanceProblems("orders-1", "has not the bundle yet\0"), ["orders-1 has not the bundle yet"]);
   });
 });
 
