@@ -5,6 +5,7 @@
  */
 import { spawn } from "node:child_process";
 import { retried } from "../retry";
+import { childEnvironment } from "./child-environment";
 import { TeleportError, TeleportFailure } from "./errors";
 import { Identity, resolveIdentity } from "./identity";
 
@@ -101,6 +102,7 @@ function runTctl(args: string[], input: string, connection: TeleportConnection):
   return new Promise((resolve, reject) => {
     const child = spawn("tctl", args, {
       stdio: ["pipe", "pipe", "pipe"],
+      env: childEnvironment(process.env),
       timeout: CALL_LIMIT_MS,
       killSignal: "SIGKILL",
     });
