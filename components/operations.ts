@@ -7,16 +7,20 @@ import { autoUserOperations } from "./auto-users/operations";
 import { clusterServingOperations } from "./serving/cluster-serving-operations";
 import { databasesServingOperations } from "./serving/databases-serving-operations";
 import { poolerServingOperations } from "./serving/pooler-serving-operations";
-import { operations as teleport } from "./teleport/operations";
-import { vaultDatabaseOperations } from "./vault-database/operations";
+import { certAuthorityOperations } from "./teleport/cert-authority-operations";
+import { registrationOperations } from "./teleport/registration-operations";
+import { adminOperations } from "./vault-database/admin-operations";
+import { leaseOperations } from "./vault-database/lease-operations";
 
 export const operations = {
-  ...teleport,
   access: accessOperations,
   autoUsers: autoUserOperations,
   clusterServing: clusterServingOperations,
   databasesServing: databasesServingOperations,
   poolerServing: poolerServingOperations,
-  ...vaultDatabaseOperations,
+  registration: registrationOperations,
+  certAuthority: certAuthorityOperations,
+  vaultAdmin: adminOperations,
+  vaultLeases: leaseOperations,
 };
 export type Operations = typeof operations;

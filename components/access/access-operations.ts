@@ -4,7 +4,7 @@ import { TeleportUser } from "../cnpg/roles";
 import { PoolerAuthentication, POOLER_LOGINS } from "../cnpg/pooler";
 import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import type { Provider } from "../teleport/operations";
+import type { Provider } from "../provider";
 import { dropPoolerLoginScript, poolerLoginQuery, poolerLoginScript } from "./pooler-logins";
 import { ClusterReference, findCluster, mustFindCluster, sqlInPrimary } from "./primary";
 import {

@@ -4,7 +4,7 @@ import { ClusterReference, findCluster, sqlInPrimary, unlessStopped } from "../a
 import { DATABASES_QUERY, dropScript } from "../access/statements";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import type { Provider } from "../teleport/operations";
+import type { Provider } from "../provider";
 import { AUTO_USER_GROUP, AutoUsers, autoUsersAdmin } from "./settings";
 import { autoUserDatabaseDeviationsQuery, autoUserDatabaseScript, dropAutoUserSchemaScript } from "./schema-statements";
 import { autoUserAccountsQuery, autoUserDeviationsQuery, autoUserScript, formerAdminsQuery } from "./statements";

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import type { Provider } from "../teleport/operations";
+import type { Provider } from "../provider";
 
 /** What every wait is told. */
 export interface ServingInputs extends KubernetesConnection {

@@ -1,7 +1,7 @@
 /** The methods of Pulumi's provider behind the reading of a Teleport cluster's database client CA. */
 import { DatabaseClientCa, readDatabaseClientCa } from "./cert-authorities";
 import { TeleportError } from "./errors";
-import type { Provider } from "./operations";
+import type { Provider } from "../provider";
 import { readPublicDatabaseClientCa } from "./public-cert-authority";
 import { TeleportConnection, withTeleport } from "./tctl";
 

@@ -2,7 +2,7 @@
 import { withBots } from "./bot-client";
 import { checkDocument } from "./document-check";
 import { TeleportError } from "./errors";
-import type { Provider } from "./operations";
+import type { Provider } from "../provider";
 import { RegistrationInputs, registrations, RegistrationState } from "./registration";
 
 /** The methods over a way of registering; the tests put a fake Teleport behind it. */

@@ -10,7 +10,7 @@ import { DATABASES_QUERY, dropScript, lockOutScript, surrenderScript } from "../
 import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { UNKNOWN } from "../teleport/document";
-import type { Provider } from "../teleport/operations";
+import type { Provider } from "../provider";
 import { VaultError } from "../vault/errors";
 import {
   AdminInputs,

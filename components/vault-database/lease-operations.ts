@@ -6,7 +6,7 @@ import { endUsers } from "../access/end-users";
 import { ClusterReference, findCluster, isHibernated, unlessStopped } from "../access/primary";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { UNKNOWN } from "../teleport/document";
-import type { Provider } from "../teleport/operations";
+import type { Provider } from "../provider";
 import { VaultError } from "../vault/errors";
 import { vaultUsersQuery } from "./role-scripts";
 import { credentialsPath, usernamePattern, VaultConnection, VaultUserNames } from "./settings";
