@@ -121,7 +121,10 @@ async function demonstrate(): Promise<void> {
     const select = await query(as("reader", primary), "SELECT current_user, name FROM items LIMIT 1");
     check(select.stdout.trim() === "teleport_user_read|first", "the reader sees the row");
     const insert = await query(as("reader", primary), "INSERT INTO items VALUES ('no')");
-    check(/permission denied/.test(insert.output), "the reader's INSERT is denied");
+    check(/read-only transaction/.test(insert.output), "the reader's INSERT is refused: its sessions are read-only");
+    const writable = "SET default_transaction_read_only = off; INSERT INTO items VALUES ('no')";
+    const denied = await query(as("reader", primary), writable);
+    check(/permission denied/.test(denied.output), "and denied where it makes them writable: it has no right to");
     const standing = await query(as("reader", standby), "SELECT pg_is_in_recovery(), name FROM items LIMIT 1");
     check(standing.stdout.trim() === "t|first", "the reader reads from the standby");
   });

@@ -63,7 +63,7 @@ export function vaultAgentPaths(name: string) {
 /** The application and whoever is in the file's group; the folder is the pod's own. */
 const PERMISSIONS = "0640";
 
-/** Sends `$1` to every process called `$2`: the images of Vault have no pkill in common. */
+/** Sends `$1` to every process called `$2`: no command for it is in all images of Vault. */
 const SIGNAL_SCRIPT = `for comm in /proc/[0-9]*/comm; do
   read -r name < "$comm" || continue
   [ "$name" = "$2" ] || continue
