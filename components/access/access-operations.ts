@@ -6,7 +6,8 @@ import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObj
 import { KubernetesError } from "../kubernetes/errors";
 import type { Provider } from "../provider";
 import { dropPoolerLoginScript, poolerLoginQuery, poolerLoginScript } from "./pooler-logins";
-import { ClusterReference, findCluster, mustFindCluster, sqlInPrimary } from "./primary";
+import { deviates } from "./deviates";
+import { ClusterReference, findCluster, MAINTENANCE_DATABASE, mustFindCluster, sqlInPrimary } from "./primary";
 import {
   accessScript,
   DATABASES_QUERY,
@@ -40,7 +41,6 @@ export interface AccessState extends AccessInputs {
  * taken for its last word: the one of an earlier attempt may still be shown.
  */
 const TIMING = { rolesWithin: 120_000, reasonsAfter: 20_000, poll: 1_000 };
-const MAINTENANCE_DATABASE = "postgres";
 
 /** The operations over a way of reaching Kubernetes. */
 export function access(
@@ -57,15 +57,8 @@ export function access(
       if (told(olds) !== told(news)) return { changes: true };
       if (!news.suspended && olds.toRemove?.length) return { changes: true };
       if (news.suspended) return { changes: false };
-      try {
-        const found = await deviations(await connect(news), news);
-        for (const deviation of found) console.error(`${news.cluster}: ${deviation}; this will be put right`);
-        return { changes: found.length > 0 };
-      } catch (error) {
-        if (!(error instanceof KubernetesError)) throw error;
-        console.error(`The rights in ${news.cluster} could not be looked at, and count as unchanged: ${error.message}`);
-        return { changes: false };
-      }
+      const unseen = `The rights in ${news.cluster} could not be looked at, and count as unchanged`;
+      return deviates(news.cluster, unseen, async () => deviations(await connect(news), news));
     },
 
     async create(inputs) {

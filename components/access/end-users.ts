@@ -1,9 +1,7 @@
 /** Ends PostgreSQL users whom others made: Vault, or Teleport. */
 import type { KubernetesClient } from "../kubernetes/client";
-import { ClusterReference, sqlInPrimary } from "./primary";
+import { ClusterReference, MAINTENANCE_DATABASE, sqlInPrimary } from "./primary";
 import { DATABASES_QUERY, dropScript, lockOutScript, surrenderScript } from "./statements";
-
-const MAINTENANCE_DATABASE = "postgres";
 
 /**
  * Ends users as the superuser, in every database.

@@ -13,6 +13,8 @@ export interface ClusterReference {
 
 /** Names may hold line ends: rows end as psql's `--record-separator-zero` has it. */
 const END_OF_ROW = "\0";
+/** What concerns all databases is run here: it is there whatever becomes of the others. */
+export const MAINTENANCE_DATABASE = "postgres";
 /** CNPG's container in an instance's pod. */
 const CONTAINER = "postgres";
 /** During a switchover a primary is a standby for some moments, or gone. */

@@ -31,7 +31,7 @@ SET client_min_messages = warning;
 SET lock_timeout = '30s';`;
 
 /** Two runs at once would stumble over each other's catalog rows. */
-const ONE_AT_A_TIME = "SELECT FROM pg_advisory_xact_lock(hashtext('cnpg-teleport access'));";
+export const ONE_AT_A_TIME = "SELECT FROM pg_advisory_xact_lock(hashtext('cnpg-teleport access'));";
 
 /** Privileges of each access, on each kind of object. */
 const PRIVILEGES: Record<Exclude<Access, "none">, Record<"TABLES" | "SEQUENCES", string>> = {

@@ -1,6 +1,7 @@
 /** The methods of Pulumi's provider behind an AutoUsersAdmin. */
+import { deviates } from "../access/deviates";
 import { endUsers } from "../access/end-users";
-import { ClusterReference, findCluster, sqlInPrimary, unlessStopped } from "../access/primary";
+import { ClusterReference, findCluster, MAINTENANCE_DATABASE, sqlInPrimary, unlessStopped } from "../access/primary";
 import { DATABASES_QUERY, dropScript } from "../access/statements";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
@@ -18,8 +19,6 @@ export interface AutoUsersInputs extends KubernetesConnection, ClusterReference 
   suspended?: boolean;
 }
 
-const MAINTENANCE_DATABASE = "postgres";
-
 /** The operations over a way of reaching Kubernetes. */
 export function autoUsers(
   connect: (connection: KubernetesConnection) => Promise<KubernetesClient> = kubernetesClient,
@@ -33,17 +32,8 @@ export function autoUsers(
     async diff(_id, olds, news) {
       if (told(olds) !== told(news)) return { changes: true };
       if (news.suspended) return { changes: false };
-      try {
-        const found = await deviations(await connect(news), news);
-        for (const deviation of found) console.error(`${news.cluster}: ${deviation}; this will be put right`);
-        return { changes: found.length > 0 };
-      } catch (error) {
-        if (!(error instanceof KubernetesError)) throw error;
-        console.error(
-          `Teleport's user in ${news.cluster} could not be looked at, and counts as unchanged: ${error.message}`,
-        );
-        return { changes: false };
-      }
+      const unseen = `Teleport's user in ${news.cluster} could not be looked at, and counts as unchanged`;
+      return deviates(news.cluster, unseen, async () => deviations(await connect(news), news));
     },
 
     async create(inputs) {

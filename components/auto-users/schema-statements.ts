@@ -1,8 +1,8 @@
 /** The SQL for Teleport's procedures in one database. Pure. */
 import { doBlock, literal } from "../access/sql";
-import { PREAMBLE } from "../access/statements";
+import { ONE_AT_A_TIME, PREAMBLE } from "../access/statements";
 import { AutoUsers, autoUsersAdmin } from "./settings";
-import { MARK, ONE_AT_A_TIME } from "./statements";
+import { MARK } from "./statements";
 
 /**
  * Gives Teleport a place for its procedures in one database: a schema of the admin user's own, which alone is on its

@@ -5,6 +5,7 @@
  */
 import type { SettingProblem } from "../settings";
 import type { DatabaseAdminUser } from "../teleport/database";
+import { certificateRules } from "../cnpg/pg-hba";
 import { isKeyword, isReservedRole } from "../cnpg/reserved-roles";
 import { AUTO_USERS_ADMIN, checkDatabaseRoles } from "../teleport/reserved-users";
 
@@ -25,7 +26,6 @@ export interface AutoUsers {
 
 /** The group of all users that Teleport makes (`teleportAutoUserRole`); pg_hba.conf names it. */
 export const AUTO_USER_GROUP = "teleport-auto-user";
-const ANYWHERE = ["0.0.0.0/0", "::/0"];
 
 /** `admin_user` of the registered database. */
 export function autoUsersAdmin({ adminUser = AUTO_USERS_ADMIN, defaultDatabase }: AutoUsers): DatabaseAdminUser {
@@ -37,11 +37,7 @@ export function autoUsersAdmin({ adminUser = AUTO_USERS_ADMIN, defaultDatabase }
  * name, and in no other way. PostgreSQL takes a group that does not exist yet, and has no members of it.
  */
 export function autoUserHbaRules(settings: AutoUsers): string[] {
-  const users = `${autoUsersAdmin(settings).name},+${AUTO_USER_GROUP}`;
-  return [
-    ...ANYWHERE.map((address) => `hostssl all ${users} ${address} cert`),
-    ...ANYWHERE.map((address) => `hostnossl all ${users} ${address} reject`),
-  ];
+  return certificateRules([autoUsersAdmin(settings).name, `+${AUTO_USER_GROUP}`]);
 }
 
 /**

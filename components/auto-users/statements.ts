@@ -9,14 +9,12 @@
 import { refuseAdministrators } from "../access/administrators";
 import { roleSettingsDeviations, roleSettingsScript } from "../access/role-settings";
 import { doBlock, identifier, literal, textArray } from "../access/sql";
-import { OWN_MARK, PREAMBLE } from "../access/statements";
+import { ONE_AT_A_TIME, OWN_MARK, PREAMBLE } from "../access/statements";
 import { AUTO_USER_GROUP, AutoUsers, autoUsersAdmin } from "./settings";
 
 /** Tells the admin user from another's role of the same name. */
 export const MARK = `${OWN_MARK}makes users for Teleport`;
 const IS_MARKED = `shobj_description(oid, 'pg_authid') = ${literal(MARK)}`;
-/** Two runs at once would stumble over each other's catalog rows. */
-export const ONE_AT_A_TIME = "SELECT FROM pg_advisory_xact_lock(hashtext('cnpg-teleport access'));";
 
 /**
  * Makes the admin user, and the group that its users will be in, as the superuser; run again, it puts right what differs.

@@ -2,7 +2,7 @@
 import { TeleportUser } from "./roles";
 
 /** Every address, of both families: `0.0.0.0/0` alone would leave IPv6 clients to the rules below. */
-const ANYWHERE = ["0.0.0.0/0", "::/0"];
+export const ANYWHERE = ["0.0.0.0/0", "::/0"];
 
 /**
  * CNPG puts its own rules first, then these, LDAP, and a `host all all all` line last. Teleport users log in over TLS
@@ -11,11 +11,15 @@ const ANYWHERE = ["0.0.0.0/0", "::/0"];
  */
 export function pgHbaRules(users: readonly TeleportUser[], extra: readonly string[] = []): string[] {
   if (users.length === 0) return [...extra];
-  const names = users.map(({ name }) => name).join(",");
+  return [...certificateRules(users.map(({ name }) => name)), ...extra];
+}
+
+/** By certificate over TLS, and in no other way. */
+export function certificateRules(names: readonly string[]): string[] {
+  const users = names.join(",");
   return [
-    ...ANYWHERE.map((address) => `hostssl all ${names} ${address} cert`),
-    ...ANYWHERE.map((address) => `hostnossl all ${names} ${address} reject`),
-    ...extra,
+    ...ANYWHERE.map((address) => `hostssl all ${users} ${address} cert`),
+    ...ANYWHERE.map((address) => `hostnossl all ${users} ${address} reject`),
   ];
 }
 

@@ -5,9 +5,6 @@ import type { ConnectionSettings } from "./connection";
 import type { VaultConnection, VaultUserNames } from "./settings";
 import type { VaultUsers } from "./vault-users";
 
-/** Vault's roles are made from here: it is there whatever becomes of the others. */
-export const MAINTENANCE_DATABASE = "postgres";
-
 /** Inputs. */
 export interface AdminInputs extends KubernetesConnection {
   namespace: string;

@@ -4,23 +4,23 @@
  * it is made here, PostgreSQL is given what it stores of it, Vault is given it and rotates it at once. It is in no state,
  * and a later `up` writes a connection without one, which leaves Vault's own in place.
  */
+import { deviates } from "../access/deviates";
 import { endUsers } from "../access/end-users";
-import { findCluster, isHibernated, isServing, sqlInPrimary, unlessStopped } from "../access/primary";
-import { DATABASES_QUERY, dropScript, lockOutScript, surrenderScript } from "../access/statements";
+import {
+  findCluster,
+  isHibernated,
+  isServing,
+  MAINTENANCE_DATABASE,
+  sqlInPrimary,
+  unlessStopped,
+} from "../access/primary";
+import { DATABASES_QUERY } from "../access/statements";
 import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { UNKNOWN } from "../teleport/document";
 import type { Provider } from "../provider";
 import { VaultError } from "../vault/errors";
-import {
-  AdminInputs,
-  AdminState,
-  configPath,
-  connectionOf,
-  MAINTENANCE_DATABASE,
-  referenceOf,
-  usersOf,
-} from "./admin-inputs";
+import { AdminInputs, AdminState, configPath, connectionOf, referenceOf, usersOf } from "./admin-inputs";
 import { connectionDeviations } from "./connection";
 import { dropVaultDatabaseScript, vaultDatabaseDeviations, vaultDatabaseScript } from "./database-scripts";
 import { FORGET_WITHIN_MS } from "./lease-operations";
@@ -52,17 +52,8 @@ export function admin(
       if (isOther(olds.names.admin, news.names?.admin ?? UNKNOWN)) replaces.push("names");
       if (replaces.length > 0) return { changes: true, replaces, deleteBeforeReplace: true };
       if (told(olds) !== told(news)) return { changes: true };
-      try {
-        const found = await deviations(olds.clusterUid, news);
-        for (const deviation of found) console.error(`${news.cluster}: ${deviation}; this will be put right`);
-        return { changes: found.length > 0 };
-      } catch (error) {
-        if (!(error instanceof KubernetesError || error instanceof VaultError)) throw error;
-        console.error(
-          `Vault's user of ${news.cluster} could not be looked at, and counts as unchanged: ${error.message}`,
-        );
-        return { changes: false };
-      }
+      const unseen = `Vault's user of ${news.cluster} could not be looked at, and counts as unchanged`;
+      return deviates(news.cluster, unseen, () => deviations(olds.clusterUid, news));
     },
 
     async create(inputs) {
@@ -193,11 +184,7 @@ async function removeRoles(kubernetes: KubernetesClient, state: AdminState): Pro
   await endUsers(kubernetes, referenceOf(state), state, vaultUsersQuery(state.names, "all"));
   const databases = await sql(MAINTENANCE_DATABASE, DATABASES_QUERY);
   if (databases.includes(state.database)) await sql(state.database, dropVaultDatabaseScript(users));
-  const roles = await sql(MAINTENANCE_DATABASE, vaultRolesQuery(users));
-  if (roles.length === 0) return;
-  await sql(MAINTENANCE_DATABASE, lockOutScript(roles));
-  for (const database of databases) await sql(database, surrenderScript(roles, state.database));
-  await sql(MAINTENANCE_DATABASE, dropScript(roles));
+  await endUsers(kubernetes, referenceOf(state), state, vaultRolesQuery(users));
 }
 
 /** What is declared; how the cluster is reached does not count. */

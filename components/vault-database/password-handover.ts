@@ -1,8 +1,8 @@
 /** Vault's connection, and the password of Vault's user on its way to it. */
-import { sqlInPrimary } from "../access/primary";
+import { MAINTENANCE_DATABASE, sqlInPrimary } from "../access/primary";
 import type { KubernetesClient } from "../kubernetes/client";
 import { VaultError } from "../vault/errors";
-import { AdminInputs, AdminState, configPath, connectionOf, MAINTENANCE_DATABASE, referenceOf } from "./admin-inputs";
+import { AdminInputs, AdminState, configPath, connectionOf, referenceOf } from "./admin-inputs";
 import { connectionDocument, isSameConnection } from "./connection";
 import { passwordScript, passwordStaysScript } from "./role-scripts";
 import { newPassword, scramVerifier } from "./scram";

@@ -1,7 +1,6 @@
 /** Rules of pg_hba.conf for the users that Vault makes. Pure. */
+import { ANYWHERE } from "../cnpg/pg-hba";
 import { vaultUserNames, VaultUsersSettings } from "./settings";
-
-const ANYWHERE = ["0.0.0.0/0", "::/0"];
 
 /**
  * Vault's user and those that it makes come over TLS, with a password, and to the one database that they are for.
