@@ -1,6 +1,7 @@
 /**
- * `npm test`: unit tests, then lab tests on the real systems, then one line with both counts. Brings the lab up
- * and leaves it as it was found: ended if it was not running before, unless `--keep` is given.
+ * `npm test`: unit tests, then tests on the real systems, those under fault too, then one line with all counts.
+ * `npm run test:faults`: those under fault alone. Brings the lab up and leaves it as it was found: ended if it was not
+ * running before, unless `--keep` is given.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,14 +12,18 @@ import type { Counts } from "./reporter";
 
 /** Exit code of `lab status`. */
 const NOTHING_RUNS = 3;
+/** Folders of tests on the real systems, in their order. */
+const ON_REAL_SYSTEMS = ["lab", "faults", "faults/alone"];
 const folder = mkdtempSync(join(tmpdir(), "test-counts-"));
 
 async function main(): Promise<number> {
   const totals: Counts = { passed: 0, failed: 0, skipped: 0 };
-  await suite("unit", []);
+  const onlyFaults = process.argv.includes("--faults");
+  if (!onlyFaults) await suite("unit", []);
   const wasUp = (await command("npm", ["run", "--silent", "lab", "--", "status"], true)) !== NOTHING_RUNS;
   if ((await command("npm", ["run", "--silent", "lab", "--", "up"])) === 0) {
-    await suite("lab", ["npm", "run", "--silent", "lab", "--", "exec"]);
+    for (const kind of ON_REAL_SYSTEMS.filter((kind) => !onlyFaults || kind.startsWith("faults")))
+      await suite(kind, ["npm", "run", "--silent", "lab", "--", "exec"]);
   } else {
     totals.failed++; // what could not run has not passed
   }
@@ -27,8 +32,8 @@ async function main(): Promise<number> {
   console.log(`${totals.passed} passed, ${totals.failed} failed${totals.skipped ? `, ${totals.skipped} skipped` : ""}`);
   return totals.failed + totals.skipped > 0 ? 1 : 0;
 
-  async function suite(kind: "unit" | "lab", prefix: string[]): Promise<void> {
-    const counts = join(folder, kind);
+  async function suite(kind: string, prefix: string[]): Promise<void> {
+    const counts = join(folder, kind.replace("/", "-"));
     const mocha = [
       "npx",
       "mocha",
