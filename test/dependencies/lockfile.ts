@@ -35,8 +35,8 @@ export interface Dependency extends LockedPackage {
 }
 
 /**
- * Packages with an install script, by name, and why they may have one. npm runs them unless it is told not to
- * (`npm ci --ignore-scripts`, as the lab and the tests install); nothing here needs any of them.
+ * Packages with an install script, by name, and why they may have one. npm does not run them here (`.npmrc`); it does in
+ * a program that has this one as its library. Nothing here needs any of them.
  */
 export const INSTALL_SCRIPTS: Readonly<Record<string, string>> = {
   "@pulumi/kubernetes":

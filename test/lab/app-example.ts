@@ -17,7 +17,7 @@ export async function installExample(project: string): Promise<void> {
   }
   const library = join(modules, "cnpg-teleport");
   cpSync(join(PROJECT, "package.json"), join(library, "package.json"));
-  // Not `npm pack`, which writes into the checkout while other tests may be packing it.
+  // Not `npm run package`, which writes into the checkout while other tests may be packing it.
   const compiler = join(PROJECT, "node_modules", "typescript", "bin", "tsc");
   const args = [compiler, "--project", join(PROJECT, "tsconfig.build.json"), "--outDir", join(library, "dist")];
   await run(process.execPath, args, { cwd: PROJECT, limit: 300_000 });

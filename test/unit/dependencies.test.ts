@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { auditReport, auditResult } from "../dependencies/audit";
@@ -37,6 +38,15 @@ describe("the dependencies", () => {
       const isBuilt = existsSync(join(PROJECT, path, "binding.gyp"));
       assert.equal(runs || isBuilt, hasInstallScript, `${path}: install script`);
       assert.equal(typeof stated === "object" ? stated.type : stated, license, `${path}: licence`);
+    }
+  });
+
+  it("run nothing when they are installed, here and in the examples", () => {
+    for (const folder of [".", "examples/app", "examples/bootstrap"]) {
+      // npm gives what it is run by to its children as variables, which go before the file.
+      const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
+      const options = { cwd: join(PROJECT, folder), env, encoding: "utf8" } as const;
+      assert.equal(execFileSync("npm", ["config", "get", "ignore-scripts"], options).trim(), "true", folder);
     }
   });
 
