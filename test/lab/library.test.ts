@@ -13,7 +13,10 @@ describe("the library in a program of one's own", () => {
   after(() => rmSync(project, { recursive: true, force: true }));
 
   before(async () => {
-    await run("npm", ["run", "--silent", "package", "--", "--silent", `--pack-destination=${project}`], { cwd: PROJECT, limit: 300_000 });
+    await run("npm", ["run", "--silent", "package", "--", "--silent", `--pack-destination=${project}`], {
+      cwd: PROJECT,
+      limit: 300_000,
+    });
     const installed = join(project, "node_modules", "cnpg-teleport");
     mkdirSync(installed, { recursive: true });
     const [tarball = ""] = readdirSync(project).filter((file) => file.endsWith(".tgz"));
