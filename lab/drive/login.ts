@@ -1,8 +1,8 @@
 /** Logs in to a database through Teleport as a person does: tsh's local proxy with a client certificate, and psql. */
 import { spawn } from "node:child_process";
-import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { attempt, CommandResult } from "../host/command";
+import { freePort } from "../host/free-port";
 
 export interface Login {
   /** Path of the person's Teleport identity file. */
@@ -71,17 +71,4 @@ async function listening(told: () => string, ended: () => boolean): Promise<bool
     await sleep(50);
   }
   return false;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() =>
-        address && typeof address === "object" ? resolve(address.port) : reject(new Error("no free port")),
-      );
-    });
-  });
 }

@@ -4,13 +4,13 @@
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { PROVISIONED_BY } from "../../components/teleport/roles";
 import { recorded } from "../host/daemon";
 import { IMAGES } from "../build/images";
 import { kubectl, podReady, retryCrashed } from "../kubernetes/kubectl";
 import { PKI, TELEPORT } from "../layout";
 import { readTrimmed } from "../host/private-file";
 import { waitFor } from "../host/wait";
+import { agentService } from "./configuration";
 import { ensureServiceAccount } from "./kubernetes-join";
 
 const NAMESPACE = "teleport-agent";
@@ -76,7 +76,7 @@ const configuration = {
   auth_service: { enabled: "no" },
   proxy_service: { enabled: "no" },
   ssh_service: { enabled: "no" },
-  db_service: { enabled: "yes", resources: [{ labels: PROVISIONED_BY }] },
+  db_service: agentService,
 };
 
 const podSpec = {

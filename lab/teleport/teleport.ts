@@ -8,6 +8,7 @@ import { PKI, STATE, TELEPORT } from "../layout";
 import { randomOnce, readTrimmed, writeWhole } from "../host/private-file";
 import { inPodEnvironment, withServiceAccount } from "./kubernetes-join";
 import { TELEPORT_DOCUMENTS, TELEPORT_USERS } from "./access";
+import { teleportConfiguration } from "./configuration";
 import { tool } from "../build/tools";
 
 const appliedDocuments = join(STATE.teleport, "applied-documents");
@@ -40,31 +41,10 @@ export function tctl(args: string[], input?: string): Promise<string> {
 }
 
 function configurationText(key: string, certificate: string, token: string): string {
-  const document = {
-    version: "v3",
-    teleport: {
-      nodename: "lab",
-      data_dir: join(STATE.teleport, "data"),
-      log: { output: "stderr", severity: "INFO" },
-    },
-    auth_service: {
-      enabled: "yes",
-      listen_addr: TELEPORT.auth,
-      cluster_name: "lab",
-      authentication: { type: "local", second_factor: "off" },
-      proxy_listener_mode: "multiplex",
-      tokens: [`db:${token}`],
-    },
-    proxy_service: {
-      enabled: "yes",
-      web_listen_addr: TELEPORT.proxy,
-      public_addr: TELEPORT.proxy,
-      // With Teleport's self-signed default the agent's tunnel never comes up.
-      https_keypairs: [{ key_file: key, cert_file: certificate }],
-    },
-    ssh_service: { enabled: "no" },
-  };
-  return `${JSON.stringify(document, null, 2)}\n`;
+  const data = join(STATE.teleport, "data");
+  const { auth, proxy } = TELEPORT;
+  const tokens = [`db:${token}`];
+  return teleportConfiguration({ nodename: "lab", clusterName: "lab", data, auth, proxy, key, certificate, tokens });
 }
 
 async function applyDocuments(): Promise<void> {
