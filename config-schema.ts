@@ -231,14 +231,21 @@ const clusterSettings = {
   spec: asIs.optional(),
 };
 const validity = { validity: z.string().optional(), renewBefore: z.string().optional() };
-const pkiRole = z.strictObject({ mount: z.string().min(1), role: z.string().min(1) });
+const pkiRole = z.strictObject({ mount: z.string().min(1), role: z.string().min(1), issuer: text.optional() });
+const pkiRoles = z.union([pkiRole, z.array(pkiRole)]);
 
 const issuer = z.discriminatedUnion("type", [
-  z.strictObject({ type: z.literal("tls"), caValidity: z.string().optional(), ...validity }),
+  z.strictObject({
+    type: z.literal("tls"),
+    server: texts.optional(),
+    client: texts.optional(),
+    caValidity: z.string().optional(),
+    ...validity,
+  }),
   z.strictObject({
     type: z.literal("vault"),
-    server: pkiRole,
-    client: pkiRole,
+    server: pkiRoles,
+    client: pkiRoles,
     trustAnchors: z.string().optional(),
     ...validity,
   }),

@@ -266,6 +266,7 @@ const KINDS: [RegExp, string][] = [
   [/vault\.auth(\.method)?$/, "Use method: approle or token."],
   [/join(\.method)?$/, "Use method: kubernetes, iam, gcp, azure or token."],
   [/issuer(\.type)?$/, "Use type: vault or tls."],
+  [/issuer\.(server|client)$/, "Write a mount and a role, or a list of them."],
   [/clientCas\[\d+\](\.from)?$/, "Use from: teleport, proxy, vault, secret, configMap or pem."],
   [/registration(\.by)?$/, "Use by: program, agent or operator."],
   [/(schemas|extensions)\[\d+\]$/, "Write a name, or a mapping with a name."],

@@ -2,7 +2,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { AUTO_USER_GROUP, AutoUsers, autoUserHbaRules, autoUsersAdmin, checkAutoUsers } from "./auto-users/settings";
 import { CaSource, checkCaSources } from "./certificates/ca-source";
-import { checkIssuer, IssuerArgs } from "./certificates/issuer";
+import type { IssuerArgs } from "./certificates/issuer";
+import { checkIssuer } from "./certificates/issuer-check";
 import { ClusterSettings, databaseAndOwner, DEFAULT_INSTANCES } from "./cnpg/cluster-spec";
 import { checkClusterSettings } from "./cnpg/cluster-check";
 import { POOLER_LOGINS, poolerLogins, PoolerSettings } from "./cnpg/pooler";

@@ -39,6 +39,24 @@ export function mergeCaBundle(own: PemSource, others: readonly PemSource[], now:
   return bundle.map((certificate) => `${certificate.toString().trim()}\n`).join("");
 }
 
+/**
+ * Merges the CAs that servers may have their certificates from. The order does not depend on which of them signs: when
+ * another begins to, nothing changes for those who trust them all.
+ *
+ * @throws SettingsError as mergeCaBundle
+ */
+export function mergeServerCas(authorities: readonly PemSource[], now: Date = new Date()): string {
+  const [first = { name: "the server CA", pem: "" }, ...others] = [...authorities].sort((one, other) =>
+    firstFingerprint(one).localeCompare(firstFingerprint(other)),
+  );
+  return mergeCaBundle(first, others, now);
+}
+
+/** Of the first certificate; empty where there is none, which mergeCaBundle tells. */
+function firstFingerprint(source: PemSource): string {
+  return readCertificates(source).certificates[0]?.fingerprint256 ?? "";
+}
+
 /** The certificates of a source, and what else is in it. */
 function readCertificates({ name, pem }: PemSource): { certificates: X509Certificate[]; problems: SettingProblem[] } {
   const text = pem.replace(/\r\n?/g, "\n").replace(/-----(?=-----BEGIN)/g, "-----\n");

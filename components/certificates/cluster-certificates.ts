@@ -4,9 +4,9 @@ import * as pulumi from "@pulumi/pulumi";
 import { PoolerAuthentication, poolerDnsNames, POOLER_LOGINS, poolerSecretName } from "../cnpg/pooler";
 import { BACKGROUND_DELETION } from "../kubernetes/deletion";
 import { secretNames, serverDnsNames } from "../names";
-import { mergeCaBundle, PemSource } from "./ca-bundle";
+import { mergeCaBundle, mergeServerCas, PemSource } from "./ca-bundle";
 import { checkCertificate } from "./certificate-check";
-import { CertificateRequest, Issue, IssuedCertificate, IssuerArgs, lifetimes } from "./issuer";
+import { CertificateRequest, CertificateUse, Issue, IssuedCertificate, IssuerArgs, lifetimes } from "./issuer";
 import { tlsIssuer } from "./tls-issuer";
 import { vaultIssuer } from "./vault-issuer";
 
@@ -37,7 +37,7 @@ export interface ClusterCertificatesArgs {
 export class ClusterCertificates extends pulumi.ComponentResource {
   /** The Secrets that the Cluster's `certificates` name. */
   readonly secrets: pulumi.Output<{ server: string; serverCa: string; replication: string; clientCaBundle: string }>;
-  /** PEM of the CA that clients verify the server with, up to its root. */
+  /** PEM of the CAs that clients verify the server with, each up to its root: more than one while one is replaced. */
   readonly serverCa: pulumi.Output<string>;
   /** PEM of the server's certificate. */
   readonly serverCertificate: pulumi.Output<string>;
@@ -48,7 +48,8 @@ export class ClusterCertificates extends pulumi.ComponentResource {
     super("cnpg-teleport:certificates:ClusterCertificates", name, {}, opts);
     const child = { parent: this };
     const names = secretNames(args.cluster);
-    const issue = args.issuer.type === "vault" ? vaultIssuer(args.issuer) : tlsIssuer(name, args.issuer, child);
+    const { issue, trusted } =
+      args.issuer.type === "vault" ? vaultIssuer(args.issuer, child) : tlsIssuer(name, args.issuer, child);
     const checked = this.checkedIssue(issue, args.issuer);
 
     const dnsNames = pulumi
@@ -56,11 +57,38 @@ export class ClusterCertificates extends pulumi.ComponentResource {
       .apply(([namespace, more]) => serverDnsNames(args.cluster, namespace, args.clusterDomain, more));
     const server = checked(`${name}-server`, { use: "server", commonName: `${args.cluster}-rw`, dnsNames });
     const replication = checked(`${name}-replication`, { use: "client", commonName: "streaming_replica" });
+    const login = (kind: PoolerAuthentication) =>
+      checked(`${name}-pooler-${kind}`, { use: "client", commonName: POOLER_LOGINS[kind].role });
+    // Even where no Pooler is declared. The operator looks for it when one appears, made by hand perhaps; where it is
+    // missing it tries to sign it, cannot without the client CA's key, and the whole Cluster is stuck.
+    const integrated = login("integrated");
+    const explicit = args.explicitPoolers ? [login("explicit")] : [];
+    const poolers = args.poolers.map((pooler) => {
+      const names = pulumi
+        .output(args.namespace)
+        .apply((namespace) => poolerDnsNames(pooler, namespace, args.clusterDomain));
+      return { pooler, issued: checked(`${name}-${pooler}`, { use: "server", commonName: pooler, dnsNames: names }) };
+    });
 
-    const serverCa = server.caChain.apply((pem) => mergeCaBundle({ name: "the issuer's server CA", pem }, []));
+    // The CA of each certificate, and not of one for all: where a mount of Vault got another issuer, those that were
+    // signed before are still from the former.
+    const chains = (use: CertificateUse, certificates: IssuedCertificate[]) =>
+      pulumi
+        .all(certificates.map(({ caChain }) => caChain))
+        .apply((signed) => signed.map((pem): PemSource => ({ name: `the issuer's ${use} CA`, pem })));
+    const serverCa = pulumi
+      .all([chains("server", [server, ...poolers.map(({ issued }) => issued)]), trusted.server])
+      .apply(([signed, others]) => mergeServerCas([...signed, ...others]));
     const bundle = pulumi
-      .all([replication.caChain, pulumi.output(args.clientCas)])
-      .apply(([pem, others]) => mergeCaBundle({ name: "the issuer's client CA", pem }, others));
+      .all([
+        replication.caChain,
+        chains("client", [integrated, ...explicit]),
+        trusted.client,
+        pulumi.output(args.clientCas),
+      ])
+      .apply(([pem, signed, others, clientCas]) =>
+        mergeCaBundle({ name: "the issuer's client CA", pem }, [...signed, ...others, ...clientCas]),
+      );
 
     // After the component, whose name is unique in the stack; Clusters of one name may be in several namespaces.
     const resourceName = (secretName: string) =>
@@ -88,21 +116,9 @@ export class ClusterCertificates extends pulumi.ComponentResource {
       clientCaBundle: secret(names.clientCaBundle, "Opaque", { "ca.crt": bundle }),
     });
 
-    // Even where no Pooler is declared. The operator looks for it when one appears, made by hand perhaps; where it is
-    // missing it tries to sign it, cannot without the client CA's key, and the whole Cluster is stuck.
-    const login = (kind: PoolerAuthentication) =>
-      checked(`${name}-pooler-${kind}`, { use: "client", commonName: POOLER_LOGINS[kind].role });
-    tlsSecret(names.pooler, login("integrated"));
-    if (args.explicitPoolers) tlsSecret(names.poolerAuthentication, login("explicit"));
-    for (const pooler of args.poolers) {
-      const dnsNames = pulumi
-        .output(args.namespace)
-        .apply((namespace) => poolerDnsNames(pooler, namespace, args.clusterDomain));
-      tlsSecret(
-        poolerSecretName(pooler),
-        checked(`${name}-${pooler}`, { use: "server", commonName: pooler, dnsNames }),
-      );
-    }
+    tlsSecret(names.pooler, integrated);
+    for (const issued of explicit) tlsSecret(names.poolerAuthentication, issued);
+    for (const { pooler, issued } of poolers) tlsSecret(poolerSecretName(pooler), issued);
     this.registerOutputs({ secrets: this.secrets, serverCa: this.serverCa });
   }
 

@@ -1,7 +1,7 @@
 /** The one interface of both issuers, and the settings that choose between them. */
 import * as pulumi from "@pulumi/pulumi";
-import { SettingProblem } from "../settings";
-import { checkDuration, hours } from "./duration";
+import type { PemSource } from "./ca-bundle";
+import { hours } from "./duration";
 
 /** What a certificate is for; becomes its extended key usage. */
 export type CertificateUse = "server" | "client";
@@ -31,6 +31,13 @@ export type Issue = (
   opts: pulumi.CustomResourceOptions,
 ) => IssuedCertificate;
 
+/** What makes certificates, and whose certificates are trusted beside those that it makes now. */
+export interface Issuer {
+  issue: Issue;
+  /** The CAs that are declared and do not sign: those of a rotation that is to come, or is to end. */
+  trusted: Record<CertificateUse, pulumi.Output<PemSource[]>>;
+}
+
 /** How long leaf certificates live. */
 export interface Validity {
   /** Lifetime of a leaf certificate, e.g. `90d` or `2160h`. Default: `90d`. */
@@ -42,6 +49,13 @@ export interface Validity {
 /** CAs that live in the stack, one for servers and one for clients of each Cluster, by @pulumi/tls. */
 export interface TlsIssuerArgs extends Validity {
   type: "tls";
+  /**
+   * Names of the CAs for servers: the first signs, all are trusted. More than one only while a CA is being replaced:
+   * `[first, second]`, then `[second, first]`, then `[second]`. Default: `[first]`.
+   */
+  server?: string[];
+  /** Names of the CAs for clients, as for `server`. Default: `[first]`. */
+  client?: string[];
   /** Lifetime of the CAs. Default: `3650d`. */
   caValidity?: string;
 }
@@ -52,6 +66,11 @@ export interface VaultPkiRole {
   mount: string;
   /** Name of the role; it must allow the names asked for and the one extended key usage. */
   role: string;
+  /**
+   * The issuer of the mount that the role signs with, its `issuer_ref`. Only read where another signs: it says whose
+   * certificates are trusted besides. Default: `default`, the mount's own.
+   */
+  issuer?: string;
 }
 
 /**
@@ -60,15 +79,33 @@ export interface VaultPkiRole {
  */
 export interface VaultIssuerArgs extends Validity {
   type: "vault";
-  /** Signs server certificates (server authentication only). */
-  server: VaultPkiRole;
-  /** Signs `streaming_replica` and `cnpg_pooler_pgbouncer` (client authentication only). */
-  client: VaultPkiRole;
+  /**
+   * Signs server certificates (server authentication only). A list only while a CA is being replaced: the first signs,
+   * the CAs of all are trusted.
+   */
+  server: VaultPkiRole | VaultPkiRole[];
+  /** Signs `streaming_replica` and `cnpg_pooler_pgbouncer` (client authentication only). A list as for `server`. */
+  client: VaultPkiRole | VaultPkiRole[];
   /** PEM of CAs above those that the mounts know, up to the root: PostgreSQL wants the whole chain. */
   trustAnchors?: pulumi.Input<string>;
 }
 
 export type IssuerArgs = TlsIssuerArgs | VaultIssuerArgs;
+
+/** The CA of the stack whose resources have no name of its own in theirs: the one that there is by default. */
+export const FIRST_CA = "first";
+/** The issuer that a mount of Vault signs with unless a role says otherwise, by Vault's own name. */
+export const DEFAULT_ISSUER = "default";
+
+/** All CAs of a use, the one that signs first. */
+export function declaredCas(declared: string[] = [FIRST_CA]): string[] {
+  return declared;
+}
+
+/** All roles of a use, the one that signs first. */
+export function declaredRoles(declared: VaultPkiRole | VaultPkiRole[]): VaultPkiRole[] {
+  return Array.isArray(declared) ? declared : [declared];
+}
 
 /** Lifetimes in hours, defaults filled in. */
 export function lifetimes({ validity = "90d", renewBefore = "30d" }: Validity): {
@@ -76,33 +113,4 @@ export function lifetimes({ validity = "90d", renewBefore = "30d" }: Validity): 
   renewBefore: number;
 } {
   return { validity: hours(validity), renewBefore: hours(renewBefore) };
-}
-
-/** Checks the settings of an issuer. */
-export function checkIssuer(setting: string, issuer: IssuerArgs): SettingProblem[] {
-  const durations = [
-    ...checkDuration(`${setting}.validity`, issuer.validity ?? "90d"),
-    ...checkDuration(`${setting}.renewBefore`, issuer.renewBefore ?? "30d"),
-    ...(issuer.type === "tls" ? checkDuration(`${setting}.caValidity`, issuer.caValidity ?? "3650d") : []),
-  ];
-  if (durations.length > 0) return durations;
-  const { validity, renewBefore } = lifetimes(issuer);
-  const problems: SettingProblem[] = [];
-  if (renewBefore >= validity) {
-    problems.push({
-      setting: `${setting}.renewBefore`,
-      value: issuer.renewBefore ?? "30d",
-      problem: `is not shorter than the certificates' lifetime of ${validity} h, so that every run would renew them`,
-      fix: "Choose about a third of validity.",
-    });
-  }
-  if (issuer.type === "tls" && hours(issuer.caValidity ?? "3650d") <= validity) {
-    problems.push({
-      setting: `${setting}.caValidity`,
-      value: issuer.caValidity ?? "3650d",
-      problem: `is not longer than the certificates' lifetime of ${validity} h`,
-      fix: "Give the CAs several times the lifetime of what they sign.",
-    });
-  }
-  return problems;
 }

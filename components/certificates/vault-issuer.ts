@@ -3,11 +3,23 @@ import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import * as vault from "@pulumi/vault";
-import { Issue, lifetimes, VaultIssuerArgs } from "./issuer";
+import { CertificateUse, declaredRoles, Issue, Issuer, lifetimes, VaultIssuerArgs, VaultPkiRole } from "./issuer";
 import { KEY, LEAF_USES } from "./tls-issuer";
+import { vaultAuthority } from "./vault-authority";
 
-/** Returns what the two roles sign. */
-export function vaultIssuer(args: VaultIssuerArgs): Issue {
+/** What the first role of each use signs; the CAs of the others are read. */
+export function vaultIssuer(args: VaultIssuerArgs, opts: pulumi.InvokeOptions): Issuer {
+  const anchors = args.trustAnchors ?? "";
+  const trusted = (use: CertificateUse) =>
+    pulumi.all(
+      declaredRoles(args[use])
+        .slice(1)
+        .map((role) => vaultAuthority(`issuer.${use}`, role, anchors, opts)),
+    );
+  return { issue: signedByVault(args), trusted: { server: trusted("server"), client: trusted("client") } };
+}
+
+function signedByVault(args: VaultIssuerArgs): Issue {
   const { validity, renewBefore } = lifetimes(args);
   return (leaf, { use, commonName, dnsNames }, opts) => {
     const key = new tls.PrivateKey(leaf, KEY, opts);
@@ -31,7 +43,7 @@ export function vaultIssuer(args: VaultIssuerArgs): Issue {
       { privateKeyPem: key.privateKeyPem, subject: { commonName, organizationalUnit: period }, dnsNames },
       opts,
     );
-    const { mount, role } = args[use];
+    const [{ mount, role }] = declaredRoles(args[use]) as [VaultPkiRole]; // checked: there is one
     const signed = new vault.pkisecret.SecretBackendSign(
       leaf,
       {

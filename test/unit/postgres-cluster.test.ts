@@ -89,6 +89,21 @@ describe("PostgresCluster", () => {
     for (const secret of secrets) assert.deepEqual(metadata(secret).labels, { "cnpg.io/reload": "" });
   });
 
+  it("has the CAs of a stack that knows of one only, whose names never change", async () => {
+    const cas = (all: Made[]) => ofType(all, ":SelfSignedCert").map(({ name }) => name);
+    const { all } = await deploy();
+    assert.deepEqual(cas(all).sort(), ["orders-client-ca", "orders-server-ca"]);
+    made.splice(0);
+    const issuer = { type: "tls", client: ["second", "first"], server: ["first", "2027"] } as const;
+    const replacing = await deploy({ issuer: { ...issuer, client: [...issuer.client], server: [...issuer.server] } });
+    assert.deepEqual(cas(replacing.all).sort(), [
+      "orders-client-ca",
+      "orders-client-ca-second",
+      "orders-server-ca",
+      "orders-server-ca-2027",
+    ]);
+  });
+
   it("waits until all instances serve what was written", async () => {
     const { all } = await deploy({ instances: 2, description: "Orders", image: "postgresql:17.2" });
     const [serving] = ofType(all, "postgres:ClusterServing");

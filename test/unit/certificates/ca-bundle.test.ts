@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { X509Certificate } from "node:crypto";
 import * as fc from "fast-check";
-import { mergeCaBundle, PemSource } from "../../../components/certificates/ca-bundle";
+import { mergeCaBundle, mergeServerCas, PemSource } from "../../../components/certificates/ca-bundle";
 import { SettingsError } from "../../../components/settings";
 import { Certificate, OpenSsl } from "./openssl";
 
@@ -120,5 +120,28 @@ describe("client-CA bundle", () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe("bundle of the server's CAs", () => {
+  const openssl = new OpenSsl();
+  after(() => openssl.remove());
+
+  it("is the chain of the one CA there is, and in one order whichever of several signs", () => {
+    const root = openssl.ca("root");
+    const intermediate = openssl.ca("intermediate", root);
+    const chain = { name: "server", pem: intermediate.pem + root.pem };
+    assert.equal(mergeServerCas([chain]), mergeCaBundle(chain, []));
+    assert.equal(mergeServerCas([chain, chain]), mergeCaBundle(chain, []));
+    const other = { name: "other", pem: openssl.ca("other").pem };
+    assert.equal(mergeServerCas([chain, other]), mergeServerCas([other, chain]));
+    assert.equal(mergeServerCas([chain, other]).match(/BEGIN/g)?.length, 3);
+  });
+
+  it("tells of a CA that is none, whichever it is", () => {
+    const ca = { name: "ca", pem: openssl.ca("ca").pem };
+    const wrong = { name: "the culprit", pem: "" };
+    for (const authorities of [[ca, wrong], [wrong, ca], [wrong]])
+      assert.throws(() => mergeServerCas(authorities), /the culprit: holds no certificate/);
   });
 });

@@ -1,7 +1,8 @@
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
 import { checkDuration, hours } from "../../../components/certificates/duration";
-import { checkIssuer, lifetimes } from "../../../components/certificates/issuer";
+import { IssuerArgs, lifetimes } from "../../../components/certificates/issuer";
+import { checkIssuer } from "../../../components/certificates/issuer-check";
 
 describe("durations", () => {
   it("are hours or days", () => {
@@ -40,5 +41,39 @@ describe("settings of an issuer", () => {
       problems.map(({ setting }) => setting),
       ["issuer.caValidity"],
     );
+  });
+
+  const role = { mount: "pki", role: "server" };
+  for (const [what, issuer, expected] of [
+    ["an empty list of CAs", { type: "tls", client: [] }, /^issuer\.client: names no CA$/],
+    ["a CA twice", { type: "tls", server: ["a", "b", "a"] }, /^issuer\.server\[2\]: names the CA a twice$/],
+    ["a name that is none", { type: "tls", server: ["a", "B/c"] }, /^issuer\.server\[1\]: is no name of a CA$/],
+    ["an empty list of roles", { type: "vault", server: role, client: [] }, /^issuer\.client: names no CA$/],
+    [
+      "a mount twice",
+      { type: "vault", server: [role, { ...role, role: "other" }], client: role },
+      /^issuer\.server\[1\]: names the CA of pki twice$/,
+    ],
+    [
+      "an issuer twice",
+      { type: "vault", client: [{ ...role, issuer: "a" }, role, { ...role, issuer: "a" }], server: role },
+      /^issuer\.client\[2\]: names the CA of pki, issuer a twice$/,
+    ],
+    [
+      "an issuer that is a path",
+      { type: "vault", server: { ...role, issuer: "../../sys" }, client: role },
+      /^issuer\.server\.issuer: is no name of an issuer$/,
+    ],
+  ] as [string, IssuerArgs, RegExp][]) {
+    it(`may not have ${what}`, () => {
+      const problems = checkIssuer("issuer", issuer).map(({ setting, problem }) => `${setting}: ${problem}`);
+      assert.equal(problems.length, 1, problems.join("\n"));
+      assert.match(problems[0] ?? "", expected);
+    });
+  }
+  it("may name several CAs, and issuers of one mount", () => {
+    assert.deepEqual(checkIssuer("issuer", { type: "tls", server: ["second", "first"], client: ["2027"] }), []);
+    const roles = [role, { ...role, issuer: "3b1f-0c.x" }, { mount: "pki/new", role: "server" }];
+    assert.deepEqual(checkIssuer("issuer", { type: "vault", server: roles, client: role }), []);
   });
 });
