@@ -56,6 +56,8 @@ function readSettings(): BootstrapSettings {
       rootExists: config.getBoolean("rootExists") ?? false,
       serverMount: config.get("serverMount") ?? "pki_postgres",
       clientMount: config.get("clientMount") ?? "pki_postgres_clients",
+      formerServerMount: config.get("formerServerMount"),
+      formerClientMount: config.get("formerClientMount"),
       approleMount: config.get("approleMount") ?? "approle",
       approleExists: config.getBoolean("approleExists") ?? false,
       name: config.get("name") ?? "cnpg-teleport",

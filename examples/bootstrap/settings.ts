@@ -10,6 +10,10 @@ export interface BootstrapSettings {
   serverMount: string;
   /** Mount of the CA that signs for `streaming_replica` and the pooler. Default: `pki_postgres_clients`. */
   clientMount: string;
+  /** Mount that `serverMount` is to replace: the program may have requests signed there, too. Default: none. */
+  formerServerMount?: string;
+  /** Mount that `clientMount` is to replace, as `formerServerMount`. Default: none. */
+  formerClientMount?: string;
   /** Mount of the AppRole login. Default: `approle`. */
   approleMount: string;
   /** The AppRole login is enabled there already. Default: false, which enables it. */
@@ -32,9 +36,10 @@ export function clients({ explicitPoolers }: BootstrapSettings): string[] {
 
 /** @throws Error with every mistake found */
 export function checked(settings: BootstrapSettings): BootstrapSettings {
-  const { rootMount, serverMount, clientMount, approleMount, name } = settings;
-  const problems = Object.entries({ rootMount, serverMount, clientMount, approleMount })
-    .filter(([, path]) => !/^[\w-]+(\/[\w-]+)*$/.test(path))
+  const { rootMount, serverMount, clientMount, formerServerMount, formerClientMount, approleMount, name } = settings;
+  const paths = { rootMount, serverMount, clientMount, formerServerMount, formerClientMount, approleMount };
+  const problems = Object.entries(paths)
+    .filter(([, path]) => path !== undefined && !/^[\w-]+(\/[\w-]+)*$/.test(path))
     .map(([key, path]) => `${key} = ${path}: is no path of a mount. Write it without slashes at its ends.`);
   if (!/^[\w-]+$/.test(name)) problems.push(`name = ${name}: use letters, digits, hyphens and underscores only.`);
   if (new Set([rootMount, serverMount, clientMount]).size < 3) {
@@ -46,9 +51,17 @@ export function checked(settings: BootstrapSettings): BootstrapSettings {
   return settings;
 }
 
-/** All that the program may: have its requests signed. */
-export function policy({ serverMount, clientMount }: BootstrapSettings): string {
-  return `path "${serverMount}/sign/${ROLES.server}" { capabilities = ["update"] }
-path "${clientMount}/sign/${ROLES.client}" { capabilities = ["update"] }
-`;
+/** All that the program may: have its requests signed, by the CAs that these replace as well. */
+export function policy(settings: BootstrapSettings): string {
+  const { serverMount, clientMount, formerServerMount, formerClientMount } = settings;
+  const mounts = [
+    [serverMount, ROLES.server],
+    [clientMount, ROLES.client],
+    [formerServerMount, ROLES.server],
+    [formerClientMount, ROLES.client],
+  ];
+  return mounts
+    .filter(([mount]) => mount !== undefined)
+    .map(([mount, role]) => `path "${mount}/sign/${role}" { capabilities = ["update"] }\n`)
+    .join("");
 }

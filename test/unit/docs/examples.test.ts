@@ -149,6 +149,17 @@ describe("the example for Vault's administrator", () => {
     );
   });
 
+  it("lets it have them signed by the CAs that are being replaced, too", () => {
+    const replacing = { ...bootstrap, formerServerMount: "pki/2025", formerClientMount: "clients-2025" };
+    assert.equal(
+      policy(checked(replacing)),
+      `${policy(bootstrap)}path "pki/2025/sign/server" { capabilities = ["update"] }
+path "clients-2025/sign/client" { capabilities = ["update"] }
+`,
+    );
+    assert.throws(() => checked({ ...bootstrap, formerClientMount: "a/*" }), /formerClientMount = a\/\*: is no path/);
+  });
+
   it("signs for PostgreSQL's own clients, and for the role that reads password hashes only if asked to", () => {
     assert.deepEqual(clients(bootstrap), ["streaming_replica", "cnpg_pooler_pgbouncer"]);
     assert.equal(clients({ ...bootstrap, explicitPoolers: true }).at(-1), POOLER_LOGINS.explicit.role);
