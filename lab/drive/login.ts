@@ -35,7 +35,8 @@ export async function sqlThroughTeleport(login: Login, sql: string): Promise<Com
   }
 }
 
-async function logIn(login: Login, sql: string): Promise<CommandResult> {
+/** Logs in once: what fails has failed. */
+export async function logIn(login: Login, sql: string): Promise<CommandResult> {
   const port = await freePort();
   const args = [`--identity=${login.identity}`, `--proxy=${login.proxy}`, "proxy", "db", "--tunnel", `--port=${port}`];
   const target = [`--db-user=${login.user}`, `--db-name=${login.database}`, login.teleportDatabase];

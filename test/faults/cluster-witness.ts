@@ -1,0 +1,152 @@
+/**
+ * Everybody who is connected to a Cluster, while its certificates change: people through Teleport, an application with
+ * a session that stays open and with new ones, directly and through the pooler, the standby; and who reads the Secrets.
+ */
+import { strict as assert } from "node:assert";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { logIn } from "../../lab/drive/login";
+import { eventually, kubectl, loginAs, sqlAsSuperuser } from "../lab/lab";
+import { EverySecond, Sample } from "./every-second";
+import { logInAsOwner, Owner, ownerOf, OwnerSession } from "./owner-session";
+import { SecretWatch } from "./secret-watch";
+
+interface Pod {
+  metadata: { name: string; uid: string };
+  status: { containerStatuses?: { restartCount: number }[] };
+}
+
+export class ClusterWitness {
+  /** Secrets whose changes are watched. */
+  readonly secrets: SecretWatch;
+  private during = "before";
+  private readonly looks: Record<string, EverySecond>;
+
+  private constructor(
+    private readonly cluster: string,
+    private readonly folder: string,
+    private readonly owner: Owner,
+    private readonly session: OwnerSession,
+    private readonly backend: string,
+    private readonly pods: string,
+    pooled: Owner,
+    teleportDatabase: string,
+    secrets: SecretWatch,
+  ) {
+    this.secrets = secrets;
+    const looked = (look: () => Promise<string | undefined>) => new EverySecond(() => this.during, look);
+    const through = async (login: Promise<{ code: number; output: string }>) => {
+      const { code, output } = await login;
+      return code === 0 ? undefined : output.trim();
+    };
+    this.looks = {
+      teleport: looked(() => through(logIn(loginAs("reader", teleportDatabase, "app"), "SELECT 1"))),
+      application: looked(() => through(logInAsOwner(owner, "SELECT 1"))),
+      pooler: looked(() => through(logInAsOwner(pooled, "SELECT 1"))),
+      session: looked(async () => ((await session.backend()) === this.backend ? undefined : "is another backend")),
+      standby: looked(async () => ((await this.streaming()) === 1 ? undefined : "does not stream")),
+    };
+  }
+
+  /**
+   * @param cluster of two instances with a pooler, in the namespace of its name
+   * @param serverCa what the application trusts
+   */
+  static async of(cluster: string, teleportDatabase: string, serverCa: string): Promise<ClusterWitness> {
+    const folder = mkdtempSync(join(tmpdir(), "witness-"));
+    const caFile = join(folder, "ca.crt");
+    writeFileSync(caFile, serverCa);
+    const owner = await ownerOf(cluster, `${cluster}-rw`, caFile);
+    const pooled = await ownerOf(cluster, `pooler-${cluster}-rw`, caFile);
+    const session = OwnerSession.open(owner);
+    const backend = await session.backend();
+    const names = ["server-tls", "server-ca", "replication-tls", "client-ca-bundle", "pooler"];
+    const secrets = await SecretWatch.begin(cluster, [
+      ...names.map((name) => `${cluster}-${name}`),
+      `pooler-${cluster}-rw-tls`,
+    ]);
+    return new ClusterWitness(
+      cluster,
+      folder,
+      owner,
+      session,
+      backend,
+      await podsOf(cluster),
+      pooled,
+      teleportDatabase,
+      secrets,
+    );
+  }
+
+  /** Names what is done from now on. */
+  now(during: string): void {
+    this.during = during;
+  }
+
+  /** The application's stack follows the platform's. */
+  trust(serverCa: string): void {
+    writeFileSync(this.owner.caFile, serverCa);
+  }
+
+  /**
+   * Ends the standby's connection and the pooler's, which have to come back by the certificates that are there now.
+   * Resolves to the issuers of the certificates they then show, and the time the standby took, in milliseconds.
+   */
+  async reconnect(): Promise<{ standby: string; pooler: string; streamingAfter: number }> {
+    const before = this.during;
+    this.now("reconnect");
+    const issuers = (users: string) =>
+      sqlAsSuperuser(
+        this.cluster,
+        "postgres",
+        `SELECT DISTINCT issuer_dn FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = '${users}'`,
+      );
+    const end = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IN ('streaming_replica', 'cnpg_pooler_pgbouncer')`;
+    await sqlAsSuperuser(this.cluster, "postgres", end);
+    const ended = Date.now();
+    await eventually("the standby streams again", async () => (await this.streaming()) === 1, 60_000);
+    const streamingAfter = Date.now() - ended;
+    await eventually("the pooler logs in again", async () => (await issuers("cnpg_pooler_pgbouncer")).trim() !== "");
+    const [standby, pooler] = await Promise.all([issuers("streaming_replica"), issuers("cnpg_pooler_pgbouncer")]);
+    // A look at the standby that began before must not count for what comes next.
+    await sleep(2_000);
+    this.now(before);
+    return { standby: standby.trim(), pooler: pooler.trim(), streamingAfter };
+  }
+
+  /** Ends all looks. Resolves to what each saw go wrong, by who looked; looks while reconnecting do not count. */
+  async end(): Promise<{ problems: Record<string, Sample[]>; looks: Record<string, number> }> {
+    this.secrets.end();
+    await Promise.all(Object.values(this.looks).map((look) => look.end()));
+    this.session.close();
+    rmSync(this.folder, { recursive: true, force: true });
+    const of = <Value>(value: (look: EverySecond) => Value) =>
+      Object.fromEntries(Object.entries(this.looks).map(([who, look]) => [who, value(look)]));
+    return {
+      problems: of(({ problems }) => problems.filter(({ during }) => during !== "reconnect")),
+      looks: of(({ samples }) => samples.length),
+    };
+  }
+
+  /** Fails where a pod is another, or a container of it was restarted. */
+  async samePods(): Promise<void> {
+    assert.equal(await podsOf(this.cluster), this.pods);
+  }
+
+  private async streaming(): Promise<number> {
+    const sql = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
+    return Number((await sqlAsSuperuser(this.cluster, "postgres", sql)).trim());
+  }
+}
+
+/** Names, uids and restarts of all pods. */
+async function podsOf(namespace: string): Promise<string> {
+  const { items } = JSON.parse(await kubectl("-n", namespace, "get", "pods", "-o", "json")) as { items: Pod[] };
+  const told = items.map(({ metadata, status }) => {
+    const restarts = (status.containerStatuses ?? []).map(({ restartCount }) => restartCount);
+    return `${metadata.name} ${metadata.uid} ${restarts.join(",")}`;
+  });
+  return told.sort().join("\n");
+}
