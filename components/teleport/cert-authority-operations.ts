@@ -2,6 +2,7 @@
 import { DatabaseClientCa, readDatabaseClientCa } from "./cert-authorities";
 import { TeleportError } from "./errors";
 import type { Provider } from "../provider";
+import { pingProxy } from "./proxy-ping";
 import { readPublicDatabaseClientCa } from "./public-cert-authority";
 import { TeleportConnection, withTeleport } from "./tctl";
 
@@ -21,9 +22,10 @@ type Asked = Pick<CertAuthorityInputs, "proxy" | "credentials" | "source" | "caF
 /** What makes a change; `__provider` does not. */
 const COMPARED = ["proxy", "credentials", "source", "caFile", "cluster", "certificates", "rotationPhase"] as const;
 
-/** The methods over a way of reading; the tests put a fake Teleport behind it. */
+/** The methods over ways of reading and of asking a proxy whether it is there; the tests put a fake Teleport behind. */
 export function certAuthorityMethods(
   read: (asked: Asked) => Promise<DatabaseClientCa>,
+  ping: typeof pingProxy = pingProxy,
 ): Provider<CertAuthorityInputs, CertAuthorityInputs> {
   return {
     async check(olds, news) {
@@ -33,7 +35,7 @@ export function certAuthorityMethods(
       } catch (error) {
         // What was read before still holds where nothing in Teleport has to change; a rotation shows when it answers again.
         const known = olds?.proxy === news.proxy && olds.certificates;
-        if (!known || !(error instanceof TeleportError) || error.failure !== "unavailable") throw error;
+        if (!known || !(error instanceof TeleportError) || !(await isAway(error, news.proxy))) throw error;
         console.error(
           `The Teleport CA at ${news.proxy} could not be read, the one known before is kept: ${error.message}`,
         );
@@ -62,6 +64,12 @@ export function certAuthorityMethods(
       // Reading made nothing, so there is nothing to remove.
     },
   };
+
+  /** Where Teleport is away for longer than an identity lasts, nobody can get a new one. */
+  async function isAway({ failure }: TeleportError, proxy: string): Promise<boolean> {
+    if (failure === "identity") return (await ping(proxy)).answers === "no";
+    return failure === "unavailable";
+  }
 }
 
 export const certAuthorityOperations = certAuthorityMethods(readAsAsked);

@@ -7,12 +7,14 @@ export type TeleportFailure =
   | "already-exists"
   /** The identity lacks a right. */
   | "access-denied"
-  /** The identity file is missing, unreadable, expired or unknown to the cluster. */
+  /** The identity is missing, unreadable, expired, locked, or not of this cluster. */
   | "identity"
   /** The cluster does not answer, is overloaded, or took too long: the only kind that is retried. */
   | "unavailable"
   /** `tctl` cannot be run here. */
   | "tctl-missing"
+  /** `tctl` is too old for the cluster, or for what we ask of it. */
+  | "tctl-version"
   /** A thing of that name belongs to somebody else. */
   | "foreign"
   /** Something else in Teleport needs the thing that was to go. */
@@ -22,11 +24,16 @@ export type TeleportFailure =
 
 /** An operation on Teleport that failed; the message says what, where and what to do. */
 export class TeleportError extends Error {
+  /** Whether Teleport may have done what it was asked for all the same: the answer did not come. */
+  readonly mayBeDone: boolean;
+
   constructor(
     readonly failure: TeleportFailure,
     message: string,
+    { mayBeDone = false }: { mayBeDone?: boolean } = {},
   ) {
     super(message);
     this.name = "TeleportError";
+    this.mayBeDone = mayBeDone;
   }
 }

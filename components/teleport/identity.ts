@@ -31,8 +31,13 @@ const IDENTITY = "identity";
 export interface Identity {
   /** Path of the identity file; undefined where tctl uses the profile of `tsh login`. */
   file?: string;
+  /** What it was read from, e.g. `TELEPORT_IDENTITY_FILE=/run/identity`; undefined for the profile of `tsh login`. */
+  source?: string;
   /** The Teleport cluster that signed it, where it can be told. */
   cluster?: string;
+  /** Its user. */
+  user?: string;
+  expires?: Date;
   /** Removes what was written for this operation. Call it when the operation ends, however it ends. */
   release(): void;
 }
@@ -60,19 +65,17 @@ export async function resolveIdentity(
   const named = environment[variables.file];
   if (named) {
     const { file, content } = readIdentity(named, variables.file);
-    return { file, cluster: checkIdentity(content, `${variables.file}=${file}`, now), release() {} };
+    return { file, ...checkIdentity(content, `${variables.file}=${file}`, now), release() {} };
   }
   const content = environment[variables.content];
   if (content) {
-    const cluster = checkIdentity(content, variables.content, now);
-    return { cluster, ...writeTemporarily(content) };
+    return { ...checkIdentity(content, variables.content, now), ...writeTemporarily(content) };
   }
   const path = environment[variables.vault];
   if (path) {
     const source = `${variables.vault}=${path}`;
     const kept = await readFromVault(path, source, environment, delays);
-    const cluster = checkIdentity(kept, source, now);
-    return { cluster, ...writeTemporarily(kept) };
+    return { ...checkIdentity(kept, source, now), ...writeTemporarily(kept) };
   }
   if (credentials) {
     throw new TeleportError(
@@ -127,8 +130,12 @@ function readIdentity(named: string, variable: string): { file: string; content:
   }
 }
 
-/** Checks the user's certificate (the first in the file; those of the CAs follow) and returns the cluster that signed it. */
-function checkIdentity(content: string, source: string, now: Date): string | undefined {
+/** Checks the user's certificate, which is the first in the file; those of the CAs follow. */
+function checkIdentity(
+  content: string,
+  source: string,
+  now: Date,
+): Required<Pick<Identity, "source" | "expires">> & Pick<Identity, "cluster" | "user"> {
   const pem = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/.exec(content)?.[0];
   if (!pem || !content.includes("PRIVATE KEY-----")) {
     throw new TeleportError(
@@ -136,15 +143,27 @@ function checkIdentity(content: string, source: string, now: Date): string | und
       `${source} is no Teleport identity: it lacks a private key or a certificate. ${HOW_TO_RENEW}.`,
     );
   }
-  const certificate = new X509Certificate(pem);
-  if (new Date(certificate.validTo) <= now) {
-    const expired = new Date(certificate.validTo).toISOString();
+  const certificate = readCertificate(pem, source);
+  const expires = new Date(certificate.validTo);
+  if (expires <= now) {
     throw new TeleportError(
       "identity",
-      `The Teleport identity ${source} expired at ${expired}. ${HOW_TO_RENEW}, and run the command again.`,
+      `The Teleport identity ${source} expired at ${expires.toISOString()}. ${HOW_TO_RENEW}, and run the command again.`,
     );
   }
-  return /^CN=(.+)$/m.exec(certificate.issuer)?.[1];
+  const name = (of: string) => /^CN=(.+)$/m.exec(of)?.[1];
+  return { source, expires, cluster: name(certificate.issuer), user: name(certificate.subject) };
+}
+
+function readCertificate(pem: string, source: string): X509Certificate {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    throw new TeleportError(
+      "identity",
+      `${source} is no Teleport identity: its certificate cannot be read, as if the file were damaged. ${HOW_TO_RENEW}.`,
+    );
+  }
 }
 
 /** tctl reads identities from files only: one of our own, for this operation, readable by this user alone. */

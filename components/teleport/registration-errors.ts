@@ -64,6 +64,15 @@ export function notYet(document: TeleportDocument, problem: string, waited: numb
   );
 }
 
+/** A delete that could not be done. Pulumi keeps the resource, so that the next one goes on. */
+export function stillRegistered({ failure, message }: TeleportError, { document }: RegistrationState): TeleportError {
+  return new TeleportError(
+    failure,
+    `${message} If this Teleport will not come back, have Pulumi forget ${reference(document)}: ` +
+      "`pulumi stack --show-urns` names it, `pulumi state delete '<urn>'` forgets it.",
+  );
+}
+
 function shown(value: unknown): string {
   const text = JSON.stringify(value) ?? "nothing";
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;

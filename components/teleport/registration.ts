@@ -8,8 +8,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { normalForm, Ownership, ownership, reference, sameDocument, UNKNOWN, withOwner } from "./document";
 import { TeleportError } from "./errors";
 import { find, refusal } from "./registration-owner";
-import { foreign, notKept, notYet, UnfinishedRegistration } from "./registration-errors";
+import { foreign, notKept, notYet, stillRegistered, UnfinishedRegistration } from "./registration-errors";
 import { TeleportClient, TeleportConnection, TeleportDocument, withTeleport } from "./tctl";
+import { watch } from "./watched-client";
 
 /** Inputs of a registration. */
 export interface RegistrationInputs extends TeleportConnection {
@@ -86,12 +87,19 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
 
     /**
      * @throws TeleportError "foreign" if something of that name exists and is not ours
-     * @throws UnfinishedRegistration if it was written but is not seen: it has to be remembered
+     * @throws UnfinishedRegistration if it was written but is not seen, or may have been: it has to be remembered
      */
     create: (inputs: RegistrationInputs): Promise<RegistrationState> =>
       reach(inputs, async (teleport) => {
         const state = { ...inputs, registration: randomUUID().slice(0, 8) };
-        const isNew = await put(teleport, inputs, state);
+        const watched = watch(teleport);
+        let isNew: boolean;
+        try {
+          isNew = await put(watched.client, inputs, state);
+        } catch (error) {
+          const isOpen = watched.mayBeWritten && error instanceof TeleportError && error.failure !== "foreign";
+          throw isOpen ? new UnfinishedRegistration(error, state) : error;
+        }
         try {
           await untilWritten(teleport, inputs, state);
         } catch (error) {
@@ -135,7 +143,13 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
       }),
 
     /** Removes what we registered, and makes sure of it. Leaves alone what is not ours. */
-    remove: (state: RegistrationState): Promise<void> => reach(state, (teleport) => removeOurs(teleport, state)),
+    remove: async (state: RegistrationState): Promise<void> => {
+      try {
+        await reach(state, (teleport) => removeOurs(teleport, state));
+      } catch (error) {
+        throw error instanceof TeleportError && error.failure === "unavailable" ? stillRegistered(error, state) : error;
+      }
+    },
   };
 
   /** Creates or, if it is ours (or may be adopted), overwrites. True if there was nothing of that name. */

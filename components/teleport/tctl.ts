@@ -6,8 +6,11 @@
 import { spawn } from "node:child_process";
 import { retried } from "../retry";
 import { childEnvironment } from "./child-environment";
-import { TeleportError, TeleportFailure } from "./errors";
+import { TeleportError } from "./errors";
 import { Identity, resolveIdentity } from "./identity";
+import { Circumstances, notLetIn, whyNotConnected } from "./not-connected";
+import { pingProxy } from "./proxy-ping";
+import { isUnexplained, tctlFailure, tctlHung, tctlKilled, tctlMessage } from "./tctl-failure";
 
 /** Which Teleport cluster, and with whose credentials. Holds nothing secret. */
 export interface TeleportConnection {
@@ -43,6 +46,10 @@ export interface TeleportClient {
 
 /** Limit of one call. */
 const CALL_LIMIT_MS = 30_000;
+/** Limit of `tctl version`, which asks nobody. */
+const VERSION_LIMIT_MS = 5_000;
+/** What is kept of tctl's words on stderr: their end, which has the reason. */
+const KEPT_WORDS = 64 * 1024;
 
 /**
  * Runs `use` with a client, and removes what the client wrote when it ends.
@@ -64,8 +71,23 @@ export async function withTeleport<Result>(
 
 function tctlClient(connection: TeleportConnection, identity: Identity, delays?: readonly number[]): TeleportClient {
   const where = [`--auth-server=${connection.proxy}`, ...(identity.file ? [`--identity=${identity.file}`] : [])];
-  const call = (args: string[], input = "") =>
-    retried(() => runTctl([...args, ...where], input, connection), isPassing, delays);
+  const call = async (args: string[], input = "") => {
+    let mayBeDone = false;
+    const once = async () => {
+      try {
+        return await explained([...args, ...where], input, connection.proxy, identity);
+      } catch (error) {
+        if (error instanceof TeleportError) mayBeDone ||= error.mayBeDone;
+        throw error;
+      }
+    };
+    try {
+      return await retried(once, isPassing, delays);
+    } catch (error) {
+      if (!(error instanceof TeleportError) || error.mayBeDone === mayBeDone) throw error;
+      throw new TeleportError(error.failure, error.message, { mayBeDone }); // an earlier attempt may have done it
+    }
+  };
   return {
     cluster: identity.cluster,
     async get(reference) {
@@ -98,85 +120,93 @@ function isPassing(error: unknown): boolean {
   return error instanceof TeleportError && error.failure === "unavailable";
 }
 
-function runTctl(args: string[], input: string, connection: TeleportConnection): Promise<string> {
-  return new Promise((resolve, reject) => {
+/** A call of tctl; where tctl cannot connect and does not say why, the error does. */
+async function explained(args: string[], input: string, proxy: string, identity: Identity): Promise<string> {
+  const first = await runTctl(args, input, proxy);
+  if ("output" in first) return first.output;
+  if (!first.unexplained) throw first.error;
+  const circumstances: Circumstances = {
+    command: `tctl ${args[0]}`,
+    proxy,
+    identity,
+    ping: await pingProxy(proxy),
+    tctlVersion: await tctlVersion(proxy),
+  };
+  const why = whyNotConnected(circumstances);
+  if (why) throw why;
+  // Teleport may have come back in between: only if tctl is not let in now either is it for the identity.
+  const second = await runTctl(args, input, proxy);
+  if ("output" in second) return second.output;
+  throw second.unexplained ? notLetIn(circumstances) : second.error;
+}
+
+/** What `tctl version` prints; undefined if it cannot tell. */
+async function tctlVersion(proxy: string): Promise<string | undefined> {
+  const told = await runTctl(["version"], "", proxy, VERSION_LIMIT_MS);
+  return "output" in told ? told.output : undefined;
+}
+
+type Ended = { output: string } | { error: TeleportError; unexplained: boolean };
+
+function runTctl(args: string[], input: string, proxy: string, limit = CALL_LIMIT_MS): Promise<Ended> {
+  const command = args[0] ?? "";
+  return new Promise((resolve) => {
     const child = spawn("tctl", args, {
       stdio: ["pipe", "pipe", "pipe"],
       env: childEnvironment(process.env),
-      timeout: CALL_LIMIT_MS,
+      timeout: limit,
       killSignal: "SIGKILL",
     });
     let stdout = "";
     let stderr = "";
+    const fail = (error: TeleportError, unexplained = false) => resolve({ error, unexplained });
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-    child.on("error", (error: NodeJS.ErrnoException) => {
-      const missing = error.code === "ENOENT";
-      const fix = missing ? "Install Teleport's tctl, of the cluster's version, on the PATH" : error.message;
-      reject(new TeleportError("tctl-missing", `tctl cannot be run: ${fix}.`));
-    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-KEPT_WORDS)));
+    child.on("error", (error: NodeJS.ErrnoException) => fail(new TeleportError("tctl-missing", cannotRun(error))));
     child.on("close", (code, signal) => {
-      if (code === 0) return resolve(stdout);
-      const told = signal ? `no answer within ${CALL_LIMIT_MS / 1000} s` : tctlMessage(stderr || stdout);
-      const failure = signal ? "unavailable" : classify(told);
-      reject(new TeleportError(failure, describe(failure, `tctl ${args[0]}`, told, connection)));
+      if (code === 0) return resolve({ output: stdout });
+      if (child.killed) return fail(tctlHung(command, limit, proxy));
+      if (signal) return fail(tctlKilled(command, signal, proxy));
+      const told = tctlMessage(stderr || stdout);
+      fail(tctlFailure(command, told, proxy), isUnexplained(told));
     });
     child.stdin.on("error", () => {}); // tctl may end before it has read; its exit code tells
     child.stdin.end(input);
   });
 }
 
-/** What tctl says of a failure, without its colours and its logger's prefixes. */
-export function tctlMessage(output: string): string {
-  const plain = output.replace(/\u001b\[[0-9;]*m/g, "");
-  const told = plain.slice(Math.max(0, plain.lastIndexOf("ERROR:"))).replace(/^ERROR:\s*/, "");
-  return told.trim().replace(/\s*\n\s*/g, "; ") || "it gave no reason";
-}
-
-const FAILURES: [TeleportFailure, RegExp][] = [
-  ["access-denied", /access (to .* )?denied|not allowed to|permission denied|does not have permission/i],
-  [
-    "identity",
-    /expired|certificate (is )?(revoked|unknown|signed by unknown authority)|unknown authority|not logged in|no such file|please relogin|bad certificate|ssh: handshake|tls: .*certificate/i,
-  ],
-  ["in-use", /still in use/i],
-  ["already-exists", /already exists/i],
-  ["not-found", /not found|doesn't exist|does not exist/i],
-  [
-    "unavailable",
-    /connection refused|connection reset|deadline exceeded|timeout|timed out|too many requests|429|unavailable|EOF|no route to host|network is unreachable|broken pipe|failed to connect|cannot connect|connection closed|transport|no such host/i,
-  ],
-];
-
-/** The kind of a failure, from tctl's words. */
-export function classify(told: string): TeleportFailure {
-  return FAILURES.find(([, words]) => words.test(told))?.[0] ?? "failed";
-}
-
-function describe(failure: TeleportFailure, command: string, told: string, { proxy }: TeleportConnection): string {
-  const next: Partial<Record<TeleportFailure, string>> = {
-    "access-denied":
-      "Give the identity's user the role that this project ships (registrarRole; accessRegistrarRole for roles and tokens, " +
-      'workloadRegistrarRole for these, bots and users; README, "Teleport role")',
-    identity: `Check that the identity is of the cluster at ${proxy} and not revoked, that its CA is trusted here (SSL_CERT_FILE), or get a new one`,
-    "in-use":
-      "Take it from the users who have it (`tctl users ls`, SSO connectors, access lists), then run the command again: nothing was forgotten",
-    unavailable: `Check that Teleport answers at ${proxy}, then run the command again: nothing was forgotten`,
+/** Why there is no process. */
+function cannotRun({ code, message }: NodeJS.ErrnoException): string {
+  const fixes: Record<string, string> = {
+    ENOENT: "there is none on the PATH. Install Teleport's tctl, of the cluster's version, on the PATH",
+    EACCES: "the one on the PATH may not be executed. Make it executable (chmod +x), or install it anew",
   };
-  const advice = next[failure];
-  return `${command} at ${proxy} failed: ${told}.${advice ? ` ${advice}.` : ""}`;
+  return `tctl cannot be run: ${fixes[code ?? ""] ?? message}.`;
 }
 
-/** Reads tctl's JSON, past any warnings that it printed before. */
+/** Reads tctl's JSON, among warnings that it printed before and after. */
 export function parseDocuments(output: string): TeleportDocument[] {
-  for (const start of [0, output.search(/^\s*[[{]/m)]) {
-    if (start < 0) continue;
-    try {
-      const parsed: unknown = JSON.parse(output.slice(start));
-      return (Array.isArray(parsed) ? parsed : parsed ? [parsed] : []) as TeleportDocument[];
-    } catch {
-      continue;
+  const lines = output.split("\n");
+  const places = lines.map((_, place) => place);
+  // What tctl prints begins and ends at the left margin; a warning may begin with a bracket as well.
+  for (const start of places.filter((place) => /^([[{]|null$)/.test(lines[place]!))) {
+    const ends = places.filter((place) => place === start || (place > start && /^[\]}]/.test(lines[place]!)));
+    for (const end of ends.reverse()) {
+      const documents = documentsIn(lines.slice(start, end + 1).join("\n"));
+      if (documents) return documents;
     }
   }
   throw new TeleportError("failed", `tctl get printed no JSON: ${tctlMessage(output).slice(0, 200)}.`);
+}
+
+function documentsIn(text: string): TeleportDocument[] | undefined {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    const documents = (Array.isArray(parsed) ? parsed : parsed === null ? [] : [parsed]) as Partial<TeleportDocument>[];
+    return documents.every((document) => typeof document?.kind === "string")
+      ? (documents as TeleportDocument[])
+      : undefined;
+  } catch {
+    return undefined;
+  }
 }

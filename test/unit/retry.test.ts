@@ -19,6 +19,11 @@ describe("retries", () => {
     await assert.rejects(retried(call, isPassing, [1, 1]), KubernetesError);
     assert.equal(calls(), 3);
   });
+  it("do not begin later than a minute after the first attempt", async () => {
+    const { call, calls } = failing("unavailable", 99);
+    await assert.rejects(retried(call, isPassing, [1, 60_001, 1]), KubernetesError);
+    assert.equal(calls(), 2);
+  });
   it("are not made for what will not change", async () => {
     const { call, calls } = failing("access-denied", 99);
     await assert.rejects(retried(call, isPassing, [1, 1]), KubernetesError);

@@ -75,11 +75,14 @@ describe("the warning of a rotation", () => {
 describe("a Teleport cluster's CA in the state", () => {
   const known = { proxy: "teleport.example.com:443", cluster: "lab", certificates: ["old"], rotationPhase: "init" };
   const { proxy } = known;
-  const reading = (answer: { certificates: string[] } | TeleportFailure) =>
-    certAuthorityMethods(async () => {
-      if (typeof answer === "string") throw new TeleportError(answer, answer);
-      return { cluster: "lab", ...answer };
-    });
+  const reading = (answer: { certificates: string[] } | TeleportFailure, answers: "yes" | "no" = "yes") =>
+    certAuthorityMethods(
+      async () => {
+        if (typeof answer === "string") throw new TeleportError(answer, answer);
+        return { cluster: "lab", ...answer };
+      },
+      async () => (answers === "yes" ? { answers } : { answers, why: "away" }),
+    );
 
   it("is read by check, with the connection as given", async () => {
     const { check } = reading({ certificates: ["new"] });
@@ -97,6 +100,11 @@ describe("a Teleport cluster's CA in the state", () => {
     assert.deepEqual((await reading("unavailable").check(known, { proxy })).inputs, known);
     const { rotationPhase: _, ...atRest } = known;
     assert.deepEqual((await reading("unavailable").check(atRest, { proxy })).inputs, atRest);
+  });
+
+  it("is the one known before where the identity is bad and Teleport is away, so that nobody can get another", async () => {
+    assert.deepEqual((await reading("identity", "no").check(known, { proxy })).inputs, known);
+    await assert.rejects(reading("identity", "yes").check(known, { proxy }), TeleportError);
   });
 
   it("is not the one of another proxy, and not one that Teleport refuses to show", async () => {

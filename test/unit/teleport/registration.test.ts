@@ -65,6 +65,55 @@ describe("registration", () => {
     assert.notEqual(state.registration, "lost");
   });
 
+  it("is remembered where it is not known whether it was written, so that a destroy removes it", async () => {
+    const { teleport, remove } = setUp();
+    const cutOff = (isWritten: boolean, mayBeDone: boolean): typeof teleport.client => ({
+      ...teleport.client,
+      create: async (document) => {
+        if (isWritten) await teleport.client.create(document);
+        throw new TeleportError("unavailable", "EOF", { mayBeDone });
+      },
+    });
+    const create = (client: typeof teleport.client) =>
+      registrations((_connection, use) => use(client), TIMING)
+        .create(inputs())
+        .then(
+          () => undefined,
+          (error: Error) => error,
+        );
+    assert.ok(!((await create(cutOff(false, false))) instanceof UnfinishedRegistration), "nothing was sent");
+    const unfinished = await create(cutOff(true, true));
+    assert.ok(unfinished instanceof UnfinishedRegistration);
+    assert.equal(unfinished.id, "orders");
+    await remove(unfinished.properties);
+    assert.equal(teleport.get("orders"), undefined);
+  });
+
+  it("is not remembered where the name turns out to be somebody else's", async () => {
+    const { teleport } = setUp();
+    teleport.put(database("orders", "theirs:5432"));
+    const client = {
+      ...teleport.client,
+      create: async () => {
+        throw new TeleportError("already-exists", "already exists", { mayBeDone: true });
+      },
+    };
+    const creating = registrations((_connection, use) => use(client), TIMING).create(inputs());
+    await assert.rejects(
+      creating,
+      (error) => !(error instanceof UnfinishedRegistration) && /foreign/.test(String((error as TeleportError).failure)),
+    );
+  });
+
+  it("says at a delete without Teleport how to have it forgotten", async () => {
+    const away = registrations(async () => Promise.reject(new TeleportError("unavailable", "Nobody answers.")), TIMING);
+    const removing = away.remove({ ...inputs(), registration: "r1" });
+    await assert.rejects(
+      removing,
+      /Nobody answers\. If this Teleport will not come back, .* db\/orders: .*pulumi state delete/,
+    );
+  });
+
   it("reads what a hand changed, and puts it right", async () => {
     const { teleport, create, read, diff, update } = setUp(0);
     const state = await create(inputs());

@@ -3,7 +3,8 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TeleportError } from "../../../components/teleport/errors";
-import { classify, parseDocuments, tctlMessage, withTeleport } from "../../../components/teleport/tctl";
+import { parseDocuments, withTeleport } from "../../../components/teleport/tctl";
+import { classify, tctlMessage } from "../../../components/teleport/tctl-failure";
 
 describe("what tctl says", () => {
   it("loses its colours and prefixes", () => {
@@ -24,7 +25,10 @@ describe("what tctl says", () => {
     ["dial tcp 10.200.0.1:3080: connect: connection refused", "unavailable"],
     ["context deadline exceeded", "unavailable"],
     ["429 Too Many Requests", "unavailable"],
-    ["unknown flag --nonsense", "failed"],
+    ['lock targeting User:"registrar" is in force: left the company', "identity"],
+    ["failed to parse identity file; invalid PEM block (fragment)", "identity"],
+    ["tctl: error: unknown long flag '--identity'", "tctl-version"],
+    ["unknown argument --nonsense", "failed"],
   ] as const) {
     it(`is ${failure}: ${told}`, () => assert.equal(classify(told), failure));
   }
@@ -33,6 +37,19 @@ describe("what tctl says", () => {
     const documents = parseDocuments('A new version is available!\n[{"kind":"db","metadata":{"name":"x"}}]');
     assert.equal(documents[0]?.metadata.name, "x");
   });
+  for (const [what, text] of Object.entries({
+    "a warning that begins with a bracket": '[WARN] upgrade soon\n[{"kind":"db","metadata":{"name":"x"}}]',
+    "a warning in JSON": '{"level":"warn","message":"soon"}\n[\n  {\n    "kind": "db"\n  }\n]',
+    "warnings behind it": '[\n  {\n    "kind": "db"\n  }\n]\nA new version is available!\n[INFO] bye\n',
+    "one document and a warning behind it": '{"kind":"db"}\nA new version is available!',
+  }))
+    it(`is read as JSON past ${what}`, () =>
+      assert.deepEqual(
+        parseDocuments(text).map(({ kind }) => kind),
+        ["db"],
+      ));
+  it("may be null among warnings", () => assert.deepEqual(parseDocuments("A new version!\nnull\n"), []));
+  it("is not repeated at any length", () => assert.ok(tctlMessage("x".repeat(1_000_000)).length < 3_000));
   it("is refused where it holds no JSON", () => assert.throws(() => parseDocuments("Hello"), TeleportError));
   it("may be an empty list", () => assert.deepEqual(parseDocuments("[]"), []));
 });
@@ -81,6 +98,45 @@ describe("the call of tctl", () => {
     await assert.rejects(
       withTeleport({ proxy: "t:443" }, (client) => client.create(document)),
       /tctl create at t:443 failed: access to db denied\..*registrarRole/,
+    );
+  });
+
+  it("says that an answer is missing where the line broke under a write, and not where it never was there", async () => {
+    const failing = async (words: string) => {
+      fakeTctl(`echo 'ERROR: ${words}' >&2; exit 1`);
+      const creating = withTeleport({ proxy: "127.0.0.1:1" }, (client) => client.create(document), []);
+      const error = await creating.then(
+        () => undefined,
+        (failed: TeleportError) => failed,
+      );
+      return [error?.failure, error?.mayBeDone];
+    };
+    assert.deepEqual(await failing("rpc error: code = Unavailable desc = EOF"), ["unavailable", true]);
+    const notConnected = 'Cannot connect to the auth server. Is the auth server running on "127.0.0.1:1"?';
+    assert.deepEqual(await failing(notConnected), ["unavailable", false]);
+  });
+
+  it("remembers an attempt whose answer is missing, whatever came of the later ones", async () => {
+    fakeTctl(
+      `if [ -e ${folder}/again ]; then echo 'ERROR: access to db denied' >&2; else echo 'ERROR: EOF' >&2; fi; touch ${folder}/again; exit 1`,
+    );
+    const creating = withTeleport({ proxy: "t:443" }, (client) => client.create(document), [1]);
+    await assert.rejects(creating, { failure: "access-denied", mayBeDone: true });
+  });
+
+  it("says what ended tctl, where it was not this program", async () => {
+    fakeTctl("kill -9 $$");
+    const getting = withTeleport({ proxy: "t:443" }, (client) => client.get("db"), []);
+    await assert.rejects(getting, /tctl get at t:443 was ended by SIGKILL.*short of memory/);
+  });
+
+  it("says what to do where tctl may not be executed", async () => {
+    fakeTctl("true");
+    chmodSync(join(folder, "tctl"), 0o644);
+    process.env.PATH = folder;
+    await assert.rejects(
+      withTeleport({ proxy: "t:443" }, (client) => client.get("db")),
+      /may not be executed\. Make it executable/,
     );
   });
 

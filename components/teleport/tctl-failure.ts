@@ -1,0 +1,82 @@
+/** What tctl says of a failure: its kind, and the error that names cause and next step. Pure. */
+import { TeleportError, TeleportFailure } from "./errors";
+
+/** The most of tctl's words that an error repeats; the end of them tells the reason. */
+const LONGEST_TOLD = 2_000;
+
+/** What tctl says of a failure, without its colours and its logger's prefixes. */
+export function tctlMessage(output: string): string {
+  const plain = output.replace(/\u001b\[[0-9;]*m/g, "");
+  const told = plain.slice(Math.max(0, plain.lastIndexOf("ERROR:"))).replace(/^ERROR:\s*/, "");
+  const line = told.trim().replace(/\s*\n\s*/g, "; ");
+  return (line.length > LONGEST_TOLD ? `…${line.slice(-LONGEST_TOLD)}` : line) || "it gave no reason";
+}
+
+/**
+ * All that tctl says when it does not get as far as its command, whether nobody answers, the identity is not let in, or
+ * tctl is too old: it drops the reason, with `--debug` too (`TryRun` of tool/tctl/common/tctl.go, 13 to 17).
+ */
+const NOT_CONNECTED = /Cannot connect to the auth server\. Is the auth server running on/;
+
+/** Whether tctl did not connect, and does not say why. It has asked for nothing then. */
+export function isUnexplained(told: string): boolean {
+  return NOT_CONNECTED.test(told);
+}
+
+const FAILURES: [TeleportFailure, RegExp][] = [
+  ["tctl-version", /unknown (long|short) flag|client version is unsupported/i],
+  ["identity", /lock targeting .* is in force/i],
+  ["access-denied", /access (to .* )?denied|not allowed to|permission denied|does not have permission/i],
+  [
+    "identity",
+    /expired|certificate (is )?(revoked|unknown|signed by unknown authority)|unknown authority|not logged in|no such file|please relogin|bad certificate|ssh: handshake|tls: .*certificate|parse identity file/i,
+  ],
+  ["in-use", /still in use/i],
+  ["already-exists", /already exists/i],
+  ["not-found", /not found|doesn't exist|does not exist/i],
+  [
+    "unavailable",
+    /connection refused|connection reset|deadline exceeded|timeout|timed out|too many requests|429|rate limit|unavailable|EOF|no route to host|network is unreachable|broken pipe|failed to connect|cannot connect|connection closed|transport|no such host/i,
+  ],
+];
+
+/** The kind of a failure, from tctl's words. */
+export function classify(told: string): TeleportFailure {
+  return FAILURES.find(([, words]) => words.test(told))?.[0] ?? "failed";
+}
+
+/** The error of a call of tctl that failed with these words. */
+export function tctlFailure(command: string, told: string, proxy: string): TeleportError {
+  const failure = classify(told);
+  // Once it is connected, what it says of the line leaves open whether Teleport had done what it was asked for.
+  const mayBeDone = failure === "unavailable" && !isUnexplained(told);
+  return new TeleportError(failure, describe(failure, `tctl ${command}`, told, proxy), { mayBeDone });
+}
+
+/** The error of a call of tctl that this program ended, since there was no answer within so many milliseconds. */
+export function tctlHung(command: string, limit: number, proxy: string): TeleportError {
+  const told = `no answer within ${limit / 1000} s`;
+  return new TeleportError("unavailable", describe("unavailable", `tctl ${command}`, told, proxy), { mayBeDone: true });
+}
+
+/** The error of a call of tctl that somebody else ended. */
+export function tctlKilled(command: string, signal: NodeJS.Signals, proxy: string): TeleportError {
+  const told = `tctl ${command} at ${proxy} was ended by ${signal}, and not by this program.`;
+  const next = "Look whether the machine is short of memory, then run the command again: nothing was forgotten.";
+  return new TeleportError("unavailable", `${told} ${next}`, { mayBeDone: true });
+}
+
+function describe(failure: TeleportFailure, command: string, told: string, proxy: string): string {
+  const next: Partial<Record<TeleportFailure, string>> = {
+    "access-denied":
+      "Give the identity's user the role that this project ships (registrarRole; accessRegistrarRole for roles and tokens, " +
+      'workloadRegistrarRole for these, bots and users; README, "Teleport role")',
+    identity: `Check that the identity is whole, of the cluster at ${proxy} and neither revoked nor locked, that its CA is trusted here (SSL_CERT_FILE), or get a new one`,
+    "in-use":
+      "Take it from the users who have it (`tctl users ls`, SSO connectors, access lists), then run the command again: nothing was forgotten",
+    "tctl-version": `Install tctl of the version of the Teleport cluster at ${proxy} (\`tctl version\` tells the one that is on the PATH)`,
+    unavailable: `Check that Teleport answers at ${proxy}, then run the command again: nothing was forgotten`,
+  };
+  const advice = next[failure];
+  return `${command} at ${proxy} failed: ${told.replace(/\.$/, "")}.${advice ? ` ${advice}.` : ""}`;
+}
