@@ -207,10 +207,12 @@ function makeAccessRoles(
 ): void {
   const { proxy, credentials, adopt } = teleport;
   const { clusterName, environment, database } = cluster;
+  const adminUser = cluster.autoUsers ? autoUsersAdmin(cluster.autoUsers) : teleport.adminUser;
   const primary = teleportNames(clusterName, environment, teleport.name).primary;
   const all = {
     teleport: { proxy, credentials },
     databaseLabels: { ...PROVISIONED_BY, [PRIMARY_LABEL]: primary },
+    deniedUsers: adminUser === undefined ? [] : [adminUser.name],
     adopt,
   };
   for (const user of cluster.users) {

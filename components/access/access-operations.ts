@@ -8,12 +8,14 @@ import type { Provider } from "../provider";
 import { dropPoolerLoginScript, poolerLoginQuery, poolerLoginScript } from "./pooler-logins";
 import { deviates } from "./deviates";
 import { ClusterReference, findCluster, MAINTENANCE_DATABASE, mustFindCluster, sqlInPrimary } from "./primary";
+import { withholdsFromPublic } from "./public-functions";
 import {
   accessScript,
   DATABASES_QUERY,
   deviationsQuery,
   dropScript,
   existingRolesQuery,
+  giveBackToPublicScript,
   lockOutScript,
   scopedDatabases,
   surrenderScript,
@@ -34,6 +36,8 @@ export interface AccessInputs extends KubernetesConnection, ClusterReference {
 export interface AccessState extends AccessInputs {
   /** Roles that were removed from the declaration while no instance ran. */
   toRemove?: string[];
+  /** The last reader was removed while no instance ran: what was withheld from everybody is to be given back. */
+  toGiveBack?: boolean;
 }
 
 /**
@@ -55,7 +59,7 @@ export function access(
     /** What is declared may be the same while the database is not: both count. */
     async diff(_id, olds, news) {
       if (told(olds) !== told(news)) return { changes: true };
-      if (!news.suspended && olds.toRemove?.length) return { changes: true };
+      if (!news.suspended && (olds.toRemove?.length || olds.toGiveBack)) return { changes: true };
       if (news.suspended) return { changes: false };
       const unseen = `The rights in ${news.cluster} could not be looked at, and count as unchanged`;
       return deviates(news.cluster, unseen, async () => deviations(await connect(news), news));
@@ -74,8 +78,10 @@ export function access(
 
     async update(_id, olds, news) {
       const toRemove = removedRoles(olds, news);
-      if (news.suspended) return { outs: { ...news, toRemove } };
+      const toGiveBack = isWithheld(olds) && olds.uid === news.uid && !withholdsFromPublic(news.users);
+      if (news.suspended) return { outs: { ...news, toRemove, ...(toGiveBack ? { toGiveBack } : {}) } };
       await apply(news, toRemove);
+      if (toGiveBack) await giveBack(await connect(news), news);
       return { outs: news };
     },
 
@@ -84,16 +90,24 @@ export function access(
       // With its Cluster gone, or another in its place, so are the roles.
       if (!(await findCluster(kubernetes, props))) return;
       await remove(kubernetes, props, [...rolesOf(props), ...(props.toRemove ?? [])]);
+      if (isWithheld(props)) await giveBack(kubernetes, props);
     },
   };
+
+  async function giveBack(kubernetes: KubernetesClient, reference: AccessInputs): Promise<void> {
+    const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
+    for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
+      await sql(database, giveBackToPublicScript());
+  }
 
   async function apply(inputs: AccessInputs, toRemove: readonly string[] = []): Promise<void> {
     if (inputs.suspended) return;
     const kubernetes = await connect(inputs);
     await untilRolesExist(kubernetes, inputs);
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
-    for (const database of await databasesOf(kubernetes, inputs)) await sql(database, accessScript(inputs, database));
+    // PgBouncer's first: its schema is marked as one in which nobody is granted anything.
     for (const login of inputs.poolerLogins ?? []) await sql(MAINTENANCE_DATABASE, poolerLoginScript(login));
+    for (const database of await databasesOf(kubernetes, inputs)) await sql(database, accessScript(inputs, database));
     await remove(kubernetes, inputs, toRemove);
     await until(kubernetes, inputs, () => deviations(kubernetes, inputs));
   }
@@ -188,6 +202,10 @@ function removedRoles(before: AccessState, now: AccessInputs): string[] {
   const kept = rolesOf(now);
   const former = [...before.users.map(({ name }) => name), ...(before.toRemove ?? [])];
   return [...new Set(former)].filter((name) => !kept.includes(name));
+}
+
+function isWithheld({ users, toGiveBack = false }: AccessState): boolean {
+  return toGiveBack || withholdsFromPublic(users);
 }
 
 /** What the operator says of roles that it could not make as declared. */

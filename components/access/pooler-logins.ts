@@ -3,8 +3,11 @@
  * of a user's. Never that of a superuser or of a replication role. Pure.
  */
 import { PoolerAuthentication, POOLER_LOGINS } from "../cnpg/pooler";
-import { doBlock } from "./sql";
-import { PREAMBLE } from "./statements";
+import { doBlock, literal } from "./sql";
+import { OWN_MARK, PREAMBLE } from "./statements";
+
+/** Keeps people's rights, which reach every schema, out of this one. */
+const MARK = `${OWN_MARK}tells PgBouncer passwords' hashes`;
 
 /** Makes the login; its role is made here only where CNPG reserves the name, so that it cannot be a managed role. */
 export function poolerLoginScript(login: PoolerAuthentication): string {
@@ -16,7 +19,7 @@ ${doBlock(`BEGIN
     CREATE ROLE ${role} LOGIN;
   END IF;
 END`)}
-CREATE SCHEMA IF NOT EXISTS ${schema};
+CREATE SCHEMA IF NOT EXISTS ${schema};${isOwn(schema) ? `\nCOMMENT ON SCHEMA ${schema} IS ${literal(MARK)};` : ""}
 CREATE OR REPLACE FUNCTION ${schema}.user_search(uname text) RETURNS TABLE (usename name, passwd text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
 $$SELECT rolname, rolpassword FROM pg_authid
@@ -32,7 +35,7 @@ COMMIT;`;
 export function dropPoolerLoginScript(login: PoolerAuthentication): string {
   const { schema } = POOLER_LOGINS[login];
   return `${PREAMBLE}
-DROP FUNCTION IF EXISTS ${schema}.user_search(text);${schema === "public" ? "" : `\nDROP SCHEMA IF EXISTS ${schema};`}`;
+DROP FUNCTION IF EXISTS ${schema}.user_search(text);${isOwn(schema) ? `\nDROP SCHEMA IF EXISTS ${schema};` : ""}`;
 }
 
 /** Says where the login is not as it was made. */
@@ -42,4 +45,8 @@ export function poolerLoginQuery(login: PoolerAuthentication): string {
 SELECT 'PgBouncer lacks its login ${role}' WHERE NOT EXISTS (
   SELECT FROM pg_roles WHERE rolname = '${role}' AND rolcanlogin
     AND has_function_privilege(rolname, to_regprocedure('${schema}.user_search(text)'), 'EXECUTE'));`;
+}
+
+function isOwn(schema: string): boolean {
+  return schema !== "public";
 }

@@ -7,6 +7,7 @@
  * settings for every session: `search_path` holds pg_catalog alone, and what could be in the way is set.
  */
 import { Access, AccessScope, DEFAULT_CONNECTION_LIMIT, memberships, roleSettings, TeleportUser } from "../cnpg/roles";
+import { giveBackScript, publicFunctionDeviations, withholdScript } from "./public-functions";
 import { doBlock, identifier, literal, textArray } from "./sql";
 
 /** Users of one instance, with the name of the application's database filled in. */
@@ -56,8 +57,14 @@ export function accessScript(desired: DesiredAccess, database: string): string {
     ...names.map((name) => resetInDatabase(name)),
     ...(database === desired.database ? desired.users.map(settingsOf) : []),
     ...desired.users.flatMap((user) => scopesIn(desired, user, database).map((part) => grant(user, part))),
+    withholdScript(desired.users),
     "COMMIT;",
   ].join("\n");
+}
+
+/** What was withheld from everybody in one database, because of readers, is everybody's again. */
+export function giveBackToPublicScript(): string {
+  return [PREAMBLE, "BEGIN;", ONE_AT_A_TIME, giveBackScript(), "COMMIT;"].join("\n");
 }
 
 /**
@@ -126,7 +133,7 @@ export function existingRolesQuery(names: readonly string[]): string {
 export function deviationsQuery(desired: DesiredAccess, database: string): string {
   const roles = database === desired.database ? desired.users.map(roleDeviations) : [];
   const rights = desired.users.map((user) => rightDeviations(user, scopesIn(desired, user, database)));
-  return [PREAMBLE, ...roles, ...rights].join("\n");
+  return [PREAMBLE, ...roles, ...rights, publicFunctionDeviations(desired.users)].join("\n");
 }
 
 /** What of a user's scope is in a database; without one it is all of every database. */
@@ -150,14 +157,15 @@ function endSessions(names: readonly string[]): string {
   return `SELECT FROM pg_stat_activity, pg_terminate_backend(pid) WHERE usename = ANY (${textArray(names)});`;
 }
 
-/** The settings of a role are exactly the declared ones. */
+/** The settings of a role are exactly the declared ones, and it has no password. */
 function settingsOf(user: TeleportUser): string {
   const role = identifier(user.name);
   const set = Object.entries(roleSettings(user)).map(
     ([name, value]) =>
       `ALTER ROLE ${role} SET ${name.split(".").map(identifier).join(".")} TO ${settingParts(name, value).map(literal).join(", ")};`,
   );
-  return [`ALTER ROLE ${role} RESET ALL;`, ...set].join("\n");
+  // A role may give itself a password. No rule lets it in with one, and it is to have none.
+  return [`ALTER ROLE ${role} RESET ALL;`, ...set, `ALTER ROLE ${role} PASSWORD NULL;`].join("\n");
 }
 
 /** Settings of one database only, which a role can make for itself, and so for all who share it. */
@@ -297,6 +305,7 @@ function roleDeviations(user: TeleportUser): string {
   return `SELECT format('the role %s does not exist', ${name})
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${name});
 SELECT format('%s may not log in', rolname) FROM pg_roles WHERE rolname = ${name} AND NOT rolcanlogin;
+SELECT format('%s has a password', rolname) FROM pg_authid WHERE rolname = ${name} AND rolpassword IS NOT NULL;
 SELECT format('%s has a connection limit of %s', rolname, rolconnlimit)
 FROM pg_roles WHERE rolname = ${name} AND rolconnlimit <> ${user.connectionLimit ?? DEFAULT_CONNECTION_LIMIT};
 SELECT format('%s is no member of %s', ${name}, wanted) FROM unnest(${wanted}) wanted

@@ -17,6 +17,7 @@ export function accessRole(settings: AccessRoleSettings): TeleportDocument {
 /** Its `spec`. */
 export function accessRoleSpec(settings: AccessRoleSettings): Record<string, unknown> {
   const { databaseLabels, databaseNames, databaseUsers = [], databaseRoles = [], createDatabaseUser } = settings;
+  const { deniedUsers = [] } = settings;
   return {
     options: {
       ...settings.options,
@@ -32,7 +33,7 @@ export function accessRoleSpec(settings: AccessRoleSettings): Record<string, unk
     },
     // Holds on every database of the Teleport cluster: with `db_labels` beside it, Teleport denies the databases
     // themselves ("deny rules are greedy", lib/services/role.go; seen with 13.3.8).
-    deny: { db_users: DENIED_USERS },
+    deny: { db_users: [...new Set([...DENIED_USERS, ...deniedUsers])] },
   };
 }
 

@@ -23,6 +23,11 @@ export interface TeleportAccessRoleArgs extends RegistrationArgs {
    * Becomes `allow.db_users`. Default: none, which is for `createDatabaseUser`.
    */
   databaseUsers?: pulumi.Input<pulumi.Input<string>[]>;
+  /**
+   * PostgreSQL users that nobody who has the role may log in as, by whatever other role: besides CloudNativePG's own and
+   * `teleport_admin`, which are always among them. Becomes `deny.db_users`. Default: none.
+   */
+  deniedUsers?: pulumi.Input<pulumi.Input<string>[]>;
   /** How long a login may last, in Go's notation. Becomes `options.max_session_ttl`. Default: `8h`. */
   maxSessionTtl?: pulumi.Input<string>;
   /**

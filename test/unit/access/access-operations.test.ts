@@ -127,6 +127,44 @@ describe("access to a database", () => {
     assert.match(kubernetes.ran.map(({ script }) => script).join(), /DROP ROLE IF EXISTS "writer"/);
   });
 
+  it("gives back to everybody what was withheld, when the last reader goes: at once, or when it wakes", async () => {
+    const back = "GRANT EXECUTE ON FUNCTION %s TO PUBLIC";
+    const nobody = inputs({ users: [] });
+    const awake = setUp();
+    await awake.update("id", inputs(), nobody);
+    const databases = scripts(awake.kubernetes, back).map(({ database }) => database);
+    assert.deepEqual(databases, ["app", "postgres"]);
+    await awake.update("id", nobody, nobody);
+    assert.equal(scripts(awake.kubernetes, back).length, 2, "and not once more");
+
+    const asleep = setUp();
+    const { outs } = await asleep.update("id", inputs(), { ...nobody, suspended: true });
+    const still = await asleep.update("id", outs!, { ...nobody, suspended: true });
+    assert.deepEqual(asleep.kubernetes.ran, []);
+    assert.deepEqual(await asleep.diff("id", still.outs!, nobody), { changes: true });
+    await asleep.update("id", still.outs!, nobody);
+    assert.equal(scripts(asleep.kubernetes, back).length, 2);
+  });
+
+  it("gives it back when it is removed from a Cluster that stays, and keeps it from everybody while it is there", async () => {
+    const { kubernetes, create, delete: remove } = setUp();
+    await create(inputs());
+    assert.equal(scripts(kubernetes, "TO PUBLIC").length, 0);
+    await remove("id", inputs());
+    assert.equal(scripts(kubernetes, "TO PUBLIC").length, 2);
+  });
+
+  it("marks PgBouncer's own schema before rights are granted, so that nobody reaches into it", async () => {
+    const { kubernetes, create } = setUp();
+    await create(inputs({ poolerLogins: ["explicit", "integrated"] }));
+    const all = kubernetes.ran.map(({ script }) => script);
+    const marked = all.findIndex((script) =>
+      script.includes("COMMENT ON SCHEMA pooler_authentication IS 'cnpg-teleport: "),
+    );
+    assert.ok(marked >= 0 && marked < all.findIndex((script) => script.includes("GRANT USAGE ON SCHEMA %I")));
+    assert.ok(!all.some((script) => script.includes("COMMENT ON SCHEMA public")));
+  });
+
   it("keeps PgBouncer's login while Poolers change, and repairs it", async () => {
     const { kubernetes, update, diff } = setUp();
     await update("id", inputs({ poolerLogins: ["integrated"] }), inputs({ poolerLogins: ["explicit"] }));

@@ -54,7 +54,8 @@ describe("SQL of access", () => {
   it("gives a reader no more than SELECT", () => {
     const script = accessScript(desired({ name: "reader", access: "read", scope: [{}] }), "app");
     const granted = [...script.matchAll(/(?<!REVOKE )GRANT ([A-Z, ]+?) ON/g)].map(([, privileges]) => privileges);
-    assert.deepEqual([...new Set(granted)].sort(), ["CONNECT", "SELECT", "USAGE"]);
+    const toOthers = "EXECUTE"; // to who may go on writing large objects, when PUBLIC may not
+    assert.deepEqual([...new Set(granted)].sort(), ["CONNECT", toOthers, "SELECT", "USAGE"]);
   });
 
   it("reaches schemas that come later only where no schemas are named", () => {
@@ -63,6 +64,27 @@ describe("SQL of access", () => {
     const named = accessScript(desired({ name: "reader", access: "read", scope: [{ schemas: ["a"] }] }), "app");
     assert.doesNotMatch(named, /GRANT USAGE ON SCHEMAS/);
     assert.match(named, /IN SCHEMA %I GRANT SELECT ON TABLES/);
+  });
+
+  it("takes from everybody what writes for good, in every database, while there is a reader", () => {
+    const revoked = /REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC/;
+    const reader: TeleportUser = { name: "reader", access: "read", scope: [{ database: "sales" }] };
+    for (const database of ["app", "sales", "other"]) {
+      assert.match(accessScript(desired(reader), database), revoked);
+      assert.match(deviationsQuery(desired(reader), database), /everybody may call %s/);
+    }
+    const writer: TeleportUser = { name: "writer", access: "write" };
+    assert.doesNotMatch(accessScript(desired(writer), "app"), revoked);
+    assert.doesNotMatch(deviationsQuery(desired(writer), "app"), /everybody may call/);
+    assert.match(accessScript(desired(reader, writer), "app"), /r\.rolname <> ALL \(ARRAY\['reader'\]::text\[\]\)/);
+    assert.match(accessScript(desired(reader, writer), "app"), /r\.rolname = ANY \(ARRAY\['writer'\]::text\[\]\)/);
+  });
+
+  it("leaves nobody with a password", () => {
+    assert.match(
+      accessScript(desired({ name: "reader", access: "read" }), "app"),
+      /ALTER ROLE "reader" PASSWORD NULL;/,
+    );
   });
 
   it("looks at nothing but pg_catalog, whatever the database's owner has made", () => {

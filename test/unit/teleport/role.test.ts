@@ -27,6 +27,11 @@ describe("role that opens databases", () => {
     });
   });
 
+  it("denies further users, e.g. an admin user of another name, and never fewer", () => {
+    const { deny } = accessRole({ ...readers, deniedUsers: ["shop_admin", "streaming_replica"] }).spec;
+    assert.deepEqual(deny, { db_users: [...DENIED_USERS, "shop_admin"] });
+  });
+
   it("makes users at login where it is asked to", () => {
     const { databaseUsers: _users, ...settings } = readers;
     const { options, allow } = accessRole({
