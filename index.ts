@@ -6,7 +6,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { applicationOf } from "./applications";
-import { MachineIdWorkload, PostgresCluster, SettingsError } from "./components";
+import { MachineIdWorkload, OperatorCheck, PostgresCluster, SettingsError } from "./components";
 import { EnvironmentConfig, namespacesToCreate, parseConfig, usesVault, VaultSettings } from "./config";
 
 const config = readConfig();
@@ -29,13 +29,21 @@ const vaultProviders: Record<string, pulumi.ProviderResource> =
 /** Where the program itself asks Vault. */
 const vaultServer = { address: config.vault?.address, namespace: config.vault?.namespace };
 
-const namespaces = namespacesToCreate(config).map(({ context, namespace }) => ({
+const places = namespacesToCreate(config);
+/** Not even a namespace is made where there is no operator. */
+const operators = new Map(
+  [...new Set(places.map(({ context }) => context))].map((context) => [
+    context,
+    new OperatorCheck(context ?? "kubernetes", { kubernetes: { context } }),
+  ]),
+);
+const namespaces = places.map(({ context, namespace }) => ({
   context,
   namespace,
   made: new k8s.core.v1.Namespace(
     context === undefined ? namespace : `${context}-${namespace}`,
     { metadata: { name: namespace } },
-    { provider: kubernetesProviders.get(context) },
+    { provider: kubernetesProviders.get(context), dependsOn: operators.get(context) },
   ).metadata.name,
 }));
 

@@ -40,6 +40,8 @@ export type { TeleportConnection, TeleportDocument } from "./teleport/tctl";
 export { TeleportError, type TeleportFailure } from "./teleport/errors";
 export { KubernetesError, type KubernetesFailure } from "./kubernetes/errors";
 export type { KubernetesConnection } from "./kubernetes/client";
+export { OperatorCheck, type OperatorCheckArgs } from "./operator/operator-check";
+export type { Fields, OperatorNeeds } from "./operator/needs";
 export { SettingsError, type SettingProblem } from "./settings";
 export { TeleportBot, type TeleportBotArgs } from "./teleport/bot";
 export { workloadRegistrarRole } from "./teleport/bot-registrar";

@@ -4,6 +4,7 @@
  */
 import { accessOperations } from "./access/access-operations";
 import { autoUserOperations } from "./auto-users/operations";
+import { operatorOperations } from "./operator/operator-operations";
 import { clusterServingOperations } from "./serving/cluster-serving-operations";
 import { databasesServingOperations } from "./serving/databases-serving-operations";
 import { poolerServingOperations } from "./serving/pooler-serving-operations";
@@ -18,6 +19,7 @@ export const operations = {
   clusterServing: clusterServingOperations,
   databasesServing: databasesServingOperations,
   poolerServing: poolerServingOperations,
+  operatorCheck: operatorOperations,
   registration: registrationOperations,
   certAuthority: certAuthorityOperations,
   vaultAdmin: adminOperations,

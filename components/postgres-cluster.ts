@@ -15,6 +15,8 @@ import { isExplicit, poolerLogins, poolerName } from "./cnpg/pooler";
 import { additionalDnsNames } from "./cnpg/services";
 import type { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "./kubernetes/deletion";
+import { OperatorCheck } from "./operator/operator-check";
+import { operatorNeeds } from "./operator-needs";
 import { makePoolers } from "./poolers";
 import {
   certificateUsers,
@@ -37,6 +39,8 @@ import { VaultDatabase } from "./vault-database/vault-database";
  * Creates the namespace (unless one is given), certificates, the bundle of client CAs, CNPG's Cluster with the
  * roles and rights of people, its Poolers, and registers primary and standby in Teleport. Ends when each instance
  * serves what was written and Teleport shows the databases. Needs the CNPG operator, and for the `vault` issuer a Vault provider (`providers: { vault }`).
+ * Where the operator is missing or too old, a preview says so; a program that installs it itself names what installs it
+ * in `dependsOn`, and `up` looks after that, before it makes anything of this component.
  * Give it a Kubernetes provider with `enableSecretMutable: true`, so that renewed certificates are updated in place.
  *
  * @throws SettingsError in the constructor, with every problem found, before anything is created
@@ -52,8 +56,14 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const environment = args.environment ?? pulumi.getStack();
     refuse(checkPostgresCluster("", clusterName, environment, args));
     super("cnpg-teleport:postgres:PostgresCluster", name, {}, opts);
-    const child = { parent: this };
-    const made = { name, clusterName, args };
+    // Before everything else, so that nothing is half made where nobody would go on with it.
+    const operator = new OperatorCheck(
+      name,
+      { kubernetes: args.kubernetes, needs: operatorNeeds(clusterName, args), awaited: hasDependencies(opts) },
+      { parent: this },
+    );
+    const child = { parent: this, dependsOn: operator };
+    const made = { name, clusterName, args, operator };
 
     const namespace = pulumi.output(
       args.namespace ?? new k8s.core.v1.Namespace(name, { metadata: { name: clusterName } }, child).metadata.name,
@@ -107,9 +117,10 @@ export class PostgresCluster extends pulumi.ComponentResource {
     this.registerOutputs({ outputs: this.outputs });
   }
 
-  private makeCertificates({ name, clusterName, args }: Made, namespace: pulumi.Output<string>): ClusterCertificates {
+  private makeCertificates(made: Made, namespace: pulumi.Output<string>): ClusterCertificates {
+    const { name, clusterName, args, operator } = made;
     const { issuer, poolers = [], clusterDomain = "cluster.local" } = args;
-    const child = { parent: this };
+    const child = { parent: this, dependsOn: operator };
     const clientCas = teleportClusters(args).map(({ proxy, credentials, clientCas: sources }) =>
       caSources(name, sources, { proxy, credentials, namespace }, child),
     );
@@ -191,14 +202,14 @@ export class PostgresCluster extends pulumi.ComponentResource {
     ];
   }
 
-  private makeNetworkPolicies({ name, clusterName, args }: Made, namespace: pulumi.Output<string>) {
+  private makeNetworkPolicies({ name, clusterName, args, operator }: Made, namespace: pulumi.Output<string>) {
     if (!args.networkPolicy) return [];
     return networkPolicies(clusterName, namespace, args.networkPolicy).map(
       ({ resourceName, metadata, spec }) =>
         new k8s.networking.v1.NetworkPolicy(
           `${name}-${resourceName}`,
           { metadata: { ...metadata, annotations: BACKGROUND_DELETION }, spec },
-          { parent: this },
+          { parent: this, dependsOn: operator },
         ),
     );
   }
@@ -265,7 +276,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
 
   /** Users by Vault, where they are declared; and all outputs. */
   private makeVaultDatabase(
-    { name, clusterName, args }: Made,
+    { name, clusterName, args, operator }: Made,
     environment: string,
     described: pulumi.Output<PostgresClusterOutputs>,
     { uid }: ClusterArgs,
@@ -280,7 +291,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const { outputs } = new VaultDatabase(
       name,
       { ...settings, ...vaultPlace(clusterName, environment, settings), database, uid, kubernetes: args.kubernetes },
-      { parent: this },
+      { parent: this, dependsOn: operator },
     );
     return pulumi.all([described, outputs]).apply(([known, vaultDatabase]) => ({ ...known, vaultDatabase }));
   }
@@ -305,6 +316,12 @@ interface Made {
   name: string;
   clusterName: string;
   args: PostgresClusterArgs;
+  operator: OperatorCheck;
+}
+
+/** Whether something is to be there before the component: the operator, perhaps. */
+function hasDependencies({ dependsOn }: pulumi.ComponentResourceOptions = {}): boolean {
+  return Array.isArray(dependsOn) ? dependsOn.length > 0 : dependsOn !== undefined;
 }
 
 /** Whether no instance is to serve. */

@@ -51,30 +51,68 @@ export interface CommandEnd {
 export interface KubernetesClient {
   /** Undefined if it does not exist. */
   get(reference: ObjectReference): Promise<KubernetesObject | undefined>;
-  /** Objects of a kind, by labels (`a=b,c=d`). */
-  list(kind: Omit<ObjectReference, "name">, labels?: string): Promise<KubernetesObject[]>;
+  /** Objects of a kind, by labels (`a=b,c=d`), and by fields that the API server selects by (`type=Warning`). */
+  list(kind: Omit<ObjectReference, "name">, labels?: string, fields?: string): Promise<KubernetesObject[]>;
   /** Runs a command in a pod. */
   exec(command: Command): Promise<CommandEnd>;
+}
+
+/** What the API server itself tells, to whoever may log in. */
+export interface ApiReader {
+  /** Where it is, as the kubeconfig has it. */
+  server: string;
+  /** Context of the kubeconfig. */
+  context: string;
+  /** What is at a path, e.g. `/apis/apps/v1`; undefined if there is nothing. */
+  read(path: string): Promise<unknown>;
+}
+
+/** How long is waited, in milliseconds. */
+export interface Patience {
+  /** For an answer. */
+  limit?: number;
+  /** For a command in a pod. */
+  commandLimit?: number;
+  /** Before each repetition of what was not answered. */
+  delays?: readonly number[];
 }
 
 const CALL_LIMIT_MS = 30_000;
 const COMMAND_LIMIT_MS = 300_000;
 
 /** A client for the cluster of a context. @throws KubernetesError "configuration" */
-export async function kubernetesClient({ context }: KubernetesConnection): Promise<KubernetesClient> {
+export async function kubernetesClient(
+  { context }: KubernetesConnection,
+  { limit, commandLimit, delays }: Patience = {},
+): Promise<KubernetesClient> {
   const library = await import("@kubernetes/client-node");
   const config = loadConfig(library, context);
-  const request = (path: string) => retried(() => getJson(library, config, path), isPassing);
+  const request = (path: string) => retried(() => getJson(library, config, path, limit), isPassing, delays);
   return {
     async get(reference) {
       return (await request(`${collection(reference)}/${reference.name}`)) as KubernetesObject | undefined;
     },
-    async list(kind, labels) {
-      const query = labels === undefined ? "" : `?labelSelector=${encodeURIComponent(labels)}`;
-      const found = (await request(`${collection(kind)}${query}`)) as { items?: KubernetesObject[] } | undefined;
+    async list(kind, labels, fields) {
+      const query = new URLSearchParams({
+        ...(labels === undefined ? {} : { labelSelector: labels }),
+        ...(fields === undefined ? {} : { fieldSelector: fields }),
+      });
+      const path = query.size > 0 ? `${collection(kind)}?${query}` : collection(kind);
+      const found = (await request(path)) as { items?: KubernetesObject[] } | undefined;
       return found?.items ?? [];
     },
-    exec: (command) => retried(() => execute(new library.Exec(config), command), isPassing),
+    exec: (command) => retried(() => execute(new library.Exec(config), command, commandLimit), isPassing, delays),
+  };
+}
+
+/** A reader of the cluster of a context. @throws KubernetesError "configuration" */
+export async function apiReader({ context }: KubernetesConnection, patience: Patience = {}): Promise<ApiReader> {
+  const library = await import("@kubernetes/client-node");
+  const config = loadConfig(library, context);
+  return {
+    server: serverOf(config),
+    context: config.getCurrentContext(),
+    read: (path) => retried(() => getJson(library, config, path, patience.limit), isPassing, patience.delays),
   };
 }
 
@@ -104,18 +142,26 @@ function collection({ apiVersion, plural, namespace }: Omit<ObjectReference, "na
   return `${apiVersion.includes("/") ? "/apis" : "/api"}/${apiVersion}/namespaces/${namespace}/${plural}`;
 }
 
-/** One GET, with the credentials, CA and proxy of the kubeconfig; undefined for 404. */
-async function getJson(library: typeof k8s, config: k8s.KubeConfig, path: string): Promise<unknown> {
+function serverOf(config: k8s.KubeConfig): string {
   const server = config.getCurrentCluster()?.server;
-  if (!server) {
-    throw new KubernetesError(
-      "configuration",
-      "The kubeconfig names no cluster. Set KUBECONFIG to the one that the Kubernetes provider uses.",
-    );
-  }
+  if (server) return server;
+  throw new KubernetesError(
+    "configuration",
+    "The kubeconfig names no cluster. Set KUBECONFIG to the one that the Kubernetes provider uses.",
+  );
+}
+
+/** One GET, with the credentials, CA and proxy of the kubeconfig; undefined for 404. */
+async function getJson(
+  library: typeof k8s,
+  config: k8s.KubeConfig,
+  path: string,
+  limit = CALL_LIMIT_MS,
+): Promise<unknown> {
+  const server = serverOf(config);
   const context = new library.RequestContext(`${server.replace(/\/$/, "")}${path}`, library.HttpMethod.GET);
   context.setHeaderParam("Accept", "application/json");
-  context.setSignal(AbortSignal.timeout(CALL_LIMIT_MS));
+  context.setSignal(AbortSignal.timeout(limit));
   let response: k8s.ResponseContext;
   try {
     await config.applySecurityAuthentication(context);
@@ -159,15 +205,16 @@ function messageOf(text: string): string {
 }
 
 /** Runs a command over a web socket; its end is told by a status, and not by the socket's. */
-function execute(exec: k8s.Exec, { namespace, pod, container, command, input }: Command): Promise<CommandEnd> {
+function execute(
+  exec: k8s.Exec,
+  { namespace, pod, container, command, input }: Command,
+  limitMs = COMMAND_LIMIT_MS,
+): Promise<CommandEnd> {
   const where = `${command[0]} in pod ${namespace}/${pod}`;
   const [stdout, stderr] = [collected(), collected()];
   const stdin = input === undefined ? null : new PassThrough();
   return new Promise((resolve, reject) => {
-    const limit = setTimeout(
-      () => fail("unavailable", `${where} did not end within ${COMMAND_LIMIT_MS / 1000} s`),
-      COMMAND_LIMIT_MS,
-    );
+    const limit = setTimeout(() => fail("unavailable", `${where} did not end within ${limitMs / 1000} s`), limitMs);
     let close = () => {};
     const settle = (end: () => void) => {
       clearTimeout(limit);

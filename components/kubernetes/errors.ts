@@ -9,6 +9,8 @@ export type KubernetesFailure =
   | "unavailable"
   /** A command in a pod ended with an error. */
   | "command"
+  /** CloudNativePG is not installed, or does not know what is declared. */
+  | "operator"
   /** What was waited for did not come about in time. */
   | "not-ready"
   /** Anything else that the API server reports. */

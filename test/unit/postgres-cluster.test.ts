@@ -141,6 +141,22 @@ describe("PostgresCluster", () => {
     );
   });
 
+  it("looks for the operator first; what it depends on may install it", async () => {
+    const look = async (opts?: pulumi.ComponentResourceOptions) => {
+      made.splice(0);
+      new PostgresCluster("orders", { storage: { size: "1Gi" }, issuer: { type: "tls" } }, opts);
+      for (;;) {
+        const [first] = made.filter(({ type }) => !/^(cnpg-teleport|test):/.test(type));
+        if (first) return first;
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    };
+    const { type, inputs } = await look();
+    assert.deepEqual([type, inputs.awaited], ["pulumi-nodejs:dynamic/kubernetes:OperatorCheck", false]);
+    const chart = new pulumi.ComponentResource("test:Chart", "chart");
+    assert.equal((await look({ dependsOn: chart })).inputs.awaited, true);
+  });
+
   it("registers no standby while there is one instance", async () => {
     const { outputs, all } = await deploy({ instances: 1 });
     assert.equal(ofType(all, "teleport:Database").length, 1);

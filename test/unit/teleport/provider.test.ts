@@ -19,7 +19,14 @@ describe("the code that Pulumi stores with each resource", () => {
   it("finds its operations by this package's name, which a deletion years later relies on", () => {
     const load = createRequire(`${process.cwd()}/index.js`);
     const operations = load("cnpg-teleport/operations") as Record<string, Record<string, unknown>>;
-    for (const kind of ["registration", "certAuthority", "access", "clusterServing", "poolerServing"]) {
+    for (const kind of [
+      "registration",
+      "certAuthority",
+      "access",
+      "clusterServing",
+      "poolerServing",
+      "operatorCheck",
+    ]) {
       assert.deepEqual(Object.keys(operations[kind] ?? {}).sort(), [
         "check",
         "create",

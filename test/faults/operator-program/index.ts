@@ -1,0 +1,16 @@
+/** A program of somebody's own that looks for the operator, and may install its definitions itself. */
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { OperatorCheck } from "../../../components";
+import { BACKGROUND_DELETION as annotations } from "../../../components/kubernetes/deletion";
+
+const config = new pulumi.Config();
+const definition = config.getObject<k8s.types.input.apiextensions.v1.CustomResourceDefinition>("definition");
+const installed = definition ? [new k8s.apiextensions.v1.CustomResourceDefinition("clusters", definition)] : [];
+const operator = new OperatorCheck("operator", { awaited: installed.length > 0 }, { dependsOn: installed });
+// A Kubernetes without controllers removes nothing that waits for its dependents.
+new k8s.core.v1.ConfigMap(
+  "after",
+  { metadata: { name: "after", namespace: "default", annotations } },
+  { dependsOn: operator },
+);

@@ -1,0 +1,234 @@
+/** A Kubernetes without CloudNativePG, with an older one, or that does not answer: told before anything is made. */
+import { strict as assert } from "node:assert";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseAllDocuments } from "yaml";
+import { BACKGROUND_DELETION } from "../../components/kubernetes/deletion";
+import { recordedTools } from "../../lab/build/tools";
+import { Stack, StackConfig } from "../../lab/drive/stack";
+import { eventually, oneDatabase, teleport } from "../lab/lab";
+import { BareKubernetes } from "./bare-kubernetes";
+import { TcpProxy } from "./tcp-proxy";
+
+const NAME = "sysop";
+/** As the program makes it, in the namespace that it makes. */
+const declared = oneDatabase(NAME, { poolers: [{ type: "rw" }], schemas: ["app"] });
+
+interface Schema {
+  properties?: Record<string, Schema>;
+}
+interface Definition {
+  kind: string;
+  metadata: { name: string };
+  spec: { names: { plural: string }; versions: { schema: { openAPIV3Schema: Schema } }[] };
+}
+
+/** The definitions of the lab's CloudNativePG. */
+function definitions(): Definition[] {
+  const manifest = readFileSync(recordedTools().files["operator.yaml"] ?? "", "utf8");
+  const documents = parseAllDocuments(manifest).map((document) => document.toJS() as Definition | null);
+  const wanted = ["clusters", "poolers", "databases"];
+  return documents.flatMap((found) =>
+    found?.kind === "CustomResourceDefinition" && wanted.includes(found.spec.names.plural) ? [found] : [],
+  );
+}
+
+/** Takes fields away that came with a later release: 1.28 has the four of PgBouncer's Secrets, 1.26 schemas. */
+function olderThan128(): Definition[] {
+  const later: Record<string, string[][]> = {
+    poolers: ["clientTLSSecret", "clientCASecret", "serverTLSSecret", "serverCASecret"].map((field) => [
+      "spec",
+      "pgbouncer",
+      field,
+    ]),
+    databases: [["spec", "schemas"]],
+  };
+  return definitions().map((definition) => {
+    for (const path of later[definition.spec.names.plural] ?? []) {
+      const above = path
+        .slice(0, -1)
+        .reduce<Schema | undefined>(
+          (schema, field) => schema?.properties?.[field],
+          definition.spec.versions[0]?.schema.openAPIV3Schema,
+        );
+      const last = path.at(-1) as string;
+      assert.ok(above?.properties?.[last], `the lab's release has ${path.join(".")}`);
+      delete above.properties[last];
+    }
+    return definition;
+  });
+}
+
+describe("Kubernetes without a fitting CloudNativePG", () => {
+  let kubernetes: BareKubernetes;
+  let stack: Stack;
+
+  before(async () => {
+    kubernetes = await BareKubernetes.start();
+    stack = new Stack(NAME, { env: { KUBECONFIG: kubernetes.kubeconfig } });
+    await stack.init();
+  });
+  after(async () => {
+    await stack.remove();
+    await kubernetes.end();
+  });
+
+  /** Types of what the state has, besides the stack itself and providers. */
+  const inState = async (of: Stack): Promise<string[]> => {
+    const { deployment } = JSON.parse(await of.state()) as { deployment: { resources?: { type: string }[] } };
+    return (deployment.resources ?? [])
+      .map(({ type }) => type)
+      .filter((type) => type !== "pulumi:pulumi:Stack" && !type.startsWith("pulumi:providers:"));
+  };
+
+  async function refusedWith(config: StackConfig, told: RegExp): Promise<void> {
+    stack.configure(config);
+    for (const command of [["preview"], ["up", "--yes", "--skip-preview"]]) {
+      const { code, output } = await stack.pulumi(command);
+      assert.notEqual(code, 0, output);
+      assert.match(output, told);
+      assert.match(output, /Nothing was changed/);
+      assert.match(output, /\b1 errored\b/, "one error for one cause");
+    }
+    // The component is an entry of the state without anything behind it.
+    assert.deepEqual(
+      (await inState(stack)).filter((type) => type !== "cnpg-teleport:postgres:PostgresCluster"),
+      [],
+    );
+    const namespaces = await kubernetes.kubectl(["get", "namespaces", "-o", "name"]);
+    assert.doesNotMatch(namespaces, new RegExp(NAME));
+    assert.equal(await teleport.database(`${NAME}-${NAME}`), undefined);
+  }
+
+  it("says in the preview that no operator is installed, where, and how to install it, and makes nothing", async () => {
+    await refusedWith(
+      declared,
+      new RegExp(
+        `https://${kubernetes.address} \\(context bare\\) has no CloudNativePG[^]*Install the operator[^]*https://`,
+      ),
+    );
+  });
+
+  it("makes not even the namespace that the configuration asks for beside the databases", async () => {
+    await refusedWith(
+      oneDatabase(NAME, { namespace: `${NAME}-shared`, createNamespace: true }),
+      /has no CloudNativePG/,
+    );
+  });
+
+  it("says of an older operator which fields it does not know, and makes nothing", async () => {
+    const manifests = { apiVersion: "v1", kind: "List", items: olderThan128() };
+    await kubernetes.kubectl(["create", "-f", "-"], JSON.stringify(manifests));
+    const schemas = ["get", "--raw", "/openapi/v3/apis/postgresql.cnpg.io/v1"];
+    await eventually("the definitions are served, with their schemas", async () => {
+      const published = await kubernetes.kubectl(schemas).catch(() => "");
+      return /authQuery/.test(published) && /databaseReclaimPolicy/.test(published);
+    });
+    await refusedWith(
+      declared,
+      /does not know what is declared[^]*databases: spec\.schemas; poolers: spec\.pgbouncer\.clientTLSSecret[^]*Upgrade/,
+    );
+  });
+
+  it("finds nothing wrong with it for a database that needs none of these fields", async () => {
+    stack.configure(oneDatabase(NAME));
+    assert.ok(((await stack.plannedChanges()).create ?? 0) > 10);
+    await stack.must(["destroy", "--yes", "--skip-preview"]);
+    await kubernetes.kubectl([
+      "delete",
+      "crd",
+      "clusters.postgresql.cnpg.io",
+      "poolers.postgresql.cnpg.io",
+      "databases.postgresql.cnpg.io",
+    ]);
+  });
+});
+
+describe("the look for the operator in a program of one's own", () => {
+  let kubernetes: BareKubernetes;
+  let proxy: TcpProxy;
+  let stack: Stack;
+  const clusters = definitions().find(({ spec }) => spec.names.plural === "clusters") as Definition;
+  const create = async () => {
+    await kubernetes.kubectl(["create", "-f", "-"], JSON.stringify(clusters));
+    await kubernetes.kubectl([
+      "wait",
+      "--for=condition=Established",
+      "crd/clusters.postgresql.cnpg.io",
+      "--timeout=60s",
+    ]);
+  };
+  const whatFollows = async () =>
+    (await kubernetes.kubectl(["get", "configmap", "after", "--ignore-not-found", "-o", "name"])).trim();
+
+  before(async () => {
+    kubernetes = await BareKubernetes.start();
+    proxy = await TcpProxy.open(kubernetes.address);
+    stack = new Stack(`${NAME}-own`, {
+      project: join(__dirname, "operator-program"),
+      env: { KUBECONFIG: kubernetes.kubeconfigFor(proxy.address) },
+    });
+    stack.configure({});
+    await stack.init();
+  });
+  after(async () => {
+    await stack.remove();
+    await proxy.close();
+    await kubernetes.end();
+  });
+
+  it("fails before what comes after it, and `up` goes on when the operator is there", async () => {
+    const { code, output } = await stack.pulumi(["up", "--yes", "--skip-preview"]);
+    assert.notEqual(code, 0);
+    assert.match(output, /has no CloudNativePG/);
+    assert.equal(await whatFollows(), "");
+    await create();
+    await stack.up();
+    assert.equal(await whatFollows(), "configmap/after");
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
+  });
+
+  it("does not stop refresh and destroy when the operator is gone", async () => {
+    await kubernetes.kubectl(["delete", "crd", "clusters.postgresql.cnpg.io"]);
+    const preview = await stack.pulumi(["preview"]);
+    assert.notEqual(preview.code, 0);
+    assert.match(preview.output, /has no CloudNativePG/);
+    await stack.must(["refresh", "--yes", "--skip-preview"]);
+    await stack.destroy();
+    assert.equal(await whatFollows(), "");
+  });
+
+  it("previews while the API does not answer, and `up` fails for it before anything is made", async () => {
+    proxy.line = "refuse";
+    try {
+      const preview = await stack.pulumi(["preview"]);
+      assert.match(preview.output, /Whether CloudNativePG is installed could not be told: The Kubernetes API at/);
+      const up = await stack.pulumi(["up", "--yes", "--skip-preview"]);
+      assert.notEqual(up.code, 0);
+      assert.match(
+        up.output,
+        /The Kubernetes API at https:\/\/127\.0\.0\.1:\d+ does not answer[^]*Run the command again/,
+      );
+    } finally {
+      proxy.line = "pass";
+    }
+    assert.equal(await whatFollows(), "");
+  });
+
+  it("lets a program install the operator itself: the preview says that it is not there yet, `up` looks after it", async () => {
+    // Of the kind's name alone: a program gets its configuration by an environment variable, which has a limit.
+    const { names, versions, ...spec } = clusters.spec;
+    const openAPIV3Schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+    const definition = {
+      metadata: { name: clusters.metadata.name, annotations: BACKGROUND_DELETION },
+      spec: { ...spec, names, versions: versions.map((version) => ({ ...version, schema: { openAPIV3Schema } })) },
+    };
+    stack.configure({ definition });
+    const preview = await stack.pulumi(["preview"]);
+    assert.equal(preview.code, 0, preview.output);
+    await stack.up();
+    assert.equal(await whatFollows(), "configmap/after");
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
+    await stack.destroy();
+  });
+});

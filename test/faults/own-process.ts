@@ -1,0 +1,60 @@
+/** A server of a test's own, which ends with the test, however that ends. */
+import { ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { createServer } from "node:net";
+import { tail } from "../../lab/host/command";
+import { waitFor } from "../../lab/host/wait";
+
+export interface OwnProcess {
+  /** Ends it, and waits until it has ended. */
+  end(signal?: NodeJS.Signals): Promise<void>;
+}
+
+/**
+ * Starts a server and waits until it serves; fails with the end of its log if it does not.
+ *
+ * @param log a file that gets all it prints
+ */
+export async function startServer(
+  command: readonly string[],
+  log: string,
+  serves: () => Promise<boolean>,
+  env: NodeJS.ProcessEnv = {},
+): Promise<OwnProcess> {
+  const [program = "", ...args] = command;
+  const output = openSync(log, "a", 0o600);
+  const child = spawn(program, args, { stdio: ["ignore", output, output], env: { ...process.env, ...env } });
+  closeSync(output);
+  const started: OwnProcess = { end: (signal = "SIGKILL") => ended(child, signal) };
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("exit", () => process.off("exit", kill));
+  try {
+    await waitFor(`${program} serves`, serves, { limit: 90, hint: () => tail(log, 8) });
+  } catch (error) {
+    await started.end();
+    throw error;
+  }
+  return started;
+}
+
+async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once("exit", resolve));
+  child.kill(signal);
+  await gone;
+}
+
+/** Ports of loopback that nobody listens on now. */
+export function freePorts(count: number): Promise<number[]> {
+  const one = () =>
+    new Promise<number>((resolve, reject) => {
+      const server = createServer();
+      server.on("error", reject);
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address();
+        server.close(() => resolve(address && typeof address === "object" ? address.port : 0));
+      });
+    });
+  return Promise.all(Array.from({ length: count }, one));
+}
