@@ -6,6 +6,8 @@ import {
   instanceProblems,
   instanceQuery,
 } from "../../../components/serving/cluster-state";
+import { eventReasons } from "../../../components/serving/event-reasons";
+import { KubernetesError } from "../../../components/kubernetes/errors";
 import { poolerProblems } from "../../../components/serving/pooler-state";
 import { servingOperations, ServingInputs } from "../../../components/serving/serving-operations";
 import { FakeKubernetes } from "../access/fake-kubernetes";
@@ -105,6 +107,33 @@ describe("whether a Pooler serves", () => {
   });
 });
 
+describe("what Kubernetes' Events say against a Cluster", () => {
+  const event = (kind: string, name: string, reason: string, lastTimestamp: string): KubernetesObject => ({
+    metadata: { name: `${name}.1` },
+    involvedObject: { kind, name },
+    reason,
+    message: "why",
+    lastTimestamp,
+  });
+
+  it("is what concerns it and is no symptom, each once, the newest first", () => {
+    const events = [
+      event("PersistentVolumeClaim", "orders-1", "ProvisioningFailed", "2026-01-01T00:00:01Z"),
+      event("PersistentVolumeClaim", "orders-1", "ProvisioningFailed", "2026-01-01T00:00:02Z"),
+      event("Job", "orders-1-initdb", "FailedCreate", "2026-01-01T00:00:03Z"),
+      event("Pod", "orders-1", "Unhealthy", "2026-01-01T00:00:04Z"),
+      event("Pod", "billing-1", "FailedMount", "2026-01-01T00:00:05Z"),
+      event("ReplicaSet", "pooler-orders-rw-7d", "FailedCreate", "2026-01-01T00:00:00Z"),
+      event("ConfigMap", "orders-1", "Odd", "2026-01-01T00:00:06Z"),
+    ];
+    assert.deepEqual(eventReasons("orders", events), [
+      "Job orders-1-initdb: FailedCreate (why)",
+      "PersistentVolumeClaim orders-1: ProvisioningFailed (why)",
+      "ReplicaSet pooler-orders-rw-7d: FailedCreate (why)",
+    ]);
+  });
+});
+
 describe("waiting until something serves", () => {
   const inputs: ServingInputs = { namespace: "db", cluster: "orders", within: 0.03 };
   const setUp = (problems: () => string[]) =>
@@ -125,6 +154,36 @@ describe("waiting until something serves", () => {
     await assert.rejects(
       setUp(() => ["1 of 2 instances are ready"]).create(inputs),
       /db\/orders .*1 of 2 instances.*up` again/,
+    );
+  });
+
+  it("adds what Kubernetes says, where that may be read", async () => {
+    const serving = (list: FakeKubernetes["list"]) =>
+      servingOperations(
+        { name: () => "Cluster db/orders", problems: async () => ["0 of 1 instances are ready"] },
+        async () => Object.assign(new FakeKubernetes(), { list }),
+        { poll: 2, settle: 8 },
+      );
+    const involvedObject = { kind: "Job", name: "orders-1-initdb" };
+    const event = { metadata: { name: "e" }, involvedObject, reason: "FailedCreate", message: "exceeded quota" };
+    await assert.rejects(
+      serving(async () => [event]).create(inputs),
+      /ready; Job orders-1-initdb: FailedCreate \(exceeded/,
+    );
+    const denied = async () => Promise.reject(new KubernetesError("access-denied", "events are forbidden"));
+    await assert.rejects(serving(denied).create(inputs), /are ready\. Nothing is lost/);
+  });
+
+  it("does not end because the API server is away for a while, and ends at once where a right is missing", async () => {
+    const failing = (failure: "unavailable" | "access-denied") => () => {
+      throw new KubernetesError(failure, `${failure} indeed`);
+    };
+    let asked = 0;
+    await setUp(() => (asked++ < 3 ? failing("unavailable")() : [])).create({ ...inputs, within: 5 });
+    await assert.rejects(setUp(failing("unavailable")).create(inputs), /does not serve .*unavailable indeed/);
+    await assert.rejects(
+      setUp(failing("access-denied")).create({ ...inputs, within: 5 }),
+      /^KubernetesError: access-denied indeed$/,
     );
   });
 
