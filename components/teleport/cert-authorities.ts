@@ -1,4 +1,5 @@
 /** Which CAs of a Teleport cluster sign the certificates that its agents present to databases. Pure but for the client. */
+import { CaRotation, rotationOf } from "./ca-rotation";
 import { TeleportError } from "./errors";
 import { TeleportClient, TeleportDocument } from "./tctl";
 
@@ -9,13 +10,11 @@ import { TeleportClient, TeleportDocument } from "./tctl";
 const CLIENT_CA_TYPES = ["db_client", "db"];
 
 /** What a Teleport cluster says of its database client CA. */
-export interface DatabaseClientCa {
+export interface DatabaseClientCa extends CaRotation {
   /** The Teleport cluster's name. */
   cluster: string;
   /** PEM certificates: those in use first, then those that a rotation is bringing in or phasing out. */
   certificates: string[];
-  /** The phase of the rotation that is under way: `init`, `update_clients`, `update_servers`, `rollback`; else undefined. */
-  rotationPhase?: string;
 }
 
 /** Reads the CA with both certificates of a rotation; `tctl auth export` shows one of them only. */
@@ -58,27 +57,4 @@ function certificatesOf({ metadata, spec }: TeleportDocument): string[] {
   if (certificates.length === 0)
     throw new TeleportError("failed", `Teleport's database CA of ${metadata.name} holds no certificate.`);
   return certificates;
-}
-
-function rotationOf({ spec }: TeleportDocument): { rotationPhase?: string } {
-  const rotation = spec.rotation as { state?: string; phase?: string } | undefined;
-  const underWay = rotation?.phase && rotation.phase !== "standby";
-  return underWay ? { rotationPhase: rotation.phase } : {};
-}
-
-/** What each phase means for the databases, in the order in which a rotation goes through them. */
-const PHASES: Record<string, string> = {
-  init: "Both CAs are trusted once this run has ended: go on with the rotation only then",
-  update_clients: "Agents identify themselves with the new CA now: end this run before people are to log in",
-  update_servers: "The new CA is in use, and the former one is still trusted",
-  rollback: "Agents identify themselves with the former CA again, and both are still trusted",
-};
-
-/** What to do while a rotation is under way. */
-export function rotationWarning(cluster: string, phase: string): string {
-  return (
-    `The database CA of the Teleport cluster ${cluster} is being rotated, phase ${phase}. ` +
-    `${PHASES[phase] ?? "Both CAs are trusted"}. Run \`pulumi up\` again after the last phase, ` +
-    "so that the former CA is no longer trusted."
-  );
 }

@@ -1,4 +1,5 @@
 /** The methods of Pulumi's provider behind the reading of a Teleport cluster's database client CA. */
+import type { CaRotation } from "./ca-rotation";
 import { DatabaseClientCa, readDatabaseClientCa } from "./cert-authorities";
 import { TeleportError } from "./errors";
 import type { Provider } from "../provider";
@@ -7,20 +8,20 @@ import { readPublicDatabaseClientCa } from "./public-cert-authority";
 import { TeleportConnection, withTeleport } from "./tctl";
 
 /** Inputs of a CertAuthority: whom to ask, as given; the rest is read by `check`, so that preview shows a change. */
-export interface CertAuthorityInputs extends TeleportConnection {
+export interface CertAuthorityInputs extends TeleportConnection, Partial<DatabaseClientCa> {
   /** `proxy`: as anybody may, at the proxy's public endpoint. Absent, also in older states: with the identity. */
   source?: "proxy";
   /** For the source `proxy`: path of the CAs that its certificate may be signed by. */
   caFile?: string;
-  cluster?: string;
-  certificates?: string[];
-  rotationPhase?: string;
 }
 
 type Asked = Pick<CertAuthorityInputs, "proxy" | "credentials" | "source" | "caFile">;
 
 /** What makes a change; `__provider` does not. */
-const COMPARED = ["proxy", "credentials", "source", "caFile", "cluster", "certificates", "rotationPhase"] as const;
+const COMPARED = [
+  ...(["proxy", "credentials", "source", "caFile", "cluster", "certificates"] as const),
+  ...(["rotationPhase", "rotationType", "rotationSchedule"] as const),
+];
 
 /** The methods over ways of reading and of asking a proxy whether it is there; the tests put a fake Teleport behind. */
 export function certAuthorityMethods(
@@ -39,10 +40,8 @@ export function certAuthorityMethods(
         console.error(
           `The Teleport CA at ${news.proxy} could not be read, the one known before is kept: ${error.message}`,
         );
-        const { certificates, cluster, rotationPhase } = olds;
-        return {
-          inputs: { ...asked, certificates, cluster, ...(rotationPhase === undefined ? {} : { rotationPhase }) },
-        };
+        const { certificates, cluster } = olds;
+        return { inputs: { ...asked, certificates, cluster, ...knownRotation(olds) } };
       }
     },
     async diff(_id, olds, news) {
@@ -54,7 +53,7 @@ export function certAuthorityMethods(
     },
     async read(id, props) {
       if (!props) return {};
-      const { rotationPhase: _former, ...known } = props; // Pulumi takes no undefined values
+      const { rotationPhase: _phase, rotationType: _type, rotationSchedule: _schedule, ...known } = props;
       return { id, props: { ...known, ...(await read(props)) } };
     },
     async update(_id, _olds, news) {
@@ -72,9 +71,18 @@ export function certAuthorityMethods(
   }
 }
 
+/** Of a rotation what the state remembers, without undefined values, which Pulumi does not take. */
+function knownRotation({ rotationPhase, rotationType, rotationSchedule }: CaRotation): CaRotation {
+  return {
+    ...(rotationPhase === undefined ? {} : { rotationPhase }),
+    ...(rotationType === undefined ? {} : { rotationType }),
+    ...(rotationSchedule === undefined ? {} : { rotationSchedule }),
+  };
+}
+
 export const certAuthorityOperations = certAuthorityMethods(readAsAsked);
 
-/** Whom to ask, without undefined values, which Pulumi does not take. */
+/** Whom to ask, without undefined values likewise. */
 function askedOf({ proxy, credentials, source, caFile }: CertAuthorityInputs): Asked {
   return {
     proxy,

@@ -1,7 +1,7 @@
 /** The CA with which a Teleport cluster's agents identify themselves to databases. */
 import * as pulumi from "@pulumi/pulumi";
 import { certAuthorityProvider } from "./provider";
-import { rotationWarning } from "./cert-authorities";
+import { rotationWarning } from "./ca-rotation";
 import { TeleportConnection } from "./tctl";
 
 export interface TeleportCertAuthorityArgs {
@@ -19,6 +19,8 @@ export interface TeleportCertAuthorityArgs {
   caFile?: string;
 }
 
+const warned = new Set<string>();
+
 /**
  * Reads the database client CA of a Teleport cluster at every preview and up: one call. While a CA
  * rotation is under way both of its certificates are there, and a warning says what to do. Where Teleport does not
@@ -31,6 +33,10 @@ export class TeleportCertAuthority extends pulumi.dynamic.Resource {
   declare readonly cluster: pulumi.Output<string>;
   /** The phase of a rotation that is under way, else undefined. */
   declare readonly rotationPhase: pulumi.Output<string | undefined>;
+  /** Its type as `tctl auth rotate` takes it, while a rotation is under way. */
+  declare readonly rotationType: pulumi.Output<string | undefined>;
+  /** When Teleport enters update_clients, update_servers and standby by itself (ISO 8601), else undefined. */
+  declare readonly rotationSchedule: pulumi.Output<string[] | undefined>;
 
   constructor(name: string, args: TeleportCertAuthorityArgs, opts?: pulumi.CustomResourceOptions) {
     const teleport = pulumi.output(args.teleport);
@@ -44,13 +50,24 @@ export class TeleportCertAuthority extends pulumi.dynamic.Resource {
         certificates: undefined,
         cluster: undefined,
         rotationPhase: undefined,
+        rotationType: undefined,
+        rotationSchedule: undefined,
       },
       opts,
       "teleport",
       "CertAuthority",
     );
-    pulumi.all([this.cluster, this.rotationPhase]).apply(([cluster, phase]) => {
-      if (phase !== undefined) pulumi.log.warn(rotationWarning(cluster, phase), this);
+    const rotation = [this.rotationPhase, this.rotationType, this.rotationSchedule] as const;
+    pulumi.all([this.cluster, ...rotation]).apply(([cluster, rotationPhase, rotationType, rotationSchedule]) => {
+      if (rotationPhase !== undefined)
+        this.warnOnce(rotationWarning(cluster, { rotationPhase, rotationType, rotationSchedule }));
     });
+  }
+
+  /** All databases of a program read the same CA. */
+  private warnOnce(text: string): void {
+    if (warned.has(text)) return;
+    warned.add(text);
+    pulumi.log.warn(text, this);
   }
 }

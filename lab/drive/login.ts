@@ -37,6 +37,32 @@ export async function sqlThroughTeleport(login: Login, sql: string): Promise<Com
 
 /** Logs in once: what fails has failed. */
 export async function logIn(login: Login, sql: string): Promise<CommandResult> {
+  let tunnel: Tunnel | undefined;
+  try {
+    tunnel = await openTunnel(login);
+    return await tunnel.ask(sql);
+  } catch (error) {
+    if (error instanceof TunnelError) return { code: -1, stdout: "", stderr: error.message, output: error.message };
+    throw error;
+  } finally {
+    await tunnel?.close();
+  }
+}
+
+/** tsh did not get as far as to listen; the message is what it printed. */
+export class TunnelError extends Error {}
+
+/** tsh's local proxy for one database and one user: each connection through it is a login of its own. */
+export interface Tunnel {
+  /** Logs in, runs SQL, and logs out; the result is psql's, unaligned, tuples only. */
+  ask(sql: string): Promise<CommandResult>;
+  /** What psql is given to connect. */
+  address: string;
+  close(): Promise<void>;
+}
+
+/** @throws TunnelError if tsh does not come to listen */
+export async function openTunnel(login: Login): Promise<Tunnel> {
   const port = await freePort();
   const args = [`--identity=${login.identity}`, `--proxy=${login.proxy}`, "proxy", "db", "--tunnel", `--port=${port}`];
   const target = [`--db-user=${login.user}`, `--db-name=${login.database}`, login.teleportDatabase];
@@ -45,24 +71,21 @@ export async function logIn(login: Login, sql: string): Promise<CommandResult> {
   const ended = new Promise<void>((resolve) => tsh.once("close", () => resolve()));
   tsh.stdout.setEncoding("utf8").on("data", (text: string) => (told += text));
   tsh.stderr.setEncoding("utf8").on("data", (text: string) => (told += text));
-  try {
-    if (
-      !(await listening(
-        () => told,
-        () => tsh.exitCode !== null,
-      ))
-    )
-      return { code: -1, stdout: "", stderr: told, output: told };
-    const address = `host=127.0.0.1 port=${port} user=${login.user} dbname=${login.database} sslmode=disable connect_timeout=15`;
-    return await attempt(
-      "psql",
-      ["--no-psqlrc", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--no-password", address],
-      { input: sql },
-    );
-  } finally {
+  const close = async () => {
     tsh.kill("SIGTERM");
     await Promise.race([ended, sleep(3_000).then(() => tsh.kill("SIGKILL"))]);
+  };
+  const listens = await listening(
+    () => told,
+    () => tsh.exitCode !== null,
+  );
+  if (!listens) {
+    await close();
+    throw new TunnelError(told);
   }
+  const address = `host=127.0.0.1 port=${port} user=${login.user} dbname=${login.database} sslmode=disable connect_timeout=15`;
+  const options = ["--no-psqlrc", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--no-password"];
+  return { address, close, ask: (sql) => attempt("psql", [...options, address], { input: sql }) };
 }
 
 async function listening(told: () => string, ended: () => boolean): Promise<boolean> {

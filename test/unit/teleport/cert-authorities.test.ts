@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { rotationWarning, selectDatabaseClientCa } from "../../../components/teleport/cert-authorities";
+import { selectDatabaseClientCa } from "../../../components/teleport/cert-authorities";
 import { certAuthorityMethods } from "../../../components/teleport/cert-authority-operations";
 import { TeleportError, TeleportFailure } from "../../../components/teleport/errors";
 import { TeleportDocument } from "../../../components/teleport/tctl";
@@ -34,6 +34,7 @@ describe("a Teleport cluster's database client CA", () => {
       cluster: "lab",
       certificates: ["new", "old"],
       rotationPhase: "update_clients",
+      rotationType: "db",
     });
   });
 
@@ -61,19 +62,9 @@ describe("a Teleport cluster's database client CA", () => {
   });
 });
 
-describe("the warning of a rotation", () => {
-  it("says which phase and what to do", () => {
-    assert.match(rotationWarning("lab", "init"), /cluster lab .*phase init\. Both CAs are trusted once this run/);
-    assert.match(
-      rotationWarning("lab", "update_clients"),
-      /with the new CA now.*`pulumi up` again after the last phase/,
-    );
-    assert.match(rotationWarning("lab", "something_new"), /phase something_new\. Both CAs/);
-  });
-});
-
 describe("a Teleport cluster's CA in the state", () => {
-  const known = { proxy: "teleport.example.com:443", cluster: "lab", certificates: ["old"], rotationPhase: "init" };
+  const rotation = { rotationPhase: "init", rotationType: "db", rotationSchedule: ["one", "two", "three"] };
+  const known = { proxy: "teleport.example.com:443", cluster: "lab", certificates: ["old"], ...rotation };
   const { proxy } = known;
   const reading = (answer: { certificates: string[] } | TeleportFailure, answers: "yes" | "no" = "yes") =>
     certAuthorityMethods(
@@ -91,14 +82,14 @@ describe("a Teleport cluster's CA in the state", () => {
       { proxy, credentials: "emea" },
       { proxy, source: "proxy", caFile: "ca.pem" } as const,
     ]) {
-      const former = { ...asked, cluster: "x", certificates: ["x"], rotationPhase: "x" };
+      const former = { ...asked, ...rotation, cluster: "x", certificates: ["x"] };
       assert.deepEqual((await check(known, former)).inputs, { ...asked, cluster: "lab", certificates: ["new"] });
     }
   });
 
   it("is the one known before while Teleport has no answer", async () => {
     assert.deepEqual((await reading("unavailable").check(known, { proxy })).inputs, known);
-    const { rotationPhase: _, ...atRest } = known;
+    const { rotationPhase: _phase, rotationType: _type, rotationSchedule: _schedule, ...atRest } = known;
     assert.deepEqual((await reading("unavailable").check(atRest, { proxy })).inputs, atRest);
   });
 
@@ -123,6 +114,8 @@ describe("a Teleport cluster's CA in the state", () => {
     for (const news of [
       { certificates: ["old", "new"] },
       { rotationPhase: undefined },
+      { rotationType: "db_client" },
+      { rotationSchedule: undefined },
       { source: "proxy" },
       { caFile: "x" },
     ])
