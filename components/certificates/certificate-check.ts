@@ -55,6 +55,20 @@ export function checkCertificate(certificate: string, caChain: string, expected:
   return certificate;
 }
 
+/**
+ * A certificate is good until the end of its CA at most.
+ *
+ * @param setting whose it is, e.g. `issuer.client of orders`
+ * @param caChain PEM that begins with the CA that signed
+ * @returns a warning where the CA ends before the certificate; undefined where it does not
+ */
+export function caEndWarning(setting: string, certificate: string, caChain: string): string | undefined {
+  const ca = new X509Certificate(caChain);
+  if (Date.parse(ca.validTo) >= Date.parse(new X509Certificate(certificate).validTo)) return undefined;
+  const end = new Date(ca.validTo).toISOString();
+  return `The CA of ${setting} ends at ${end}, before the certificates that it signs: nobody verifies them any more then. Replace it in time: docs/operations.md, "Rotating the client and the server CA".`;
+}
+
 function read(pem: string, setting: string): X509Certificate {
   try {
     return new X509Certificate(pem);

@@ -5,7 +5,7 @@ import { PoolerAuthentication, poolerDnsNames, POOLER_LOGINS, poolerSecretName }
 import { BACKGROUND_DELETION } from "../kubernetes/deletion";
 import { secretNames, serverDnsNames } from "../names";
 import { mergeCaBundle, mergeServerCas, PemSource } from "./ca-bundle";
-import { checkCertificate } from "./certificate-check";
+import { caEndWarning, checkCertificate } from "./certificate-check";
 import { CertificateRequest, CertificateUse, Issue, IssuedCertificate, IssuerArgs, lifetimes } from "./issuer";
 import { tlsIssuer } from "./tls-issuer";
 import { vaultIssuer } from "./vault-issuer";
@@ -57,6 +57,8 @@ export class ClusterCertificates extends pulumi.ComponentResource {
       .apply(([namespace, more]) => serverDnsNames(args.cluster, namespace, args.clusterDomain, more));
     const server = checked(`${name}-server`, { use: "server", commonName: `${args.cluster}-rw`, dnsNames });
     const replication = checked(`${name}-replication`, { use: "client", commonName: "streaming_replica" });
+    this.warnOfEnd(`issuer.server of ${args.cluster}`, server);
+    this.warnOfEnd(`issuer.client of ${args.cluster}`, replication);
     const login = (kind: PoolerAuthentication) =>
       checked(`${name}-pooler-${kind}`, { use: "client", commonName: POOLER_LOGINS[kind].role });
     // Even where no Pooler is declared. The operator looks for it when one appears, made by hand perhaps; where it is
@@ -120,6 +122,14 @@ export class ClusterCertificates extends pulumi.ComponentResource {
     for (const issued of explicit) tlsSecret(names.poolerAuthentication, issued);
     for (const { pooler, issued } of poolers) tlsSecret(poolerSecretName(pooler), issued);
     this.registerOutputs({ secrets: this.secrets, serverCa: this.serverCa });
+  }
+
+  /** Warns, in preview as well, where a CA ends before what it signed. */
+  private warnOfEnd(setting: string, { certificate, caChain }: IssuedCertificate): void {
+    pulumi.all([certificate, caChain]).apply(([pem, chain]) => {
+      const warning = caEndWarning(setting, pem, chain);
+      if (warning !== undefined) void pulumi.log.warn(warning, this);
+    });
   }
 
   /** Issues and refuses what does not fit the request, before it gets anywhere. */

@@ -1,5 +1,9 @@
 import { strict as assert } from "node:assert";
-import { checkCertificate, ExpectedCertificate } from "../../../components/certificates/certificate-check";
+import {
+  caEndWarning,
+  checkCertificate,
+  ExpectedCertificate,
+} from "../../../components/certificates/certificate-check";
 import { Certificate, Leaf, OpenSsl } from "./openssl";
 
 describe("check of an issued certificate", () => {
@@ -38,5 +42,12 @@ describe("check of an issued certificate", () => {
   it("refuses a CA certificate", () => {
     const pem = openssl.ca("orders-rw", ca).pem;
     assert.throws(() => checkCertificate(pem, ca.pem, { ...expected, dnsNames: [] }), /signed a CA certificate/);
+  });
+  it("warns of a CA that ends before what it signed, and of no other", () => {
+    const ending = openssl.ca("ending", undefined, 10);
+    const of = (issuer: Certificate, days: number) =>
+      caEndWarning("issuer.server of orders", openssl.leaf("orders-rw", issuer, { days }).pem, issuer.pem);
+    assert.match(of(ending, 20) ?? "", /^The CA of issuer\.server of orders ends at .*, before the certificates/);
+    assert.equal(of(ending, 5), undefined);
   });
 });
