@@ -1,17 +1,20 @@
 /** A rotation of a Teleport CA that is under way, and what is to be done in each of its phases. Pure. */
 import type { TeleportDocument } from "./tctl";
 
-/** All absent while no rotation is under way. Flat, and of plain values: it is kept in the state. */
+/**
+ * A rotation that is under way. Plain values, since it is kept in the state, and each of them is there: what an update
+ * leaves out is unknown in a preview, and so would be the warning.
+ */
 export interface CaRotation {
   /** `init`, `update_clients`, `update_servers` or `rollback`. */
-  rotationPhase?: string;
+  rotationPhase: string;
   /** The CA's type as `tctl auth rotate --type` takes it: `db_client` or `db`. */
-  rotationType?: string;
+  rotationType: string;
   /**
-   * When Teleport enters update_clients, update_servers and standby by itself (ISO 8601). Absent where somebody does
-   * that by hand. A list, since objects come back from the state with their keys in any order.
+   * When Teleport enters update_clients, update_servers and standby by itself (ISO 8601); empty where somebody does that
+   * by hand. A list, since objects come back from the state with their keys in any order.
    */
-  rotationSchedule?: string[];
+  rotationSchedule: string[];
 }
 
 /** The phases that follow on init, in their order; `standby` ends a rotation. */
@@ -23,23 +26,23 @@ const ROLLBACK = "rollback";
  * The rotation that a CA's document tells of. Teleport writes a schedule for rotations by hand as well, and follows it
  * only in the mode `auto` (its lib/auth/rotate.go).
  */
-export function rotationOf({ sub_kind, spec }: TeleportDocument): CaRotation {
+export function rotationOf({ sub_kind, spec }: TeleportDocument): CaRotation | undefined {
   const { phase, mode, schedule } = (spec.rotation ?? {}) as {
     phase?: string;
     mode?: string;
     schedule?: Record<string, string>;
   };
-  if (!phase || phase === "standby") return {};
+  if (!phase || phase === "standby") return undefined;
   return {
     rotationPhase: phase,
     rotationType: sub_kind ?? (spec.type as string),
-    ...(mode === "auto" && schedule ? { rotationSchedule: SCHEDULED.map((next) => schedule[next] ?? "") } : {}),
+    rotationSchedule: mode === "auto" && schedule ? SCHEDULED.map((next) => schedule[next] ?? "") : [],
   };
 }
 
 /** What the phase means for the databases, what is to be done next, and how to go back. */
-export function rotationWarning(cluster: string, rotation: CaRotation & { rotationPhase: string }): string {
-  const { rotationPhase: phase, rotationType: type = "db", rotationSchedule: schedule } = rotation;
+export function rotationWarning(cluster: string, rotation: CaRotation): string {
+  const { rotationPhase: phase, rotationType: type, rotationSchedule: schedule } = rotation;
   const underWay = `The database CA of the Teleport cluster ${cluster} is being rotated, phase ${phase}.`;
   const meaning = MEANING[phase];
   if (meaning === undefined)
@@ -50,9 +53,10 @@ export function rotationWarning(cluster: string, rotation: CaRotation & { rotati
   }
   const remaining = SCHEDULED.slice(SCHEDULED.indexOf(phase) + 1);
   const last = "`pulumi up`, which ends the trust in the former CA";
-  const next = schedule
-    ? byItself(remaining, schedule, last)
-    : `Once \`pulumi up\` has ended, go on in this order: ${[...remaining.map(enter), last].join(", then ")}.`;
+  const next =
+    schedule.length > 0
+      ? byItself(remaining, schedule, last)
+      : `Once \`pulumi up\` has ended, go on in this order: ${[...remaining.map(enter), last].join(", then ")}.`;
   const back = `To go back instead: ${enter(ROLLBACK)}, then ${enter("standby")}, then \`pulumi up\`.`;
   return [underWay, meaning, next, back].join(" ");
 }

@@ -10,7 +10,7 @@ import { TeleportClient, TeleportDocument } from "./tctl";
 const CLIENT_CA_TYPES = ["db_client", "db"];
 
 /** What a Teleport cluster says of its database client CA. */
-export interface DatabaseClientCa extends CaRotation {
+export interface DatabaseClientCa extends Partial<CaRotation> {
   /** The Teleport cluster's name. */
   cluster: string;
   /** PEM certificates: those in use first, then those that a rotation is bringing in or phasing out. */

@@ -71,18 +71,14 @@ export function certAuthorityMethods(
   }
 }
 
-/** Of a rotation what the state remembers, without undefined values, which Pulumi does not take. */
-function knownRotation({ rotationPhase, rotationType, rotationSchedule }: CaRotation): CaRotation {
-  return {
-    ...(rotationPhase === undefined ? {} : { rotationPhase }),
-    ...(rotationType === undefined ? {} : { rotationType }),
-    ...(rotationSchedule === undefined ? {} : { rotationSchedule }),
-  };
+/** Of a rotation what the state remembers; one of an older release knows the phase alone. */
+function knownRotation({ rotationPhase, rotationType = "db", rotationSchedule = [] }: Partial<CaRotation>) {
+  return rotationPhase === undefined ? {} : { rotationPhase, rotationType, rotationSchedule };
 }
 
 export const certAuthorityOperations = certAuthorityMethods(readAsAsked);
 
-/** Whom to ask, without undefined values likewise. */
+/** Whom to ask, without undefined values, which Pulumi does not take. */
 function askedOf({ proxy, credentials, source, caFile }: CertAuthorityInputs): Asked {
   return {
     proxy,

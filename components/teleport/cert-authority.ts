@@ -35,7 +35,7 @@ export class TeleportCertAuthority extends pulumi.dynamic.Resource {
   declare readonly rotationPhase: pulumi.Output<string | undefined>;
   /** Its type as `tctl auth rotate` takes it, while a rotation is under way. */
   declare readonly rotationType: pulumi.Output<string | undefined>;
-  /** When Teleport enters update_clients, update_servers and standby by itself (ISO 8601), else undefined. */
+  /** When Teleport enters update_clients, update_servers and standby by itself (ISO 8601); empty by hand. */
   declare readonly rotationSchedule: pulumi.Output<string[] | undefined>;
 
   constructor(name: string, args: TeleportCertAuthorityArgs, opts?: pulumi.CustomResourceOptions) {
@@ -59,7 +59,7 @@ export class TeleportCertAuthority extends pulumi.dynamic.Resource {
     );
     const rotation = [this.rotationPhase, this.rotationType, this.rotationSchedule] as const;
     pulumi.all([this.cluster, ...rotation]).apply(([cluster, rotationPhase, rotationType, rotationSchedule]) => {
-      if (rotationPhase !== undefined)
+      if (rotationPhase !== undefined && rotationType !== undefined && rotationSchedule !== undefined)
         this.warnOnce(rotationWarning(cluster, { rotationPhase, rotationType, rotationSchedule }));
     });
   }

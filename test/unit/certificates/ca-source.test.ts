@@ -103,7 +103,7 @@ describe("where CAs of the bundle come from", () => {
   describe("read through Pulumi", () => {
     let caSources: typeof import("../../../components/certificates/ca-sources").caSources;
     const made: pulumi.runtime.MockResourceArgs[] = [];
-    let rotationPhase: string | undefined;
+    let rotation = {};
     const warnings: string[] = [];
     const warn = pulumi.log.warn;
 
@@ -118,7 +118,7 @@ describe("where CAs of the bundle come from", () => {
                 data: { "ca.crt": base64(ca.pem), old: base64(other.pem), key: base64(ca.key) },
               },
               "kubernetes:core/v1:ConfigMap": { data: { "ca.crt": ca.pem } },
-              "pulumi-nodejs:dynamic/teleport:CertAuthority": { certificates: [ca.pem], cluster: "lab", rotationPhase },
+              "pulumi-nodejs:dynamic/teleport:CertAuthority": { certificates: [ca.pem], cluster: "lab", ...rotation },
             };
             return { id: args.id ?? args.name, state: { ...args.inputs, ...(state[args.type] as object) } };
           },
@@ -136,7 +136,7 @@ describe("where CAs of the bundle come from", () => {
     beforeEach(() => {
       made.splice(0);
       warnings.splice(0);
-      rotationPhase = undefined;
+      rotation = {};
       Object.assign(pulumi.log, { warn: async (message: string) => void warnings.push(message) });
     });
     afterEach(() => Object.assign(pulumi.log, { warn }));
@@ -227,7 +227,7 @@ describe("where CAs of the bundle come from", () => {
     it("warn of a rotation that is under way", async () => {
       await read();
       assert.deepEqual(warnings, []);
-      rotationPhase = "update_clients";
+      rotation = { rotationPhase: "update_clients", rotationType: "db", rotationSchedule: [] };
       await read();
       assert.equal(warnings.length, 1);
       assert.match(warnings[0]!, /cluster lab is being rotated, phase update_clients.*pulumi up/);

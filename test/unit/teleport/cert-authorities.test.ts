@@ -35,6 +35,7 @@ describe("a Teleport cluster's database client CA", () => {
       certificates: ["new", "old"],
       rotationPhase: "update_clients",
       rotationType: "db",
+      rotationSchedule: [],
     });
   });
 
@@ -91,6 +92,8 @@ describe("a Teleport cluster's CA in the state", () => {
     assert.deepEqual((await reading("unavailable").check(known, { proxy })).inputs, known);
     const { rotationPhase: _phase, rotationType: _type, rotationSchedule: _schedule, ...atRest } = known;
     assert.deepEqual((await reading("unavailable").check(atRest, { proxy })).inputs, atRest);
+    const { inputs } = await reading("unavailable").check({ ...atRest, rotationPhase: "init" }, { proxy });
+    assert.deepEqual(inputs, { ...known, rotationSchedule: [] }, "of a state that knows the phase alone");
   });
 
   it("is the one known before where the identity is bad and Teleport is away, so that nobody can get another", async () => {
