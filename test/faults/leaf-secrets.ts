@@ -1,0 +1,45 @@
+/** Certificates and keys as they lie in Secrets, and what is served of them. */
+import { X509Certificate } from "node:crypto";
+import { run } from "../../lab/host/command";
+import { eventually, kubectl } from "../lab/lab";
+import type { KeyPair } from "./expired-certificate";
+import { servedCertificate } from "./served-certificate";
+
+/** The Secret of each certificate of a Cluster that has a pooler for read and write, and one with a login of its own. */
+export function leafSecrets(cluster: string, explicitPooler: string): string[] {
+  const ofCluster = ["server-tls", "replication-tls", "pooler", "pooler-authentication"];
+  return [...ofCluster.map((name) => `${cluster}-${name}`), `pooler-${cluster}-rw-tls`, `${explicitPooler}-tls`];
+}
+
+export async function serialNumbers(namespace: string, secrets: readonly string[]): Promise<string[]> {
+  const leaves = await Promise.all(secrets.map((secret) => leafOf(namespace, secret)));
+  return leaves.map(({ certificate }) => new X509Certificate(certificate).serialNumber);
+}
+
+/** Waits until the primary and both poolers of `leafSecrets` show their clients the certificates of the Secrets. */
+export async function eventuallyServed(cluster: string, explicitPooler: string): Promise<void> {
+  for (const [service, secret] of [
+    [`${cluster}-rw`, `${cluster}-server-tls`],
+    [`pooler-${cluster}-rw`, `pooler-${cluster}-rw-tls`],
+    [explicitPooler, `${explicitPooler}-tls`],
+  ] as const) {
+    const [serial] = await serialNumbers(cluster, [secret]);
+    await eventually(
+      `${service} serves the certificate of ${secret}`,
+      async () => (await servedCertificate(cluster, service)).serialNumber === serial,
+    );
+  }
+}
+
+export async function leafOf(namespace: string, secret: string): Promise<KeyPair> {
+  const answer = await kubectl("-n", namespace, "get", "secret", secret, "-o", "json");
+  const { data } = JSON.parse(answer) as { data: Record<string, string> };
+  const text = (key: string) => Buffer.from(data[key] ?? "", "base64").toString("utf8");
+  return { certificate: text("tls.crt"), key: text("tls.key") };
+}
+
+/** Puts another certificate in the place of one, past the program; the key stays. */
+export async function replaceCertificate(namespace: string, secret: string, certificate: string): Promise<void> {
+  const patch = JSON.stringify({ data: { "tls.crt": Buffer.from(certificate).toString("base64") } });
+  await run("kubectl", ["-n", namespace, "patch", "secret", secret, "--patch-file=/dev/stdin"], { input: patch });
+}

@@ -1,0 +1,50 @@
+/** CAs in mounts of a test's own in the lab's Vault, roles that sign, and a login that may have requests signed. */
+import { asRoot } from "../lab/app-vault";
+
+const KEY = { key_type: "ec", key_bits: 256 };
+const LEAF = {
+  key_type: "any",
+  key_usage: ["DigitalSignature", "KeyEncipherment"],
+  enforce_hostnames: false,
+  max_ttl: "2160h",
+};
+const ROLES = {
+  server: { ...LEAF, allow_any_name: true, server_flag: true, client_flag: false },
+  client: {
+    ...LEAF,
+    allowed_domains: ["streaming_replica", "cnpg_pooler_pgbouncer", "pooler_authentication"],
+    allow_bare_domains: true,
+    allow_localhost: false,
+    server_flag: false,
+    client_flag: true,
+  },
+};
+
+export async function makeMount(path: string): Promise<void> {
+  await asRoot("POST", `sys/mounts/${path}`, { type: "pki", config: { max_lease_ttl: "87600h" } });
+}
+
+/** A root of the mount. The first is its default; a further one is named by roles, as `issuer`. */
+export async function makeRoot(mount: string, commonName: string, issuer: string): Promise<void> {
+  const root = { common_name: commonName, issuer_name: issuer, exclude_cn_from_sans: true, ttl: "43800h", ...KEY };
+  await asRoot("POST", `${mount}/root/generate/internal`, root);
+}
+
+/** A role for a use; it signs with the issuer that is named, otherwise with the mount's default. */
+export async function makeRole(mount: string, role: string, use: "server" | "client", issuer?: string): Promise<void> {
+  await asRoot("POST", `${mount}/roles/${role}`, { ...ROLES[use], ...(issuer && { issuer_ref: issuer }) });
+}
+
+/** An AppRole that may do nothing but have requests signed, by the roles at `<mount>/sign/<role>`. */
+export async function makeSigningProgram(name: string, roles: readonly string[]): Promise<NodeJS.ProcessEnv> {
+  const policy = roles.map((path) => `path "${path}" { capabilities = ["update"] }`).join("\n");
+  await asRoot("POST", `sys/policies/acl/${name}`, { policy });
+  await asRoot("POST", `auth/approle/role/${name}`, { token_policies: [name], token_ttl: "30m" });
+  const id = await asRoot<{ data: { role_id: string } }>("GET", `auth/approle/role/${name}/role-id`);
+  const secret = await asRoot<{ data: { secret_id: string } }>("POST", `auth/approle/role/${name}/secret-id`, {});
+  return { VAULT_ROLE_ID: id?.data.role_id, VAULT_SECRET_ID: secret?.data.secret_id };
+}
+
+export async function removeMounts(paths: readonly string[]): Promise<void> {
+  for (const path of paths) await asRoot("DELETE", `sys/mounts/${path}`);
+}
