@@ -1,6 +1,6 @@
 /** Somebody who logs in through Teleport every second, for as long as something else goes on, and notes how it went. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { Login, openTunnel, Tunnel } from "../../lab/drive/login";
+import { Login, openTunnel, sqlThroughTeleport, Tunnel } from "../../lab/drive/login";
 
 /** One login at one database. */
 export interface SteadyLogin {
@@ -10,13 +10,13 @@ export interface SteadyLogin {
   phase: string;
   /** Name of the database in Teleport. */
   database: string;
-  /** The CA that signed the certificate which Teleport's agent showed, as its distinguished name; undefined if it failed. */
+  /** Distinguished name of the CA that signed the certificate which Teleport's agent showed; undefined if it was refused. */
   ca?: string;
-  /** Why it failed. */
+  /** Why it was refused. */
   refusal?: string;
 }
 
-/** Milliseconds from one login to the next. */
+/** Milliseconds from the beginning of one login to that of the next. */
 const INTERVAL = 1_000;
 /** What a login asks: who it is, and who vouched for it. */
 const WHO_AM_I = "SELECT current_user || ' ' || issuer_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
@@ -24,42 +24,54 @@ const WHO_AM_I = "SELECT current_user || ' ' || issuer_dn FROM pg_stat_ssl WHERE
 export class SteadyLogins {
   readonly made: SteadyLogin[] = [];
   private readonly begun = Date.now();
+  private readonly underWay = new Set<Promise<void>>();
+  private entered = 0;
   private going = true;
   private running: Promise<unknown> = Promise.resolve();
-  private phase: string;
 
   private constructor(
-    private readonly people: { login: Login; tunnel: Tunnel }[],
-    phase: string,
-  ) {
-    this.phase = phase;
-  }
+    private readonly tunnels: { login: Login; tunnel: Tunnel }[],
+    private phase: string,
+  ) {}
 
   /**
-   * Begins, once each has got through.
+   * Begins, when each has got through once: an agent takes up a database some seconds after its registration.
    *
    * @param logins one for each database; every second there is one at each
+   * @param phase what goes on at first
    */
   static async begin(logins: Login[], phase: string): Promise<SteadyLogins> {
-    const people = await Promise.all(logins.map(async (login) => ({ login, tunnel: await openTunnel(login) })));
-    const steady = new SteadyLogins(people, phase);
-    steady.running = Promise.all(people.map((person) => steady.goOn(person)));
+    for (const login of logins) {
+      const { code, output } = await sqlThroughTeleport(login, "SELECT 1");
+      if (code !== 0) throw new Error(`The first login at ${login.teleportDatabase} is refused: ${output}`);
+    }
+    const tunnels = await Promise.all(logins.map(async (login) => ({ login, tunnel: await openTunnel(login) })));
+    const steady = new SteadyLogins(tunnels, phase);
+    steady.running = Promise.all(tunnels.map((each) => steady.goOn(each)));
     return steady;
   }
 
-  /** From now on something else goes on; resolves to the number of logins made before. */
-  enter(phase: string): void {
+  /** From now on something else goes on. Resolves when the logins that had begun before have ended. */
+  async enter(phase: string): Promise<void> {
     this.phase = phase;
+    await Promise.all(this.underWay);
+    this.entered = this.made.length;
   }
 
   /** Waits for so many more logins at each database. */
   async more(count: number): Promise<void> {
-    const before = this.made.length;
-    while (this.made.length < before + count * this.people.length) await sleep(100);
+    const wanted = this.made.length + count * this.tunnels.length;
+    while (this.made.length < wanted) await sleep(100);
   }
 
-  in(phase: string): SteadyLogin[] {
-    return this.made.filter((login) => login.phase === phase);
+  /** Those that began since something else goes on. */
+  since(): SteadyLogin[] {
+    return this.made.slice(this.entered);
+  }
+
+  /** The CAs by which they got in, in the order in which they appeared. */
+  cas(): string[] {
+    return [...new Set(this.since().flatMap(({ ca }) => ca ?? []))];
   }
 
   refused(): SteadyLogin[] {
@@ -69,18 +81,25 @@ export class SteadyLogins {
   async end(): Promise<void> {
     this.going = false;
     await this.running;
-    await Promise.all(this.people.map(({ tunnel }) => tunnel.close()));
+    await Promise.all(this.tunnels.map(({ tunnel }) => tunnel.close()));
   }
 
   private async goOn({ login, tunnel }: { login: Login; tunnel: Tunnel }): Promise<void> {
     while (this.going) {
       const began = Date.now();
-      const entry = { at: began - this.begun, phase: this.phase, database: login.teleportDatabase };
-      const { code, stdout, output } = await tunnel.ask(WHO_AM_I);
-      const [user, ...ca] = stdout.trim().split(" ");
-      const got = code === 0 && user === login.user;
-      this.made.push({ ...entry, ...(got ? { ca: ca.join(" ") } : { refusal: output.trim() }) });
+      const attempt = this.logIn(login, tunnel);
+      this.underWay.add(attempt);
+      await attempt;
+      this.underWay.delete(attempt);
       await sleep(Math.max(0, began + INTERVAL - Date.now()));
     }
+  }
+
+  private async logIn({ teleportDatabase, user }: Login, tunnel: Tunnel): Promise<void> {
+    const entry = { at: Date.now() - this.begun, phase: this.phase, database: teleportDatabase };
+    const { code, stdout, output } = await tunnel.ask(WHO_AM_I);
+    const [who, ...ca] = stdout.trim().split(" ");
+    const gotIn = code === 0 && who === user;
+    this.made.push({ ...entry, ...(gotIn ? { ca: ca.join(" ") } : { refusal: output.trim() }) });
   }
 }
