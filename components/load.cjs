@@ -8,4 +8,6 @@ const { join } = require("node:path");
 const isCheckout = existsSync(join(__dirname, "operations.ts"));
 if (isCheckout) require("ts-node").register({ transpileOnly: true, dir: __dirname });
 
-module.exports = require(isCheckout ? "./operations" : "../dist/operations").operations;
+const from = isCheckout ? "." : "../dist";
+require(`${from}/end-with-engine`).endWithEngine();
+module.exports = require(`${from}/operations`).operations;

@@ -3,7 +3,7 @@
  * both named `bot-<name>`. Pure.
  */
 import type { SettingProblem } from "../settings";
-import { differences, OWNER_LABEL } from "./document";
+import { differences, OWNER_LABEL, ownership } from "./document";
 import type { TeleportDocument } from "./tctl";
 
 /** What is known of a bot, without where to register it. */
@@ -87,7 +87,8 @@ export function sameAccount(found: TeleportDocument, written: TeleportDocument):
 export function botOf(name: string, { user, role }: BotAccounts): TeleportDocument | undefined {
   const labelled = user ?? role;
   if (!labelled) return undefined;
-  const ownerOf = (account: TeleportDocument) => account.metadata.labels?.[OWNER_LABEL];
+  // Not the registration: a create that was cut off between the two, and made again, has left two of them.
+  const ownerOf = (account: TeleportDocument) => ownership(account)?.owner;
   const isOthers = user !== undefined && role !== undefined && ownerOf(user) !== ownerOf(role);
   const notOfTheBot = [BOT_LABEL, GENERATION_LABEL, ...(isOthers ? [OWNER_LABEL] : [])];
   const own = Object.entries(labelled.metadata.labels ?? {}).filter(([label]) => !notOfTheBot.includes(label));

@@ -13,7 +13,17 @@
  * TELEPORT_EMEA_IDENTITY_VAULT.
  */
 import { X509Certificate } from "node:crypto";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { askedOnce } from "../http/asked-once";
@@ -166,18 +176,26 @@ function readCertificate(pem: string, source: string): X509Certificate {
   }
 }
 
-/** tctl reads identities from files only: one of our own, for this operation, readable by this user alone. */
+/**
+ * tctl reads identities from files only: one of our own, for this operation, readable by this user alone. Where the
+ * system shows open files in /proc, it loses its name at once, so that nothing is left however this process ends.
+ */
 function writeTemporarily(content: string): { file: string; release(): void } {
   const folder = mkdtempSync(join(tmpdir(), "teleport-identity-"));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.once("exit", remove);
-  const file = join(folder, "identity");
-  writeFileSync(file, content.endsWith("\n") ? content : `${content}\n`, { mode: 0o600 });
+  const named = join(folder, "identity");
+  writeFileSync(named, content.endsWith("\n") ? content : `${content}\n`, { mode: 0o600 });
   chmodSync(folder, 0o700);
+  const descriptor = openSync(named, "r");
+  const unnamed = `/proc/${process.pid}/fd/${descriptor}`;
+  const hasProc = existsSync(unnamed);
+  if (hasProc) remove();
   return {
-    file,
+    file: hasProc ? unnamed : named,
     release() {
       process.removeListener("exit", remove);
+      closeSync(descriptor);
       remove();
     },
   };

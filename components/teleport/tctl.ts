@@ -3,7 +3,7 @@
  * typed results and TeleportErrors. Nothing secret is passed in arguments: documents go through
  * standard input, the identity as the path of a file.
  */
-import { spawn } from "node:child_process";
+import { ChildProcess, spawn } from "node:child_process";
 import { retried } from "../retry";
 import { childEnvironment } from "./child-environment";
 import { TeleportError } from "./errors";
@@ -50,6 +50,10 @@ const CALL_LIMIT_MS = 30_000;
 const VERSION_LIMIT_MS = 5_000;
 /** What is kept of tctl's words on stderr: their end, which has the reason. */
 const KEPT_WORDS = 64 * 1024;
+
+/** Calls that are under way. They end with this process: nothing may change in Teleport behind a next run's back. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
 /**
  * Runs `use` with a client, and removes what the client wrote when it ends.
@@ -157,13 +161,18 @@ function runTctl(args: string[], input: string, proxy: string, limit = CALL_LIMI
       timeout: limit,
       killSignal: "SIGKILL",
     });
+    running.add(child);
     let stdout = "";
     let stderr = "";
     const fail = (error: TeleportError, unexplained = false) => resolve({ error, unexplained });
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-KEPT_WORDS)));
-    child.on("error", (error: NodeJS.ErrnoException) => fail(new TeleportError("tctl-missing", cannotRun(error))));
+    child.on("error", (error: NodeJS.ErrnoException) => {
+      running.delete(child);
+      fail(new TeleportError("tctl-missing", cannotRun(error)));
+    });
     child.on("close", (code, signal) => {
+      running.delete(child);
       if (code === 0) return resolve({ output: stdout });
       if (child.killed) return fail(tctlHung(command, limit, proxy));
       if (signal) return fail(tctlKilled(command, signal, proxy));

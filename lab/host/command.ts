@@ -17,6 +17,8 @@ export interface CommandOptions {
   echo?: boolean;
   /** After so many milliseconds it is ended. Default: a minute. */
   limit?: number;
+  /** Told the process once it runs, for who sends signals to it. */
+  started?: (child: ChildProcess) => void;
 }
 
 /** How a command ended. */
@@ -69,6 +71,7 @@ export function attempt(
     });
     if (typeof log === "number") closeSync(log);
     running.add(child);
+    options.started?.(child);
     const result = { stdout: "", stderr: "", output: "" };
     const collect = (stream: "stdout" | "stderr") => (text: string) => {
       result[stream] += text;

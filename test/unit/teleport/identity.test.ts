@@ -1,7 +1,8 @@
 import { strict as assert } from "node:assert";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { identityVariables, resolveIdentity } from "../../../components/teleport/identity";
 import type { TeleportError } from "../../../components/teleport/errors";
 import { OpenSsl } from "../certificates/openssl";
@@ -49,14 +50,24 @@ describe("identity", () => {
     );
   });
 
-  it("is the content of TELEPORT_IDENTITY, in a file that nobody else can read and that goes away", async () => {
+  it("is the content of TELEPORT_IDENTITY, in a file that nobody else can read, that has no name, and goes away", async () => {
+    const temporary = mkdtempSync(join(folder, "temporary-"));
+    const before = process.env.TMPDIR;
+    process.env.TMPDIR = temporary;
     const identity = await resolve({ TELEPORT_IDENTITY: content, TELEPORT_IDENTITY_VAULT: "ignored" });
+    if (before === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = before;
     assert.ok(identity.file);
     assert.equal(statSync(identity.file).mode & 0o777, 0o600);
-    assert.equal(statSync(dirname(identity.file)).mode & 0o777, 0o700);
-    assert.equal(readFileSync(identity.file, "utf8").trim(), content.trim());
+    for (const time of ["first", "second"])
+      assert.equal(
+        execFileSync("cat", [identity.file], { encoding: "utf8" }).trim(),
+        content.trim(),
+        `${time} reading`,
+      );
+    assert.deepEqual(readdirSync(temporary), [], "what is killed now leaves nothing");
     identity.release();
-    assert.ok(!existsSync(dirname(identity.file)));
+    assert.ok(!existsSync(identity.file));
   });
 
   it("is of the named credentials where there are several", async () => {

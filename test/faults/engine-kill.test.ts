@@ -1,0 +1,213 @@
+/**
+ * The engine ended at each step of what is registered in Teleport: create, update, delete. Of every kind many are
+ * registered at once, each standing at another step when the engine ends.
+ */
+import { strict as assert } from "node:assert";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { workloadRegistrarRole } from "../../components/teleport/bot-registrar";
+import { ownership } from "../../components/teleport/document";
+import { parseDocuments, TeleportDocument } from "../../components/teleport/tctl";
+import { Stack } from "../../lab/drive/stack";
+import { attempt } from "../../lab/host/command";
+import { CACHE_LAG, eventually, identities, PROXY, teleport } from "../lab/lab";
+import { Ending, EngineRun, runAgain } from "./engine-run";
+import { Step, StoppingTctl } from "./stopping-tctl";
+
+const PROJECT = join(__dirname, "registrations-program");
+const USER = "eng-registrar";
+const PREFIX = "eng-kill-";
+const UP = ["up", "--yes", "--skip-preview", "--parallel=100"];
+const DESTROY = ["destroy", "--yes", "--skip-preview", "--parallel=100"];
+
+/**
+ * The steps at which each kind is stopped. Between the end of a call and the beginning of the next nothing happens
+ * outside of the process, so that "after n" stands for "before n + 1" too where the latter is left out.
+ */
+const STEPS: Record<string, Record<"create" | "update" | "delete", Step[]>> = {
+  db: {
+    // create, get; a get before them asks whether the name is free: see below
+    create: ["before 2", "after 2", "before 3", "after 3"],
+    // create (there is one), get, create --force, get
+    update: ["before 1", "after 1", "before 3", "after 3"],
+    // get, rm, get and so on
+    delete: ["before 1", "before 2", "after 2", "after 3"],
+  },
+  role: {
+    // get, create, get
+    create: ["before 2", "after 2", "after 3", "after 4"],
+    // get, get, create --force, get
+    update: ["before 1", "after 2", "after 3", "after 4"],
+    delete: ["before 1", "after 1", "after 2", "after 3"],
+  },
+  token: {
+    create: ["before 2", "after 2", "after 3", "after 4"],
+    update: ["before 1", "after 2", "after 3", "after 4"],
+    delete: ["before 1", "after 1", "after 2", "after 3"],
+  },
+  bot: {
+    // of the three that ask for a bot, its user, its role the first ask whether the name is free
+    // bot, user, role; create role, create user; user, role
+    create: ["after 6", "after 7", "after 8", "after 10"],
+    // bot, user, role; user, role; user, role, create --force role, create --force user; user, role
+    update: ["after 3", "after 7", "after 8", "after 9"],
+    // bot, user, role; rm user, rm role; user, role
+    delete: ["after 3", "after 4", "after 5", "after 7"],
+  },
+};
+const names = (kind: string, run: string) => STEPS[kind]!.create.map((_, index) => `${PREFIX}${run}-${kind}-${index}`);
+
+describe("an engine that ends in the midst of registrations", () => {
+  const folder = mkdtempSync(join(tmpdir(), "engine-kill-"));
+  const identity = join(folder, "identity");
+  const tctl = new StoppingTctl(PREFIX);
+  const stacks: Stack[] = [];
+  /** By its content, as CI systems have it: so that it has to be put somewhere for `tctl`. */
+  const asRegistrar = () => ({ TELEPORT_IDENTITY_FILE: undefined, TELEPORT_IDENTITY: readFileSync(identity, "utf8") });
+  const asAdmin = (...args: string[]) =>
+    attempt("tctl", [...args, `--auth-server=${PROXY}`, `--identity=${identities.admin}`]);
+
+  before(async () => {
+    await teleport.put(workloadRegistrarRole(USER));
+    await teleport.put({ kind: "user", version: "v2", metadata: { name: USER }, spec: { roles: [USER] } });
+    await eventually("the user can be signed for", async () => (await asAdmin("get", `user/${USER}`)).code === 0);
+    await teleport.sign(USER, identity, "1h");
+  });
+
+  after(async () => {
+    for (const stack of stacks) {
+      await stack.init(); // takes the lock of a killed engine away
+      await stack.pulumi(DESTROY);
+      await stack.remove();
+    }
+    await asAdmin("rm", `user/${USER}`);
+    await asAdmin("rm", `role/${USER}`);
+    tctl.remove();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  // What an ending leaves of a call is the same for each kind: every step of every kind once, for the hardest.
+  const endings: [string, Ending, string[]][] = [
+    ["all", "SIGKILL of all", Object.keys(STEPS)],
+    ["alone", "SIGKILL of the engine", ["db"]],
+    ["once", "SIGINT", ["db"]],
+    ["twice", "SIGINT twice", ["db"]],
+  ];
+  for (const [run, ending, kinds] of endings) {
+    it(`converges with the next run, at each step of create, update and delete: ${ending}`, async () => {
+      const all = Object.fromEntries(
+        Object.keys(STEPS).map((kind) => [kind, kinds.includes(kind) ? names(kind, run) : []]),
+      );
+      const stack = new Stack(`engine-killed-${run}`, { project: PROJECT, env: asRegistrar() });
+      stacks.push(stack);
+      const configure = (label: string) => stack.configure({ proxy: PROXY, names: all, botRole: USER, label });
+      const stepsOf = (operation: "create" | "update" | "delete") =>
+        new Map(kinds.flatMap((kind) => all[kind]!.map((name, n) => [name, STEPS[kind]![operation][n]!] as const)));
+      const ended = async (operation: "create" | "update" | "delete", args: string[]) => {
+        const steps = stepsOf(operation);
+        tctl.stopAt(steps);
+        const engine = new EngineRun(stack, args, { PATH: tctl.path });
+        try {
+          await tctl.untilStopped(steps, engine.ended).catch(async (error: Error) => {
+            assert.fail(`${error.message}\n${(await engine.end("SIGKILL of all")).output}`);
+          });
+          await engine.end(ending, () => tctl.goOn());
+          assert.deepEqual(engine.secretsLeft(), [], "no file with a key is left");
+        } finally {
+          engine.remove();
+        }
+      };
+
+      configure("first");
+      await stack.init();
+      await stack.must(DESTROY); // what a run of this test left that was killed itself
+      await ended("create", UP);
+      const told = await runAgain(stack, UP, ending);
+      await registered(stack, all, "first");
+      await noLongerPending(stack, told, ending);
+
+      configure("second");
+      await ended("update", UP);
+      await runAgain(stack, UP, ending);
+      await registered(stack, all, "second");
+      assert.deepEqual(pendingOf(await stack.state()), [], "an update is not kept in mind");
+
+      await ended("delete", DESTROY);
+      await runAgain(stack, DESTROY, ending);
+      await sleep(CACHE_LAG);
+      assert.deepEqual(await inTeleport(run), []);
+      assert.equal(resourcesOf(await stack.state()).length, 0);
+      assert.deepEqual(pendingOf(await stack.state()), []);
+    });
+  }
+
+  /** Each is there once, as declared, and is what the state remembers; a further run changes nothing. */
+  async function registered(stack: Stack, all: Record<string, string[]>, label: string): Promise<void> {
+    await sleep(CACHE_LAG);
+    const state = resourcesOf(await stack.state());
+    for (const [kind, wanted] of Object.entries(all)) {
+      for (const name of wanted) {
+        const remembered = state.filter(({ urn }) => urn.endsWith(`::${name}`));
+        assert.equal(remembered.length, 1, `${name} is remembered once`);
+        const [document] = parseDocuments(
+          (await asAdmin("get", reference(kind, name), "--format=json")).stdout || "[]",
+        );
+        assert.ok(document, `${kind}/${name} is there`);
+        assert.equal(document.metadata.labels?.label, label, name);
+        assert.equal(ownership(document)?.registration, remembered[0]!.outputs?.registration, name);
+      }
+    }
+    const planned = await stack.plannedChanges();
+    assert.deepEqual(Object.keys(planned), ["same"], JSON.stringify(planned));
+  }
+
+  /**
+   * Pulumi keeps in mind, and tells at every run, what it had begun to create, until it is told that this was looked at.
+   * docs/operations.md has the command.
+   */
+  async function noLongerPending(stack: Stack, told: string, ending: Ending): Promise<void> {
+    const pending = pendingOf(await stack.state());
+    if (ending !== "SIGINT") {
+      assert.ok(pending.length > 0 && pending.every((operation) => operation.startsWith("creating")), `${pending}`);
+      assert.match(told, /with \d+ pending operations/);
+    }
+    await stack.must(["refresh", "--yes", "--skip-preview", "--clear-pending-creates"]);
+    assert.deepEqual(pendingOf(await stack.state()), []);
+  }
+
+  async function inTeleport(run: string): Promise<string[]> {
+    const found: TeleportDocument[] = [];
+    for (const kind of ["db", "role", "token", "user"]) {
+      found.push(
+        ...parseDocuments((await asAdmin("get", kind === "user" ? "users" : kind, "--format=json")).stdout || "[]"),
+      );
+    }
+    return found.map(({ metadata }) => metadata.name).filter((name) => name.includes(`${PREFIX}${run}`));
+  }
+});
+
+function reference(kind: string, name: string): string {
+  return kind === "bot" ? `user/bot-${name}` : `${kind}/${name}`;
+}
+
+/** What the state remembers as begun: `creating db-0`. */
+function pendingOf(state: string): string[] {
+  const { deployment } = JSON.parse(state) as {
+    deployment: { pending_operations?: { type: string; resource: { urn: string } }[] };
+  };
+  return (deployment.pending_operations ?? []).map(
+    ({ type, resource }) => `${type} ${resource.urn.split("::").at(-1)}`,
+  );
+}
+
+interface StateResource {
+  urn: string;
+  outputs?: { registration?: string };
+}
+
+function resourcesOf(state: string): StateResource[] {
+  const { deployment } = JSON.parse(state) as { deployment: { resources?: StateResource[] } };
+  return (deployment.resources ?? []).filter(({ urn }) => urn.includes(PREFIX));
+}
