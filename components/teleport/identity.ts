@@ -48,9 +48,14 @@ export interface Identity {
   /** Its user. */
   user?: string;
   expires?: Date;
+  /** Looks at its file again: somebody may have renewed it, or have damaged it, since. Throws TeleportError then. */
+  reread?(): IdentityFacts;
   /** Removes what was written for this operation. Call it when the operation ends, however it ends. */
   release(): void;
 }
+
+/** What an identity says of itself. */
+export type IdentityFacts = Pick<Identity, "source" | "cluster" | "user" | "expires">;
 
 /** The environment variables that name a set of credentials; the unnamed set is the default. */
 export function identityVariables(credentials?: string): { file: string; content: string; vault: string } {
@@ -75,7 +80,9 @@ export async function resolveIdentity(
   const named = environment[variables.file];
   if (named) {
     const { file, content } = readIdentity(named, variables.file);
-    return { file, ...checkIdentity(content, `${variables.file}=${file}`, now), release() {} };
+    const source = `${variables.file}=${file}`;
+    const reread = () => factsOf(readIdentity(named, variables.file).content, source);
+    return { file, ...checkIdentity(content, source, now), reread, release() {} };
   }
   const content = environment[variables.content];
   if (content) {
@@ -140,12 +147,8 @@ function readIdentity(named: string, variable: string): { file: string; content:
   }
 }
 
-/** Checks the user's certificate, which is the first in the file; those of the CAs follow. */
-function checkIdentity(
-  content: string,
-  source: string,
-  now: Date,
-): Required<Pick<Identity, "source" | "expires">> & Pick<Identity, "cluster" | "user"> {
+/** Reads the user's certificate, which is the first in the file; those of the CAs follow. */
+function factsOf(content: string, source: string): IdentityFacts & { expires: Date } {
   const pem = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/.exec(content)?.[0];
   if (!pem || !content.includes("PRIVATE KEY-----")) {
     throw new TeleportError(
@@ -154,15 +157,24 @@ function checkIdentity(
     );
   }
   const certificate = readCertificate(pem, source);
-  const expires = new Date(certificate.validTo);
-  if (expires <= now) {
+  const name = (of: string) => /^CN=(.+)$/m.exec(of)?.[1];
+  return {
+    source,
+    expires: new Date(certificate.validTo),
+    cluster: name(certificate.issuer),
+    user: name(certificate.subject),
+  };
+}
+
+function checkIdentity(content: string, source: string, now: Date): IdentityFacts {
+  const facts = factsOf(content, source);
+  if (facts.expires <= now) {
     throw new TeleportError(
       "identity",
-      `The Teleport identity ${source} expired at ${expires.toISOString()}. ${HOW_TO_RENEW}, and run the command again.`,
+      `The Teleport identity ${source} expired at ${facts.expires.toISOString()}. ${HOW_TO_RENEW}, and run the command again.`,
     );
   }
-  const name = (of: string) => /^CN=(.+)$/m.exec(of)?.[1];
-  return { source, expires, cluster: name(certificate.issuer), user: name(certificate.subject) };
+  return facts;
 }
 
 function readCertificate(pem: string, source: string): X509Certificate {

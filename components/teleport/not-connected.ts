@@ -3,7 +3,7 @@
  * identity, and tctl's own version. Pure.
  */
 import { TeleportError } from "./errors";
-import type { Identity } from "./identity";
+import type { IdentityFacts } from "./identity";
 import type { ProxyPing } from "./proxy-ping";
 
 export interface Circumstances {
@@ -11,7 +11,7 @@ export interface Circumstances {
   command: string;
   /** `host:port`. */
   proxy: string;
-  identity: Pick<Identity, "user" | "cluster" | "expires" | "source">;
+  identity: IdentityFacts;
   ping: ProxyPing;
   /** What `tctl version` printed; undefined if it printed nothing. */
   tctlVersion?: string;

@@ -132,7 +132,7 @@ async function explained(args: string[], input: string, proxy: string, identity:
   const circumstances: Circumstances = {
     command: `tctl ${args[0]}`,
     proxy,
-    identity,
+    identity: identity.reread?.() ?? identity,
     ping: await pingProxy(proxy),
     tctlVersion: await tctlVersion(proxy),
   };

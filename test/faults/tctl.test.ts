@@ -1,0 +1,255 @@
+/** What is wrong with `tctl`, or with the machine that it runs on: what the user is told, and that nothing is left behind. */
+import { strict as assert } from "node:assert";
+import { spawn } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { TeleportClient, withTeleport } from "../../components/teleport/tctl";
+import { Stack } from "../../lab/drive/stack";
+import { run, searchPath } from "../../lab/host/command";
+import { PROJECT } from "../../lab/layout";
+import { eventually, PROXY, teleport } from "../lab/lab";
+
+const PROGRAM = join(PROJECT, "test", "lab", "registration-program");
+
+describe("`tctl`", () => {
+  const folder = mkdtempSync(join(tmpdir(), "tf-tctl-"));
+  const path = process.env.PATH;
+  const stacks: Stack[] = [];
+  let real: string;
+
+  const stackOf = async (name: string) => {
+    const kept = join(folder, `stack-${name}`);
+    mkdirSync(kept);
+    const stack = new Stack(name, { project: PROGRAM, folder: kept });
+    stacks.push(stack);
+    stack.configure({ proxy: PROXY, name });
+    await stack.init();
+    return stack;
+  };
+  /** A folder to put first on the PATH, with a `tctl` that does this; `$REAL` is the real one. */
+  const standIn = (name: string, script: string, mode = 0o755): string => {
+    const before = join(folder, name);
+    mkdirSync(before);
+    writeFileSync(join(before, "tctl"), `#!/bin/sh\nREAL="${real}"\n${script}\n`, { mode });
+    return before;
+  };
+  const first = (before: string) => `${before}${delimiter}${path}`;
+  /** The PATH with all that lies beside `tctl`, and without it. */
+  const without = (): string => {
+    const beside = join(folder, "beside");
+    mkdirSync(beside, { recursive: true });
+    for (const name of readdirSync(dirname(real)))
+      if (name !== "tctl" && !existsSync(join(beside, name)))
+        symlinkSync(join(dirname(real), name), join(beside, name));
+    return [beside, ...searchPath().filter((each) => !existsSync(join(each, "tctl")))].join(delimiter);
+  };
+  /** Asks the lab's Teleport by the product's own adapter. */
+  const asking = async <Result>(PATH: string, use: (client: TeleportClient) => Promise<Result>): Promise<Result> => {
+    process.env.PATH = PATH;
+    try {
+      return await withTeleport({ proxy: PROXY }, use, []);
+    } finally {
+      process.env.PATH = path;
+    }
+  };
+
+  before(async () => {
+    real = (await run("which", ["tctl"])).trim();
+  });
+  after(async () => {
+    for (const stack of stacks) {
+      await stack.pulumi(["destroy", "--yes", "--skip-preview"]);
+      await stack.remove();
+    }
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("that is missing, or may not be executed, is told with what to do; nothing changes, and with it the next run goes on", async () => {
+    const stack = await stackOf("tf-no-tctl");
+    const locked = standIn("locked", "true", 0o644);
+    const cases: [string, RegExp][] = [
+      [without(), /tctl cannot be run: there is none on the PATH\. Install Teleport's tctl, of the cluster's version/],
+      [
+        `${locked}${delimiter}${without()}`,
+        /tctl cannot be run: the one on the PATH may not be executed\. Make it executable/,
+      ],
+    ];
+    for (const [PATH, told] of cases) {
+      await assert.rejects(
+        asking(PATH, (client) => client.get("db")),
+        { failure: "tctl-missing" },
+      );
+      const { code, output } = await stack.pulumi(["up", "--yes", "--skip-preview"], { env: { PATH } });
+      assert.notEqual(code, 0, output);
+      assert.match(output, told);
+    }
+    assert.equal(await teleport.database("tf-no-tctl"), undefined);
+    await stack.up();
+    await stack.destroy();
+  });
+
+  it("may print warnings before and after its JSON, and much beside it", async () => {
+    const noisy = standIn(
+      "noisy",
+      `echo '[WARN] a new version of Teleport is available'; echo '{"level":"warn","message":"soon"}'
+       head -c 3000000 /dev/zero | tr '\\0' x >&2; echo >&2
+       "$REAL" "$@"; code=$?
+       echo 'Your Teleport has an alert:'; echo '[INFO] bye'; exit $code`,
+    );
+    const written = {
+      kind: "db",
+      version: "v3",
+      metadata: { name: "tf-noisy", labels: { provisioned_by: "cloudnative-pg" } },
+    };
+    await asking(path ?? "", (client) =>
+      client.overwrite({ ...written, spec: { protocol: "postgres", uri: "x.invalid:5432" } }),
+    );
+    try {
+      await eventually("it is seen", async () => (await teleport.database("tf-noisy")) !== undefined);
+      const found = await asking(first(noisy), (client) => client.get("db/tf-noisy"));
+      assert.deepEqual(
+        found.map(({ metadata }) => metadata.name),
+        ["tf-noisy"],
+      );
+      assert.deepEqual(await asking(first(noisy), (client) => client.get("db/tf-none")), []);
+    } finally {
+      await asking(path ?? "", (client) => client.remove("db/tf-noisy"));
+    }
+  });
+
+  it("that fails after printing much says its last words, and not all of them", async () => {
+    const before = standIn("talking", "head -c 3000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo the end >&2; exit 1");
+    await assert.rejects(
+      asking(first(before), (client) => client.get("db")),
+      ({ message }: Error) => /the end/.test(message) && message.length < 5_000,
+    );
+  });
+
+  it("that hangs is ended after its limit, that a signal ends is told: neither is taken for an answer", async () => {
+    const hanging = standIn("hanging", `echo $$ > ${folder}/hanging.pid; exec sleep 600`);
+    await assert.rejects(
+      asking(first(hanging), (client) => client.get("db")),
+      {
+        failure: "unavailable",
+        message: `tctl get at ${PROXY} failed: no answer within 30 s. Check that Teleport answers at ${PROXY}, then run the command again: nothing was forgotten.`,
+      },
+    );
+    assert.equal(commandOf(Number(readFileSync(join(folder, "hanging.pid"), "utf8"))), undefined, "it is ended");
+    const killed = standIn("killed", "kill -KILL $$");
+    await assert.rejects(
+      asking(first(killed), (client) => client.remove("db/tf-none")),
+      /tctl rm at .* was ended by SIGKILL, and not by this program\. Look whether the machine is short of memory/,
+    );
+  });
+
+  it("killed after Teleport had done what it was asked for: the same `up` goes on, with one registration", async () => {
+    const stack = await stackOf("tf-killed-tctl");
+    const mark = join(folder, "killed-once");
+    const once = standIn(
+      "killed-once-after",
+      `[ "$1" = create ] && [ ! -e ${mark} ] && { touch ${mark}; "$REAL" "$@"; kill -KILL $$; }; exec "$REAL" "$@"`,
+    );
+    await stack.up({ env: { PATH: first(once) } });
+    assert.ok(existsSync(mark), "it was killed");
+    const mine = (await teleport.databases()).filter(({ metadata }) => metadata.name.startsWith("tf-killed-tctl"));
+    assert.equal(mine.length, 1);
+    await stack.destroy();
+    assert.equal(await teleport.database("tf-killed-tctl"), undefined);
+  });
+
+  it("that is too old says so: for the flags that it does not know, and where the server takes newer ones only", async () => {
+    // The flag is refused by the real one. No other version can be had here: its version is a stand-in's word.
+    const former = standIn(
+      "former",
+      `[ "$1" = version ] || exec "$REAL" "$@" --of-a-later-version=1; exec "$REAL" version`,
+    );
+    await assert.rejects(
+      asking(first(former), (client) => client.get("db")),
+      /unknown long flag '--of-a-later-version'\. Install tctl of the version of the Teleport cluster at/,
+    );
+    const refused = `ERROR: Cannot connect to the auth server. Is the auth server running on \\"${PROXY}\\"?`;
+    const saying = (version: string) =>
+      `[ "$1" = version ] && { echo "Teleport v${version} git: go1.20"; exit; }; echo "${refused}" >&2; exit 1`;
+    await assert.rejects(
+      asking(first(standIn("old", saying("11.3.4"))), (client) => client.get("db")),
+      {
+        failure: "tctl-version",
+        message: `tctl get at ${PROXY} failed: tctl 11.3.4 is too old for the Teleport cluster there, which is 13.3.8 and takes 12.0.0 and newer. Install tctl 13.3.8.`,
+      },
+    );
+    await assert.rejects(
+      asking(first(standIn("newer", saying("18.1.0"))), (client) => client.get("db")),
+      /tctl is 18\.1\.0, and Teleport 13\.3\.8\./,
+    );
+  });
+
+  for (const [times, what] of [
+    [1, "once: the command ends in good order"],
+    [2, "twice: it ends at once"],
+  ] as const)
+    it(`leaves no process behind after Ctrl-C, ${what}; the next run goes on`, async () => {
+      const name = `tf-interrupted-${times}`;
+      const stack = await stackOf(name);
+      const begun = join(folder, `${name}.begun`);
+      const waiting = times === 1 ? `sleep 8; exec "$REAL" "$@"` : "exec sleep 600";
+      const hanging = standIn(name, `[ "$1" = create ] && { touch ${begun}; ${waiting}; }; exec "$REAL" "$@"`);
+      const marker = ["TELEPORT_TF_TEST", `${name}-${process.pid}`] as const; // handed down to tctl as well
+      const config = `--config-file=${join(folder, `stack-${name}`, `Pulumi.${name}.yaml`)}`;
+      const child = spawn("pulumi", ["up", "--yes", "--skip-preview", "--non-interactive", `--stack=${name}`, config], {
+        cwd: PROGRAM,
+        detached: true, // a group of its own, as a shell gives each command: Ctrl-C is for all of it
+        stdio: "ignore",
+        env: { ...process.env, PATH: first(hanging), [marker[0]]: marker[1] },
+      });
+      const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+      await eventually("tctl creates", async () => existsSync(begun), 180_000);
+      assert.ok(processesWith(marker).length > 1, "they are found by what they were started with");
+      for (let interrupt = 1; interrupt <= times; interrupt++) {
+        process.kill(-child.pid!, "SIGINT");
+        await sleep(1_000);
+      }
+      assert.notEqual(await ended, 0);
+      await eventually("nothing of it runs", async () => processesWith(marker).length === 0, 20_000);
+
+      await stack.must(["cancel", "--yes"]).catch(() => {}); // the lock of a run that was ended, if it left one
+      await stack.up();
+      const mine = (await teleport.databases()).filter(({ metadata }) => metadata.name === name);
+      assert.equal(mine.length, 1);
+      await stack.destroy();
+      assert.equal(await teleport.database(name), undefined);
+    });
+});
+
+/** The command line of a process; undefined if there is none. */
+function commandOf(pid: number): string | undefined {
+  try {
+    const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+    return line || undefined; // none: it has ended, and nobody has asked how
+  } catch {
+    return undefined;
+  }
+}
+
+/** Processes that were started with this in their environment, or by one that was. */
+function processesWith([name, value]: readonly [string, string]): string[] {
+  const variable = `${name}=${value}`;
+  return readdirSync("/proc").flatMap((pid) => {
+    try {
+      if (!/^\d+$/.test(pid) || !readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(variable)) return [];
+    } catch {
+      return []; // it ended, or is not ours
+    }
+    return commandOf(Number(pid)) ?? [];
+  });
+}

@@ -1,0 +1,8 @@
+/** A program of somebody's own that uses the library: the CA of a Teleport cluster, as a PostgresCluster reads it. */
+import * as pulumi from "@pulumi/pulumi";
+import { TeleportCertAuthority } from "../../../components/teleport/cert-authority";
+
+const config = new pulumi.Config();
+const authority = new TeleportCertAuthority("ca", { teleport: { proxy: config.require("proxy") } });
+
+export const certificates = authority.certificates;
