@@ -31,8 +31,16 @@ export function leaksIn(where: string, text: string, secrets: readonly Secret[])
   });
 }
 
+const known = new Map<string, string[]>();
+
 /** What a secret may look like. */
 export function formsOf(value: string): string[] {
+  const forms = known.get(value) ?? computeForms(value);
+  known.set(value, forms);
+  return forms;
+}
+
+function computeForms(value: string): string[] {
   const kept = value.trim();
   if (kept.length < SHORTEST) throw new Error("a secret is too short to be looked for");
   const plain = /PRIVATE KEY-----/.test(kept) ? keyForms(kept) : [kept.replace(/\s+/g, "")];

@@ -1,0 +1,357 @@
+/**
+ * PostgreSQL users that people come as: how they get in, and in no other way; and that a reader only reads. Real
+ * Kubernetes, CloudNativePG, PgBouncer, Teleport.
+ */
+import { strict as assert } from "node:assert";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { accessRegistrarRole } from "../../components/teleport/roles";
+import { DENIED_USERS } from "../../components/teleport/reserved-users";
+import { IMAGES } from "../../lab/build/images";
+import { sqlThroughTeleport } from "../../lab/drive/login";
+import { Stack } from "../../lab/drive/stack";
+import { attempt, CommandResult, run } from "../../lab/host/command";
+import { eventually, identities, kubectl, oneDatabase, PROXY, sqlAsOwner, sqlAsSuperuser, teleport } from "../lab/lab";
+import { anotherAuthority, Authority, ClientCertificate, signedFor } from "./client-certificates";
+import { ATTEMPTS, answersOf, DENIED, OBJECTS, scriptOf } from "./reader-attempts";
+
+const NAME = "sec-users";
+const ENVIRONMENT = "sec";
+const SERVICE = `${NAME}-${ENVIRONMENT}`;
+const ELSEWHERE = "sec-elsewhere";
+const REGISTRAR = "sec-users-registrar";
+/** Has our role alone. */
+const PERSON = "sec-users-person";
+/** Has our role, and one of somebody else's that opens every user. */
+const BOTH = "sec-users-both";
+/** Has the other one alone. */
+const ANYBODY = "sec-users-anybody";
+const READER = "teleport_user_read";
+const WRITER = "teleport_user_write";
+const ADMIN_USER = "sec_admin";
+/** Set by hand, for users that are to have none. */
+const PASSWORD = "by-hand-4711";
+const SCRIPT_LIMIT = 180_000;
+
+describe("PostgreSQL users of people", () => {
+  const folder = mkdtempSync(join(tmpdir(), "sec-users-"));
+  const file = (name: string) => join(folder, name);
+  const stack = new Stack(NAME, { env: { TELEPORT_IDENTITY_FILE: file(REGISTRAR) } });
+  const superuser = async (sql: string, database = "app") => (await sqlAsSuperuser(NAME, database, sql)).trim();
+  const owner = (sql: string) => sqlAsOwner(NAME, "app", sql);
+  const asAdmin = (...args: string[]) =>
+    attempt("tctl", [...args, `--auth-server=${PROXY}`, `--identity=${identities.admin}`]);
+  const host = `${NAME}-rw.${NAME}.svc.cluster.local`;
+  const pooler = `pooler-${NAME}-rw.${NAME}.svc.cluster.local`;
+  let authority: Authority;
+  let reader: ClientCertificate;
+
+  const configure = (
+    users: object[] = [
+      { name: READER, access: "read" },
+      { name: WRITER, access: "write" },
+    ],
+  ) =>
+    stack.configure(
+      oneDatabase(NAME, {
+        environment: ENVIRONMENT,
+        users,
+        autoUsers: { roles: [WRITER], adminUser: ADMIN_USER },
+        poolers: [
+          { type: "rw", instances: 1 },
+          { type: "rw", name: "sec-explicit", instances: 1, authentication: "explicit" },
+        ],
+        teleport: { proxy: PROXY, accessRoles: true },
+      }),
+    );
+
+  before(async () => {
+    await teleport.put(accessRegistrarRole(REGISTRAR));
+    await person(REGISTRAR, [REGISTRAR]);
+    configure();
+    await stack.init();
+    await Promise.all([stack.up(), makeClient()]);
+    await owner(`DROP SCHEMA IF EXISTS stock CASCADE; SELECT lo_unlink(oid) FROM pg_largeobject_metadata; ${OBJECTS}`);
+    await superuser(`ALTER LARGE OBJECT 4343 OWNER TO ${READER}`);
+    const allow = { db_labels: { primary: SERVICE }, db_names: ["*"], db_users: ["*"] };
+    await teleport.put({ kind: "role", version: "v6", metadata: { name: ANYBODY }, spec: { allow } });
+    await person(PERSON, [`${SERVICE}-${READER}`]);
+    await person(BOTH, [`${SERVICE}-${READER}`, ANYBODY]);
+    await person(ANYBODY, [ANYBODY]);
+    authority = await clientAuthority();
+    reader = await signedFor(READER, authority, folder);
+  });
+
+  after(async () => {
+    for (const name of [PERSON, BOTH, ANYBODY]) await asAdmin("rm", `user/${name}`);
+    await asAdmin("rm", `role/${ANYBODY}`);
+    await kubectl("delete", "namespace", ELSEWHERE, "--ignore-not-found", "--wait=false");
+    await stack.destroy();
+    await stack.remove();
+    for (const kind of ["user", "role"]) await asAdmin("rm", `${kind}/${REGISTRAR}`);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("get in with a certificate of the client CA and their own name, and by no other certificate", async () => {
+    const welcome = await withCertificate(READER, reader, "SELECT current_user");
+    assert.equal(welcome.stdout.trim(), READER, welcome.output);
+
+    const other = await anotherAuthority(folder);
+    const forged = await withCertificate(READER, await signedFor(READER, other, folder), "SELECT 1");
+    assert.match(forged.output, /unknown ca|unknown certificate authority/);
+    const stranger = await withCertificate(READER, await signedFor("sec_stranger", authority, folder), "SELECT 1");
+    assert.match(stranger.output, /certificate authentication failed for user "teleport_user_read"/);
+    const another = await withCertificate(WRITER, reader, "SELECT 1");
+    assert.match(another.output, /certificate authentication failed for user "teleport_user_write"/);
+  });
+
+  it("get in with no password from anywhere, not even with one that a hand has set", async () => {
+    for (const user of [READER, WRITER]) await superuser(`ALTER ROLE ${user} PASSWORD '${PASSWORD}'`);
+    await superuser(`DROP ROLE IF EXISTS sec_control; CREATE ROLE sec_control LOGIN PASSWORD '${PASSWORD}'`);
+    const ways = [
+      [`host=${host} sslmode=require`, /connection requires a valid client certificate/],
+      [`host=${host} sslmode=disable`, /pg_hba.conf rejects connection .* no encryption/],
+      [`host=${host} sslmode=require replication=database`, /connection requires a valid client certificate/],
+      [`host=${host} sslmode=disable replication=database`, /pg_hba.conf rejects connection .* no encryption/],
+      // PgBouncer knows the hash, and takes the password; PostgreSQL does not take PgBouncer for the user.
+      [`host=${pooler} sslmode=require`, /certificate authentication failed for user/],
+      [`host=sec-explicit.${NAME}.svc.cluster.local sslmode=require`, /certificate authentication failed for user/],
+    ] as const;
+    for (const [way, answer] of ways) {
+      for (const user of [READER, WRITER]) {
+        const refused = await fromPod(`${way} user=${user}`);
+        assert.notEqual(refused.code, 0, `${way}: ${refused.output}`);
+        assert.match(refused.output, answer, way);
+      }
+      if (way.includes("replication")) continue; // which is not for who has no such right
+      const control = await fromPod(`${way} user=sec_control`);
+      const open = !(way.startsWith(`host=pooler`) || way.includes("explicit"));
+      if (open) assert.equal(control.stdout.trim(), "sec_control", `${way}: ${control.output}`);
+    }
+    for (const user of [READER, WRITER]) {
+      const physical = await fromPod(`host=${host} sslmode=require replication=true user=${user}`);
+      assert.match(physical.output, /no pg_hba.conf entry for replication connection/);
+    }
+  });
+
+  it("get in over no local socket of an instance's pod", async () => {
+    const inPod = (user: string) => {
+      const psql = ["psql", `user=${user} dbname=app password=${PASSWORD}`, "-tAc", "SELECT current_user"];
+      return attempt("kubectl", ["-n", NAME, "exec", `${NAME}-1`, "-c", "postgres", "--", ...psql]);
+    };
+    assert.equal((await inPod("postgres")).stdout.trim(), "postgres");
+    for (const user of [READER, WRITER, ADMIN_USER])
+      assert.match((await inPod(user)).output, new RegExp(`Peer authentication failed for user "${user}"`));
+  });
+
+  it("do not replicate with their certificate either", async () => {
+    const replicate = (protocol: string) =>
+      withCertificate(READER, reader, "IDENTIFY_SYSTEM", `replication=${protocol}`);
+    assert.match((await replicate("database")).output, /permission denied to start WAL sender/);
+    assert.match((await replicate("true")).output, /no pg_hba.conf entry for replication connection/);
+  });
+
+  it("lose a password that a hand has set by the next `up`", async () => {
+    await superuser(`ALTER ROLE ${READER} PASSWORD '${PASSWORD}'; ALTER ROLE ${READER} SET work_mem = '1MB'`);
+    await stack.up();
+    const left = `SELECT rolname FROM pg_authid WHERE rolname = '${READER}' AND rolpassword IS NOT NULL`;
+    assert.equal(await superuser(left), "");
+    const settings = `SELECT setconfig FROM pg_db_role_setting WHERE setrole = '${READER}'::regrole`;
+    assert.equal(await superuser(settings), "{default_transaction_read_only=on}");
+  });
+
+  it("are all that a role made here opens: nobody reaches CloudNativePG's users, or who makes users", async () => {
+    const others = [...DENIED_USERS, ADMIN_USER, "postgres", "app", WRITER];
+    const asPerson = (who: string, user: string) =>
+      sqlThroughTeleport(
+        { identity: file(who), proxy: PROXY, teleportDatabase: SERVICE, user, database: "postgres" },
+        "SELECT current_user",
+      );
+    const self = await asPerson(PERSON, READER);
+    assert.equal(self.stdout.trim(), READER, self.output);
+    for (const user of others) {
+      const refused = await asPerson(PERSON, user);
+      assert.notEqual(refused.code, 0, user);
+      assert.match(refused.output, /access to db denied/i, user);
+    }
+    for (const user of [...DENIED_USERS, ADMIN_USER]) {
+      const refused = await asPerson(BOTH, user);
+      assert.match(refused.output, /access to db denied/i, `${user}, whatever another role opens`);
+    }
+    for (const user of ["streaming_replica", "cnpg_pooler_pgbouncer", "pooler_authentication", ADMIN_USER]) {
+      const opened = await asPerson(ANYBODY, user);
+      assert.equal(opened.stdout.trim(), user, `it is our role that denies ${user}: ${opened.output}`);
+    }
+    assert.match((await asPerson(ANYBODY, "postgres")).output, /no client certificate|password|pg_hba|denied/i);
+  });
+
+  it("that are readers write by no means, though they make their transactions writable", async () => {
+    const ended = sacrifice();
+    await eventually(
+      "somebody else has a session",
+      async () =>
+        (await superuser("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sec-other'")) === "1",
+    );
+    const script = scriptOf(ATTEMPTS);
+    const asReader = await sqlThroughTeleport(
+      { identity: file(PERSON), proxy: PROXY, teleportDatabase: SERVICE, user: READER, database: "app" },
+      script,
+    );
+    const refused = answersOf(asReader.stdout, ATTEMPTS);
+    const open = [...refused].filter(([, state]) => state !== DENIED);
+    assert.deepEqual(open, [], asReader.output);
+
+    const asSuperuser = await attempt(
+      "kubectl",
+      ["-n", NAME, "exec", "-i", `${NAME}-1`, "-c", "postgres", "--", "psql", "-X", "-q", "-d", "app"],
+      { input: script, limit: SCRIPT_LIMIT },
+    );
+    const impossible = [...answersOf(asSuperuser.stdout, ATTEMPTS)].filter(([, state]) => state !== "00000");
+    assert.deepEqual(impossible, [], `what the superuser cannot do shows nothing: ${asSuperuser.output}`);
+    await ended;
+    await superuser("DROP DATABASE IF EXISTS sec_mine", "postgres");
+    assert.equal(await superuser("SELECT name FROM stock.items"), "nails");
+  });
+
+  it("that are readers do nothing either where PostgreSQL only warns: VACUUM, ANALYZE, GRANT", async () => {
+    await superuser("DELETE FROM pg_statistic WHERE starelid = 'stock.items'::regclass");
+    const sql = "ANALYZE stock.items; VACUUM stock.items; GRANT INSERT ON stock.items TO PUBLIC";
+    const tried = await withCertificate(READER, reader, sql, writable, ["-a"]);
+    assert.match(tried.output, /permission denied to analyze "items", skipping it/);
+    assert.match(tried.output, /permission denied to vacuum "items", skipping it/);
+    assert.match(tried.output, /no privileges were granted for "items"/);
+    const analyzed = "SELECT count(*) > 0 FROM pg_statistic WHERE starelid = 'stock.items'::regclass";
+    const granted = "SELECT relacl::text ~ '[{,]=' FROM pg_class WHERE oid = 'stock.items'::regclass";
+    assert.deepEqual([await superuser(analyzed), await superuser(granted)], ["f", "f"]);
+    await superuser("VACUUM stock.items");
+    await owner(sql.replace("VACUUM stock.items;", "")); // which is for no transaction, as `-c` makes of several
+    assert.deepEqual([await superuser(analyzed), await superuser(granted)], ["t", "t"]);
+    await owner("REVOKE INSERT ON stock.items FROM PUBLIC");
+  });
+
+  it("leave large objects to owners and writers, who go on writing them", async () => {
+    const write = "SELECT lo_unlink(lo_from_bytea(0, 'x'))";
+    const writer = await withCertificate(WRITER, await signedFor(WRITER, authority, folder), write);
+    assert.equal(writer.stdout.trim(), "1", writer.output);
+    assert.match(await owner(write), /1/);
+    const read = await withCertificate(READER, reader, "SELECT lo_get(4343)");
+    assert.match(read.stdout, /^\\x/, `reading stays: ${read.output}`);
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
+    await superuser("GRANT EXECUTE ON FUNCTION lo_create(oid) TO PUBLIC");
+    const create = () => withCertificate(READER, reader, "SELECT lo_create(0) > 0", writable);
+    assert.equal((await create()).stdout.trim(), "t", "it is the right that keeps readers from it");
+    assert.match(await stack.up(), /1 updated/);
+    assert.match((await create()).output, /permission denied for function lo_create/);
+  });
+
+  it("that are readers have temporary tables until the database's owner takes them, and `up` leaves that", async () => {
+    const make = "CREATE TEMP TABLE mine (id int); INSERT INTO mine VALUES (1); SELECT count(*) FROM mine";
+    assert.match((await withCertificate(READER, reader, make)).output, /read-only transaction/);
+    assert.equal((await withCertificate(READER, reader, make, writable)).stdout.trim(), "1");
+    await owner("REVOKE TEMPORARY ON DATABASE app FROM PUBLIC");
+    await superuser("GRANT EXECUTE ON FUNCTION lo_create(oid) TO PUBLIC"); // so that there is something to put right
+    await stack.up();
+    const refused = await withCertificate(READER, reader, make, writable);
+    assert.match(refused.output, /permission denied to create temporary tables in database "app"/);
+  });
+
+  it("that are readers have, besides, what the owner gives to everybody, and their own role's settings", async () => {
+    const call = (sql: string) => withCertificate(READER, reader, sql, writable);
+    assert.equal((await call("SELECT stock.defined()")).code, 0, "SECURITY DEFINER, which PUBLIC may call");
+    assert.equal(await superuser("SELECT count(*) FROM stock.items WHERE name = 'by definer'"), "1");
+    await owner("REVOKE EXECUTE ON FUNCTION stock.defined() FROM PUBLIC");
+    assert.match((await call("SELECT stock.defined()")).output, /permission denied for function defined/);
+    for (const open of [
+      "NOTIFY anybody, 'x'",
+      "SELECT pg_advisory_lock(1)",
+      "ALTER ROLE CURRENT_USER SET work_mem = '1MB'",
+      "ALTER ROLE CURRENT_USER PASSWORD 'x'",
+    ])
+      assert.equal((await call(open)).code, 0, open);
+  });
+
+  it("give back what was withheld from everybody when no reader is left", async () => {
+    for (const name of [PERSON, BOTH]) await asAdmin("rm", `user/${name}`); // whose role goes with the reader
+    configure([{ name: WRITER, access: "write" }]);
+    await stack.up();
+    const withheld = `SELECT count(*) FROM pg_proc p WHERE pronamespace = 'pg_catalog'::regnamespace
+      AND (proname ~ '^lo_' OR proname IN ('lowrite', 'pg_logical_emit_message'))
+      AND proacl IS DISTINCT FROM (SELECT initprivs FROM pg_init_privs WHERE objoid = p.oid AND classoid = 'pg_proc'::regclass)
+      AND NOT EXISTS (SELECT FROM aclexplode(proacl) WHERE grantee = 0)`;
+    for (const database of ["app", "postgres"]) assert.equal(await superuser(withheld, database), "0", database);
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
+  });
+
+  const writable = "options='-c default_transaction_read_only=off'";
+
+  /** From outside of Kubernetes, over TLS. */
+  function withCertificate(
+    user: string,
+    { certificate, key }: ClientCertificate,
+    sql: string,
+    more = "",
+    options: string[] = [],
+  ): Promise<CommandResult> {
+    const shown = `sslmode=require sslcert=${certificate} sslkey=${key}`;
+    const address = `host=${host} user=${user} dbname=app connect_timeout=10 ${shown} ${more}`;
+    const psql = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--no-password"];
+    return attempt("psql", [...psql, ...options, address], { input: sql });
+  }
+
+  /** From a pod of another namespace, with the password. */
+  function fromPod(address: string): Promise<CommandResult> {
+    const psql = `psql -X -tA --no-password "${address} dbname=app connect_timeout=10" -c`;
+    const sql = address.includes("replication") ? "IDENTIFY_SYSTEM" : "SELECT current_user";
+    const script = `export PGPASSWORD='${PASSWORD}'\n${psql} '${sql}'\n`;
+    return attempt("kubectl", ["-n", ELSEWHERE, "exec", "-i", "client", "--", "sh"], { input: script });
+  }
+
+  /** A session of somebody else's, for who tries to end it; resolves when it is over. */
+  function sacrifice(): Promise<unknown> {
+    const psql = ["psql", "application_name=sec-other dbname=app", "-c", "SELECT pg_sleep(600)"];
+    return attempt("kubectl", ["-n", NAME, "exec", `${NAME}-1`, "-c", "postgres", "--", ...psql]);
+  }
+
+  async function makeClient(): Promise<void> {
+    const container = {
+      name: "client",
+      image: IMAGES.postgresql,
+      command: ["sleep", "3600"],
+      imagePullPolicy: "Never",
+    };
+    const items = [
+      { apiVersion: "v1", kind: "Namespace", metadata: { name: ELSEWHERE } },
+      {
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name: "client", namespace: ELSEWHERE },
+        spec: { containers: [container], terminationGracePeriodSeconds: 0, automountServiceAccountToken: false },
+      },
+    ];
+    await run("kubectl", ["apply", "-f", "-"], { input: JSON.stringify({ apiVersion: "v1", kind: "List", items }) });
+    await kubectl("-n", ELSEWHERE, "wait", "--for=condition=Ready", "pod/client", "--timeout=60s");
+  }
+
+  /** The stack's client CA, as its administrator has it. */
+  async function clientAuthority(): Promise<Authority> {
+    const state = await stack.pulumi(["stack", "export", "--show-secrets"]);
+    const { deployment } = JSON.parse(state.stdout) as {
+      deployment: { resources: { type: string; urn: string; outputs?: Record<string, { plaintext?: string }> }[] };
+    };
+    const found = deployment.resources.find(({ urn }) => urn.endsWith(`PrivateKey::${NAME}-client-ca`));
+    const files = { certificate: file("client-ca.crt"), key: file("client-ca.key") };
+    writeFileSync(files.key, JSON.parse(found!.outputs!.privateKeyPem!.plaintext!) as string);
+    chmodSync(files.key, 0o600);
+    const bundle = ["get", "secret", `${NAME}-client-ca-bundle`, "-o", "jsonpath={.data.ca\\.crt}"];
+    writeFileSync(files.certificate, Buffer.from(await kubectl("-n", NAME, ...bundle), "base64"));
+    return files;
+  }
+
+  /** A user of Teleport with these roles, and its identity in a file of its name. */
+  async function person(name: string, roles: string[]): Promise<void> {
+    await teleport.put({ kind: "user", version: "v2", metadata: { name }, spec: { roles } });
+    await eventually(`${name} can be signed for`, async () => (await asAdmin("get", `user/${name}`)).code === 0);
+    await teleport.sign(name, file(name), "1h");
+  }
+});

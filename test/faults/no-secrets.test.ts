@@ -1,0 +1,284 @@
+/**
+ * Where secrets are not, in a stack's whole life at the highest verbosity: arguments and environments of all processes
+ * (through /proc), logs, the state, temporary files, and the specs of pods. Real Kubernetes, CloudNativePG, Vault,
+ * Teleport.
+ */
+import { strict as assert } from "node:assert";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { workloadRegistrarRole } from "../../components/teleport/bot-registrar";
+import { Stack, StackConfig } from "../../lab/drive/stack";
+import { attempt } from "../../lab/host/command";
+import { PULUMI } from "../../lab/layout";
+import { asRoot, forwardTo, makeProgram, removeProgram } from "../lab/app-vault";
+import { eventually, identities, kubectl, oneDatabase, PROXY, teleport, vaultIssuer } from "../lab/lab";
+import { filesIn, SeenFile, watchFolder } from "./folder-watch";
+import { SeenProcess, watchDescendants } from "./process-watch";
+import { leaksIn, Leak, Secret } from "./secret-search";
+
+const VAULT = "sec-vault";
+const TLS = "sec-tls";
+const MOUNT = "sec-postgres";
+const REGISTRAR = "sec-secrets-registrar";
+/** Pulumi's log and that of its plugins, up to a level. From 9 on it has what resources hold, secrets as well. */
+const logged = (level: number) => ["--logtostderr", "--logflow", `-v=${level}`, "--debug"];
+const [LOUD, LOUDEST] = [8, 11];
+/** What a login to Vault gives. */
+const VAULT_TOKEN = /hv[sb]\.[A-Za-z0-9_-]{20,}/;
+/** What the user gives the program in its environment: Pulumi hands it on to its plugins. */
+const GIVEN = ["VAULT_SECRET_ID", "VAULT_ROLE_ID", "TELEPORT_IDENTITY"];
+
+describe("secrets", () => {
+  const folder = mkdtempSync(join(tmpdir(), "sec-secrets-"));
+  const temporary = join(folder, "tmp");
+  const environment: NodeJS.ProcessEnv = { TMPDIR: temporary, TELEPORT_IDENTITY_FILE: undefined };
+  const stacks: Record<string, Stack> = {
+    [VAULT]: new Stack(VAULT, { env: environment }),
+    [TLS]: new Stack(TLS, { env: environment }),
+  };
+  const secrets: Secret[] = [];
+  /** What the runs printed, by stack and command. */
+  const logs = new Map<string, string>();
+  const traces = join(folder, "traces");
+  let processes: SeenProcess[] = [];
+  let files: SeenFile[] = [];
+  let specs = "";
+  let states = "";
+  /** Where they are to be: Kubernetes' Secrets. */
+  let places = "";
+  let forwarder: { port: number; close: () => void };
+
+  before(async () => {
+    mkdirSync(temporary, { mode: 0o700 });
+    mkdirSync(traces);
+    forwarder = await forwardTo(`${VAULT}-rw.${VAULT}.svc.cluster.local`);
+    await makeRegistrar();
+    const scope = { mount: MOUNT, makesMount: true, connection: `${VAULT}-${VAULT}`, roles: ["app"] };
+    Object.assign(environment, await makeProgram(REGISTRAR, scope));
+    // The lab's own policy lets it have certificates signed.
+    await asRoot("POST", `auth/approle/role/${REGISTRAR}`, { token_policies: [REGISTRAR, "cnpg-teleport"] });
+    know("Vault's secret id", environment.VAULT_SECRET_ID);
+    know("Teleport's identity", environment.TELEPORT_IDENTITY);
+    know("passphrase", readFileSync(PULUMI.passphrase, "utf8"));
+
+    const [seenProcesses, seenFiles] = [watchDescendants(), watchFolder(temporary)];
+    try {
+      await Promise.all([life(VAULT, withEverything()), life(TLS, oneDatabase(TLS))]);
+    } finally {
+      processes = seenProcesses.stop();
+      files = seenFiles.stop();
+    }
+  });
+
+  after(async () => {
+    for (const stack of Object.values(stacks)) {
+      await stack.destroy().catch(() => {});
+      await stack.remove();
+    }
+    forwarder?.close();
+    await removeProgram(REGISTRAR);
+    for (const kind of ["user", "role"]) await attempt("tctl", ["rm", `${kind}/${REGISTRAR}`, ...admin]);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("were looked for: keys of every certificate, passwords, credentials", () => {
+    const names = secrets.map(({ name }) => name);
+    for (const known of [
+      `${VAULT}/${VAULT}-replication-tls tls.key`,
+      `${VAULT}/${VAULT}-server-tls tls.key`,
+      `${VAULT}/${VAULT}-pooler tls.key`,
+      `${VAULT}/${VAULT}-app password`,
+      `${TLS}/${TLS}-app password`,
+      `${TLS} ${TLS}-client-ca`,
+    ])
+      assert.ok(names.includes(known), `${known} is not among ${names.join(", ")}`);
+    const replaced = secrets.filter(({ name }) => name === `${TLS}/${TLS}-replication-tls tls.key`);
+    assert.equal(replaced.length, 2, "the key before and after its replacement");
+    const found = (secret: Secret) => leaksIn("where it is", places, [secret]).length > 0;
+    const unfound = secrets.filter((secret) => /tls\.key|password/.test(secret.name) && !found(secret));
+    assert.deepEqual(unfound, [], "a search that finds nothing where they are shows nothing");
+  });
+
+  it("are in no process's arguments", () => {
+    const programs = new Set(processes.map(({ args }) => args[0]?.split("/").at(-1)));
+    for (const program of [
+      "pulumi",
+      "tctl",
+      "pulumi-resource-kubernetes",
+      "pulumi-resource-tls",
+      "pulumi-resource-vault",
+    ])
+      assert.ok(programs.has(program), `${program} was not seen: ${[...programs].join(", ")}`);
+    const leaks = processes.flatMap(({ args }) => leaksIn(args[0] ?? "", args.join(" "), all()));
+    assert.deepEqual(leaks, []);
+  });
+
+  it("are in no process's environment but those that the user put there, and none of them in tctl's", () => {
+    const leaks = processes.flatMap(({ args, environment: own }) => {
+      const isTctl = args[0]?.endsWith("tctl") ?? false;
+      const entries = Object.entries(own).filter(([name]) => isTctl || !GIVEN.includes(name));
+      return leaksIn(args[0] ?? "", entries.map((entry) => entry.join("=")).join(" "), all());
+    });
+    assert.deepEqual(leaks, []);
+    const tctl = processes.filter(({ args }) => args[0]?.endsWith("tctl"));
+    const more = tctl
+      .flatMap((each) => Object.keys(each.environment))
+      .filter((name) => /^(VAULT|PULUMI|KUBE)/.test(name));
+    assert.deepEqual([...new Set(more)], []);
+  });
+
+  it("are in no log and no trace up to the level at which Pulumi prints what resources hold", () => {
+    const below = [...logs].filter(([name]) => name.endsWith(` ${LOUD}`));
+    assert.deepEqual(new Set(below.map(([name]) => name.split(" ")[1])), new Set(["up", "refresh", "destroy"]));
+    for (const [name, text] of below) {
+      assert.ok(text.length > 50_000, `${name} has ${text.length} characters`);
+      assert.deepEqual(summary(leaksIn(name, text, all())), []);
+      assert.doesNotMatch(text, VAULT_TOKEN);
+    }
+    for (const path of filesIn(traces))
+      assert.deepEqual(summary(leaksIn(path, readFileSync(path, "latin1"), all())), []);
+  });
+
+  it("that pass by Pulumi's engine are in no log at its highest level either; keys are, which it has to keep", () => {
+    const highest = [...logs].filter(([name]) => name.endsWith(` ${LOUDEST}`));
+    const leaks = highest.flatMap(([name, text]) => leaksIn(name, text, all()));
+    const kept = /tls\.key$|^sec-vault sec-vault-|^Vault's secret id$/; // what the state holds, encrypted
+    assert.deepEqual(summary(leaks.filter(({ secret }) => !kept.test(secret))), []);
+    for (const [, text] of highest) assert.doesNotMatch(text, VAULT_TOKEN);
+    assert.ok(
+      leaks.some(({ secret }) => secret === "Vault's secret id"),
+      "docs/security.md says that it is there",
+    );
+  });
+
+  it("are in no state, in no history and no backup of it in clear", () => {
+    assert.match(states, /"ciphertext"/);
+    assert.deepEqual(summary(leaksIn("state", states, all())), []);
+  });
+
+  it("are in no spec of a pod, and in none of what pods are made from", () => {
+    assert.match(specs, /"kind": *"Pooler"/);
+    assert.deepEqual(leaksIn("specs", specs, all()), []);
+    assert.doesNotMatch(specs, /PRIVATE KEY/);
+  });
+
+  it("lie in temporary files only while they are needed, for their user alone", () => {
+    const identity = files.filter(({ path }) => path.startsWith("teleport-identity-"));
+    assert.ok(identity.length > 0, "an identity that came by a variable was seen");
+    assert.deepEqual(
+      identity.filter(({ mode }) => mode !== 0o600),
+      [],
+    );
+    const left = filesIn(temporary).map((path) => path.slice(temporary.length + 1));
+    const kubeconfigs = left.filter((path) => /^kubeconfig-?[0-9]*/.test(path));
+    assert.deepEqual(
+      left.filter((path) => !kubeconfigs.includes(path)),
+      [],
+      "what Pulumi's Kubernetes plugin leaves",
+    );
+    for (const path of left) assert.deepEqual(leaksIn(path, readFileSync(join(temporary, path), "utf8"), all()), []);
+    assert.deepEqual(
+      files.filter(({ path }) => /(^|\/)core(\.[0-9]+)?$/.test(path)),
+      [],
+    );
+  });
+
+  const admin = [`--auth-server=${PROXY}`, `--identity=${identities.admin}`];
+
+  /** All that must be nowhere. */
+  function all(): Secret[] {
+    return secrets;
+  }
+
+  function know(name: string, value = ""): void {
+    if (!secrets.some((secret) => secret.name === name && secret.value === value)) secrets.push({ name, value });
+  }
+
+  /** A stack from `up` to `destroy`, with all that can be said printed. */
+  async function life(name: string, config: StackConfig): Promise<void> {
+    const stack = stacks[name]!;
+    stack.configure(config);
+    await stack.init();
+    const level = name === VAULT ? LOUDEST : LOUD;
+    await loud(name, level, "up");
+    await learn(name);
+    await loud(name, LOUD, "refresh");
+    const { deployment } = JSON.parse(await stack.state()) as { deployment: { resources: { urn: string }[] } };
+    const key = deployment.resources.find(({ urn }) => urn.endsWith(`PrivateKey::${name}-replication`))!.urn;
+    await loud(name, level, "up", `--replace=${key}`);
+    await learn(name);
+    specs += await kubectl("-n", name, "get", "pods,deployments,clusters,poolers,configmaps", "-o", "json");
+    states += await stack.state();
+    await loud(name, level, "destroy");
+    const backend = join(PULUMI.backend, ".pulumi");
+    for (const path of filesIn(backend).filter((file) => file.includes(name))) states += readFileSync(path, "utf8");
+  }
+
+  async function loud(name: string, level: number, command: string, ...more: string[]): Promise<void> {
+    const trace = `--tracing=file:${join(traces, `${name}-${logs.size}`)}`;
+    const args = [command, "--yes", "--skip-preview", ...more, ...logged(level), trace];
+    const { code, output } = await stacks[name]!.pulumi(args);
+    logs.set(`${name} ${command} ${logs.size} ${level}`, output);
+    assert.equal(code, 0, `${command} of ${name}: ${output.slice(-3_000)}`);
+  }
+
+  /** The secrets that are there by now: in Kubernetes, and in the state. */
+  async function learn(name: string): Promise<void> {
+    const listed = await kubectl("-n", name, "get", "secrets", "-o", "json");
+    places += listed;
+    const { items } = JSON.parse(listed) as {
+      items: { metadata: { name: string }; data?: Record<string, string> }[];
+    };
+    for (const { metadata, data = {} } of items) {
+      for (const [key, encoded] of Object.entries(data)) {
+        const value = Buffer.from(encoded, "base64").toString();
+        if (key === "password" || value.includes("PRIVATE KEY")) know(`${name}/${metadata.name} ${key}`, value);
+      }
+    }
+    const shown = await stacks[name]!.pulumi(["stack", "export", "--show-secrets"]);
+    const { deployment } = JSON.parse(shown.stdout) as {
+      deployment: { resources: { urn: string; outputs?: { privateKeyPem?: { plaintext: string } } }[] };
+    };
+    for (const { urn, outputs } of deployment.resources) {
+      const pem = outputs?.privateKeyPem?.plaintext;
+      if (pem) know(`${name} ${urn.split("::").at(-1)}`, JSON.parse(pem) as string);
+    }
+  }
+
+  /** What leaked where, each once: a log has it in many places. */
+  function summary(leaks: Leak[]): string[] {
+    return [...new Set(leaks.map(({ secret, where, before }) => `${secret} in ${where}, after ${before}`))];
+  }
+
+  function withEverything(): StackConfig {
+    const database = oneDatabase(VAULT, {
+      issuer: vaultIssuer,
+      serverAltNames: ["localhost"],
+      autoUsers: { roles: ["teleport_user_read"] },
+      poolers: [{ type: "rw", instances: 1 }],
+      teleport: { proxy: PROXY, accessRoles: true },
+      vaultDatabase: {
+        host: "localhost",
+        port: forwarder.port,
+        mount: { path: MOUNT },
+        revokeWithin: 20,
+        roles: { app: {} },
+      },
+    });
+    const join = { method: "kubernetes", namespace: VAULT, serviceAccount: "app" };
+    const stock = { database: VAULT, user: "teleport_user_write" };
+    return { ...database, applications: { "sec-app": { join, databases: { stock } } } };
+  }
+
+  async function makeRegistrar(): Promise<void> {
+    await teleport.put(workloadRegistrarRole(REGISTRAR));
+    await teleport.put({ kind: "user", version: "v2", metadata: { name: REGISTRAR }, spec: { roles: [REGISTRAR] } });
+    const there = async () => (await attempt("tctl", ["get", `user/${REGISTRAR}`, ...admin])).code === 0;
+    await eventually("the registrar is there", there);
+    const file = join(folder, "registrar");
+    await teleport.sign(REGISTRAR, file, "1h");
+    environment.TELEPORT_IDENTITY = readFileSync(file, "utf8");
+    rmSync(file);
+  }
+});
