@@ -4,14 +4,14 @@
  * application has (KEP-753), which a preStop hook would not wait for.
  *
  * Where the agent ends by itself its token is left, so that the application goes on with what it has until Kubernetes
- * has started the agent again.
+ * has started the agent again. The first wait is for an agent that has ended already, which a shell may have taken note of.
  */
 export const VAULT_AGENT_SCRIPT = `set -u
 ending=
 vault agent -config="$CONFIGURATION" &
 agent=$!
 trap 'ending=yes; kill -TERM "$agent" 2>/dev/null' TERM INT
-code=0
+wait "$agent"; code=$?
 while kill -0 "$agent" 2>/dev/null; do wait "$agent"; code=$?; done
 [ -n "$ending" ] || exit "$code"
 if [ -s "$TOKEN" ]; then
