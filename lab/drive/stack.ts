@@ -86,7 +86,7 @@ export class Stack {
    * the Kubernetes plugin leaves copies of the kubeconfig behind.
    */
   async pulumi(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-    const config = ["stack", "cancel"].includes(args[0] ?? "") ? [] : [`--config-file=${this.configFile}`];
+    const config = ["stack", "state", "cancel"].includes(args[0] ?? "") ? [] : [`--config-file=${this.configFile}`];
     const temporary = mkdtempSync(join(tmpdir(), "pulumi-"));
     try {
       return await attempt(

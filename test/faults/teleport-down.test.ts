@@ -15,7 +15,7 @@ import { TcpProxy } from "./tcp-proxy";
 const REGISTRATION = join(PROJECT, "test", "lab", "registration-program");
 const CA = join(__dirname, "teleport-ca-program");
 /** Milliseconds that an answer is held back, so that the line can be cut after Teleport did what it was asked for. */
-const HELD_BACK = 3_000;
+const HELD_BACK = 700;
 
 type DatabaseEvent = "db.create" | "db.update" | "db.delete";
 
@@ -179,7 +179,7 @@ describe("Teleport", () => {
 
   it("killed in the middle of an `up` and started again: that `up` or the next one ends with one registration", async () => {
     const stack = await stackOf("tf-killed");
-    line.delay = 1_000;
+    line.delay = HELD_BACK;
     const running = stack.pulumi(["up", "--yes", "--skip-preview"]);
     while (times("db.create", "tf-killed") === 0) await sleep(50);
     await teleport.kill();
