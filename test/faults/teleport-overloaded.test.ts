@@ -1,0 +1,47 @@
+/**
+ * Teleport that answers 429. The server is a stand-in with a certificate of the lab's CA: 13.3.8 has no such limit at its
+ * public endpoints by default, and answered several hundred requests in a row. `tctl` is the real one.
+ */
+import { strict as assert } from "node:assert";
+import { readFileSync } from "node:fs";
+import { createServer, Server } from "node:https";
+import { AddressInfo } from "node:net";
+import { certAuthorityOperations } from "../../components/teleport/cert-authority-operations";
+import { withTeleport } from "../../components/teleport/tctl";
+import { ensureServerCertificate } from "../../lab/certificates";
+
+describe("a Teleport that answers 429", () => {
+  let server: Server;
+  let proxy: string;
+
+  before(async () => {
+    const { key, certificate } = await ensureServerCertificate("teleport");
+    server = createServer({ key: readFileSync(key), cert: readFileSync(certificate) }, (_request, answer) => {
+      answer.writeHead(429).end("rate limit exceeded");
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    proxy = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  after(() => void server.close());
+
+  it("is told as one that limits how often it may be asked, where `tctl` says nothing of it", async () => {
+    await assert.rejects(
+      withTeleport({ proxy }, (client) => client.get("db"), []),
+      {
+        failure: "unavailable",
+        message: `tctl get at ${proxy} failed: it cannot connect (it answers 429: it limits how often it may be asked). Check that Teleport answers at ${proxy}, then run the command again: nothing was forgotten.`,
+      },
+    );
+  });
+
+  for (const source of ["identity", "proxy"] as const)
+    it(`holds up no \`up\` with a CA known before, and is told where there is none, read from: ${source}`, async () => {
+      const asked = { proxy, ...(source === "proxy" ? { source } : {}) };
+      const known = { ...asked, cluster: "lab", certificates: ["known before"] };
+      assert.deepEqual((await certAuthorityOperations.check(known, asked)).inputs, known);
+      await assert.rejects(
+        certAuthorityOperations.check({} as typeof known, asked),
+        /answer(s|ed) 429.* limits how often it may be asked/,
+      );
+    });
+});
