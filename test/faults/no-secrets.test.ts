@@ -164,10 +164,11 @@ describe("secrets", () => {
   });
 
   it("lie in temporary files only while they are needed, for their user alone", () => {
-    const identity = files.filter(({ path }) => path.startsWith("teleport-identity-"));
-    assert.ok(identity.length > 0, "an identity that came by a variable was seen");
+    const ours = files.filter(({ path }) => path.startsWith("teleport-identity-"));
+    assert.ok(ours.length > 0, "an identity that came by a variable was seen");
+    const secret = files.filter(({ path }) => /^(teleport-identity-|kubeconfig)/.test(path));
     assert.deepEqual(
-      identity.filter(({ mode }) => mode !== 0o600),
+      secret.filter(({ mode }) => mode !== 0o600),
       [],
     );
     const left = filesIn(temporary).map((path) => path.slice(temporary.length + 1));
