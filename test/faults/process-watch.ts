@@ -10,7 +10,7 @@ export interface SeenProcess {
 }
 
 /** Short enough to see what runs for a tenth of a second; those that run on are read again, since they may `exec`. */
-const POLL_MS = 10;
+const POLL_MS = 20;
 
 /** Begins at once; `stop` tells what was seen. */
 export function watchDescendants(): { stop(): SeenProcess[] } {
@@ -18,9 +18,9 @@ export function watchDescendants(): { stop(): SeenProcess[] } {
   const descendants = new Set([String(process.pid)]);
   const seen = new Map<string, SeenProcess>();
   const look = () => {
-    const running = readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name));
+    const running = new Set(readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name)));
     for (const pid of running) if (!parents.has(pid)) parents.set(pid, parentOf(pid));
-    for (const pid of [...parents.keys()]) if (!running.includes(pid)) parents.delete(pid);
+    for (const pid of [...parents.keys()]) if (!running.has(pid)) parents.delete(pid);
     for (const pid of running) if (descendants.has(parents.get(pid) ?? "")) descendants.add(pid);
     for (const pid of running) if (descendants.has(pid) && pid !== String(process.pid)) remember(pid);
   };
