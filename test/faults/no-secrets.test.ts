@@ -21,9 +21,9 @@ const VAULT = "sec-vault";
 const TLS = "sec-tls";
 const MOUNT = "sec-postgres";
 const REGISTRAR = "sec-secrets-registrar";
-/** Pulumi's log and that of its plugins, up to a level. From 9 on it has what resources hold, secrets as well. */
-const logged = (level: number) => ["--logtostderr", "--logflow", `-v=${level}`, "--debug"];
-const [LOUD, LOUDEST] = [8, 11];
+/** Pulumi as it is called where logs are kept, and with all that it and its plugins can say. */
+const VERBOSITY = { usual: [], highest: ["--logtostderr", "--logflow", "-v=11", "--debug"] };
+type Verbosity = keyof typeof VERBOSITY;
 /** What a login to Vault gives. */
 const VAULT_TOKEN = /hv[sb]\.[A-Za-z0-9_-]{20,}/;
 /** What the user gives the program in its environment: Pulumi hands it on to its plugins. */
@@ -128,11 +128,11 @@ describe("secrets", () => {
     assert.deepEqual([...new Set(more)], []);
   });
 
-  it("are in no log and no trace up to the level at which Pulumi prints what resources hold", () => {
-    const below = [...logs].filter(([name]) => name.endsWith(` ${LOUD}`));
+  it("are in no log and no trace of runs that are not told to say more", () => {
+    const below = [...logs].filter(([name]) => name.endsWith(" usual"));
     assert.deepEqual(new Set(below.map(([name]) => name.split(" ")[1])), new Set(["up", "refresh", "destroy"]));
     for (const [name, text] of below) {
-      assert.ok(text.length > 50_000, `${name} has ${text.length} characters`);
+      assert.match(text, /unchanged|created|deleted/, name);
       assert.deepEqual(summary(leaksIn(name, text, all())), []);
       assert.doesNotMatch(text, VAULT_TOKEN);
     }
@@ -141,7 +141,7 @@ describe("secrets", () => {
   });
 
   it("that pass by Pulumi's engine are in no log at its highest level either; keys are, which it has to keep", () => {
-    const highest = [...logs].filter(([name]) => name.endsWith(` ${LOUDEST}`));
+    const highest = [...logs].filter(([name]) => name.endsWith(" highest"));
     const leaks = highest.flatMap(([name, text]) => leaksIn(name, text, all()));
     const kept = /tls\.key$|^sec-vault sec-vault-|^Vault's secret id$/; // what the state holds, encrypted
     assert.deepEqual(summary(leaks.filter(({ secret }) => !kept.test(secret))), []);
@@ -201,10 +201,10 @@ describe("secrets", () => {
     const stack = stacks[name]!;
     stack.configure(config);
     await stack.init();
-    const level = name === VAULT ? LOUDEST : LOUD;
+    const level = name === VAULT ? "highest" : "usual";
     await loud(name, level, "up");
     await learn(name);
-    await loud(name, LOUD, "refresh");
+    await loud(name, "usual", "refresh");
     const { deployment } = JSON.parse(await stack.state()) as { deployment: { resources: { urn: string }[] } };
     const key = deployment.resources.find(({ urn }) => urn.endsWith(`PrivateKey::${name}-replication`))!.urn;
     await loud(name, level, "up", `--replace=${key}`);
@@ -216,9 +216,9 @@ describe("secrets", () => {
     for (const path of filesIn(backend).filter((file) => file.includes(name))) states += readFileSync(path, "utf8");
   }
 
-  async function loud(name: string, level: number, command: string, ...more: string[]): Promise<void> {
+  async function loud(name: string, level: Verbosity, command: string, ...more: string[]): Promise<void> {
     const trace = `--tracing=file:${join(traces, `${name}-${logs.size}`)}`;
-    const args = [command, "--yes", "--skip-preview", ...more, ...logged(level), trace];
+    const args = [command, "--yes", "--skip-preview", ...more, ...VERBOSITY[level], trace];
     const { code, output } = await stacks[name]!.pulumi(args);
     logs.set(`${name} ${command} ${logs.size} ${level}`, output);
     assert.equal(code, 0, `${command} of ${name}: ${output.slice(-3_000)}`);
