@@ -20,6 +20,9 @@ export interface Login {
 /** Limits in milliseconds: for tsh's proxy to listen, and for an agent to take up a database registered just now. */
 const LISTEN_LIMIT = 20_000;
 const SERVED_LIMIT = 45_000;
+/** For what hangs; seconds and milliseconds. A busy machine takes its time for a login. */
+const CONNECT_LIMIT = 120;
+const ASK_LIMIT = 180_000;
 
 /** Runs SQL through Teleport; the result is psql's, unaligned, tuples only. */
 export async function sqlThroughTeleport(login: Login, sql: string): Promise<CommandResult> {
@@ -83,9 +86,9 @@ export async function openTunnel(login: Login): Promise<Tunnel> {
     await close();
     throw new TunnelError(told);
   }
-  const address = `host=127.0.0.1 port=${port} user=${login.user} dbname=${login.database} sslmode=disable connect_timeout=15`;
+  const address = `host=127.0.0.1 port=${port} user=${login.user} dbname=${login.database} sslmode=disable connect_timeout=${CONNECT_LIMIT}`;
   const options = ["--no-psqlrc", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--no-password"];
-  return { address, close, ask: (sql) => attempt("psql", [...options, address], { input: sql }) };
+  return { address, close, ask: (sql) => attempt("psql", [...options, address], { input: sql, limit: ASK_LIMIT }) };
 }
 
 async function listening(told: () => string, ended: () => boolean): Promise<boolean> {

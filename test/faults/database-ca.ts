@@ -58,7 +58,7 @@ export function rotationWarningIn(output: string): string | undefined {
   return /warning: (The database CA of the Teleport cluster .*)/.exec(output)?.[1];
 }
 
-/** The commands that a warning says are to be run next, up to the first `pulumi up` that ends the rotation. */
+/** The commands that a warning says are to be run once `pulumi up` has ended, the last `pulumi up` too. */
 export function commandsToGoOn(warning: string): string[] {
   const goOn = /[Gg]o on in this order: (.*?), which ends the trust/.exec(warning)?.[1] ?? "";
   return [...goOn.matchAll(/`([^`]+)`/g)].map(([, command]) => command ?? "");

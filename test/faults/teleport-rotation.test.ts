@@ -78,9 +78,9 @@ describe("a rotation of Teleport's database CA, with an `up` after init", () => 
     assert.ok([...before.active, ...additional].every((ca) => trusted.includes(ca)) && additional.length === 1);
 
     const commands = commandsToGoOn(warned ?? "");
-    assert.deepEqual(commands.slice(0, 1).concat(commands.slice(-1)), ["pulumi up", "pulumi up"]);
-    const phases = commands.slice(1, -1);
+    const phases = commands.slice(0, -1);
     assert.deepEqual(phases, ["update_clients", "update_servers", "standby"].map(rotateCommand));
+    assert.equal(commands.at(-1), "pulumi up");
     for (const command of phases) {
       await rotate(teleport, logins, command);
       await changesFrom(former);
