@@ -18,7 +18,7 @@ export interface Login {
 }
 
 /** Limits in milliseconds: for tsh's proxy to listen, and for an agent to take up a database registered just now. */
-const LISTEN_LIMIT = 20_000;
+const LISTEN_LIMIT = 120_000;
 const SERVED_LIMIT = 45_000;
 /** For what hangs; seconds and milliseconds. A busy machine takes its time for a login. */
 const CONNECT_LIMIT = 120;

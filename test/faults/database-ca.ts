@@ -15,6 +15,9 @@ interface KeySet {
   tls?: { cert: string }[];
 }
 
+/** Milliseconds; ends what hangs. */
+const LIMIT = 180_000;
+
 /** As `tctl` shows it, not as the product reads it. */
 export async function databaseCa(teleport: OwnTeleport): Promise<DatabaseCa> {
   const found = (await teleport.get("cert_authorities")).find(({ spec }) => spec.type === "db");
@@ -37,7 +40,8 @@ export async function rotate(teleport: OwnTeleport, logins: SteadyLogins, comman
   const phase = /--phase=(\w+)/.exec(command)?.[1] ?? "init";
   await logins.enter(phase);
   await teleport.tctl(command.split(" ").slice(1));
-  await eventually(`Teleport shows the phase ${phase}`, async () => (await databaseCa(teleport)).phase === phase);
+  const shown = async () => (await databaseCa(teleport)).phase === phase;
+  await eventually(`Teleport shows the phase ${phase}`, shown, LIMIT);
 }
 
 export function rotateCommand(phase: string): string {

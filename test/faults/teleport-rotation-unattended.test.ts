@@ -11,6 +11,8 @@ import { SteadyLogins } from "./steady-logins";
 const NAME = "rot-alone";
 /** Logins in a phase, once what the phase changes has shown itself. */
 const ENOUGH = 5;
+/** Milliseconds; ends what hangs. */
+const LIMIT = 180_000;
 
 describe("a rotation of Teleport's database CA that nobody attends to", () => {
   let teleport: OwnTeleport;
@@ -41,7 +43,7 @@ describe("a rotation of Teleport's database CA that nobody attends to", () => {
   const enter = (phase: string) => rotate(teleport, logins, rotateCommand(phase));
   const refusals = () => logins.since().flatMap(({ refusal }) => refusal ?? []);
   const areRefused = async () => {
-    await eventually("a login is refused", async () => refusals().length > 0, 60_000);
+    await eventually("a login is refused", async () => refusals().length > 0, LIMIT);
     await logins.enter("refused");
     await logins.more(ENOUGH);
     assert.equal(refusals().length, logins.since().length, "each is refused from the first on");
@@ -59,7 +61,7 @@ describe("a rotation of Teleport's database CA that nobody attends to", () => {
     await enter("update_clients");
     await areRefused();
     await enter("rollback");
-    await eventually("a login gets in", async () => logins.cas().length > 0, 60_000);
+    await eventually("a login gets in", async () => logins.cas().length > 0, LIMIT);
     await logins.enter("rolled back");
     await getIn();
     await enter("standby");
@@ -86,8 +88,8 @@ describe("a rotation of Teleport's database CA that nobody attends to", () => {
   it("loses none where Teleport goes on by itself after an `up`, by the time that the warning names", async () => {
     const { active } = await databaseCa(teleport);
     const [former] = logins.cas();
-    // A third of it is the time between two phases: enough for an `up` that takes twice as long as the last one.
-    const grace = 3 * Math.ceil((2 * upTakes) / 1_000 + 20);
+    // A third of it is the time between two phases: enough for an `up` that takes three times as long as the last one.
+    const grace = 3 * Math.ceil((3 * upTakes) / 1_000 + 20);
     await logins.enter("by itself");
     await teleport.tctl(["auth", "rotate", "--type=db", `--grace-period=${grace}s`]);
     const warning = rotationWarningIn(await stack.up()) ?? "no warning";
@@ -96,7 +98,7 @@ describe("a rotation of Teleport's database CA that nobody attends to", () => {
     assert.equal((await bundleOf(NAME)).length, 3, "the Cluster's own CA, and both of Teleport's");
 
     await sleep(Date.parse(time) - Date.now());
-    await eventually("logins by the new CA", async () => logins.cas().some((ca) => ca !== former), 60_000);
+    await eventually("logins by the new CA", async () => logins.cas().some((ca) => ca !== former), LIMIT);
     await getIn();
     assert.equal((await databaseCa(teleport)).phase, "update_clients");
     // The rest by hand, which ends the waiting; Teleport allows it.

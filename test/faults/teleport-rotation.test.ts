@@ -13,6 +13,8 @@ const NAME = "rot-hand";
 const BUNDLE = `${NAME}-client-ca-bundle`;
 /** Logins at each database in a phase, once what the phase changes has shown itself. */
 const ENOUGH = 5;
+/** Milliseconds; ends what hangs. */
+const LIMIT = 180_000;
 
 describe("a rotation of Teleport's database CA, with an `up` after init", () => {
   let teleport: OwnTeleport;
@@ -56,7 +58,7 @@ describe("a rotation of Teleport's database CA, with an `up` after init", () => 
   /** Waits until logins get in by another CA than the one given, and for enough of them. */
   const changesFrom = async (former: string): Promise<string> => {
     const others = () => logins.cas().filter((ca) => ca !== former);
-    await eventually("logins by another CA", async () => others().length > 0, 60_000);
+    await eventually("logins by another CA", async () => others().length > 0, LIMIT);
     await logins.more(ENOUGH);
     const [other = "", ...more] = others();
     assert.deepEqual(more, []);
