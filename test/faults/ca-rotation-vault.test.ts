@@ -7,7 +7,7 @@ import type { PostgresClusterOutputs } from "../../components/postgres-cluster-o
 import { Stack } from "../../lab/drive/stack";
 import { asRoot, removeProgram } from "../lab/app-vault";
 import { oneDatabase } from "../lab/lab";
-import { ClusterWitness } from "./cluster-witness";
+import { ClusterWitness, SMALL_POOLER } from "./cluster-witness";
 import { certificatesIn, servedBy } from "./served-certificate";
 import { makeMount, makeRole, makeRoot, makeSigningProgram, removeMounts } from "./vault-authorities";
 
@@ -31,7 +31,7 @@ describe("CAs in Vault that are replaced", () => {
     stack.configure(
       oneDatabase(NAME, {
         instances: 2,
-        poolers: [{ type: "rw", instances: 1 }],
+        poolers: [SMALL_POOLER],
         issuer: { type: "vault", server, client },
       }),
     );

@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import type { PostgresClusterOutputs } from "../../components/postgres-cluster-outputs";
 import { Stack } from "../../lab/drive/stack";
 import { oneDatabase } from "../lab/lab";
-import { ClusterWitness } from "./cluster-witness";
+import { ClusterWitness, SMALL_POOLER } from "./cluster-witness";
 import { certificatesIn, servedBy } from "./served-certificate";
 
 const NAME = "ca-stack";
@@ -15,7 +15,7 @@ describe("CAs of a stack that are replaced", () => {
     stack.configure(
       oneDatabase(NAME, {
         instances: 2,
-        poolers: [{ type: "rw", instances: 1 }],
+        poolers: [SMALL_POOLER],
         issuer: { type: "tls", ...(cas && { server: cas, client: cas }) },
       }),
     );

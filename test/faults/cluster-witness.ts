@@ -13,6 +13,9 @@ import { EverySecond, Sample } from "./every-second";
 import { logInAsOwner, Owner, ownerOf, OwnerSession } from "./owner-session";
 import { SecretWatch } from "./secret-watch";
 
+/** A pooler with a share of the CPU: without one it gets nothing on a machine that is busy. */
+export const SMALL_POOLER = { type: "rw", instances: 1, resources: { requests: { cpu: "50m", memory: "32Mi" } } };
+
 interface Pod {
   metadata: { name: string; uid: string };
   status: { containerStatuses?: { restartCount: number }[] };

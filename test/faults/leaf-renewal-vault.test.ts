@@ -1,12 +1,16 @@
 /** All certificates that Vault signed for a Cluster are renewed by a plain `up` when they are due, and when it is too late. */
 import { strict as assert } from "node:assert";
 import { X509Certificate } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { logIn } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
 import { run } from "../../lab/host/command";
 import { asRoot } from "../lab/app-vault";
 import { eventually, kubectl, loginAs, oneDatabase, vaultIssuer } from "../lab/lab";
+import { SMALL_POOLER } from "./cluster-witness";
 import { eventuallyServed, leafOf, leafSecrets, replaceCertificate, serialNumbers } from "./leaf-secrets";
 import { hoursLater } from "./moved-clock";
 
@@ -30,10 +34,7 @@ describe("certificates that Vault signed", () => {
   let pods: string;
 
   before(async () => {
-    const poolers = [
-      { type: "rw", instances: 1 },
-      { type: "rw", name: EXPLICIT, instances: 1, authentication: "explicit" },
-    ];
+    const poolers = [SMALL_POOLER, { ...SMALL_POOLER, name: EXPLICIT, authentication: "explicit" }];
     stack.configure(oneDatabase(NAME, { poolers, issuer: vaultIssuer }));
     await stack.init();
     await stack.up();
@@ -79,9 +80,7 @@ describe("certificates that Vault signed", () => {
     const { subject, subjectAltName = "" } = new X509Certificate(certificate);
     const commonName = subject.replace(/^CN=/, "");
     const names = subjectAltName ? ["-addext", `subjectAltName=${subjectAltName.replace(/\s/g, "")}`] : [];
-    const csr = await run("openssl", ["req", "-new", "-key", "/dev/stdin", "-subj", `/CN=${commonName}`, ...names], {
-      input: key,
-    });
+    const csr = await signedRequest(key, ["-subj", `/CN=${commonName}`, ...names]);
     const isServer = secret.endsWith("-tls") && !secret.endsWith("replication-tls");
     const { mount, role } = isServer ? vaultIssuer.server : vaultIssuer.client;
     const signed = await asRoot<{ data: { certificate: string } }>("POST", `${mount}/sign/${role}`, {
@@ -94,3 +93,15 @@ describe("certificates that Vault signed", () => {
     await replaceCertificate(NAME, secret, signed?.data.certificate ?? "");
   }
 });
+
+/** A certificate request, by openssl. */
+async function signedRequest(key: string, names: string[]): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "request-"));
+  const file = join(folder, "leaf.key");
+  try {
+    writeFileSync(file, key, { mode: 0o600 });
+    return await run("openssl", ["req", "-new", "-key", file, ...names]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -4,7 +4,7 @@ import { X509Certificate } from "node:crypto";
 import { logIn } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
 import { eventually, kubectl, loginAs, oneDatabase, sqlAsSuperuser } from "../lab/lab";
-import { ClusterWitness } from "./cluster-witness";
+import { ClusterWitness, SMALL_POOLER } from "./cluster-witness";
 import { expired } from "./expired-certificate";
 import { eventuallyServed, leafOf, leafSecrets, replaceCertificate, serialNumbers } from "./leaf-secrets";
 import { hoursLater } from "./moved-clock";
@@ -26,10 +26,7 @@ describe("certificates from @pulumi/tls", () => {
   const login = () => logIn(loginAs("reader", `${NAME}-${NAME}`, "app"), "SELECT 1");
 
   before(async () => {
-    const poolers = [
-      { type: "rw", instances: 1 },
-      { type: "rw", name: EXPLICIT, instances: 1, authentication: "explicit" },
-    ];
+    const poolers = [SMALL_POOLER, { ...SMALL_POOLER, name: EXPLICIT, authentication: "explicit" }];
     stack.configure(oneDatabase(NAME, { instances: 2, poolers }));
     await stack.init();
     await stack.up();

@@ -1,6 +1,5 @@
 /** Certificates and keys as they lie in Secrets, and what is served of them. */
 import { X509Certificate } from "node:crypto";
-import { run } from "../../lab/host/command";
 import { eventually, kubectl } from "../lab/lab";
 import type { KeyPair } from "./expired-certificate";
 import { servedCertificate } from "./served-certificate";
@@ -41,5 +40,5 @@ export async function leafOf(namespace: string, secret: string): Promise<KeyPair
 /** Puts another certificate in the place of one, past the program; the key stays. */
 export async function replaceCertificate(namespace: string, secret: string, certificate: string): Promise<void> {
   const patch = JSON.stringify({ data: { "tls.crt": Buffer.from(certificate).toString("base64") } });
-  await run("kubectl", ["-n", namespace, "patch", "secret", secret, "--patch-file=/dev/stdin"], { input: patch });
+  await kubectl("-n", namespace, "patch", "secret", secret, "--patch", patch);
 }

@@ -35,14 +35,19 @@ export async function ownerOf(cluster: string, service: string, caFile: string):
 }
 
 function address({ host, hostaddr, user, database, caFile }: Owner): string {
-  return `host=${host} hostaddr=${hostaddr} port=5432 user=${user} dbname=${database} sslmode=verify-full sslrootcert=${caFile} connect_timeout=10`;
+  return `host=${host} hostaddr=${hostaddr} port=5432 user=${user} dbname=${database} sslmode=verify-full sslrootcert=${caFile} connect_timeout=60`;
 }
 
+/** Ends what hangs, however slow the machine is. */
+const LIMIT_MS = 120_000;
 const PSQL = ["--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"];
 
 /** Logs in anew. */
 export function logInAsOwner(owner: Owner, sql: string): Promise<CommandResult> {
-  return attempt("psql", [...PSQL, "-c", sql, address(owner)], { env: { PGPASSWORD: owner.password } });
+  return attempt("psql", [...PSQL, "-c", sql, address(owner)], {
+    env: { PGPASSWORD: owner.password },
+    limit: LIMIT_MS,
+  });
 }
 
 /** A session that stays open. */
@@ -66,7 +71,7 @@ export class OwnerSession {
   async backend(): Promise<string> {
     const mark = `answer ${++this.count}:`;
     this.psql.stdin?.write(`SELECT '${mark}' || pg_backend_pid();\n`);
-    const deadline = Date.now() + 15_000;
+    const deadline = Date.now() + LIMIT_MS;
     while (Date.now() < deadline && !this.ended) {
       const answer = new RegExp(`^${mark}(\\d+)$`, "m").exec(this.told);
       if (answer?.[1]) return answer[1];
