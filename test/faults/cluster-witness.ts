@@ -8,18 +8,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { logIn } from "../../lab/drive/login";
-import { eventually, kubectl, loginAs, sqlAsSuperuser } from "../lab/lab";
+import { eventually, loginAs, sqlAsSuperuser } from "../lab/lab";
 import { EverySecond, Sample } from "./every-second";
-import { logInAsOwner, Owner, ownerOf, OwnerSession } from "./owner-session";
+import { lives } from "./lives";
+import { OpenSession } from "./open-session";
+import { logInAsOwner, openSessionAsOwner, Owner, ownerOf } from "./owner";
 import { SecretWatch } from "./secret-watch";
 
 /** A pooler with a share of the CPU: without one it gets nothing on a machine that is busy. */
 export const SMALL_POOLER = { type: "rw", instances: 1, resources: { requests: { cpu: "50m", memory: "32Mi" } } };
-
-interface Pod {
-  metadata: { name: string; uid: string };
-  status: { containerStatuses?: { restartCount: number }[] };
-}
 
 export class ClusterWitness {
   /** Secrets whose changes are watched. */
@@ -31,9 +28,9 @@ export class ClusterWitness {
     private readonly cluster: string,
     private readonly folder: string,
     private readonly owner: Owner,
-    private readonly session: OwnerSession,
+    private readonly session: OpenSession,
     private readonly backend: string,
-    private readonly pods: string,
+    private readonly pods: string[],
     pooled: Owner,
     teleportDatabase: string,
     secrets: SecretWatch,
@@ -63,7 +60,7 @@ export class ClusterWitness {
     writeFileSync(caFile, serverCa);
     const owner = await ownerOf(cluster, `${cluster}-rw`, caFile);
     const pooled = await ownerOf(cluster, `pooler-${cluster}-rw`, caFile);
-    const session = OwnerSession.open(owner);
+    const session = openSessionAsOwner(owner);
     const backend = await session.backend();
     const names = ["server-tls", "server-ca", "replication-tls", "client-ca-bundle", "pooler"];
     const secrets = await SecretWatch.begin(cluster, [
@@ -76,7 +73,7 @@ export class ClusterWitness {
       owner,
       session,
       backend,
-      await podsOf(cluster),
+      await lives(cluster),
       pooled,
       teleportDatabase,
       secrets,
@@ -123,7 +120,7 @@ export class ClusterWitness {
   async end(): Promise<{ problems: Record<string, Sample[]>; looks: Record<string, number> }> {
     this.secrets.end();
     await Promise.all(Object.values(this.looks).map((look) => look.end()));
-    this.session.close();
+    await this.session.end();
     rmSync(this.folder, { recursive: true, force: true });
     const of = <Value>(value: (look: EverySecond) => Value) =>
       Object.fromEntries(Object.entries(this.looks).map(([who, look]) => [who, value(look)]));
@@ -135,21 +132,11 @@ export class ClusterWitness {
 
   /** Fails where a pod is another, or a container of it was restarted. */
   async samePods(): Promise<void> {
-    assert.equal(await podsOf(this.cluster), this.pods);
+    assert.deepEqual(await lives(this.cluster), this.pods);
   }
 
   private async streaming(): Promise<number> {
     const sql = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
     return Number((await sqlAsSuperuser(this.cluster, "postgres", sql)).trim());
   }
-}
-
-/** Names, uids and restarts of all pods. */
-async function podsOf(namespace: string): Promise<string> {
-  const { items } = JSON.parse(await kubectl("-n", namespace, "get", "pods", "-o", "json")) as { items: Pod[] };
-  const told = items.map(({ metadata, status }) => {
-    const restarts = (status.containerStatuses ?? []).map(({ restartCount }) => restartCount);
-    return `${metadata.name} ${metadata.uid} ${restarts.join(",")}`;
-  });
-  return told.sort().join("\n");
 }

@@ -12,13 +12,13 @@ export class SecretWatch {
   private ending = false;
   private controller: AbortController | undefined;
 
-  private constructor(private readonly names: ReadonlySet<string>) {}
+  private constructor(private readonly names?: ReadonlySet<string>) {}
 
-  /** Resolves when the watch has begun. */
-  static async begin(namespace: string, names: readonly string[]): Promise<SecretWatch> {
+  /** Resolves when the watch has begun. Without `names` it is of all Secrets that have a certificate. */
+  static async begin(namespace: string, names?: readonly string[]): Promise<SecretWatch> {
     const config = new KubeConfig();
     config.loadFromDefault();
-    const watch = new SecretWatch(new Set(names));
+    const watch = new SecretWatch(names && new Set(names));
     watch.controller = await new Watch(config).watch(
       `/api/v1/namespaces/${namespace}/secrets`,
       {},
@@ -42,7 +42,7 @@ export class SecretWatch {
 
   private take(event: string, { metadata, data = {} }: V1Secret): void {
     const name = metadata?.name ?? "";
-    if (!this.names.has(name)) return;
+    if (this.names ? !this.names.has(name) : !("ca.crt" in data || "tls.crt" in data)) return;
     this.seen.set(`${event} ${name}`, (this.seen.get(`${event} ${name}`) ?? 0) + 1);
     // What is there already comes as ADDED, once.
     if (event === "DELETED" || (event === "ADDED" && (this.seen.get(`ADDED ${name}`) ?? 0) > 1)) {

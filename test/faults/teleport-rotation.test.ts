@@ -2,12 +2,13 @@
 import { strict as assert } from "node:assert";
 import { Stack } from "../../lab/drive/stack";
 import { attempt } from "../../lab/host/command";
-import { eventually, kubectl, oneDatabase } from "../lab/lab";
+import { eventually, oneDatabase } from "../lab/lab";
 import { bundleOf, commandsToGoOn, databaseCa, rotate, rotateCommand, rotationWarningIn } from "./database-ca";
-import { OpenSession, openSession } from "./open-session";
+import { lives } from "./lives";
+import { OpenSession } from "./open-session";
 import { OwnTeleport } from "./own-teleport";
+import { SecretWatch } from "./secret-watch";
 import { SteadyLogins } from "./steady-logins";
-import { lives, SecretWatch } from "./undisturbed";
 
 const NAME = "rot-hand";
 const BUNDLE = `${NAME}-client-ca-bundle`;
@@ -35,13 +36,12 @@ describe("a rotation of Teleport's database CA, with an `up` after init", () => 
     const login = { ...reader, user: "teleport_user_read", database: "app" };
     const [primary, standby] = [`${NAME}-${NAME}`, `${NAME}-${NAME}-ro`];
     begun = await lives(NAME);
-    secrets = SecretWatch.begin(NAME);
-    await eventually("the Secrets are watched", async () => secrets.of(BUNDLE).length > 0);
+    secrets = await SecretWatch.begin(NAME);
     logins = await SteadyLogins.begin(
       [primary, standby].map((teleportDatabase) => ({ ...login, teleportDatabase })),
       "standby",
     );
-    session = await openSession({ ...login, teleportDatabase: primary });
+    session = await OpenSession.throughTeleport({ ...login, teleportDatabase: primary });
     backend = await session.backend();
   });
 
@@ -125,13 +125,8 @@ describe("a rotation of Teleport's database CA, with an `up` after init", () => 
   it("ends no session, restarts no pod, and changes the Secret of the bundle in place", async () => {
     assert.equal(await session.backend(), backend);
     assert.deepEqual(await lives(NAME), begun);
-    assert.ok(secrets.looks, "the Secrets were watched to the end");
-    const [added, ...changes] = secrets.of(BUNDLE);
-    const uid = await kubectl("-n", NAME, "get", "secret", BUNDLE, "-o", "jsonpath={.metadata.uid}");
-    assert.equal(added, `ADDED ${uid}`);
-    assert.deepEqual(new Set(changes), new Set([`MODIFIED ${uid}`]));
-    assert.ok(changes.length >= 4, "each of the four runs wrote it");
-    assert.deepEqual(secrets.types, new Set(["ADDED", "MODIFIED"]));
+    assert.deepEqual(secrets.problems, []);
+    assert.ok(secrets.changes(BUNDLE) >= 4, "each of the four runs wrote it");
     const untouched = await teleport.tctl(["status"]);
     for (const ca of ["host", "user"]) assert.match(untouched, new RegExp(`${ca} CA +never updated`));
   });

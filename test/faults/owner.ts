@@ -1,7 +1,7 @@
 /** The owner of a database, as an application comes: password, TLS, and verify-full against the CA that it was given. */
-import { ChildProcess, spawn } from "node:child_process";
 import { attempt, CommandResult } from "../../lab/host/command";
 import { kubectl } from "../lab/lab";
+import { OpenSession } from "./open-session";
 
 export interface Owner {
   /** Name that the certificate must have. */
@@ -50,38 +50,7 @@ export function logInAsOwner(owner: Owner, sql: string): Promise<CommandResult> 
   });
 }
 
-/** A session that stays open. */
-export class OwnerSession {
-  private told = "";
-  private ended = false;
-  private count = 0;
-
-  private constructor(private readonly psql: ChildProcess) {
-    psql.stdout?.setEncoding("utf8").on("data", (text: string) => (this.told += text));
-    psql.stderr?.setEncoding("utf8").on("data", (text: string) => (this.told += text));
-    psql.once("close", () => (this.ended = true));
-  }
-
-  static open(owner: Owner): OwnerSession {
-    const env = { ...process.env, PGPASSWORD: owner.password };
-    return new OwnerSession(spawn("psql", [...PSQL, address(owner)], { env, stdio: "pipe" }));
-  }
-
-  /** The backend that serves it. Fails where the session has ended. */
-  async backend(): Promise<string> {
-    const mark = `answer ${++this.count}:`;
-    this.psql.stdin?.write(`SELECT '${mark}' || pg_backend_pid();\n`);
-    const deadline = Date.now() + LIMIT_MS;
-    while (Date.now() < deadline && !this.ended) {
-      const answer = new RegExp(`^${mark}(\\d+)$`, "m").exec(this.told);
-      if (answer?.[1]) return answer[1];
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    throw new Error(`the session ${this.ended ? "ended" : "does not answer"}: ${this.told.trim().slice(-300)}`);
-  }
-
-  close(): void {
-    this.psql.stdin?.end();
-    this.psql.kill("SIGTERM");
-  }
+/** Logs in and stays. */
+export function openSessionAsOwner(owner: Owner): OpenSession {
+  return OpenSession.open(address(owner), { PGPASSWORD: owner.password });
 }

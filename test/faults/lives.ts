@@ -1,0 +1,18 @@
+/** Whether pods were left alone. */
+import { kubectl } from "../lab/lab";
+
+interface Pod {
+  metadata: { name: string; uid: string };
+  status: { containerStatuses?: { restartCount: number }[] };
+}
+
+/** Each instance and pooler with its identity, and how often its containers restarted: another text is another life. */
+export async function lives(namespace: string): Promise<string[]> {
+  const { items } = JSON.parse(await kubectl("-n", namespace, "get", "pods", "-lcnpg.io/podRole", "-o", "json")) as {
+    items: Pod[];
+  };
+  const told = items.map(({ metadata: { name, uid }, status: { containerStatuses = [] } }) =>
+    [name, uid, ...containerStatuses.map(({ restartCount }) => restartCount)].join(" "),
+  );
+  return told.sort();
+}
