@@ -26,6 +26,8 @@ export async function eventuallyServed(cluster: string, explicitPooler: string):
     await eventually(
       `${service} serves the certificate of ${secret}`,
       async () => (await servedCertificate(cluster, service)).serialNumber === serial,
+      // Poolers learn of it from the operator, which `up` does not wait for.
+      300_000,
     );
   }
 }
