@@ -141,15 +141,17 @@ export class ClusterCertificates extends pulumi.ComponentResource {
       const issued = issue(name, request, { parent: this });
       const certificate = pulumi
         .all([issued.certificate, issued.caChain, pulumi.output(request.dnsNames ?? [])])
-        .apply(([pem, caChain, dnsNames]) =>
-          checkCertificate(pem, caChain, {
+        .apply(([pem, caChain, dnsNames]) => {
+          // A chain that cannot be served is found before the certificate below it is.
+          mergeCaBundle({ name: `the issuer's ${request.use} CA`, pem: caChain }, []);
+          return checkCertificate(pem, caChain, {
             setting: issuer.type === "vault" ? `issuer.${request.use}` : "issuer",
             use: request.use,
             commonName: request.commonName,
             dnsNames,
             validity: lifetimes(issuer).validity,
-          }),
-        );
+          });
+        });
       return { ...issued, certificate };
     };
   }

@@ -1,0 +1,90 @@
+/** A CA below a CA below a root, in mounts of a Vault of a test's own. */
+import { OwnVault } from "./own-vault";
+
+const KEY = { key_type: "ec", key_bits: 256 };
+const LEAF = {
+  key_type: "any",
+  key_usage: ["DigitalSignature", "KeyEncipherment"],
+  enforce_hostnames: false,
+  max_ttl: "2160h",
+};
+/** Roles as README has them. */
+const SERVER = { ...LEAF, allow_any_name: true, server_flag: true, client_flag: false };
+const CLIENT = {
+  ...LEAF,
+  allowed_domains: ["streaming_replica", "cnpg_pooler_pgbouncer"],
+  allow_bare_domains: true,
+  server_flag: false,
+  client_flag: true,
+};
+
+/**
+ * Makes the mounts `root`, `between` and `pki`, and `cut`, whose chain ends below the root; in `pki` the roles that are
+ * right and those that each are wrong in one way.
+ *
+ * @returns PEM of the root
+ */
+export async function makeChain(vault: OwnVault): Promise<string> {
+  for (const mount of ["root", "between", "pki", "cut"]) {
+    await vault.request("POST", `sys/mounts/${mount}`, { type: "pki", config: { max_lease_ttl: "87600h" } });
+  }
+  const generated = await vault.request("POST", "root/root/generate/internal", {
+    common_name: "root",
+    ttl: "43800h",
+    ...KEY,
+  });
+  const root = generated.data?.certificate as string;
+  const between = await signedBy(vault, "root", "between");
+  await setSigned(vault, "between", [between, root]);
+  await setSigned(vault, "pki", [await signedBy(vault, "between", "pki"), between, root]);
+  await setSigned(vault, "cut", [await signedBy(vault, "between", "cut"), between]);
+  const roles = {
+    "pki/roles/server": SERVER,
+    "pki/roles/client": CLIENT,
+    "cut/roles/server": SERVER,
+    "cut/roles/client": CLIENT,
+    "pki/roles/one-domain": {
+      ...SERVER,
+      allow_any_name: false,
+      allowed_domains: ["example.com"],
+      allow_subdomains: true,
+    },
+    "pki/roles/short": { ...SERVER, max_ttl: "24h" },
+    "pki/roles/for-clients": { ...SERVER, server_flag: false, client_flag: true },
+    "pki/roles/other-clients": { ...CLIENT, allowed_domains: ["somebody"] },
+  };
+  for (const [path, role] of Object.entries(roles)) await vault.request("POST", path, role);
+  return root;
+}
+
+async function signedBy(vault: OwnVault, above: string, mount: string): Promise<string> {
+  const generate = `${mount}/intermediate/generate/internal`;
+  const { data } = await vault.request("POST", generate, { common_name: mount, ...KEY });
+  const body = { csr: data?.csr, common_name: mount, ttl: "40000h", format: "pem" };
+  const signed = await vault.request("POST", `${above}/root/sign-intermediate`, body);
+  return signed.data?.certificate as string;
+}
+
+/** The one that has a key becomes the mount's default. */
+async function setSigned(vault: OwnVault, mount: string, chain: string[]): Promise<void> {
+  const { data } = await vault.request("POST", `${mount}/intermediate/set-signed`, { certificate: chain.join("\n") });
+  const issuer = Object.entries((data?.mapping ?? {}) as Record<string, string>).find(([, key]) => key)?.[0];
+  await vault.request("POST", `${mount}/config/issuers`, { default: issuer });
+}
+
+/** An AppRole that may have requests signed by any role but `forbidden`. */
+export async function makeLogin(vault: OwnVault): Promise<{ VAULT_ROLE_ID: string; secretId: () => Promise<string> }> {
+  const policy = ["pki", "cut", "nowhere"]
+    .map((mount) => `path "${mount}/sign/*" { capabilities = ["update"] }`)
+    .concat('path "pki/sign/forbidden" { capabilities = ["deny"] }')
+    .join("\n");
+  await vault.request("POST", "sys/auth/approle", { type: "approle" });
+  await vault.request("POST", "sys/policies/acl/program", { policy });
+  await vault.request("POST", "auth/approle/role/program", { token_policies: ["program"], token_ttl: "30m" });
+  const { data } = await vault.request("GET", "auth/approle/role/program/role-id");
+  const secretId = async () => {
+    const made = await vault.request("POST", "auth/approle/role/program/secret-id", {});
+    return made.data?.secret_id as string;
+  };
+  return { VAULT_ROLE_ID: data?.role_id as string, secretId };
+}
