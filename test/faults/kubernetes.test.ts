@@ -1,0 +1,326 @@
+/** A Kubernetes that is away, refuses, or lacks what a Cluster needs: `up` says what and goes on when it is put right. */
+import { strict as assert } from "node:assert";
+import { setTimeout as sleep } from "node:timers/promises";
+import { attempt, run } from "../../lab/host/command";
+import { Stack } from "../../lab/drive/stack";
+import { eventually, kubectl, oneDatabase, teleport } from "../lab/lab";
+import { apiServer, ownKubeconfig, OwnKubeconfig } from "./lab-kubeconfig";
+import { TcpProxy } from "./tcp-proxy";
+
+/** Long enough to say what is wrong; the limit is a setting (`readyMinutes`). */
+const SOON = 0.25;
+
+const apply = (...objects: object[]) =>
+  run("kubectl", ["apply", "--filename=-"], {
+    input: JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }),
+  });
+const namespace = (name: string) => ({
+  apiVersion: "v1",
+  kind: "Namespace",
+  metadata: { name, labels: { fault: name } },
+});
+const up = (stack: Stack) => stack.pulumi(["up", "--yes", "--skip-preview"]);
+
+async function refused(stack: Stack, told: RegExp): Promise<void> {
+  const { code, output } = await up(stack);
+  assert.notEqual(code, 0, output);
+  assert.match(output, told);
+}
+
+/** What is left of a Cluster that was destroyed, of all kinds that it had. */
+async function leftOf(name: string): Promise<string> {
+  const kinds = "clusters.postgresql.cnpg.io,pods,jobs,persistentvolumeclaims,services";
+  const secrets = await kubectl("-n", name, "get", "secrets", "-o", "name");
+  const others = await kubectl("-n", name, "get", kinds, "-o", "name");
+  const registered = (await teleport.database(`${name}-${name}`))?.metadata.name ?? "";
+  return `${secrets}${others}${registered}`.trim();
+}
+
+describe("a Kubernetes that refuses a Cluster, or what it needs", () => {
+  const NAME = "sys-refused";
+  const stack = new Stack(NAME);
+  const settings = { namespace: NAME, readyMinutes: SOON };
+
+  before(async () => {
+    await apply(namespace(NAME));
+    await stack.init();
+  });
+  after(async () => {
+    await stack.pulumi(["destroy", "--yes", "--skip-preview"]);
+    await stack.remove();
+    await kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", NAME, "--ignore-not-found");
+    await kubectl("delete", "storageclass", NAME, "--ignore-not-found");
+    await kubectl("delete", "namespace", NAME, "--ignore-not-found", "--wait=false");
+  });
+
+  it("fails with the words of an admission policy that refuses the Cluster", async () => {
+    const rule = {
+      apiGroups: ["postgresql.cnpg.io"],
+      apiVersions: ["*"],
+      operations: ["CREATE"],
+      resources: ["clusters"],
+    };
+    await apply(
+      {
+        apiVersion: "admissionregistration.k8s.io/v1",
+        kind: "ValidatingAdmissionPolicy",
+        metadata: { name: NAME },
+        spec: {
+          failurePolicy: "Fail",
+          matchConstraints: { resourceRules: [rule] },
+          validations: [{ expression: "false", message: "databases need the approval of the platform team" }],
+        },
+      },
+      {
+        apiVersion: "admissionregistration.k8s.io/v1",
+        kind: "ValidatingAdmissionPolicyBinding",
+        metadata: { name: NAME },
+        spec: {
+          policyName: NAME,
+          validationActions: ["Deny"],
+          matchResources: { namespaceSelector: { matchLabels: { fault: NAME } } },
+        },
+      },
+    );
+    stack.configure(oneDatabase(NAME, settings));
+    await eventually("the policy is in force", async () => {
+      const cluster = {
+        apiVersion: "postgresql.cnpg.io/v1",
+        kind: "Cluster",
+        metadata: { name: "probe", namespace: NAME },
+      };
+      const input = JSON.stringify({ ...cluster, spec: { instances: 1, storage: { size: "1Gi" } } });
+      const { output } = await attempt("kubectl", ["create", "--dry-run=server", "--filename=-"], { input });
+      return /approval of the platform team/.test(output);
+    });
+    await refused(stack, /databases need the approval of the platform team/);
+    assert.equal(await teleport.database(`${NAME}-${NAME}`), undefined);
+    await kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", NAME);
+  });
+
+  it("names the quota that forbids the pods, within the time of readyMinutes", async () => {
+    const quota = { apiVersion: "v1", kind: "ResourceQuota", metadata: { name: "no-pods", namespace: NAME } };
+    await apply({ ...quota, spec: { hard: { pods: "0" } } });
+    await refused(
+      stack,
+      /does not serve what was written to it after 15 s[^]*exceeded quota: no-pods[^]*`pulumi up` again/,
+    );
+    assert.equal(await teleport.database(`${NAME}-${NAME}`), undefined);
+    await kubectl("-n", NAME, "delete", "resourcequota", "no-pods");
+  });
+
+  it("goes on with the same Cluster when the quota is gone, and destroy leaves nothing", async () => {
+    stack.configure(oneDatabase(NAME, { namespace: NAME }));
+    await stack.up();
+    assert.equal(await kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.status.readyInstances}"), "1");
+    assert.ok(await teleport.database(`${NAME}-${NAME}`));
+    await stack.destroy();
+    await eventually("nothing is left", async () => (await leftOf(NAME)) === "", 60_000);
+  });
+
+  it("names a storage class that is not there, and goes on when it is", async () => {
+    const storage = { size: "1Gi", storageClass: NAME };
+    stack.configure(oneDatabase(NAME, { ...settings, storage }));
+    await refused(stack, new RegExp(`storageclass\\.storage\\.k8s\\.io "${NAME}" not found`));
+    await apply({
+      apiVersion: "storage.k8s.io/v1",
+      kind: "StorageClass",
+      metadata: { name: NAME },
+      provisioner: "kubernetes.io/host-path",
+      reclaimPolicy: "Delete",
+    });
+    stack.configure(oneDatabase(NAME, { namespace: NAME, storage }));
+    await stack.up();
+    await stack.destroy();
+    await eventually("nothing is left", async () => (await leftOf(NAME)) === "", 60_000);
+  });
+});
+
+describe("a namespace that is being deleted", () => {
+  const NAME = "sys-terminating";
+  const stack = new Stack(NAME);
+  const held = [
+    "-n",
+    NAME,
+    "patch",
+    "configmap",
+    "held",
+    "--type=merge",
+    "--patch",
+    '{"metadata":{"finalizers":null}}',
+  ];
+
+  before(async () => {
+    await apply(namespace(NAME), {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "held", namespace: NAME, finalizers: ["example.com/held"] },
+    });
+    await kubectl("delete", "namespace", NAME, "--wait=false");
+    stack.configure(oneDatabase(NAME, { namespace: NAME, instances: 1 }));
+    await stack.init();
+  });
+  after(async () => {
+    await attempt("kubectl", held);
+    await stack.pulumi(["destroy", "--yes", "--skip-preview"]);
+    await stack.remove();
+    await kubectl("delete", "namespace", NAME, "--ignore-not-found", "--wait=false");
+  });
+
+  it("is named, nothing is made in it, and destroy takes back the rest", async () => {
+    await refused(stack, new RegExp(`because it is being terminated|namespace ${NAME}.*terminat`));
+    assert.equal(await teleport.database(`${NAME}-${NAME}`), undefined);
+    await stack.destroy();
+    assert.equal(await leftOf(NAME), "");
+  });
+});
+
+describe("a kubeconfig without a right", () => {
+  const NAME = "sys-rights";
+  /** Not of the Cluster's name, of which the operator makes a Role, its binding and a service account of its own. */
+  const PROGRAM = `${NAME}-program`;
+  const rule = (apiGroups: string[], resources: string[], verbs = ["*"]) => ({ apiGroups, resources, verbs });
+  const ALL = [
+    rule([""], ["secrets", "configmaps", "events"]),
+    rule([""], ["pods"], ["get", "list", "watch"]),
+    rule(["postgresql.cnpg.io"], ["*"]),
+    rule(["apps"], ["deployments"], ["get"]),
+  ];
+  const EXEC = rule([""], ["pods/exec"], ["create", "get"]);
+  let kubeconfig: OwnKubeconfig;
+  let stack: Stack;
+  const allow = (rules: object[]) =>
+    apply({
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "Role",
+      metadata: { name: PROGRAM, namespace: NAME },
+      rules,
+    });
+
+  before(async () => {
+    const subject = { kind: "ServiceAccount", name: PROGRAM, namespace: NAME };
+    await apply(
+      namespace(NAME),
+      { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: PROGRAM, namespace: NAME } },
+      {
+        apiVersion: "rbac.authorization.k8s.io/v1",
+        kind: "RoleBinding",
+        metadata: { name: PROGRAM, namespace: NAME },
+        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: PROGRAM },
+        subjects: [subject],
+      },
+    );
+    const token = (await kubectl("-n", NAME, "create", "token", PROGRAM, "--duration=1h")).trim();
+    kubeconfig = ownKubeconfig({ token });
+    stack = new Stack(NAME, { env: { KUBECONFIG: kubeconfig.path } });
+    stack.configure(oneDatabase(NAME, { namespace: NAME }));
+    await stack.init();
+  });
+  after(async () => {
+    await stack.pulumi(["destroy", "--yes", "--skip-preview"], { env: { KUBECONFIG: process.env.KUBECONFIG } });
+    await stack.remove();
+    kubeconfig.remove();
+    await kubectl("delete", "namespace", NAME, "--ignore-not-found", "--wait=false");
+  });
+
+  it("to write Secrets: says who may not do what, and makes no Cluster", async () => {
+    await allow(ALL.slice(1));
+    const who = `User "system:serviceaccount:${NAME}:${PROGRAM}"`;
+    await refused(stack, new RegExp(`secrets "\\S+" is forbidden: ${who} cannot (create|patch) resource "secrets"`));
+    assert.equal(await kubectl("-n", NAME, "get", "clusters.postgresql.cnpg.io", "-o", "name"), "");
+  });
+
+  it("to run commands in pods: says so at once, names the list of rights, and registers nothing", async () => {
+    await allow(ALL);
+    await refused(stack, /Running \w+ in pod \S+ was denied \(403\)[^]*"Kubernetes rights"/);
+    assert.equal(await teleport.database(`${NAME}-${NAME}`), undefined);
+  });
+
+  it("goes on with the rights that README lists, and destroys with them", async () => {
+    await allow([...ALL, EXEC]);
+    await stack.up();
+    assert.ok(await teleport.database(`${NAME}-${NAME}`));
+    await stack.destroy();
+    await eventually("nothing is left", async () => /^secret\/?\S*$|^$/.test(await leftOf(NAME)), 60_000);
+  });
+});
+
+describe("an API server that goes away during `up`", () => {
+  const NAME = "sys-away";
+  let proxy: TcpProxy;
+  let kubeconfig: OwnKubeconfig;
+  let stack: Stack;
+
+  before(async () => {
+    proxy = await TcpProxy.open(apiServer());
+    kubeconfig = ownKubeconfig({ address: proxy.address });
+    stack = new Stack(NAME, { env: { KUBECONFIG: kubeconfig.path } });
+    await stack.init();
+  });
+  after(async () => {
+    proxy.line = "pass";
+    await stack.pulumi(["destroy", "--yes", "--skip-preview"]);
+    await stack.remove();
+    await proxy.close();
+    kubeconfig.remove();
+    await kubectl("delete", "namespace", NAME, "--ignore-not-found", "--wait=false");
+  });
+
+  const clusterExists = async () =>
+    (await kubectl("-n", NAME, "get", "clusters.postgresql.cnpg.io", "--ignore-not-found", "-o", "name").catch(
+      () => "",
+    )) !== "";
+  /** Breaks the line as soon as the Cluster is made, which is long before it serves. */
+  async function upWith(line: "refuse" | "silent", restore?: number) {
+    const running = up(stack);
+    await eventually("the Cluster is made", clusterExists, 300_000);
+    proxy.line = line;
+    if (restore !== undefined) {
+      await sleep(restore);
+      proxy.line = "pass";
+    }
+    const result = await running;
+    proxy.line = "pass";
+    return result;
+  }
+
+  it("and stays away: says so, nothing is registered, and destroy works when it is back", async () => {
+    stack.configure(oneDatabase(NAME, { readyMinutes: SOON }));
+    const { code, output } = await upWith("refuse");
+    assert.notEqual(code, 0, output);
+    assert.match(output, /The Kubernetes API at https:\/\/127[^]*does not answer|connection refused|connection reset/);
+    assert.equal(await teleport.database(`${NAME}-${NAME}`), undefined);
+    await stack.destroy();
+    await eventually(
+      "the namespace is gone",
+      async () => (await kubectl("get", "ns", NAME, "--ignore-not-found")) === "",
+      90_000,
+    );
+  });
+
+  it("and says nothing any more: the wait ends by its limit, and the next `up` goes on", async () => {
+    stack.configure(oneDatabase(NAME, { readyMinutes: SOON }));
+    const { code, output } = await upWith("silent");
+    assert.notEqual(code, 0, output);
+    assert.match(
+      output,
+      /does not serve what was written to it after 15 s[^]*The Kubernetes API at .* does not answer/,
+    );
+    stack.configure(oneDatabase(NAME));
+    await stack.up();
+    assert.ok(await teleport.database(`${NAME}-${NAME}`));
+  });
+
+  it("and comes back: `up` does not mind", async () => {
+    await stack.destroy();
+    await eventually(
+      "the namespace is gone",
+      async () => (await kubectl("get", "ns", NAME, "--ignore-not-found")) === "",
+      90_000,
+    );
+    const { code, output } = await upWith("refuse", 5_000);
+    assert.equal(code, 0, output);
+    assert.ok(await teleport.database(`${NAME}-${NAME}`));
+    await stack.destroy();
+  });
+});
