@@ -143,6 +143,30 @@ describe("an engine that ends in the midst of registrations", () => {
     });
   }
 
+  it("leaves to a destroy that comes at once what was being created; `up` before it removes that too", async () => {
+    const name = `${PREFIX}forgotten-db`;
+    const stack = new Stack("engine-killed-forgotten", { project: PROJECT, env: asRegistrar() });
+    stacks.push(stack);
+    stack.configure({ proxy: PROXY, names: { db: [name], role: [], token: [], bot: [] }, botRole: USER });
+    await stack.init();
+    const steps = new Map<string, Step>([[name, "after 2"]]);
+    tctl.stopAt(steps);
+    const engine = new EngineRun(stack, UP, { PATH: tctl.path });
+    try {
+      await tctl.untilStopped(steps, engine.ended);
+      await engine.end("SIGKILL of all");
+    } finally {
+      engine.remove();
+    }
+    assert.match(await runAgain(stack, DESTROY, "SIGKILL of all"), /interrupted while creating/);
+    await sleep(CACHE_LAG);
+    assert.deepEqual(await inTeleport("forgotten"), [name]);
+    await stack.must(UP);
+    await stack.must(DESTROY);
+    await sleep(CACHE_LAG);
+    assert.deepEqual(await inTeleport("forgotten"), []);
+  });
+
   /** Each is there once, as declared, and is what the state remembers; a further run changes nothing. */
   async function registered(stack: Stack, all: Record<string, string[]>, label: string): Promise<void> {
     await sleep(CACHE_LAG);

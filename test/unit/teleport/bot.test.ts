@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { botClient, withBots } from "../../../components/teleport/bot-client";
+import { OWNER_LABEL, ownership } from "../../../components/teleport/document";
 import { botAccounts, botDocument, botOf, checkBotSpec } from "../../../components/teleport/bot-document";
 import { workloadRegistrarRole } from "../../../components/teleport/bot-registrar";
 import { TeleportError } from "../../../components/teleport/errors";
@@ -94,6 +95,15 @@ describe("bot", () => {
     assert.ok(botOf("shop", { user })?.spec.changed);
     assert.ok(botOf("shop", { role })?.spec.changed);
     assert.equal(botOf("shop", {}), undefined);
+  });
+
+  it("is its owner's where a create was cut off between the two and made again, and nobody's where they differ", () => {
+    const label = (owner: string) => ({ [OWNER_LABEL]: owner });
+    const of = (owner: string) => botAccounts({ ...bot, metadata: { ...bot.metadata, labels: label(owner) } });
+    const mixed = botOf("shop", { user: of("o/p/s/shop#1").user, role: of("o/p/s/shop#2").role });
+    assert.deepEqual(mixed && ownership(mixed), { owner: "o/p/s/shop", registration: "1" });
+    const theirs = botOf("shop", { user: of("o/p/s/shop#1").user, role: of("o/p/other/shop#2").role });
+    assert.equal(theirs && ownership(theirs), undefined);
   });
 
   it("names each role: nothing that could stand for any", () => {
