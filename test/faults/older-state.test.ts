@@ -45,7 +45,8 @@ for (const { name, settings, state } of recordedReleases()) {
 
     it("needs nothing replaced or deleted", async () => {
       const planned = await stack.plannedChanges();
-      const { same = 0, update = 0, ...other } = planned;
+      // A later release may look at more than an older one did.
+      const { same = 0, update = 0, create: _, ...other } = planned;
       assert.deepEqual(other, {}, JSON.stringify(planned));
       assert.equal(
         same + update,
