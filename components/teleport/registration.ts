@@ -101,7 +101,9 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
           throw isOpen ? new UnfinishedRegistration(error, state) : error;
         }
         try {
-          await untilWritten(teleport, inputs, state);
+          // Somebody who found the name free at the same moment may write over it: then ours is not there to stay.
+          const isAtomic = CREATED_ATOMICALLY.includes(inputs.document.kind);
+          await untilWritten(teleport, inputs, state, isAtomic ? 0 : timing.settle);
         } catch (error) {
           if (!(error instanceof TeleportError) || error.failure === "foreign") throw error;
           if (!isNew || error.failure !== "failed") throw new UnfinishedRegistration(error, state);
@@ -183,17 +185,25 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
     }
   }
 
-  /** Waits until Teleport shows what was written. */
-  async function untilWritten(teleport: TeleportClient, inputs: RegistrationInputs, ours: Ownership): Promise<void> {
+  /** Waits until Teleport shows what was written, and goes on to for so many milliseconds. */
+  async function untilWritten(
+    teleport: TeleportClient,
+    inputs: RegistrationInputs,
+    ours: Ownership,
+    stays = 0,
+  ): Promise<void> {
     const { document } = inputs;
     const written = Date.now();
+    let shownSince: number | undefined;
     for (;;) {
       const found = await find(teleport, document);
       const whose = found && ownership(found);
       const isOurs = whose?.owner === ours.owner && whose.registration === ours.registration;
-      if (found && isOurs && sameDocument(found, document)) return;
+      const isShown = found !== undefined && isOurs && sameDocument(found, document);
+      shownSince = isShown ? (shownSince ?? Date.now()) : undefined;
+      if (shownSince !== undefined && Date.now() - shownSince >= stays) return;
       const waited = Date.now() - written;
-      if (found && waited > timing.differsFor)
+      if (found && !isShown && waited > timing.differsFor)
         throw isOurs ? notKept(inputs, found) : foreign(inputs, { owner: whose?.owner });
       if (waited > timing.visibleWithin)
         throw notYet(document, "is not visible as it was written", timing.visibleWithin);

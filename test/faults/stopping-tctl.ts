@@ -54,7 +54,7 @@ export class StoppingTctl {
         if (over) assert.deepEqual(missing(), [], `the run ended before these came to their step:\n${over.output}`);
         return missing().length === 0;
       },
-      100_000,
+      200_000,
     ).catch((error: Error) => assert.fail(`${error.message}; not yet: ${missing().map((name) => this.told(name))}`));
   }
 

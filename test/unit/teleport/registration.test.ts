@@ -50,6 +50,16 @@ describe("registration", () => {
     await assert.rejects(create(inputs()), /belongs to acme\/shop\/prod\/orders/);
   });
 
+  it("does not end a create of what is not made atomically while another may write over it", async () => {
+    const { teleport, create } = setUp();
+    const role = { ...database("orders"), kind: "role", version: "v6", spec: { allow: {} } };
+    const made = create(inputs(role));
+    while (!teleport.get("orders", "role")) await sleep(5);
+    await sleep(LAG + 30); // seen by now, in reads that lag
+    teleport.put(withOwner(role, { owner: "acme/shop/prod/orders", registration: "2" }));
+    await assert.rejects(made, /role\/orders exists .*belongs to acme\/shop\/prod\/orders/);
+  });
+
   it("takes a foreign one over where it may adopt", async () => {
     const { teleport, create } = setUp();
     teleport.put(database("orders", "theirs:5432"));
