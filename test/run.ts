@@ -1,7 +1,7 @@
 /**
- * `npm test`: unit tests, then tests on the real systems, those under fault too, then one line with all counts.
- * `npm run test:faults`: those under fault alone. Brings the lab up and leaves it as it was found: ended if it was not
- * running before, unless `--keep` is given.
+ * `npm test`: unit tests, then tests on the real systems with those under fault that fit its time, then one line with all
+ * counts. `npm run test:faults`: all tests under fault. Brings the lab up and leaves it as it was found: ended if it was
+ * not running before, unless `--keep` is given.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,17 +12,15 @@ import type { Counts } from "./reporter";
 
 /** Exit code of `lab status`. */
 const NOTHING_RUNS = 3;
-/** Folders of tests on the real systems, in their order. */
-const ON_REAL_SYSTEMS = ["lab", "faults", "faults/alone"];
 const folder = mkdtempSync(join(tmpdir(), "test-counts-"));
 
 async function main(): Promise<number> {
   const totals: Counts = { passed: 0, failed: 0, skipped: 0 };
-  const onlyFaults = process.argv.includes("--faults");
-  if (!onlyFaults) await suite("unit", []);
+  const underFault = process.argv.includes("--faults");
+  if (!underFault) await suite("unit", []);
   const wasUp = (await command("npm", ["run", "--silent", "lab", "--", "status"], true)) !== NOTHING_RUNS;
   if ((await command("npm", ["run", "--silent", "lab", "--", "up"])) === 0) {
-    for (const kind of ON_REAL_SYSTEMS.filter((kind) => !onlyFaults || kind.startsWith("faults")))
+    for (const kind of underFault ? ["faults", "faults/alone"] : ["lab"])
       await suite(kind, ["npm", "run", "--silent", "lab", "--", "exec"]);
   } else {
     totals.failed++; // what could not run has not passed
