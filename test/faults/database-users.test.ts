@@ -294,14 +294,14 @@ describe("PostgreSQL users of people", () => {
     options: string[] = [],
   ): Promise<CommandResult> {
     const shown = `sslmode=require sslcert=${certificate} sslkey=${key}`;
-    const address = `host=${host} user=${user} dbname=app connect_timeout=10 ${shown} ${more}`;
+    const address = `host=${host} user=${user} dbname=app connect_timeout=120 ${shown} ${more}`;
     const psql = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--no-password"];
     return attempt("psql", [...psql, ...options, address], { input: sql });
   }
 
   /** From a pod of another namespace, with the password. */
   function fromPod(address: string): Promise<CommandResult> {
-    const psql = `psql -X -tA --no-password "${address} dbname=app connect_timeout=10" -c`;
+    const psql = `psql -X -tA --no-password "${address} dbname=app connect_timeout=120" -c`;
     const sql = address.includes("replication") ? "IDENTIFY_SYSTEM" : "SELECT current_user";
     const script = `export PGPASSWORD='${PASSWORD}'\n${psql} '${sql}'\n`;
     return attempt("kubectl", ["-n", ELSEWHERE, "exec", "-i", "client", "--", "sh"], { input: script });
