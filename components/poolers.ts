@@ -12,6 +12,8 @@ export interface PoolersArgs {
   cluster: string;
   namespace: pulumi.Output<string>;
   poolers: readonly PoolerSettings[];
+  /** What changes with any certificate in their Secrets. */
+  certificates: pulumi.Output<string>;
   kubernetes?: KubernetesConnection;
   /** Seconds. */
   within: number;
@@ -19,9 +21,16 @@ export interface PoolersArgs {
   suspended: boolean;
 }
 
+/**
+ * Tells PgBouncer of changed certificates. Its manager reads the Secrets again at each change of the Pooler; the operator
+ * brings one about for the Secrets of the login alone, not for what clients see and for the CAs (`getPoolersUsingSecret`,
+ * CNPG 1.30; a certificate that was renewed by itself was not shown after five minutes).
+ */
+const CERTIFICATES = "cnpg-teleport/certificates";
+
 /** Makes the Poolers. Their Secrets, and the rights that explicit authentication needs, are made before: `dependsOn`. */
 export function makePoolers(name: string, args: PoolersArgs, opts: pulumi.CustomResourceOptions): PoolerServing[] {
-  const { cluster, namespace, kubernetes, within, suspended } = args;
+  const { cluster, namespace, certificates, kubernetes, within, suspended } = args;
   const secrets = secretNames(cluster);
   return args.poolers.map((settings) => {
     const poolerResource = `${name}-${poolerName(cluster, settings)}`;
@@ -37,7 +46,7 @@ export function makePoolers(name: string, args: PoolersArgs, opts: pulumi.Custom
       {
         apiVersion: "postgresql.cnpg.io/v1",
         kind: "Pooler",
-        metadata: { name: pooler, namespace, annotations: BACKGROUND_DELETION },
+        metadata: { name: pooler, namespace, annotations: { ...BACKGROUND_DELETION, [CERTIFICATES]: certificates } },
         spec,
       },
       opts,

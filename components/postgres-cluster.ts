@@ -83,6 +83,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         cluster: clusterName,
         namespace,
         poolers: args.poolers ?? [],
+        certificates: certificates.ofPoolers.apply(sha256),
         kubernetes: args.kubernetes,
         within: readySeconds(args),
         suspended: isSuspended(args),

@@ -43,6 +43,8 @@ export class ClusterCertificates extends pulumi.ComponentResource {
   readonly serverCertificate: pulumi.Output<string>;
   /** PEM of the client-CA bundle. */
   readonly clientCaBundle: pulumi.Output<string>;
+  /** PEM of all that poolers show and trust: it changes when a pooler has to load something. */
+  readonly ofPoolers: pulumi.Output<string>;
 
   constructor(name: string, args: ClusterCertificatesArgs, opts?: pulumi.ComponentResourceOptions) {
     super("cnpg-teleport:certificates:ClusterCertificates", name, {}, opts);
@@ -111,6 +113,8 @@ export class ClusterCertificates extends pulumi.ComponentResource {
     this.serverCa = serverCa;
     this.serverCertificate = server.certificate;
     this.clientCaBundle = bundle;
+    const shown = [integrated, ...explicit, ...poolers.map(({ issued }) => issued)];
+    this.ofPoolers = pulumi.concat(...shown.map(({ certificate }) => certificate), serverCa, bundle);
     this.secrets = pulumi.output({
       server: tlsSecret(names.server, server),
       serverCa: secret(names.serverCa, "Opaque", { "ca.crt": serverCa }),
