@@ -89,6 +89,18 @@ describe("PostgresCluster", () => {
     for (const secret of secrets) assert.deepEqual(metadata(secret).labels, { "cnpg.io/reload": "" });
   });
 
+  it("changes its Poolers with any certificate, so that PgBouncer loads it", async () => {
+    const digests = async () => {
+      made.splice(0);
+      const { all } = await deploy({ poolers: [{ type: "rw" }, { type: "ro", authentication: "explicit" }] });
+      return ofType(all, ":Pooler").map((pooler) => metadata(pooler).annotations?.["cnpg-teleport/certificates"]);
+    };
+    const [before, after] = [await digests(), await digests()]; // each time with certificates of their own
+    assert.equal(before.length, 2);
+    for (const digest of [...before, ...after]) assert.match(digest ?? "", /^[0-9a-f]{64}$/);
+    assert.notDeepEqual(before, after);
+  });
+
   it("has the CAs of a stack that knows of one only, whose names never change", async () => {
     const cas = (all: Made[]) => ofType(all, ":SelfSignedCert").map(({ name }) => name);
     const { all } = await deploy();
