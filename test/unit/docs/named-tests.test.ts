@@ -25,5 +25,5 @@ describe("tests that are named", () => {
 
 /** Titles of tests that are made in a loop are put together: each part of such a title is in the file. */
 function hasTest(source: string, title: string): boolean {
-  return source.includes(title) || title.split(/[:,] /).every((part) => source.includes(part));
+  return source.includes(title) || title.split(/[:,;] /).every((part) => source.includes(part));
 }
