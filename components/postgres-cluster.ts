@@ -15,6 +15,7 @@ import { isExplicit, poolerLogins, poolerName } from "./cnpg/pooler";
 import { additionalDnsNames } from "./cnpg/services";
 import type { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "./kubernetes/deletion";
+import { ownedBy } from "./kubernetes/owner";
 import { OperatorCheck } from "./operator/operator-check";
 import { operatorNeeds } from "./operator-needs";
 import { makePoolers } from "./poolers";
@@ -66,7 +67,9 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const made = { name, clusterName, args, operator };
 
     const namespace = pulumi.output(
-      args.namespace ?? new k8s.core.v1.Namespace(name, { metadata: { name: clusterName } }, child).metadata.name,
+      args.namespace ??
+        new k8s.core.v1.Namespace(name, { metadata: { name: clusterName, annotations: ownedBy(name) } }, child).metadata
+          .name,
     );
     const certificates = this.makeCertificates(made, namespace);
     const policies = this.makeNetworkPolicies(made, namespace);
@@ -153,6 +156,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     certificates: ClusterCertificates,
   ): k8s.apiextensions.CustomResource {
     const annotations = {
+      ...ownedBy(name),
       ...clusterAnnotations(args),
       ...(args.description === undefined ? {} : { "kubernetes.io/description": args.description }),
     };
@@ -164,8 +168,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         metadata: {
           name: clusterName,
           namespace,
-          // An empty mapping would be a change in every run.
-          ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
+          annotations,
         },
         spec: clusterSpecOf(args, certificates),
       },
@@ -209,7 +212,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
       ({ resourceName, metadata, spec }) =>
         new k8s.networking.v1.NetworkPolicy(
           `${name}-${resourceName}`,
-          { metadata: { ...metadata, annotations: BACKGROUND_DELETION }, spec },
+          { metadata: { ...metadata, annotations: { ...ownedBy(name), ...BACKGROUND_DELETION } }, spec },
           { parent: this, dependsOn: operator },
         ),
     );

@@ -3,6 +3,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { PoolerAuthentication, poolerDnsNames, POOLER_LOGINS, poolerSecretName } from "../cnpg/pooler";
 import { BACKGROUND_DELETION } from "../kubernetes/deletion";
+import { ownedBy } from "../kubernetes/owner";
 import { secretNames, serverDnsNames } from "../names";
 import { mergeCaBundle, mergeServerCas, PemSource } from "./ca-bundle";
 import { caEndWarning, checkCertificate } from "./certificate-check";
@@ -101,7 +102,12 @@ export class ClusterCertificates extends pulumi.ComponentResource {
       new k8s.core.v1.Secret(
         resourceName(secretName),
         {
-          metadata: { name: secretName, namespace: args.namespace, labels: RELOAD, annotations: BACKGROUND_DELETION },
+          metadata: {
+            name: secretName,
+            namespace: args.namespace,
+            labels: RELOAD,
+            annotations: { ...ownedBy(name), ...BACKGROUND_DELETION },
+          },
           type,
           stringData,
         },

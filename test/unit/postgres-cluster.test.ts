@@ -200,6 +200,18 @@ describe("PostgresCluster", () => {
     assert.equal(outputs.namespace, "orders");
   });
 
+  it("says in all that comes before the Cluster, and in that, whose it is: another stack is refused it", async () => {
+    const ingress = { applications: [{ namespace: "shop" }], teleportAgents: [{ namespace: "teleport" }] };
+    const { all } = await deploy({ namespace: undefined, networkPolicy: ingress });
+    const objects = [":Namespace", ":Secret", ":NetworkPolicy", ":Cluster"].flatMap((kind) => {
+      const found = ofType(all, kind);
+      assert.ok(found.length > 0, kind);
+      return found;
+    });
+    for (const object of objects)
+      assert.equal(metadata(object).annotations?.["pulumi.com/owner"], "acme/cnpg-teleport/dev/orders", object.name);
+  });
+
   it("has outputs that hold no secret", async () => {
     const { cluster, outputs } = await deploy();
     assert.equal(await pulumi.isSecret(cluster.outputs), false);

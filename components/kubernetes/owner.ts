@@ -1,0 +1,14 @@
+/**
+ * Whose an object is, by an annotation of it. Providers before 4.29 take an object over that exists, and the destroy of
+ * the stack that did so would remove what another stack made. With server-side apply the API server refuses what another
+ * field manager wrote otherwise (https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts): an
+ * annotation that differs from stack to stack makes that refusal certain, before anything of the object is changed. The
+ * stack's own manager is kept in its state, so that a stack that was renamed writes its new name.
+ */
+import * as pulumi from "@pulumi/pulumi";
+
+/** `pulumi.com/owner: <organization>/<project>/<stack>/<resource>`. */
+export function ownedBy(resource: string): Record<string, string> {
+  const owner = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}/${resource}`;
+  return { "pulumi.com/owner": owner };
+}
