@@ -24,8 +24,26 @@ export function apiServer(): string {
   return new URL(ofLab().clusters[0]?.cluster.server ?? "").host;
 }
 
-/** @param address `host:port` that is asked instead; `token` of another user than the lab's administrator */
-export function ownKubeconfig({ address, token }: { address?: string; token?: string }): OwnKubeconfig {
+/** URL of the lab's API server, the file of its CA, and the token of its administrator. */
+export function labOf(): { server: string; ca: string; token: string } {
+  const { clusters, users } = ofLab();
+  const { server, "certificate-authority": ca } = clusters[0]!.cluster;
+  return { server, ca, token: users[0]!.user.token };
+}
+
+/**
+ * @param address `host:port` that is asked instead; `url` of a gateway in clear, which logs in by itself; `token` of
+ * another user than the lab's administrator
+ */
+export function ownKubeconfig({
+  address,
+  url,
+  token,
+}: {
+  address?: string;
+  url?: string;
+  token?: string;
+}): OwnKubeconfig {
   const folder = mkdtempSync(join(tmpdir(), "own-kubeconfig-"));
   const path = join(folder, "kubeconfig");
   const { clusters, users, ...rest } = ofLab();
@@ -33,7 +51,11 @@ export function ownKubeconfig({ address, token }: { address?: string; token?: st
   const proxied = address && { server: `https://${address}`, "tls-server-name": "kubernetes.default.svc" };
   const text = JSON.stringify({
     ...rest,
-    clusters: clusters.map(({ name, cluster }) => ({ name, cluster: { ...cluster, ...proxied } })),
+    clusters: clusters.map(({ name, cluster }) => ({
+      name,
+      // Clear text has to be allowed by name: @kubernetes/client-node refuses it otherwise.
+      cluster: url === undefined ? { ...cluster, ...proxied } : { server: url, "insecure-skip-tls-verify": true },
+    })),
     users: users.map(({ name, user }) => ({ name, user: { ...user, ...(token && { token }) } })),
   });
   writeFileSync(path, text, { mode: 0o600 });

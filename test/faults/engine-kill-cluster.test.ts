@@ -1,0 +1,188 @@
+/**
+ * The engine killed in the midst of what is made of a Cluster: objects in Kubernetes, SQL in the primary, Vault's user
+ * and connection. Each run is the one that puts right what the run before it left, and is killed itself at a later step.
+ */
+import { strict as assert } from "node:assert";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Stack } from "../../lab/drive/stack";
+import { attempt } from "../../lab/host/command";
+import { asRoot, forwardTo, makeProgram, removeProgram } from "../lab/app-vault";
+import { CACHE_LAG, kubectl, oneDatabase, sqlAsSuperuser, teleport } from "../lab/lab";
+import { EngineRun } from "./engine-run";
+import { labOf, ownKubeconfig, OwnKubeconfig } from "./lab-kubeconfig";
+import { Moment, StoppingGateway } from "./stopping-gateway";
+
+const NAME = "eng-cluster";
+const MOUNT = "eng-cluster-postgres";
+const CONNECTION = `${NAME}-${NAME}`;
+const UP = ["up", "--yes", "--skip-preview", "--parallel=100"];
+const DESTROY = ["destroy", "--yes", "--skip-preview", "--parallel=100"];
+const ROLES_LEFT = `SELECT rolname FROM pg_roles WHERE rolname ~ '^(v-|vault|teleport)' ORDER BY 1`;
+
+const done = (what: RegExp): Moment => ({ when: "after", what });
+const asked = (what: RegExp): Moment => ({ when: "before", what });
+
+describe("an engine that is killed in the midst of a Cluster", () => {
+  let kubernetes: StoppingGateway;
+  let vault: StoppingGateway;
+  let kubeconfig: OwnKubeconfig;
+  let forwarder: { port: number; close: () => void };
+  let stack: Stack;
+  const superuser = async (sql: string, database = "app") => (await sqlAsSuperuser(NAME, database, sql)).trim();
+
+  const configure = (settings: Record<string, unknown> = {}, vaultSettings: Record<string, unknown> = {}) =>
+    stack.configure(
+      oneDatabase(NAME, {
+        serverAltNames: ["localhost"],
+        users: [{ name: "teleport_user_read", access: "read" }],
+        autoUsers: { roles: ["teleport_user_read"] },
+        poolers: [{ type: "rw", instances: 1 }],
+        vaultDatabase: {
+          host: "localhost",
+          port: forwarder.port,
+          mount: { path: MOUNT },
+          roles: { app: {} },
+          ...vaultSettings,
+        },
+        ...settings,
+      }),
+    );
+
+  before(async () => {
+    forwarder = await forwardTo(`${NAME}-rw.${NAME}.svc.cluster.local`);
+    const { server, ca, token } = labOf();
+    kubernetes = await StoppingGateway.open(server, { ca, token });
+    vault = await StoppingGateway.open(process.env.VAULT_ADDR ?? "", { ca: process.env.VAULT_CACERT ?? "" });
+    kubeconfig = ownKubeconfig({ url: kubernetes.address });
+    const scope = { mount: MOUNT, makesMount: true, connection: CONNECTION, roles: ["app"] };
+    stack = new Stack(NAME, {
+      env: {
+        ...(await makeProgram("eng-cluster-program", scope)),
+        VAULT_ADDR: vault.address,
+        VAULT_CACERT: undefined,
+        KUBECONFIG: kubeconfig.path,
+      },
+    });
+    configure();
+    await stack.init();
+    await stack.must(DESTROY); // what a run of this test left that was killed itself
+  });
+
+  after(async () => {
+    kubernetes?.goOn();
+    vault?.goOn();
+    await stack?.init(); // takes the lock of a killed engine away
+    await stack?.pulumi(DESTROY);
+    await stack?.remove();
+    await kubernetes?.close();
+    await vault?.close();
+    kubeconfig?.remove();
+    forwarder?.close();
+    await removeProgram("eng-cluster-program");
+    await asRoot("DELETE", `sys/mounts/${MOUNT}`);
+    await kubectl("delete", "namespace", NAME, "--ignore-not-found", "--wait=false");
+  });
+
+  /** Runs until the moments have come, kills all, and takes the lock away. */
+  async function killed(args: string[], at: { kubernetes?: Moment[]; vault?: Moment[] }): Promise<void> {
+    kubernetes.stopAt(at.kubernetes ?? []);
+    vault.stopAt(at.vault ?? []);
+    const engine = new EngineRun(stack, args);
+    try {
+      await Promise.all([kubernetes.untilStopped(engine.ended), vault.untilStopped(engine.ended)]).catch(
+        async (error: Error) => {
+          assert.fail(`${error.message}\n${(await engine.end("SIGKILL of all")).output}`);
+        },
+      );
+      await engine.end("SIGKILL of all");
+      assert.deepEqual(engine.secretsLeft(), [], "no file with a key is left");
+    } finally {
+      engine.remove();
+      kubernetes.goOn();
+      vault.goOn();
+    }
+    await stack.must(["cancel", "--yes"]);
+  }
+
+  /** Vault refuses to make a mount that is there, and nothing tells it from another's. Nothing is in it yet. */
+  async function mountIsTaken(): Promise<void> {
+    const refused = await stack.pulumi(UP);
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.output, /path is already in use at eng-cluster-postgres/);
+    assert.equal(await asRoot("LIST", `${MOUNT}/config`), undefined);
+    await asRoot("DELETE", `sys/mounts/${MOUNT}`);
+  }
+
+  /** What is declared is there once, a further run changes nothing, and credentials of Vault log in. */
+  async function converged(adminUser: string): Promise<void> {
+    const planned = await stack.plannedChanges();
+    assert.deepEqual(Object.keys(planned), ["same"], JSON.stringify(planned));
+    assert.equal(
+      await superuser(ROLES_LEFT),
+      ["teleport-auto-user", adminUser, "teleport_user_read", "vault_app", "vault_app_users"].sort().join("\n"),
+    );
+    assert.equal(await superuser("SELECT rolvaliduntil = 'infinity' FROM pg_roles WHERE rolname = 'vault_app'"), "t");
+    const credentials = await asRoot<{ lease_id: string; data: { username: string; password: string } }>(
+      "GET",
+      `${MOUNT}/creds/app`,
+    );
+    const { username, password } = credentials!.data;
+    const env = { PGPASSWORD: password, PGSSLMODE: "require", PGCONNECT_TIMEOUT: "60" };
+    const address = ["-h", "localhost", "-p", String(forwarder.port), "-U", username, "-d", "app"];
+    const login = await attempt("psql", [...address, "-Atc", "SELECT current_user"], { env });
+    assert.equal(login.stdout.trim(), username, login.output);
+    await asRoot("POST", "sys/leases/revoke", { lease_id: credentials!.lease_id, sync: true });
+    await sleep(CACHE_LAG);
+    const database = await teleport.database(`${NAME}-${NAME}`);
+    assert.ok(JSON.stringify(database).includes(adminUser), "Teleport knows the admin user");
+  }
+
+  it("converges when it was killed at each step of its making", async () => {
+    await killed(UP, {
+      kubernetes: [done(/^(POST|PATCH) .*\/namespaces\/eng-cluster\/secrets/)],
+      vault: [done(/^(PUT|POST) .*\/sys\/mounts\//)],
+    });
+    await mountIsTaken();
+    await killed(UP, { kubernetes: [done(/^(POST|PATCH) .*\/namespaces\/eng-cluster\/clusters/)] });
+    await killed(UP, { kubernetes: [done(/^SQL in app: [^]*GRANT SELECT ON ALL TABLES/)] });
+    await killed(UP, { kubernetes: [done(/^SQL in postgres: [^]*CREATE ROLE "teleport_admin"/)] });
+    await killed(UP, { vault: [done(/^(PUT|POST) .*\/config\/eng-cluster/)] });
+    await killed(UP, { vault: [done(/^(PUT|POST) .*\/rotate-root\//)] });
+    await killed(UP, { vault: [done(/^(PUT|POST) .*\/roles\/app/)] });
+    await stack.must(UP);
+    await stack.must(["refresh", "--yes", "--skip-preview", "--clear-pending-creates"]);
+    await converged("teleport_admin");
+  });
+
+  it("converges when it was killed at each step of a change", async () => {
+    const users = [{ name: "teleport_user_read", access: "write", connectionLimit: 7 }];
+    const autoUsers = { roles: ["teleport_user_read"], adminUser: "teleport_other" };
+    await superuser("ALTER ROLE vault_app PASSWORD 'of-nobody'");
+    configure({ users, autoUsers, parameters: { shared_buffers: "32MB", max_connections: "50", work_mem: "5MB" } });
+    await killed(UP, { kubernetes: [done(/^(PUT|PATCH) .*\/clusters\/eng-cluster/)] });
+    await killed(UP, { kubernetes: [asked(/^SQL in app: [^]*GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES/)] });
+    await killed(UP, { kubernetes: [done(/^SQL in postgres: [^]*CREATE ROLE "teleport_other"/)] });
+    await killed(UP, { vault: [asked(/^(PUT|POST) .*\/rotate-root\//)] });
+    await stack.must(UP);
+    await converged("teleport_other");
+    assert.equal(await superuser("SHOW work_mem"), "5MB");
+    assert.equal(await superuser("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'teleport_user_read'"), "7");
+  });
+
+  it("leaves nothing when it was killed at each step of its destruction", async () => {
+    await asRoot("GET", `${MOUNT}/creds/app`); // somebody uses it
+    await killed(DESTROY, { vault: [done(/^DELETE .*\/roles\/app/)] });
+    await killed(DESTROY, { vault: [done(/^(PUT|POST) .*\/revoke-prefix\//)] });
+    await killed(DESTROY, { kubernetes: [asked(/^SQL in postgres: [^]*DROP ROLE/)] });
+    await killed(DESTROY, { vault: [done(/^DELETE .*\/config\//)] });
+    await killed(DESTROY, { kubernetes: [done(/^DELETE .*\/clusters\/eng-cluster/)] });
+    await stack.must(DESTROY);
+    const { deployment } = JSON.parse(await stack.state()) as { deployment: { resources?: unknown[] } };
+    assert.deepEqual((deployment.resources ?? []).length, 0);
+    assert.equal((await kubectl("get", "namespace", NAME, "--ignore-not-found", "-o", "name")).trim(), "");
+    assert.equal(await asRoot("GET", `sys/mounts/${MOUNT}`).catch(() => undefined), undefined);
+    assert.equal(await asRoot("GET", `sys/policies/acl/database-${CONNECTION}-app`), undefined);
+    await sleep(CACHE_LAG);
+    assert.equal(await teleport.database(`${NAME}-${NAME}`), undefined);
+  });
+});
