@@ -17,9 +17,14 @@ const END_OF_ROW = "\0";
 export const MAINTENANCE_DATABASE = "postgres";
 /** CNPG's container in an instance's pod. */
 const CONTAINER = "postgres";
-/** During a switchover a primary is a standby for some moments, or gone. */
+/**
+ * During a switchover a primary is a standby for some moments, or gone; psql says that the connection "was lost" where it
+ * ends under a script. A script may run again: each is one transaction, or says the same twice.
+ */
 const SWITCHOVER =
-  /read-only transaction|recovery is in progress|the database system is (starting|shutting)|could not connect to server|connection to server .* failed|tuple concurrently (updated|deleted)|deadlock detected/;
+  /read-only transaction|recovery is in progress|the database system is (starting|shutting)|could not connect to server|connection to server (.* failed|was lost)|tuple concurrently (updated|deleted)|deadlock detected/;
+/** 128 + SIGKILL: the kernel ends psql with its container. It says nothing then. */
+const KILLED = 137;
 const RETRIES = 10;
 const RETRY_MS = 3_000;
 
@@ -64,10 +69,11 @@ export async function sqlInPrimary(
       ? await sqlInInstance(kubernetes, reference.namespace, pod, database, script).catch(asUnreachable)
       : unreachable("the Cluster has no primary");
     if (code === 0) return rowsOf(stdout);
-    if (!SWITCHOVER.test(stderr) || attempt === RETRIES) {
+    if (!(SWITCHOVER.test(stderr) || code === KILLED) || attempt === RETRIES) {
+      const told = stderr.trim().replace(/\s*\n\s*/g, "; ") || `psql ended with ${code}, and said nothing`;
       throw new KubernetesError(
         "command",
-        `SQL in database ${database} of ${reference.namespace}/${reference.cluster} failed: ${stderr.trim().replace(/\s*\n\s*/g, "; ")}`,
+        `SQL in database ${database} of ${reference.namespace}/${reference.cluster} failed: ${told}`,
       );
     }
     await sleep(RETRY_MS);
@@ -79,9 +85,13 @@ export function rowsOf(stdout: string): string[] {
   return stdout.split(END_OF_ROW).filter((row) => row !== "");
 }
 
-/** A pod that restarts is as a primary that is gone for some moments. */
+/**
+ * A pod that restarts is as a primary that is gone for some moments, and so is one that is no more (404) or has no node
+ * yet (400), while the Cluster's status still calls it the primary.
+ */
 function asUnreachable(error: unknown) {
-  if (isPassing(error)) return unreachable((error as Error).message);
+  if (error instanceof KubernetesError && (isPassing(error) || error.failure === "failed"))
+    return unreachable((error as Error).message);
   throw error;
 }
 

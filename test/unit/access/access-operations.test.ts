@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { sqlInPrimary } from "../../../components/access/primary";
 import { access, AccessInputs } from "../../../components/access/access-operations";
+import { CommandEnd } from "../../../components/kubernetes/client";
 import { KubernetesError } from "../../../components/kubernetes/errors";
 import { FakeKubernetes, Ran } from "./fake-kubernetes";
 
@@ -179,13 +180,31 @@ describe("access to a database", () => {
     assert.deepEqual(await diff("id", explicit, explicit), { changes: true });
   });
 
-  it("tries again through a switchover", async () => {
+  /** Whether it is made although the first command in the primary's pod ends, or fails, like this. */
+  async function madeAfter(first: Partial<CommandEnd> | KubernetesError): Promise<void> {
     const { kubernetes, create } = setUp();
-    const answer = kubernetes.answer;
+    const { answer } = kubernetes;
     let failures = 1;
-    kubernetes.answer = (ran) =>
-      failures-- > 0 ? { code: 3, stderr: "ERROR: cannot execute GRANT in a read-only transaction" } : answer(ran);
+    kubernetes.answer = (ran) => {
+      if (failures-- <= 0) return answer(ran);
+      if (first instanceof KubernetesError) throw first;
+      return first;
+    };
     await create(inputs());
+  }
+
+  it("tries again through a switchover", async () => {
+    const lost =
+      "FATAL:  terminating connection due to administrator command\nserver closed the connection unexpectedly\nconnection to server was lost\n";
+    await Promise.all([
+      madeAfter({ code: 3, stderr: "ERROR: cannot execute GRANT in a read-only transaction" }),
+      madeAfter({ code: 2, stderr: lost }),
+      madeAfter({ code: 137 }),
+      madeAfter(new KubernetesError("unavailable", "the connection was closed before it ended")),
+      madeAfter(new KubernetesError("failed", "Running psql in pod db/orders-1 failed (404)")),
+    ]);
+    const denied = new KubernetesError("access-denied", "Running psql in pod db/orders-1 was denied (403)");
+    await assert.rejects(madeAfter(denied), denied);
   }).timeout(10_000);
 
   it("tells PostgreSQL's message", async () => {
