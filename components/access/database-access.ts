@@ -29,7 +29,7 @@ const provider = dynamicProvider("access");
 /**
  * Makes the users' rights and settings what is declared: in every `up` in which the declaration or the database
  * differs, whoever changed it. Removing a user ends its sessions, gives what it owns to the database's owner, and
- * drops it. Needs the Kubernetes rights `get` on the Cluster and `create` on `pods/exec`.
+ * drops it. Needs the Kubernetes rights `get` on the Cluster and `get` and `create` on `pods/exec`.
  */
 export class DatabaseAccess extends pulumi.dynamic.Resource {
   constructor(name: string, args: DatabaseAccessArgs, opts?: pulumi.CustomResourceOptions) {

@@ -25,7 +25,7 @@ const provider = dynamicProvider("autoUsers");
 /**
  * Makes the admin user and what it needs, and looks at every `up` whether all of it is there. Deleting it drops the admin
  * user and all users that Teleport made; what they own goes to the database's owner. Needs the Kubernetes rights `get` on
- * the Cluster and `create` on `pods/exec`. The rules of `autoUserHbaRules` must be in pg_hba.conf.
+ * the Cluster and `get` and `create` on `pods/exec`. The rules of `autoUserHbaRules` must be in pg_hba.conf.
  */
 export class AutoUsersAdmin extends pulumi.dynamic.Resource {
   constructor(name: string, args: AutoUsersAdminArgs, opts?: pulumi.CustomResourceOptions) {

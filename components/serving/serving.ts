@@ -43,8 +43,8 @@ const poolerProvider = dynamicProvider("poolerServing");
 
 /**
  * Is made, and updated, when every instance serves the certificate, the bundle, the settings and the rules that were
- * written; fails after `within` seconds, naming what each does not. Needs the Kubernetes rights `get` on the Cluster
- * and `list` on pods and `create` on `pods/exec`.
+ * written; fails after `within` seconds, naming what each does not. Needs the Kubernetes rights `get` on the Cluster,
+ * `list` on pods, and `get` and `create` on `pods/exec`.
  */
 export class ClusterServing extends pulumi.dynamic.Resource {
   constructor(name: string, args: ClusterServingArgs, opts?: pulumi.CustomResourceOptions) {

@@ -38,7 +38,7 @@ class VaultLeases extends pulumi.dynamic.Resource {
  *
  * Needs a Vault provider, and the same login in the environment (VAULT_ADDR, and VAULT_TOKEN or VAULT_ROLE_ID and
  * VAULT_SECRET_ID); `vaultDatabasePolicy` is what it must be allowed. Needs the Kubernetes rights `get` on the Cluster and
- * `create` on `pods/exec`.
+ * `get` and `create` on `pods/exec`.
  *
  * @throws SettingsError in the constructor, with every problem found
  */
