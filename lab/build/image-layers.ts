@@ -16,7 +16,9 @@ const LEFT_OUT = [
   "./usr/lib/llvm-*",
   "./usr/lib/x86_64-linux-gnu/libLLVM*",
   "./usr/lib/x86_64-linux-gnu/libz3*",
+  // What compiles queries goes as a whole: where it is there and LLVM is not, costly queries and pg_rewind fail.
   "./usr/lib/postgresql/*/lib/bitcode",
+  "./usr/lib/postgresql/*/lib/llvmjit*",
   "./var/lib/apt",
   "./var/cache",
   "./var/log",
