@@ -107,8 +107,10 @@ export function access(
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
     // PgBouncer's first: its schema is marked as one in which nobody is granted anything.
     for (const login of inputs.poolerLogins ?? []) await sql(MAINTENANCE_DATABASE, poolerLoginScript(login));
-    for (const database of await databasesOf(kubernetes, inputs)) await sql(database, accessScript(inputs, database));
+    const databases = await databasesOf(kubernetes, inputs);
+    // Before the others' rights: who gets what the removed ones owned may have rights because of it.
     await remove(kubernetes, inputs, toRemove);
+    for (const database of databases) await sql(database, accessScript(inputs, database));
     await until(kubernetes, inputs, () => deviations(kubernetes, inputs));
   }
 
