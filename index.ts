@@ -7,7 +7,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { applicationOf } from "./applications";
 import { MachineIdWorkload, OperatorCheck, PostgresCluster, SettingsError } from "./components";
-import { ownedBy } from "./components/kubernetes/owner";
+import { ownedBy } from "./components/owner";
 import { EnvironmentConfig, namespacesToCreate, parseConfig, usesVault, VaultSettings } from "./config";
 
 const config = readConfig();

@@ -15,9 +15,9 @@ import { isExplicit, poolerLogins, poolerName } from "./cnpg/pooler";
 import { additionalDnsNames } from "./cnpg/services";
 import type { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "./kubernetes/deletion";
-import { ownedBy } from "./kubernetes/owner";
 import { OperatorCheck } from "./operator/operator-check";
 import { operatorNeeds } from "./operator-needs";
+import { ownedBy } from "./owner";
 import { makePoolers } from "./poolers";
 import {
   certificateUsers,

@@ -5,6 +5,7 @@ import { AutoUsers, autoUsersAdmin } from "./auto-users/settings";
 import { TeleportUser } from "./cnpg/roles";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "./kubernetes/deletion";
 import { agentConfigMap, POSTGRES_PORT, PRIMARY_LABEL, serviceHost, teleportNames } from "./names";
+import { ownerOf } from "./owner";
 import { TeleportArgs, TeleportRegistration } from "./postgres-cluster-args";
 import { agentConfiguration, kubeAgentValues } from "./teleport/agent";
 import { DatabaseSettings, TeleportDatabase } from "./teleport/database";
@@ -139,7 +140,7 @@ function byOperator(
 ): Registered {
   const made = databases.map(({ sqlType, settings }) => {
     const resource = `${resourcePrefix(name, teleport)}-${sqlType}`;
-    const owner = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}/${resource}`;
+    const owner = ownerOf(resource);
     const manifest = pulumi
       .all([pulumi.output(settings), caCert])
       .apply(([known, ca]) => operatorDatabase({ ...known, caCert: ca, namespace, owner }));

@@ -1,5 +1,6 @@
 /** What every resource that is registered in Teleport has in common. */
 import * as pulumi from "@pulumi/pulumi";
+import { ownerOf } from "../owner";
 import { registrationProvider } from "./provider";
 import { TeleportConnection, TeleportDocument } from "./tctl";
 
@@ -51,7 +52,7 @@ export abstract class TeleportResource extends pulumi.dynamic.Resource {
         credentials: teleport.apply(({ credentials }) => credentials),
         document,
         adopt: args.adopt ?? false,
-        owner: `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}/${name}`,
+        owner: ownerOf(name),
         registration: undefined,
       },
       opts,
