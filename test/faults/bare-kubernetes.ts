@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { tool } from "../../lab/build/tools";
 import { run } from "../../lab/host/command";
-import { freePorts, OwnProcess, startServer } from "./own-process";
+import { freePort } from "../../lab/host/free-port";
+import { OwnProcess, startServer } from "./own-process";
 
 export class BareKubernetes {
   private readonly folder = mkdtempSync(join(tmpdir(), "bare-kubernetes-"));
@@ -57,7 +58,7 @@ export class BareKubernetes {
   }
 
   private async startServers(): Promise<void> {
-    const [clients = 0, peers = 0, port = 0] = await freePorts(3);
+    const [clients, peers, port] = await Promise.all([freePort(), freePort(), freePort()]);
     this.port = port;
     const url = (at: number) => `http://127.0.0.1:${at}`;
     const etcd = [

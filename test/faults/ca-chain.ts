@@ -1,22 +1,8 @@
 /** A CA below a CA below a root, in mounts of a Vault of a test's own. */
 import { OwnVault } from "./own-vault";
+import { clientRole, KEY, SERVER_ROLE } from "./signing-roles";
 
-const KEY = { key_type: "ec", key_bits: 256 };
-const LEAF = {
-  key_type: "any",
-  key_usage: ["DigitalSignature", "KeyEncipherment"],
-  enforce_hostnames: false,
-  max_ttl: "2160h",
-};
-/** Roles as README has them. */
-const SERVER = { ...LEAF, allow_any_name: true, server_flag: true, client_flag: false };
-const CLIENT = {
-  ...LEAF,
-  allowed_domains: ["streaming_replica", "cnpg_pooler_pgbouncer"],
-  allow_bare_domains: true,
-  server_flag: false,
-  client_flag: true,
-};
+const CLIENT = clientRole(["streaming_replica", "cnpg_pooler_pgbouncer"]);
 
 /**
  * Makes the mounts `root`, `between` and `pki`, and `cut`, whose chain ends below the root; in `pki` the roles that are
@@ -39,19 +25,19 @@ export async function makeChain(vault: OwnVault): Promise<string> {
   await setSigned(vault, "pki", [await signedBy(vault, "between", "pki"), between, root]);
   await setSigned(vault, "cut", [await signedBy(vault, "between", "cut"), between]);
   const roles = {
-    "pki/roles/server": SERVER,
+    "pki/roles/server": SERVER_ROLE,
     "pki/roles/client": CLIENT,
-    "cut/roles/server": SERVER,
+    "cut/roles/server": SERVER_ROLE,
     "cut/roles/client": CLIENT,
     "pki/roles/one-domain": {
-      ...SERVER,
+      ...SERVER_ROLE,
       allow_any_name: false,
       allowed_domains: ["example.com"],
       allow_subdomains: true,
     },
-    "pki/roles/short": { ...SERVER, max_ttl: "24h" },
-    "pki/roles/for-clients": { ...SERVER, server_flag: false, client_flag: true },
-    "pki/roles/other-clients": { ...CLIENT, allowed_domains: ["somebody"] },
+    "pki/roles/short": { ...SERVER_ROLE, max_ttl: "24h" },
+    "pki/roles/for-clients": { ...SERVER_ROLE, server_flag: false, client_flag: true },
+    "pki/roles/other-clients": clientRole(["somebody"]),
   };
   for (const [path, role] of Object.entries(roles)) await vault.request("POST", path, role);
   return root;

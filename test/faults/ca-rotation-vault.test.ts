@@ -3,11 +3,10 @@
  * another issuer of the same mount. The program may have requests signed, and nothing else.
  */
 import { strict as assert } from "node:assert";
-import type { PostgresClusterOutputs } from "../../components/postgres-cluster-outputs";
 import { Stack } from "../../lab/drive/stack";
 import { asRoot, removeProgram } from "../lab/app-vault";
 import { oneDatabase } from "../lab/lab";
-import { ClusterWitness, SMALL_POOLER } from "./cluster-witness";
+import { ClusterWitness, SMALL_POOLER, serverCaOf } from "./cluster-witness";
 import { certificatesIn, servedBy } from "./served-certificate";
 import { makeMount, makeRole, makeRoot, makeSigningProgram, removeMounts } from "./vault-authorities";
 
@@ -35,10 +34,7 @@ describe("CAs in Vault that are replaced", () => {
         issuer: { type: "vault", server, client },
       }),
     );
-  const serverCa = async () => {
-    const { databases } = await stack.outputs<{ databases: Record<string, PostgresClusterOutputs> }>();
-    return databases[NAME]?.serverCa ?? "";
-  };
+  const serverCa = () => serverCaOf(stack, NAME);
   const step = async (during: string, server: unknown, client: unknown) => {
     witness.now(during);
     configure(server, client);
@@ -107,11 +103,7 @@ describe("CAs in Vault that are replaced", () => {
   });
 
   it("lost no login, no session, no standby and no pod on the way", async () => {
-    witness.now("after");
-    const { problems, looks } = await witness.end();
-    for (const [who, found] of Object.entries(problems)) assert.deepEqual(found, [], who);
-    for (const [who, count] of Object.entries(looks)) assert.ok(count >= 20, `${who}: ${count} looks`);
-    await witness.samePods();
+    await witness.nothingLost(20);
     assert.deepEqual(witness.secrets.problems, []);
     for (const leaf of [`${NAME}-server-tls`, `${NAME}-replication-tls`, `${NAME}-pooler`, `pooler-${NAME}-rw-tls`])
       assert.equal(witness.secrets.changes(leaf), 1, leaf);

@@ -7,7 +7,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { PostgresClusterOutputs } from "../../components/postgres-cluster-outputs";
 import { logIn } from "../../lab/drive/login";
+import { Stack } from "../../lab/drive/stack";
 import { eventually, loginAs, sqlAsSuperuser } from "../lab/lab";
 import { EverySecond, Sample } from "./every-second";
 import { lives } from "./lives";
@@ -130,6 +132,15 @@ export class ClusterWitness {
     };
   }
 
+  /** Ends all looks. Fails where anything went wrong, a pod is another, or somebody looked less often than `least`. */
+  async nothingLost(least = 0): Promise<void> {
+    this.now("after");
+    const { problems, looks } = await this.end();
+    for (const [who, found] of Object.entries(problems)) assert.deepEqual(found, [], who);
+    for (const [who, count] of Object.entries(looks)) assert.ok(count >= least, `${who}: ${count} looks`);
+    await this.samePods();
+  }
+
   /** Fails where a pod is another, or a container of it was restarted. */
   async samePods(): Promise<void> {
     assert.deepEqual(await lives(this.cluster), this.pods);
@@ -139,4 +150,10 @@ export class ClusterWitness {
     const sql = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
     return Number((await sqlAsSuperuser(this.cluster, "postgres", sql)).trim());
   }
+}
+
+/** What applications are told to trust, by the platform's outputs. */
+export async function serverCaOf(stack: Stack, database: string): Promise<string> {
+  const { databases } = await stack.outputs<{ databases: Record<string, PostgresClusterOutputs> }>();
+  return databases[database]?.serverCa ?? "";
 }

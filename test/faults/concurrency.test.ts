@@ -4,12 +4,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { workloadRegistrarRole } from "../../components/teleport/bot-registrar";
 import { ownership } from "../../components/teleport/document";
 import { parseDocuments } from "../../components/teleport/tctl";
 import { Stack } from "../../lab/drive/stack";
-import { attempt } from "../../lab/host/command";
-import { CACHE_LAG, eventually, identities, PROXY, teleport } from "../lab/lab";
+import { CACHE_LAG, PROXY } from "../lab/lab";
+import { asAdmin, makeRegistrar, removeRegistrar } from "./own-registrar";
 import { Step, StoppingTctl } from "./stopping-tctl";
 
 const PROJECT = join(__dirname, "registrations-program");
@@ -24,8 +23,6 @@ describe("two runs at once", () => {
   const identity = join(folder, "identity");
   const stacks: Stack[] = [];
   const tctls: StoppingTctl[] = [];
-  const asAdmin = (...args: string[]) =>
-    attempt("tctl", [...args, `--auth-server=${PROXY}`, `--identity=${identities.admin}`]);
 
   /** A stack with a `tctl` of its own, which stops before each create. */
   const stopping = async (name: string, names: Record<string, string[]>) => {
@@ -51,12 +48,7 @@ describe("two runs at once", () => {
     return document && ownership(document)?.owner.split("/")[2];
   };
 
-  before(async () => {
-    await teleport.put(workloadRegistrarRole(USER));
-    await teleport.put({ kind: "user", version: "v2", metadata: { name: USER }, spec: { roles: [USER] } });
-    await eventually("the user can be signed for", async () => (await asAdmin("get", `user/${USER}`)).code === 0);
-    await teleport.sign(USER, identity, "1h");
-  });
+  before(() => makeRegistrar(USER, identity));
 
   after(async () => {
     for (const tctl of tctls) tctl.goOn();
@@ -65,7 +57,7 @@ describe("two runs at once", () => {
       await stack.remove();
     }
     for (const tctl of tctls) tctl.remove();
-    for (const kind of ["user", "role"]) await asAdmin("rm", `${kind}/${USER}`);
+    await removeRegistrar(USER);
     rmSync(folder, { recursive: true, force: true });
   });
 

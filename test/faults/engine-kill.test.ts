@@ -7,13 +7,12 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { workloadRegistrarRole } from "../../components/teleport/bot-registrar";
 import { ownership } from "../../components/teleport/document";
 import { parseDocuments, TeleportDocument } from "../../components/teleport/tctl";
 import { Stack } from "../../lab/drive/stack";
-import { attempt } from "../../lab/host/command";
-import { CACHE_LAG, eventually, identities, PROXY, teleport } from "../lab/lab";
+import { CACHE_LAG, PROXY } from "../lab/lab";
 import { Ending, EngineRun, runAgain } from "./engine-run";
+import { asAdmin, makeRegistrar, removeRegistrar } from "./own-registrar";
 import { Step, StoppingTctl } from "./stopping-tctl";
 
 const PROJECT = join(__dirname, "registrations-program");
@@ -66,15 +65,8 @@ describe("an engine that ends in the midst of registrations", () => {
   const stacks: Stack[] = [];
   /** By its content, as CI systems have it: so that it has to be put somewhere for `tctl`. */
   const asRegistrar = () => ({ TELEPORT_IDENTITY_FILE: undefined, TELEPORT_IDENTITY: readFileSync(identity, "utf8") });
-  const asAdmin = (...args: string[]) =>
-    attempt("tctl", [...args, `--auth-server=${PROXY}`, `--identity=${identities.admin}`]);
 
-  before(async () => {
-    await teleport.put(workloadRegistrarRole(USER));
-    await teleport.put({ kind: "user", version: "v2", metadata: { name: USER }, spec: { roles: [USER] } });
-    await eventually("the user can be signed for", async () => (await asAdmin("get", `user/${USER}`)).code === 0);
-    await teleport.sign(USER, identity, "1h");
-  });
+  before(() => makeRegistrar(USER, identity));
 
   after(async () => {
     for (const stack of stacks) {
@@ -82,8 +74,7 @@ describe("an engine that ends in the midst of registrations", () => {
       await stack.pulumi(DESTROY);
       await stack.remove();
     }
-    await asAdmin("rm", `user/${USER}`);
-    await asAdmin("rm", `role/${USER}`);
+    await removeRegistrar(USER);
     tctl.remove();
     rmSync(folder, { recursive: true, force: true });
   });

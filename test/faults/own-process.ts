@@ -1,7 +1,6 @@
 /** A server of a test's own, which ends with the test, however that ends. */
 import { ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { createServer } from "node:net";
 import { tail } from "../../lab/host/command";
 import { waitFor } from "../../lab/host/wait";
 
@@ -43,18 +42,4 @@ async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void>
   const gone = new Promise((resolve) => child.once("exit", resolve));
   child.kill(signal);
   await gone;
-}
-
-/** Ports of loopback that nobody listens on now. */
-export function freePorts(count: number): Promise<number[]> {
-  const one = () =>
-    new Promise<number>((resolve, reject) => {
-      const server = createServer();
-      server.on("error", reject);
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address();
-        server.close(() => resolve(address && typeof address === "object" ? address.port : 0));
-      });
-    });
-  return Promise.all(Array.from({ length: count }, one));
 }

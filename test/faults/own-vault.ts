@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { tool } from "../../lab/build/tools";
+import { freePort } from "../../lab/host/free-port";
 import { waitFor } from "../../lab/host/wait";
-import { freePorts, OwnProcess, startServer } from "./own-process";
+import { OwnProcess, startServer } from "./own-process";
 
 type Answer = { data?: Record<string, unknown>; auth?: { client_token: string } } & Record<string, unknown>;
 
@@ -18,8 +19,7 @@ export class OwnVault {
 
   /** Starts, initialises and unseals it. */
   static async start(): Promise<OwnVault> {
-    const [port = 0] = await freePorts(1);
-    const vault = new OwnVault(port);
+    const vault = new OwnVault(await freePort());
     try {
       await vault.run();
       const made = await vault.request("PUT", "sys/init", { secret_shares: 1, secret_threshold: 1 });

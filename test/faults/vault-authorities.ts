@@ -1,22 +1,12 @@
 /** CAs in mounts of a test's own in the lab's Vault, roles that sign, and a login that may have requests signed. */
 import { asRoot } from "../lab/app-vault";
+import { clientRole, KEY, SERVER_ROLE } from "./signing-roles";
 
-const KEY = { key_type: "ec", key_bits: 256 };
-const LEAF = {
-  key_type: "any",
-  key_usage: ["DigitalSignature", "KeyEncipherment"],
-  enforce_hostnames: false,
-  max_ttl: "2160h",
-};
 const ROLES = {
-  server: { ...LEAF, allow_any_name: true, server_flag: true, client_flag: false },
+  server: SERVER_ROLE,
   client: {
-    ...LEAF,
-    allowed_domains: ["streaming_replica", "cnpg_pooler_pgbouncer", "pooler_authentication"],
-    allow_bare_domains: true,
+    ...clientRole(["streaming_replica", "cnpg_pooler_pgbouncer", "pooler_authentication"]),
     allow_localhost: false,
-    server_flag: false,
-    client_flag: true,
   },
 };
 
