@@ -151,12 +151,10 @@ describe("the look for the operator in a program of one's own", () => {
   const clusters = definitions().find(({ spec }) => spec.names.plural === "clusters") as Definition;
   const create = async () => {
     await kubernetes.kubectl(["create", "-f", "-"], JSON.stringify(clusters));
-    await kubernetes.kubectl([
-      "wait",
-      "--for=condition=Established",
-      "crd/clusters.postgresql.cnpg.io",
-      "--timeout=60s",
-    ]);
+    // `kubectl wait` fails on one that has no conditions yet.
+    const established = 'jsonpath={.status.conditions[?(@.type=="Established")].status}';
+    const state = () => kubernetes.kubectl(["get", "crd", "clusters.postgresql.cnpg.io", "-o", established]);
+    await eventually("the definition is served", async () => (await state()) === "True", 60_000);
   };
   const whatFollows = async () =>
     (await kubernetes.kubectl(["get", "configmap", "after", "--ignore-not-found", "-o", "name"])).trim();
