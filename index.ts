@@ -7,7 +7,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { applicationOf } from "./applications";
 import { MachineIdWorkload, OperatorCheck, PostgresCluster, SettingsError } from "./components";
-import { ownedBy } from "./components/owner";
+import { KEEPS_FIELD_MANAGER, ownedBy } from "./components/owner";
 import { EnvironmentConfig, namespacesToCreate, parseConfig, usesVault, VaultSettings } from "./config";
 
 const config = readConfig();
@@ -44,7 +44,7 @@ const namespaces = places.map(({ context, namespace }) => ({
   made: new k8s.core.v1.Namespace(
     context === undefined ? namespace : `${context}-${namespace}`,
     { metadata: { name: namespace, annotations: ownedBy(namespace) } },
-    { provider: kubernetesProviders.get(context), dependsOn: operators.get(context) },
+    { provider: kubernetesProviders.get(context), dependsOn: operators.get(context), ...KEEPS_FIELD_MANAGER },
   ).metadata.name,
 }));
 

@@ -5,6 +5,7 @@ import { poolerName, poolerSecretName, PoolerSettings, poolerSpec } from "./cnpg
 import { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION } from "./kubernetes/deletion";
 import { secretNames } from "./names";
+import { KEEPS_FIELD_MANAGER, ownedBy } from "./owner";
 import { PoolerServing } from "./serving/serving";
 
 export interface PoolersArgs {
@@ -46,10 +47,14 @@ export function makePoolers(name: string, args: PoolersArgs, opts: pulumi.Custom
       {
         apiVersion: "postgresql.cnpg.io/v1",
         kind: "Pooler",
-        metadata: { name: pooler, namespace, annotations: { ...BACKGROUND_DELETION, [CERTIFICATES]: certificates } },
+        metadata: {
+          name: pooler,
+          namespace,
+          annotations: { ...ownedBy(poolerResource), ...BACKGROUND_DELETION, [CERTIFICATES]: certificates },
+        },
         spec,
       },
-      opts,
+      { ...opts, ...KEEPS_FIELD_MANAGER },
     );
     const uid = made.metadata.apply((metadata) => metadata.uid ?? "");
     return new PoolerServing(

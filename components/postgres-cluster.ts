@@ -17,7 +17,7 @@ import type { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "./kubernetes/deletion";
 import { OperatorCheck } from "./operator/operator-check";
 import { operatorNeeds } from "./operator-needs";
-import { ownedBy } from "./owner";
+import { KEEPS_FIELD_MANAGER, ownedBy } from "./owner";
 import { makePoolers } from "./poolers";
 import {
   certificateUsers,
@@ -68,8 +68,11 @@ export class PostgresCluster extends pulumi.ComponentResource {
 
     const namespace = pulumi.output(
       args.namespace ??
-        new k8s.core.v1.Namespace(name, { metadata: { name: clusterName, annotations: ownedBy(name) } }, child).metadata
-          .name,
+        new k8s.core.v1.Namespace(
+          name,
+          { metadata: { name: clusterName, annotations: ownedBy(name) } },
+          { ...child, ...KEEPS_FIELD_MANAGER },
+        ).metadata.name,
     );
     const certificates = this.makeCertificates(made, namespace);
     const policies = this.makeNetworkPolicies(made, namespace);
@@ -173,7 +176,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         spec: clusterSpecOf(args, certificates),
       },
       // That it serves is awaited by ClusterServing, which can say why it does not.
-      { parent: this, dependsOn },
+      { parent: this, dependsOn, ...KEEPS_FIELD_MANAGER },
     );
   }
 
@@ -187,12 +190,12 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const manifests = databaseManifests(clusterName, namespace, args);
     if (manifests.length === 0) return [];
     const databases = manifests.map(
-      ({ resourceName, ...manifest }) =>
-        new k8s.apiextensions.CustomResource(`${name}-${resourceName}`, manifest, {
-          parent: this,
-          dependsOn: serving,
-          customTimeouts: SHORT_DELETION,
-        }),
+      ({ resourceName, metadata, ...manifest }) =>
+        new k8s.apiextensions.CustomResource(
+          `${name}-${resourceName}`,
+          { ...manifest, metadata: { ...metadata, annotations: ownedBy(`${name}-${resourceName}`) } },
+          { parent: this, dependsOn: serving, customTimeouts: SHORT_DELETION, ...KEEPS_FIELD_MANAGER },
+        ),
     );
     const written = manifests.map(({ metadata, spec }) => [metadata.name, JSON.stringify(spec)] as const);
     // While PostgreSQL is kept stopped, nobody applies a Database.
@@ -213,7 +216,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         new k8s.networking.v1.NetworkPolicy(
           `${name}-${resourceName}`,
           { metadata: { ...metadata, annotations: { ...ownedBy(name), ...BACKGROUND_DELETION } }, spec },
-          { parent: this, dependsOn: operator },
+          { parent: this, dependsOn: operator, ...KEEPS_FIELD_MANAGER },
         ),
     );
   }

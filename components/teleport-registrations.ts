@@ -5,7 +5,7 @@ import { AutoUsers, autoUsersAdmin } from "./auto-users/settings";
 import { TeleportUser } from "./cnpg/roles";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "./kubernetes/deletion";
 import { agentConfigMap, POSTGRES_PORT, PRIMARY_LABEL, serviceHost, teleportNames } from "./names";
-import { ownerOf } from "./owner";
+import { KEEPS_FIELD_MANAGER, ownedBy, ownerOf } from "./owner";
 import { TeleportArgs, TeleportRegistration } from "./postgres-cluster-args";
 import { agentConfiguration, kubeAgentValues } from "./teleport/agent";
 import { DatabaseSettings, TeleportDatabase } from "./teleport/database";
@@ -144,12 +144,15 @@ function byOperator(
     const manifest = pulumi
       .all([pulumi.output(settings), caCert])
       .apply(([known, ca]) => operatorDatabase({ ...known, caCert: ca, namespace, owner }));
-    const { metadata, spec } = manifest;
+    const metadata = manifest.metadata.apply(({ annotations, ...rest }) => ({
+      ...rest,
+      annotations: { ...ownedBy(resource), ...annotations },
+    }));
     const kind = { apiVersion: "resources.teleport.dev/v1", kind: "TeleportDatabaseV3" };
     return new k8s.apiextensions.CustomResource(
       resource,
-      { ...kind, metadata, spec },
-      { ...opts, customTimeouts: SHORT_DELETION },
+      { ...kind, metadata, spec: manifest.spec },
+      { ...opts, customTimeouts: SHORT_DELETION, ...KEEPS_FIELD_MANAGER },
     );
   });
   return { names: pulumi.all(made.map(({ metadata }) => metadata.apply((known) => known.name ?? ""))) };
@@ -167,12 +170,9 @@ function byAgent(
   const { primary } = teleportNames(clusterName, environment, teleport.name);
   const configMap = agentConfigMap(primary);
   if (namespace !== undefined) {
-    const metadata = { name: configMap, namespace, annotations: BACKGROUND_DELETION };
-    new k8s.core.v1.ConfigMap(
-      `${resourcePrefix(name, teleport)}-agent-server-ca`,
-      { metadata, data: { "ca.crt": caCert } },
-      opts,
-    );
+    const resource = `${resourcePrefix(name, teleport)}-agent-server-ca`;
+    const metadata = { name: configMap, namespace, annotations: { ...ownedBy(resource), ...BACKGROUND_DELETION } };
+    new k8s.core.v1.ConfigMap(resource, { metadata, data: { "ca.crt": caCert } }, { ...opts, ...KEEPS_FIELD_MANAGER });
   }
   const known = pulumi.all(databases.map(({ settings }) => pulumi.output(settings)));
   return {

@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { PoolerAuthentication, poolerDnsNames, POOLER_LOGINS, poolerSecretName } from "../cnpg/pooler";
 import { BACKGROUND_DELETION } from "../kubernetes/deletion";
 import { secretNames, serverDnsNames } from "../names";
-import { ownedBy } from "../owner";
+import { KEEPS_FIELD_MANAGER, ownedBy } from "../owner";
 import { mergeCaBundle, mergeServerCas, PemSource } from "./ca-bundle";
 import { caEndWarning, checkCertificate } from "./certificate-check";
 import { CertificateRequest, CertificateUse, Issue, IssuedCertificate, IssuerArgs, lifetimes } from "./issuer";
@@ -111,7 +111,7 @@ export class ClusterCertificates extends pulumi.ComponentResource {
           type,
           stringData,
         },
-        child,
+        { ...child, ...KEEPS_FIELD_MANAGER },
       ).metadata.name;
     const tlsSecret = (secretName: string, issued: IssuedCertificate) =>
       secret(secretName, "kubernetes.io/tls", { "tls.crt": issued.certificate, "tls.key": issued.privateKey });
