@@ -4,7 +4,7 @@
  * not running before, unless `--keep` is given.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { inherit } from "../lab/host/command";
 import { PROJECT } from "../lab/layout";
@@ -13,13 +13,18 @@ import type { Counts } from "./reporter";
 /** Exit code of `lab status`. */
 const NOTHING_RUNS = 3;
 const folder = mkdtempSync(join(tmpdir(), "test-counts-"));
+/** By Ctrl-C or the like: what runs gets it as well and ends, and nothing is begun any more. */
+let interrupted: NodeJS.Signals | undefined;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => (interrupted = signal));
 
 async function main(): Promise<number> {
   const totals: Counts = { passed: 0, failed: 0, skipped: 0 };
   const underFault = process.argv.includes("--faults");
   if (!underFault) await suite("unit", []);
   const wasUp = (await command("npm", ["run", "--silent", "lab", "--", "status"], true)) !== NOTHING_RUNS;
-  if ((await command("npm", ["run", "--silent", "lab", "--", "up"])) === 0) {
+  if (interrupted) {
+    totals.failed++;
+  } else if ((await command("npm", ["run", "--silent", "lab", "--", "up"])) === 0) {
     for (const kind of underFault ? ["faults", "faults/alone"] : ["lab"])
       await suite(kind, ["npm", "run", "--silent", "lab", "--", "exec"]);
   } else {
@@ -28,9 +33,11 @@ async function main(): Promise<number> {
   if (!wasUp && !process.argv.includes("--keep")) await command("npm", ["run", "--silent", "lab", "--", "down"]);
 
   console.log(`${totals.passed} passed, ${totals.failed} failed${totals.skipped ? `, ${totals.skipped} skipped` : ""}`);
+  if (interrupted) return 128 + constants.signals[interrupted];
   return totals.failed + totals.skipped > 0 ? 1 : 0;
 
   async function suite(kind: string, prefix: string[]): Promise<void> {
+    if (interrupted) return;
     const counts = join(folder, kind.replace("/", "-"));
     const mocha = [
       "npx",

@@ -8,14 +8,17 @@ interface ContainerStatus {
 }
 
 /** What keeps a pod from running, in the words of Kubernetes; empty where nothing is known against it. */
-export function podReasons({ metadata, status }: KubernetesObject): string[] {
+export function podReasons({ metadata, spec, status }: KubernetesObject): string[] {
   const containers = ((status?.containerStatuses ?? []) as ContainerStatus[]).concat(
     (status?.initContainerStatuses ?? []) as ContainerStatus[],
   );
   const unscheduled = ((status?.conditions ?? []) as { type: string; status: string; message?: string }[]).filter(
     ({ type, status: met }) => type === "PodScheduled" && met === "False",
   );
+  // A kubelet says of each container that it waits, as soon as it has heard of the pod.
+  const unheard = status?.phase === "Pending" && spec?.nodeName !== undefined && containers.length === 0;
   return [
+    ...(unheard ? [`${metadata.name}: the kubelet of ${String(spec?.nodeName)} has not taken it up`] : []),
     ...unscheduled.map(({ message }) => `${metadata.name}: ${message}`),
     ...containers.flatMap(({ state = {}, lastState = {} }) =>
       [state.waiting, state.terminated, lastState.terminated]

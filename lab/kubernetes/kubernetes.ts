@@ -56,12 +56,17 @@ export async function ensureKubernetes(images: string): Promise<void> {
     // Services and names first: a pod that starts without them crashes, and is then held back.
     await ensureDaemon(proxy());
     await ensureDaemon(coredns());
-    await ensureDaemon(kubelet());
+    await startKubelet();
     await kubectl(["apply", "-f", "-"], { input: storageClass });
     await waitUntilServes("kube-proxy", () => succeedsInside("nft", ["list", "table", "ip", "kube-proxy"]));
     await waitUntilServes("coredns", async () => receivesDatagrams("coredns", NETWORK.address, 53));
     await waitFor("the node is ready", nodeReady, { limit: 120 });
   });
+}
+
+/** Unless it runs. */
+export function startKubelet(): Promise<boolean> {
+  return ensureDaemon(kubelet());
 }
 
 /** Ready according to a heartbeat that is younger than this kubelet: an older one may be of before a restart. */

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Stack } from "../../lab/drive/stack";
 import { CLUSTER, environment, recordedReleases, STACK } from "../fixtures/recorded";
 import { CACHE_LAG, kubectl, sqlAsSuperuser, teleport } from "../lab/lab";
+import { hasOneWriterEach } from "./object-writers";
 import { makeWorld, namespaceIsThere, resourcesOf } from "./recorded-world";
 
 const DATABASE = `${CLUSTER}-${STACK}`;
@@ -65,6 +66,7 @@ for (const { name, settings, state } of recordedReleases()) {
       assert.deepEqual(other, {});
       const readers = "SELECT count(*) FROM pg_roles WHERE rolname = 'teleport_user_read'";
       assert.equal(await sqlAsSuperuser(CLUSTER, "app", readers), "1\n");
+      await hasOneWriterEach(CLUSTER);
       assert.ok(await teleport.database(DATABASE));
     });
 

@@ -55,6 +55,21 @@ describe("whether a Cluster serves", () => {
     ]);
   });
 
+  it("is not true while a node does not take a pod up", () => {
+    const assigned: KubernetesObject = {
+      metadata: { name: "orders-2" },
+      spec: { nodeName: "west-1" },
+      status: { phase: "Pending" },
+    };
+    const told = clusterProblems(object({ phase: "Creating a new replica", readyInstances: 1 }), [assigned], expected);
+    assert.equal(told.at(-1), "orders-2: the kubelet of west-1 has not taken it up");
+    const started = { ...assigned, status: { phase: "Pending", containerStatuses: [{ name: "postgres", state: {} }] } };
+    assert.deepEqual(
+      clusterProblems(object({ phase: "Creating a new replica", readyInstances: 1 }), [started], expected).length,
+      2,
+    );
+  });
+
   it("is told by its condition while it is to be hibernated", () => {
     const hibernated = { ...expected, hibernated: true };
     assert.equal(clusterProblems(object({ phase: "Cluster in healthy state" }), [], hibernated).length, 1);

@@ -1,0 +1,63 @@
+/** A node whose kubelet, which all tests share, ends while `up` works: told, and put right by what comes after. */
+import { strict as assert } from "node:assert";
+import { Stack } from "../../../lab/drive/stack";
+import { nodeReady } from "../../../lab/kubernetes/kubernetes";
+import { eventually, kubectl, oneDatabase, sqlAsSuperuser, teleport } from "../../lab/lab";
+import { killKubelet, startKubelet } from "../kubelet";
+import { disturbedUp } from "../watched-up";
+
+const NAME = "sys-kubelet";
+
+describe("an `up` during which the kubelet of a node ends", () => {
+  const stack = new Stack(NAME);
+  const configure = (settings: object = {}) =>
+    stack.configure(oneDatabase(NAME, { instances: 2, readyMinutes: 2, ...settings }));
+  const readyInstances = () =>
+    kubectl("-n", NAME, "get", "cluster", NAME, "--ignore-not-found", "-o", "jsonpath={.status.readyInstances}");
+
+  before(async () => {
+    configure();
+    await stack.init();
+  });
+  after(async () => {
+    await startKubelet();
+    await eventually("the node is ready", nodeReady, 120_000);
+    await stack.pulumi(["destroy", "--yes", "--skip-preview"]);
+    await stack.remove();
+    await kubectl("delete", "namespace", NAME, "--ignore-not-found", "--wait=false");
+  });
+
+  it("says which pod waits for which node, and the next `up` makes what is missing", async () => {
+    const atFirst = async () => (await readyInstances()) === "1";
+    const { code, output } = await disturbedUp(stack, atFirst, async () => killKubelet());
+    assert.notEqual(code, 0, output);
+    assert.match(output, /of 2 instances are ready/);
+    assert.match(output, /the kubelet of \S+ has not taken it up|NodeNotReady/);
+    await startKubelet();
+    await stack.up();
+    await isRight();
+    await sqlAsSuperuser(NAME, "app", "SET ROLE app; CREATE TABLE public.t ()");
+  });
+
+  it("goes on by itself when the kubelet is back in time", async () => {
+    const users = ["teleport_user_read", "late_reader"].map((name) => ({ name, access: "read" }));
+    configure({ users, readyMinutes: 10 });
+    const atWait = (printed: string) => /ClusterServing \S+ updating/.test(printed);
+    const { code, output } = await disturbedUp(stack, atWait, async () => {
+      killKubelet();
+      await assert.rejects(sqlAsSuperuser(NAME, "app", "SELECT 1"), "nobody reaches an instance's shell");
+      setTimeout(() => void startKubelet(), 30_000);
+    });
+    assert.equal(code, 0, output);
+    const reads = "SELECT has_table_privilege('late_reader', 'public.t', 'SELECT')";
+    assert.equal(await sqlAsSuperuser(NAME, "app", reads), "t\n");
+    await isRight();
+  });
+
+  async function isRight(): Promise<void> {
+    assert.equal(await readyInstances(), "2");
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
+    assert.equal((await teleport.database(`${NAME}-${NAME}`))?.spec.uri, `${NAME}-rw.${NAME}.svc:5432`);
+    assert.equal((await teleport.database(`${NAME}-${NAME}-ro`))?.spec.uri, `${NAME}-ro.${NAME}.svc:5432`);
+  }
+});

@@ -1,0 +1,20 @@
+/** Who wrote objects in Kubernetes by server-side apply: more than one of them stop each other's later changes. */
+import { strict as assert } from "node:assert";
+import { kubectl } from "../lab/lab";
+
+interface Written {
+  kind: string;
+  metadata: { name: string; managedFields?: { manager: string; operation: string }[] };
+}
+
+/** Looks at what of a Cluster in the namespace was applied. @throws AssertionError naming what has several writers */
+export async function hasOneWriterEach(namespace: string): Promise<void> {
+  const kinds = "clusters.postgresql.cnpg.io,poolers.postgresql.cnpg.io,secrets";
+  const found = await kubectl("-n", namespace, "get", kinds, "--show-managed-fields", "-o", "json");
+  const writers = (JSON.parse(found) as { items: Written[] }).items.map(({ kind, metadata }) => ({
+    object: `${kind} ${metadata.name}`,
+    by: (metadata.managedFields ?? []).filter(({ operation }) => operation === "Apply").map(({ manager }) => manager),
+  }));
+  assert.ok(writers.filter(({ by }) => by.length > 0).length > 2, "these objects are applied");
+  for (const { object, by } of writers) assert.ok(by.length < 2, `${object}: ${by.join(", ")}`);
+}
