@@ -42,9 +42,9 @@ export interface AccessState extends AccessInputs {
 
 /**
  * How long CNPG may take to make roles and memberships, and after what time a reason that it gives against them is
- * taken for its last word: the one of an earlier attempt may still be shown.
+ * taken for its last word: the one of an earlier attempt may still be shown. Rights are granted anew at each fifth look.
  */
-const TIMING = { rolesWithin: 120_000, reasonsAfter: 20_000, poll: 1_000 };
+const TIMING = { rolesWithin: 120_000, reasonsAfter: 20_000, poll: 1_000, grantsAtEach: 5 };
 
 /** The operations over a way of reaching Kubernetes. */
 export function access(
@@ -110,8 +110,16 @@ export function access(
     const databases = await databasesOf(kubernetes, inputs);
     // Before the others' rights: who gets what the removed ones owned may have rights because of it.
     await remove(kubernetes, inputs, toRemove);
-    for (const database of databases) await sql(database, accessScript(inputs, database));
-    await until(kubernetes, inputs, () => deviations(kubernetes, inputs));
+    const grant = async () => {
+      for (const database of databases) await sql(database, accessScript(inputs, database));
+    };
+    await grant();
+    let looks = 0;
+    await until(kubernetes, inputs, async () => {
+      // Somebody may have come to own something, or made something, since they were granted.
+      if (++looks % timing.grantsAtEach === 0) await grant();
+      return deviations(kubernetes, inputs);
+    });
   }
 
   /** Every database, since what was granted in one that is no longer declared must go as well. */

@@ -10,6 +10,7 @@ import { asRoot, forwardTo, makeProgram, removeProgram } from "../lab/app-vault"
 import { CACHE_LAG, kubectl, oneDatabase, sqlAsSuperuser, teleport } from "../lab/lab";
 import { EngineRun } from "./engine-run";
 import { labOf, ownKubeconfig, OwnKubeconfig } from "./lab-kubeconfig";
+import { hasOneWriterEach } from "./object-writers";
 import { Moment, StoppingGateway } from "./stopping-gateway";
 
 const NAME = "eng-cluster";
@@ -151,5 +152,43 @@ describe("an engine that is killed in the midst of a Cluster", () => {
     await stack.must(UP);
     await stack.must(["refresh", "--yes", "--skip-preview", "--clear-pending-creates"]);
     await converged("teleport_admin");
+    await hasOneWriterEach(NAME);
+  });
+
+  it("converges when it was killed at each step of a change", async () => {
+    configure(
+      {
+        parameters: { shared_buffers: "32MB", max_connections: "50", work_mem: "5MB" },
+        users: [{ name: "teleport_user_read", access: "read", scope: [{ database: "app", schemas: ["public"] }] }],
+        poolers: [{ type: "rw", instances: 1, parameters: { max_client_conn: "150" } }],
+      },
+      { roles: { app: { defaultTtl: "30m" } } },
+    );
+    await killed(UP, { kubernetes: [done(/^PATCH .*\/clusters\/eng-cluster/)] });
+    await killed(UP, { kubernetes: [done(/^SQL in app: [^]*REVOKE/)] });
+    await killed(UP, { kubernetes: [done(/^PATCH .*\/poolers\/pooler-eng-cluster-rw/)] });
+    await killed(UP, { vault: [done(/^(PUT|POST) .*\/roles\/app/)] });
+    await stack.must(UP);
+    await converged("teleport_admin");
+    assert.equal(await superuser("SHOW work_mem"), "5MB");
+    assert.equal(
+      (await asRoot<{ data: { default_ttl: number } }>("GET", `${MOUNT}/roles/app`))?.data.default_ttl,
+      1_800,
+    );
+  });
+
+  it("leaves nothing when it was killed at each step of destroy", async () => {
+    await killed(DESTROY, { vault: [done(/^DELETE .*\/roles\/app/)] });
+    await killed(DESTROY, { vault: [done(/^DELETE .*\/config\/eng-cluster/)] });
+    await killed(DESTROY, { kubernetes: [done(/^DELETE .*\/poolers\/pooler-eng-cluster-rw/)] });
+    await killed(DESTROY, { kubernetes: [done(/^DELETE .*\/clusters\/eng-cluster/)] });
+    await killed(DESTROY, { kubernetes: [done(/^DELETE .*\/namespaces\/eng-cluster(\?|$)/)] });
+    await stack.must(DESTROY);
+    assert.deepEqual(JSON.parse(await stack.state()).deployment?.resources ?? [], []);
+    const mounts = await asRoot<{ data: object }>("GET", "sys/mounts");
+    assert.ok(mounts && !(`${MOUNT}/` in mounts.data));
+    assert.equal(await kubectl("get", "namespace", NAME, "--ignore-not-found", "-o", "name"), "");
+    await sleep(CACHE_LAG);
+    assert.equal(await teleport.database(`${NAME}-${NAME}`), undefined);
   });
 });

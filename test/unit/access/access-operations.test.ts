@@ -5,7 +5,7 @@ import { CommandEnd } from "../../../components/kubernetes/client";
 import { KubernetesError } from "../../../components/kubernetes/errors";
 import { FakeKubernetes, Ran } from "./fake-kubernetes";
 
-const TIMING = { rolesWithin: 30, reasonsAfter: 10, poll: 2 };
+const TIMING = { rolesWithin: 5_000, reasonsAfter: 10, poll: 2, grantsAtEach: 3 };
 
 function inputs(more: Partial<AccessInputs> = {}): AccessInputs {
   const users = [{ name: "reader", access: "read" as const }];
@@ -40,6 +40,14 @@ describe("access to a database", () => {
         { pod: "orders-1", database: "postgres" },
       ],
     );
+  });
+
+  it("is granted again for what came to be while it was looked at", async () => {
+    const { kubernetes, create } = setUp(() => (grants() > 2 ? "" : "sales may not call lo_creat\n"));
+    const grants = () =>
+      scripts(kubernetes, "'DATABASE %I'").filter(({ script }) => !script.includes("OWNED BY")).length;
+    await create(inputs());
+    assert.equal(grants(), 4, "twice in two databases");
   });
 
   it("takes a name with a line end in it for one name", async () => {
