@@ -93,14 +93,24 @@ export function leases(
 }
 
 /** Roles belong to the mount: what has the name of ours is overwritten when it is made, which comes next. */
-async function refuseRoleOfOther(engine: VaultEngine, { mount, connection, role }: LeasesInputs): Promise<void> {
-  const found = await engine.readRole(`${mount}/roles/${role}`);
-  if (!found || found.db_name === connection) return;
+async function refuseRoleOfOther(engine: VaultEngine, inputs: LeasesInputs): Promise<void> {
+  const other = await connectionOfOther(engine, inputs);
+  if (other === undefined) return;
   throw new VaultError(
     "failed",
-    `The role ${role} in Vault's mount ${mount} belongs to the connection ${found.db_name ?? "of another database"}; ` +
+    `The role ${inputs.role} in Vault's mount ${inputs.mount} belongs to the connection ${other}; ` +
       "choose another name for the role, or another mount. Nothing was changed.",
   );
+}
+
+/** The other connection that a role of this name is for; undefined where there is none, or it is ours. */
+export async function connectionOfOther(
+  engine: VaultEngine,
+  { mount, connection, role }: { mount: string; connection: string; role: string },
+): Promise<string | undefined> {
+  const found = await engine.readRole(`${mount}/roles/${role}`);
+  if (!found || found.db_name === connection) return undefined;
+  return found.db_name ?? "of another database";
 }
 
 /** What is declared; how the cluster is reached does not count. */

@@ -240,6 +240,18 @@ describe("Vault's own user", () => {
   });
 });
 
+describe("the credentials that another connection's role gave out", () => {
+  it("stay when the user of one goes whose role was refused because of it", async () => {
+    const { vault, delete: remove } = setUp();
+    vault.roles.set("database/roles/app", { db_name: "sales" });
+    await remove("id", state());
+    assert.deepEqual(
+      vault.told.map(({ what }) => what),
+      ["remove database/config/orders"],
+    );
+  });
+});
+
 describe("the credentials that a role gave out", () => {
   const role: LeasesInputs = {
     namespace: "db",
