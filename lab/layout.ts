@@ -103,4 +103,5 @@ export const PULUMI = {
   home: join(STATE.pulumi, "home"),
   backend: join(STATE.pulumi, "backend"),
   passphrase: join(STATE.pulumi, "passphrase"),
+  transpiled: join(STATE.pulumi, "transpiled"),
 };

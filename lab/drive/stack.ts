@@ -8,6 +8,11 @@ import { PROJECT, PULUMI } from "../layout";
 
 /** Far more than any takes: what hangs must end at last. */
 const PULUMI_LIMIT_MS = 30 * 60_000;
+/** Programs are compiled once, and not in each of the processes of each run. */
+const COMPILED_ONCE = {
+  NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ""} --require ${JSON.stringify(join(__dirname, "transpile-cache.cjs"))}`,
+  CNPG_TELEPORT_TRANSPILED: PULUMI.transpiled,
+};
 
 /** Configuration of a stack: the keys of `Pulumi.<env>.yaml` without the project's name before them. */
 export type StackConfig = Record<string, unknown>;
@@ -96,7 +101,7 @@ export class Stack {
           cwd: this.options.project ?? PROJECT,
           limit: PULUMI_LIMIT_MS,
           ...options,
-          env: { TMPDIR: temporary, ...this.options.env, ...options.env },
+          env: { TMPDIR: temporary, ...COMPILED_ONCE, ...this.options.env, ...options.env },
         },
       );
     } finally {
