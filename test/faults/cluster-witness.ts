@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PostgresClusterOutputs } from "../../components/postgres-cluster-outputs";
-import { logIn } from "../../lab/drive/login";
+import { openTunnel, Tunnel } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
 import { eventually, loginAs, sqlAsSuperuser } from "../lab/lab";
 import { EverySecond, Sample } from "./every-second";
@@ -31,10 +31,11 @@ export class ClusterWitness {
     private readonly folder: string,
     private readonly owner: Owner,
     private readonly session: OpenSession,
+    private readonly tunnel: Tunnel,
+    private readonly superuser: OpenSession,
     private readonly backend: string,
     private readonly pods: string[],
     pooled: Owner,
-    teleportDatabase: string,
     secrets: SecretWatch,
   ) {
     this.secrets = secrets;
@@ -44,7 +45,7 @@ export class ClusterWitness {
       return code === 0 ? undefined : output.trim();
     };
     this.looks = {
-      teleport: looked(() => through(logIn(loginAs("reader", teleportDatabase, "app"), "SELECT 1"))),
+      teleport: looked(() => through(tunnel.ask("SELECT 1"))),
       application: looked(() => through(logInAsOwner(owner, "SELECT 1"))),
       pooler: looked(() => through(logInAsOwner(pooled, "SELECT 1"))),
       session: looked(async () => ((await session.backend()) === this.backend ? undefined : "is another backend")),
@@ -64,6 +65,8 @@ export class ClusterWitness {
     const pooled = await ownerOf(cluster, `pooler-${cluster}-rw`, caFile);
     const session = openSessionAsOwner(owner);
     const backend = await session.backend();
+    const tunnel = await openTunnel(loginAs("reader", teleportDatabase, "app"));
+    const superuser = await OpenSession.asSuperuser(cluster, "postgres");
     const names = ["server-tls", "server-ca", "replication-tls", "client-ca-bundle", "pooler"];
     const secrets = await SecretWatch.begin(cluster, [
       ...names.map((name) => `${cluster}-${name}`),
@@ -74,10 +77,11 @@ export class ClusterWitness {
       folder,
       owner,
       session,
+      tunnel,
+      superuser,
       backend,
       await lives(cluster),
       pooled,
-      teleportDatabase,
       secrets,
     );
   }
@@ -122,7 +126,7 @@ export class ClusterWitness {
   async end(): Promise<{ problems: Record<string, Sample[]>; looks: Record<string, number> }> {
     this.secrets.end();
     await Promise.all(Object.values(this.looks).map((look) => look.end()));
-    await this.session.end();
+    await Promise.all([this.session.end(), this.superuser.end(), this.tunnel.close()]);
     rmSync(this.folder, { recursive: true, force: true });
     const of = <Value>(value: (look: EverySecond) => Value) =>
       Object.fromEntries(Object.entries(this.looks).map(([who, look]) => [who, value(look)]));
@@ -147,8 +151,7 @@ export class ClusterWitness {
   }
 
   private async streaming(): Promise<number> {
-    const sql = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
-    return Number((await sqlAsSuperuser(this.cluster, "postgres", sql)).trim());
+    return Number(await this.superuser.ask("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"));
   }
 }
 

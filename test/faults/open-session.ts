@@ -1,7 +1,7 @@
 /** A session in a database that stays open while something else goes on. */
 import { ChildProcess, spawn } from "node:child_process";
 import { Login, openTunnel } from "../../lab/drive/login";
-import { eventually } from "../lab/lab";
+import { eventually, kubectl } from "../lab/lab";
 
 const PSQL = ["--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"];
 /** Ends what hangs. */
@@ -28,21 +28,33 @@ export class OpenSession {
     );
   }
 
+  /** As PostgreSQL's superuser, inside the primary's pod of the Cluster `name` in the namespace of its name. */
+  static async asSuperuser(name: string, database: string): Promise<OpenSession> {
+    const primary = await kubectl("-n", name, "get", "cluster", name, "-o", "jsonpath={.status.currentPrimary}");
+    const exec = ["-n", name, "exec", "-i", primary, "-c", "postgres", "--", "psql", ...PSQL, "-d", database];
+    return new OpenSession(spawn("kubectl", exec, { stdio: "pipe" }), async () => {});
+  }
+
   static async throughTeleport(login: Login): Promise<OpenSession> {
     const tunnel = await openTunnel(login);
     return OpenSession.open(tunnel.address, {}, () => tunnel.close());
   }
 
   /** Process of the server that serves it: the same for as long as it is the same session. Fails where it has ended. */
-  async backend(): Promise<string> {
+  backend(): Promise<string> {
+    return this.ask("pg_backend_pid()");
+  }
+
+  /** The value of an expression that gives a number. Fails where the session has ended. */
+  async ask(expression: string): Promise<string> {
     const mark = `answer ${++this.asked}:`;
-    const answer = () => new RegExp(`^${mark}(\\d+)$`, "m").exec(this.told)?.[1];
+    const given = () => new RegExp(`^${mark}(\\d+)$`, "m").exec(this.told)?.[1];
     const ended = () => this.psql.exitCode !== null || this.psql.signalCode !== null;
-    this.psql.stdin?.write(`SELECT '${mark}' || pg_backend_pid();\n`);
-    await eventually("the open session answers", async () => answer() !== undefined || ended(), LIMIT);
-    const backend = answer();
-    if (backend === undefined) throw new Error(`the session ended: ${this.told.trim().slice(-300)}`);
-    return backend;
+    this.psql.stdin?.write(`SELECT '${mark}' || (${expression});\n`);
+    await eventually("the open session answers", async () => given() !== undefined || ended(), LIMIT);
+    const answer = given();
+    if (answer === undefined) throw new Error(`the session ended: ${this.told.trim().slice(-300)}`);
+    return answer;
   }
 
   async end(): Promise<void> {
