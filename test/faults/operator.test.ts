@@ -151,10 +151,13 @@ describe("the look for the operator in a program of one's own", () => {
   const clusters = definitions().find(({ spec }) => spec.names.plural === "clusters") as Definition;
   const create = async () => {
     await kubernetes.kubectl(["create", "-f", "-"], JSON.stringify(clusters));
-    // `kubectl wait` fails on one that has no conditions yet.
-    const established = 'jsonpath={.status.conditions[?(@.type=="Established")].status}';
-    const state = () => kubernetes.kubectl(["get", "crd", "clusters.postgresql.cnpg.io", "-o", established]);
-    await eventually("the definition is served", async () => (await state()) === "True", 60_000);
+    // Neither `kubectl wait` nor a filter takes one that has no conditions yet.
+    const isServed = async () => {
+      const found = await kubernetes.kubectl(["get", "crd", "clusters.postgresql.cnpg.io", "-o", "json"]);
+      const { status } = JSON.parse(found) as { status?: { conditions?: { type: string; status: string }[] | null } };
+      return status?.conditions?.some((each) => each.type === "Established" && each.status === "True") ?? false;
+    };
+    await eventually("the definition is served", isServed, 60_000);
   };
   const whatFollows = async () =>
     (await kubernetes.kubectl(["get", "configmap", "after", "--ignore-not-found", "-o", "name"])).trim();
