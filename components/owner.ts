@@ -21,12 +21,14 @@ const FIELD_MANAGER = "pulumi.com/patchFieldManager";
  * an annotation that differs from stack to stack makes that refusal certain, before anything of the object is changed.
  *
  * **Under which name.** The provider makes one up at each creation. When the engine is killed while it waits for an object,
- * the next run creates it again: the first name would own all fields beside the second, and refuse every later change.
+ * the next run creates it again: the first name would own all fields beside the second, and refuse every later change. It
+ * begins as the provider's own: from 4.29 on it creates without server-side apply, and takes over from such names alone what
+ * they own by that (`fixCSAFieldManagers`).
  */
 export function ownedBy(resource: string): Record<string, string> {
   const owner = ownerOf(resource);
   const digest = createHash("sha256").update(owner).digest("hex").slice(0, 16);
-  return { [OWNER_LABEL]: owner, [FIELD_MANAGER]: `cnpg-teleport-${digest}` };
+  return { [OWNER_LABEL]: owner, [FIELD_MANAGER]: `pulumi-kubernetes-${digest}` };
 }
 
 /**

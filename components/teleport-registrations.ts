@@ -144,10 +144,10 @@ function byOperator(
     const manifest = pulumi
       .all([pulumi.output(settings), caCert])
       .apply(([known, ca]) => operatorDatabase({ ...known, caCert: ca, namespace, owner }));
-    const metadata = manifest.metadata.apply(({ annotations, ...rest }) => ({
-      ...rest,
-      annotations: { ...ownedBy(resource), ...annotations },
-    }));
+    const { name: object, description } = settings;
+    // Not an output as a whole: a preview that does not know the CA could not look for the field manager in it.
+    const annotations = { ...ownedBy(resource), ...(description ? { description } : {}) };
+    const metadata = { name: object, namespace, labels: manifest.metadata.labels, annotations };
     const kind = { apiVersion: "resources.teleport.dev/v1", kind: "TeleportDatabaseV3" };
     return new k8s.apiextensions.CustomResource(
       resource,

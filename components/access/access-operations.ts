@@ -107,11 +107,11 @@ export function access(
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
     // PgBouncer's first: its schema is marked as one in which nobody is granted anything.
     for (const login of inputs.poolerLogins ?? []) await sql(MAINTENANCE_DATABASE, poolerLoginScript(login));
-    const databases = await databasesOf(kubernetes, inputs);
+    await databasesOf(kubernetes, inputs); // fails where one is missing that is declared
     // Before the others' rights: who gets what the removed ones owned may have rights because of it.
     await remove(kubernetes, inputs, toRemove);
     const grant = async () => {
-      for (const database of databases) await sql(database, accessScript(inputs, database));
+      for (const database of await databasesOf(kubernetes, inputs)) await sql(database, accessScript(inputs, database));
     };
     await grant();
     let looks = 0;

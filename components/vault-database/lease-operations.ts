@@ -63,6 +63,8 @@ export function leases(
       const kubernetes = await connect(props);
       const cluster = await findCluster(kubernetes, props);
       await withEngine(props.vault, async (engine) => {
+        // By now the role is another's, as where two stacks made it at once: so are its leases.
+        if (props.connection !== undefined && (await connectionOfOther(engine, props)) !== undefined) return;
         const path = credentialsPath(props.mount, props.role);
         // Without its database Vault cannot end a user; and the users are gone with it, or cannot log in.
         if (cluster && !isHibernated(cluster) && (await end(engine, kubernetes, props)) === "by Vault") return;

@@ -10,7 +10,7 @@ import { asRoot, forwardTo, makeProgram, removeProgram } from "../lab/app-vault"
 import { CACHE_LAG, kubectl, oneDatabase, sqlAsSuperuser, teleport } from "../lab/lab";
 import { EngineRun } from "./engine-run";
 import { labOf, ownKubeconfig, OwnKubeconfig } from "./lab-kubeconfig";
-import { hasOneWriterEach } from "./object-writers";
+import { writerOfEach } from "./object-writers";
 import { Moment, StoppingGateway } from "./stopping-gateway";
 
 const NAME = "eng-cluster";
@@ -152,7 +152,7 @@ describe("an engine that is killed in the midst of a Cluster", () => {
     await stack.must(UP);
     await stack.must(["refresh", "--yes", "--skip-preview", "--clear-pending-creates"]);
     await converged("teleport_admin");
-    await hasOneWriterEach(NAME);
+    await writerOfEach(NAME);
   });
 
   it("converges when it was killed at each step of a change", async () => {

@@ -7,8 +7,12 @@ interface Written {
   metadata: { name: string; managedFields?: { manager: string; operation: string }[] };
 }
 
-/** Looks at what of a Cluster in the namespace was applied. @throws AssertionError naming what has several writers */
-export async function hasOneWriterEach(namespace: string): Promise<void> {
+/**
+ * Looks at what of a Cluster in the namespace was applied; resolves to the writer of each (`Cluster orders`).
+ *
+ * @throws AssertionError naming what has several writers
+ */
+export async function writerOfEach(namespace: string): Promise<Record<string, string>> {
   const kinds = "clusters.postgresql.cnpg.io,poolers.postgresql.cnpg.io,secrets";
   const found = await kubectl("-n", namespace, "get", kinds, "--show-managed-fields", "-o", "json");
   const writers = (JSON.parse(found) as { items: Written[] }).items.map(({ kind, metadata }) => ({
@@ -17,4 +21,5 @@ export async function hasOneWriterEach(namespace: string): Promise<void> {
   }));
   assert.ok(writers.filter(({ by }) => by.length > 0).length > 2, "these objects are applied");
   for (const { object, by } of writers) assert.ok(by.length < 2, `${object}: ${by.join(", ")}`);
+  return Object.fromEntries(writers.flatMap(({ object, by: [writer] }) => (writer ? [[object, writer]] : [])));
 }

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Stack } from "../../lab/drive/stack";
 import { CLUSTER, environment, recordedReleases, STACK } from "../fixtures/recorded";
 import { CACHE_LAG, kubectl, sqlAsSuperuser, teleport } from "../lab/lab";
-import { hasOneWriterEach } from "./object-writers";
+import { writerOfEach } from "./object-writers";
 import { makeWorld, namespaceIsThere, resourcesOf } from "./recorded-world";
 
 const DATABASE = `${CLUSTER}-${STACK}`;
@@ -66,7 +66,8 @@ for (const { name, settings, state } of recordedReleases()) {
       assert.deepEqual(other, {});
       const readers = "SELECT count(*) FROM pg_roles WHERE rolname = 'teleport_user_read'";
       assert.equal(await sqlAsSuperuser(CLUSTER, "app", readers), "1\n");
-      await hasOneWriterEach(CLUSTER);
+      const writers = await writerOfEach(CLUSTER);
+      for (const [object, writer] of Object.entries(writersIn(recorded))) assert.equal(writers[object], writer, object);
       assert.ok(await teleport.database(DATABASE));
     });
 
@@ -81,6 +82,18 @@ for (const { name, settings, state } of recordedReleases()) {
       assert.equal(await teleport.database(DATABASE), undefined);
     });
   });
+}
+
+/** Under which names the state's objects were written, by `Cluster orders`. */
+function writersIn(state: string): Record<string, string> {
+  const written = resourcesOf(state).filter(({ type }) => /^kubernetes:.*:(Cluster|Pooler|Secret)$/.test(type));
+  assert.ok(written.length > 5);
+  return Object.fromEntries(
+    written.map(({ inputs, outputs }) => {
+      const { kind, metadata } = inputs as { kind: string; metadata: { name: string } };
+      return [`${kind} ${metadata.name}`, String(outputs?.__fieldManager)];
+    }),
+  );
 }
 
 /** The state, whose stored providers write down what they delete. */

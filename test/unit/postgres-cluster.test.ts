@@ -77,6 +77,30 @@ describe("PostgresCluster", () => {
   const metadata = ({ inputs }: Made) =>
     inputs.metadata as { name: string; labels?: object; annotations?: Record<string, string> };
 
+  it("says of all that it makes in Kubernetes whose it is, and writes it under one name", async () => {
+    const { all } = await deploy({
+      namespace: undefined,
+      schemas: ["app"],
+      poolers: [{ type: "rw" }],
+      networkPolicy: { applications: [], teleportAgents: [{ namespace: "teleport-agent" }] },
+      teleport: { proxy: "teleport.example.com:443", registration: { by: "operator", namespace: "teleport" } },
+    });
+    const objects = all.filter(({ type }) => type.startsWith("kubernetes:"));
+    assert.deepEqual([...new Set(objects.map(({ type }) => type.split(":").at(-1)))].sort(), [
+      ...["Cluster", "Database", "Namespace", "NetworkPolicy", "Pooler", "Secret", "TeleportDatabaseV3"],
+    ]);
+    for (const { name, type, inputs } of objects) {
+      const { annotations = {} } = (inputs as { metadata: { annotations?: Record<string, string> } }).metadata;
+      assert.match(annotations["pulumi.com/owner"] ?? "", /^acme\/cnpg-teleport\/dev\/orders/, `${type} ${name}`);
+      // The provider takes over from no other names what it created without server-side apply.
+      assert.match(
+        annotations["pulumi.com/patchFieldManager"] ?? "",
+        /^pulumi-kubernetes-[0-9a-f]{16}$/,
+        `${type} ${name}`,
+      );
+    }
+  });
+
   it("makes Secrets that CNPG reloads on change, the poolers' certificate beforehand", async () => {
     const secrets = ofType((await deploy()).all, ":Secret");
     assert.deepEqual(secrets.map((secret) => metadata(secret).name).sort(), [

@@ -50,6 +50,22 @@ describe("access to a database", () => {
     assert.equal(grants(), 4, "twice in two databases");
   });
 
+  it("is granted in a database, too, that came to be while it was looked at", async () => {
+    const { kubernetes, create } = setUp();
+    const granted = () =>
+      scripts(kubernetes, "'DATABASE %I'").filter(({ script }) => !script.includes("OWNED BY")).length;
+    const { answer } = kubernetes;
+    kubernetes.answer = (ran) => {
+      if (ran.script.includes("SELECT datname") && granted() > 1) return "app\npostgres\nlate\n";
+      if (ran.script.includes("SELECT format(") && ran.database === "late")
+        return scripts(kubernetes, "'DATABASE %I'").some(({ database }) => database === "late")
+          ? ""
+          : "reader may not\n";
+      return answer(ran);
+    };
+    await create(inputs());
+  });
+
   it("takes a name with a line end in it for one name", async () => {
     const { kubernetes } = setUp();
     kubernetes.answer = () => ({ stdout: "x\napp\0writer\0" });

@@ -250,6 +250,13 @@ describe("the credentials that another connection's role gave out", () => {
       ["remove database/config/orders"],
     );
   });
+
+  it("stay when a role goes whose name another connection has taken", async () => {
+    const { vault, leases: operations } = setUp();
+    vault.roles.set("database/roles/app", { db_name: "sales" });
+    await operations.delete("id", { ...inputs(), uid: "uid-1", role: "app", revokeWithin: 1 });
+    assert.deepEqual(vault.told, []);
+  });
 });
 
 describe("the credentials that a role gave out", () => {
