@@ -15,10 +15,10 @@ const FIELD_MANAGER = "pulumi.com/patchFieldManager";
  * Annotations of an object in Kubernetes that is made for a resource: whose it is, and under which name it is written.
  * Options of the object: `KEEPS_FIELD_MANAGER`.
  *
- * **Whose it is.** Providers before 4.29 take an object over that exists, and the
- * destroy of the stack that did so would remove what another stack made. With server-side apply the API server refuses
- * what another field manager wrote otherwise (https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts):
- * an annotation that differs from stack to stack makes that refusal certain, before anything of the object is changed.
+ * **Whose it is.** Providers before 4.29 take an object over that exists, and the destroy of the stack that did so would
+ * remove what another stack made. With server-side apply the API server refuses what another field manager wrote otherwise
+ * (https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts): an annotation that differs from stack to
+ * stack makes that refusal certain, before anything of the object is changed.
  *
  * **Under which name.** The provider makes one up at each creation. When the engine is killed while it waits for an object,
  * the next run creates it again: the first name would own all fields beside the second, and refuse every later change. It
@@ -33,6 +33,6 @@ export function ownedBy(resource: string): Record<string, string> {
 
 /**
  * An object keeps the name under which it was created, e.g. of a stack that was renamed, or the provider's of a release that
- * left it to the provider. Another one would be a second owner of all its fields.
+ * left it to the provider. Under another one, an update that changes a value would be refused for the sake of the first.
  */
 export const KEEPS_FIELD_MANAGER = { ignoreChanges: [`metadata.annotations["${FIELD_MANAGER}"]`] };

@@ -107,17 +107,17 @@ export function access(
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
     // PgBouncer's first: its schema is marked as one in which nobody is granted anything.
     for (const login of inputs.poolerLogins ?? []) await sql(MAINTENANCE_DATABASE, poolerLoginScript(login));
-    await databasesOf(kubernetes, inputs); // fails where one is missing that is declared
+    const databases = await databasesOf(kubernetes, inputs);
     // Before the others' rights: who gets what the removed ones owned may have rights because of it.
     await remove(kubernetes, inputs, toRemove);
-    const grant = async () => {
-      for (const database of await databasesOf(kubernetes, inputs)) await sql(database, accessScript(inputs, database));
+    const grant = async (inDatabases: readonly string[]) => {
+      for (const database of inDatabases) await sql(database, accessScript(inputs, database));
     };
-    await grant();
+    await grant(databases);
     let looks = 0;
     await until(kubernetes, inputs, async () => {
       // Somebody may have come to own something, or made something, since they were granted.
-      if (++looks % timing.grantsAtEach === 0) await grant();
+      if (++looks % timing.grantsAtEach === 0) await grant(await databasesOf(kubernetes, inputs));
       return deviations(kubernetes, inputs);
     });
   }

@@ -23,7 +23,7 @@ import { VaultError } from "../vault/errors";
 import { AdminInputs, AdminState, configPath, connectionOf, referenceOf, usersOf } from "./admin-inputs";
 import { connectionDeviations } from "./connection";
 import { dropVaultDatabaseScript, vaultDatabaseDeviations, vaultDatabaseScript } from "./database-scripts";
-import { connectionOfOther, FORGET_WITHIN_MS } from "./lease-operations";
+import { FORGET_WITHIN_MS, roleOfOther } from "./lease-operations";
 import { handPasswordOver, keepPassword, refuseForeign } from "./password-handover";
 import {
   passwordStaysQuery,
@@ -116,7 +116,7 @@ export function admin(
         // What could not be forgotten before: without a connection Vault does not wait for an answer of the database.
         for (const role of props.allowedRoles) {
           // One that was refused us is another's, and so are its leases.
-          if ((await connectionOfOther(engine, { ...props, role })) !== undefined) continue;
+          if (await roleOfOther(engine, { ...props, role })) continue;
           await engine.forget(credentialsPath(props.mount, role), FORGET_WITHIN_MS);
         }
       });

@@ -10,7 +10,7 @@ import type { Provider } from "../provider";
 import { VaultError } from "../vault/errors";
 import { vaultUsersQuery } from "./role-scripts";
 import { credentialsPath, usernamePattern, VaultConnection, VaultUserNames } from "./settings";
-import { VaultEngine, WithEngine, withVaultEngine } from "./vault-engine";
+import { FoundRole, VaultEngine, WithEngine, withVaultEngine } from "./vault-engine";
 
 export interface LeasesInputs extends KubernetesConnection, ClusterReference {
   vault?: VaultConnection;
@@ -64,7 +64,7 @@ export function leases(
       const cluster = await findCluster(kubernetes, props);
       await withEngine(props.vault, async (engine) => {
         // By now the role is another's, as where two stacks made it at once: so are its leases.
-        if (props.connection !== undefined && (await connectionOfOther(engine, props)) !== undefined) return;
+        if (props.connection !== undefined && (await roleOfOther(engine, props))) return;
         const path = credentialsPath(props.mount, props.role);
         // Without its database Vault cannot end a user; and the users are gone with it, or cannot log in.
         if (cluster && !isHibernated(cluster) && (await end(engine, kubernetes, props)) === "by Vault") return;
@@ -96,23 +96,22 @@ export function leases(
 
 /** Roles belong to the mount: what has the name of ours is overwritten when it is made, which comes next. */
 async function refuseRoleOfOther(engine: VaultEngine, inputs: LeasesInputs): Promise<void> {
-  const other = await connectionOfOther(engine, inputs);
-  if (other === undefined) return;
+  const other = await roleOfOther(engine, inputs);
+  if (!other) return;
   throw new VaultError(
     "failed",
-    `The role ${inputs.role} in Vault's mount ${inputs.mount} belongs to the connection ${other}; ` +
+    `The role ${inputs.role} in Vault's mount ${inputs.mount} belongs to the connection ${other.db_name ?? "of another database"}; ` +
       "choose another name for the role, or another mount. Nothing was changed.",
   );
 }
 
-/** The other connection that a role of this name is for; undefined where there is none, or it is ours. */
-export async function connectionOfOther(
+/** The role of this name where it is for another connection; undefined where there is none, or it is ours. */
+export async function roleOfOther(
   engine: VaultEngine,
-  { mount, connection, role }: { mount: string; connection: string; role: string },
-): Promise<string | undefined> {
+  { mount, connection, role }: Pick<LeasesInputs, "mount" | "connection" | "role">,
+): Promise<FoundRole | undefined> {
   const found = await engine.readRole(`${mount}/roles/${role}`);
-  if (!found || found.db_name === connection) return undefined;
-  return found.db_name ?? "of another database";
+  return found?.db_name === connection ? undefined : found;
 }
 
 /** What is declared; how the cluster is reached does not count. */
