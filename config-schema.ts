@@ -413,12 +413,17 @@ export const application = z.strictObject({
 export const kubernetes = z.strictObject({
   /** Context of the kubeconfig. Default: the current one. */
   context: z.string().optional(),
+  /** Names that this context had before, so that nothing is made anew when a context is renamed. Default: none. */
+  formerContexts: z.array(z.string()).optional(),
 });
 
 /** One database. */
 export const database = z.strictObject({
   ...clusterSettings,
   clusterName: z.string().optional(),
+  formerNames: texts.optional(),
+  deletionProtection: flag.optional(),
+  onDelete: z.enum(["delete", "retain"]).optional(),
   namespace: z.string().optional(),
   createNamespace: z.boolean().optional(),
   environment: z.string().optional(),
@@ -461,9 +466,16 @@ export const vault = z.strictObject({
 /** A database as it is configured. */
 export type DatabaseSettings = PostgresClusterArgs & {
   namespace?: string;
-  /** Make the namespace. Default: only where `namespace` is left out. */
+  /**
+   * Make the namespace. It is deleted with the last database in it, unless something else is left there. Default: only
+   * where `namespace` is left out.
+   */
   createNamespace?: boolean;
+  kubernetes?: KubernetesSettings;
 };
+
+/** How a Kubernetes cluster is reached, and was before. */
+export type KubernetesSettings = z.output<typeof kubernetes>;
 
 /** Compiles only while the schema and the types name the same settings. */
 type Same<One, Other> = [One, Other] extends [Other, One] ? true : never;

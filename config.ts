@@ -1,27 +1,29 @@
 /** The configuration of an environment, `Pulumi.<env>.yaml`: its shape, its defaults, its checks. Pure. */
 import { z } from "zod";
 import { ApplicationSettings, checkApplication } from "./applications";
-import type { KubernetesConnection } from "./components";
 import { checkPostgresCluster, teleportClusters } from "./components/postgres-cluster-args";
 import { refuse, SettingProblem } from "./components/settings";
 import { checkCollisions } from "./config-claims";
-import { application, database, DatabaseSettings, DEFAULT_APPROLE_MOUNT, kubernetes, vault } from "./config-schema";
+import { checkFormerNames } from "./config-places";
+import {
+  application,
+  database,
+  DatabaseSettings,
+  DEFAULT_APPROLE_MOUNT,
+  kubernetes,
+  KubernetesSettings,
+  vault,
+} from "./config-schema";
 
 const mapping = z.record(z.string(), z.unknown());
 
 export type { DatabaseSettings };
 export type VaultSettings = z.output<typeof vault>;
 
-/** A namespace of a Kubernetes cluster, which the kubeconfig's context names; undefined for the current one. */
-export interface Place {
-  context: string | undefined;
-  namespace: string;
-}
-
 /** A checked configuration. */
 export interface EnvironmentConfig {
   /** How the Kubernetes cluster is reached, for databases that do not say. Default: the kubeconfig's current context. */
-  kubernetes: KubernetesConnection;
+  kubernetes: KubernetesSettings;
   /** How the program logs in to Vault. Needed where an `issuer` is `vault`, and for `vaultDatabase`. */
   vault?: VaultSettings;
   /** The databases, by name. */
@@ -92,19 +94,12 @@ export function parseConfig(
     ),
     ...(raw.vault !== undefined && !config.vault ? [] : checkVault(config, variables)),
     ...checkCollisions(config, stack),
+    ...checkFormerNames(config),
     ...Object.entries(applications).flatMap(([name, settings]) =>
       checkApplication(`applications.${name}`, name, settings, databases, stack),
     ),
   ]);
   return config;
-}
-
-/** The namespaces to make: each once, however many databases are in it. */
-export function namespacesToCreate({ databases }: Pick<EnvironmentConfig, "databases">): Place[] {
-  const places = Object.values(databases).flatMap(({ namespace, createNamespace, kubernetes: { context } = {} }) =>
-    namespace && createNamespace ? [{ context, namespace }] : [],
-  );
-  return [...new Map(places.map((place) => [JSON.stringify(place), place])).values()];
 }
 
 /** Whether a database's certificates, a part of its bundle, or users come from Vault. */

@@ -11,6 +11,7 @@ import { checkPoolers } from "./cnpg/pooler-check";
 import { checkUsers, DEFAULT_USERS, TeleportUser } from "./cnpg/roles";
 import type { KubernetesConnection } from "./kubernetes/client";
 import { checkClusterName, checkTeleportName, OUR_LABELS, teleportNames } from "./names";
+import type { ProtectionSettings } from "./protection/deletion-protection";
 import { SettingProblem } from "./settings";
 import type { AgentJoin } from "./teleport/agent";
 import type { DatabaseAdminUser, DynamicLabel } from "./teleport/database";
@@ -78,9 +79,14 @@ export interface TeleportArgs {
 }
 
 /** Settings of a PostgresCluster. */
-export interface PostgresClusterArgs extends ClusterSettings {
-  /** Name of CNPG's Cluster. Default: the component's name. */
+export interface PostgresClusterArgs extends ClusterSettings, ProtectionSettings {
+  /** Name of CNPG's Cluster. It cannot change while the database is protected. Default: the component's name. */
   clusterName?: string;
+  /**
+   * Names that this database had before. A database that is renamed keeps its Cluster with this and `clusterName`, which
+   * says what the Cluster is called. Default: none.
+   */
+  formerNames?: string[];
   /** Namespace to put everything in. Default: one of the Cluster's name is made. */
   namespace?: pulumi.Input<string>;
   /** Where this runs, e.g. `dev`: part of the name in Teleport, and a label. Default: the stack's name. */

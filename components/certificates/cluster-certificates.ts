@@ -29,6 +29,8 @@ export interface ClusterCertificatesArgs {
   poolers: string[];
   /** CAs besides the Cluster's own whose client certificates are accepted: Teleport's. */
   clientCas: pulumi.Input<pulumi.Input<PemSource>[]>;
+  /** The Secrets stay in Kubernetes when the stack lets go of them. Default: false. */
+  retained?: boolean;
 }
 
 /**
@@ -111,7 +113,7 @@ export class ClusterCertificates extends pulumi.ComponentResource {
           type,
           stringData,
         },
-        { ...child, ...KEEPS_FIELD_MANAGER },
+        { ...child, ...KEEPS_FIELD_MANAGER, retainOnDelete: args.retained },
       ).metadata.name;
     const tlsSecret = (secretName: string, issued: IssuedCertificate) =>
       secret(secretName, "kubernetes.io/tls", { "tls.crt": issued.certificate, "tls.key": issued.privateKey });

@@ -67,6 +67,12 @@ export interface ApiReader {
   read(path: string): Promise<unknown>;
 }
 
+/** What deletes as well. */
+export interface ApiWriter extends ApiReader {
+  /** Deletes the object at a path, if it has this UID. Does not wait until it is gone; one that is gone is no error. */
+  remove(path: string, uid: string): Promise<void>;
+}
+
 /** How long is waited, in milliseconds. */
 export interface Patience {
   /** For an answer. */
@@ -116,6 +122,23 @@ export async function apiReader({ context }: KubernetesConnection, patience: Pat
   };
 }
 
+/** A reader that can delete. @throws KubernetesError "configuration" */
+export async function apiWriter(connection: KubernetesConnection, patience: Patience = {}): Promise<ApiWriter> {
+  const library = await import("@kubernetes/client-node");
+  const config = loadConfig(library, connection.context);
+  return {
+    ...(await apiReader(connection, patience)),
+    async remove(path, uid) {
+      const body = JSON.stringify({ apiVersion: "v1", kind: "DeleteOptions", preconditions: { uid } });
+      await retried(
+        () => requestJson(library, config, "DELETE", path, patience.limit, body),
+        isPassing,
+        patience.delays,
+      );
+    },
+  };
+}
+
 function loadConfig(library: typeof k8s, context: string | undefined): k8s.KubeConfig {
   const config = new library.KubeConfig();
   try {
@@ -151,16 +174,26 @@ function serverOf(config: k8s.KubeConfig): string {
   );
 }
 
-/** One GET, with the credentials, CA and proxy of the kubeconfig; undefined for 404. */
-async function getJson(
+function getJson(library: typeof k8s, config: k8s.KubeConfig, path: string, limit?: number): Promise<unknown> {
+  return requestJson(library, config, "GET", path, limit);
+}
+
+/** One request, with the credentials, CA and proxy of the kubeconfig; undefined for 404. */
+async function requestJson(
   library: typeof k8s,
   config: k8s.KubeConfig,
+  method: "GET" | "DELETE",
   path: string,
   limit = CALL_LIMIT_MS,
+  body?: string,
 ): Promise<unknown> {
   const server = serverOf(config);
-  const context = new library.RequestContext(`${server.replace(/\/$/, "")}${path}`, library.HttpMethod.GET);
+  const context = new library.RequestContext(`${server.replace(/\/$/, "")}${path}`, library.HttpMethod[method]);
   context.setHeaderParam("Accept", "application/json");
+  if (body !== undefined) {
+    context.setHeaderParam("Content-Type", "application/json");
+    context.setBody(body);
+  }
   context.setSignal(AbortSignal.timeout(limit));
   let response: k8s.ResponseContext;
   try {
@@ -172,7 +205,7 @@ async function getJson(
   const text = await response.body.text();
   if (response.httpStatusCode === 404) return undefined;
   if (response.httpStatusCode < 300) return JSON.parse(text);
-  throw refused(`GET ${path}`, response.httpStatusCode, text);
+  throw refused(`${method} ${path}`, response.httpStatusCode, text);
 }
 
 function unreachable(server: string, error: unknown): KubernetesError {

@@ -97,6 +97,7 @@ export function oneDatabase(name: string, settings: Record<string, unknown> = {}
     vault: { auth: { method: "approle" } },
     databases: {
       [name]: {
+        deletionProtection: false,
         image: "lab.local/postgresql:17",
         instances: 1,
         storage: { size: "1Gi" },

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { namespacesToCreate, parseConfig } from "../../config";
+import { parseConfig } from "../../config";
 import { SettingsError } from "../../components";
 
 const vaultRoles = { server: { mount: "pki", role: "s" }, client: { mount: "pki", role: "c" } };
@@ -230,13 +230,5 @@ describe("configuration", () => {
       /^vault\.namespace = "team": .*VAULT_NAMESPACE=team/,
     );
     assert.deepEqual(problems({ databases: reading, vault }, { ...set, VAULT_NAMESPACE: "team" }), []);
-  });
-
-  it("makes each namespace once, and only where it is asked to", () => {
-    const inNamespace = (namespace: string, createNamespace?: boolean) => ({ ...minimal, namespace, createNamespace });
-    const { databases } = parse({
-      databases: { a: inNamespace("db", true), b: inNamespace("db", true), c: inNamespace("other"), d: minimal },
-    });
-    assert.deepEqual(namespacesToCreate({ databases }), [{ context: undefined, namespace: "db" }]);
   });
 });

@@ -1,0 +1,123 @@
+/** The methods of Pulumi's provider behind DeclaredDatabases: it makes nothing, and refuses what would lose data. */
+import { ApiReader, apiReader, KubernetesConnection, Patience } from "../kubernetes/client";
+import { KubernetesError } from "../kubernetes/errors";
+import type { Provider } from "../provider";
+import { OWNER_LABEL } from "../teleport/document";
+import type { DeclaredDatabase, DeclaredDatabasesArgs } from "./declared-databases";
+import { howToDelete } from "./deletion-protection";
+import { otherPlace } from "./deletion-protection-operations";
+import { takenCluster } from "./taken-cluster";
+
+/** A preview waits for nobody. */
+const IN_PASSING: Patience = { limit: 10_000, delays: [] };
+
+/** The operations over a way of reaching the API server. */
+export function declaredDatabases(
+  connect: (connection: KubernetesConnection, patience?: Patience) => Promise<ApiReader> = apiReader,
+): Provider<DeclaredDatabasesArgs, DeclaredDatabasesArgs> {
+  return {
+    async check(olds, news) {
+      const reasons = [
+        ...lostDatabases(olds?.databases ?? {}, news.databases),
+        ...(await lostNamespaces(news)),
+        ...(await takenClusters(olds?.databases ?? {}, news.databases)),
+      ];
+      return { inputs: news, failures: reasons.map((reason) => ({ property: "", reason })) };
+    },
+    async diff(_id, olds, news) {
+      return { changes: JSON.stringify(sorted(olds.databases)) !== JSON.stringify(sorted(news.databases)) };
+    },
+    async create(inputs) {
+      return { id: "databases", outs: inputs };
+    },
+    async read(id, props) {
+      return props ? { id, props } : {};
+    },
+    async update(_id, _olds, news) {
+      return { outs: news };
+    },
+    async delete() {
+      // It made nothing, so there is nothing to remove.
+    },
+  };
+
+  /** Clusters that exist under the names of databases that are new. */
+  async function takenClusters(
+    before: Record<string, DeclaredDatabase>,
+    now: Record<string, DeclaredDatabase>,
+  ): Promise<string[]> {
+    const isNew = ([name, { formerNames }]: [string, DeclaredDatabase]) =>
+      [name, ...formerNames].every((each) => before[each] === undefined);
+    const reasons = Object.entries(now)
+      .filter(isNew)
+      .map(async ([, { context, namespace, cluster, owner }]) => {
+        const wanted = { namespace, name: cluster, owner };
+        return asked({ context }, async (api) => [(await takenCluster(api, wanted)) ?? []].flat());
+      });
+    return (await Promise.all(reasons)).flat();
+  }
+
+  /** What cannot be asked now gives nothing: the check of the operator says why. */
+  async function asked(
+    connection: KubernetesConnection,
+    ask: (api: ApiReader) => Promise<string[]>,
+  ): Promise<string[]> {
+    try {
+      return await ask(await connect(connection, IN_PASSING));
+    } catch (error) {
+      if (error instanceof KubernetesError) return [];
+      throw error;
+    }
+  }
+
+  /** Namespaces that this stack made, and that the configuration declares as given. */
+  async function lostNamespaces({ databases, owner }: DeclaredDatabasesArgs): Promise<string[]> {
+    const given = Object.entries(databases).filter(([, { makesNamespace }]) => !makesNamespace);
+    const reasons = given.map(([name, { context, namespace }]) =>
+      asked({ context }, async (api) => {
+        const found = (await api.read(`/api/v1/namespaces/${namespace}`)) as
+          { metadata: { annotations?: Record<string, string> } } | undefined;
+        if (!found?.metadata.annotations?.[OWNER_LABEL]?.startsWith(owner)) return [];
+        return [
+          `databases.${name}.namespace = "${namespace}": this stack made the Namespace ${namespace}, and would let go of ` +
+            "it. Nothing was changed. Add createNamespace: true beside it. To hand the Namespace over to somebody else, " +
+            `run: kubectl annotate namespace ${namespace} ${OWNER_LABEL}-`,
+        ];
+      }),
+    );
+    return [...new Set((await Promise.all(reasons)).flat())];
+  }
+}
+
+/** Protected databases that are not declared any more, or as another Cluster. Pure. */
+export function lostDatabases(
+  before: Record<string, DeclaredDatabase>,
+  now: Record<string, DeclaredDatabase>,
+): string[] {
+  return Object.entries(before).flatMap(([name, old]) => {
+    if (!old.protected) return [];
+    const [key, successor] = Object.entries(now).find(
+      ([each, { formerNames }]) => each === name || formerNames.includes(name),
+    ) ?? [undefined, undefined];
+    if (!successor) {
+      return [
+        `The database ${name} is protected from deletion, and is not in the configuration any more. Nothing was changed. ` +
+          `Put it back. If it was renamed, add formerNames: [${name}] and clusterName: ${old.cluster} to its new name. ` +
+          howToDelete(name),
+      ];
+    }
+    const { namespace, cluster } = successor;
+    const reason = otherPlace({ ...old, database: name }, { database: key, namespace, cluster });
+    return reason === undefined ? [] : [reason];
+  });
+}
+
+function sorted(databases: Record<string, DeclaredDatabase> = {}): unknown {
+  return Object.entries(databases)
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([name, { context, namespace, makesNamespace, cluster, protected: isProtected, formerNames }]) => [
+      ...[name, context ?? "", namespace, makesNamespace, cluster, isProtected, formerNames],
+    ]);
+}
+
+export const declaredDatabasesOperations = declaredDatabases();

@@ -1,0 +1,41 @@
+/** The methods of Pulumi's provider behind a DeletionProtection: it makes nothing, and refuses what would lose data. */
+import type { Provider } from "../provider";
+import { UNKNOWN } from "../teleport/document";
+import { howToDelete, type ProtectedCluster } from "./deletion-protection";
+
+/** Why a protected Cluster must not become another one; undefined if it does not. */
+export function otherPlace(before: ProtectedCluster, now: Omit<ProtectedCluster, "protected">): string | undefined {
+  const changed = (["namespace", "cluster"] as const).find(
+    (key) => now[key] !== before[key] && now[key] !== UNKNOWN && before[key] !== undefined,
+  );
+  if (changed === undefined) return undefined;
+  const setting = changed === "cluster" ? "clusterName" : "namespace";
+  return (
+    `The database ${now.database} is protected from deletion, and its ${setting} was changed from ${before[changed]} to ` +
+    `${now[changed]}: that would make an empty Cluster and delete the one with the data. Nothing was changed. Set ` +
+    `${setting} back to ${before[changed]}. ${howToDelete(now.database)}`
+  );
+}
+
+export const deletionProtectionOperations: Provider<ProtectedCluster, ProtectedCluster> = {
+  async check(olds, news) {
+    const reason = olds?.protected === true ? otherPlace(olds, news) : undefined;
+    return { inputs: news, failures: reason === undefined ? [] : [{ property: "", reason }] };
+  },
+  async diff(_id, olds, news) {
+    const keys = ["database", "namespace", "cluster", "protected"] as const;
+    return { changes: keys.some((key) => olds[key] !== news[key]) };
+  },
+  async create(inputs) {
+    return { id: inputs.database, outs: inputs };
+  },
+  async read(id, props) {
+    return props ? { id, props } : {};
+  },
+  async update(_id, _olds, news) {
+    return { outs: news };
+  },
+  async delete() {
+    // It made nothing, so there is nothing to remove.
+  },
+};

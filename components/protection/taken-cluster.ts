@@ -1,0 +1,28 @@
+/** Whether the name of a Cluster that is to be made is taken. */
+import type { ApiReader } from "../kubernetes/client";
+import { OWNER_LABEL, UNKNOWN } from "../teleport/document";
+
+/** A Cluster that is to be made, and whose it will be. */
+export interface WantedCluster {
+  namespace: string;
+  name: string;
+  /** `<organization>/<project>/<stack>/<resource>` */
+  owner: string;
+}
+
+/** Why a Cluster cannot be made under a name that is taken; undefined if it is free, ours already, or not known yet. */
+export async function takenCluster(api: ApiReader, wanted: WantedCluster | undefined): Promise<string | undefined> {
+  if (!wanted || wanted.namespace === UNKNOWN) return undefined;
+  const { namespace, name, owner } = wanted;
+  const found = (await api.read(`/apis/postgresql.cnpg.io/v1/namespaces/${namespace}/clusters/${name}`)) as
+    { metadata: { annotations?: Record<string, string> } } | undefined;
+  if (!found) return undefined;
+  const whose = found.metadata.annotations?.[OWNER_LABEL];
+  if (whose === owner) return undefined; // made by a run that was killed, or left by `onDelete: retain`
+  return (
+    `The Cluster ${namespace}/${name} exists already and ` +
+    `${whose === undefined ? "was not made by this program" : `belongs to ${whose}`}; this is ${owner}. Nothing was ` +
+    "changed. Set clusterName or namespace to another name. If this stack is to take the Cluster up, see " +
+    'docs/operations.md, "Take up a retained Cluster".'
+  );
+}
