@@ -47,7 +47,7 @@ export function otherCluster(
   return (
     `The Kubernetes cluster at ${server} (context ${context}) is not the cluster of this stack: its kube-system has the ` +
     `UID ${uid}, the stack was deployed to ${recorded}. Nothing was changed. Set kubernetes.context or KUBECONFIG to the ` +
-    `stack's cluster. If that cluster is lost and this one takes its place, see docs/operations.md, "Another Kubernetes ` +
-    'cluster".'
+    `stack's cluster. If that cluster is lost and this one takes its place, see docs/data-protection.md, "Another ` +
+    'Kubernetes cluster".'
   );
 }

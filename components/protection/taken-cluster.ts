@@ -23,6 +23,6 @@ export async function takenCluster(api: ApiReader, wanted: WantedCluster | undef
     `The Cluster ${namespace}/${name} exists already and ` +
     `${whose === undefined ? "was not made by this program" : `belongs to ${whose}`}; this is ${owner}. Nothing was ` +
     "changed. Set clusterName or namespace to another name. If this stack is to take the Cluster up, see " +
-    'docs/operations.md, "Take up a retained Cluster".'
+    'docs/data-protection.md, "Take up a retained Cluster".'
   );
 }
