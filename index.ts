@@ -7,6 +7,8 @@ import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { applicationOf } from "./applications";
 import { MachineIdWorkload, OperatorCheck, PostgresCluster, SettingsError } from "./components";
+import { operatorNeeds } from "./components/operator-needs";
+import { needsOfAll } from "./components/operator/needs";
 import { ownerOf, stackPrefix } from "./components/owner";
 import { DeclaredDatabases } from "./components/protection/declared-databases";
 import { makeNamespace } from "./components/protection/namespace-removal";
@@ -16,7 +18,10 @@ import { contextsOf, declaredDatabases, inContext, namespaceOf, namespacesToMake
 const config = readConfig();
 
 /** Before everything else: a configuration that would lose data is refused before anything is changed. */
-new DeclaredDatabases("databases", { databases: declaredDatabases(config, ownerOf), owner: stackPrefix() });
+const declared = new DeclaredDatabases("databases", {
+  databases: declaredDatabases(config, ownerOf),
+  owner: stackPrefix(),
+});
 
 /** A provider for each Kubernetes cluster that a database names; undefined is the kubeconfig's current context. */
 const contexts = contextsOf(config);
@@ -33,7 +38,7 @@ const kubernetesProviders = new Map(
         // Without it a Secret whose data change is deleted and made again; a Cluster whose CA Secret is missing stops.
         enableSecretMutable: true,
       },
-      { aliases: former.map((each) => ({ name: inContext(each, "kubernetes", "after") })) },
+      { dependsOn: declared, aliases: former.map((each) => ({ name: inContext(each, "kubernetes", "after") })) },
     ),
   ]),
 );
@@ -51,7 +56,7 @@ const operators = new Map(
     context,
     new OperatorCheck(
       context ?? "kubernetes",
-      { kubernetes: { context } },
+      { kubernetes: { context }, needs: needsIn(context) },
       { aliases: formerOf(context).map((former) => ({ name: former ?? "kubernetes" })) },
     ),
   ]),
@@ -80,11 +85,11 @@ const namespaces = places.map(({ context, namespace, databases: own }) => ({
 export const databases = Object.fromEntries(
   Object.entries(config.databases).map(([name, { createNamespace: _, ...settings }]) => {
     const context = settings.kubernetes?.context;
-    const declared = namespaceOf(name, settings);
-    const made = namespaces.find((place) => place.context === context && place.namespace === declared);
+    const inNamespace = namespaceOf(name, settings);
+    const made = namespaces.find((place) => place.context === context && place.namespace === inNamespace);
     const kubernetes = kubernetesProviders.get(context);
     const providers = { ...vaultProviders, ...(kubernetes ? { kubernetes } : {}) };
-    const namespace = made?.made ?? declared;
+    const namespace = made?.made ?? inNamespace;
     const vaultDatabase = settings.vaultDatabase && {
       ...settings.vaultDatabase,
       vault: { ...vaultServer, ...settings.vaultDatabase.vault },
@@ -108,6 +113,12 @@ export const applications = Object.fromEntries(
     return [name, new MachineIdWorkload(name, { ...settings, teleport, adopt, databases: registered }).outputs];
   }),
 );
+
+/** What the databases of a context need of the operator. */
+function needsIn(context: string | undefined) {
+  const there = Object.entries(config.databases).filter(([, { kubernetes }]) => kubernetes?.context === context);
+  return needsOfAll(there.map(([name, settings]) => operatorNeeds(settings.clusterName ?? name, settings)));
+}
 
 /** URN of the Namespace that a PostgresCluster of this name makes for itself. */
 function namespaceUrn(name: string): pulumi.Output<string> {

@@ -80,12 +80,16 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const made = { name, clusterName, args, operator };
 
     const namespace = pulumi.output(args.namespace ?? makeNamespace(name, clusterName, args.kubernetes, child));
-    new DeletionProtection(name, { namespace, cluster: clusterName, protected: isProtected(args) }, child);
     const certificates = this.makeCertificates(made, namespace);
     const policies = this.makeNetworkPolicies(made, namespace);
     this.cluster = this.makeCluster(made, namespace, [certificates, ...policies], certificates);
     const uid = this.cluster.metadata.apply((metadata) => metadata.uid ?? "");
     const reference = { kubernetes: args.kubernetes, namespace, cluster: clusterName, uid };
+    new DeletionProtection(
+      name,
+      { kubernetes: args.kubernetes, namespace, cluster: clusterName, protected: isProtected(args) },
+      { parent: this, dependsOn: this.cluster },
+    );
     const serving = this.makeServing(made, reference, certificates);
     const databases = this.makeDatabases(made, namespace, reference, serving);
     const access = this.makeAccess(made, reference, [serving, ...databases]);

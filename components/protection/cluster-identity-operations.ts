@@ -1,10 +1,11 @@
 /** The methods of Pulumi's provider behind a ClusterIdentity. */
-import { ApiReader, apiReader, KubernetesConnection, KubernetesObject, Patience } from "../kubernetes/client";
+import { ApiReader, apiReader, KubernetesConnection, Patience } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, otherCluster } from "../kubernetes/identity";
 import type { Provider } from "../provider";
 import { UNKNOWN } from "../teleport/document";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
+import { findCluster } from "./taken-cluster";
 
 /** Inputs of a ClusterIdentity. */
 export interface ClusterIdentityInputs extends KubernetesConnection {
@@ -48,7 +49,7 @@ export function clusterIdentity(
       const now = await seen(api);
       const elsewhere = otherCluster(props.kubernetesUid, now);
       if (elsewhere !== undefined) throw new KubernetesError("configuration", elsewhere);
-      const found = await findCluster(api, props);
+      const found = await findCluster(api, props.namespace, props.cluster);
       const kubernetesUid = now.uid ?? props.kubernetesUid;
       return found ? { id, props: { ...props, uid: found.metadata.uid ?? props.uid, kubernetesUid } } : {};
     },
@@ -61,7 +62,7 @@ export function clusterIdentity(
       const now = await seen(api);
       const elsewhere = otherCluster(props.kubernetesUid, now);
       if (elsewhere !== undefined) throw new KubernetesError("configuration", elsewhere);
-      const cluster = await findCluster(api, props);
+      const cluster = await findCluster(api, props.namespace, props.cluster);
       if (!cluster) {
         if (now.uid !== undefined && props.kubernetesUid !== undefined) return; // the stack's cluster: somebody deleted it
         throw new KubernetesError(
@@ -90,7 +91,7 @@ export function clusterIdentity(
   /** Whether the Cluster was made anew by somebody else; what cannot be asked now is left to the operations. */
   async function recreatedInPassing(inputs: ClusterIdentityInputs): Promise<string | undefined> {
     try {
-      const found = await findCluster(await connect(inputs, IN_PASSING), inputs);
+      const found = await findCluster(await connect(inputs, IN_PASSING), inputs.namespace, inputs.cluster);
       return found === undefined || found.metadata.uid === inputs.uid
         ? undefined
         : recreated(inputs, found.metadata.uid);
@@ -103,14 +104,6 @@ export function clusterIdentity(
 
 async function seen(api: ApiReader) {
   return { server: api.server, context: api.context, uid: await kubernetesUid(api) };
-}
-
-async function findCluster(
-  api: ApiReader,
-  { namespace, cluster }: ClusterIdentityInputs,
-): Promise<KubernetesObject | undefined> {
-  const path = `/apis/postgresql.cnpg.io/v1/namespaces/${namespace}/clusters/${cluster}`;
-  return (await api.read(path)) as KubernetesObject | undefined;
 }
 
 function recreated({ namespace, cluster, uid }: ClusterIdentityInputs, found: string | undefined): string {

@@ -1,24 +1,21 @@
 /** The methods of Pulumi's provider behind DeclaredDatabases: it makes nothing, and refuses what would lose data. */
-import { ApiReader, apiReader, KubernetesConnection, Patience } from "../kubernetes/client";
+import { ApiReader, apiReader, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import type { Provider } from "../provider";
 import { OWNER_LABEL } from "../teleport/document";
 import type { DeclaredDatabase, DeclaredDatabasesArgs } from "./declared-databases";
 import { howToDelete } from "./deletion-protection";
-import { otherPlace } from "./deletion-protection-operations";
+import { Connect, IN_PASSING, mayExist, otherPlace } from "./deletion-protection-operations";
 import { takenCluster } from "./taken-cluster";
-
-/** A preview waits for nobody. */
-const IN_PASSING: Patience = { limit: 10_000, delays: [] };
 
 /** The operations over a way of reaching the API server. */
 export function declaredDatabases(
-  connect: (connection: KubernetesConnection, patience?: Patience) => Promise<ApiReader> = apiReader,
+  connect: Connect = apiReader,
 ): Provider<DeclaredDatabasesArgs, DeclaredDatabasesArgs> {
   return {
     async check(olds, news) {
       const reasons = [
-        ...lostDatabases(olds?.databases ?? {}, news.databases),
+        ...(await lost(olds?.databases ?? {}, news.databases)),
         ...(await lostNamespaces(news)),
         ...(await takenClusters(olds?.databases ?? {}, news.databases)),
       ];
@@ -40,6 +37,21 @@ export function declaredDatabases(
       // It made nothing, so there is nothing to remove.
     },
   };
+
+  /** Databases that would be lost, as far as there is something to lose. */
+  async function lost(
+    before: Record<string, DeclaredDatabase>,
+    now: Record<string, DeclaredDatabase>,
+  ): Promise<string[]> {
+    const reasons = lostDatabases(before, now).map(async ([name, reason]) => {
+      const { cluster, namespace, context } = before[name] as DeclaredDatabase;
+      // Its context may have been renamed since.
+      const successor = now[name] ?? Object.values(now).find(({ formerNames }) => formerNames.includes(name));
+      const isThere = await mayExist(connect, { cluster, namespace, context: successor ? successor.context : context });
+      return isThere ? [reason] : [];
+    });
+    return (await Promise.all(reasons)).flat();
+  }
 
   /** Clusters that exist under the names of databases that are new. */
   async function takenClusters(
@@ -89,26 +101,26 @@ export function declaredDatabases(
   }
 }
 
-/** Protected databases that are not declared any more, or as another Cluster. Pure. */
+/** Protected databases that are not declared any more, or as another Cluster, and why that is refused. Pure. */
 export function lostDatabases(
   before: Record<string, DeclaredDatabase>,
   now: Record<string, DeclaredDatabase>,
-): string[] {
+): [name: string, reason: string][] {
   return Object.entries(before).flatMap(([name, old]) => {
     if (!old.protected) return [];
     const [key, successor] = Object.entries(now).find(
       ([each, { formerNames }]) => each === name || formerNames.includes(name),
     ) ?? [undefined, undefined];
     if (!successor) {
-      return [
+      const reason =
         `The database ${name} is protected from deletion, and is not in the configuration any more. Nothing was changed. ` +
-          `Put it back. If it was renamed, add formerNames: [${name}] and clusterName: ${old.cluster} to its new name. ` +
-          howToDelete(name),
-      ];
+        `Put it back. If it was renamed, add formerNames: [${name}] and clusterName: ${old.cluster} to its new name. ` +
+        howToDelete(name);
+      return [[name, reason]];
     }
     const { namespace, cluster } = successor;
     const reason = otherPlace({ ...old, database: name }, { database: key, namespace, cluster });
-    return reason === undefined ? [] : [reason];
+    return reason === undefined ? [] : [[name, reason]];
   });
 }
 

@@ -1,7 +1,29 @@
 /** The methods of Pulumi's provider behind a DeletionProtection: it makes nothing, and refuses what would lose data. */
+import { ApiReader, apiReader, KubernetesConnection, Patience } from "../kubernetes/client";
+import { KubernetesError } from "../kubernetes/errors";
 import type { Provider } from "../provider";
 import { UNKNOWN } from "../teleport/document";
 import { howToDelete, type ProtectedCluster } from "./deletion-protection";
+import { findCluster } from "./taken-cluster";
+
+/** A way of reaching the API server. */
+export type Connect = (connection: KubernetesConnection, patience?: Patience) => Promise<ApiReader>;
+
+/** A preview waits for nobody. */
+export const IN_PASSING: Patience = { limit: 10_000, delays: [] };
+
+/** Whether there is a Cluster to lose. An `up` that failed may have made none. One that cannot be asked for may be there. */
+export async function mayExist(
+  connect: Connect,
+  { context, namespace, cluster }: KubernetesConnection & { namespace: string; cluster: string },
+): Promise<boolean> {
+  try {
+    return (await findCluster(await connect({ context }, IN_PASSING), namespace, cluster)) !== undefined;
+  } catch (error) {
+    if (error instanceof KubernetesError) return true;
+    throw error;
+  }
+}
 
 /** Why a protected Cluster must not become another one; undefined if it does not. */
 export function otherPlace(before: ProtectedCluster, now: Omit<ProtectedCluster, "protected">): string | undefined {
@@ -17,10 +39,12 @@ export function otherPlace(before: ProtectedCluster, now: Omit<ProtectedCluster,
   );
 }
 
-export const deletionProtectionOperations: Provider<ProtectedCluster, ProtectedCluster> = {
+/** The operations over a way of reaching the API server. */
+export const deletionProtection = (connect: Connect = apiReader): Provider<ProtectedCluster, ProtectedCluster> => ({
   async check(olds, news) {
     const reason = olds?.protected === true ? otherPlace(olds, news) : undefined;
-    return { inputs: news, failures: reason === undefined ? [] : [{ property: "", reason }] };
+    const isRefused = reason !== undefined && (await mayExist(connect, { ...olds, context: news.context }));
+    return { inputs: news, failures: isRefused ? [{ property: "", reason }] : [] };
   },
   async diff(_id, olds, news) {
     const keys = ["database", "namespace", "cluster", "protected"] as const;
@@ -38,4 +62,6 @@ export const deletionProtectionOperations: Provider<ProtectedCluster, ProtectedC
   async delete() {
     // It made nothing, so there is nothing to remove.
   },
-};
+});
+
+export const deletionProtectionOperations = deletionProtection();

@@ -42,7 +42,7 @@ export function howToDelete(database: string): string {
 }
 
 /** Identifies the Cluster of a database. */
-export interface ProtectedCluster {
+export interface ProtectedCluster extends KubernetesConnection {
   /** Name of the database: of the PostgresCluster. */
   database: string;
   namespace: string;
@@ -60,13 +60,19 @@ const identityProvider = dynamicProvider("clusterIdentity");
 export class DeletionProtection extends pulumi.dynamic.Resource {
   constructor(
     name: string,
-    args: Omit<ProtectedCluster, "database" | "namespace"> & { namespace: pulumi.Input<string> },
+    {
+      kubernetes,
+      ...args
+    }: Omit<ProtectedCluster, "database" | "namespace" | "context"> & {
+      kubernetes?: KubernetesConnection;
+      namespace: pulumi.Input<string>;
+    },
     opts: pulumi.CustomResourceOptions,
   ) {
     super(
       protectionProvider,
       `${name}: set deletionProtection: false, run pulumi up, then pulumi destroy`,
-      { database: name, ...args },
+      { context: kubernetes?.context, database: name, ...args },
       { ...opts, protect: args.protected },
       "postgres",
       "DeletionProtection",

@@ -1,5 +1,5 @@
 /** Whether the name of a Cluster that is to be made is taken. */
-import type { ApiReader } from "../kubernetes/client";
+import type { ApiReader, KubernetesObject } from "../kubernetes/client";
 import { OWNER_LABEL, UNKNOWN } from "../teleport/document";
 
 /** A Cluster that is to be made, and whose it will be. */
@@ -8,6 +8,16 @@ export interface WantedCluster {
   name: string;
   /** `<organization>/<project>/<stack>/<resource>` */
   owner: string;
+}
+
+/** The Cluster of this name; undefined if there is none. */
+export async function findCluster(
+  api: ApiReader,
+  namespace: string,
+  name: string,
+): Promise<KubernetesObject | undefined> {
+  const path = `/apis/postgresql.cnpg.io/v1/namespaces/${namespace}/clusters/${name}`;
+  return (await api.read(path)) as KubernetesObject | undefined;
 }
 
 /** Why a Cluster cannot be made under a name that is taken; undefined if it is free, ours already, or not known yet. */

@@ -9,7 +9,7 @@ import {
 import { parseConfig } from "../../../config";
 import type { DeclaredDatabase } from "../../../components/protection/declared-databases";
 import { declaredDatabases, lostDatabases } from "../../../components/protection/declared-databases-operations";
-import { deletionProtectionOperations } from "../../../components/protection/deletion-protection-operations";
+import { deletionProtection } from "../../../components/protection/deletion-protection-operations";
 import { FakeApi } from "./fake-api";
 
 const orders: DeclaredDatabase = {
@@ -24,7 +24,8 @@ const owner = "acme/p/dev/";
 
 describe("the databases of a configuration", () => {
   it("must not lose one that is protected: the message names it and the commands that go on", () => {
-    const [told = ""] = lostDatabases({ orders }, {});
+    const [[name, told] = ["", ""]] = lostDatabases({ orders }, {});
+    assert.equal(name, "orders");
     assert.match(told, /^The database orders is protected .*formerNames: \[orders\]/);
     assert.match(told, /pulumi config set --path 'cnpg-teleport:databases\.orders\.deletionProtection' false/);
     assert.match(told, /`pulumi up`.*`pulumi destroy`/);
@@ -34,13 +35,30 @@ describe("the databases of a configuration", () => {
   it("may rename one that says what it was called, and keeps its Cluster", () => {
     const renamed = { ...orders, formerNames: ["orders"] };
     assert.deepEqual(lostDatabases({ orders }, { shop: renamed }), []);
-    assert.match(lostDatabases({ orders }, { shop: { ...renamed, cluster: "shop" } })[0] ?? "", /from orders to shop/);
+    assert.match(
+      lostDatabases({ orders }, { shop: { ...renamed, cluster: "shop" } })[0]?.[1] ?? "",
+      /from orders to shop/,
+    );
   });
 
   it("must not move one, even in the run that turns protection off", () => {
     const moved = { ...orders, namespace: "db", protected: false };
-    assert.match(lostDatabases({ orders }, { orders: moved })[0] ?? "", /its namespace was changed from orders to db/);
+    assert.match(
+      lostDatabases({ orders }, { orders: moved })[0]?.[1] ?? "",
+      /its namespace was changed from orders to db/,
+    );
     assert.deepEqual(lostDatabases({ orders }, { orders: { ...orders, context: "prod" } }), [], "a context may change");
+  });
+
+  it("may lose one of which an `up` that failed made no Cluster", async () => {
+    const cluster = "/apis/postgresql.cnpg.io/v1/namespaces/orders/clusters/orders";
+    const failures = async (found: unknown) => {
+      const { check } = declaredDatabases(async () => new FakeApi({ [cluster]: found }));
+      return (await check({ databases: { orders }, owner }, { databases: {}, owner })).failures?.length;
+    };
+    assert.equal(await failures(undefined), 0);
+    assert.equal(await failures({ metadata: {} }), 1);
+    assert.equal(await failures("denied"), 1, "what cannot be seen may be there");
   });
 
   it("must not declare a Namespace of this stack as somebody else's", async () => {
@@ -83,7 +101,8 @@ describe("deletion protection of one database", () => {
   const before = { database: "orders", namespace: "orders", cluster: "orders", protected: true };
 
   it("fails where its Cluster would become another one", async () => {
-    const { check } = deletionProtectionOperations;
+    const there = { "/apis/postgresql.cnpg.io/v1/namespaces/orders/clusters/orders": { metadata: {} } };
+    const { check } = deletionProtection(async () => new FakeApi(there));
     const reason = async (now: Partial<typeof before>, then = before) =>
       (await check(then, { ...before, ...now })).failures?.[0]?.reason ?? "";
     assert.match(await reason({ cluster: "shop" }), /clusterName was changed from orders to shop/);
