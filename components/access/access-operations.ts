@@ -89,10 +89,20 @@ export function access(
       const kubernetes = await connect(props);
       // With its Cluster gone, or another in its place, so are the roles.
       if (!(await findCluster(kubernetes, props))) return;
+      await withdraw(kubernetes, props);
       await remove(kubernetes, props, [...rolesOf(props), ...(props.toRemove ?? [])]);
       if (isWithheld(props)) await giveBack(kubernetes, props);
     },
   };
+
+  /** A Cluster that stays goes on to declare its users, so that their roles stay as well: without rights. */
+  async function withdraw(kubernetes: KubernetesClient, state: AccessState): Promise<void> {
+    const users = state.users.map((user) => ({ ...user, access: "none" as const }));
+    if (users.length === 0) return;
+    const sql = (database: string, script: string) => sqlInPrimary(kubernetes, state, database, script);
+    for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
+      await sql(database, accessScript({ ...state, users }, database));
+  }
 
   async function giveBack(kubernetes: KubernetesClient, reference: AccessInputs): Promise<void> {
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
