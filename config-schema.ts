@@ -2,15 +2,29 @@
 import { z } from "zod";
 import type { ApplicationSettings } from "./applications";
 import type { PoolerSettings, PostgresClusterArgs, TeleportArgs, VaultDatabaseOfCluster } from "./components";
+import { isHttpUrl } from "./components/http/url";
 
-const text = z.string();
+/** YAML makes numbers and booleans of `200` and `true`; where text is meant they are taken as they were written. */
+const wholeAsText = (value: unknown) =>
+  typeof value === "boolean" || Number.isSafeInteger(value) ? String(value) : value;
+/** Fractions as well, where the value is an amount: elsewhere `1.10` may be a version, which YAML makes 1.1 of. */
+const numberAsText = (value: unknown) =>
+  typeof value === "number" && !Number.isInteger(value) ? String(value) : wholeAsText(value);
+
+const key = z.string();
+const text = z.preprocess(wholeAsText, z.string());
+const filled = z.preprocess(wholeAsText, z.string().min(1));
+const amount = z.preprocess(numberAsText, z.string());
 const count = z.number();
 const flag = z.boolean();
 const texts = z.array(text);
-const map = z.record(text, text);
+const map = z.record(key, text);
+const amounts = z.record(key, amount);
 /** Kubernetes' own objects, as they are. */
-const asIs = z.record(text, z.unknown());
-const resources = z.strictObject({ requests: map.optional(), limits: map.optional() });
+const asIs = z.record(key, z.unknown());
+const resources = z.strictObject({ requests: amounts.optional(), limits: amounts.optional() });
+/** Vault's client and Pulumi's provider need the scheme. */
+const url = z.string().refine(isHttpUrl, { error: "must be a URL that begins with https:// or http://" });
 
 const storage = z.strictObject({
   size: text,
@@ -69,7 +83,7 @@ const clusterSettings = {
   walStorage: storage.optional(),
   tablespaces: z.array(storage.extend({ name: text, owner: text.optional(), temporary: flag.optional() })).optional(),
   resources: resources.optional(),
-  parameters: map.optional(),
+  parameters: amounts.optional(),
   sharedPreloadLibraries: texts.optional(),
   synchronous: z
     .strictObject({
@@ -230,8 +244,8 @@ const clusterSettings = {
     .optional(),
   spec: asIs.optional(),
 };
-const validity = { validity: z.string().optional(), renewBefore: z.string().optional() };
-const pkiRole = z.strictObject({ mount: z.string().min(1), role: z.string().min(1), issuer: text.optional() });
+const validity = { validity: text.optional(), renewBefore: text.optional() };
+const pkiRole = z.strictObject({ mount: filled, role: filled, issuer: text.optional() });
 const pkiRoles = z.union([pkiRole, z.array(pkiRole)]);
 
 const issuer = z.discriminatedUnion("type", [
@@ -239,30 +253,28 @@ const issuer = z.discriminatedUnion("type", [
     type: z.literal("tls"),
     server: texts.optional(),
     client: texts.optional(),
-    caValidity: z.string().optional(),
+    caValidity: text.optional(),
     ...validity,
   }),
   z.strictObject({
     type: z.literal("vault"),
     server: pkiRoles,
     client: pkiRoles,
-    trustAnchors: z.string().optional(),
+    trustAnchors: text.optional(),
     ...validity,
   }),
 ]);
 
 const users = z.array(
   z.strictObject({
-    name: z.string(),
+    name: text,
     access: z.enum(["read", "write", "none"]),
-    scope: z
-      .array(z.strictObject({ database: z.string().optional(), schemas: z.array(z.string()).optional() }))
-      .optional(),
-    memberOf: z.array(z.string()).optional(),
-    connectionLimit: z.number().optional(),
-    readOnly: z.boolean().optional(),
-    statementTimeout: z.string().optional(),
-    settings: z.record(z.string(), z.string()).optional(),
+    scope: z.array(z.strictObject({ database: text.optional(), schemas: z.array(text).optional() })).optional(),
+    memberOf: z.array(text).optional(),
+    connectionLimit: count.optional(),
+    readOnly: flag.optional(),
+    statementTimeout: text.optional(),
+    settings: amounts.optional(),
   }),
 );
 
@@ -298,7 +310,7 @@ const teleport = z.strictObject({
   adopt: flag.optional(),
   clientCas: z.array(caSource).optional(),
   registration: registration.optional(),
-  dynamicLabels: z.record(text, z.strictObject({ command: texts, period: text })).optional(),
+  dynamicLabels: z.record(key, z.strictObject({ command: texts, period: text })).optional(),
   adminUser: z.strictObject({ name: text, defaultDatabase: text.optional() }).optional(),
   trustSystemPool: flag.optional(),
   accessRoles: flag.optional(),
@@ -306,20 +318,20 @@ const teleport = z.strictObject({
 
 const pooler = z.strictObject({
   type: z.enum(["rw", "ro", "r"]),
-  name: z.string().optional(),
+  name: text.optional(),
   mode: z.enum(["session", "transaction"]).optional(),
-  instances: z.number().optional(),
-  parameters: z.record(z.string(), z.string()).optional(),
-  pgHba: z.array(z.string()).optional(),
+  instances: count.optional(),
+  parameters: amounts.optional(),
+  pgHba: z.array(text).optional(),
   resources: resources.optional(),
-  template: z.record(z.string(), z.unknown()).optional(),
-  serviceTemplate: z.record(z.string(), z.unknown()).optional(),
+  template: asIs.optional(),
+  serviceTemplate: asIs.optional(),
   secrets: z
     .strictObject({
-      clientTls: z.string().optional(),
-      clientCa: z.string().optional(),
-      serverTls: z.string().optional(),
-      serverCa: z.string().optional(),
+      clientTls: text.optional(),
+      clientCa: text.optional(),
+      serverTls: text.optional(),
+      serverCa: text.optional(),
     })
     .optional(),
   authentication: z.enum(["integrated", "explicit"]).optional(),
@@ -337,11 +349,11 @@ const vaultDatabase = z.strictObject({
   schemas: texts.optional(),
   host: text.optional(),
   port: count.optional(),
-  vault: z.strictObject({ address: z.url().optional(), namespace: text.optional() }).optional(),
+  vault: z.strictObject({ address: url.optional(), namespace: text.optional() }).optional(),
   mount: z.strictObject({ path: text, exists: flag.optional() }).optional(),
   connection: text.optional(),
   roles: z.record(
-    text,
+    key,
     z.strictObject({
       memberOf: texts.optional(),
       defaultTtl: text.optional(),
@@ -393,7 +405,7 @@ export const application = z.strictObject({
   name: text.optional(),
   join: workloadJoin,
   databases: z.record(
-    text,
+    key,
     z.strictObject({
       database: text,
       standby: flag.optional(),
@@ -412,32 +424,32 @@ export const application = z.strictObject({
 
 export const kubernetes = z.strictObject({
   /** Context of the kubeconfig. Default: the current one. */
-  context: z.string().optional(),
+  context: text.optional(),
   /** Names that this context had before, so that nothing is made anew when a context is renamed. Default: none. */
-  formerContexts: z.array(z.string()).optional(),
+  formerContexts: texts.optional(),
 });
 
 /** One database. */
 export const database = z.strictObject({
   ...clusterSettings,
-  clusterName: z.string().optional(),
+  clusterName: text.optional(),
   formerNames: texts.optional(),
   deletionProtection: flag.optional(),
   onDelete: z.enum(["delete", "retain"]).optional(),
-  namespace: z.string().optional(),
-  createNamespace: z.boolean().optional(),
-  environment: z.string().optional(),
-  description: z.string().optional(),
-  clusterDomain: z.string().optional(),
+  namespace: text.optional(),
+  createNamespace: flag.optional(),
+  environment: text.optional(),
+  description: text.optional(),
+  clusterDomain: text.optional(),
   issuer,
-  serverAltNames: z.array(z.string()).optional(),
+  serverAltNames: z.array(text).optional(),
   teleport: z.union([teleport, z.array(teleport)]).optional(),
   users: users.optional(),
   autoUsers: autoUsers.optional(),
   vaultDatabase: vaultDatabase.optional(),
   poolers: z.array(pooler).optional(),
   kubernetes: kubernetes.optional(),
-  readyMinutes: z.number().optional(),
+  readyMinutes: count.optional(),
 });
 
 /** Path of Vault's login method AppRole. */
@@ -445,16 +457,16 @@ export const DEFAULT_APPROLE_MOUNT = "approle";
 
 export const vault = z.strictObject({
   /** URL of Vault. Default: VAULT_ADDR. */
-  address: z.url().optional(),
+  address: url.optional(),
   /** Vault Enterprise: the namespace that everything is in, the login as well. Default: VAULT_NAMESPACE. */
-  namespace: z.string().min(1).optional(),
+  namespace: filled.optional(),
   /** How the program logs in. */
   auth: z.discriminatedUnion("method", [
     z.strictObject({
       /** `role_id` and `secret_id` come from VAULT_ROLE_ID and VAULT_SECRET_ID. */
       method: z.literal("approle"),
       /** Path of the login method; another one must be in VAULT_APPROLE_MOUNT as well. Default: `approle`. */
-      mount: z.string().default(DEFAULT_APPROLE_MOUNT),
+      mount: text.default(DEFAULT_APPROLE_MOUNT),
     }),
     z.strictObject({
       /** VAULT_TOKEN, or the file that `vault login` leaves. */

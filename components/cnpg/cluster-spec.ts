@@ -49,8 +49,9 @@ export interface ClusterSettings
   /** Who may connect to the instances' pods. Becomes NetworkPolicies. Default: everybody. */
   networkPolicy?: NetworkPolicySettings;
   /**
-   * Merged into the Cluster's `spec` last, for what is not modelled here. Objects merge, everything else replaces,
-   * lists included: `postgresql.pg_hba` here takes away the rules that let Teleport users in. What it breaks is yours.
+   * Merged into the Cluster's `spec` last, for what is not modelled here, e.g. `backup`. Objects merge, everything else
+   * replaces, lists included. What would take away what is set here is refused: instances, images, volumes, certificates,
+   * `postgresql.pg_hba`, the database and owner of `bootstrap.initdb`, and `managed.roles` where there are `users`.
    */
   spec?: Record<string, unknown>;
 }

@@ -1,11 +1,14 @@
 /**
  * The adapter to Kubernetes for what Pulumi's provider does not do: running a command in a pod, and looking at what
- * the operator made. It uses the kubeconfig as kubectl does (KUBECONFIG, ~/.kube/config, or a pod's service account).
+ * the operator made. It uses the kubeconfig as kubectl does (KUBECONFIG, ~/.kube/config, or a pod's service account), and
+ * the proxy that it or HTTPS_PROXY names.
  */
 import { PassThrough, Writable } from "node:stream";
 import type * as k8s from "@kubernetes/client-node";
+import { proxyFor, shownProxy } from "../http/proxy";
 import { retried } from "../retry";
 import { isPassing, KubernetesError } from "./errors";
+import { readKubeconfig, useProxy } from "./kubeconfig";
 
 /** Which cluster; must be the one of the Kubernetes provider. */
 export interface KubernetesConnection {
@@ -140,24 +143,24 @@ export async function apiWriter(connection: KubernetesConnection, patience: Pati
 }
 
 function loadConfig(library: typeof k8s, context: string | undefined): k8s.KubeConfig {
-  const config = new library.KubeConfig();
+  let config: k8s.KubeConfig;
   try {
-    config.loadFromDefault();
+    config = readKubeconfig(library);
   } catch (error) {
     throw new KubernetesError(
       "configuration",
       `The kubeconfig cannot be read: ${(error as Error).message}. Set KUBECONFIG to the one that the Kubernetes provider uses.`,
     );
   }
-  if (context === undefined) return config;
-  if (!config.getContextObject(context)) {
+  if (context !== undefined && !config.getContextObject(context)) {
     const known = config.getContexts().map(({ name }) => name);
     throw new KubernetesError(
       "configuration",
       `The kubeconfig has no context ${context}, only ${known.join(", ") || "none"}. Set kubernetes.context to one of them, or KUBECONFIG to another file.`,
     );
   }
-  config.setCurrentContext(context);
+  if (context !== undefined) config.setCurrentContext(context);
+  useProxy(config);
   return config;
 }
 
@@ -209,9 +212,11 @@ async function requestJson(
 }
 
 function unreachable(server: string, error: unknown): KubernetesError {
+  const proxy = proxyFor(server);
+  const way = proxy === undefined ? "" : ` through the proxy of ${shownProxy(proxy)}`;
   return new KubernetesError(
     "unavailable",
-    `The Kubernetes API at ${server} does not answer: ${(error as Error).message}. Run the command again when it does.`,
+    `The Kubernetes API at ${server} does not answer${way}: ${(error as Error).message}. Run the command again when it does.`,
   );
 }
 
