@@ -248,12 +248,15 @@ const validity = { validity: text.optional(), renewBefore: text.optional() };
 const pkiRole = z.strictObject({ mount: filled, role: filled, issuer: text.optional() });
 const pkiRoles = z.union([pkiRole, z.array(pkiRole)]);
 
+const key = z.strictObject({ algorithm: z.enum(["ECDSA", "RSA"]), size: count.optional() }).optional();
+
 const issuer = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("tls"),
     server: texts.optional(),
     client: texts.optional(),
     caValidity: text.optional(),
+    key,
     ...validity,
   }),
   z.strictObject({
@@ -261,6 +264,7 @@ const issuer = z.discriminatedUnion("type", [
     server: pkiRoles,
     client: pkiRoles,
     trustAnchors: text.optional(),
+    key,
     ...validity,
   }),
 ]);
