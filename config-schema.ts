@@ -386,7 +386,14 @@ const vaultDatabase = z.strictObject({
 const rules = z.array(map);
 /** How an application's pods join Teleport. */
 const workloadJoin = z.discriminatedUnion("method", [
-  z.strictObject({ method: z.literal("kubernetes"), namespace: text, serviceAccount: text, jwks: text.optional() }),
+  z.strictObject({
+    method: z.literal("kubernetes"),
+    namespace: text,
+    serviceAccount: text,
+    jwks: text.optional(),
+    oidcIssuer: text.optional(),
+    teleportCluster: text.optional(),
+  }),
   z.strictObject({ method: z.literal("token"), secret: text, key: text.optional() }),
   z.strictObject({
     method: z.literal("iam"),

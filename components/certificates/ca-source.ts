@@ -12,7 +12,8 @@ export type CaSource = TeleportCaSource | ProxyCaSource | VaultCaSource | Kubern
 
 /**
  * Teleport itself, by `tctl` with the program's identity, which needs `list` and `readnosecrets` on cert_authority.
- * The only source that shows both CAs of a rotation while it is under way, so that no login is refused.
+ * In every version it shows both CAs of a rotation while it is under way, so that no login is refused, and, with `list`
+ * and `read` on cert_authority_override, certificates that override the CA (Enterprise, 18 and newer).
  */
 export interface TeleportCaSource {
   from: "teleport";
@@ -20,9 +21,10 @@ export interface TeleportCaSource {
 
 /**
  * The public endpoint of Teleport's proxy, `/webapi/auth/export?type=db-client` (`type=db` before Teleport 15). Needs
- * no identity. **It shows one CA only, also while a rotation is under way**: the new one from the phase
- * `update_clients` on (measured with 13.3.8). Until an `up` after that, logins are refused; rotate with
- * `from: teleport` where that matters. What it says is as good as the TLS connection to the proxy.
+ * no identity. Releases since February 2026 (18 and newer) show both CAs of a rotation. **Older ones show one CA only,
+ * also while a rotation is under way**: the new one from the phase `update_clients` on (measured with 13.3.8). Until an
+ * `up` after that, logins are refused; rotate with `from: teleport` where that matters. Overrides of the CA are not seen.
+ * What it says is as good as the TLS connection to the proxy.
  */
 export interface ProxyCaSource {
   from: "proxy";
