@@ -4,6 +4,7 @@
  */
 import { accessOperations } from "./access/access-operations";
 import { autoUserOperations } from "./auto-users/operations";
+import { bounded } from "./bounded";
 import { operatorOperations } from "./operator/operator-operations";
 import { clusterServingOperations } from "./serving/cluster-serving-operations";
 import { databasesServingOperations } from "./serving/databases-serving-operations";
@@ -13,7 +14,7 @@ import { registrationOperations } from "./teleport/registration-operations";
 import { adminOperations } from "./vault-database/admin-operations";
 import { leaseOperations } from "./vault-database/lease-operations";
 
-export const operations = {
+export const operations = bounded({
   access: accessOperations,
   autoUsers: autoUserOperations,
   clusterServing: clusterServingOperations,
@@ -24,5 +25,5 @@ export const operations = {
   certAuthority: certAuthorityOperations,
   vaultAdmin: adminOperations,
   vaultLeases: leaseOperations,
-};
+});
 export type Operations = typeof operations;
