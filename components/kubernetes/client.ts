@@ -27,6 +27,7 @@ export interface ObjectReference {
   apiVersion: string;
   /** `clusters`, `pods`. */
   plural: string;
+  /** Empty for what is in no namespace. */
   namespace: string;
   name: string;
 }
@@ -165,7 +166,8 @@ function loadConfig(library: typeof k8s, context: string | undefined): k8s.KubeC
 }
 
 function collection({ apiVersion, plural, namespace }: Omit<ObjectReference, "name">): string {
-  return `${apiVersion.includes("/") ? "/apis" : "/api"}/${apiVersion}/namespaces/${namespace}/${plural}`;
+  const group = `${apiVersion.includes("/") ? "/apis" : "/api"}/${apiVersion}`;
+  return namespace === "" ? `${group}/${plural}` : `${group}/namespaces/${namespace}/${plural}`;
 }
 
 function serverOf(config: k8s.KubeConfig): string {

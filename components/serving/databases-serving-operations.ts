@@ -1,6 +1,6 @@
 /** What a DatabasesServing waits for. */
 import { databaseProblems } from "../cnpg/databases";
-import { servingOperations, ServingInputs } from "./serving-operations";
+import { Connect, servingOperations, ServingInputs, ServingTiming } from "./serving-operations";
 
 /** Inputs of a DatabasesServing, and its state. */
 export interface DatabasesServingInputs extends ServingInputs {
@@ -10,13 +10,22 @@ export interface DatabasesServingInputs extends ServingInputs {
   databases: Record<string, string>;
 }
 
-export const databasesServingOperations = servingOperations<DatabasesServingInputs>({
-  name: ({ namespace, cluster }) => `Cluster ${namespace}/${cluster}`,
-  problems: async (kubernetes, { namespace, databases }) => {
-    const found = Object.keys(databases).map(async (name) => {
-      const reference = { apiVersion: "postgresql.cnpg.io/v1", plural: "databases", namespace, name };
-      return databaseProblems(name, await kubernetes.get(reference));
-    });
-    return (await Promise.all(found)).flat();
-  },
-});
+/** The operations over a way of reaching Kubernetes. */
+export function databasesServing(connect?: Connect, timing?: Partial<ServingTiming>) {
+  return servingOperations<DatabasesServingInputs>(
+    {
+      name: ({ namespace, cluster }) => `Cluster ${namespace}/${cluster}`,
+      problems: async (kubernetes, { namespace, databases }) => {
+        const found = Object.keys(databases).map(async (name) => {
+          const reference = { apiVersion: "postgresql.cnpg.io/v1", plural: "databases", namespace, name };
+          return databaseProblems(name, await kubernetes.get(reference));
+        });
+        return (await Promise.all(found)).flat();
+      },
+    },
+    connect,
+    timing,
+  );
+}
+
+export const databasesServingOperations = databasesServing();
