@@ -55,6 +55,7 @@ const honor = z.enum(["Honor", "Ignore"]).optional();
 
 const clusterSettings = {
   instances: count.optional(),
+  scaledByOthers: flag.optional(),
   image: text.optional(),
   imageCatalog: z
     .strictObject({
@@ -309,6 +310,7 @@ const pooler = z.strictObject({
   name: z.string().optional(),
   mode: z.enum(["session", "transaction"]).optional(),
   instances: z.number().optional(),
+  scaledByOthers: flag.optional(),
   parameters: z.record(z.string(), z.string()).optional(),
   pgHba: z.array(z.string()).optional(),
   resources: resources.optional(),

@@ -30,6 +30,7 @@ import {
   teleportUsers,
 } from "./postgres-cluster-args";
 import { describeCluster, PostgresClusterOutputs } from "./postgres-cluster-outputs";
+import { keepsInstances } from "./scaled-by-others";
 import { ClusterServing, DatabasesServing } from "./serving/serving";
 import { refuse } from "./settings";
 import { register } from "./teleport-registrations";
@@ -176,7 +177,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         spec: clusterSpecOf(args, certificates),
       },
       // That it serves is awaited by ClusterServing, which can say why it does not.
-      { parent: this, dependsOn, ...KEEPS_FIELD_MANAGER },
+      { parent: this, dependsOn, ...keepsInstances(args) },
     );
   }
 
