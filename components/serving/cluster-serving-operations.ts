@@ -52,14 +52,24 @@ async function instance(kubernetes: KubernetesClient, inputs: ClusterServingInpu
   }
 }
 
-/** Claims that are too small; nothing where they may not be read, which older sets of rights did not allow. */
+/** Those whose user was told of a missing right. */
+const told = new WeakSet<KubernetesClient>();
+
+/** Claims that are too small; nothing where they may not be read, which former versions did not need. */
 async function volumes(
   kubernetes: KubernetesClient,
   inputs: ClusterServingInputs,
   cluster: KubernetesObject,
 ): Promise<Problem[]> {
   const claims = await ifAllowed(() => claimsOf(kubernetes, inputs));
-  if (claims === undefined) return [];
+  if (claims === undefined) {
+    if (!told.has(kubernetes))
+      console.error(
+        `Warning: whether the volumes of ${inputs.namespace}/${inputs.cluster} have their size is not known: the kubeconfig's user needs \`list\` on persistentvolumeclaims.`,
+      );
+    told.add(kubernetes);
+    return [];
+  }
   const expands = new Map<string, boolean>();
   for (const name of laggingClasses(cluster, claims)) {
     const reference = { apiVersion: "storage.k8s.io/v1", plural: "storageclasses", namespace: "", name };

@@ -421,7 +421,9 @@ describe("waiting for a Cluster", () => {
           return [];
         },
       });
-      await denied.serving.create(inputs);
+      const printed = await printedBy(() => denied.serving.create(inputs));
+      assert.equal(printed.length, 1);
+      assert.match(printed[0] ?? "", /not known: .*`list` on persistentvolumeclaims/);
     });
   });
 
