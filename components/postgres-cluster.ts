@@ -205,7 +205,8 @@ export class PostgresCluster extends pulumi.ComponentResource {
       new DatabasesServing(
         name,
         { ...reference, suspended, within: readySeconds(args), databases: Object.fromEntries(written) },
-        { parent: this, dependsOn: databases, deletedWith: this.cluster },
+        // Deleted before them, also with the Cluster: where it sleeps, nobody else lets them go.
+        { parent: this, dependsOn: databases },
       ),
     ];
   }

@@ -58,6 +58,8 @@ export interface KubernetesClient {
   exec(command: Command): Promise<CommandEnd>;
   /** The last lines that a container printed; undefined if there is no such pod. */
   log(pod: { namespace: string; name: string; container: string }): Promise<string | undefined>;
+  /** Changes fields of an object (JSON merge patch), if it is there. */
+  patch(reference: ObjectReference, fields: object): Promise<void>;
   /** Deletes an object, if it is the one of this UID, and what belongs to it. */
   remove(reference: ObjectReference, uid: string): Promise<void>;
 }
@@ -120,6 +122,12 @@ export async function kubernetesClient(
       if (code === 404) return undefined;
       if (code < 300) return text;
       throw refused(`GET ${path}`, code, text);
+    },
+    async patch(reference, fields) {
+      const path = `${collection(reference)}/${reference.name}`;
+      const request = { path, limit, method: library.HttpMethod.PATCH, body: JSON.stringify(fields) };
+      const { code, text } = await retried(() => send(library, config, request), isPassing, delays);
+      if (code >= 300 && code !== 404) throw refused(`PATCH ${path}`, code, text);
     },
     async remove(reference, uid) {
       const path = `${collection(reference)}/${reference.name}`;
@@ -211,7 +219,8 @@ async function send(
   const context = new library.RequestContext(`${server.replace(/\/$/, "")}${path}`, method);
   context.setHeaderParam("Accept", "application/json, */*");
   if (body !== undefined) {
-    context.setHeaderParam("Content-Type", "application/json");
+    const isPatch = method === library.HttpMethod.PATCH;
+    context.setHeaderParam("Content-Type", isPatch ? "application/merge-patch+json" : "application/json");
     context.setBody(body);
   }
   context.setSignal(AbortSignal.timeout(limit));

@@ -109,6 +109,24 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     assert.equal(result.stdout.trim(), "8s", result.output);
   });
 
+  it("ends with the beginning of an error that is longer than the engine can be sent", async () => {
+    const trigger = `CREATE FUNCTION public.talk() RETURNS event_trigger LANGUAGE plpgsql AS
+      $$ BEGIN RAISE EXCEPTION 'no grants today: %', repeat('x', 200000); END $$;
+      CREATE EVENT TRIGGER talk ON ddl_command_end WHEN TAG IN ('GRANT', 'REVOKE') EXECUTE FUNCTION public.talk()`;
+    await sqlAsSuperuser(NAME, "app", trigger);
+    const users = [{ name: "teleport_user_read", access: "read", statementTimeout: "7s" }];
+    stack.configure(oneDatabase(NAME, { users }));
+    try {
+      const { code, output } = await stack.pulumi(["up", "--yes", "--skip-preview"], { limit: 180_000 });
+      assert.notEqual(code, 0, output);
+      assert.match(output, /no grants today: x+… and [0-9]+ more characters/);
+      assert.ok(output.length < 60_000, `${output.length} characters`);
+    } finally {
+      await sqlAsSuperuser(NAME, "app", "DROP EVENT TRIGGER talk; DROP FUNCTION public.talk()");
+    }
+    await stack.up();
+  });
+
   it("fails where a volume cannot grow, with claim and reason; settings arrive all the same, and there is a way on", async () => {
     const changed = { parameters: { shared_buffers: "32MB", max_connections: "50", work_mem: "7MB" } };
     stack.configure(oneDatabase(NAME, { ...changed, storage: { size: "2Gi" } }));

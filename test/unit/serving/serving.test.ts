@@ -8,6 +8,7 @@ import {
 } from "../../../components/serving/cluster-state";
 import { mayStartAgain } from "../../../components/serving/bootstrap";
 import { clusterServing, ClusterServingInputs } from "../../../components/serving/cluster-serving-operations";
+import { databasesServing, DatabasesServingInputs } from "../../../components/serving/databases-serving-operations";
 import { eventReasons } from "../../../components/serving/event-reasons";
 import { KubernetesError } from "../../../components/kubernetes/errors";
 import { poolerProblems } from "../../../components/serving/pooler-state";
@@ -493,6 +494,53 @@ describe("waiting for a Cluster", () => {
       assert.equal(mayStartAgain(writtenAt("2025-12-31T23:59:59Z"), { isRunning: true }, job, []), false);
       assert.equal(mayStartAgain(writtenAt("2026-01-01T00:00:01Z"), { isRunning: true }, job, []), true);
     });
+  });
+});
+
+describe("Databases of a Cluster that sleeps", () => {
+  const inputs: DatabasesServingInputs = {
+    namespace: "db",
+    cluster: "orders",
+    uid: "uid-1",
+    within: 900,
+    databases: { "orders.kept": "", "orders.dropped": "" },
+  };
+  const setUp = (annotations: Record<string, string>) => {
+    const kubernetes = new FakeKubernetes();
+    kubernetes.cluster!.metadata.annotations = annotations;
+    const get = kubernetes.get.bind(kubernetes);
+    const patched: [string, object][] = [];
+    kubernetes.get = async ({ name }) =>
+      name === "orders"
+        ? get({ name })
+        : {
+            metadata: { name, resourceVersion: "7", finalizers: ["cnpg.io/deleteDatabase", "example.com/other"] },
+            spec: { databaseReclaimPolicy: name === "orders.dropped" ? "delete" : "retain" },
+          };
+    Object.assign(kubernetes, {
+      patch: async ({ name }: { name: string }, fields: object) => void patched.push([name, fields]),
+    });
+    return { patched, serving: databasesServing(async () => kubernetes) };
+  };
+
+  it("are not waited for, and let go of unless they are to be dropped", async () => {
+    const { patched, serving } = setUp({ "cnpg.io/hibernation": "on" });
+    const printed = await printedBy(async () => {
+      await serving.create(inputs);
+      assert.deepEqual(await serving.diff("id", inputs, inputs), { changes: false });
+      await serving.delete("id", inputs);
+    });
+    const left = { metadata: { resourceVersion: "7", finalizers: ["example.com/other"] } };
+    assert.deepEqual(patched, [["orders.kept", left]]);
+    assert.match(printed.at(-1) ?? "", /orders\.dropped cannot be dropped.*Wake it up first/);
+    await printedBy(async () => serving.update("id", inputs, { ...inputs, databases: { "orders.dropped": "" } }));
+    assert.equal(patched.length, 2);
+  });
+
+  it("are left to the primary while it runs", async () => {
+    const { patched, serving } = setUp({});
+    await serving.delete("id", inputs);
+    assert.deepEqual(patched, []);
   });
 });
 
