@@ -69,6 +69,7 @@ const honor = z.enum(["Honor", "Ignore"]).optional();
 
 const clusterSettings = {
   instances: count.optional(),
+  scaledByOthers: flag.optional(),
   image: text.optional(),
   imageCatalog: z
     .strictObject({
@@ -248,7 +249,7 @@ const validity = { validity: text.optional(), renewBefore: text.optional() };
 const pkiRole = z.strictObject({ mount: filled, role: filled, issuer: text.optional() });
 const pkiRoles = z.union([pkiRole, z.array(pkiRole)]);
 
-const key = z.strictObject({ algorithm: z.enum(["ECDSA", "RSA"]), size: count.optional() }).optional();
+const issuerKey = z.strictObject({ algorithm: z.enum(["ECDSA", "RSA"]), size: count.optional() }).optional();
 
 const issuer = z.discriminatedUnion("type", [
   z.strictObject({
@@ -256,7 +257,7 @@ const issuer = z.discriminatedUnion("type", [
     server: texts.optional(),
     client: texts.optional(),
     caValidity: text.optional(),
-    key,
+    key: issuerKey,
     ...validity,
   }),
   z.strictObject({
@@ -264,7 +265,7 @@ const issuer = z.discriminatedUnion("type", [
     server: pkiRoles,
     client: pkiRoles,
     trustAnchors: text.optional(),
-    key,
+    key: issuerKey,
     ...validity,
   }),
 ]);
@@ -325,6 +326,7 @@ const pooler = z.strictObject({
   name: text.optional(),
   mode: z.enum(["session", "transaction"]).optional(),
   instances: count.optional(),
+  scaledByOthers: flag.optional(),
   parameters: amounts.optional(),
   pgHba: z.array(text).optional(),
   resources: resources.optional(),

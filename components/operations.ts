@@ -4,6 +4,7 @@
  */
 import { accessOperations } from "./access/access-operations";
 import { autoUserOperations } from "./auto-users/operations";
+import { bounded } from "./bounded";
 import { operatorOperations } from "./operator/operator-operations";
 import { clusterServingOperations } from "./serving/cluster-serving-operations";
 import { databasesServingOperations } from "./serving/databases-serving-operations";
@@ -17,7 +18,7 @@ import { registrationOperations } from "./teleport/registration-operations";
 import { adminOperations } from "./vault-database/admin-operations";
 import { leaseOperations } from "./vault-database/lease-operations";
 
-export const operations = {
+export const operations = bounded({
   access: accessOperations,
   autoUsers: autoUserOperations,
   clusterServing: clusterServingOperations,
@@ -32,5 +33,5 @@ export const operations = {
   clusterIdentity: clusterIdentityOperations,
   namespaceRemoval: namespaceRemovalOperations,
   declaredDatabases: declaredDatabasesOperations,
-};
+});
 export type Operations = typeof operations;

@@ -38,6 +38,7 @@ import {
   PROTECTION_ANNOTATION,
 } from "./protection/deletion-protection";
 import { makeNamespace } from "./protection/namespace-removal";
+import { keepsInstances } from "./scaled-by-others";
 import { ClusterServing, DatabasesServing } from "./serving/serving";
 import { refuse } from "./settings";
 import { register } from "./teleport-registrations";
@@ -205,7 +206,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
       {
         parent: this,
         dependsOn,
-        ...KEEPS_FIELD_MANAGER,
+        ...keepsInstances(args),
         protect: isProtected(args),
         retainOnDelete: isRetained(args),
       },
@@ -243,7 +244,8 @@ export class PostgresCluster extends pulumi.ComponentResource {
       new DatabasesServing(
         name,
         { ...reference, suspended, within: readySeconds(args), databases: Object.fromEntries(written) },
-        { parent: this, dependsOn: databases, deletedWith: this.cluster },
+        // Deleted before them, also with the Cluster: where it sleeps, nobody else lets them go.
+        { parent: this, dependsOn: databases },
       ),
     ];
   }

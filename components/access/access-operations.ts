@@ -4,10 +4,21 @@ import { TeleportUser } from "../cnpg/roles";
 import { PoolerAuthentication, POOLER_LOGINS } from "../cnpg/pooler";
 import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
+import { firstOf } from "../message-limits";
 import type { Provider } from "../provider";
+import { progressOf } from "../serving/progress";
 import { dropPoolerLoginScript, poolerLoginQuery, poolerLoginScript } from "./pooler-logins";
 import { deviates } from "./deviates";
-import { ClusterReference, findCluster, MAINTENANCE_DATABASE, mustFindCluster, sqlInPrimary } from "./primary";
+import {
+  asleep,
+  ClusterReference,
+  findCluster,
+  MAINTENANCE_DATABASE,
+  mustFindCluster,
+  sayLeft,
+  sqlInPrimary,
+  unlessStopped,
+} from "./primary";
 import { withholdsFromPublic } from "./public-functions";
 import {
   accessScript,
@@ -59,14 +70,19 @@ export function access(
     /** What is declared may be the same while the database is not: both count. */
     async diff(_id, olds, news) {
       if (told(olds) !== told(news)) return { changes: true };
-      if (!news.suspended && (olds.toRemove?.length || olds.toGiveBack)) return { changes: true };
       if (news.suspended) return { changes: false };
       const unseen = `The rights in ${news.cluster} could not be looked at, and count as unchanged`;
-      return deviates(news.cluster, unseen, async () => deviations(await connect(news), news));
+      return deviates(news.cluster, unseen, async () => {
+        const kubernetes = await connect(news);
+        if (await asleep(kubernetes, news)) return [];
+        if (olds.toRemove?.length) return [`${olds.toRemove.join(", ")} is still there`];
+        if (olds.toGiveBack) return ["rights of everybody are still withheld"];
+        return deviations(kubernetes, news);
+      });
     },
 
     async create(inputs) {
-      await apply(inputs);
+      if (!(await isAsleep(inputs))) await apply(inputs);
       return { id: `${inputs.namespace}/${inputs.cluster}`, outs: inputs };
     },
 
@@ -79,7 +95,7 @@ export function access(
     async update(_id, olds, news) {
       const toRemove = removedRoles(olds, news);
       const toGiveBack = isWithheld(olds) && olds.uid === news.uid && !withholdsFromPublic(news.users);
-      if (news.suspended) return { outs: { ...news, toRemove, ...(toGiveBack ? { toGiveBack } : {}) } };
+      if (await isAsleep(news)) return { outs: { ...news, toRemove, ...(toGiveBack ? { toGiveBack } : {}) } };
       await apply(news, toRemove);
       if (toGiveBack) await giveBack(await connect(news), news);
       return { outs: news };
@@ -89,11 +105,22 @@ export function access(
       const kubernetes = await connect(props);
       // With its Cluster gone, or another in its place, so are the roles.
       if (!(await findCluster(kubernetes, props))) return;
-      await withdraw(kubernetes, props);
-      await remove(kubernetes, props, [...rolesOf(props), ...(props.toRemove ?? [])]);
-      if (isWithheld(props)) await giveBack(kubernetes, props);
+      const names = [...rolesOf(props), ...(props.toRemove ?? [])];
+      await unlessStopped(kubernetes, props, names.join(", "), async () => {
+        await withdraw(kubernetes, props);
+        await remove(kubernetes, props, names);
+        if (isWithheld(props)) await giveBack(kubernetes, props);
+      });
     },
   };
+
+  /** Nothing can be done by the settings, or because somebody put the Cluster to sleep, which is said. */
+  async function isAsleep(inputs: AccessInputs): Promise<boolean> {
+    if (inputs.suspended) return true;
+    const reason = await asleep(await connect(inputs), inputs);
+    if (reason !== undefined) sayLeft(inputs, reason, "users get their rights");
+    return reason !== undefined;
+  }
 
   /** A Cluster that stays goes on to declare its users, so that their roles stay as well: without rights. */
   async function withdraw(kubernetes: KubernetesClient, state: AccessState): Promise<void> {
@@ -111,7 +138,6 @@ export function access(
   }
 
   async function apply(inputs: AccessInputs, toRemove: readonly string[] = []): Promise<void> {
-    if (inputs.suspended) return;
     const kubernetes = await connect(inputs);
     await untilRolesExist(kubernetes, inputs);
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
@@ -171,15 +197,17 @@ export function access(
     look: () => Promise<string[]>,
   ): Promise<void> {
     const begun = Date.now();
+    const progress = progressOf(`the roles of ${inputs.namespace}/${inputs.cluster}`);
     for (;;) {
       const missing = await look();
       if (missing.length === 0) return;
+      progress(missing);
       const waited = Date.now() - begun;
       const reasons = waited > timing.reasonsAfter ? reasonsOf(await mustFindCluster(kubernetes, inputs)) : "";
       if (reasons !== "" || waited > timing.rolesWithin) {
         throw new KubernetesError(
           "not-ready",
-          `The roles of ${inputs.namespace}/${inputs.cluster} are not as declared after ${Math.round(waited / 1000)} s: ${missing.join("; ")}.${reasons} Correct users, and run the command again.`,
+          `The roles of ${inputs.namespace}/${inputs.cluster} are not as declared after ${Math.round(waited / 1000)} s: ${firstOf(missing).join("; ")}.${reasons} Correct users, and run the command again.`,
         );
       }
       await sleep(timing.poll);

@@ -1,5 +1,6 @@
 /** Runs SQL as PostgreSQL's superuser in the primary of a Cluster, over its local socket: no password, no network. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { sleepReason } from "../cnpg/sleep";
 import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
 
@@ -151,19 +152,32 @@ export async function unlessStopped(
 ): Promise<void> {
   let cluster = await findCluster(kubernetes, reference);
   try {
-    if (cluster && !isHibernated(cluster)) return await work();
+    if (cluster && sleepReason(cluster) === undefined) return await work();
   } catch (error) {
     if (!(error instanceof KubernetesError)) throw error;
     cluster = await findCluster(kubernetes, reference);
     if (isServing(cluster)) throw error;
   }
-  if (cluster) console.error(`${reference.namespace}/${reference.cluster} does not run. This stays in it: ${left}.`);
+  if (!cluster) return;
+  const reason = sleepReason(cluster);
+  const why = reason === undefined ? "does not run" : `sleeps: ${reason}`;
+  console.error(`${reference.namespace}/${reference.cluster} ${why}. This stays in it: ${left}.`);
 }
 
-/** Kept without instances: https://cloudnative-pg.io/documentation/current/declarative_hibernation/ */
-export function isHibernated({ metadata }: KubernetesObject): boolean {
-  const annotations = (metadata.annotations ?? {}) as Record<string, string>;
-  return annotations["cnpg.io/hibernation"] === "on";
+/**
+ * Why nothing can be done in the primary, by somebody's wish; undefined where it can, or the Cluster is gone, which is
+ * told by what comes then.
+ */
+export async function asleep(kubernetes: KubernetesClient, reference: ClusterReference): Promise<string | undefined> {
+  const cluster = await findCluster(kubernetes, reference);
+  return cluster && sleepReason(cluster);
+}
+
+/** Says that something is left undone in a Cluster that sleeps. */
+export function sayLeft({ namespace, cluster }: ClusterReference, reason: string, left: string): void {
+  console.error(
+    `Warning: ${namespace}/${cluster} sleeps: ${reason}. The first \`pulumi up\` after it wakes up does this: ${left}.`,
+  );
 }
 
 /** Whether an instance answers. */

@@ -32,6 +32,11 @@ export interface ClusterSettings
     DatabasesSettings {
   /** PostgreSQL instances: one primary, the others standbys. Default: 3. */
   instances?: number;
+  /**
+   * Somebody else scales the Cluster, as an autoscaler or `kubectl scale`: `instances` is what it is made with, and `up`
+   * leaves the number alone from then on. Default: false, `up` sets it.
+   */
+  scaledByOthers?: boolean;
   /** CPU and memory of each instance. Default: no requests and no limits. */
   resources?: Resources;
   /** How the application's database is made, once. Default: a database `app`, owned by `app`. */

@@ -7,11 +7,14 @@ import { wrong } from "./value-check";
 
 /** A PersistentVolumeClaim of each instance. */
 export interface Storage {
-  /** Kubernetes quantity, e.g. `10Gi`. It can grow later, where the storage class allows it; never shrink. */
+  /**
+   * Kubernetes quantity, e.g. `10Gi`. It can grow later, where the storage class allows it, and `up` fails where it does not;
+   * never shrink.
+   */
   size: string;
   /** Default: the Kubernetes cluster's default StorageClass. */
   storageClass?: string;
-  /** Volumes in use grow when `size` does. Default: CNPG's, true. */
+  /** Volumes in use grow when `size` does; that of `storage` decides for all. Default: CNPG's, true. */
   resizeInUseVolumes?: boolean;
   /** Further fields of the PersistentVolumeClaim's spec, e.g. `accessModes`, `selector`, `volumeAttributesClassName`. */
   pvcTemplate?: Record<string, unknown>;

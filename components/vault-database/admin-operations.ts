@@ -6,15 +6,9 @@
  */
 import { deviates } from "../access/deviates";
 import { endUsers } from "../access/end-users";
-import {
-  findCluster,
-  isHibernated,
-  isServing,
-  MAINTENANCE_DATABASE,
-  sqlInPrimary,
-  unlessStopped,
-} from "../access/primary";
+import { findCluster, isServing, MAINTENANCE_DATABASE, sayLeft, sqlInPrimary, unlessStopped } from "../access/primary";
 import { DATABASES_QUERY } from "../access/statements";
+import { sleepReason } from "../cnpg/sleep";
 import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { UNKNOWN } from "../teleport/document";
@@ -58,16 +52,12 @@ export function admin(
 
     async create(inputs) {
       const kubernetes = await connect(inputs);
-      const { uid: clusterUid, isAsleep } = await clusterOf(kubernetes, inputs);
-      if (isAsleep) {
-        throw new KubernetesError(
-          "not-ready",
-          `${inputs.namespace}/${inputs.cluster} is hibernated, so that Vault can get no user in it. Wake it up, then run the command again.`,
-        );
-      }
+      const { uid: clusterUid, asleep } = await clusterOf(kubernetes, inputs);
       const outs = { ...inputs, clusterUid };
       await withEngine(inputs.vault, async (engine) => {
         await refuseForeign(engine, inputs);
+        // Its connection is missed by the next run, and made when the Cluster is awake.
+        if (asleep !== undefined) return sayLeft(referenceOf(outs), asleep, LEFT);
         await setUp(kubernetes, outs);
         await handPasswordOver(engine, kubernetes, outs);
       });
@@ -82,12 +72,10 @@ export function admin(
 
     async update(_id, olds, news) {
       const kubernetes = await connect(news);
-      const { uid: clusterUid, isAsleep } = await clusterOf(kubernetes, news);
+      const { uid: clusterUid, asleep } = await clusterOf(kubernetes, news);
       const outs = { ...news, clusterUid };
-      if (isAsleep) {
-        console.error(
-          `${news.namespace}/${news.cluster} is hibernated: what it lacks for Vault comes when it wakes up`,
-        );
+      if (asleep !== undefined) {
+        sayLeft(referenceOf(outs), asleep, LEFT);
         return { outs: { ...outs, clusterUid: olds.clusterUid } };
       }
       await withEngine(news.vault, async (engine) => {
@@ -128,7 +116,7 @@ export function admin(
     const cluster = await findByName(kubernetes, inputs);
     if (!cluster) return ["the Cluster is not there"];
     if (cluster.metadata.uid !== clusterUid) return ["the Cluster is another one, in which Vault has no user"];
-    if (!isServing(cluster)) return [];
+    if (!isServing(cluster) || sleepReason(cluster) !== undefined) return [];
     const users = usersOf(inputs);
     const at = { ...inputs, uid: clusterUid };
     const inVault = await withEngine(inputs.vault, (engine) => engine.read(configPath(inputs)));
@@ -139,6 +127,9 @@ export function admin(
     ];
   }
 }
+
+/** What is left undone while the Cluster sleeps. */
+const LEFT = "Vault gets its user, and the connection";
 
 /** What makes another resource of it. The user's name is compared apart. */
 const IDENTITY: (keyof AdminInputs)[] = ["namespace", "cluster", "database", "mount", "connection", "vault"];
@@ -156,14 +147,11 @@ function isOther(old: unknown, declared: unknown): boolean {
   return one !== other && !other?.includes(UNKNOWN);
 }
 
-async function clusterOf(
-  kubernetes: KubernetesClient,
-  inputs: AdminInputs,
-): Promise<{ uid: string; isAsleep: boolean }> {
+async function clusterOf(kubernetes: KubernetesClient, inputs: AdminInputs): Promise<{ uid: string; asleep?: string }> {
   const found = await findByName(kubernetes, inputs);
   const uid = found?.metadata.uid;
   if (found && uid !== undefined && (inputs.uid === undefined || inputs.uid === uid)) {
-    return { uid, isAsleep: isHibernated(found) };
+    return { uid, asleep: sleepReason(found) };
   }
   throw new KubernetesError(
     "configuration",

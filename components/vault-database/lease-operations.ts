@@ -3,7 +3,8 @@
  * another connection's. When it is deleted, all credentials that the role gave out end. It goes after the role, so that no new ones come, and before the connection.
  */
 import { endUsers } from "../access/end-users";
-import { ClusterReference, findCluster, isHibernated, unlessStopped } from "../access/primary";
+import { ClusterReference, findCluster, unlessStopped } from "../access/primary";
+import { sleepReason } from "../cnpg/sleep";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { UNKNOWN } from "../teleport/document";
 import type { Provider } from "../provider";
@@ -67,7 +68,8 @@ export function leases(
         if (props.connection !== undefined && (await roleOfOther(engine, props))) return;
         const path = credentialsPath(props.mount, props.role);
         // Without its database Vault cannot end a user; and the users are gone with it, or cannot log in.
-        if (cluster && !isHibernated(cluster) && (await end(engine, kubernetes, props)) === "by Vault") return;
+        if (cluster && sleepReason(cluster) === undefined && (await end(engine, kubernetes, props)) === "by Vault")
+          return;
         await engine.forget(path, FORGET_WITHIN_MS);
       });
     },

@@ -8,6 +8,8 @@ interface Made {
   type: string;
   name: string;
   inputs: Record<string, unknown>;
+  /** Fields whose changes are ignored. */
+  ignored?: string[];
 }
 
 const openssl = new OpenSsl();
@@ -58,7 +60,8 @@ describe("PostgresCluster", () => {
     await pulumi.runtime.setMocks(
       {
         newResource: (args) => {
-          made.push({ type: args.type, name: args.name, inputs: args.inputs });
+          const ignored = args.registerRequest?.getIgnorechangesList();
+          made.push({ type: args.type, name: args.name, inputs: args.inputs, ignored });
           return { id: `${args.name}-id`, state: { ...args.inputs, ...certificateOf(args) } };
         },
         call: () => ({}),
@@ -194,6 +197,28 @@ describe("PostgresCluster", () => {
     assert.equal(before.length, 2);
     for (const digest of [...before, ...after]) assert.match(digest ?? "", /^[0-9a-f]{64}$/);
     assert.notDeepEqual(before, after);
+  });
+
+  it("leaves the number of instances to others where that is said, and writes it at first", async () => {
+    const { all } = await deploy({
+      instances: 2,
+      scaledByOthers: true,
+      poolers: [
+        { type: "rw", instances: 3, scaledByOthers: true },
+        { type: "ro", instances: 4 },
+      ],
+    });
+    const objects = [...ofType(all, ":Cluster"), ...ofType(all, ":Pooler")];
+    const seen = objects.map(({ inputs, ignored = [] }) => [
+      (inputs.spec as { instances: number }).instances,
+      ignored.includes("spec.instances"),
+    ]);
+    assert.deepEqual(seen, [
+      [2, true],
+      [3, true],
+      [4, false],
+    ]);
+    for (const { ignored = [] } of objects) assert.ok(ignored.some((field) => field.includes("patchFieldManager")));
   });
 
   it("has the CAs of a stack that knows of one only, whose names never change", async () => {

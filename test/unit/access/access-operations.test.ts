@@ -152,6 +152,51 @@ describe("access to a database", () => {
     assert.match(kubernetes.ran.map(({ script }) => script).join(), /DROP ROLE IF EXISTS "writer"/);
   });
 
+  const SLEEPING = [
+    { annotations: { "cnpg.io/hibernation": "on" }, told: /hibernation: "on"/ },
+    { annotations: { "cnpg.io/fencedInstances": '["*"]' }, told: /all its instances are fenced/ },
+    { annotations: { "cnpg.io/fencedInstances": '["orders-1"]' }, told: /orders-1 is fenced/ },
+  ];
+  for (const { annotations, told } of SLEEPING) {
+    it(`does nothing in a Cluster that somebody put to sleep, says so, and does it when it wakes: ${told}`, async () => {
+      let found = "reader may not log in\n";
+      const { kubernetes, create, update, diff, delete: remove } = setUp(() => found);
+      const writer = { name: "writer", access: "write" as const };
+      const before = inputs({ users: [...inputs().users, writer] });
+      kubernetes.cluster!.metadata.annotations = annotations;
+      const printed: string[] = [];
+      const print = console.error;
+      console.error = (line: string) => void printed.push(line);
+      try {
+        await create(inputs());
+        const { outs } = await update("id", before, inputs());
+        assert.match(printed.join("\n"), told);
+        printed.length = 0;
+        assert.deepEqual(await diff("id", outs!, inputs()), { changes: false });
+        assert.deepEqual(printed, [], "ClusterServing says that it sleeps");
+        await remove("id", before);
+        assert.match(printed.join("\n"), /sleeps: .*This stays in it: reader, writer/);
+        assert.deepEqual(kubernetes.ran, []);
+
+        kubernetes.cluster!.metadata.annotations = {};
+        assert.deepEqual(await diff("id", outs!, inputs()), { changes: true });
+        assert.deepEqual(await diff("id", inputs(), inputs()), { changes: true }, "what was created asleep");
+        found = "";
+        await update("id", outs!, inputs());
+        assert.match(kubernetes.ran.map(({ script }) => script).join(), /DROP ROLE IF EXISTS "writer"/);
+      } finally {
+        console.error = print;
+      }
+    });
+  }
+
+  it("goes on where a standby is fenced", async () => {
+    const { kubernetes, create } = setUp();
+    kubernetes.cluster!.metadata.annotations = { "cnpg.io/fencedInstances": '["orders-2"]' };
+    await create(inputs());
+    assert.notDeepEqual(kubernetes.ran, []);
+  });
+
   it("gives back to everybody what was withheld, when the last reader goes: at once, or when it wakes", async () => {
     const back = "GRANT EXECUTE ON FUNCTION %s TO PUBLIC";
     const nobody = inputs({ users: [] });
