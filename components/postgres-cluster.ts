@@ -9,6 +9,7 @@ import { caSources } from "./certificates/ca-sources";
 import { ClusterCertificates } from "./certificates/cluster-certificates";
 import { clusterSpec, databaseAndOwner, DEFAULT_INSTANCES } from "./cnpg/cluster-spec";
 import { databaseManifests } from "./cnpg/databases";
+import { declaredMajor } from "./cnpg/image";
 import { clusterAnnotations, servingInstances } from "./cnpg/metadata";
 import { networkPolicies } from "./cnpg/network-policy";
 import { isExplicit, poolerLogins, poolerName } from "./cnpg/pooler";
@@ -300,6 +301,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         database: databaseAndOwner(args.initdb).database,
         users: teleportUsers(args),
         poolerLogins: poolerLogins(args.poolers),
+        postgresMajor: declaredMajor(args),
       },
       { parent: this, dependsOn, deletedWith: this.deletedCluster(args) },
     );

@@ -19,7 +19,6 @@ import {
   sqlInPrimary,
   unlessStopped,
 } from "./primary";
-import { withholdsFromPublic } from "./public-functions";
 import {
   accessScript,
   DATABASES_QUERY,
@@ -30,6 +29,8 @@ import {
   lockOutScript,
   scopedDatabases,
   surrenderScript,
+  UNREACHABLE_DATABASES_QUERY,
+  upgradeHindranceQuery,
 } from "./statements";
 
 /** Inputs of a DatabaseAccess, and its state. */
@@ -39,6 +40,8 @@ export interface AccessInputs extends KubernetesConnection, ClusterReference {
   users: TeleportUser[];
   /** Makes PgBouncer's roles, and the functions with which it looks up passwords. */
   poolerLogins?: PoolerAuthentication[];
+  /** Major version of PostgreSQL that is declared, where one is. */
+  postgresMajor?: number;
   /** No instance runs (hibernation): nothing can be done, and the next run after it does it. */
   suspended?: boolean;
 }
@@ -47,8 +50,6 @@ export interface AccessInputs extends KubernetesConnection, ClusterReference {
 export interface AccessState extends AccessInputs {
   /** Roles that were removed from the declaration while no instance ran. */
   toRemove?: string[];
-  /** The last reader was removed while no instance ran: what was withheld from everybody is to be given back. */
-  toGiveBack?: boolean;
 }
 
 /**
@@ -69,6 +70,7 @@ export function access(
 
     /** What is declared may be the same while the database is not: both count. */
     async diff(_id, olds, news) {
+      if (news.postgresMajor !== olds.postgresMajor) await refuseHinderedUpgrade(news);
       if (told(olds) !== told(news)) return { changes: true };
       if (news.suspended) return { changes: false };
       const unseen = `The rights in ${news.cluster} could not be looked at, and count as unchanged`;
@@ -76,7 +78,6 @@ export function access(
         const kubernetes = await connect(news);
         if (await asleep(kubernetes, news)) return [];
         if (olds.toRemove?.length) return [`${olds.toRemove.join(", ")} is still there`];
-        if (olds.toGiveBack) return ["rights of everybody are still withheld"];
         return deviations(kubernetes, news);
       });
     },
@@ -94,10 +95,8 @@ export function access(
 
     async update(_id, olds, news) {
       const toRemove = removedRoles(olds, news);
-      const toGiveBack = isWithheld(olds) && olds.uid === news.uid && !withholdsFromPublic(news.users);
-      if (await isAsleep(news)) return { outs: { ...news, toRemove, ...(toGiveBack ? { toGiveBack } : {}) } };
+      if (await isAsleep(news)) return { outs: { ...news, toRemove } };
       await apply(news, toRemove);
-      if (toGiveBack) await giveBack(await connect(news), news);
       return { outs: news };
     },
 
@@ -109,7 +108,7 @@ export function access(
       await unlessStopped(kubernetes, props, names.join(", "), async () => {
         await withdraw(kubernetes, props);
         await remove(kubernetes, props, names);
-        if (isWithheld(props)) await giveBack(kubernetes, props);
+        await giveBack(kubernetes, props);
       });
     },
   };
@@ -131,6 +130,7 @@ export function access(
       await sql(database, accessScript({ ...state, users }, database));
   }
 
+  /** What an earlier release took from everybody: it may be an earlier release's state that is deleted. */
   async function giveBack(kubernetes: KubernetesClient, reference: AccessInputs): Promise<void> {
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
     for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
@@ -144,10 +144,14 @@ export function access(
     // PgBouncer's first: its schema is marked as one in which nobody is granted anything.
     for (const login of inputs.poolerLogins ?? []) await sql(MAINTENANCE_DATABASE, poolerLoginScript(login));
     const databases = await databasesOf(kubernetes, inputs);
+    for (const reason of await sql(MAINTENANCE_DATABASE, UNREACHABLE_DATABASES_QUERY))
+      console.error(`${inputs.cluster}: ${reason}`);
     // Before the others' rights: who gets what the removed ones owned may have rights because of it.
     await remove(kubernetes, inputs, toRemove);
     const grant = async (inDatabases: readonly string[]) => {
-      for (const database of inDatabases) await sql(database, accessScript(inputs, database));
+      const ends = inputs.users.map(({ name }) => name);
+      for (const database of inDatabases)
+        await sqlInPrimary(kubernetes, inputs, database, accessScript(inputs, database), { ends });
     };
     await grant(databases);
     let looks = 0;
@@ -158,6 +162,30 @@ export function access(
     });
   }
 
+  /** In a preview: nothing has been changed yet. What cannot be looked at is passed over, and told by what follows. */
+  async function refuseHinderedUpgrade(inputs: AccessInputs): Promise<void> {
+    if (inputs.suspended || typeof inputs.postgresMajor !== "number") return;
+    const hindered = await hinderedDatabases(inputs, inputs.postgresMajor).catch((error: unknown) => {
+      if (error instanceof KubernetesError) return [];
+      throw error;
+    });
+    if (hindered.length === 0) return;
+    throw new Error(
+      `${inputs.cluster} cannot be upgraded to PostgreSQL ${inputs.postgresMajor} yet: in the database ${hindered.join(", ")} the function pg_logical_emit_message ` +
+        "has rights that pg_upgrade cannot carry over, as earlier releases made them. Run `pulumi up` with the present image, " +
+        "which gives the function back to PUBLIC. Then change the image.",
+    );
+  }
+
+  async function hinderedDatabases(inputs: AccessInputs, major: number): Promise<string[]> {
+    const kubernetes = await connect(inputs);
+    const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
+    const found: string[] = [];
+    for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
+      found.push(...(await sql(database, upgradeHindranceQuery(major))));
+    return found;
+  }
+
   /** Every database, since what was granted in one that is no longer declared must go as well. */
   async function databasesOf(kubernetes: KubernetesClient, inputs: AccessInputs): Promise<string[]> {
     const found = await sqlInPrimary(kubernetes, inputs, MAINTENANCE_DATABASE, DATABASES_QUERY);
@@ -165,7 +193,7 @@ export function access(
     if (missing.length === 0) return found;
     throw new KubernetesError(
       "failed",
-      `The database ${missing.join(", ")}, which users' scope names, does not exist in ${inputs.namespace}/${inputs.cluster}. Declare it in databases, or correct scope.`,
+      `The database ${missing.join(", ")}, which users' scope names, does not exist in ${inputs.namespace}/${inputs.cluster}, or takes no connections. Declare it in databases, or correct scope.`,
     );
   }
 
@@ -225,7 +253,7 @@ export function access(
     const names = roleNames.filter((name) => !roles.some((role) => role.name === name));
     if (names.length === 0) return;
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
-    await sql(MAINTENANCE_DATABASE, lockOutScript(names));
+    await sqlInPrimary(kubernetes, reference, MAINTENANCE_DATABASE, lockOutScript(names), { ends: names });
     for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY)) {
       await sql(database, surrenderScript(names, reference.database));
     }
@@ -250,10 +278,6 @@ function removedRoles(before: AccessState, now: AccessInputs): string[] {
   const kept = rolesOf(now);
   const former = [...before.users.map(({ name }) => name), ...(before.toRemove ?? [])];
   return [...new Set(former)].filter((name) => !kept.includes(name));
-}
-
-function isWithheld({ users, toGiveBack = false }: AccessState): boolean {
-  return toGiveBack || withholdsFromPublic(users);
 }
 
 /** What the operator says of roles that it could not make as declared. */

@@ -86,7 +86,7 @@ export function admin(
           (await sqlInPrimary(kubernetes, referenceOf(outs), MAINTENANCE_DATABASE, passwordStaysQuery(news.names)))
             .length === 0;
         if (isNew || !(await keepPassword(engine, outs))) await handPasswordOver(engine, kubernetes, outs);
-        await endUsers(kubernetes, referenceOf(outs), outs, vaultUsersQuery(outs.names, "shut-out"));
+        await endUsers(kubernetes, referenceOf(outs), inheriting(outs), vaultUsersQuery(outs.names, "over"));
       });
       return { outs };
     },
@@ -165,6 +165,11 @@ async function setUp(kubernetes: KubernetesClient, state: AdminState): Promise<v
   await sqlInPrimary(kubernetes, referenceOf(state), state.database, vaultDatabaseScript(users));
 }
 
+/** Users' group owns what they make, and inherits what they took. */
+function inheriting({ database, names }: AdminState): { database: string; heir: string } {
+  return { database, heir: names.group };
+}
+
 /** Users that are left, the functions, and at last our own roles. */
 async function removeRoles(kubernetes: KubernetesClient, state: AdminState): Promise<void> {
   const sql = (database: string, script: string) => sqlInPrimary(kubernetes, referenceOf(state), database, script);
@@ -172,7 +177,7 @@ async function removeRoles(kubernetes: KubernetesClient, state: AdminState): Pro
   // Where a replacement took the names over, what is there is another's: Pulumi deletes the former once more when the
   // first attempt to make the new one failed.
   if ((await sql(MAINTENANCE_DATABASE, vaultRolesQuery(users))).length === 0) return;
-  await endUsers(kubernetes, referenceOf(state), state, vaultUsersQuery(state.names, "all"));
+  await endUsers(kubernetes, referenceOf(state), inheriting(state), vaultUsersQuery(state.names, "all"));
   const databases = await sql(MAINTENANCE_DATABASE, DATABASES_QUERY);
   if (databases.includes(state.database)) await sql(state.database, dropVaultDatabaseScript(users));
   await endUsers(kubernetes, referenceOf(state), state, vaultRolesQuery(users));

@@ -90,7 +90,7 @@ export function leases(
     }
     const query = vaultUsersQuery(inputs.names, { pattern: usernamePattern(inputs.role) });
     await unlessStopped(kubernetes, inputs, `the users of ${path}, till they expire`, () =>
-      endUsers(kubernetes, inputs, inputs, query),
+      endUsers(kubernetes, inputs, { database: inputs.database, heir: inputs.names.group }, query),
     );
     return "without Vault";
   }

@@ -218,7 +218,7 @@ export const WRONG: Wrong[] = [
   refused("image", { image: `postgresql@sha256:${"a".repeat(64)}` }),
   refused("image", { image: "postgresql:latest" }),
   refused("image", { image: "postgresql:bookworm" }),
-  refused("image", { image: "postgresql:12.5" }),
+  refused("image", { image: "postgresql:13.22" }),
   refused("imageCatalog", {
     image: "postgresql:17",
     imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 17 },
@@ -227,7 +227,7 @@ export const WRONG: Wrong[] = [
   refused("imageCatalog.apiGroup", {
     imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 17, apiGroup: "example.com" },
   }),
-  refused("imageCatalog.major", { imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 12 } }),
+  refused("imageCatalog.major", { imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 13 } }),
   refused("imageCatalog.major", { imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 17.5 } }),
   accepted("imageCatalog.name", { imageCatalog: { kind: "ImageCatalog", name: "Postgres QL", major: 17 } }),
   accepted("imagePullSecrets[0]", { imagePullSecrets: ["My Secret"] }),
