@@ -52,7 +52,10 @@ describe("an image's major version", () => {
       problems.map(({ setting, problem }) => `${setting} ${problem}`),
       ["image must be PostgreSQL 14 or later", "imageCatalog.major must be PostgreSQL 14 or later"],
     );
-    assert.deepEqual(checkImage((setting) => setting, { image: "postgresql:14.20" }), []);
+    assert.deepEqual(
+      checkImage((setting) => setting, { image: "postgresql:14.20" }),
+      [],
+    );
   });
 });
 
