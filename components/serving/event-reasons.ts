@@ -3,7 +3,6 @@
  * not there, stands in no status of what CloudNativePG makes. Pure.
  */
 import { KubernetesObject } from "../kubernetes/client";
-import type { Problem } from "./problem";
 
 /** Selects the Events that tell of something wrong. */
 export const WARNINGS = "type=Warning";
@@ -33,31 +32,21 @@ export function eventReasons(cluster: string, events: readonly KubernetesObject[
 
 /** What forbids the making of a pod, and will not let it be made until somebody changes it. */
 const FORBIDDEN = /exceeded quota|is forbidden|denied (the )?request/;
-/** A quota may be freed within moments, as where other pods end. */
-const FORBIDDEN_AFTER = 30;
-
-/** Events by what they are of, with what changes when they come again. */
-export type SeenEvents = ReadonlyMap<string, string>;
-
-export function seenEvents(events: readonly KubernetesObject[]): SeenEvents {
-  return new Map(events.map((event) => [event.metadata.name, stampOf(event as Event)]));
+/** Whether an Event says that a pod is forbidden. */
+export function isForbiddenPod(cluster: string, object: KubernetesObject): boolean {
+  const event = object as Event;
+  return concerns(cluster, event) && event.reason === "FailedCreate" && FORBIDDEN.test(event.message ?? "");
 }
 
-/** Pods that are forbidden, by events that came, or came again, after those that were there before. */
-export function forbiddenPods(cluster: string, events: readonly KubernetesObject[], before: SeenEvents): Problem[] {
-  const fresh = events.filter((event) => before.get(event.metadata.name) !== stampOf(event as Event));
-  const found = fresh
-    .map((event) => event as Event)
-    .filter((event) => concerns(cluster, event) && event.reason === "FailedCreate")
-    .filter(({ message = "" }) => FORBIDDEN.test(message));
-  return [...new Set(found.map(toldBy))].slice(0, SHOWN).map((text) => ({
-    text,
-    patience: FORBIDDEN_AFTER,
-    remedy: "Nothing is lost: change what forbids it, and run `pulumi up` again.",
-  }));
+/** What changes in an Event when what it tells of happens again. */
+export function stampOf(object: KubernetesObject): string {
+  const event = object as Event;
+  return `${timeOf(event)} ${event.count ?? 0}`;
 }
 
-function toldBy({ involvedObject, reason, message = "" }: Event): string {
+/** `Job orders-1-initdb: FailedCreate (…)`. */
+export function toldBy(object: KubernetesObject): string {
+  const { involvedObject, reason, message = "" } = object as Event;
   return `${involvedObject?.kind} ${involvedObject?.name}: ${reason} (${message.trim().slice(0, 300)})`;
 }
 
@@ -69,8 +58,4 @@ function concerns(cluster: string, { involvedObject: { kind = "", name = "" } = 
 
 function timeOf({ lastTimestamp, eventTime }: Event): string {
   return lastTimestamp ?? eventTime ?? "";
-}
-
-function stampOf(event: Event): string {
-  return `${timeOf(event)} ${event.count ?? 0}`;
 }

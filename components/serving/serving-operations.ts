@@ -11,7 +11,7 @@ import {
 import { isPassing, KubernetesError } from "../kubernetes/errors";
 import { firstOf, limited, printable } from "../message-limits";
 import type { Provider } from "../provider";
-import { eventReasons, forbiddenPods, SeenEvents, seenEvents, WARNINGS } from "./event-reasons";
+import { eventWatch } from "./event-watch";
 import { Found, Problem, problemOf } from "./problem";
 import { progressOf } from "./progress";
 
@@ -119,7 +119,7 @@ export function servingOperations<Inputs extends ServingInputs>(
     const begun = Date.now();
     const deadline = begun + inputs.within * timing.second;
     const progress = progressOf(`the ${name(inputs)}`);
-    const events = eventWatch(kubernetes, inputs, timing.events);
+    const events = eventWatch(kubernetes, inputs, timing);
     const since = new Map<string, number>();
     let servingSince: number | undefined;
     let isFirst = true;
@@ -182,34 +182,6 @@ function clusterOf(
 function asProblem(error: unknown): Found[] {
   if (isPassing(error)) return [(error as Error).message];
   throw error;
-}
-
-/** What Kubernetes itself says against it, read now and then; nothing where that may not be read, or not now. */
-function eventWatch(kubernetes: KubernetesClient, { namespace, cluster }: ServingInputs, every: number) {
-  let events: KubernetesObject[] = [];
-  let before: SeenEvents | undefined;
-  let readAt = -Infinity;
-  return {
-    /** What forbids pods, since the wait began. */
-    async forbidden(): Promise<Problem[]> {
-      if (Date.now() - readAt >= every) {
-        readAt = Date.now();
-        events = await warnings(kubernetes, namespace);
-        before ??= seenEvents(events);
-      }
-      return forbiddenPods(cluster, events, before ?? new Map<string, string>());
-    },
-    reasons: (): string[] => eventReasons(cluster, events),
-  };
-}
-
-async function warnings(kubernetes: KubernetesClient, namespace: string): Promise<KubernetesObject[]> {
-  try {
-    return await kubernetes.list({ apiVersion: "v1", plural: "events", namespace }, undefined, WARNINGS);
-  } catch (error) {
-    if (error instanceof KubernetesError) return [];
-    throw error;
-  }
 }
 
 /** What is waited for; how the cluster is reached and for how long is waited does not count. */
