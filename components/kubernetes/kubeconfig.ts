@@ -10,7 +10,12 @@ import { proxyFor } from "../http/proxy";
 type Library = typeof k8s;
 type Entry = Record<string, unknown>;
 type Named = { name?: string; cluster?: Entry; user?: Entry; context?: Entry };
-type File = { clusters?: Named[] | null; users?: Named[] | null; contexts?: Named[] | null; "current-context"?: string };
+type File = {
+  clusters?: Named[] | null;
+  users?: Named[] | null;
+  contexts?: Named[] | null;
+  "current-context"?: string;
+};
 
 /** Where a pod finds the token of its service account. */
 const POD_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -69,7 +74,10 @@ function readFile(library: Library, file: string): File | undefined {
     const content = (text.trim() === "" ? undefined : library.loadYaml<File | null>(text)) ?? {};
     return {
       ...content,
-      clusters: content.clusters?.map((entry) => ({ ...entry, cluster: entry.cluster && clusterOf(entry.cluster, folder) })),
+      clusters: content.clusters?.map((entry) => ({
+        ...entry,
+        cluster: entry.cluster && clusterOf(entry.cluster, folder),
+      })),
       users: content.users?.map((entry) => ({ ...entry, user: entry.user && userOf(entry.user, folder) })),
     };
   } catch (error) {

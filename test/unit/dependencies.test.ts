@@ -79,7 +79,10 @@ describe("the program and the library", () => {
       const text = readFileSync(join(PROJECT, file), "utf8");
       for (const { fileName: from } of preProcessFile(text, true, true).importedFiles) {
         if (from.startsWith(".")) continue;
-        const name = from.split("/").slice(0, from.startsWith("@") ? 2 : 1).join("/");
+        const name = from
+          .split("/")
+          .slice(0, from.startsWith("@") ? 2 : 1)
+          .join("/");
         if (!from.startsWith("node:") && name !== "cnpg-teleport") imported.set(name, file);
       }
     }

@@ -1,4 +1,4 @@
-/** A proxy on this machine that opens tunnels by CONNECT, whatever the names, to servers on this machine. */
+/** A proxy on this machine that opens tunnels by CONNECT; what names lead to is a test's choice. */
 import { createServer, IncomingMessage, request, Server } from "node:http";
 import { AddressInfo, connect, Socket } from "node:net";
 
@@ -13,8 +13,8 @@ export class ConnectProxy {
 
   private constructor(private readonly server: Server) {}
 
-  /** @param toLoopback connect to the port asked for on this machine, whatever the host */
-  static async start(toLoopback = true): Promise<ConnectProxy> {
+  /** @param resolve where a host is; default: all are this machine */
+  static async start(resolve: (host: string) => string = () => "localhost"): Promise<ConnectProxy> {
     const server = createServer();
     const proxy = new ConnectProxy(server);
     server.on("connection", (socket) => proxy.keep(socket));
@@ -23,7 +23,7 @@ export class ConnectProxy {
       if (proxy.refuses === 0) return;
       if (proxy.refuses !== undefined) return void client.end(`HTTP/1.1 ${proxy.refuses} No\r\n\r\n`);
       const { hostname, port } = new URL(`tcp://${asked.url}`);
-      const target = proxy.keep(connect(Number(port), toLoopback ? "localhost" : hostname));
+      const target = proxy.keep(connect(Number(port), resolve(hostname)));
       target.on("connect", () => {
         client.write("HTTP/1.1 200 Connection established\r\n\r\n");
         if (head.length > 0) target.write(head);
@@ -43,7 +43,7 @@ export class ConnectProxy {
       });
       asked.pipe(forwarded);
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
     return proxy;
   }
 
@@ -53,7 +53,7 @@ export class ConnectProxy {
 
   async close(): Promise<void> {
     for (const socket of this.sockets) socket.destroy();
-    await new Promise((resolve) => this.server.close(resolve));
+    await new Promise((closed) => this.server.close(closed));
   }
 
   private note({ url = "", headers }: IncomingMessage): void {

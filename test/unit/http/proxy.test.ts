@@ -125,7 +125,10 @@ describe("a request through a proxy", () => {
     proxy.refuses = 407;
     const [kind, message] = await failure(ask(url, { HTTPS_PROXY: withUser }));
     assert.equal(kind, "unreachable");
-    assert.match(message ?? "", /^the proxy of HTTPS_PROXY=http:\/\/127\.0\.0\.1:\d+ does not connect to .*: it answers 407/);
+    assert.match(
+      message ?? "",
+      /^the proxy of HTTPS_PROXY=http:\/\/127\.0\.0\.1:\d+ does not connect to .*: it answers 407/,
+    );
     proxy.refuses = 0;
     const silent = await failure(ask(url, { HTTPS_PROXY: withUser }, { limit: 200 }));
     assert.match(silent[1] ?? "", /^no answer within 0\.2 s through the proxy of HTTPS_PROXY=/);

@@ -105,12 +105,21 @@ describe("the kubeconfig", () => {
     if (kubectl.error) return; // where there is none, the lab's test compares
     const other = write("other", { ...whole("a", "https://other.test"), "current-context": "a" });
     const missing = join(folder, "missing");
-    for (const files of [[a(), b()], [b(), a()], [missing, other, a()], [b(), missing, other]]) {
+    for (const files of [
+      [a(), b()],
+      [b(), a()],
+      [missing, other, a()],
+      [b(), missing, other],
+    ]) {
       const env = { ...process.env, KUBECONFIG: files.join(delimiter) };
-      const view = spawnSync("kubectl", ["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"], {
-        env,
-        encoding: "utf8",
-      });
+      const view = spawnSync(
+        "kubectl",
+        ["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"],
+        {
+          env,
+          encoding: "utf8",
+        },
+      );
       assert.equal(read(...files).getCurrentCluster()?.server, view.stdout, files.join(delimiter));
     }
   });
