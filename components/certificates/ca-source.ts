@@ -5,6 +5,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { refuse, SettingProblem } from "../settings";
 import type { PemSource } from "./ca-bundle";
+import { readPem, toPem } from "./pem";
 
 /** One source of CAs whose client certificates a Cluster accepts. */
 export type CaSource = TeleportCaSource | ProxyCaSource | VaultCaSource | KubernetesCaSource | PemCaSource;
@@ -155,32 +156,19 @@ export function kindOf({ from }: KubernetesCaSource): "Secret" | "ConfigMap" {
   return from === "secret" ? "Secret" : "ConfigMap";
 }
 
-const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
-/** What tools write around certificates; as in the bundle, which drops it. */
-const COMMENT = /^\s*(#.*|(subject|issuer)\s*=.*|)$/;
-
 function checkPem(setting: string, text: string): SettingProblem[] {
-  const blocks = [...text.matchAll(BLOCK)].map(([, label]) => label ?? "");
-  if (blocks.some((label) => label.endsWith("PRIVATE KEY"))) {
-    const fix = "Give certificates only, and treat that key as leaked if it was meant to stay secret.";
-    return [{ setting, problem: "holds a private key", fix }];
-  }
-  const rest = text.replace(BLOCK, "\n").split(/\r\n?|\n/);
-  if (blocks.length > 0 && blocks.every((label) => label === "CERTIFICATE") && rest.every((line) => COMMENT.test(line)))
-    return [];
-  // Not shown: what lies in a Secret or in Vault under a key that was named by mistake may be a password.
-  const problem = "holds something else than certificates in PEM";
-  return [{ setting, problem, fix: "Check that it is the right key, and that no certificate was cut off." }];
+  // Nothing of the text is shown: what lies in a Secret or in Vault under a key that was named by mistake may be a password.
+  return readPem(text).problems.map((found) => ({ setting, ...found }));
 }
 
 /**
- * A value that came out of a place for secrets, as a part of the bundle: its certificates and nothing else.
+ * A value that came out of a place for secrets, as a part of the bundle: its certificates and nothing of the text around.
  *
- * @throws SettingsError if there is anything else in it. The message shows nothing of it.
+ * @throws SettingsError if it holds no certificate, or a key, or looks cut off. The message shows nothing of it.
  */
 export function publicPart(name: string, text: string): PemSource {
   refuse(checkPem(name, text));
-  return { name, pem: [...text.matchAll(BLOCK)].map(([block]) => `${block}\n`).join("") };
+  return { name, pem: toPem(readPem(text).certificates) };
 }
 
 /**
