@@ -234,12 +234,15 @@ const validity = { validity: z.string().optional(), renewBefore: z.string().opti
 const pkiRole = z.strictObject({ mount: z.string().min(1), role: z.string().min(1), issuer: text.optional() });
 const pkiRoles = z.union([pkiRole, z.array(pkiRole)]);
 
+const key = z.strictObject({ algorithm: z.enum(["ECDSA", "RSA"]), size: count.optional() }).optional();
+
 const issuer = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("tls"),
     server: texts.optional(),
     client: texts.optional(),
     caValidity: z.string().optional(),
+    key,
     ...validity,
   }),
   z.strictObject({
@@ -247,6 +250,7 @@ const issuer = z.discriminatedUnion("type", [
     server: pkiRoles,
     client: pkiRoles,
     trustAnchors: z.string().optional(),
+    key,
     ...validity,
   }),
 ]);

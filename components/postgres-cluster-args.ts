@@ -1,6 +1,7 @@
 /** The settings of a PostgresCluster, and their checks. */
 import * as pulumi from "@pulumi/pulumi";
 import { AUTO_USER_GROUP, AutoUsers, autoUserHbaRules, autoUsersAdmin, checkAutoUsers } from "./auto-users/settings";
+import { checkAltNames, checkClusterDomain } from "./certificates/alt-names";
 import { CaSource, checkCaSources } from "./certificates/ca-source";
 import type { IssuerArgs } from "./certificates/issuer";
 import { checkIssuer } from "./certificates/issuer-check";
@@ -87,11 +88,14 @@ export interface PostgresClusterArgs extends ClusterSettings {
   environment?: string;
   /** Becomes the annotation `kubernetes.io/description`, and the description in Teleport. */
   description?: string;
-  /** The Kubernetes cluster's DNS domain. Default: `cluster.local`. */
+  /** The Kubernetes cluster's DNS domain, without a dot at its end. Default: `cluster.local`. */
   clusterDomain?: string;
   /** Who signs certificates. */
   issuer: IssuerArgs;
-  /** DNS names of the server certificate besides the twelve of the Services. */
+  /**
+   * DNS names and IP addresses that the server certificate is for, besides the twelve names of the Services: without a
+   * scheme and a port. `*.db.example.com` stands for all names of that domain.
+   */
   serverAltNames?: string[];
   /** The Teleport clusters through which people come. Default: none. */
   teleport?: TeleportArgs | TeleportArgs[];
@@ -168,6 +172,8 @@ export function checkPostgresCluster(
       registered: teleports.length > 0,
       standbyRegistered: teleports.length > 0 && hasStandby(args),
     }),
+    ...checkClusterDomain(at("clusterDomain"), args.clusterDomain ?? "cluster.local"),
+    ...checkAltNames(at("serverAltNames"), args.serverAltNames),
     ...checkIssuer(at("issuer"), args.issuer),
     ...teleports.flatMap((teleport, index) =>
       checkTeleport(at(isList ? `teleport[${index}]` : "teleport"), clusterName, environment, teleport, users),
