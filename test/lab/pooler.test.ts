@@ -7,7 +7,7 @@ import { PostgresClusterOutputs } from "../../components";
 import { poolerDnsNames } from "../../components/cnpg/pooler";
 import { Stack } from "../../lab/drive/stack";
 import { attempt, CommandResult, run } from "../../lab/host/command";
-import { eventually, kubectl, oneDatabase, sqlAsSuperuser } from "./lab";
+import { eventually, kubectl, oneDatabase, sqlAsSuperuser, vaultIssuer, verifiedByRoot } from "./lab";
 
 const NAME = "pooled";
 
@@ -16,7 +16,13 @@ describe("Poolers", () => {
   const folder = mkdtempSync(join(tmpdir(), "pooler-"));
   const configure = (poolers: object[] | undefined, more: object = {}) =>
     stack.configure(
-      oneDatabase(NAME, { teleport: undefined, initdb: { database: "shop", owner: "shop" }, poolers, ...more }),
+      oneDatabase(NAME, {
+        teleport: undefined,
+        issuer: vaultIssuer,
+        initdb: { database: "shop", owner: "shop" },
+        poolers,
+        ...more,
+      }),
     );
   const phase = () => kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.status.phase}");
 
@@ -74,6 +80,14 @@ describe("Poolers", () => {
   it("are known to app stacks", async () => {
     const { databases } = await stack.outputs<{ databases: Record<string, PostgresClusterOutputs> }>();
     assert.deepEqual(databases[NAME]?.poolerHosts, { "pooler-pooled-rw": "pooler-pooled-rw.pooled.svc" });
+  });
+
+  it("send the CAs between their certificate and the root, for clients that know the root alone", async () => {
+    const { databases } = await stack.outputs<{ databases: Record<string, PostgresClusterOutputs> }>();
+    const host = "pooler-pooled-rw.pooled.svc.cluster.local";
+    const result = await verifiedByRoot(databases[NAME]!.serverCa, host, "-verify_hostname", host);
+    assert.equal(result.code, 0, result.output);
+    assert.match(result.output, /Verification: OK/);
   });
 
   it("refuse a client without TLS, and one that expects another name", async () => {
