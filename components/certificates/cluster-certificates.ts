@@ -7,7 +7,7 @@ import { secretNames, serverDnsNames } from "../names";
 import { KEEPS_FIELD_MANAGER, ownedBy } from "../owner";
 import { altNames } from "./alt-names";
 import { CaBundle, clientCaBundle, leftOutWarnings, mergeCaBundle, PemSource, serverCaBundle } from "./ca-bundle";
-import { caEndWarning, checkCertificate, renewalEndWarning } from "./certificate-check";
+import { caEndWarning, checkCertificate } from "./certificate-check";
 import { CertificateRequest, CertificateUse, Issue, IssuedCertificate, IssuerArgs, lifetimes } from "./issuer";
 import { serverChain } from "./server-chain";
 import { tlsIssuer } from "./tls-issuer";

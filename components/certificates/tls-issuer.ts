@@ -74,7 +74,11 @@ export function tlsIssuer(name: string, args: TlsIssuerArgs, opts: pulumi.Custom
   const authorities = (use: CertificateUse) => {
     const [signing = FIRST_CA, ...others] = declaredCas(args[use]);
     const trusted = others.map((ca) =>
-      authority(use, ca).certificate.certPem.apply((pem) => ({ name: `the stack's ${use} CA ${ca}`, pem, optional: true })),
+      authority(use, ca).certificate.certPem.apply((pem) => ({
+        name: `the stack's ${use} CA ${ca}`,
+        pem,
+        optional: true,
+      })),
     );
     return { signing: authority(use, signing), trusted: pulumi.all(trusted) };
   };

@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import * as vault from "@pulumi/vault";
 import { altNames } from "./alt-names";
+import { renewalEndWarning } from "./certificate-check";
 import {
   CertificateRequest,
   CertificateUse,
@@ -17,7 +18,7 @@ import {
 } from "./issuer";
 import { leafKey, LEAF_USES, requestedNames } from "./tls-issuer";
 import { vaultAuthority } from "./vault-authority";
-import { readRole, roleWarnings, SigningRequest } from "./vault-role";
+import { readRole, readSigningCa, roleWarnings, SigningRequest } from "./vault-role";
 import { warnOnce } from "./warn-once";
 
 /** What the first role of each use signs; the CAs of the others are read. */
@@ -32,20 +33,37 @@ export function vaultIssuer(args: VaultIssuerArgs, opts: pulumi.InvokeOptions): 
   return { issue: signedByVault(args), trusted: { server: trusted("server"), client: trusted("client") } };
 }
 
-/** Tells what the role would refuse, where it can be read. */
+/** Tells what the role would refuse, as far as it can be read. */
 function warnOfRole(
   role: VaultPkiRole,
   request: Omit<SigningRequest, "ipAddresses">,
   names: CertificateRequest["names"],
-  opts: pulumi.CustomResourceOptions,
+  parent: pulumi.Resource,
 ): void {
-  const { parent } = opts;
-  if (!parent) return;
   pulumi.all([readRole(role, { parent }), names ?? altNames([])]).apply(([settings, { ipAddresses }]) => {
     for (const warning of settings ? roleWarnings(role, settings, { ...request, ipAddresses }) : []) {
       warnOnce(warning, parent);
     }
   });
+}
+
+/**
+ * Tells when the CA has so little time left that nothing can be renewed: the CA that Vault has now; where it cannot be
+ * read, the one that signed last.
+ */
+function warnOfEnd(
+  role: VaultPkiRole,
+  { setting, ...life }: { setting: string; validity: number; renewBefore: number },
+  lastChain: pulumi.Output<string>,
+  parent: pulumi.Resource,
+): void {
+  const warn = (chain: string) => {
+    const warning = renewalEndWarning(setting, chain, life);
+    if (warning !== undefined) warnOnce(warning, parent);
+  };
+  const current = pulumi.output(readSigningCa(role, { parent }));
+  current.apply((chain) => chain !== undefined && warn(chain));
+  pulumi.all([current, lastChain]).apply(([chain, last]) => chain === undefined && warn(last));
 }
 
 function signedByVault(args: VaultIssuerArgs): Issue {
@@ -75,7 +93,6 @@ function signedByVault(args: VaultIssuerArgs): Issue {
     );
     const [signing] = declaredRoles(args[use]) as [VaultPkiRole]; // checked: there is one
     const { mount, role } = signing;
-    warnOfRole(signing, { setting: `issuer.${use}`, use, key: wholeKey(args.key), validity }, names, opts);
     const signed = new vault.pkisecret.SecretBackendSign(
       leaf,
       {
@@ -97,6 +114,11 @@ function signedByVault(args: VaultIssuerArgs): Issue {
     const caChain = pulumi
       .all([signed.caChains, signed.issuingCa, args.trustAnchors ?? ""])
       .apply(([chain, issuing, anchors]) => [...(chain?.length ? chain : [issuing]), anchors].join("\n"));
+    if (opts.parent) {
+      const setting = `issuer.${use}`;
+      warnOfRole(signing, { setting, use, key: wholeKey(args.key), validity }, names, opts.parent);
+      warnOfEnd(signing, { setting: `${setting}, mount ${mount},`, validity, renewBefore }, caChain, opts.parent);
+    }
     return { certificate: signed.certificate, privateKey: key.privateKeyPem, caChain };
   };
 }

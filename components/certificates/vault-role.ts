@@ -5,7 +5,8 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { CertificateKey, CertificateUse, VaultPkiRole } from "./issuer";
+import { CertificateKey, CertificateUse, DEFAULT_ISSUER, VaultPkiRole } from "./issuer";
+import { chainOf } from "./vault-authority";
 
 /** What is asked of a role. */
 export interface SigningRequest {
@@ -23,6 +24,8 @@ export interface RoleSettings {
   key_type?: string;
   key_bits?: number;
   allow_ip_sans?: boolean;
+  /** Name or id of the issuer that it signs with. */
+  issuer_ref?: string;
   /** Seconds; 0 for the mount's. */
   max_ttl?: number;
   server_flag?: boolean;
@@ -68,24 +71,37 @@ export function roleWarnings({ mount, role }: VaultPkiRole, settings: RoleSettin
   ];
 }
 
-/** Roles that were read, by the provider that read them: all databases of a program ask for the same few. */
-const known = new WeakMap<object, Map<string, Promise<RoleSettings | undefined>>>();
+/** What was read, by the provider that read it: all databases of a program ask for the same. */
+const known = new WeakMap<object, Map<string, Promise<string | undefined>>>();
 
 /** The settings of a role; undefined where they cannot be read, for whatever reason. */
-export function readRole(
+export async function readRole(
   { mount, role }: VaultPkiRole,
-  { parent, provider }: pulumi.InvokeOptions,
+  opts: pulumi.InvokeOptions,
 ): Promise<RoleSettings | undefined> {
-  const path = `${mount}/roles/${role}`;
+  const answer = await read(`${mount}/roles/${role}`, opts);
+  return answer === undefined ? undefined : (JSON.parse(answer) as RoleSettings);
+}
+
+/** PEM of the CA that a role signs with, and those above it; undefined where it cannot be read. */
+export async function readSigningCa(role: VaultPkiRole, opts: pulumi.InvokeOptions): Promise<string | undefined> {
+  const settings = await readRole(role, opts);
+  const issuer = settings?.issuer_ref ?? role.issuer ?? DEFAULT_ISSUER;
+  const answer = await read(`${role.mount}/issuer/${issuer}/json`, opts);
+  const chain = answer === undefined ? [] : chainOf(answer);
+  return chain.length > 0 ? chain.join("\n") : undefined;
+}
+
+function read(path: string, { parent, provider }: pulumi.InvokeOptions): Promise<string | undefined> {
   const reader = provider ?? parent?.getProvider("vault:generic/getSecret:getSecret") ?? parent;
-  const ofReader = (reader && known.get(reader)) ?? new Map<string, Promise<RoleSettings | undefined>>();
-  if (reader) known.set(reader, ofReader);
-  const read =
-    ofReader.get(path) ??
+  const byPath = (reader && known.get(reader)) ?? new Map<string, Promise<string | undefined>>();
+  if (reader) known.set(reader, byPath);
+  const answer =
+    byPath.get(path) ??
     vault.generic.getSecret({ path }, { parent, provider }).then(
-      ({ dataJson }) => JSON.parse(dataJson) as RoleSettings,
+      ({ dataJson }) => dataJson,
       () => undefined,
     );
-  ofReader.set(path, read);
-  return read;
+  byPath.set(path, answer);
+  return answer;
 }
