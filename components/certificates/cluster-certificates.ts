@@ -65,8 +65,8 @@ export class ClusterCertificates extends pulumi.ComponentResource {
       .apply(([namespace, more]) => altNames(serverDnsNames(args.cluster, namespace, args.clusterDomain, more)));
     const server = checked(`${name}-server`, { use: "server", commonName: `${args.cluster}-rw`, names: serverNames });
     const replication = checked(`${name}-replication`, { use: "client", commonName: "streaming_replica" });
-    this.warnOfEnd(`issuer.server of ${args.cluster}`, server, args.issuer);
-    this.warnOfEnd(`issuer.client of ${args.cluster}`, replication, args.issuer);
+    this.warnOfEnd(`issuer.server of ${args.cluster}`, server);
+    this.warnOfEnd(`issuer.client of ${args.cluster}`, replication);
     const login = (kind: PoolerAuthentication) =>
       checked(`${name}-pooler-${kind}`, { use: "client", commonName: POOLER_LOGINS[kind].role });
     // Even where no Pooler is declared. The operator looks for it when one appears, made by hand perhaps; where it is
@@ -142,12 +142,10 @@ export class ClusterCertificates extends pulumi.ComponentResource {
     this.registerOutputs({ secrets: this.secrets, serverCa: this.serverCa });
   }
 
-  /** Warns, in preview as well, where a CA ends before what it signed, or soon signs nothing more. */
-  private warnOfEnd(setting: string, { certificate, caChain }: IssuedCertificate, issuer: IssuerArgs): void {
+  /** Warns, in preview as well, where a CA ends before what it signed. */
+  private warnOfEnd(setting: string, { certificate, caChain }: IssuedCertificate): void {
     pulumi.all([certificate, caChain]).apply(([pem, chain]) => {
-      const warning =
-        caEndWarning(setting, pem, chain) ??
-        (issuer.type === "vault" ? renewalEndWarning(setting, chain, lifetimes(issuer)) : undefined);
+      const warning = caEndWarning(setting, pem, chain);
       if (warning !== undefined) void pulumi.log.warn(warning, this);
     });
   }

@@ -308,7 +308,6 @@ describe("waiting for a Cluster", () => {
   it("that was deleted by hand fails at once, and says that what is made again is empty", async () => {
     const { kubernetes, serving } = setUp();
     kubernetes.cluster = undefined;
-    const begun = Date.now();
     await printedBy(() =>
       assert.rejects(
         serving.update("id", inputs, inputs),
