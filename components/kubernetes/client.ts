@@ -216,12 +216,7 @@ function serverOf(config: k8s.KubeConfig): string {
 }
 
 /** One GET; undefined for 404. */
-async function getJson(
-  library: typeof k8s,
-  config: k8s.KubeConfig,
-  path: string,
-  limit?: number,
-): Promise<unknown> {
+async function getJson(library: typeof k8s, config: k8s.KubeConfig, path: string, limit?: number): Promise<unknown> {
   const { code, text } = await send(library, config, { path, limit });
   if (code === 404) return undefined;
   if (code < 300) return JSON.parse(text);
