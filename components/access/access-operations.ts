@@ -123,8 +123,11 @@ export function access(
 
   /** A Cluster that stays goes on to declare its users, so that their roles stay as well: without rights. */
   async function withdraw(kubernetes: KubernetesClient, state: AccessState): Promise<void> {
-    const users = state.users.map((user) => ({ ...user, access: "none" as const }));
-    if (users.length === 0) return;
+    const { spec } = await mustFindCluster(kubernetes, state);
+    const { roles = [] } = (spec?.managed ?? {}) as { roles?: { name: string }[] };
+    const declared = state.users.filter(({ name }) => roles.some((role) => role.name === name));
+    if (declared.length === 0) return;
+    const users = declared.map((user) => ({ ...user, access: "none" as const }));
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, state, database, script);
     for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
       await sql(database, accessScript({ ...state, users }, database));
