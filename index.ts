@@ -71,13 +71,10 @@ const namespaces = places.map(({ context, namespace, databases: own }) => ({
     {
       provider: kubernetesProviders.get(context),
       dependsOn: operators.get(context),
-      aliases: [
-        ...formerOf(context).map((former) => ({ name: inContext(former, namespace, "before") })),
-        // In 0.1.0 a namespace that is not declared belonged to its PostgresCluster.
-        ...own.map((name) => namespaceUrn(name)),
-      ],
+      formerNames: formerOf(context).map((former) => inContext(former, namespace, "before")),
+      // In 0.1.0 a namespace that is not declared belonged to its PostgresCluster.
+      formerUrns: own.map((name) => namespaceUrn(name)),
     },
-    namespace,
   ),
 }));
 

@@ -89,7 +89,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const reference = { kubernetes: args.kubernetes, namespace, cluster: clusterName, uid };
     new DeletionProtection(
       name,
-      { kubernetes: args.kubernetes, namespace, cluster: clusterName, protected: isProtected(args) },
+      { ...reference, database: name, cluster: clusterName, protected: isProtected(args) },
       { parent: this, dependsOn: this.cluster },
     );
     const serving = this.makeServing(made, reference, certificates);

@@ -71,7 +71,8 @@ export function access(
     /** What is declared may be the same while the database is not: both count. */
     async diff(_id, olds, news) {
       if (news.postgresMajor !== olds.postgresMajor) await refuseHinderedUpgrade(news);
-      if (told(olds) !== told(news)) return { changes: true };
+      // What is deleted, later, is looked for where the last `up` found it.
+      if (told(olds) !== told(news) || olds.context !== news.context) return { changes: true };
       if (news.suspended) return { changes: false };
       const unseen = `The rights in ${news.cluster} could not be looked at, and count as unchanged`;
       return deviates(news.cluster, unseen, async () => {

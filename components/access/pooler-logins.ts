@@ -32,6 +32,7 @@ CREATE SCHEMA IF NOT EXISTS ${schema};${isOwn(schema) ? `\nCOMMENT ON SCHEMA ${s
 CREATE OR REPLACE FUNCTION ${schema}.user_search(uname text) RETURNS TABLE (usename name, passwd text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
 $$${BODY}$$;
+ALTER FUNCTION ${schema}.user_search(text) OWNER TO CURRENT_USER;
 REVOKE ALL ON FUNCTION ${schema}.user_search(text) FROM PUBLIC;
 GRANT CONNECT ON DATABASE postgres TO ${role};
 GRANT USAGE ON SCHEMA ${schema} TO ${role};

@@ -42,7 +42,7 @@ BEGIN
     FOR keeper IN SELECT DISTINCT pg_get_userbyid(acl.grantee) AS rolname FROM pg_proc p, aclexplode(p.proacl) acl
       WHERE p.oid = item.oid AND acl.grantee NOT IN (0, item.proowner)
     LOOP
-      EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM %I', item.object, keeper.rolname);
+      EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM %I CASCADE', item.object, keeper.rolname);
     END LOOP;
   END LOOP;
 END`);

@@ -38,7 +38,7 @@ export function autoUsers(
 
     /** What is declared may be the same while the database is not: both count. */
     async diff(_id, olds, news) {
-      if (told(olds) !== told(news)) return { changes: true };
+      if (told(olds) !== told(news) || olds.context !== news.context) return { changes: true };
       if (news.suspended) return { changes: false };
       const unseen = `Teleport's user in ${news.cluster} could not be looked at, and counts as unchanged`;
       return deviates(news.cluster, unseen, async () => {

@@ -46,7 +46,8 @@ export function operatorCheck(
     async diff(_id, olds, news) {
       const reason = news.awaited ? await lackInPassing(news) : undefined;
       if (reason !== undefined) console.error(`${reason} This is looked at again before anything is changed.`);
-      return { changes: reason !== undefined || olds.kubernetesUid !== news.kubernetesUid };
+      const isElsewhere = olds.context !== news.context || olds.kubernetesUid !== news.kubernetesUid;
+      return { changes: reason !== undefined || isElsewhere };
     },
     async create(inputs) {
       await mustBeServed(inputs);

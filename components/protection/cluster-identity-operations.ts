@@ -1,11 +1,11 @@
 /** The methods of Pulumi's provider behind a ClusterIdentity. */
-import { ApiReader, apiReader, KubernetesConnection, Patience } from "../kubernetes/client";
+import { ApiReader, apiReader, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, otherCluster } from "../kubernetes/identity";
 import type { Provider } from "../provider";
 import { UNKNOWN } from "../teleport/document";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
-import { findCluster } from "./taken-cluster";
+import { Connect, findCluster, IN_PASSING } from "./taken-cluster";
 
 /** Inputs of a ClusterIdentity. */
 export interface ClusterIdentityInputs extends KubernetesConnection {
@@ -23,20 +23,15 @@ export interface ClusterIdentityState extends ClusterIdentityInputs {
   kubernetesUid?: string;
 }
 
-/** A preview waits for nobody. */
-const IN_PASSING: Patience = { limit: 10_000, delays: [] };
-
 /** The operations over a way of reaching the API server. */
-export function clusterIdentity(
-  connect: (connection: KubernetesConnection, patience?: Patience) => Promise<ApiReader> = apiReader,
-): Provider<ClusterIdentityInputs, ClusterIdentityState> {
+export function clusterIdentity(connect: Connect = apiReader): Provider<ClusterIdentityInputs, ClusterIdentityState> {
   return {
     async check(_olds, news) {
       const reason = isKnown(news) ? await recreatedInPassing(news) : undefined;
       return { inputs: news, failures: reason === undefined ? [] : [{ property: "", reason }] };
     },
     async diff(_id, olds, news) {
-      const keys = ["database", "namespace", "cluster", "uid"] as const;
+      const keys = ["context", "database", "namespace", "cluster", "uid"] as const;
       return { changes: keys.some((key) => olds[key] !== news[key]) };
     },
     async create(inputs) {
@@ -78,7 +73,7 @@ export function clusterIdentity(
       if (annotations[PROTECTION_ANNOTATION] === "true") {
         throw new KubernetesError(
           "failed",
-          `The database ${props.database} is protected from deletion. Nothing was changed. ${howToDelete(props.database)}`,
+          `The database ${props.database} is protected from deletion. Nothing of it was changed. ${howToDelete(props.database)}`,
         );
       }
     },
@@ -109,7 +104,7 @@ async function seen(api: ApiReader) {
 function recreated({ namespace, cluster, uid }: ClusterIdentityInputs, found: string | undefined): string {
   return (
     `The Cluster ${namespace}/${cluster} is not the one that this stack made: it has the UID ${found}, the stack's has ` +
-    `${uid}. Nothing was changed. If it was made anew on purpose, e.g. restored from a backup, run \`pulumi refresh\` to ` +
+    `${uid}. Nothing of this database was changed. If it was made anew on purpose, e.g. restored from a backup, run \`pulumi refresh\` to ` +
     "take it up, and then the command again. Otherwise set kubernetes.context or KUBECONFIG to the stack's cluster."
   );
 }

@@ -1,12 +1,12 @@
 /** The methods of Pulumi's provider behind DeclaredDatabases: it makes nothing, and refuses what would lose data. */
-import { ApiReader, apiReader, KubernetesConnection } from "../kubernetes/client";
+import { ApiReader, apiReader, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import type { Provider } from "../provider";
 import { OWNER_LABEL } from "../teleport/document";
 import type { DeclaredDatabase, DeclaredDatabasesArgs } from "./declared-databases";
-import { howToDelete } from "./deletion-protection";
-import { Connect, IN_PASSING, mayExist, otherPlace } from "./deletion-protection-operations";
-import { takenCluster } from "./taken-cluster";
+import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
+import { mayExist, otherPlace } from "./deletion-protection-operations";
+import { Connect, IN_PASSING, takenCluster } from "./taken-cluster";
 
 /** The operations over a way of reaching the API server. */
 export function declaredDatabases(
@@ -17,6 +17,7 @@ export function declaredDatabases(
       const reasons = [
         ...(await lost(olds?.databases ?? {}, news.databases)),
         ...(await lostNamespaces(news)),
+        ...(olds?.databases === undefined ? await undeclaredClusters(news) : []),
         ...(await takenClusters(olds?.databases ?? {}, news.databases)),
       ];
       return { inputs: news, failures: reasons.map((reason) => ({ property: "", reason })) };
@@ -37,6 +38,42 @@ export function declaredDatabases(
       // It made nothing, so there is nothing to remove.
     },
   };
+
+  /**
+   * Clusters of this stack that a state without this resource, as one of 0.1.0, may have, and that are not declared. Needs
+   * the right `list` on Clusters; without it they are not seen.
+   */
+  async function undeclaredClusters({ databases, owner }: DeclaredDatabasesArgs): Promise<string[]> {
+    const all = Object.values(databases);
+    const contexts = all.length > 0 ? [...new Set(all.map(({ context }) => context))] : [undefined];
+    const reasons = contexts.map((context) =>
+      asked({ context }, async (api) => {
+        const found = (await api.read("/apis/postgresql.cnpg.io/v1/clusters")) as
+          { items?: KubernetesObject[] } | undefined;
+        return (found?.items ?? []).flatMap(({ metadata }) => {
+          const {
+            name,
+            namespace,
+            annotations = {},
+          } = metadata as unknown as {
+            name: string;
+            namespace: string;
+            annotations?: Record<string, string>;
+          };
+          const whose = annotations[OWNER_LABEL] ?? "";
+          const isDeclared = all.some((each) => each.cluster === name && each.namespace === namespace);
+          if (!whose.startsWith(owner) || isDeclared || annotations[PROTECTION_ANNOTATION] === "false") return [];
+          const database = whose.slice(owner.length);
+          return [
+            `The Cluster ${namespace}/${name} is this stack's database ${database}, is protected from deletion, and is not ` +
+              "in the configuration. Nothing was changed. Put it back as it was, and run `pulumi up` before you change " +
+              `anything else. ${howToDelete(database)}`,
+          ];
+        });
+      }),
+    );
+    return [...new Set((await Promise.all(reasons)).flat())];
+  }
 
   /** Databases that would be lost, as far as there is something to lose. */
   async function lost(

@@ -1,16 +1,24 @@
 /** The methods of Pulumi's provider behind a DeletionProtection: it makes nothing, and refuses what would lose data. */
-import { ApiReader, apiReader, KubernetesConnection, Patience } from "../kubernetes/client";
+import { apiReader, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import type { Provider } from "../provider";
 import { UNKNOWN } from "../teleport/document";
-import { howToDelete, type ProtectedCluster } from "./deletion-protection";
-import { findCluster } from "./taken-cluster";
+import { clusterIdentity, ClusterIdentityInputs, ClusterIdentityState } from "./cluster-identity-operations";
+import { howToDelete } from "./deletion-protection";
+import { Connect, findCluster, IN_PASSING } from "./taken-cluster";
 
-/** A way of reaching the API server. */
-export type Connect = (connection: KubernetesConnection, patience?: Patience) => Promise<ApiReader>;
+/** Inputs of a DeletionProtection. */
+export interface ProtectionInputs extends ClusterIdentityInputs {
+  protected: boolean;
+}
 
-/** A preview waits for nobody. */
-export const IN_PASSING: Patience = { limit: 10_000, delays: [] };
+/** What is remembered. */
+export interface ProtectionState extends ClusterIdentityState {
+  protected: boolean;
+}
+
+/** Which Cluster a database is. */
+type Place = Pick<ProtectionInputs, "database" | "namespace" | "cluster">;
 
 /** Whether there is a Cluster to lose. An `up` that failed may have made none. One that cannot be asked for may be there. */
 export async function mayExist(
@@ -26,7 +34,7 @@ export async function mayExist(
 }
 
 /** Why a protected Cluster must not become another one; undefined if it does not. */
-export function otherPlace(before: ProtectedCluster, now: Omit<ProtectedCluster, "protected">): string | undefined {
+export function otherPlace(before: Place, now: Place): string | undefined {
   const changed = (["namespace", "cluster"] as const).find(
     (key) => now[key] !== before[key] && now[key] !== UNKNOWN && before[key] !== undefined,
   );
@@ -40,28 +48,33 @@ export function otherPlace(before: ProtectedCluster, now: Omit<ProtectedCluster,
 }
 
 /** The operations over a way of reaching the API server. */
-export const deletionProtection = (connect: Connect = apiReader): Provider<ProtectedCluster, ProtectedCluster> => ({
-  async check(olds, news) {
-    const reason = olds?.protected === true ? otherPlace(olds, news) : undefined;
-    const isRefused = reason !== undefined && (await mayExist(connect, { ...olds, context: news.context }));
-    return { inputs: news, failures: isRefused ? [{ property: "", reason }] : [] };
-  },
-  async diff(_id, olds, news) {
-    const keys = ["database", "namespace", "cluster", "protected"] as const;
-    return { changes: keys.some((key) => olds[key] !== news[key]) };
-  },
-  async create(inputs) {
-    return { id: inputs.database, outs: inputs };
-  },
-  async read(id, props) {
-    return props ? { id, props } : {};
-  },
-  async update(_id, _olds, news) {
-    return { outs: news };
-  },
-  async delete() {
-    // It made nothing, so there is nothing to remove.
-  },
-});
+export function deletionProtection(connect: Connect = apiReader): Provider<ProtectionInputs, ProtectionState> {
+  const identity = clusterIdentity(connect);
+  return {
+    async check(olds, news) {
+      const reason = olds?.protected === true ? otherPlace(olds, news) : undefined;
+      const isRefused = reason !== undefined && (await mayExist(connect, { ...olds, context: news.context }));
+      return { inputs: news, failures: isRefused ? [{ property: "", reason }] : [] };
+    },
+    async diff(id, olds, news) {
+      const { changes } = await identity.diff(id, olds, news);
+      return { changes: changes || olds.protected !== news.protected };
+    },
+    async create(inputs) {
+      const { id, outs } = await identity.create(inputs);
+      return { id, outs: { ...outs, ...inputs } as ProtectionState };
+    },
+    /** One whose Cluster is gone protects nothing, and would be in the way for ever. */
+    async read(id, props) {
+      return (await identity.read(id, props)) as { id?: string; props?: ProtectionState };
+    },
+    async update(id, olds, news) {
+      const { outs } = await identity.update(id, olds, news);
+      return { outs: { ...outs, ...news } as ProtectionState };
+    },
+    /** Comes right before the Cluster's: what was made last may be gone, as after an earlier destroy that failed. */
+    delete: (id, props) => identity.delete(id, props),
+  };
+}
 
 export const deletionProtectionOperations = deletionProtection();

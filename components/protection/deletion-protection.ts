@@ -41,38 +41,24 @@ export function howToDelete(database: string): string {
   );
 }
 
-/** Identifies the Cluster of a database. */
-export interface ProtectedCluster extends KubernetesConnection {
-  /** Name of the database: of the PostgresCluster. */
-  database: string;
-  namespace: string;
-  cluster: string;
-  protected: boolean;
-}
-
 const protectionProvider = dynamicProvider("deletionProtection");
 const identityProvider = dynamicProvider("clusterIdentity");
 
 /**
- * Fails in a preview where the Cluster of a protected database would become another one. It is protected itself, so that
+ * Is made right after the Cluster and deleted right before it, with the same look at it as a ClusterIdentity. Fails in a
+ * preview where the Cluster of a protected database would become another one. It is protected itself, so that
  * the preview of `pulumi destroy`, which asks no provider, refuses; its name is all that is shown there, and says what to do.
  */
 export class DeletionProtection extends pulumi.dynamic.Resource {
   constructor(
     name: string,
-    {
-      kubernetes,
-      ...args
-    }: Omit<ProtectedCluster, "database" | "namespace" | "context"> & {
-      kubernetes?: KubernetesConnection;
-      namespace: pulumi.Input<string>;
-    },
+    { kubernetes, ...args }: ClusterIdentityArgs & { protected: boolean },
     opts: pulumi.CustomResourceOptions,
   ) {
     super(
       protectionProvider,
       `${name}: set deletionProtection: false, run pulumi up, then pulumi destroy`,
-      { context: kubernetes?.context, database: name, ...args },
+      { context: kubernetes?.context, ...args },
       { ...opts, protect: args.protected },
       "postgres",
       "DeletionProtection",

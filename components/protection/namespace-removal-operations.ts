@@ -5,7 +5,7 @@ import { isPassing, KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, otherCluster } from "../kubernetes/identity";
 import type { Provider } from "../provider";
 import { UNKNOWN } from "../teleport/document";
-import { leftIn } from "./namespace-content";
+import { contentOf } from "./namespace-content";
 
 /** Inputs of a NamespaceRemoval. */
 export interface NamespaceInputs extends KubernetesConnection {
@@ -21,7 +21,7 @@ export interface NamespaceState extends NamespaceInputs {
 }
 
 /** How long the garbage collector may take for what belonged to deleted objects, and a Namespace to go; in milliseconds. */
-const TIMING = { poll: 1_000, goneWithin: 600_000 };
+const TIMING = { poll: 1_000, collectedWithin: 60_000, goneWithin: 600_000 };
 
 /** How many objects a message names. */
 const SHOWN = 5;
@@ -37,7 +37,8 @@ export function namespaceRemoval(
     },
     async diff(_id, olds, news) {
       const replaces = news.namespace !== olds.namespace && news.namespace !== UNKNOWN ? ["namespace"] : [];
-      return { changes: replaces.length > 0 || (news.uid !== olds.uid && news.uid !== UNKNOWN), replaces };
+      const isOther = news.context !== olds.context || (news.uid !== olds.uid && news.uid !== UNKNOWN);
+      return { changes: replaces.length > 0 || isOther, replaces };
     },
     async create(inputs) {
       return { id: inputs.namespace, outs: await withIdentity(inputs) };
@@ -74,6 +75,16 @@ export function namespaceRemoval(
 
   async function withIdentity(inputs: NamespaceInputs): Promise<NamespaceState> {
     return { ...inputs, kubernetesUid: await kubernetesUid(await connect(inputs)) };
+  }
+
+  /** What is left when the garbage collector has had its time. */
+  async function leftIn(api: ApiWriter, namespace: string): Promise<string[]> {
+    const deadline = Date.now() + timing.collectedWithin;
+    for (;;) {
+      const { left, orphaned } = await contentOf(api, namespace);
+      if (left.length > 0 || orphaned.length === 0 || Date.now() > deadline) return [...left, ...orphaned];
+      await sleep(timing.poll);
+    }
   }
 
   async function untilGone(api: ApiWriter, path: string, { namespace, uid }: NamespaceInputs): Promise<void> {

@@ -35,16 +35,20 @@ export function makeNamespace(
   resourceName: string,
   namespace: string,
   kubernetes: KubernetesConnection | undefined,
-  { aliases, ...opts }: pulumi.CustomResourceOptions,
-  /** The resource that the Namespace's owner annotation names. */
-  owner = resourceName,
+  opts: pulumi.CustomResourceOptions & {
+    /** Names that the resources had before. */
+    formerNames?: string[];
+    /** Other URNs that the Namespace had. */
+    formerUrns?: pulumi.Input<string>[];
+  },
 ): pulumi.Output<string> {
+  const { formerNames = [], formerUrns = [], provider, ...rest } = opts;
+  const names = formerNames.map((name) => ({ name }));
   const made = new k8s.core.v1.Namespace(
     resourceName,
-    { metadata: { name: namespace, annotations: ownedBy(owner) } },
-    { ...opts, ...KEEPS_FIELD_MANAGER, aliases, retainOnDelete: true },
+    { metadata: { name: namespace, annotations: ownedBy(resourceName) } },
+    { ...rest, provider, ...KEEPS_FIELD_MANAGER, aliases: [...names, ...formerUrns], retainOnDelete: true },
   );
-  const { provider: _, ...rest } = opts;
   return new NamespaceRemoval(
     resourceName,
     {
@@ -52,6 +56,6 @@ export function makeNamespace(
       namespace: made.metadata.name,
       uid: made.metadata.apply(({ uid }) => uid ?? ""),
     },
-    rest,
+    { ...rest, aliases: names },
   ).namespace;
 }

@@ -1,6 +1,12 @@
 /** Whether the name of a Cluster that is to be made is taken. */
-import type { ApiReader, KubernetesObject } from "../kubernetes/client";
+import type { ApiReader, KubernetesConnection, KubernetesObject, Patience } from "../kubernetes/client";
 import { OWNER_LABEL, UNKNOWN } from "../teleport/document";
+
+/** A way of reaching the API server. */
+export type Connect = (connection: KubernetesConnection, patience?: Patience) => Promise<ApiReader>;
+
+/** A preview waits for nobody. */
+export const IN_PASSING: Patience = { limit: 10_000, delays: [] };
 
 /** A Cluster that is to be made, and whose it will be. */
 export interface WantedCluster {

@@ -71,7 +71,7 @@ function byAge(one: KubernetesObject, other: KubernetesObject): number {
  */
 export function mayStartAgain(
   cluster: KubernetesObject,
-  { isRunning }: Pick<Attempts, "isRunning">,
+  { isRunning, container }: Pick<Attempts, "isRunning" | "container">,
   job: KubernetesObject,
   claims: readonly KubernetesObject[],
 ): boolean {
@@ -79,6 +79,8 @@ export function mayStartAgain(
   const hasData = claims.some((claim) => annotations(claim)[PVC_STATUS] === "ready");
   const { succeeded = 0 } = (job.status ?? {}) as { succeeded?: number };
   if (!isUninitialized(cluster) || hasData || succeeded > 0 || job.metadata.deletionTimestamp) return false;
+  // An import that is at work may have been so for hours.
+  if (isRunning && container !== "initdb") return false;
   return !isRunning || specChangedAt(cluster) > String(job.metadata.creationTimestamp ?? "");
 }
 

@@ -66,7 +66,7 @@ export function servingOperations<Inputs extends ServingInputs>(
     },
     /** What is expected may be the same while what is there is not, as after an `up` that failed: both count. */
     async diff(_id, olds, news) {
-      return { changes: expected(olds) !== expected(news) || !(await serves(news)) };
+      return { changes: olds.context !== news.context || expected(olds) !== expected(news) || !(await serves(news)) };
     },
     async create(inputs) {
       await untilServing(inputs);

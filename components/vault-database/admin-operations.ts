@@ -45,7 +45,7 @@ export function admin(
       const replaces = IDENTITY.filter((key) => isOther(olds[key], news[key]));
       if (isOther(olds.names.admin, news.names?.admin ?? UNKNOWN)) replaces.push("names");
       if (replaces.length > 0) return { changes: true, replaces, deleteBeforeReplace: true };
-      if (told(olds) !== told(news)) return { changes: true };
+      if (told(olds) !== told(news) || olds.context !== news.context) return { changes: true };
       const unseen = `Vault's user of ${news.cluster} could not be looked at, and counts as unchanged`;
       return deviates(news.cluster, unseen, () => deviations(olds.clusterUid, news));
     },

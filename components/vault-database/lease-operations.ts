@@ -44,7 +44,8 @@ export function leases(
       const replaces = (["mount", "role"] as const).filter((key) => olds[key] !== news[key] && news[key] !== UNKNOWN);
       // A state that does not name the connection yet is of an older version.
       const before = { ...olds, connection: olds.connection ?? news.connection };
-      return { changes: JSON.stringify(told(before)) !== JSON.stringify(told(news)), replaces };
+      const isElsewhere = olds.context !== news.context;
+      return { changes: isElsewhere || JSON.stringify(told(before)) !== JSON.stringify(told(news)), replaces };
     },
 
     async create(inputs) {

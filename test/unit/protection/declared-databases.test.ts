@@ -85,6 +85,20 @@ describe("the databases of a configuration", () => {
     assert.deepEqual((await check(news, news)).failures, []);
   });
 
+  it("must name every Cluster of this stack that a state of 0.1.0 has", async () => {
+    const cluster = (annotations: object) => ({ metadata: { name: "orders", namespace: "orders", annotations } });
+    const refused = async (annotations: object, databases: Record<string, DeclaredDatabase>) => {
+      const api = new FakeApi({ "/apis/postgresql.cnpg.io/v1/clusters": { items: [cluster(annotations)] } });
+      const { failures } = await declaredDatabases(async () => api).check(undefined as never, { databases, owner });
+      return failures?.length;
+    };
+    const ours = { "pulumi.com/owner": "acme/p/dev/orders" };
+    assert.equal(await refused(ours, {}), 1);
+    assert.equal(await refused(ours, { orders }), 0);
+    assert.equal(await refused({ ...ours, "cnpg-teleport/deletion-protection": "false" }, {}), 0);
+    assert.equal(await refused({ "pulumi.com/owner": "acme/p/prod/orders" }, {}), 0);
+  });
+
   it("are the same in any order", async () => {
     const { diff } = declaredDatabases(async () => new FakeApi());
     const [one, other] = [
@@ -98,7 +112,7 @@ describe("the databases of a configuration", () => {
 });
 
 describe("deletion protection of one database", () => {
-  const before = { database: "orders", namespace: "orders", cluster: "orders", protected: true };
+  const before = { database: "orders", namespace: "orders", cluster: "orders", uid: "one", protected: true };
 
   it("fails where its Cluster would become another one", async () => {
     const there = { "/apis/postgresql.cnpg.io/v1/namespaces/orders/clusters/orders": { metadata: {} } };
@@ -109,6 +123,14 @@ describe("deletion protection of one database", () => {
     assert.match(await reason({ cluster: "shop", protected: false }), /clusterName was changed/);
     assert.equal(await reason({ cluster: "shop" }, { ...before, protected: false }), "");
     assert.equal(await reason({ protected: false }), "");
+  });
+
+  it("is deleted in the stack's Kubernetes cluster alone, and forgotten when its Cluster is gone", async () => {
+    const state = { ...before, kubernetesUid: "this-cluster" };
+    const { delete: remove, read } = deletionProtection(async () => new FakeApi());
+    await remove("id", state);
+    await assert.rejects(remove("id", { ...state, kubernetesUid: "another" }), /not the cluster of this stack/);
+    assert.deepEqual(await read("id", state), {});
   });
 });
 

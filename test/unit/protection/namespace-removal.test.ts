@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { leftIn } from "../../../components/protection/namespace-content";
+import { contentOf } from "../../../components/protection/namespace-content";
 import { namespaceRemoval } from "../../../components/protection/namespace-removal-operations";
 import { FakeApi } from "./fake-api";
 
@@ -10,7 +10,7 @@ const CLUSTERS = "/apis/postgresql.cnpg.io/v1/namespaces/db/clusters";
 
 function apiWith(objects: Record<string, unknown> = {}): FakeApi {
   return new FakeApi({
-    "/apis": { groups: [{ name: "postgresql.cnpg.io", preferredVersion: { groupVersion: "postgresql.cnpg.io/v1" } }] },
+    "/apis": { groups: [{ name: "postgresql.cnpg.io", versions: [{ groupVersion: "postgresql.cnpg.io/v1" }] }] },
     "/api/v1": {
       resources: [
         ...[resource("configmaps", "ConfigMap"), resource("serviceaccounts", "ServiceAccount")],
@@ -30,7 +30,7 @@ function apiWith(objects: Record<string, unknown> = {}): FakeApi {
 
 describe("the removal of a Namespace", () => {
   const remove = async (api: FakeApi, of: Parameters<ReturnType<typeof namespaceRemoval>["delete"]>[1] = state) => {
-    await namespaceRemoval(async () => api, { poll: 1, goneWithin: 50 }).delete("db", of);
+    await namespaceRemoval(async () => api, { poll: 1, collectedWithin: 30, goneWithin: 50 }).delete("db", of);
     return api.removed;
   };
 
@@ -53,14 +53,39 @@ describe("the removal of a Namespace", () => {
     await assert.rejects(remove(apiWith(), { ...state, kubernetesUid: "another" }), /not the cluster of this stack/);
   });
 
-  it("does not count what goes with deleted objects", async () => {
-    const going = {
+  const owned = (name: string, owner: string) => ({
+    metadata: { name, uid: `of-${name}`, ownerReferences: [{ uid: owner }] },
+  });
+
+  it("does not count what goes with deleted objects, nor what goes with its owner", async () => {
+    const secrets = {
       items: [
-        { metadata: { name: "orders-app", ownerReferences: [{ kind: "Cluster", name: "orders" }] } },
+        owned("orders-app", "gone"),
         { metadata: { name: "orders-old", deletionTimestamp: "2026-01-01T00:00:00Z" } },
+        owned("of-settings", "settings"),
       ],
     };
-    assert.deepEqual(await leftIn(apiWith({ "/api/v1/namespaces/db/secrets": going }), "db"), []);
+    const settings = { items: [{ metadata: { name: "settings", uid: "settings" } }] };
+    const api = apiWith({
+      "/api/v1/namespaces/db/secrets": secrets,
+      "/api/v1/namespaces/db/configmaps": settings,
+    });
+    assert.deepEqual(await contentOf(api, "db"), { left: ["configmaps/settings"], orphaned: ["secrets/orders-app"] });
+  });
+
+  it("waits for the garbage collector, and leaves what belongs to an owner outside of the Namespace", async () => {
+    const api = apiWith({ "/api/v1/namespaces/db/secrets": { items: [owned("orders-app", "gone")] } });
+    setTimeout(() => api.set({ "/api/v1/namespaces/db/secrets": items() }), 5);
+    assert.equal((await remove(api)).length, 1);
+    assert.deepEqual(
+      await remove(apiWith({ "/api/v1/namespaces/db/secrets": { items: [owned("kept", "outside")] } })),
+      [],
+    );
+  });
+
+  it("leaves one that holds more than one answer lists", async () => {
+    const many = { items: [], metadata: { continue: "more" } };
+    assert.deepEqual(await remove(apiWith({ "/api/v1/namespaces/db/secrets": many })), []);
   });
 
   it("is made anew for a Namespace of another name, and updated for one that was made anew", async () => {

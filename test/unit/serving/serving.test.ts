@@ -219,7 +219,8 @@ describe("waiting until something serves", () => {
 
   it("is done again only when something else is expected", async () => {
     const { diff } = setUp(() => []);
-    assert.deepEqual(await diff("id", inputs, { ...inputs, within: 900, context: "prod" }), { changes: false });
+    assert.deepEqual(await diff("id", inputs, { ...inputs, within: 900 }), { changes: false });
+    assert.deepEqual(await diff("id", inputs, { ...inputs, context: "prod" }), { changes: true }, "where it is deleted");
     assert.deepEqual(await diff("id", inputs, { ...inputs, cluster: "other" }), { changes: true });
   });
 });
@@ -496,7 +497,7 @@ describe("waiting for a Cluster", () => {
     });
 
     it("is left alone where there may be data, and where it works on the spec of today", async () => {
-      const attempts = { isRunning: false };
+      const attempts = { isRunning: false, container: "initdb" };
       const cluster: KubernetesObject = { metadata: { name: "orders" }, status: { phase: "x" } };
       const ready: KubernetesObject = { metadata: { name: "orders-1", annotations: { "cnpg.io/pvcStatus": "ready" } } };
       assert.equal(mayStartAgain(cluster, attempts, job, []), true);
@@ -507,8 +508,8 @@ describe("waiting for a Cluster", () => {
       const writtenAt = (time: string): KubernetesObject => ({
         metadata: { name: "orders", managedFields: [{ time, fieldsV1: { "f:spec": {} } }] },
       });
-      assert.equal(mayStartAgain(writtenAt("2025-12-31T23:59:59Z"), { isRunning: true }, job, []), false);
-      assert.equal(mayStartAgain(writtenAt("2026-01-01T00:00:01Z"), { isRunning: true }, job, []), true);
+      assert.equal(mayStartAgain(writtenAt("2025-12-31T23:59:59Z"), { isRunning: true, container: "initdb" }, job, []), false);
+      assert.equal(mayStartAgain(writtenAt("2026-01-01T00:00:01Z"), { isRunning: true, container: "initdb" }, job, []), true);
     });
   });
 });
