@@ -34,11 +34,12 @@ export async function takenCluster(api: ApiReader, wanted: WantedCluster | undef
     { metadata: { annotations?: Record<string, string> } } | undefined;
   if (!found) return undefined;
   const whose = found.metadata.annotations?.[OWNER_LABEL];
-  if (whose === owner) return undefined; // made by a run that was killed, or left by `onDelete: retain`
+  // Ours may have been made by a run that was killed, or left by `onDelete: retain`. States of early versions of 0.1.0 have
+  // Clusters that do not say whose they are.
+  if (whose === undefined || whose === owner) return undefined;
   return (
-    `The Cluster ${namespace}/${name} exists already and ` +
-    `${whose === undefined ? "was not made by this program" : `belongs to ${whose}`}; this is ${owner}. Nothing was ` +
-    "changed. Set clusterName or namespace to another name. If this stack is to take the Cluster up, see " +
-    'docs/data-protection.md, "Take up a retained Cluster".'
+    `The Cluster ${namespace}/${name} exists already and belongs to ${whose}; this is ${owner}. Nothing was changed. Set ` +
+    "clusterName or namespace to another name. If this stack is to take the Cluster up, see docs/data-protection.md, " +
+    '"Take up a retained Cluster".'
   );
 }

@@ -3,7 +3,7 @@
  * another Kubernetes cluster, and `onDelete: retain` there and back. Its data and its UID stay.
  */
 import { strict as assert } from "node:assert";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OWNER_LABEL } from "../../components/teleport/document";
@@ -52,6 +52,7 @@ describe("a protected database", () => {
   const UP = ["up", "--yes", "--skip-preview"];
 
   before(async () => {
+    mkdirSync(join(folder, "stack"));
     configure();
     await stack.init();
     await stack.up();
