@@ -97,8 +97,8 @@ export function access(
     async update(_id, olds, news) {
       const toRemove = removedRoles(olds, news);
       if (await isAsleep(news)) return { outs: { ...news, toRemove } };
-      await apply(news, toRemove);
-      return { outs: news };
+      const left = await apply(news, toRemove);
+      return { outs: left.length > 0 ? { ...news, toRemove: left } : news };
     },
 
     async delete(_id, props) {
@@ -141,7 +141,8 @@ export function access(
       await sql(database, giveBackToPublicScript());
   }
 
-  async function apply(inputs: AccessInputs, toRemove: readonly string[] = []): Promise<void> {
+  /** Returns the roles that could not be dropped yet. */
+  async function apply(inputs: AccessInputs, toRemove: readonly string[] = []): Promise<string[]> {
     const kubernetes = await connect(inputs);
     await untilRolesExist(kubernetes, inputs);
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
@@ -151,7 +152,7 @@ export function access(
     for (const reason of await sql(MAINTENANCE_DATABASE, UNREACHABLE_DATABASES_QUERY))
       console.error(`${inputs.cluster}: ${reason}`);
     // Before the others' rights: who gets what the removed ones owned may have rights because of it.
-    await remove(kubernetes, inputs, toRemove);
+    const left = await remove(kubernetes, inputs, toRemove);
     const grant = async (inDatabases: readonly string[]) => {
       const ends = inputs.users.map(({ name }) => name);
       for (const database of inDatabases)
@@ -164,6 +165,7 @@ export function access(
       if (++looks % timing.grantsAtEach === 0) await grant(await databasesOf(kubernetes, inputs));
       return deviations(kubernetes, inputs);
     });
+    return left;
   }
 
   /** In a preview: nothing has been changed yet. What cannot be looked at is passed over, and told by what follows. */
@@ -246,16 +248,19 @@ export function access(
     }
   }
 
-  /** Locks out, takes everything away, drops. Roles that the Cluster declares by now for something else are left alone. */
+  /**
+   * Locks out, takes everything away, drops. Roles that the Cluster declares by now for something else are left alone.
+   * Returns those that stay without a login, because a database that takes no connections names them.
+   */
   async function remove(
     kubernetes: KubernetesClient,
     reference: AccessInputs,
     roleNames: readonly string[],
-  ): Promise<void> {
+  ): Promise<string[]> {
     const { spec } = await mustFindCluster(kubernetes, reference);
     const { roles = [] } = (spec?.managed ?? {}) as { roles?: { name: string }[] };
     const names = roleNames.filter((name) => !roles.some((role) => role.name === name));
-    if (names.length === 0) return;
+    if (names.length === 0) return [];
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
     await sqlInPrimary(kubernetes, reference, MAINTENANCE_DATABASE, lockOutScript(names), { ends: names });
     for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY)) {
@@ -265,6 +270,15 @@ export function access(
       if (names.includes(role)) await sql(MAINTENANCE_DATABASE, dropPoolerLoginScript(login as PoolerAuthentication));
     }
     await sql(MAINTENANCE_DATABASE, dropScript(names));
+    const still = await sql(MAINTENANCE_DATABASE, existingRolesQuery(names));
+    const left = names.filter((name) => still.includes(name));
+    if (left.length > 0) {
+      console.error(
+        `${reference.cluster}: the removed user ${left.join(", ")} cannot log in any more, but cannot be dropped: a database that ` +
+          "takes no connections still has objects or rights of it. Drop or open that database, and run `pulumi up` again.",
+      );
+    }
+    return left;
   }
 }
 

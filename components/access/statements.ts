@@ -129,14 +129,25 @@ export function lockOutScript(names: readonly string[]): string {
   return [PREAMBLE, endSessions(names), ...each, endSessions(names)].join("\n");
 }
 
-/** Drops users that own nothing any more, in one transaction. */
-export function dropScript(names: readonly string[]): string {
-  const each = names.map((name) => `DROP ROLE IF EXISTS ${identifier(name)};`);
-  return [PREAMBLE, "BEGIN;", ONE_AT_A_TIME, endSessions(names), ...each, "COMMIT;"].join("\n");
-}
-
 /** What a DROP DATABASE that was interrupted leaves: nobody can connect to it, and it can only be dropped. */
 const IS_INVALID = "datconnlimit = -2";
+
+/**
+ * Drops users that own nothing any more, in one transaction. One that a database which takes no connections still names
+ * cannot be dropped; it stays, and cannot log in (see lockOutScript).
+ */
+export function dropScript(names: readonly string[]): string {
+  const each = names.map((name) =>
+    whereRoleExists(
+      name,
+      `IF NOT EXISTS (SELECT FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid WHERE (${IS_INVALID} OR NOT datallowconn)
+      AND refclassid = 'pg_authid'::regclass AND refobjid = (SELECT oid FROM pg_roles WHERE rolname = ${literal(name)})) THEN
+      DROP ROLE ${identifier(name)};
+    END IF;`,
+    ),
+  );
+  return [PREAMBLE, "BEGIN;", ONE_AT_A_TIME, endSessions(names), ...each, "COMMIT;"].join("\n");
+}
 
 /** Lists the databases that can be connected to; an owner can make his own a template, which hides nothing. */
 export const DATABASES_QUERY = `${PREAMBLE}

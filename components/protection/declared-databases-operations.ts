@@ -18,7 +18,7 @@ export function declaredDatabases(
         ...(await lost(olds?.databases ?? {}, news.databases)),
         ...(await lostNamespaces(news)),
         ...(olds?.databases === undefined ? await undeclaredClusters(news) : []),
-        ...(await takenClusters(olds?.databases ?? {}, news.databases)),
+        ...(await takenClusters(olds?.databases, news.databases)),
       ];
       return { inputs: news, failures: reasons.map((reason) => ({ property: "", reason })) };
     },
@@ -90,18 +90,20 @@ export function declaredDatabases(
     return (await Promise.all(reasons)).flat();
   }
 
-  /** Clusters that exist under the names of databases that are new. */
+  /** Clusters that exist under the names of databases that are new. A state without `before` may be one of 0.1.0. */
   async function takenClusters(
-    before: Record<string, DeclaredDatabase>,
+    before: Record<string, DeclaredDatabase> | undefined,
     now: Record<string, DeclaredDatabase>,
   ): Promise<string[]> {
     const isNew = ([name, { formerNames }]: [string, DeclaredDatabase]) =>
-      [name, ...formerNames].every((each) => before[each] === undefined);
+      [name, ...formerNames].every((each) => before?.[each] === undefined);
     const reasons = Object.entries(now)
       .filter(isNew)
       .map(async ([, { context, namespace, cluster, owner }]) => {
         const wanted = { namespace, name: cluster, owner };
-        return asked({ context }, async (api) => [(await takenCluster(api, wanted)) ?? []].flat());
+        return asked({ context }, async (api) =>
+          [(await takenCluster(api, wanted, before !== undefined)) ?? []].flat(),
+        );
       });
     return (await Promise.all(reasons)).flat();
   }

@@ -26,8 +26,16 @@ export async function findCluster(
   return (await api.read(path)) as KubernetesObject | undefined;
 }
 
-/** Why a Cluster cannot be made under a name that is taken; undefined if it is free, ours already, or not known yet. */
-export async function takenCluster(api: ApiReader, wanted: WantedCluster | undefined): Promise<string | undefined> {
+/**
+ * Why a Cluster cannot be made under a name that is taken; undefined if it is free, ours already, or not known yet.
+ *
+ * @param isNew the stack never had this Cluster, so that one without an owner is not ours either
+ */
+export async function takenCluster(
+  api: ApiReader,
+  wanted: WantedCluster | undefined,
+  isNew = false,
+): Promise<string | undefined> {
   if (!wanted || wanted.namespace === UNKNOWN) return undefined;
   const { namespace, name, owner } = wanted;
   const found = (await api.read(`/apis/postgresql.cnpg.io/v1/namespaces/${namespace}/clusters/${name}`)) as
@@ -36,10 +44,10 @@ export async function takenCluster(api: ApiReader, wanted: WantedCluster | undef
   const whose = found.metadata.annotations?.[OWNER_LABEL];
   // Ours may have been made by a run that was killed, or left by `onDelete: retain`. States of early versions of 0.1.0 have
   // Clusters that do not say whose they are.
-  if (whose === undefined || whose === owner) return undefined;
+  if (whose === owner || (whose === undefined && !isNew)) return undefined;
   return (
-    `The Cluster ${namespace}/${name} exists already and belongs to ${whose}; this is ${owner}. Nothing was changed. Set ` +
-    "clusterName or namespace to another name. If this stack is to take the Cluster up, see docs/data-protection.md, " +
+    `The Cluster ${namespace}/${name} exists already and belongs to ${whose ?? "nobody that it names"}; this is ${owner}. ` +
+    "Nothing was changed. Set clusterName or namespace to another name. If this stack is to take the Cluster up, see docs/data-protection.md, " +
     '"Take up a retained Cluster".'
   );
 }

@@ -203,14 +203,22 @@ describe("people's rights in a running database", () => {
       "CREATE SCHEMA open AUTHORIZATION auditor; SET ROLE auditor; CREATE FUNCTION open.root() RETURNS name LANGUAGE sql SECURITY DEFINER AS 'SELECT current_user'",
       "postgres",
     );
+    await superuser("CREATE DATABASE broken", "postgres");
+    await superuser("CREATE TABLE shown (); GRANT SELECT ON shown TO auditor", "broken");
+    await superuser("UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'broken'", "postgres");
     const session = write("SELECT pg_sleep(300)");
     await eventually("the writer is connected", async () =>
       (await superuser("SELECT usename FROM pg_stat_activity WHERE query LIKE '%sleep(300)'")).includes(writer.name),
     );
     configure([reader]);
-    await stack.up();
+    const output = await stack.up();
     assert.match((await session).output, /terminating connection|server closed the connection/);
-    assert.equal(await superuser("SELECT count(*) FROM pg_roles WHERE rolname = 'auditor'"), "0\n");
+    const left = "SELECT rolname, rolcanlogin FROM pg_roles WHERE rolname IN ('auditor', 'teleport_user_write')";
+    assert.equal(await superuser(left), "auditor|f\n", "a database that takes no connections holds it");
+    assert.match(output, /removed user auditor cannot log in any more, but cannot be dropped/);
+    await superuser("DROP DATABASE broken", "postgres");
+    await stack.up();
+    assert.equal(await superuser(left), "");
     assert.equal(await superuser("SELECT tableowner FROM pg_tables WHERE tablename = 'made'"), "shop\n");
     const definer = "SELECT prosecdef, pg_get_userbyid(proowner) FROM pg_proc WHERE proname IN ('anything', 'root')";
     assert.equal(await superuser(definer), "f|shop\n", "nothing of theirs runs with another's rights");

@@ -5,7 +5,6 @@ import { COMMAND, page, PAGE, references } from "../../../docs/reference/page";
 
 describe("docs/configuration.md", function () {
   // The compiler reads the types of every package that the settings come near.
-  this.timeout(120_000);
   let all: ReturnType<typeof references>;
   before(() => (all = references()));
 

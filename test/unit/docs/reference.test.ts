@@ -72,7 +72,6 @@ describe("the reference of settings", () => {
   const project = mkdtempSync(join(tmpdir(), "reference-"));
   let reference: Reference;
   before(function () {
-    this.timeout(60_000);
     writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions: { strict: true } }));
     writeFileSync(join(project, "settings.ts"), SOURCE);
     reference = readReference(project, { file: join(project, "settings.ts"), type: "Settings", path: "root" });

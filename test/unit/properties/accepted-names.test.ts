@@ -9,7 +9,6 @@ import { checkVaultDatabase } from "../../../components/vault-database/check";
 import { plain } from "./hostile";
 
 describe("what is accepted is what PostgreSQL can have", function () {
-  this.timeout(20_000);
   const vault = (memberOf?: string[]) => ({
     mount: "postgres/x",
     connection: "orders",

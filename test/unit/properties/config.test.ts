@@ -110,7 +110,6 @@ function spoil(value: unknown, path: readonly number[], instead: unknown): unkno
 const minimal = { storage: { size: "1Gi" }, issuer: { type: "tls" } };
 
 describe("any configuration", function () {
-  this.timeout(60_000);
   const ofShape = fc.record(
     {
       kubernetes: near(kubernetes),

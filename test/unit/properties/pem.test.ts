@@ -17,7 +17,6 @@ const SOURCE = "the culprit";
 const SHOWN = 12;
 
 describe("any text as a source of the client-CA bundle", function () {
-  this.timeout(60_000);
   const openssl = new OpenSsl();
   const folder = mkdtempSync(join(tmpdir(), "pem-"));
   let own: Certificate;
@@ -278,7 +277,6 @@ describe("any text as a source of the client-CA bundle", function () {
 });
 
 describe("whatever an issuer answers", function () {
-  this.timeout(20_000);
   const openssl = new OpenSsl();
   let ca: Certificate, leaf: Certificate;
   before(() => {

@@ -126,7 +126,6 @@ describe("reading of SQL, in these tests", () => {
 });
 
 describe("no name leaves its token", function () {
-  this.timeout(20_000);
   it("where it is quoted", () => {
     fc.assert(
       fc.property(several(inPostgres, 3), (names) => {

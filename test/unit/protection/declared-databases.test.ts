@@ -76,13 +76,17 @@ describe("the databases of a configuration", () => {
   });
 
   it("must not take the name of somebody else's Cluster", async () => {
-    const cluster = { metadata: { annotations: { "pulumi.com/owner": "acme/p/prod/orders" } } };
+    const annotations: Record<string, string> = { "pulumi.com/owner": "acme/p/prod/orders" };
+    const cluster = { metadata: { annotations } };
     const api = new FakeApi({ "/apis/postgresql.cnpg.io/v1/namespaces/orders/clusters/orders": cluster });
     const { check } = declaredDatabases(async () => api);
     const news = { databases: { orders }, owner };
     const none = { databases: {}, owner };
     assert.match((await check(none, news)).failures?.[0]?.reason ?? "", /belongs to acme\/p\/prod\/orders/);
     assert.deepEqual((await check(news, news)).failures, []);
+    delete cluster.metadata.annotations["pulumi.com/owner"];
+    assert.match((await check(none, news)).failures?.[0]?.reason ?? "", /belongs to nobody that it names/);
+    assert.deepEqual((await check(undefined as never, news)).failures, [], "a state of 0.1.0 may have it");
   });
 
   it("must name every Cluster of this stack that a state of 0.1.0 has", async () => {

@@ -220,7 +220,11 @@ describe("waiting until something serves", () => {
   it("is done again only when something else is expected", async () => {
     const { diff } = setUp(() => []);
     assert.deepEqual(await diff("id", inputs, { ...inputs, within: 900 }), { changes: false });
-    assert.deepEqual(await diff("id", inputs, { ...inputs, context: "prod" }), { changes: true }, "where it is deleted");
+    assert.deepEqual(
+      await diff("id", inputs, { ...inputs, context: "prod" }),
+      { changes: true },
+      "where it is deleted",
+    );
     assert.deepEqual(await diff("id", inputs, { ...inputs, cluster: "other" }), { changes: true });
   });
 });
@@ -508,8 +512,14 @@ describe("waiting for a Cluster", () => {
       const writtenAt = (time: string): KubernetesObject => ({
         metadata: { name: "orders", managedFields: [{ time, fieldsV1: { "f:spec": {} } }] },
       });
-      assert.equal(mayStartAgain(writtenAt("2025-12-31T23:59:59Z"), { isRunning: true, container: "initdb" }, job, []), false);
-      assert.equal(mayStartAgain(writtenAt("2026-01-01T00:00:01Z"), { isRunning: true, container: "initdb" }, job, []), true);
+      assert.equal(
+        mayStartAgain(writtenAt("2025-12-31T23:59:59Z"), { isRunning: true, container: "initdb" }, job, []),
+        false,
+      );
+      assert.equal(
+        mayStartAgain(writtenAt("2026-01-01T00:00:01Z"), { isRunning: true, container: "initdb" }, job, []),
+        true,
+      );
     });
   });
 });
