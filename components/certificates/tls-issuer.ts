@@ -67,7 +67,8 @@ export function tlsIssuer(name: string, args: TlsIssuerArgs, opts: pulumi.Custom
         allowedUses: ["cert_signing", "crl_signing"],
         setSubjectKeyId: true,
       },
-      opts,
+      // A database that is renamed keeps its CAs.
+      { ...opts, ignoreChanges: ["subject"] },
     );
     return { key, certificate };
   };

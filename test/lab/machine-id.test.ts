@@ -149,7 +149,7 @@ describe("applications without passwords", () => {
       await deploy(namespace, name, outputs);
       const args = ["-n", namespace, "logs", `deployment/${name}`, "-c", TBOT, "--tail=60"];
       const says = async () => why.test((await attempt("kubectl", args)).output);
-      await eventually(`tbot of ${namespace}/${name} is told ${why}`, says, 60_000);
+      await eventually(`tbot of ${namespace}/${name} is told ${why}`, says);
       const ready = ["-n", namespace, "get", "deployment", name, "-o", "jsonpath={.status.readyReplicas}"];
       assert.equal(await kubectl(...ready), "", `${namespace}/${name} never begins`);
       await kubectl("-n", namespace, "delete", "deployment", name);
@@ -174,7 +174,7 @@ describe("applications without passwords", () => {
       stringData: { token: secret },
     });
     await deploy(APP, "app", await told());
-    await eventually("the application is ready", isReady, 90_000);
+    await eventually("the application is ready", isReady, 240_000);
     assert.equal(await query("SELECT current_user"), "teleport_user_write");
     assert.equal(await query("INSERT INTO stock VALUES ('screws'); SELECT count(*) FROM stock"), "2");
     const mounted = await attempt("kubectl", [

@@ -74,7 +74,7 @@ describe("a protected database", () => {
   it("is not destroyed: the preview names it and what to do", async () => {
     const told = await refused(["destroy", "--yes"]);
     assert.match(told, /guarded: set deletionProtection: false, run pulumi up, then pulumi destroy/);
-    assert.match(told, /Cluster::guarded" cannot be deleted\s+because it is protected/);
+    assert.match(told, /Database::guarded-extra" cannot be deleted\s+because it is protected/);
     const unseen = await refused(["destroy", "--yes", "--skip-preview"]);
     assert.match(unseen, /database guarded is protected.*\n?.*deletionProtection' false.*pulumi up.*pulumi destroy/s);
     await isWhole();
@@ -201,18 +201,6 @@ describe("a protected database", () => {
     await isWhole();
   });
 
-  it("keeps its Cluster when the stack is renamed", async () => {
-    await stack.must(["stack", "rename", "protection2"]);
-    const renamed = new Stack("protection2", { folder: join(folder, "stack") });
-    copyFileSync(join(folder, "stack", "Pulumi.protection.yaml"), join(folder, "stack", "Pulumi.protection2.yaml"));
-    stack = renamed;
-    configure();
-    const { same: _, update: __, ...rest } = await stack.plannedChanges();
-    assert.deepEqual(rest, {});
-    await stack.up();
-    await isWhole();
-  });
-
   it("stays with `onDelete: retain` when all is destroyed, without access, and is taken up again", async () => {
     configure({ onDelete: "retain", deletionProtection: false });
     await stack.up();
@@ -244,7 +232,22 @@ describe("a protected database", () => {
     await kubectl("-n", NAME, "get", "configmap", "somebody-elses");
     await kubectl("-n", NAME, "delete", "configmap", "somebody-elses");
     const owner = `jsonpath={.metadata.annotations.${OWNER_LABEL.replaceAll(".", "\\.")}}`;
-    assert.match(await kubectl("get", "namespace", NAME, "-o", owner), /protection2\/guarded$/);
+    assert.match(await kubectl("get", "namespace", NAME, "-o", owner), /protection\/guarded$/);
+  });
+
+  it("keeps its Cluster when the stack is renamed", async () => {
+    configure({ databases: [], tablespaces: [] });
+    await stack.up();
+    uid = await clusterUid();
+    await stack.must(["stack", "rename", "protection2"]);
+    const renamed = new Stack("protection2", { folder: join(folder, "stack") });
+    copyFileSync(join(folder, "stack", "Pulumi.protection.yaml"), join(folder, "stack", "Pulumi.protection2.yaml"));
+    stack = renamed;
+    configure({ databases: [], tablespaces: [] });
+    const { same: _, update: __, ...rest } = await stack.plannedChanges();
+    assert.deepEqual(rest, {});
+    await stack.up();
+    assert.equal(await clusterUid(), uid);
   });
 
   it("goes with its Namespace where nothing else is in it", async () => {

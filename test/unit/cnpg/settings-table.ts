@@ -218,7 +218,7 @@ export const WRONG: Wrong[] = [
   refused("image", { image: `postgresql@sha256:${"a".repeat(64)}` }),
   refused("image", { image: "postgresql:latest" }),
   refused("image", { image: "postgresql:bookworm" }),
-  refused("image", { image: "postgresql:13.22" }),
+  accepted("image", { image: "postgresql:13.22" }),
   refused("imageCatalog", {
     image: "postgresql:17",
     imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 17 },
@@ -227,7 +227,7 @@ export const WRONG: Wrong[] = [
   refused("imageCatalog.apiGroup", {
     imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 17, apiGroup: "example.com" },
   }),
-  refused("imageCatalog.major", { imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 13 } }),
+  accepted("imageCatalog.major", { imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 13 } }),
   refused("imageCatalog.major", { imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 17.5 } }),
   accepted("imageCatalog.name", { imageCatalog: { kind: "ImageCatalog", name: "Postgres QL", major: 17 } }),
   accepted("imagePullSecrets[0]", { imagePullSecrets: ["My Secret"] }),
@@ -413,7 +413,7 @@ export const WRONG: Wrong[] = [
   accepted("spec.imageName", { spec: { imageName: "registry.example.com/postgresql:17" } }),
   accepted("spec.storage", { spec: { storage: { size: "2Gi" } } }),
   accepted("spec.walStorage", { spec: { walStorage: { size: "2Gi" } } }),
-  accepted("spec.certificates.serverAltDNSNames", { spec: { certificates: { serverAltDNSNames: ["a.example.com"] } } }),
+  refused("spec.certificates.serverAltDNSNames", { spec: { certificates: { serverAltDNSNames: ["a.example.com"] } } }),
   accepted("spec.certificates.clientCASecret", { spec: { certificates: { clientCASecret: "mine" } } }),
   accepted("spec.certificates", { spec: { certificates: null } }),
   accepted("spec.postgresql.pg_hba", { spec: { postgresql: { pg_hba: ["host all all all scram-sha-256"] } } }),
