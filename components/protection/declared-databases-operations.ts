@@ -123,7 +123,10 @@ export function declaredDatabases(
 
   /** Namespaces that this stack made, and that the configuration declares as given. */
   async function lostNamespaces({ databases, owner }: DeclaredDatabasesArgs): Promise<string[]> {
-    const given = Object.entries(databases).filter(([, { makesNamespace }]) => !makesNamespace);
+    const all = Object.entries(databases);
+    const isMade = ({ context, namespace }: DeclaredDatabase) =>
+      all.some(([, each]) => each.makesNamespace && each.namespace === namespace && each.context === context);
+    const given = all.filter(([, database]) => !isMade(database));
     const reasons = given.map(([name, { context, namespace }]) =>
       asked({ context }, async (api) => {
         const found = (await api.read(`/api/v1/namespaces/${namespace}`)) as

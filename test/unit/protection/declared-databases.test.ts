@@ -75,6 +75,14 @@ describe("the databases of a configuration", () => {
     assert.equal(await check(undefined, false), "");
   });
 
+  it("may declare a Namespace of this stack as given beside the database that makes it", async () => {
+    const namespace = { metadata: { annotations: { "pulumi.com/owner": "acme/p/dev/orders" } } };
+    const { check } = declaredDatabases(async () => new FakeApi({ "/api/v1/namespaces/orders": namespace }));
+    const audit = { ...orders, makesNamespace: false, cluster: "audit", owner: "acme/p/dev/audit" };
+    const news = { databases: { orders, audit }, owner };
+    assert.deepEqual((await check(news, news)).failures, []);
+  });
+
   it("must not take the name of somebody else's Cluster", async () => {
     const annotations: Record<string, string> = { "pulumi.com/owner": "acme/p/prod/orders" };
     const cluster = { metadata: { annotations } };
