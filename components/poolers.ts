@@ -5,8 +5,7 @@ import { poolerName, poolerSecretName, PoolerSettings, poolerSpec } from "./cnpg
 import { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION } from "./kubernetes/deletion";
 import { secretNames } from "./names";
-import { ownedBy } from "./owner";
-import { keepsInstances } from "./scaled-by-others";
+import { KEEPS_FIELD_MANAGER, ownedBy } from "./owner";
 import { PoolerServing } from "./serving/serving";
 
 export interface PoolersArgs {
@@ -55,7 +54,7 @@ export function makePoolers(name: string, args: PoolersArgs, opts: pulumi.Custom
         },
         spec,
       },
-      { ...opts, ...keepsInstances(settings) },
+      { ...opts, ...KEEPS_FIELD_MANAGER },
     );
     const uid = made.metadata.apply((metadata) => metadata.uid ?? "");
     return new PoolerServing(

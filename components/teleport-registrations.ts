@@ -45,8 +45,6 @@ export interface Registered {
   names: pulumi.Output<string[]>;
   /** For registration by an agent's configuration. */
   agent?: pulumi.Output<TeleportAgentOutput>;
-  /** All that was made. */
-  resources: pulumi.Resource[];
 }
 
 /** Resource names of several Teleport clusters differ by the names of their credentials. */
@@ -62,20 +60,16 @@ export function register(
   opts: pulumi.CustomResourceOptions,
 ): Registered {
   const registration: TeleportRegistration = teleport.registration ?? { by: "program" };
-  const roles = teleport.accessRoles ? makeAccessRoles(name, teleport, cluster, opts) : [];
+  if (teleport.accessRoles) makeAccessRoles(name, teleport, cluster, opts);
   const databases = databasesOf(teleport, cluster);
-  const registered = () => {
-    switch (registration.by) {
-      case "program":
-        return byProgram(name, teleport, databases, cluster.caCert, opts);
-      case "operator":
-        return byOperator(name, teleport, registration.namespace, databases, cluster.caCert, opts);
-      case "agent":
-        return byAgent(name, teleport, registration, databases, cluster, opts);
-    }
-  };
-  const { resources, ...known } = registered();
-  return { ...known, resources: [...roles, ...resources] };
+  switch (registration.by) {
+    case "program":
+      return byProgram(name, teleport, databases, cluster.caCert, opts);
+    case "operator":
+      return byOperator(name, teleport, registration.namespace, databases, cluster.caCert, opts);
+    case "agent":
+      return byAgent(name, teleport, registration, databases, cluster, opts);
+  }
 }
 
 interface Database {
@@ -133,7 +127,7 @@ function byProgram(
         opts,
       ),
   );
-  return { names: pulumi.all(made.map(({ databaseName }) => databaseName)), resources: made };
+  return { names: pulumi.all(made.map(({ databaseName }) => databaseName)) };
 }
 
 function byOperator(
@@ -161,8 +155,7 @@ function byOperator(
       { ...opts, customTimeouts: SHORT_DELETION, ...KEEPS_FIELD_MANAGER },
     );
   });
-  const names = pulumi.all(made.map(({ metadata }) => metadata.apply((known) => known.name ?? "")));
-  return { names, resources: made };
+  return { names: pulumi.all(made.map(({ metadata }) => metadata.apply((known) => known.name ?? ""))) };
 }
 
 function byAgent(
@@ -176,16 +169,13 @@ function byAgent(
   const { proxy } = teleport;
   const { primary } = teleportNames(clusterName, environment, teleport.name);
   const configMap = agentConfigMap(primary);
-  const resources: pulumi.Resource[] = [];
   if (namespace !== undefined) {
     const resource = `${resourcePrefix(name, teleport)}-agent-server-ca`;
     const metadata = { name: configMap, namespace, annotations: { ...ownedBy(resource), ...BACKGROUND_DELETION } };
-    const data = { "ca.crt": caCert };
-    resources.push(new k8s.core.v1.ConfigMap(resource, { metadata, data }, { ...opts, ...KEEPS_FIELD_MANAGER }));
+    new k8s.core.v1.ConfigMap(resource, { metadata, data: { "ca.crt": caCert } }, { ...opts, ...KEEPS_FIELD_MANAGER });
   }
   const known = pulumi.all(databases.map(({ settings }) => pulumi.output(settings)));
   return {
-    resources,
     names: known.apply((all) => all.map((settings) => settings.name)),
     agent: known.apply((all) => ({
       proxy,
@@ -215,7 +205,7 @@ function makeAccessRoles(
   teleport: TeleportArgs,
   cluster: RegisteredCluster,
   opts: pulumi.CustomResourceOptions,
-): TeleportAccessRole[] {
+): void {
   const { proxy, credentials, adopt } = teleport;
   const { clusterName, environment, database } = cluster;
   const adminUser = cluster.autoUsers ? autoUsersAdmin(cluster.autoUsers) : teleport.adminUser;
@@ -226,37 +216,34 @@ function makeAccessRoles(
     deniedUsers: adminUser === undefined ? [] : [adminUser.name],
     adopt,
   };
-  const ofUsers = cluster.users.map(
-    (user) =>
-      new TeleportAccessRole(
-        `${resourcePrefix(name, teleport)}-${user.name}`,
-        {
-          ...all,
-          name: `${primary}-${user.name}`,
-          description: `Opens ${primary} as ${user.name}`,
-          databaseNames: user.scope ? [...new Set(user.scope.map((scope) => scope.database ?? database))] : ["*"],
-          databaseUsers: [user.name],
-        },
-        opts,
-      ),
-  );
-  const ofAutoUsers = (cluster.autoUsers?.roles ?? []).map(
-    (role) =>
-      new TeleportAccessRole(
-        `${resourcePrefix(name, teleport)}-auto-${role}`,
-        {
-          ...all,
-          name: `${primary}-auto-${role}`,
-          databaseLabels: { ...all.databaseLabels, sql_type: "primary" },
-          description: `Opens ${primary} with a user of one's own that has the role ${role}`,
-          databaseNames: ["*"],
-          databaseRoles: [role],
-          createDatabaseUser: "keep",
-        },
-        opts,
-      ),
-  );
-  return [...ofUsers, ...ofAutoUsers];
+  for (const user of cluster.users) {
+    new TeleportAccessRole(
+      `${resourcePrefix(name, teleport)}-${user.name}`,
+      {
+        ...all,
+        name: `${primary}-${user.name}`,
+        description: `Opens ${primary} as ${user.name}`,
+        databaseNames: user.scope ? [...new Set(user.scope.map((scope) => scope.database ?? database))] : ["*"],
+        databaseUsers: [user.name],
+      },
+      opts,
+    );
+  }
+  for (const role of cluster.autoUsers?.roles ?? []) {
+    new TeleportAccessRole(
+      `${resourcePrefix(name, teleport)}-auto-${role}`,
+      {
+        ...all,
+        name: `${primary}-auto-${role}`,
+        databaseLabels: { ...all.databaseLabels, sql_type: "primary" },
+        description: `Opens ${primary} with a user of one's own that has the role ${role}`,
+        databaseNames: ["*"],
+        databaseRoles: [role],
+        createDatabaseUser: "keep",
+      },
+      opts,
+    );
+  }
 }
 
 function json(value: unknown): string {

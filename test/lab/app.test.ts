@@ -349,7 +349,7 @@ describe("an application's stack that reads the platform's outputs", () => {
 
     /** From outside of the pod, over TLS; the password is in no argument. */
     function logIn({ user, password }: { user: string; password: string }): Promise<CommandResult> {
-      const target = `host=${NAME}-rw.${NAME}.svc.cluster.local user=${user} dbname=app sslmode=require connect_timeout=10`;
+      const target = `host=${NAME}-rw.${NAME}.svc.cluster.local user=${user} dbname=app sslmode=require connect_timeout=60`;
       const args = ["--no-psqlrc", "-tA", "--no-password", "-c", "SELECT current_user", target];
       return attempt("psql", args, { env: { PGPASSWORD: password } });
     }

@@ -118,7 +118,6 @@ describe("bot", () => {
     assert.deepEqual(rules.flatMap(({ resources }) => resources).sort(), [
       "bot",
       "cert_authority",
-      "cert_authority_override",
       "db",
       "role",
       "token",
