@@ -194,7 +194,7 @@ describe("an application's stack that reads the platform's outputs", () => {
         await asRoot("POST", "sys/leases/revoke", { lease_id: `${MOUNT}/creds/app/${lease}`, sync: true });
       }
       assert.match((await logIn(first)).output, /password authentication failed/);
-      await eventually("the agent has written others", async () => (await credentials()).user !== first.user, 240_000);
+      await eventually("the agent has written others", async () => (await credentials()).user !== first.user);
       const second = await credentials();
       const altered = await vaultSql(
         "ALTER TABLE notes ADD COLUMN note text; UPDATE notes SET note = current_user; SELECT id, note FROM notes",
@@ -214,9 +214,10 @@ describe("an application's stack that reads the platform's outputs", () => {
       await eventually(
         "the pod is gone",
         async () => (await kubectl("-n", BY_VAULT, "get", "pods", "-o", "name")) === "",
+        30_000,
       );
       // Renewed when 70 % of 120 s are over, they would have more than 30 s left.
-      await eventually("the user is gone", async () => (await userCount()) === "0", 60_000);
+      await eventually("the user is gone", async () => (await userCount()) === "0", 15_000);
       assert.deepEqual(await leases(), []);
       assert.match((await logIn(last)).output, /password authentication failed/);
       assert.equal(await superuser("SELECT tableowner FROM pg_tables WHERE tablename = 'notes'"), "app");
@@ -349,7 +350,7 @@ describe("an application's stack that reads the platform's outputs", () => {
 
     /** From outside of the pod, over TLS; the password is in no argument. */
     function logIn({ user, password }: { user: string; password: string }): Promise<CommandResult> {
-      const target = `host=${NAME}-rw.${NAME}.svc.cluster.local user=${user} dbname=app sslmode=require connect_timeout=60`;
+      const target = `host=${NAME}-rw.${NAME}.svc.cluster.local user=${user} dbname=app sslmode=require connect_timeout=10`;
       const args = ["--no-psqlrc", "-tA", "--no-password", "-c", "SELECT current_user", target];
       return attempt("psql", args, { env: { PGPASSWORD: password } });
     }
@@ -360,7 +361,9 @@ describe("an application's stack that reads the platform's outputs", () => {
     }
 
     async function vaultSql(sql: string): Promise<string> {
-      const psql = ["psql", "--no-psqlrc", "--no-password", "-qtA", "--set=ON_ERROR_STOP=1", "-c", sql];
+      // The application gives up after 5 s, which is no bound for a test.
+      const patiently = ["env", "PGCONNECT_TIMEOUT=60"];
+      const psql = [...patiently, "psql", "--no-psqlrc", "--no-password", "-qtA", "--set=ON_ERROR_STOP=1", "-c", sql];
       return (await kubectl("-n", BY_VAULT, "exec", await pod(BY_VAULT), "-c", "app", "--", ...psql)).trim();
     }
 

@@ -52,7 +52,11 @@ export const teleport = {
   },
 };
 
-/** Waits until a condition holds; fails, saying what was waited for. */
+/**
+ * Waits until a condition holds; fails, saying what was waited for.
+ *
+ * @param limit in milliseconds; the default is there to end what hangs. A test that claims how soon something is gives its own.
+ */
 export async function eventually(what: string, holds: () => Promise<boolean>, limit = 180_000): Promise<void> {
   const deadline = Date.now() + limit;
   while (!(await holds())) {

@@ -174,7 +174,7 @@ describe("applications without passwords", () => {
       stringData: { token: secret },
     });
     await deploy(APP, "app", await told());
-    await eventually("the application is ready", isReady, 240_000);
+    await eventually("the application is ready", isReady);
     assert.equal(await query("SELECT current_user"), "teleport_user_write");
     assert.equal(await query("INSERT INTO stock VALUES ('screws'); SELECT count(*) FROM stock"), "2");
     const mounted = await attempt("kubectl", [

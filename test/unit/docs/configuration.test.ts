@@ -3,8 +3,7 @@ import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { COMMAND, page, PAGE, references } from "../../../docs/reference/page";
 
-describe("docs/configuration.md", function () {
-  // The compiler reads the types of every package that the settings come near.
+describe("docs/configuration.md", () => {
   let all: ReturnType<typeof references>;
   before(() => (all = references()));
 

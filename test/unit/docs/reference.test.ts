@@ -71,7 +71,7 @@ export interface Settings extends Below {
 describe("the reference of settings", () => {
   const project = mkdtempSync(join(tmpdir(), "reference-"));
   let reference: Reference;
-  before(function () {
+  before(() => {
     writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions: { strict: true } }));
     writeFileSync(join(project, "settings.ts"), SOURCE);
     reference = readReference(project, { file: join(project, "settings.ts"), type: "Settings", path: "root" });

@@ -8,7 +8,7 @@ import { SettingProblem } from "../../../components/settings";
 import { checkVaultDatabase } from "../../../components/vault-database/check";
 import { plain } from "./hostile";
 
-describe("what is accepted is what PostgreSQL can have", function () {
+describe("what is accepted is what PostgreSQL can have", () => {
   const vault = (memberOf?: string[]) => ({
     mount: "postgres/x",
     connection: "orders",

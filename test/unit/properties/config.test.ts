@@ -107,7 +107,7 @@ function spoil(value: unknown, path: readonly number[], instead: unknown): unkno
 
 const minimal = { storage: { size: "1Gi" }, issuer: { type: "tls" } };
 
-describe("any configuration", function () {
+describe("any configuration", () => {
   const ofShape = fc.record(
     {
       kubernetes: near(kubernetes),

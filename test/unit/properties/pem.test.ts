@@ -16,7 +16,7 @@ const SOURCE = "the culprit";
 /** What of a key is too much to show, in characters. */
 const SHOWN = 12;
 
-describe("any text as a source of the client-CA bundle", function () {
+describe("any text as a source of the client-CA bundle", () => {
   const openssl = new OpenSsl();
   const folder = mkdtempSync(join(tmpdir(), "pem-"));
   let own: Certificate;
@@ -261,7 +261,7 @@ describe("any text as a source of the client-CA bundle", function () {
   });
 });
 
-describe("whatever an issuer answers", function () {
+describe("whatever an issuer answers", () => {
   const openssl = new OpenSsl();
   let ca: Certificate, leaf: Certificate;
   before(() => {

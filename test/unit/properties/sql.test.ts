@@ -125,7 +125,7 @@ describe("reading of SQL, in these tests", () => {
   });
 });
 
-describe("no name leaves its token", function () {
+describe("no name leaves its token", () => {
   it("where it is quoted", () => {
     fc.assert(
       fc.property(several(inPostgres, 3), (names) => {
