@@ -6,6 +6,7 @@ import { hasStandby, teleportClusters, teleportUsers } from "./components/postgr
 import type { SettingProblem } from "./components/settings";
 import { PROVISIONED_BY } from "./components/teleport/roles";
 import { checkMachineId } from "./components/workload/machine-id-check";
+import { listed, nearest } from "./config-problems";
 import type { DatabaseSettings } from "./config-schema";
 
 /** A database of the configuration that an application may use. */
@@ -52,26 +53,70 @@ export interface Application {
 
 type Databases = Readonly<Record<string, DatabaseSettings>>;
 
-/** All that is wrong with an application. `key` is its name in the configuration. */
+/**
+ * All that is wrong with an application. `key` is its name in the configuration. A database that is undefined is
+ * declared, but with mistakes, which are told elsewhere: what an application may use of it is not known.
+ */
 export function checkApplication(
+  setting: string,
+  key: string,
+  application: ApplicationSettings,
+  declared: Readonly<Record<string, DatabaseSettings | undefined>>,
+  stack: string,
+): SettingProblem[] {
+  const wanted = Object.entries(application.databases);
+  const unknown = wanted.filter(([, { database }]) => Object.hasOwn(declared, database) && !declared[database]);
+  const databases = Object.fromEntries(
+    Object.entries(declared).flatMap(([name, settings]) => (settings ? [[name, settings]] : [])),
+  );
+  const problems = wanted
+    .filter((one) => !unknown.includes(one))
+    .flatMap(([alias, one]) =>
+      checkDatabase(`${setting}.databases.${alias}`, one, application, databases, Object.keys(declared)),
+    );
+  if (problems.length > 0) return problems;
+  const all = ofWhole(setting, key, application, databases, stack);
+  return all.filter(
+    (problem) => !unknown.some(([alias]) => problem.setting.startsWith(`${setting}.databases.${alias}`)),
+  );
+}
+
+function ofWhole(
   setting: string,
   key: string,
   application: ApplicationSettings,
   databases: Databases,
   stack: string,
 ): SettingProblem[] {
-  const problems = Object.entries(application.databases).flatMap(([alias, wanted]) =>
-    checkDatabase(`${setting}.databases.${alias}`, wanted, application, databases),
-  );
-  if (problems.length > 0) return problems;
   const proxies = [
-    ...new Set(Object.values(application.databases).map((wanted) => proxyOf(wanted, application, databases))),
+    ...new Set(Object.values(application.databases).flatMap((one) => proxyOf(one, application, databases) ?? [])),
   ];
   if (proxies.length > 1) {
     const fix = "An application has one identity: declare one for each Teleport cluster.";
     return [{ setting: `${setting}.databases`, value: proxies, problem: "are in several Teleport clusters", fix }];
   }
-  return checkMachineId(setting, applicationOf(key, application, databases, stack).settings);
+  const { settings } = applicationOf(key, application, databases, stack);
+  return checkMachineId(setting, settings).map((problem) =>
+    problem.setting === `${setting}.name` && application.name === undefined
+      ? ofDefaultName(setting, key, settings.name, stack)
+      : problem,
+  );
+}
+
+/** A default name that Teleport does not take is told where its parts were written. */
+function ofDefaultName(setting: string, key: string, name: string, stack: string): SettingProblem {
+  const fix = `Rename it, or set ${setting}.name.`;
+  if (!/^[a-z][-a-z0-9]*$/.test(key)) {
+    return { setting, problem: `cannot be part of a bot's name: only lower-case letters, digits and hyphens can`, fix };
+  }
+  return /^([-a-z0-9]*[a-z0-9])?$/.test(stack)
+    ? { setting, problem: `would be called ${name} in Teleport, which takes at most 40 characters for a bot`, fix }
+    : {
+        setting: "the stack's name",
+        value: stack,
+        problem: "cannot be part of a bot's name: only lower-case letters, digits and hyphens can",
+        fix: `Set ${setting}.name.`,
+      };
 }
 
 /** What the component is given for a checked application. The stack makes its name unique, as the databases' names are. */
@@ -123,8 +168,9 @@ function checkDatabase(
   { database, standby, user, roles = [] }: ApplicationDatabase,
   application: Pick<ApplicationSettings, "credentials">,
   databases: Databases,
+  known: readonly string[],
 ): SettingProblem[] {
-  const settings = databases[database];
+  const settings = Object.hasOwn(databases, database) ? databases[database] : undefined;
   const wrong = (key: string, value: unknown, problem: string, fix: string) => ({
     setting: `${setting}.${key}`,
     value,
@@ -132,8 +178,7 @@ function checkDatabase(
     fix,
   });
   if (!settings) {
-    const known = Object.keys(databases).join(", ");
-    return [wrong("database", database, "is no database of this configuration", `Use one of ${known}.`)];
+    return [wrong("database", database, "is not a database of this configuration", hintOf(database, known))];
   }
   if (!teleportOf(settings, application)) {
     const fix = `Add teleport.proxy to databases.${database}, or correct credentials.`;
@@ -162,6 +207,13 @@ function checkDatabase(
         ),
       ),
   ];
+}
+
+function hintOf(database: string, known: readonly string[]): string {
+  if (known.length === 0) return "Declare it: databases is empty.";
+  const similar = nearest(database, known);
+  if (similar !== undefined) return `Did you mean ${similar}?`;
+  return known.length > 10 ? "Name one of databases." : `Use ${listed(known)}.`;
 }
 
 function proxyOf(

@@ -2,15 +2,29 @@
 import { z } from "zod";
 import type { ApplicationSettings } from "./applications";
 import type { PoolerSettings, PostgresClusterArgs, TeleportArgs, VaultDatabaseOfCluster } from "./components";
+import { isHttpUrl } from "./components/http/url";
 
-const text = z.string();
+/** YAML makes numbers and booleans of `200` and `true`; where text is meant they are taken as they were written. */
+const wholeAsText = (value: unknown) =>
+  typeof value === "boolean" || Number.isSafeInteger(value) ? String(value) : value;
+/** Fractions as well, where the value is an amount: elsewhere `1.10` may be a version, which YAML makes 1.1 of. */
+const numberAsText = (value: unknown) =>
+  typeof value === "number" && !Number.isInteger(value) ? String(value) : wholeAsText(value);
+
+const key = z.string();
+const text = z.preprocess(wholeAsText, z.string());
+const filled = z.preprocess(wholeAsText, z.string().min(1));
+const amount = z.preprocess(numberAsText, z.string());
 const count = z.number();
 const flag = z.boolean();
 const texts = z.array(text);
-const map = z.record(text, text);
+const map = z.record(key, text);
+const amounts = z.record(key, amount);
 /** Kubernetes' own objects, as they are. */
-const asIs = z.record(text, z.unknown());
-const resources = z.strictObject({ requests: map.optional(), limits: map.optional() });
+const asIs = z.record(key, z.unknown());
+const resources = z.strictObject({ requests: amounts.optional(), limits: amounts.optional() });
+/** Vault's client and Pulumi's provider need the scheme. */
+const url = z.string().refine(isHttpUrl, { error: "must be a URL that begins with https:// or http://" });
 
 const storage = z.strictObject({
   size: text,
@@ -55,6 +69,7 @@ const honor = z.enum(["Honor", "Ignore"]).optional();
 
 const clusterSettings = {
   instances: count.optional(),
+  scaledByOthers: flag.optional(),
   image: text.optional(),
   imageCatalog: z
     .strictObject({
@@ -69,7 +84,7 @@ const clusterSettings = {
   walStorage: storage.optional(),
   tablespaces: z.array(storage.extend({ name: text, owner: text.optional(), temporary: flag.optional() })).optional(),
   resources: resources.optional(),
-  parameters: map.optional(),
+  parameters: amounts.optional(),
   sharedPreloadLibraries: texts.optional(),
   synchronous: z
     .strictObject({
@@ -230,39 +245,41 @@ const clusterSettings = {
     .optional(),
   spec: asIs.optional(),
 };
-const validity = { validity: z.string().optional(), renewBefore: z.string().optional() };
-const pkiRole = z.strictObject({ mount: z.string().min(1), role: z.string().min(1), issuer: text.optional() });
+const validity = { validity: text.optional(), renewBefore: text.optional() };
+const pkiRole = z.strictObject({ mount: filled, role: filled, issuer: text.optional() });
 const pkiRoles = z.union([pkiRole, z.array(pkiRole)]);
+
+const issuerKey = z.strictObject({ algorithm: z.enum(["ECDSA", "RSA"]), size: count.optional() }).optional();
 
 const issuer = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("tls"),
     server: texts.optional(),
     client: texts.optional(),
-    caValidity: z.string().optional(),
+    caValidity: text.optional(),
+    key: issuerKey,
     ...validity,
   }),
   z.strictObject({
     type: z.literal("vault"),
     server: pkiRoles,
     client: pkiRoles,
-    trustAnchors: z.string().optional(),
+    trustAnchors: text.optional(),
+    key: issuerKey,
     ...validity,
   }),
 ]);
 
 const users = z.array(
   z.strictObject({
-    name: z.string(),
+    name: text,
     access: z.enum(["read", "write", "none"]),
-    scope: z
-      .array(z.strictObject({ database: z.string().optional(), schemas: z.array(z.string()).optional() }))
-      .optional(),
-    memberOf: z.array(z.string()).optional(),
-    connectionLimit: z.number().optional(),
-    readOnly: z.boolean().optional(),
-    statementTimeout: z.string().optional(),
-    settings: z.record(z.string(), z.string()).optional(),
+    scope: z.array(z.strictObject({ database: text.optional(), schemas: z.array(text).optional() })).optional(),
+    memberOf: z.array(text).optional(),
+    connectionLimit: count.optional(),
+    readOnly: flag.optional(),
+    statementTimeout: text.optional(),
+    settings: amounts.optional(),
   }),
 );
 
@@ -298,7 +315,7 @@ const teleport = z.strictObject({
   adopt: flag.optional(),
   clientCas: z.array(caSource).optional(),
   registration: registration.optional(),
-  dynamicLabels: z.record(text, z.strictObject({ command: texts, period: text })).optional(),
+  dynamicLabels: z.record(key, z.strictObject({ command: texts, period: text })).optional(),
   adminUser: z.strictObject({ name: text, defaultDatabase: text.optional() }).optional(),
   trustSystemPool: flag.optional(),
   accessRoles: flag.optional(),
@@ -306,20 +323,21 @@ const teleport = z.strictObject({
 
 const pooler = z.strictObject({
   type: z.enum(["rw", "ro", "r"]),
-  name: z.string().optional(),
+  name: text.optional(),
   mode: z.enum(["session", "transaction"]).optional(),
-  instances: z.number().optional(),
-  parameters: z.record(z.string(), z.string()).optional(),
-  pgHba: z.array(z.string()).optional(),
+  instances: count.optional(),
+  scaledByOthers: flag.optional(),
+  parameters: amounts.optional(),
+  pgHba: z.array(text).optional(),
   resources: resources.optional(),
-  template: z.record(z.string(), z.unknown()).optional(),
-  serviceTemplate: z.record(z.string(), z.unknown()).optional(),
+  template: asIs.optional(),
+  serviceTemplate: asIs.optional(),
   secrets: z
     .strictObject({
-      clientTls: z.string().optional(),
-      clientCa: z.string().optional(),
-      serverTls: z.string().optional(),
-      serverCa: z.string().optional(),
+      clientTls: text.optional(),
+      clientCa: text.optional(),
+      serverTls: text.optional(),
+      serverCa: text.optional(),
     })
     .optional(),
   authentication: z.enum(["integrated", "explicit"]).optional(),
@@ -337,11 +355,11 @@ const vaultDatabase = z.strictObject({
   schemas: texts.optional(),
   host: text.optional(),
   port: count.optional(),
-  vault: z.strictObject({ address: z.url().optional(), namespace: text.optional() }).optional(),
+  vault: z.strictObject({ address: url.optional(), namespace: text.optional() }).optional(),
   mount: z.strictObject({ path: text, exists: flag.optional() }).optional(),
   connection: text.optional(),
   roles: z.record(
-    text,
+    key,
     z.strictObject({
       memberOf: texts.optional(),
       defaultTtl: text.optional(),
@@ -370,7 +388,14 @@ const vaultDatabase = z.strictObject({
 const rules = z.array(map);
 /** How an application's pods join Teleport. */
 const workloadJoin = z.discriminatedUnion("method", [
-  z.strictObject({ method: z.literal("kubernetes"), namespace: text, serviceAccount: text, jwks: text.optional() }),
+  z.strictObject({
+    method: z.literal("kubernetes"),
+    namespace: text,
+    serviceAccount: text,
+    jwks: text.optional(),
+    oidcIssuer: text.optional(),
+    teleportCluster: text.optional(),
+  }),
   z.strictObject({ method: z.literal("token"), secret: text, key: text.optional() }),
   z.strictObject({
     method: z.literal("iam"),
@@ -393,7 +418,7 @@ export const application = z.strictObject({
   name: text.optional(),
   join: workloadJoin,
   databases: z.record(
-    text,
+    key,
     z.strictObject({
       database: text,
       standby: flag.optional(),
@@ -412,27 +437,32 @@ export const application = z.strictObject({
 
 export const kubernetes = z.strictObject({
   /** Context of the kubeconfig. Default: the current one. */
-  context: z.string().optional(),
+  context: text.optional(),
+  /** Names that this context had before, so that nothing is made anew when a context is renamed. Default: none. */
+  formerContexts: texts.optional(),
 });
 
 /** One database. */
 export const database = z.strictObject({
   ...clusterSettings,
-  clusterName: z.string().optional(),
-  namespace: z.string().optional(),
-  createNamespace: z.boolean().optional(),
-  environment: z.string().optional(),
-  description: z.string().optional(),
-  clusterDomain: z.string().optional(),
+  clusterName: text.optional(),
+  formerNames: texts.optional(),
+  deletionProtection: flag.optional(),
+  onDelete: z.enum(["delete", "retain"]).optional(),
+  namespace: text.optional(),
+  createNamespace: flag.optional(),
+  environment: text.optional(),
+  description: text.optional(),
+  clusterDomain: text.optional(),
   issuer,
-  serverAltNames: z.array(z.string()).optional(),
+  serverAltNames: z.array(text).optional(),
   teleport: z.union([teleport, z.array(teleport)]).optional(),
   users: users.optional(),
   autoUsers: autoUsers.optional(),
   vaultDatabase: vaultDatabase.optional(),
   poolers: z.array(pooler).optional(),
   kubernetes: kubernetes.optional(),
-  readyMinutes: z.number().optional(),
+  readyMinutes: count.optional(),
 });
 
 /** Path of Vault's login method AppRole. */
@@ -440,16 +470,16 @@ export const DEFAULT_APPROLE_MOUNT = "approle";
 
 export const vault = z.strictObject({
   /** URL of Vault. Default: VAULT_ADDR. */
-  address: z.url().optional(),
+  address: url.optional(),
   /** Vault Enterprise: the namespace that everything is in, the login as well. Default: VAULT_NAMESPACE. */
-  namespace: z.string().min(1).optional(),
+  namespace: filled.optional(),
   /** How the program logs in. */
   auth: z.discriminatedUnion("method", [
     z.strictObject({
       /** `role_id` and `secret_id` come from VAULT_ROLE_ID and VAULT_SECRET_ID. */
       method: z.literal("approle"),
       /** Path of the login method; another one must be in VAULT_APPROLE_MOUNT as well. Default: `approle`. */
-      mount: z.string().default(DEFAULT_APPROLE_MOUNT),
+      mount: text.default(DEFAULT_APPROLE_MOUNT),
     }),
     z.strictObject({
       /** VAULT_TOKEN, or the file that `vault login` leaves. */
@@ -461,9 +491,16 @@ export const vault = z.strictObject({
 /** A database as it is configured. */
 export type DatabaseSettings = PostgresClusterArgs & {
   namespace?: string;
-  /** Make the namespace. Default: only where `namespace` is left out. */
+  /**
+   * Make the namespace. It is deleted with the last database in it, unless something else is left there. Default: only
+   * where `namespace` is left out.
+   */
   createNamespace?: boolean;
+  kubernetes?: KubernetesSettings;
 };
+
+/** How a Kubernetes cluster is reached, and was before. */
+export type KubernetesSettings = z.output<typeof kubernetes>;
 
 /** Compiles only while the schema and the types name the same settings. */
 type Same<One, Other> = [One, Other] extends [Other, One] ? true : never;

@@ -1,27 +1,31 @@
 /** The configuration of an environment, `Pulumi.<env>.yaml`: its shape, its defaults, its checks. Pure. */
 import { z } from "zod";
 import { ApplicationSettings, checkApplication } from "./applications";
-import type { KubernetesConnection } from "./components";
+import { isHttpUrl } from "./components/http/url";
 import { checkPostgresCluster, teleportClusters } from "./components/postgres-cluster-args";
 import { refuse, SettingProblem } from "./components/settings";
 import { checkCollisions } from "./config-claims";
-import { application, database, DatabaseSettings, DEFAULT_APPROLE_MOUNT, kubernetes, vault } from "./config-schema";
+import { checkFormerNames } from "./config-places";
+import { check, isObject, problemsOf, told } from "./config-problems";
+import {
+  application,
+  database,
+  DatabaseSettings,
+  DEFAULT_APPROLE_MOUNT,
+  kubernetes,
+  KubernetesSettings,
+  vault,
+} from "./config-schema";
 
 const mapping = z.record(z.string(), z.unknown());
 
 export type { DatabaseSettings };
 export type VaultSettings = z.output<typeof vault>;
 
-/** A namespace of a Kubernetes cluster, which the kubeconfig's context names; undefined for the current one. */
-export interface Place {
-  context: string | undefined;
-  namespace: string;
-}
-
 /** A checked configuration. */
 export interface EnvironmentConfig {
   /** How the Kubernetes cluster is reached, for databases that do not say. Default: the kubeconfig's current context. */
-  kubernetes: KubernetesConnection;
+  kubernetes: KubernetesSettings;
   /** How the program logs in to Vault. Needed where an `issuer` is `vault`, and for `vaultDatabase`. */
   vault?: VaultSettings;
   /** The databases, by name. */
@@ -48,31 +52,36 @@ export function parseConfig(
 ): EnvironmentConfig {
   const problems: SettingProblem[] = Object.keys(raw)
     .filter((key) => !KEYS.includes(key))
-    .map((key) => ({ setting: key, problem: "is no setting", fix: `Use one of ${KEYS.join(", ")}.` }));
+    .map((key) => ({ setting: key, problem: "is not a setting", fix: `Use one of ${KEYS.join(", ")}.` }));
   const read = <Schema extends z.ZodType>(
     schema: Schema,
     value: unknown,
     setting: string,
   ): z.output<Schema> | undefined => {
-    const parsed = schema.safeParse(value, { reportInput: true });
+    const parsed = check(schema, value);
     if (parsed.success) return parsed.data;
-    problems.push(...parsed.error.issues.flatMap(told).flatMap((issue) => problemsOf(issue, setting)));
+    problems.push(...problemsOf(parsed.error, setting, schema));
     return undefined;
   };
   for (const key of ["databases", "applications"]) {
     const named = raw[key];
     if (isObject(named) && Object.hasOwn(named, "__proto__")) {
-      problems.push({ setting: `${key}.__proto__`, problem: "is no name", fix: "Rename it." });
+      problems.push({ setting: `${key}.__proto__`, problem: "cannot be a name", fix: "Rename it." });
     }
   }
   const defaults = read(mapping, raw.defaults ?? {}, "defaults") ?? {};
   const general = read(kubernetes, raw.kubernetes ?? {}, "kubernetes") ?? {};
   const databases: Record<string, DatabaseSettings> = {};
-  for (const [name, settings] of Object.entries(read(mapping, raw.databases, "databases") ?? {})) {
+  const written = read(mapping, raw.databases, "databases") ?? {};
+  /** The databases that others are compared with; undefined where the shape is wrong: what is missing is not known. */
+  const declared: Record<string, DatabaseSettings | undefined> = {};
+  for (const [name, settings] of Object.entries(written)) {
     const merged = overlay(defaults, settings);
+    const whole = read(database, merged, `databases.${name}`);
     // What is left of a database with mistakes is checked as well, so that one run tells all of them.
-    const checked = read(database, merged, `databases.${name}`) ?? database.safeParse(withoutMistakes(merged)).data;
+    const checked = whole ?? database.safeParse(withoutMistakes(merged)).data;
     if (checked) databases[name] = { ...checked, kubernetes: checked.kubernetes ?? general };
+    declared[name] = whole && databases[name];
   }
   const applications: Record<string, ApplicationSettings> = {};
   for (const [name, settings] of Object.entries(read(mapping, raw.applications ?? {}, "applications") ?? {})) {
@@ -85,26 +94,20 @@ export function parseConfig(
     databases,
     applications,
   };
-  refuse([
+  const found = [
     ...problems,
     ...Object.entries(databases).flatMap(([name, settings]) =>
       checkPostgresCluster(`databases.${name}`, settings.clusterName ?? name, settings.environment ?? stack, settings),
     ),
     ...(raw.vault !== undefined && !config.vault ? [] : checkVault(config, variables)),
-    ...checkCollisions(config, stack),
+    ...checkCollisions({ databases: defined(declared), applications }, stack),
+    ...checkFormerNames(config),
     ...Object.entries(applications).flatMap(([name, settings]) =>
-      checkApplication(`applications.${name}`, name, settings, databases, stack),
+      checkApplication(`applications.${name}`, name, settings, declared, stack),
     ),
-  ]);
+  ];
+  refuse(whereWritten(found, written, defaults));
   return config;
-}
-
-/** The namespaces to make: each once, however many databases are in it. */
-export function namespacesToCreate({ databases }: Pick<EnvironmentConfig, "databases">): Place[] {
-  const places = Object.values(databases).flatMap(({ namespace, createNamespace, kubernetes: { context } = {} }) =>
-    namespace && createNamespace ? [{ context, namespace }] : [],
-  );
-  return [...new Map(places.map((place) => [JSON.stringify(place), place])).values()];
 }
 
 /** Whether a database's certificates, a part of its bundle, or users come from Vault. */
@@ -132,7 +135,18 @@ function checkVault({ vault: settings, databases }: EnvironmentConfig, variables
   }
   const credentials = settings.auth.method === "approle" ? ["VAULT_ROLE_ID", "VAULT_SECRET_ID"] : [];
   const wanted = [...(settings.address ? [] : ["VAULT_ADDR"]), ...credentials];
+  const { VAULT_ADDR } = variables;
   return [
+    ...(settings.address === undefined && VAULT_ADDR && !isHttpUrl(VAULT_ADDR)
+      ? [
+          {
+            setting: "the environment variable VAULT_ADDR",
+            value: VAULT_ADDR,
+            problem: "must be a URL that begins with https:// or http://",
+            fix: "Write e.g. https://vault.example.com:8200.",
+          },
+        ]
+      : []),
     ...wanted
       .filter((variable) => !variables[variable])
       .map((variable) => ({
@@ -173,13 +187,14 @@ function checkVaultVariables(
 }
 
 type JsonObject = Record<string, unknown>;
-const isObject = (value: unknown): value is JsonObject =>
-  value !== null && typeof value === "object" && !Array.isArray(value);
+
+function defined<Value>(entries: Record<string, Value | undefined>): Record<string, Value> {
+  return Object.fromEntries(Object.entries(entries).flatMap(([key, value]) => (value ? [[key, value]] : [])));
+}
 
 /** Settings of a database over the defaults: objects merge, except where another `type` of issuer is chosen. */
 function overlay(below: JsonObject, above: unknown): unknown {
-  if (!isObject(above)) return above;
-  if (above.type !== undefined && above.type !== below.type) return above;
+  if (!isObject(above) || choosesAnother(above, below)) return above;
   const merged = { ...below };
   for (const [key, value] of Object.entries(above)) {
     const base = merged[key];
@@ -187,6 +202,8 @@ function overlay(below: JsonObject, above: unknown): unknown {
   }
   return merged;
 }
+
+const choosesAnother = (above: JsonObject, below: JsonObject) => above.type !== undefined && above.type !== below.type;
 
 /** A database's settings without those that the schema refuses. */
 function withoutMistakes(settings: unknown): unknown {
@@ -205,73 +222,47 @@ function withoutMistakes(settings: unknown): unknown {
   return rest;
 }
 
-/** Where a value may be one or a list: what is wrong with it as what it is, and not that it is neither. */
-function told(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
-  if (issue.code !== "invalid_union") return [issue];
-  const ofItsKind = issue.errors.find(
-    (found) => !found.some(({ code, path }) => code === "invalid_type" && !path.length),
-  );
-  if (!ofItsKind?.length) return [issue];
-  return ofItsKind.flatMap((nested) => told({ ...nested, path: [...issue.path, ...nested.path] }));
-}
-
-/** What the schema found, in our words. */
-function problemsOf(issue: z.core.$ZodIssue, root: string): SettingProblem[] {
-  const setting = issue.path.reduce<string>(
-    (path, step) => (typeof step === "number" ? `${path}[${step}]` : `${path}.${String(step)}`),
-    root,
-  );
-  switch (issue.code) {
-    case "unrecognized_keys":
-      return issue.keys.map((key) => ({
-        setting: `${setting}.${key}`,
-        problem: "is no setting",
-        fix: "Check the spelling; docs/configuration.md lists all settings.",
-      }));
-    case "invalid_type": {
-      const expected = NAMES_OF_TYPES[issue.expected] ?? issue.expected;
-      return issue.input === undefined
-        ? [{ setting, problem: "is missing", fix: `Give it a ${expected}.` }]
-        : [{ setting, value: issue.input, problem: `is no ${expected}`, fix: typeHint(expected) }];
-    }
-    case "invalid_union":
-      return [{ setting, value: issue.input, problem: "is none of the kinds there are", fix: unionHint(setting) }];
-    case "invalid_value": {
-      const fix = `Use one of ${issue.values.map(String).join(", ")}.`;
-      return [{ setting, value: issue.input, problem: "is none of the values there are", fix }];
-    }
-    default:
-      return [
-        {
-          setting,
-          value: issue.input,
-          problem: issue.message,
-          fix: "docs/configuration.md lists all settings and their values.",
-        },
-      ];
+/** Problems of the databases, each where it was written and once: what comes from `defaults` is reported there. */
+function whereWritten(
+  problems: readonly SettingProblem[],
+  databases: Readonly<Record<string, unknown>>,
+  defaults: JsonObject,
+): SettingProblem[] {
+  const all = Object.keys(databases);
+  const names = [...all].sort((one, other) => other.length - one.length);
+  const found = new Map<string, { problem: SettingProblem; of: Set<string> }>();
+  for (const problem of problems) {
+    const name = names.find((candidate) => isBelow(problem.setting, `databases.${candidate}`));
+    const rest = name === undefined ? "" : problem.setting.slice(`databases.${name}`.length);
+    const inherited = name !== undefined && rest !== "" && isInherited(rest, databases[name], defaults);
+    const reported = inherited ? { ...problem, setting: `defaults${rest}` } : problem;
+    const key = JSON.stringify([reported.setting, reported.value, reported.problem, reported.fix]);
+    const known = found.get(key) ?? { problem: reported, of: new Set<string>() };
+    found.set(key, known);
+    if (inherited) known.of.add(name);
   }
+  return [...found.values()].map(({ problem, of }) =>
+    of.size === 0 || of.size === all.length
+      ? problem
+      : { ...problem, problem: `${problem.problem} (in ${listedSome([...of].map((name) => `databases.${name}`))})` },
+  );
 }
 
-/** The schema's names of types, as YAML calls them. */
-const NAMES_OF_TYPES: Record<string, string> = { object: "mapping", record: "mapping", array: "list", string: "text" };
+const isBelow = (setting: string, path: string) =>
+  setting.startsWith(path) && /^([.[]|$)/.test(setting.slice(path.length));
 
-function typeHint(expected: string): string {
-  return expected === "text"
-    ? "Put the value in quotes."
-    : `Write a ${expected}; docs/configuration.md lists all settings.`;
+/** Whether what is at a path of a database is not the database's own. */
+function isInherited(rest: string, own: unknown, defaults: unknown): boolean {
+  if (!isObject(own) || !isObject(defaults) || choosesAnother(own, defaults)) return false;
+  const keys = [...new Set([...Object.keys(own), ...Object.keys(defaults)])];
+  const [key] = keys
+    .filter((candidate) => isBelow(rest, `.${candidate}`))
+    .sort((one, other) => other.length - one.length);
+  if (key === undefined) return false;
+  if (!Object.hasOwn(own, key)) return true;
+  return Object.hasOwn(defaults, key) && isInherited(rest.slice(key.length + 1), own[key], defaults[key]);
 }
 
-/** What chooses between kinds, by the last words of the setting. */
-const KINDS: [RegExp, string][] = [
-  [/vault\.auth(\.method)?$/, "Use method: approle or token."],
-  [/join(\.method)?$/, "Use method: kubernetes, iam, gcp, azure or token."],
-  [/issuer(\.type)?$/, "Use type: vault or tls."],
-  [/issuer\.(server|client)$/, "Write a mount and a role, or a list of them."],
-  [/clientCas\[\d+\](\.from)?$/, "Use from: teleport, proxy, vault, secret, configMap or pem."],
-  [/registration(\.by)?$/, "Use by: program, agent or operator."],
-  [/(schemas|extensions)\[\d+\]$/, "Write a name, or a mapping with a name."],
-];
-
-function unionHint(setting: string): string {
-  return KINDS.find(([pattern]) => pattern.test(setting))?.[1] ?? "docs/configuration.md lists all settings.";
+function listedSome(names: readonly string[]): string {
+  return names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
 }

@@ -7,21 +7,39 @@ import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { applicationOf } from "./applications";
 import { MachineIdWorkload, OperatorCheck, PostgresCluster, SettingsError } from "./components";
-import { KEEPS_FIELD_MANAGER, ownedBy } from "./components/owner";
-import { EnvironmentConfig, namespacesToCreate, parseConfig, usesVault, VaultSettings } from "./config";
+import { operatorNeeds } from "./components/operator-needs";
+import { needsOfAll } from "./components/operator/needs";
+import { ownerOf, stackPrefix } from "./components/owner";
+import { DeclaredDatabases } from "./components/protection/declared-databases";
+import { makeNamespace } from "./components/protection/namespace-removal";
+import { EnvironmentConfig, parseConfig, usesVault, VaultSettings } from "./config";
+import { contextsOf, declaredDatabases, inContext, namespaceOf, namespacesToMake } from "./config-places";
 
 const config = readConfig();
 
+/** Before everything else: a configuration that would lose data is refused before anything is changed. */
+const declared = new DeclaredDatabases("databases", {
+  databases: declaredDatabases(config, ownerOf),
+  owner: stackPrefix(),
+});
+
 /** A provider for each Kubernetes cluster that a database names; undefined is the kubeconfig's current context. */
-const contexts = new Set(Object.values(config.databases).map(({ kubernetes }) => kubernetes?.context));
+const contexts = contextsOf(config);
 const kubernetesProviders = new Map(
-  [...contexts].map((context) => [
+  contexts.map(({ context, former }) => [
     context,
-    new k8s.Provider(context === undefined ? "kubernetes" : `kubernetes-${context}`, {
-      context,
-      // Without it a Secret whose data change is deleted and made again; a Cluster whose CA Secret is missing stops.
-      enableSecretMutable: true,
-    }),
+    new k8s.Provider(
+      inContext(context, "kubernetes", "after"),
+      {
+        context,
+        // How the cluster is reached is the environment's. Left out, the SDK writes the path in KUBECONFIG into the state,
+        // where the next machine does not have it.
+        kubeconfig: "",
+        // Without it a Secret whose data change is deleted and made again; a Cluster whose CA Secret is missing stops.
+        enableSecretMutable: true,
+      },
+      { dependsOn: declared, aliases: former.map((each) => ({ name: inContext(each, "kubernetes", "after") })) },
+    ),
   ]),
 );
 const vaultProviders: Record<string, pulumi.ProviderResource> =
@@ -30,32 +48,45 @@ const vaultProviders: Record<string, pulumi.ProviderResource> =
 /** Where the program itself asks Vault. */
 const vaultServer = { address: config.vault?.address, namespace: config.vault?.namespace };
 
-const places = namespacesToCreate(config);
+const places = namespacesToMake(config);
+const formerOf = (context: string | undefined) => contexts.find((each) => each.context === context)?.former ?? [];
 /** Not even a namespace is made where there is no operator. */
 const operators = new Map(
   [...new Set(places.map(({ context }) => context))].map((context) => [
     context,
-    new OperatorCheck(context ?? "kubernetes", { kubernetes: { context } }),
+    new OperatorCheck(
+      context ?? "kubernetes",
+      { kubernetes: { context }, needs: needsIn(context) },
+      { aliases: formerOf(context).map((former) => ({ name: former ?? "kubernetes" })) },
+    ),
   ]),
 );
-const namespaces = places.map(({ context, namespace }) => ({
+const namespaces = places.map(({ context, namespace, databases: own }) => ({
   context,
   namespace,
-  made: new k8s.core.v1.Namespace(
-    context === undefined ? namespace : `${context}-${namespace}`,
-    { metadata: { name: namespace, annotations: ownedBy(namespace) } },
-    { provider: kubernetesProviders.get(context), dependsOn: operators.get(context), ...KEEPS_FIELD_MANAGER },
-  ).metadata.name,
+  made: makeNamespace(
+    inContext(context, namespace, "before"),
+    namespace,
+    { context },
+    {
+      provider: kubernetesProviders.get(context),
+      dependsOn: operators.get(context),
+      formerNames: formerOf(context).map((former) => inContext(former, namespace, "before")),
+      // In 0.1.0 a namespace that is not declared belonged to its PostgresCluster.
+      formerUrns: own.map((name) => namespaceUrn(name)),
+    },
+  ),
 }));
 
 /** For app stacks: everything about each database, by its name in the configuration. Nothing in it is secret. */
 export const databases = Object.fromEntries(
   Object.entries(config.databases).map(([name, { createNamespace: _, ...settings }]) => {
     const context = settings.kubernetes?.context;
-    const made = namespaces.find((place) => place.context === context && place.namespace === settings.namespace);
+    const inNamespace = namespaceOf(name, settings);
+    const made = namespaces.find((place) => place.context === context && place.namespace === inNamespace);
     const kubernetes = kubernetesProviders.get(context);
     const providers = { ...vaultProviders, ...(kubernetes ? { kubernetes } : {}) };
-    const namespace = made?.made ?? settings.namespace;
+    const namespace = made?.made ?? inNamespace;
     const vaultDatabase = settings.vaultDatabase && {
       ...settings.vaultDatabase,
       vault: { ...vaultServer, ...settings.vaultDatabase.vault },
@@ -79,6 +110,18 @@ export const applications = Object.fromEntries(
     return [name, new MachineIdWorkload(name, { ...settings, teleport, adopt, databases: registered }).outputs];
   }),
 );
+
+/** What the databases of a context need of the operator. */
+function needsIn(context: string | undefined) {
+  const there = Object.entries(config.databases).filter(([, { kubernetes }]) => kubernetes?.context === context);
+  return needsOfAll(there.map(([name, settings]) => operatorNeeds(settings.clusterName ?? name, settings)));
+}
+
+/** URN of the Namespace that a PostgresCluster of this name makes for itself. */
+function namespaceUrn(name: string): pulumi.Output<string> {
+  const cluster = pulumi.createUrn(name, "cnpg-teleport:postgres:PostgresCluster");
+  return pulumi.createUrn(name, "kubernetes:core/v1:Namespace", cluster);
+}
 
 function readConfig(): EnvironmentConfig {
   const prefix = `${pulumi.getProject()}:`;

@@ -12,7 +12,14 @@ export { DatabaseAccess, type DatabaseAccessArgs } from "./access/database-acces
 export type { AutoUsers } from "./auto-users/settings";
 export { AutoUsersAdmin, type AutoUsersAdminArgs } from "./auto-users/auto-users";
 export { ClusterCertificates, type ClusterCertificatesArgs } from "./certificates/cluster-certificates";
-export type { IssuerArgs, TlsIssuerArgs, Validity, VaultIssuerArgs, VaultPkiRole } from "./certificates/issuer";
+export type {
+  CertificateKey,
+  IssuerArgs,
+  TlsIssuerArgs,
+  Validity,
+  VaultIssuerArgs,
+  VaultPkiRole,
+} from "./certificates/issuer";
 export type { CaSource } from "./certificates/ca-source";
 export { mergeCaBundle, type PemSource } from "./certificates/ca-bundle";
 export {

@@ -27,7 +27,7 @@ export function serviceHost(cluster: string, namespace: string, endpoint: Endpoi
   return `${serviceName(cluster, endpoint)}.${namespace}.svc`;
 }
 
-/** All DNS names of a Cluster's server certificate: three Services, each in the four forms a client may use. */
+/** All names of a Cluster's server certificate: three Services, each in the four forms a client may use, and `extra`. */
 export function serverDnsNames(
   cluster: string,
   namespace: string,

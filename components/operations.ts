@@ -4,16 +4,21 @@
  */
 import { accessOperations } from "./access/access-operations";
 import { autoUserOperations } from "./auto-users/operations";
+import { bounded } from "./bounded";
 import { operatorOperations } from "./operator/operator-operations";
 import { clusterServingOperations } from "./serving/cluster-serving-operations";
 import { databasesServingOperations } from "./serving/databases-serving-operations";
 import { poolerServingOperations } from "./serving/pooler-serving-operations";
 import { certAuthorityOperations } from "./teleport/cert-authority-operations";
+import { clusterIdentityOperations } from "./protection/cluster-identity-operations";
+import { declaredDatabasesOperations } from "./protection/declared-databases-operations";
+import { deletionProtectionOperations } from "./protection/deletion-protection-operations";
+import { namespaceRemovalOperations } from "./protection/namespace-removal-operations";
 import { registrationOperations } from "./teleport/registration-operations";
 import { adminOperations } from "./vault-database/admin-operations";
 import { leaseOperations } from "./vault-database/lease-operations";
 
-export const operations = {
+export const operations = bounded({
   access: accessOperations,
   autoUsers: autoUserOperations,
   clusterServing: clusterServingOperations,
@@ -24,5 +29,9 @@ export const operations = {
   certAuthority: certAuthorityOperations,
   vaultAdmin: adminOperations,
   vaultLeases: leaseOperations,
-};
+  deletionProtection: deletionProtectionOperations,
+  clusterIdentity: clusterIdentityOperations,
+  namespaceRemoval: namespaceRemovalOperations,
+  declaredDatabases: declaredDatabasesOperations,
+});
 export type Operations = typeof operations;

@@ -5,7 +5,12 @@ import { OWNER_LABEL } from "./teleport/document";
 
 /** `<organization>/<project>/<stack>/<resource>`, for this stack. */
 export function ownerOf(resource: string): string {
-  return `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}/${resource}`;
+  return `${stackPrefix()}${resource}`;
+}
+
+/** `<organization>/<project>/<stack>/`: how the owners of everything that this stack makes begin. */
+export function stackPrefix(): string {
+  return `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}/`;
 }
 
 /** Under which name Pulumi's Kubernetes provider writes an object. */

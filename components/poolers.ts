@@ -5,7 +5,8 @@ import { poolerName, poolerSecretName, PoolerSettings, poolerSpec } from "./cnpg
 import { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION } from "./kubernetes/deletion";
 import { secretNames } from "./names";
-import { KEEPS_FIELD_MANAGER, ownedBy } from "./owner";
+import { ownedBy } from "./owner";
+import { keepsInstances } from "./scaled-by-others";
 import { PoolerServing } from "./serving/serving";
 
 export interface PoolersArgs {
@@ -54,7 +55,7 @@ export function makePoolers(name: string, args: PoolersArgs, opts: pulumi.Custom
         },
         spec,
       },
-      { ...opts, ...KEEPS_FIELD_MANAGER },
+      { ...opts, ...keepsInstances(settings) },
     );
     const uid = made.metadata.apply((metadata) => metadata.uid ?? "");
     return new PoolerServing(

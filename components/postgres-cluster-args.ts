@@ -1,6 +1,7 @@
 /** The settings of a PostgresCluster, and their checks. */
 import * as pulumi from "@pulumi/pulumi";
 import { AUTO_USER_GROUP, AutoUsers, autoUserHbaRules, autoUsersAdmin, checkAutoUsers } from "./auto-users/settings";
+import { checkAltNames, checkClusterDomain } from "./certificates/alt-names";
 import { CaSource, checkCaSources } from "./certificates/ca-source";
 import type { IssuerArgs } from "./certificates/issuer";
 import { checkIssuer } from "./certificates/issuer-check";
@@ -11,6 +12,7 @@ import { checkPoolers } from "./cnpg/pooler-check";
 import { checkUsers, DEFAULT_USERS, TeleportUser } from "./cnpg/roles";
 import type { KubernetesConnection } from "./kubernetes/client";
 import { checkClusterName, checkTeleportName, OUR_LABELS, teleportNames } from "./names";
+import type { ProtectionSettings } from "./protection/deletion-protection";
 import { SettingProblem } from "./settings";
 import type { AgentJoin } from "./teleport/agent";
 import type { DatabaseAdminUser, DynamicLabel } from "./teleport/database";
@@ -78,20 +80,28 @@ export interface TeleportArgs {
 }
 
 /** Settings of a PostgresCluster. */
-export interface PostgresClusterArgs extends ClusterSettings {
-  /** Name of CNPG's Cluster. Default: the component's name. */
+export interface PostgresClusterArgs extends ClusterSettings, ProtectionSettings {
+  /** Name of CNPG's Cluster. It cannot change while the database is protected. Default: the component's name. */
   clusterName?: string;
+  /**
+   * Names that this database had before. A database that is renamed keeps its Cluster with this and `clusterName`, which
+   * says what the Cluster is called. Default: none.
+   */
+  formerNames?: string[];
   /** Namespace to put everything in. Default: one of the Cluster's name is made. */
   namespace?: pulumi.Input<string>;
   /** Where this runs, e.g. `dev`: part of the name in Teleport, and a label. Default: the stack's name. */
   environment?: string;
   /** Becomes the annotation `kubernetes.io/description`, and the description in Teleport. */
   description?: string;
-  /** The Kubernetes cluster's DNS domain. Default: `cluster.local`. */
+  /** The Kubernetes cluster's DNS domain, without a dot at its end. Default: `cluster.local`. */
   clusterDomain?: string;
   /** Who signs certificates. */
   issuer: IssuerArgs;
-  /** DNS names of the server certificate besides the twelve of the Services. */
+  /**
+   * DNS names and IP addresses that the server certificate is for, besides the twelve names of the Services: without a
+   * scheme and a port. `*.db.example.com` stands for all names of that domain.
+   */
   serverAltNames?: string[];
   /** The Teleport clusters through which people come. Default: none. */
   teleport?: TeleportArgs | TeleportArgs[];
@@ -160,25 +170,39 @@ export function checkPostgresCluster(
   const users = teleportUsers(args).map(({ name }) => name);
   const isList = Array.isArray(args.teleport);
   const { poolers = [], readyMinutes = DEFAULT_READY_MINUTES } = args;
+  // Names that nobody wrote are made of the Cluster's and the environment's, and told there (checkNames).
+  const derived = [
+    ...poolers.flatMap(({ name }, index) => (name === undefined ? [at(`poolers[${index}].name`)] : [])),
+    ...(args.vaultDatabase?.connection === undefined ? [at("vaultDatabase.connection")] : []),
+    ...(args.vaultDatabase?.mount === undefined ? [at("vaultDatabase.mount.path")] : []),
+  ];
+  const isWritten = ({ setting }: SettingProblem) => !derived.includes(setting);
   return [
-    ...checkClusterName(at("clusterName"), clusterName),
+    ...checkNames(path, clusterName, environment, args),
     ...checkClusterSettings(path, args, {
       cluster: clusterName,
       users: certificateUsers(args),
       registered: teleports.length > 0,
       standbyRegistered: teleports.length > 0 && hasStandby(args),
     }),
+    ...checkClusterDomain(at("clusterDomain"), args.clusterDomain ?? "cluster.local"),
+    ...checkAltNames(at("serverAltNames"), args.serverAltNames),
     ...checkIssuer(at("issuer"), args.issuer),
     ...teleports.flatMap((teleport, index) =>
-      checkTeleport(at(isList ? `teleport[${index}]` : "teleport"), clusterName, environment, teleport, users),
+      checkTeleport(at(isList ? `teleport[${index}]` : "teleport"), teleport, users),
     ),
     ...checkCredentials(at("teleport"), teleports),
     ...checkUsers(at("users"), teleportUsers(args), databaseAndOwner(args.initdb).owner),
-    ...checkPoolers(at("poolers"), clusterName, poolers),
+    ...checkPoolers(at("poolers"), clusterName, poolers, {
+      hasStandby: hasStandby(args),
+      disabledServices: args.services?.disabledDefaultServices,
+    }).filter(isWritten),
     ...checkAutoUsersOf(at, args),
     ...checkForeignRoles(at, args),
     ...(args.vaultDatabase
-      ? checkVaultDatabaseOfCluster(at("vaultDatabase"), clusterName, environment, args.vaultDatabase, args)
+      ? checkVaultDatabaseOfCluster(at("vaultDatabase"), clusterName, environment, args.vaultDatabase, args).filter(
+          isWritten,
+        )
       : []),
     ...(readyMinutes > 0
       ? []
@@ -191,6 +215,44 @@ export function checkPostgresCluster(
           },
         ]),
   ];
+}
+
+/** What names in Teleport, and in Vault, may end with. */
+const IN_TELEPORT = /^[-a-z0-9]*[a-z0-9]$/;
+const IN_VAULT = /^[-_a-z0-9]*[a-z0-9]$/;
+const LONGEST_IN_VAULT = 64;
+
+/** The names of the Cluster and of the environment, and those that are made of both. */
+function checkNames(
+  path: string,
+  clusterName: string,
+  environment: string,
+  args: PostgresClusterArgs,
+): SettingProblem[] {
+  const at = (setting: string) => (path ? `${path}.${setting}` : setting);
+  // A key of the configuration is the Cluster's name by default.
+  const ofKey = args.clusterName === undefined && path !== "";
+  const cluster = checkClusterName(at("clusterName"), clusterName).map((problem) =>
+    ofKey ? { ...problem, setting: path, value: undefined, fix: `${problem.fix} Or set clusterName.` } : problem,
+  );
+  if (cluster.length > 0) return cluster;
+  const inTeleport = teleportClusters(args).some(({ name }) => name === undefined);
+  const inVault = args.vaultDatabase !== undefined && args.vaultDatabase.connection === undefined;
+  const remedy = [...(inTeleport ? ["teleport.name"] : []), ...(inVault ? ["vaultDatabase.connection"] : [])];
+  if (remedy.length === 0) return [];
+  if (!(inTeleport ? IN_TELEPORT : IN_VAULT).test(environment)) {
+    const problem = `cannot be part of a name in ${inTeleport ? "Teleport" : "Vault"}`;
+    const fix = `Use lower-case letters, digits and hyphens, or set ${remedy.join(" and ")}.`;
+    return args.environment === undefined
+      ? [{ setting: "the stack's name", value: environment, problem, fix: `Set environment. ${fix}` }]
+      : [{ setting: at("environment"), value: environment, problem, fix }];
+  }
+  const { primary, standby } = teleportNames(clusterName, environment);
+  const tooLong = inTeleport ? checkTeleportName("", standby).length > 0 : primary.length > LONGEST_IN_VAULT;
+  if (!tooLong) return [];
+  const name = inTeleport ? `${standby} in Teleport` : `${primary} in Vault`;
+  const problem = `would be called ${name}, which is too long`;
+  return [{ setting: ofKey ? path : at("clusterName"), problem, fix: `Set ${remedy.join(" and ")}.` }];
 }
 
 /** Roles that Vault's and Teleport's users are told by: members of them would be taken for such a user, and dropped. */
@@ -253,16 +315,10 @@ function checkAutoUsersOf(at: (setting: string) => string, args: PostgresCluster
 
 const HOST_PORT = /^([a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})$/;
 
-function checkTeleport(
-  path: string,
-  clusterName: string,
-  environment: string,
-  teleport: TeleportArgs,
-  users: readonly string[],
-): SettingProblem[] {
+function checkTeleport(path: string, teleport: TeleportArgs, users: readonly string[]): SettingProblem[] {
   const port = Number(HOST_PORT.exec(teleport.proxy)?.[2] ?? NaN);
   const proxy = port > 0 && port < 65_536;
-  const names = teleportNames(clusterName, environment, teleport.name);
+  const { name } = teleport;
   return [
     ...(proxy
       ? []
@@ -274,7 +330,14 @@ function checkTeleport(
             fix: "Write host:port without a scheme, e.g. teleport.example.com:443.",
           },
         ]),
-    ...checkTeleportName(`${path}.name`, names.standby),
+    // The standby's name is longer.
+    ...(name === undefined
+      ? []
+      : checkTeleportName(`${path}.name`, teleportNames("", "", name).standby).map((problem) => ({
+          ...problem,
+          value: name,
+          fix: "Use at most 60 lower-case letters, digits and hyphens, beginning with a letter.",
+        }))),
     ...checkClientCas(`${path}.clientCas`, teleport.clientCas),
     ...checkLabels(`${path}.labels`, teleport.labels),
     ...Object.keys(teleport.labels ?? {})
@@ -286,7 +349,7 @@ function checkTeleport(
       })),
     ...checkDynamicLabels(`${path}.dynamicLabels`, teleport.dynamicLabels),
     ...(teleport.registration?.by === "operator"
-      ? checkOperatorDatabase(path, { ...teleport, name: names.standby, namespace: "", owner: "", uri: "" })
+      ? checkOperatorDatabase(path, { ...teleport, name: "checked-above", namespace: "", owner: "", uri: "" })
       : []),
     ...(teleport.accessRoles ? checkDatabaseUsers(`${path}.accessRoles`, users) : []),
   ];

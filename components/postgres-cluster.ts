@@ -9,6 +9,7 @@ import { caSources } from "./certificates/ca-sources";
 import { ClusterCertificates } from "./certificates/cluster-certificates";
 import { clusterSpec, databaseAndOwner, DEFAULT_INSTANCES } from "./cnpg/cluster-spec";
 import { databaseManifests } from "./cnpg/databases";
+import { declaredMajor } from "./cnpg/image";
 import { clusterAnnotations, servingInstances } from "./cnpg/metadata";
 import { networkPolicies } from "./cnpg/network-policy";
 import { isExplicit, poolerLogins, poolerName } from "./cnpg/pooler";
@@ -17,7 +18,7 @@ import type { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "./kubernetes/deletion";
 import { OperatorCheck } from "./operator/operator-check";
 import { operatorNeeds } from "./operator-needs";
-import { KEEPS_FIELD_MANAGER, ownedBy } from "./owner";
+import { KEEPS_FIELD_MANAGER, ownedBy, ownerOf } from "./owner";
 import { makePoolers } from "./poolers";
 import {
   certificateUsers,
@@ -30,6 +31,15 @@ import {
   teleportUsers,
 } from "./postgres-cluster-args";
 import { describeCluster, PostgresClusterOutputs } from "./postgres-cluster-outputs";
+import {
+  ClusterIdentity,
+  DeletionProtection,
+  isProtected,
+  isRetained,
+  PROTECTION_ANNOTATION,
+} from "./protection/deletion-protection";
+import { makeNamespace } from "./protection/namespace-removal";
+import { keepsInstances } from "./scaled-by-others";
 import { ClusterServing, DatabasesServing } from "./serving/serving";
 import { refuse } from "./settings";
 import { register } from "./teleport-registrations";
@@ -56,29 +66,32 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const clusterName = args.clusterName ?? name;
     const environment = args.environment ?? pulumi.getStack();
     refuse(checkPostgresCluster("", clusterName, environment, args));
-    super("cnpg-teleport:postgres:PostgresCluster", name, {}, opts);
+    super("cnpg-teleport:postgres:PostgresCluster", name, {}, withFormerNames(opts, args.formerNames));
     // Before everything else, so that nothing is half made where nobody would go on with it.
     const operator = new OperatorCheck(
       name,
-      { kubernetes: args.kubernetes, needs: operatorNeeds(clusterName, args), awaited: hasDependencies(opts) },
+      {
+        kubernetes: args.kubernetes,
+        needs: operatorNeeds(clusterName, args),
+        awaited: hasDependencies(opts),
+        cluster: wantedCluster(name, clusterName, args),
+      },
       { parent: this },
     );
     const child = { parent: this, dependsOn: operator };
     const made = { name, clusterName, args, operator };
 
-    const namespace = pulumi.output(
-      args.namespace ??
-        new k8s.core.v1.Namespace(
-          name,
-          { metadata: { name: clusterName, annotations: ownedBy(name) } },
-          { ...child, ...KEEPS_FIELD_MANAGER },
-        ).metadata.name,
-    );
+    const namespace = pulumi.output(args.namespace ?? makeNamespace(name, clusterName, args.kubernetes, child));
     const certificates = this.makeCertificates(made, namespace);
     const policies = this.makeNetworkPolicies(made, namespace);
     this.cluster = this.makeCluster(made, namespace, [certificates, ...policies], certificates);
     const uid = this.cluster.metadata.apply((metadata) => metadata.uid ?? "");
     const reference = { kubernetes: args.kubernetes, namespace, cluster: clusterName, uid };
+    new DeletionProtection(
+      name,
+      { ...reference, database: name, cluster: clusterName, protected: isProtected(args) },
+      { parent: this, dependsOn: this.cluster },
+    );
     const serving = this.makeServing(made, reference, certificates);
     const databases = this.makeDatabases(made, namespace, reference, serving);
     const access = this.makeAccess(made, reference, [serving, ...databases]);
@@ -120,7 +133,20 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const names = pulumi.all([pulumi.all(registered.map((each) => each.names)), ready]).apply(([known]) => known);
     const agents = pulumi.all(registered.flatMap(({ agent }) => agent ?? []));
     const described = describeCluster(clusterName, namespace, certificates.serverCa, { names, agents }, args);
-    this.outputs = this.makeVaultDatabase(made, environment, described, reference);
+    const vault = this.makeVaultDatabase(made, environment, described, reference);
+    this.outputs = vault.outputs;
+    new ClusterIdentity(
+      name,
+      { ...reference, database: name, cluster: clusterName },
+      {
+        parent: this,
+        dependsOn: [
+          ...[certificates, ...policies, serving, ...databases, access, ...autoUsers, ...poolers],
+          ...registered.flatMap(({ resources }) => resources),
+          ...vault.resources,
+        ],
+      },
+    );
     this.registerOutputs({ outputs: this.outputs });
   }
 
@@ -147,6 +173,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
           .filter(({ secrets }) => secrets?.clientTls === undefined)
           .map((pooler) => poolerName(clusterName, pooler)),
         clientCas: pulumi.all(clientCas).apply((sources) => sources.flat()),
+        retained: isRetained(args),
       },
       child,
     );
@@ -161,6 +188,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const annotations = {
       ...ownedBy(name),
       ...clusterAnnotations(args),
+      [PROTECTION_ANNOTATION]: String(isProtected(args)),
       ...(args.description === undefined ? {} : { "kubernetes.io/description": args.description }),
     };
     return new k8s.apiextensions.CustomResource(
@@ -176,7 +204,13 @@ export class PostgresCluster extends pulumi.ComponentResource {
         spec: clusterSpecOf(args, certificates),
       },
       // That it serves is awaited by ClusterServing, which can say why it does not.
-      { parent: this, dependsOn, ...KEEPS_FIELD_MANAGER },
+      {
+        parent: this,
+        dependsOn,
+        ...keepsInstances(args),
+        protect: isProtected(args),
+        retainOnDelete: isRetained(args),
+      },
     );
   }
 
@@ -194,7 +228,14 @@ export class PostgresCluster extends pulumi.ComponentResource {
         new k8s.apiextensions.CustomResource(
           `${name}-${resourceName}`,
           { ...manifest, metadata: { ...metadata, annotations: ownedBy(`${name}-${resourceName}`) } },
-          { parent: this, dependsOn: serving, customTimeouts: SHORT_DELETION, ...KEEPS_FIELD_MANAGER },
+          {
+            parent: this,
+            dependsOn: serving,
+            customTimeouts: SHORT_DELETION,
+            ...KEEPS_FIELD_MANAGER,
+            protect: isProtected(args) && manifest.spec.databaseReclaimPolicy === "delete",
+            retainOnDelete: isRetained(args),
+          },
         ),
     );
     const written = manifests.map(({ metadata, spec }) => [metadata.name, JSON.stringify(spec)] as const);
@@ -204,7 +245,8 @@ export class PostgresCluster extends pulumi.ComponentResource {
       new DatabasesServing(
         name,
         { ...reference, suspended, within: readySeconds(args), databases: Object.fromEntries(written) },
-        { parent: this, dependsOn: databases, deletedWith: this.cluster },
+        // Deleted before them, also with the Cluster: where it sleeps, nobody else lets them go.
+        { parent: this, dependsOn: databases },
       ),
     ];
   }
@@ -216,7 +258,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         new k8s.networking.v1.NetworkPolicy(
           `${name}-${resourceName}`,
           { metadata: { ...metadata, annotations: { ...ownedBy(name), ...BACKGROUND_DELETION } }, spec },
-          { parent: this, dependsOn: operator, ...KEEPS_FIELD_MANAGER },
+          { parent: this, dependsOn: operator, ...KEEPS_FIELD_MANAGER, retainOnDelete: isRetained(args) },
         ),
     );
   }
@@ -259,8 +301,9 @@ export class PostgresCluster extends pulumi.ComponentResource {
         database: databaseAndOwner(args.initdb).database,
         users: teleportUsers(args),
         poolerLogins: poolerLogins(args.poolers),
+        postgresMajor: declaredMajor(args),
       },
-      { parent: this, dependsOn, deletedWith: this.cluster },
+      { parent: this, dependsOn, deletedWith: this.deletedCluster(args) },
     );
   }
 
@@ -276,9 +319,14 @@ export class PostgresCluster extends pulumi.ComponentResource {
           database: databaseAndOwner(args.initdb).database,
           settings: args.autoUsers,
         },
-        { parent: this, dependsOn, deletedWith: this.cluster },
+        { parent: this, dependsOn, deletedWith: this.deletedCluster(args) },
       ),
     ];
+  }
+
+  /** The Cluster, where it takes users with it when it is deleted. */
+  private deletedCluster(args: PostgresClusterArgs): pulumi.Resource | undefined {
+    return isRetained(args) ? undefined : this.cluster;
   }
 
   /** Users by Vault, where they are declared; and all outputs. */
@@ -287,20 +335,23 @@ export class PostgresCluster extends pulumi.ComponentResource {
     environment: string,
     described: pulumi.Output<PostgresClusterOutputs>,
     { uid }: ClusterArgs,
-  ): pulumi.Output<PostgresClusterOutputs> {
-    if (!args.vaultDatabase) return described;
+  ): { outputs: pulumi.Output<PostgresClusterOutputs>; resources: pulumi.Resource[] } {
+    if (!args.vaultDatabase) return { outputs: described, resources: [] };
     const { host, port, ...settings } = args.vaultDatabase;
     const database = described.apply(({ hostReadWrite, port: ours, ...known }) => ({
       ...known,
       hostReadWrite: host ?? hostReadWrite,
       port: port ?? ours,
     }));
-    const { outputs } = new VaultDatabase(
+    const made = new VaultDatabase(
       name,
       { ...settings, ...vaultPlace(clusterName, environment, settings), database, uid, kubernetes: args.kubernetes },
       { parent: this, dependsOn: operator },
     );
-    return pulumi.all([described, outputs]).apply(([known, vaultDatabase]) => ({ ...known, vaultDatabase }));
+    const outputs = pulumi
+      .all([described, made.outputs])
+      .apply(([known, vaultDatabase]) => ({ ...known, vaultDatabase }));
+    return { outputs, resources: [made] };
   }
 }
 
@@ -324,6 +375,16 @@ interface Made {
   clusterName: string;
   args: PostgresClusterArgs;
   operator: OperatorCheck;
+}
+
+/** The Cluster, for a look whether its name is taken; undefined where the namespace is known later only. */
+function wantedCluster(name: string, clusterName: string, { namespace = clusterName }: PostgresClusterArgs) {
+  return typeof namespace === "string" ? { namespace, name: clusterName, owner: ownerOf(name) } : undefined;
+}
+
+/** A database that was renamed is the same: all that is named after it is renamed with it. */
+function withFormerNames(opts: pulumi.ComponentResourceOptions = {}, formerNames: readonly string[] = []) {
+  return { ...opts, aliases: [...(opts.aliases ?? []), ...formerNames.map((name) => ({ name }))] };
 }
 
 /** Whether something is to be there before the component: the operator, perhaps. */

@@ -45,6 +45,8 @@ export interface Registered {
   names: pulumi.Output<string[]>;
   /** For registration by an agent's configuration. */
   agent?: pulumi.Output<TeleportAgentOutput>;
+  /** All that was made. */
+  resources: pulumi.Resource[];
 }
 
 /** Resource names of several Teleport clusters differ by the names of their credentials. */
@@ -60,16 +62,20 @@ export function register(
   opts: pulumi.CustomResourceOptions,
 ): Registered {
   const registration: TeleportRegistration = teleport.registration ?? { by: "program" };
-  if (teleport.accessRoles) makeAccessRoles(name, teleport, cluster, opts);
+  const roles = teleport.accessRoles ? makeAccessRoles(name, teleport, cluster, opts) : [];
   const databases = databasesOf(teleport, cluster);
-  switch (registration.by) {
-    case "program":
-      return byProgram(name, teleport, databases, cluster.caCert, opts);
-    case "operator":
-      return byOperator(name, teleport, registration.namespace, databases, cluster.caCert, opts);
-    case "agent":
-      return byAgent(name, teleport, registration, databases, cluster, opts);
-  }
+  const registered = () => {
+    switch (registration.by) {
+      case "program":
+        return byProgram(name, teleport, databases, cluster.caCert, opts);
+      case "operator":
+        return byOperator(name, teleport, registration.namespace, databases, cluster.caCert, opts);
+      case "agent":
+        return byAgent(name, teleport, registration, databases, cluster, opts);
+    }
+  };
+  const { resources, ...known } = registered();
+  return { ...known, resources: [...roles, ...resources] };
 }
 
 interface Database {
@@ -127,7 +133,7 @@ function byProgram(
         opts,
       ),
   );
-  return { names: pulumi.all(made.map(({ databaseName }) => databaseName)) };
+  return { names: pulumi.all(made.map(({ databaseName }) => databaseName)), resources: made };
 }
 
 function byOperator(
@@ -155,7 +161,8 @@ function byOperator(
       { ...opts, customTimeouts: SHORT_DELETION, ...KEEPS_FIELD_MANAGER },
     );
   });
-  return { names: pulumi.all(made.map(({ metadata }) => metadata.apply((known) => known.name ?? ""))) };
+  const names = pulumi.all(made.map(({ metadata }) => metadata.apply((known) => known.name ?? "")));
+  return { names, resources: made };
 }
 
 function byAgent(
@@ -169,13 +176,16 @@ function byAgent(
   const { proxy } = teleport;
   const { primary } = teleportNames(clusterName, environment, teleport.name);
   const configMap = agentConfigMap(primary);
+  const resources: pulumi.Resource[] = [];
   if (namespace !== undefined) {
     const resource = `${resourcePrefix(name, teleport)}-agent-server-ca`;
     const metadata = { name: configMap, namespace, annotations: { ...ownedBy(resource), ...BACKGROUND_DELETION } };
-    new k8s.core.v1.ConfigMap(resource, { metadata, data: { "ca.crt": caCert } }, { ...opts, ...KEEPS_FIELD_MANAGER });
+    const data = { "ca.crt": caCert };
+    resources.push(new k8s.core.v1.ConfigMap(resource, { metadata, data }, { ...opts, ...KEEPS_FIELD_MANAGER }));
   }
   const known = pulumi.all(databases.map(({ settings }) => pulumi.output(settings)));
   return {
+    resources,
     names: known.apply((all) => all.map((settings) => settings.name)),
     agent: known.apply((all) => ({
       proxy,
@@ -205,7 +215,7 @@ function makeAccessRoles(
   teleport: TeleportArgs,
   cluster: RegisteredCluster,
   opts: pulumi.CustomResourceOptions,
-): void {
+): TeleportAccessRole[] {
   const { proxy, credentials, adopt } = teleport;
   const { clusterName, environment, database } = cluster;
   const adminUser = cluster.autoUsers ? autoUsersAdmin(cluster.autoUsers) : teleport.adminUser;
@@ -216,34 +226,37 @@ function makeAccessRoles(
     deniedUsers: adminUser === undefined ? [] : [adminUser.name],
     adopt,
   };
-  for (const user of cluster.users) {
-    new TeleportAccessRole(
-      `${resourcePrefix(name, teleport)}-${user.name}`,
-      {
-        ...all,
-        name: `${primary}-${user.name}`,
-        description: `Opens ${primary} as ${user.name}`,
-        databaseNames: user.scope ? [...new Set(user.scope.map((scope) => scope.database ?? database))] : ["*"],
-        databaseUsers: [user.name],
-      },
-      opts,
-    );
-  }
-  for (const role of cluster.autoUsers?.roles ?? []) {
-    new TeleportAccessRole(
-      `${resourcePrefix(name, teleport)}-auto-${role}`,
-      {
-        ...all,
-        name: `${primary}-auto-${role}`,
-        databaseLabels: { ...all.databaseLabels, sql_type: "primary" },
-        description: `Opens ${primary} with a user of one's own that has the role ${role}`,
-        databaseNames: ["*"],
-        databaseRoles: [role],
-        createDatabaseUser: "keep",
-      },
-      opts,
-    );
-  }
+  const ofUsers = cluster.users.map(
+    (user) =>
+      new TeleportAccessRole(
+        `${resourcePrefix(name, teleport)}-${user.name}`,
+        {
+          ...all,
+          name: `${primary}-${user.name}`,
+          description: `Opens ${primary} as ${user.name}`,
+          databaseNames: user.scope ? [...new Set(user.scope.map((scope) => scope.database ?? database))] : ["*"],
+          databaseUsers: [user.name],
+        },
+        opts,
+      ),
+  );
+  const ofAutoUsers = (cluster.autoUsers?.roles ?? []).map(
+    (role) =>
+      new TeleportAccessRole(
+        `${resourcePrefix(name, teleport)}-auto-${role}`,
+        {
+          ...all,
+          name: `${primary}-auto-${role}`,
+          databaseLabels: { ...all.databaseLabels, sql_type: "primary" },
+          description: `Opens ${primary} with a user of one's own that has the role ${role}`,
+          databaseNames: ["*"],
+          databaseRoles: [role],
+          createDatabaseUser: "keep",
+        },
+        opts,
+      ),
+  );
+  return [...ofUsers, ...ofAutoUsers];
 }
 
 function json(value: unknown): string {

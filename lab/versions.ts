@@ -16,6 +16,9 @@ export const VERSIONS = {
   teleport: "13.3.8",
   postgresqlMajor: "17",
   debian: "trixie",
+  /** What major upgrades begin with, and the Debian that has it. */
+  olderPostgresqlMajor: "15",
+  olderDebian: "bookworm",
 } as const;
 
 /** One executable of a tool. */

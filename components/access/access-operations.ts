@@ -4,11 +4,21 @@ import { TeleportUser } from "../cnpg/roles";
 import { PoolerAuthentication, POOLER_LOGINS } from "../cnpg/pooler";
 import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
+import { firstOf } from "../message-limits";
 import type { Provider } from "../provider";
+import { progressOf } from "../serving/progress";
 import { dropPoolerLoginScript, poolerLoginQuery, poolerLoginScript } from "./pooler-logins";
 import { deviates } from "./deviates";
-import { ClusterReference, findCluster, MAINTENANCE_DATABASE, mustFindCluster, sqlInPrimary } from "./primary";
-import { withholdsFromPublic } from "./public-functions";
+import {
+  asleep,
+  ClusterReference,
+  findCluster,
+  MAINTENANCE_DATABASE,
+  mustFindCluster,
+  sayLeft,
+  sqlInPrimary,
+  unlessStopped,
+} from "./primary";
 import {
   accessScript,
   DATABASES_QUERY,
@@ -19,6 +29,8 @@ import {
   lockOutScript,
   scopedDatabases,
   surrenderScript,
+  UNREACHABLE_DATABASES_QUERY,
+  upgradeHindranceQuery,
 } from "./statements";
 
 /** Inputs of a DatabaseAccess, and its state. */
@@ -28,6 +40,8 @@ export interface AccessInputs extends KubernetesConnection, ClusterReference {
   users: TeleportUser[];
   /** Makes PgBouncer's roles, and the functions with which it looks up passwords. */
   poolerLogins?: PoolerAuthentication[];
+  /** Major version of PostgreSQL that is declared, where one is. */
+  postgresMajor?: number;
   /** No instance runs (hibernation): nothing can be done, and the next run after it does it. */
   suspended?: boolean;
 }
@@ -36,8 +50,6 @@ export interface AccessInputs extends KubernetesConnection, ClusterReference {
 export interface AccessState extends AccessInputs {
   /** Roles that were removed from the declaration while no instance ran. */
   toRemove?: string[];
-  /** The last reader was removed while no instance ran: what was withheld from everybody is to be given back. */
-  toGiveBack?: boolean;
 }
 
 /**
@@ -58,15 +70,21 @@ export function access(
 
     /** What is declared may be the same while the database is not: both count. */
     async diff(_id, olds, news) {
-      if (told(olds) !== told(news)) return { changes: true };
-      if (!news.suspended && (olds.toRemove?.length || olds.toGiveBack)) return { changes: true };
+      if (news.postgresMajor !== olds.postgresMajor) await refuseHinderedUpgrade(news);
+      // What is deleted, later, is looked for where the last `up` found it.
+      if (told(olds) !== told(news) || olds.context !== news.context) return { changes: true };
       if (news.suspended) return { changes: false };
       const unseen = `The rights in ${news.cluster} could not be looked at, and count as unchanged`;
-      return deviates(news.cluster, unseen, async () => deviations(await connect(news), news));
+      return deviates(news.cluster, unseen, async () => {
+        const kubernetes = await connect(news);
+        if (await asleep(kubernetes, news)) return [];
+        if (olds.toRemove?.length) return [`${olds.toRemove.join(", ")} is still there`];
+        return deviations(kubernetes, news);
+      });
     },
 
     async create(inputs) {
-      await apply(inputs);
+      if (!(await isAsleep(inputs))) await apply(inputs);
       return { id: `${inputs.namespace}/${inputs.cluster}`, outs: inputs };
     },
 
@@ -78,40 +96,67 @@ export function access(
 
     async update(_id, olds, news) {
       const toRemove = removedRoles(olds, news);
-      const toGiveBack = isWithheld(olds) && olds.uid === news.uid && !withholdsFromPublic(news.users);
-      if (news.suspended) return { outs: { ...news, toRemove, ...(toGiveBack ? { toGiveBack } : {}) } };
-      await apply(news, toRemove);
-      if (toGiveBack) await giveBack(await connect(news), news);
-      return { outs: news };
+      if (await isAsleep(news)) return { outs: { ...news, toRemove } };
+      const left = await apply(news, toRemove);
+      return { outs: left.length > 0 ? { ...news, toRemove: left } : news };
     },
 
     async delete(_id, props) {
       const kubernetes = await connect(props);
       // With its Cluster gone, or another in its place, so are the roles.
       if (!(await findCluster(kubernetes, props))) return;
-      await remove(kubernetes, props, [...rolesOf(props), ...(props.toRemove ?? [])]);
-      if (isWithheld(props)) await giveBack(kubernetes, props);
+      const names = [...rolesOf(props), ...(props.toRemove ?? [])];
+      await unlessStopped(kubernetes, props, names.join(", "), async () => {
+        await withdraw(kubernetes, props);
+        await remove(kubernetes, props, names);
+        await giveBack(kubernetes, props);
+      });
     },
   };
 
+  /** Nothing can be done by the settings, or because somebody put the Cluster to sleep, which is said. */
+  async function isAsleep(inputs: AccessInputs): Promise<boolean> {
+    if (inputs.suspended) return true;
+    const reason = await asleep(await connect(inputs), inputs);
+    if (reason !== undefined) sayLeft(inputs, reason, "users get their rights");
+    return reason !== undefined;
+  }
+
+  /** A Cluster that stays goes on to declare its users, so that their roles stay as well: without rights. */
+  async function withdraw(kubernetes: KubernetesClient, state: AccessState): Promise<void> {
+    const { spec } = await mustFindCluster(kubernetes, state);
+    const { roles = [] } = (spec?.managed ?? {}) as { roles?: { name: string }[] };
+    const declared = state.users.filter(({ name }) => roles.some((role) => role.name === name));
+    if (declared.length === 0) return;
+    const users = declared.map((user) => ({ ...user, access: "none" as const }));
+    const sql = (database: string, script: string) => sqlInPrimary(kubernetes, state, database, script);
+    for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
+      await sql(database, accessScript({ ...state, users }, database));
+  }
+
+  /** What an earlier release took from everybody: it may be an earlier release's state that is deleted. */
   async function giveBack(kubernetes: KubernetesClient, reference: AccessInputs): Promise<void> {
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
     for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
       await sql(database, giveBackToPublicScript());
   }
 
-  async function apply(inputs: AccessInputs, toRemove: readonly string[] = []): Promise<void> {
-    if (inputs.suspended) return;
+  /** Returns the roles that could not be dropped yet. */
+  async function apply(inputs: AccessInputs, toRemove: readonly string[] = []): Promise<string[]> {
     const kubernetes = await connect(inputs);
     await untilRolesExist(kubernetes, inputs);
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
     // PgBouncer's first: its schema is marked as one in which nobody is granted anything.
     for (const login of inputs.poolerLogins ?? []) await sql(MAINTENANCE_DATABASE, poolerLoginScript(login));
     const databases = await databasesOf(kubernetes, inputs);
+    for (const reason of await sql(MAINTENANCE_DATABASE, UNREACHABLE_DATABASES_QUERY))
+      console.error(`${inputs.cluster}: ${reason}`);
     // Before the others' rights: who gets what the removed ones owned may have rights because of it.
-    await remove(kubernetes, inputs, toRemove);
+    const left = await remove(kubernetes, inputs, toRemove);
     const grant = async (inDatabases: readonly string[]) => {
-      for (const database of inDatabases) await sql(database, accessScript(inputs, database));
+      const ends = inputs.users.map(({ name }) => name);
+      for (const database of inDatabases)
+        await sqlInPrimary(kubernetes, inputs, database, accessScript(inputs, database), { ends });
     };
     await grant(databases);
     let looks = 0;
@@ -120,6 +165,31 @@ export function access(
       if (++looks % timing.grantsAtEach === 0) await grant(await databasesOf(kubernetes, inputs));
       return deviations(kubernetes, inputs);
     });
+    return left;
+  }
+
+  /** In a preview: nothing has been changed yet. What cannot be looked at is passed over, and told by what follows. */
+  async function refuseHinderedUpgrade(inputs: AccessInputs): Promise<void> {
+    if (inputs.suspended || typeof inputs.postgresMajor !== "number") return;
+    const hindered = await hinderedDatabases(inputs, inputs.postgresMajor).catch((error: unknown) => {
+      if (error instanceof KubernetesError) return [];
+      throw error;
+    });
+    if (hindered.length === 0) return;
+    throw new Error(
+      `${inputs.cluster} cannot be upgraded to PostgreSQL ${inputs.postgresMajor} yet: in the database ${hindered.join(", ")} the function pg_logical_emit_message ` +
+        "has rights that pg_upgrade cannot carry over, as earlier releases made them. Run `pulumi up` with the present image, " +
+        "which gives the function back to PUBLIC. Then change the image.",
+    );
+  }
+
+  async function hinderedDatabases(inputs: AccessInputs, major: number): Promise<string[]> {
+    const kubernetes = await connect(inputs);
+    const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
+    const found: string[] = [];
+    for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
+      found.push(...(await sql(database, upgradeHindranceQuery(major))));
+    return found;
   }
 
   /** Every database, since what was granted in one that is no longer declared must go as well. */
@@ -129,7 +199,7 @@ export function access(
     if (missing.length === 0) return found;
     throw new KubernetesError(
       "failed",
-      `The database ${missing.join(", ")}, which users' scope names, does not exist in ${inputs.namespace}/${inputs.cluster}. Declare it in databases, or correct scope.`,
+      `The database ${missing.join(", ")}, which users' scope names, does not exist in ${inputs.namespace}/${inputs.cluster}, or takes no connections. Declare it in databases, or correct scope.`,
     );
   }
 
@@ -161,33 +231,38 @@ export function access(
     look: () => Promise<string[]>,
   ): Promise<void> {
     const begun = Date.now();
+    const progress = progressOf(`the roles of ${inputs.namespace}/${inputs.cluster}`);
     for (;;) {
       const missing = await look();
       if (missing.length === 0) return;
+      progress(missing);
       const waited = Date.now() - begun;
       const reasons = waited > timing.reasonsAfter ? reasonsOf(await mustFindCluster(kubernetes, inputs)) : "";
       if (reasons !== "" || waited > timing.rolesWithin) {
         throw new KubernetesError(
           "not-ready",
-          `The roles of ${inputs.namespace}/${inputs.cluster} are not as declared after ${Math.round(waited / 1000)} s: ${missing.join("; ")}.${reasons} Correct users, and run the command again.`,
+          `The roles of ${inputs.namespace}/${inputs.cluster} are not as declared after ${Math.round(waited / 1000)} s: ${firstOf(missing).join("; ")}.${reasons} Correct users, and run the command again.`,
         );
       }
       await sleep(timing.poll);
     }
   }
 
-  /** Locks out, takes everything away, drops. Roles that the Cluster declares by now for something else are left alone. */
+  /**
+   * Locks out, takes everything away, drops. Roles that the Cluster declares by now for something else are left alone.
+   * Returns those that stay without a login, because a database that takes no connections names them.
+   */
   async function remove(
     kubernetes: KubernetesClient,
     reference: AccessInputs,
     roleNames: readonly string[],
-  ): Promise<void> {
+  ): Promise<string[]> {
     const { spec } = await mustFindCluster(kubernetes, reference);
     const { roles = [] } = (spec?.managed ?? {}) as { roles?: { name: string }[] };
     const names = roleNames.filter((name) => !roles.some((role) => role.name === name));
-    if (names.length === 0) return;
+    if (names.length === 0) return [];
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
-    await sql(MAINTENANCE_DATABASE, lockOutScript(names));
+    await sqlInPrimary(kubernetes, reference, MAINTENANCE_DATABASE, lockOutScript(names), { ends: names });
     for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY)) {
       await sql(database, surrenderScript(names, reference.database));
     }
@@ -195,6 +270,15 @@ export function access(
       if (names.includes(role)) await sql(MAINTENANCE_DATABASE, dropPoolerLoginScript(login as PoolerAuthentication));
     }
     await sql(MAINTENANCE_DATABASE, dropScript(names));
+    const still = await sql(MAINTENANCE_DATABASE, existingRolesQuery(names));
+    const left = names.filter((name) => still.includes(name));
+    if (left.length > 0) {
+      console.error(
+        `${reference.cluster}: the removed user ${left.join(", ")} cannot log in any more, but cannot be dropped: a database that ` +
+          "takes no connections still has objects or rights of it. Drop or open that database, and run `pulumi up` again.",
+      );
+    }
+    return left;
   }
 }
 
@@ -212,10 +296,6 @@ function removedRoles(before: AccessState, now: AccessInputs): string[] {
   const kept = rolesOf(now);
   const former = [...before.users.map(({ name }) => name), ...(before.toRemove ?? [])];
   return [...new Set(former)].filter((name) => !kept.includes(name));
-}
-
-function isWithheld({ users, toGiveBack = false }: AccessState): boolean {
-  return toGiveBack || withholdsFromPublic(users);
 }
 
 /** What the operator says of roles that it could not make as declared. */

@@ -1,9 +1,13 @@
 /** Whether what is there differs from what is declared, for `diff`: which looks at it in every preview and every `up`. */
 import { KubernetesError } from "../kubernetes/errors";
+import { firstOf, limited, printable } from "../message-limits";
 import { VaultError } from "../vault/errors";
 
+/** Longest deviation that is printed. */
+const LINE_BYTES = 500;
+
 /**
- * Says each deviation. What cannot be looked at counts as unchanged, so that a preview does without it, and is said too.
+ * Says each deviation, the first of many. What cannot be looked at counts as unchanged, so that a preview does without it, and is said too.
  *
  * @param unseen what is said then, before the reason
  */
@@ -14,11 +18,12 @@ export async function deviates(
 ): Promise<{ changes: boolean }> {
   try {
     const found = await look();
-    for (const deviation of found) console.error(`${cluster}: ${deviation}; this will be put right`);
+    for (const deviation of firstOf(found))
+      console.error(`${cluster}: ${limited(printable(deviation), LINE_BYTES)}; this will be put right`);
     return { changes: found.length > 0 };
   } catch (error) {
     if (!(error instanceof KubernetesError || error instanceof VaultError)) throw error;
-    console.error(`${unseen}: ${error.message}`);
+    console.error(`${unseen}: ${limited(printable(error.message))}`);
     return { changes: false };
   }
 }

@@ -9,6 +9,9 @@ import { OWN_MARK, PREAMBLE } from "./statements";
 /** Keeps people's rights, which reach every schema, out of this one. */
 const MARK = `${OWN_MARK}tells PgBouncer passwords' hashes`;
 
+const BODY = `SELECT rolname, rolpassword FROM pg_authid
+  WHERE rolname = uname AND rolcanlogin AND NOT rolsuper AND NOT rolreplication`;
+
 /** Makes the login; its role is made here only where CNPG reserves the name, so that it cannot be a managed role. */
 export function poolerLoginScript(login: PoolerAuthentication): string {
   const { role, schema } = POOLER_LOGINS[login];
@@ -18,12 +21,18 @@ ${doBlock(`BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${role}') THEN
     CREATE ROLE ${role} LOGIN;
   END IF;
+  IF EXISTS (SELECT FROM pg_namespace WHERE nspname = '${schema}' AND ${isForeign("nspowner")}) THEN
+    RAISE EXCEPTION 'the schema ${schema} of the database postgres is not a superuser''s, whose owner could answer PgBouncer in place of us; drop it';
+  END IF;
+  IF EXISTS (SELECT FROM pg_proc WHERE oid = to_regprocedure('${schema}.user_search(text)') AND ${isForeign("proowner")}) THEN
+    DROP FUNCTION ${schema}.user_search(text);
+  END IF;
 END`)}
 CREATE SCHEMA IF NOT EXISTS ${schema};${isOwn(schema) ? `\nCOMMENT ON SCHEMA ${schema} IS ${literal(MARK)};` : ""}
 CREATE OR REPLACE FUNCTION ${schema}.user_search(uname text) RETURNS TABLE (usename name, passwd text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
-$$SELECT rolname, rolpassword FROM pg_authid
-  WHERE rolname = uname AND rolcanlogin AND NOT rolsuper AND NOT rolreplication$$;
+$$${BODY}$$;
+ALTER FUNCTION ${schema}.user_search(text) OWNER TO CURRENT_USER;
 REVOKE ALL ON FUNCTION ${schema}.user_search(text) FROM PUBLIC;
 GRANT CONNECT ON DATABASE postgres TO ${role};
 GRANT USAGE ON SCHEMA ${schema} TO ${role};
@@ -44,7 +53,19 @@ export function poolerLoginQuery(login: PoolerAuthentication): string {
   return `${PREAMBLE}
 SELECT 'PgBouncer lacks its login ${role}' WHERE NOT EXISTS (
   SELECT FROM pg_roles WHERE rolname = '${role}' AND rolcanlogin
-    AND has_function_privilege(rolname, to_regprocedure('${schema}.user_search(text)'), 'EXECUTE'));`;
+    AND has_function_privilege(rolname, to_regprocedure('${schema}.user_search(text)'), 'EXECUTE'));
+SELECT 'the function ${schema}.user_search for PgBouncer is not as it was made' FROM pg_proc
+WHERE oid = to_regprocedure('${schema}.user_search(text)') AND (${isForeign("proowner")} OR NOT prosecdef
+  OR prosrc <> ${literal(BODY)} OR proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog, pg_temp']);`;
+}
+
+/**
+ * In PostgreSQL 14 everybody may make things in the schema public. CREATE OR REPLACE would leave a function to its owner,
+ * who could replace it in turn, and tell PgBouncer a hash of his own for anybody. What is a superuser's, or PostgreSQL's own
+ * role's for owners of databases, is not foreign.
+ */
+function isForeign(owner: string): string {
+  return `NOT EXISTS (SELECT FROM pg_roles o WHERE o.oid = ${owner} AND (o.rolsuper OR o.rolname = 'pg_database_owner'))`;
 }
 
 function isOwn(schema: string): boolean {

@@ -1,7 +1,10 @@
 /** Runs SQL as PostgreSQL's superuser in the primary of a Cluster, over its local socket: no password, no network. */
+import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { sleepReason } from "../cnpg/sleep";
 import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
+import { holdersQuery } from "./lock-holders";
 
 /** Which Cluster, by name and by what tells it from another of the same name. */
 export interface ClusterReference {
@@ -19,14 +22,17 @@ export const MAINTENANCE_DATABASE = "postgres";
 const CONTAINER = "postgres";
 /**
  * During a switchover a primary is a standby for some moments, or gone; psql says that the connection "was lost" where it
- * ends under a script. A script may run again: each is one transaction, or says the same twice.
+ * ends under a script. A script may run again: each is one transaction, or says the same twice. So may one that found a
+ * table which was dropped before the script came to it.
  */
 const SWITCHOVER =
-  /read-only transaction|recovery is in progress|the database system is (starting|shutting)|could not connect to server|connection to server (.* failed|was lost)|tuple concurrently (updated|deleted)|deadlock detected/;
+  /read-only transaction|recovery is in progress|the database system is (starting|shutting)|could not connect to server|connection to server (.* failed|was lost)|tuple concurrently (updated|deleted)|deadlock detected|relation "[^\n]*" does not exist|cache lookup failed for relation/;
 /** 128 + SIGKILL: the kernel ends psql with its container. It says nothing then. */
 const KILLED = 137;
 const RETRIES = 10;
 const RETRY_MS = 3_000;
+/** PostgreSQL's message where a lock was not had in time. */
+const LOCK_TIMEOUT = /canceling statement due to lock timeout/;
 
 /** The Cluster; undefined if it is gone, or another one by now. */
 export async function findCluster(
@@ -55,28 +61,80 @@ export async function mustFindCluster(
   );
 }
 
+/** What is done about sessions that hold a lock that a script waits for. */
+export interface LockHandling {
+  /** Roles whose sessions are ended then: they must not keep their own rights from being changed. Default: none. */
+  ends?: readonly string[];
+  /** How long a script waits before it is looked for who holds it up, in milliseconds. Default: 10 s. */
+  lookAfter?: number;
+}
+
 /** Rows of one column, or whatever psql prints. @throws KubernetesError "command" with PostgreSQL's message */
 export async function sqlInPrimary(
   kubernetes: KubernetesClient,
   reference: ClusterReference,
   database: string,
   script: string,
+  locks: LockHandling = {},
 ): Promise<string[]> {
   for (let attempt = 1; ; attempt++) {
     const { status } = await mustFindCluster(kubernetes, reference);
     const pod = status?.currentPrimary as string | undefined;
-    const { code, stdout, stderr } = pod
-      ? await sqlInInstance(kubernetes, reference.namespace, pod, database, script).catch(asUnreachable)
-      : unreachable("the Cluster has no primary");
+    const { code, stdout, stderr, holders } = pod
+      ? await sqlWithHolders(kubernetes, reference, pod, database, script, locks)
+      : { ...unreachable("the Cluster has no primary"), holders: [] };
     if (code === 0) return rowsOf(stdout);
     if (!(SWITCHOVER.test(stderr) || code === KILLED) || attempt === RETRIES) {
       const told = stderr.trim().replace(/\s*\n\s*/g, "; ") || `psql ended with ${code}, and said nothing`;
+      const held = LOCK_TIMEOUT.test(stderr) ? `. ${heldBy(holders)}` : "";
       throw new KubernetesError(
         "command",
-        `SQL in database ${database} of ${reference.namespace}/${reference.cluster} failed: ${told}`,
+        `SQL in database ${database} of ${reference.namespace}/${reference.cluster} failed: ${told}${held}`,
       );
     }
     await sleep(RETRY_MS);
+  }
+}
+
+function heldBy(holders: readonly string[]): string {
+  const who = holders.length > 0 ? holders.join("; ") : "Who held the lock was not seen; see pg_locks";
+  return `${who}. Let it finish, or end it as the superuser by pg_terminate_backend(process). Then run the command again.`;
+}
+
+/** Runs a script; while it waits for a lock, sees who holds it. */
+async function sqlWithHolders(
+  kubernetes: KubernetesClient,
+  reference: ClusterReference,
+  pod: string,
+  database: string,
+  script: string,
+  { ends = [], lookAfter = 10_000 }: LockHandling,
+) {
+  const { namespace, cluster } = reference;
+  const session = `cnpg-teleport ${randomBytes(8).toString("hex")}`;
+  const over = new AbortController();
+  let holders: string[] = [];
+  const look = async () => {
+    for (;;) {
+      await sleep(lookAfter, undefined, { signal: over.signal });
+      const query = holdersQuery(session, ends);
+      const { code, stdout } = await sqlInInstance(kubernetes, namespace, pod, MAINTENANCE_DATABASE, query);
+      const found = code === 0 ? rowsOf(stdout) : [];
+      if (found.length === 0) continue;
+      const isNews = found.join() !== holders.join();
+      holders = found;
+      for (const holder of isNews ? found : [])
+        console.error(`${namespace}/${cluster} waits for a lock in ${database}. ${holder}`);
+    }
+  };
+  // What ends it is that the script is over, or that it cannot be looked at: then nobody is named.
+  const looking = look().catch(() => undefined);
+  try {
+    const end = await sqlInInstance(kubernetes, namespace, pod, database, script, session).catch(asUnreachable);
+    return { ...end, holders };
+  } finally {
+    over.abort();
+    await looking;
   }
 }
 
@@ -117,6 +175,7 @@ export function sqlInInstance(
   pod: string,
   database: string,
   script: string,
+  session = "cnpg-teleport",
 ) {
   // Options of the connection come before what the owner of the database set for every session of it.
   const psql = [
@@ -137,7 +196,14 @@ export function sqlInInstance(
     pod,
     container: CONTAINER,
     // The database by a variable: as an argument, a name with "=" in it would be a connection string.
-    command: ["env", `PGDATABASE=${database}`, "PGCLIENTENCODING=UTF8", ...psql, "--set=ON_ERROR_STOP=1"],
+    command: [
+      "env",
+      `PGDATABASE=${database}`,
+      `PGAPPNAME=${session}`,
+      "PGCLIENTENCODING=UTF8",
+      ...psql,
+      "--set=ON_ERROR_STOP=1",
+    ],
     input: `${script}\n\\q\n`,
   });
 }
@@ -151,19 +217,32 @@ export async function unlessStopped(
 ): Promise<void> {
   let cluster = await findCluster(kubernetes, reference);
   try {
-    if (cluster && !isHibernated(cluster)) return await work();
+    if (cluster && sleepReason(cluster) === undefined) return await work();
   } catch (error) {
     if (!(error instanceof KubernetesError)) throw error;
     cluster = await findCluster(kubernetes, reference);
     if (isServing(cluster)) throw error;
   }
-  if (cluster) console.error(`${reference.namespace}/${reference.cluster} does not run. This stays in it: ${left}.`);
+  if (!cluster) return;
+  const reason = sleepReason(cluster);
+  const why = reason === undefined ? "does not run" : `sleeps: ${reason}`;
+  console.error(`${reference.namespace}/${reference.cluster} ${why}. This stays in it: ${left}.`);
 }
 
-/** Kept without instances: https://cloudnative-pg.io/documentation/current/declarative_hibernation/ */
-export function isHibernated({ metadata }: KubernetesObject): boolean {
-  const annotations = (metadata.annotations ?? {}) as Record<string, string>;
-  return annotations["cnpg.io/hibernation"] === "on";
+/**
+ * Why nothing can be done in the primary, by somebody's wish; undefined where it can, or the Cluster is gone, which is
+ * told by what comes then.
+ */
+export async function asleep(kubernetes: KubernetesClient, reference: ClusterReference): Promise<string | undefined> {
+  const cluster = await findCluster(kubernetes, reference);
+  return cluster && sleepReason(cluster);
+}
+
+/** Says that something is left undone in a Cluster that sleeps. */
+export function sayLeft({ namespace, cluster }: ClusterReference, reason: string, left: string): void {
+  console.error(
+    `Warning: ${namespace}/${cluster} sleeps: ${reason}. The first \`pulumi up\` after it wakes up does this: ${left}.`,
+  );
 }
 
 /** Whether an instance answers. */

@@ -10,12 +10,14 @@ const SETTINGS: Record<string, string> = {
   default_transaction_deferrable: "off",
   default_transaction_isolation: "read committed",
   default_transaction_read_only: "off",
+  exit_on_error: "off",
   idle_in_transaction_session_timeout: "0",
   idle_session_timeout: "0",
   lock_timeout: "30s",
   role: "none",
   standard_conforming_strings: "on",
   statement_timeout: "0",
+  tcp_user_timeout: "0",
   transaction_timeout: "0",
 };
 /** Those that not every PostgreSQL has that is supported. */
@@ -48,7 +50,7 @@ WHERE rolname = ${literal(role)} AND (
   WHERE s.setrole = r.oid AND s.setdatabase = 0
 ) IS DISTINCT FROM (
   SELECT array_agg(entry ORDER BY entry) FROM unnest(${names}, ${entries}) wanted (name, entry)
-  WHERE name <> ALL (${textArray(NEWER)}) OR ${exists("name")}
+  WHERE name <> ALL (${textArray(NEWER)}) OR ${exists("wanted.name")}
 );`;
 }
 

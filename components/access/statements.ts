@@ -7,7 +7,8 @@
  * settings for every session: `search_path` holds pg_catalog alone, and what could be in the way is set.
  */
 import { Access, AccessScope, DEFAULT_CONNECTION_LIMIT, memberships, roleSettings, TeleportUser } from "../cnpg/roles";
-import { giveBackScript, publicFunctionDeviations, withholdScript } from "./public-functions";
+import { isGrantedRelation, isGrantedSchema, isSuperuser, RELATION_KINDS } from "./superuser-objects";
+import { giveBackScript, publicFunctionDeviations, upgradeHindrance } from "./public-functions";
 import { doBlock, identifier, literal, textArray } from "./sql";
 
 /** Users of one instance, with the name of the application's database filled in. */
@@ -28,11 +29,19 @@ SET search_path = pg_catalog, pg_temp;
 SET default_transaction_read_only = off;
 SET statement_timeout = 0;
 SET idle_in_transaction_session_timeout = 0;
+SET exit_on_error = off;
 SET client_min_messages = warning;
 SET lock_timeout = '30s';`;
 
-/** Two runs at once would stumble over each other's catalog rows. */
-export const ONE_AT_A_TIME = "SELECT FROM pg_advisory_xact_lock(hashtext('cnpg-teleport access'));";
+/**
+ * Two runs at once would stumble over each other's catalog rows. The lock is on a table that all databases share, as roles
+ * are. Only a superuser may lock it (an advisory lock could be held by anybody who may log in), and nothing waits for it but
+ * another run and VACUUM: this mode lets logins read the table, and lets others make and change roles. Another run may be
+ * long; it is the only one that is waited for.
+ */
+export const ONE_AT_A_TIME = `SET LOCAL lock_timeout = '5min';
+LOCK TABLE pg_catalog.pg_authid IN SHARE UPDATE EXCLUSIVE MODE;
+SET LOCAL lock_timeout = '30s';`;
 
 /** Privileges of each access, on each kind of object. */
 const PRIVILEGES: Record<Exclude<Access, "none">, Record<"TABLES" | "SEQUENCES", string>> = {
@@ -57,12 +66,12 @@ export function accessScript(desired: DesiredAccess, database: string): string {
     ...names.map((name) => resetInDatabase(name)),
     ...(database === desired.database ? desired.users.map(settingsOf) : []),
     ...desired.users.flatMap((user) => scopesIn(desired, user, database).map((part) => grant(user, part))),
-    withholdScript(desired.users),
+    giveBackScript(),
     "COMMIT;",
   ].join("\n");
 }
 
-/** What was withheld from everybody in one database, because of readers, is everybody's again. */
+/** What an earlier release took from everybody in one database, because of readers, is everybody's again. */
 export function giveBackToPublicScript(): string {
   return [PREAMBLE, "BEGIN;", ONE_AT_A_TIME, giveBackScript(), "COMMIT;"].join("\n");
 }
@@ -71,17 +80,25 @@ export function giveBackToPublicScript(): string {
  * Takes everything from users in one database. What they own there goes to the database's owner, or, where that is a
  * superuser, to the owner of the application's database; and it must not run with the new owner's rights: routines lose
  * SECURITY DEFINER, views check the rights of who reads them. What cannot be tamed fails, by name.
+ *
+ * A user may own the database itself: members of its owner can take all that he has (REASSIGN OWNED). Then it is no heir,
+ * since what it kept would be dropped.
+ *
+ * @param heir who inherits where the databases' owners do not; default: nobody
  */
-export function surrenderScript(names: readonly string[], application: string): string {
-  const each = names.map((name) => whereRoleExists(name, surrender(name, application)));
+export function surrenderScript(names: readonly string[], application: string, heir?: string): string {
+  const each = names.map((name) => whereRoleExists(name, surrender(name, names, application, heir)));
   return [PREAMBLE, "BEGIN;", ONE_AT_A_TIME, revokeAll(names), ...each, "COMMIT;"].join("\n");
 }
 
-function surrender(name: string, application: string): string {
+function surrender(name: string, names: readonly string[], application: string, heir: string | undefined): string {
   const role = `(SELECT oid FROM pg_roles WHERE rolname = ${literal(name)})`;
-  return `SELECT rolname INTO heir FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba
-      WHERE datname IN (current_database(), ${literal(application)}) AND NOT rolsuper
-      ORDER BY datname = current_database() DESC LIMIT 1;
+  return `SELECT rolname INTO heir FROM (
+        SELECT datdba AS owner, CASE WHEN datname = current_database() THEN 1 ELSE 2 END AS place FROM pg_database
+          WHERE datname IN (current_database(), ${literal(application)})
+        UNION ALL SELECT oid, 3 FROM pg_roles WHERE rolname = ${heir === undefined ? "NULL" : literal(heir)}
+      ) possible JOIN pg_roles r ON r.oid = possible.owner
+      WHERE NOT rolsuper AND rolname <> ALL (${textArray(names)}) ORDER BY place LIMIT 1;
     FOR item IN SELECT oid::regprocedure AS object FROM pg_proc WHERE proowner = ${role} AND prosecdef LOOP
       EXECUTE format('ALTER ROUTINE %s SECURITY INVOKER', item.object);
     END LOOP;
@@ -107,19 +124,46 @@ function surrender(name: string, application: string): string {
 
 /** Keeps users from coming back, before anything is taken from them. */
 export function lockOutScript(names: readonly string[]): string {
+  // Their sessions first: one that has changed its own role, and has not committed that, would hold this up.
   const each = names.map((name) => whereRoleExists(name, `ALTER ROLE ${identifier(name)} NOLOGIN;`));
-  return [PREAMBLE, ...each, endSessions(names)].join("\n");
+  return [PREAMBLE, endSessions(names), ...each, endSessions(names)].join("\n");
 }
 
-/** Drops users that own nothing any more, in one transaction. */
+/** What a DROP DATABASE that was interrupted leaves: nobody can connect to it, and it can only be dropped. */
+const IS_INVALID = "datconnlimit = -2";
+
+/**
+ * Drops users that own nothing any more, in one transaction. One that a database which takes no connections still names
+ * cannot be dropped; it stays, and cannot log in (see lockOutScript).
+ */
 export function dropScript(names: readonly string[]): string {
-  const each = names.map((name) => `DROP ROLE IF EXISTS ${identifier(name)};`);
+  const each = names.map((name) =>
+    whereRoleExists(
+      name,
+      `IF NOT EXISTS (SELECT FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid WHERE (${IS_INVALID} OR NOT datallowconn)
+      AND refclassid = 'pg_authid'::regclass AND refobjid = (SELECT oid FROM pg_roles WHERE rolname = ${literal(name)})) THEN
+      DROP ROLE ${identifier(name)};
+    END IF;`,
+    ),
+  );
   return [PREAMBLE, "BEGIN;", ONE_AT_A_TIME, endSessions(names), ...each, "COMMIT;"].join("\n");
 }
 
 /** Lists the databases that can be connected to; an owner can make his own a template, which hides nothing. */
 export const DATABASES_QUERY = `${PREAMBLE}
-SELECT datname FROM pg_database WHERE datallowconn AND datname NOT IN ('template0', 'template1') ORDER BY datname;`;
+SELECT datname FROM pg_database WHERE datallowconn AND NOT ${IS_INVALID} AND datname NOT IN ('template0', 'template1') ORDER BY datname;`;
+
+/** Says of each database in which nothing can be done why that is so. */
+export const UNREACHABLE_DATABASES_QUERY = `${PREAMBLE}
+SELECT format(CASE WHEN ${IS_INVALID}
+    THEN 'the database %I is left over by a DROP DATABASE that was interrupted, and is passed over; drop it: DROP DATABASE %1$I'
+    ELSE 'the database %I takes no connections, and rights in it stay as they are; ALTER DATABASE %1$I ALLOW_CONNECTIONS true opens it' END, datname)
+FROM pg_database WHERE (${IS_INVALID} OR NOT datallowconn) AND datname <> 'template0' ORDER BY datname;`;
+
+/** Names the database where something in it would keep an upgrade to this major version from being made. */
+export function upgradeHindranceQuery(major: number): string {
+  return `${PREAMBLE}\n${upgradeHindrance(major)}`;
+}
 
 /** Lists those of the names that are roles. */
 export function existingRolesQuery(names: readonly string[]): string {
@@ -133,7 +177,7 @@ export function existingRolesQuery(names: readonly string[]): string {
 export function deviationsQuery(desired: DesiredAccess, database: string): string {
   const roles = database === desired.database ? desired.users.map(roleDeviations) : [];
   const rights = desired.users.map((user) => rightDeviations(user, scopesIn(desired, user, database)));
-  return [PREAMBLE, ...roles, ...rights, publicFunctionDeviations(desired.users)].join("\n");
+  return [PREAMBLE, ...roles, ...rights, publicFunctionDeviations()].join("\n");
 }
 
 /** What of a user's scope is in a database; without one it is all of every database. */
@@ -192,7 +236,7 @@ function revokeAll(names: readonly string[]): string {
         BEGIN
           EXECUTE format('SET LOCAL ROLE %I', item.grantor);
           EXECUTE format('REVOKE ALL ON %s FROM %I CASCADE', ${object}, role.rolname);
-          RESET ROLE;
+          SET LOCAL ROLE NONE; -- RESET would make it what the owner of the database has set for every session
         EXCEPTION WHEN insufficient_privilege THEN
           EXECUTE format('REVOKE GRANT OPTION FOR ALL ON %s FROM %I CASCADE', ${object}, item.grantor);
         END;
@@ -232,9 +276,9 @@ BEGIN
       SELECT DISTINCT pg_get_userbyid(d.defaclrole) AS maker,
         CASE WHEN n.nspname IS NULL THEN '' ELSE format('IN SCHEMA %I', n.nspname) END AS place,
         CASE d.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'ROUTINES'
-          WHEN 'T' THEN 'TYPES' WHEN 'n' THEN 'SCHEMAS' END AS kind
+          WHEN 'T' THEN 'TYPES' WHEN 'n' THEN 'SCHEMAS' WHEN 'L' THEN 'LARGE OBJECTS' END AS kind
       FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace, aclexplode(d.defaclacl) acl
-      WHERE acl.grantee = role.oid AND d.defaclobjtype IN ('r', 'S', 'f', 'T', 'n')
+      WHERE acl.grantee = role.oid AND d.defaclobjtype IN ('r', 'S', 'f', 'T', 'n', 'L')
     LOOP
       EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I %s REVOKE ALL ON %s FROM %I CASCADE',
         item.maker, item.place, item.kind, role.rolname);
@@ -249,19 +293,34 @@ BEGIN
 END`);
 }
 
-/** Who makes objects: the database's owner, the owners of the schemas and of the tables in them. */
-function makers(schemas: string): string {
-  return `SELECT DISTINCT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> 'postgres' AND oid IN (
+/**
+ * Who makes objects: the database's owner, the owners of the schemas and of the tables in them. What a superuser makes
+ * later is not for others, nor what an extension does.
+ */
+function makers(scope: AccessScope): string {
+  return `SELECT DISTINCT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND NOT rolsuper AND oid IN (
       SELECT datdba FROM pg_database WHERE datname = current_database()
-      UNION SELECT nspowner FROM pg_namespace WHERE ${schemas}
-      UNION SELECT relowner FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE ${schemas})`;
+      UNION SELECT n.nspowner FROM pg_namespace n WHERE ${schemasOf(scope)}
+      UNION SELECT c.relowner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${relationsOf(scope)})`;
 }
 
-/** The condition on pg_namespace that a scope means. */
-function schemasOf({ schemas }: AccessScope): string {
-  if (schemas) return `nspname = ANY (${textArray(schemas)})`;
-  return `nspname !~ '^pg_' AND nspname <> 'information_schema' AND nspname NOT IN (
-      SELECT nspname FROM pg_namespace WHERE obj_description(oid, 'pg_namespace') LIKE ${literal(`${OWN_MARK}%`)})`;
+/** The condition on `pg_namespace n` that a scope means. */
+function schemasOf(scope: AccessScope): string {
+  return `${isInScope(scope)} AND ${isGrantedSchema(scope.schemas !== undefined)}`;
+}
+
+function isInScope({ schemas }: AccessScope): string {
+  if (schemas) return `n.nspname = ANY (${textArray(schemas)})`;
+  return `n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT ${IS_OWN_SCHEMA}`;
+}
+
+/** Whoever owns a schema may comment on it as we do: it is ours where its owner is a superuser or one of our roles. */
+const IS_OWN_SCHEMA = `(coalesce(obj_description(n.oid, 'pg_namespace') LIKE ${literal(`${OWN_MARK}%`)}, false) AND (${isSuperuser("n.nspowner")}
+      OR coalesce(shobj_description(n.nspowner, 'pg_authid') LIKE ${literal(`${OWN_MARK}%`)}, false)))`;
+
+/** The condition on `pg_class c` and its `pg_namespace n` that a scope means. */
+function relationsOf(scope: AccessScope): string {
+  return `${isInScope(scope)} AND c.relkind IN ${RELATION_KINDS} AND ${isGrantedRelation(scope.schemas !== undefined)}`;
 }
 
 function grant(user: TeleportUser, scope: AccessScope): string {
@@ -269,12 +328,10 @@ function grant(user: TeleportUser, scope: AccessScope): string {
   const privileges = PRIVILEGES[user.access];
   const name = literal(user.name);
   const schemas = schemasOf(scope);
-  const tables = `GRANT ${privileges.TABLES} ON ALL TABLES IN SCHEMA %I TO %I`;
-  const sequences = `GRANT ${privileges.SEQUENCES} ON ALL SEQUENCES IN SCHEMA %I TO %I`;
   const kinds = Object.entries(privileges).map(([kind, list]) => `GRANT ${list} ON ${kind}`);
   // A schema that comes later can be granted in advance only without IN SCHEMA.
   const later = scope.schemas
-    ? `FOR item IN SELECT nspname FROM pg_namespace WHERE ${schemas} LOOP
+    ? `FOR item IN SELECT n.nspname FROM pg_namespace n WHERE ${schemas} LOOP
 ${kinds.map((kind) => `      EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA %I ${kind} TO %I', maker.rolname, item.nspname, ${name});`).join("\n")}
     END LOOP;`
     : [...kinds, "GRANT USAGE ON SCHEMAS"]
@@ -285,12 +342,19 @@ ${kinds.map((kind) => `      EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %
   maker record;
 BEGIN
   EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), ${name});
-  FOR item IN SELECT nspname FROM pg_namespace WHERE ${schemas} LOOP
+  FOR item IN SELECT n.nspname FROM pg_namespace n WHERE ${schemas} LOOP
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', item.nspname, ${name});
-    EXECUTE format('${tables}', item.nspname, ${name});
-    EXECUTE format('${sequences}', item.nspname, ${name});
   END LOOP;
-  FOR maker IN ${makers(schemas)} LOOP
+  FOR item IN SELECT c.relkind = 'S' AS is_sequence, string_agg(format('%I.%I', n.nspname, c.relname), ', ') AS objects
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${relationsOf(scope)} GROUP BY n.oid, c.relkind = 'S'
+  LOOP
+    IF item.is_sequence THEN
+      EXECUTE format('GRANT ${privileges.SEQUENCES} ON SEQUENCE %s TO %I', item.objects, ${name});
+    ELSE
+      EXECUTE format('GRANT ${privileges.TABLES} ON TABLE %s TO %I', item.objects, ${name});
+    END IF;
+  END LOOP;
+  FOR maker IN ${makers(scope)} LOOP
     ${later}
   END LOOP;
 END`);
@@ -335,19 +399,21 @@ function settingsIn(name: string): string {
 /** What a user lacks in its scopes, and what it was granted outside of them. */
 function rightDeviations(user: TeleportUser, scopes: readonly AccessScope[]): string {
   const name = literal(user.name);
-  const inScope = scopes.length > 0 ? scopes.map((scope) => `(${schemasOf(scope)})`).join(" OR ") : "false";
-  const privileges = user.access === "none" ? undefined : PRIVILEGES[user.access].TABLES;
+  const inScope = anyOf(scopes.map(schemasOf));
+  const relations = anyOf(scopes.map(relationsOf));
+  const privileges = user.access === "none" ? undefined : PRIVILEGES[user.access];
+  const allowed = textArray(privileges?.TABLES.split(", ") ?? []);
+  const allowedSequences = textArray(privileges?.SEQUENCES.split(", ") ?? []);
   const lacks =
     privileges && scopes.length > 0
-      ? `SELECT format('%s may not use schema %I', ${name}, nspname) FROM pg_namespace, pg_roles
-WHERE (${inScope}) AND rolname = ${name} AND NOT has_schema_privilege(rolname, pg_namespace.oid, 'USAGE');
+      ? `SELECT format('%s may not use schema %I', ${name}, n.nspname) FROM pg_namespace n, pg_roles
+WHERE (${inScope}) AND rolname = ${name} AND NOT has_schema_privilege(rolname, n.oid, 'USAGE');
 SELECT format('%s may not %s %s', ${name}, lower(privilege), c.oid::regclass)
-FROM pg_class c JOIN pg_namespace ON pg_namespace.oid = c.relnamespace, pg_roles, unnest(${textArray(privileges.split(", "))}) privilege
-WHERE (${inScope}) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND rolname = ${name}
-  AND NOT has_table_privilege(rolname, c.oid, privilege);
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, pg_roles, unnest(${allowed}) privilege
+WHERE (${relations}) AND c.relkind <> 'S' AND rolname = ${name} AND NOT has_table_privilege(rolname, c.oid, privilege);
 SELECT format('%s has no rights to what %s will make', ${name}, pg_get_userbyid(datdba)) FROM pg_database, pg_roles
-WHERE datname = current_database() AND rolname = ${name} AND pg_get_userbyid(datdba) !~ '^(pg_.*|postgres)$'
-  AND EXISTS (SELECT FROM pg_namespace WHERE ${inScope})
+WHERE datname = current_database() AND rolname = ${name} AND NOT ${isSuperuser("datdba")}
+  AND EXISTS (SELECT FROM pg_namespace n WHERE ${inScope})
   AND NOT EXISTS (SELECT FROM pg_default_acl, aclexplode(defaclacl) acl
     WHERE defaclrole = datdba AND defaclobjtype = 'r' AND acl.grantee = pg_roles.oid);`
       : "";
@@ -356,18 +422,26 @@ WHERE datname = current_database() AND rolname = ${name} AND pg_get_userbyid(dat
       ? `SELECT format('%s may not connect to %I', ${name}, current_database()) FROM pg_roles
 WHERE rolname = ${name} AND NOT has_database_privilege(rolname, current_database(), 'CONNECT');`
       : "";
-  const allowed = textArray(privileges ? privileges.split(", ") : []);
   return `${lacks}
 ${connects}
 SELECT format('%s has settings of its own in %I', ${name}, current_database())
 FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole JOIN pg_database d ON d.oid = s.setdatabase
 WHERE r.rolname = ${name} AND d.datname = current_database();
 SELECT DISTINCT format('%s was granted %s on %s', ${name}, acl.privilege_type, c.oid::regclass)
-FROM pg_class c JOIN pg_namespace ON pg_namespace.oid = c.relnamespace, aclexplode(c.relacl) acl, pg_roles
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) acl, pg_roles
 WHERE rolname = ${name} AND acl.grantee = pg_roles.oid AND c.relowner <> pg_roles.oid
-  AND NOT ((${inScope}) AND (c.relkind = 'S' OR acl.privilege_type = ANY (${allowed})));
-SELECT DISTINCT format('%s was granted %s on schema %I', ${name}, acl.privilege_type, nspname)
-FROM pg_namespace, aclexplode(nspacl) acl, pg_roles
-WHERE rolname = ${name} AND acl.grantee = pg_roles.oid AND nspowner <> pg_roles.oid
-  AND NOT ((${inScope}) AND acl.privilege_type = 'USAGE');`;
+  AND NOT ((${relations}) AND acl.privilege_type = ANY (CASE c.relkind WHEN 'S' THEN ${allowedSequences} ELSE ${allowed} END));
+SELECT DISTINCT format('%s was granted %s on schema %I', ${name}, acl.privilege_type, n.nspname)
+FROM pg_namespace n, aclexplode(n.nspacl) acl, pg_roles
+WHERE rolname = ${name} AND acl.grantee = pg_roles.oid AND n.nspowner <> pg_roles.oid
+  AND NOT ((${inScope}) AND acl.privilege_type = 'USAGE');
+SELECT DISTINCT format('%s was granted rights to what %s will make', ${name}, pg_get_userbyid(d.defaclrole))
+FROM pg_default_acl d, aclexplode(d.defaclacl) acl, pg_roles
+WHERE rolname = ${name} AND acl.grantee = pg_roles.oid AND (${isSuperuser("d.defaclrole")}
+  OR NOT acl.privilege_type = ANY (CASE d.defaclobjtype WHEN 'r' THEN ${allowed} WHEN 'S' THEN ${allowedSequences}
+    WHEN 'n' THEN ARRAY['USAGE'] ELSE '{}' END));`;
+}
+
+function anyOf(conditions: readonly string[]): string {
+  return conditions.length > 0 ? conditions.map((condition) => `(${condition})`).join(" OR ") : "false";
 }

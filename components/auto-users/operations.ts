@@ -1,7 +1,15 @@
 /** The methods of Pulumi's provider behind an AutoUsersAdmin. */
 import { deviates } from "../access/deviates";
 import { endUsers } from "../access/end-users";
-import { ClusterReference, findCluster, MAINTENANCE_DATABASE, sqlInPrimary, unlessStopped } from "../access/primary";
+import {
+  asleep,
+  ClusterReference,
+  findCluster,
+  MAINTENANCE_DATABASE,
+  sayLeft,
+  sqlInPrimary,
+  unlessStopped,
+} from "../access/primary";
 import { DATABASES_QUERY, dropScript } from "../access/statements";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
@@ -30,10 +38,13 @@ export function autoUsers(
 
     /** What is declared may be the same while the database is not: both count. */
     async diff(_id, olds, news) {
-      if (told(olds) !== told(news)) return { changes: true };
+      if (told(olds) !== told(news) || olds.context !== news.context) return { changes: true };
       if (news.suspended) return { changes: false };
       const unseen = `Teleport's user in ${news.cluster} could not be looked at, and counts as unchanged`;
-      return deviates(news.cluster, unseen, async () => deviations(await connect(news), news));
+      return deviates(news.cluster, unseen, async () => {
+        const kubernetes = await connect(news);
+        return (await asleep(kubernetes, news)) ? [] : deviations(kubernetes, news);
+      });
     },
 
     async create(inputs) {
@@ -63,6 +74,8 @@ export function autoUsers(
   async function apply(inputs: AutoUsersInputs): Promise<void> {
     if (inputs.suspended) return;
     const kubernetes = await connect(inputs);
+    const reason = await asleep(kubernetes, inputs);
+    if (reason !== undefined) return sayLeft(inputs, reason, "Teleport's user gets its rights");
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
     await sql(MAINTENANCE_DATABASE, autoUserScript(inputs.settings));
     for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))

@@ -5,38 +5,54 @@
  */
 import { X509Certificate } from "node:crypto";
 import { refuse, SettingProblem } from "../settings";
+import { readPem, toPem } from "./pem";
 
 /** PEM text and where it came from, for error messages. */
 export interface PemSource {
   /** The setting or system it came from, e.g. `teleport CA of lab`. */
   name: string;
   pem: string;
+  /** Nothing needs it any more: it may hold nothing but CAs that are left out. Default: false. */
+  optional?: boolean;
 }
 
-const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----(?:(?!-----BEGIN )[\s\S])*?-----END \1-----/g;
-/** What tools write around certificates: comments, and the lines that openssl prints. */
-const COMMENT = /^(#.*|\s*(subject|issuer)\s*=.*|)$/;
+/** A CA that is not in the bundle, because no certificate below it could be verified today. */
+export interface LeftOutCa {
+  /** Name of the source that holds it. */
+  source: string;
+  subject: string;
+  /** E.g. `expired at 2021-09-30T14:01:15.000Z`. */
+  reason: string;
+}
+
+/** A bundle, and what of its sources is not in it. */
+export interface CaBundle {
+  pem: string;
+  leftOut: LeftOutCa[];
+}
 
 /**
  * Merges CAs into one bundle: `own` first and in its order (the CA that signs, then those above it), then all
  * others ordered by fingerprint, so that a source that lists its CAs in another order changes nothing. Duplicates
- * are dropped; line ends and missing newlines are mended.
+ * are dropped; line ends and missing newlines are mended. CAs that are not valid now are left out.
  *
- * @throws SettingsError naming every source that holds anything but valid CA certificates, or a chain without its root
+ * @throws SettingsError naming every source that holds no valid CA, or anything but CA certificates, or a chain without
+ * its root; and `own` if its first CA is not valid
  */
 export function mergeCaBundle(own: PemSource, others: readonly PemSource[], now: Date = new Date()): string {
-  const read = [own, ...others].map((source) => ({ source, ...readCertificates(source) }));
-  const problems = read.flatMap(({ source, certificates, problems: unreadable }) => [
-    ...unreadable,
-    ...certificates.flatMap((certificate) => checkCa(source.name, certificate, now)),
-  ]);
-  refuse(problems);
-  const [first, ...rest] = read.map(({ certificates }) => certificates);
-  const byFingerprint = (one: X509Certificate, other: X509Certificate) =>
-    one.fingerprint256 < other.fingerprint256 ? -1 : 1;
-  const bundle = withoutDuplicates([...(first ?? []), ...rest.flat().sort(byFingerprint)]);
-  refuse(bundle.flatMap((certificate) => checkRoot(own.name, certificate, bundle)));
-  return bundle.map((certificate) => `${certificate.toString().trim()}\n`).join("");
+  return clientCaBundle(own, others, now).pem;
+}
+
+/** As mergeCaBundle, and tells what is left out. */
+export function clientCaBundle(own: PemSource, others: readonly PemSource[], now: Date = new Date()): CaBundle {
+  const [first, ...rest] = readSources([own, ...others], now) as [Source, ...Source[]];
+  const [signing] = first.certificates;
+  if (signing !== undefined && !first.valid.includes(signing)) {
+    refuse([
+      { setting: told(own.name, signing), problem: invalidity(signing, now) ?? first.why(signing), fix: REPLACE },
+    ]);
+  }
+  return bundleOf(first, rest);
 }
 
 /**
@@ -46,98 +62,162 @@ export function mergeCaBundle(own: PemSource, others: readonly PemSource[], now:
  * @throws SettingsError as mergeCaBundle
  */
 export function mergeServerCas(authorities: readonly PemSource[], now: Date = new Date()): string {
-  const [first = { name: "the server CA", pem: "" }, ...others] = [...authorities].sort((one, other) =>
-    firstFingerprint(one).localeCompare(firstFingerprint(other)),
+  return serverCaBundle(authorities, now).pem;
+}
+
+/** As mergeServerCas, and tells what is left out. */
+export function serverCaBundle(authorities: readonly PemSource[], now: Date = new Date()): CaBundle {
+  const fingerprint = ({ valid }: Source) => valid[0]?.fingerprint256 ?? "";
+  const [first, ...rest] = readSources(authorities, now).sort((one, other) =>
+    fingerprint(one).localeCompare(fingerprint(other)),
   );
-  return mergeCaBundle(first, others, now);
+  return first ? bundleOf(first, rest) : { pem: "", leftOut: [] };
 }
 
-/** Of the first certificate; empty where there is none, which mergeCaBundle tells. */
-function firstFingerprint(source: PemSource): string {
-  return readCertificates(source).certificates[0]?.fingerprint256 ?? "";
+/** What to tell of CAs that are left out: a line for each source. */
+export function leftOutWarnings(leftOut: readonly LeftOutCa[]): string[] {
+  const bySource = new Map<string, Set<string>>();
+  for (const { source, subject, reason } of leftOut) {
+    const cas = bySource.get(source) ?? new Set();
+    bySource.set(source, cas.add(`${JSON.stringify(subject)} (${reason})`));
+  }
+  return [...bySource].map(([source, cas]) => {
+    const shown = [...cas].slice(0, MOST_SHOWN);
+    const more = cas.size > shown.length ? ` and ${cas.size - shown.length} more` : "";
+    const these = cas.size === 1 ? "1 CA that is not valid now is" : `${cas.size} CAs that are not valid now are`;
+    return `${these} left out of ${source}: ${shown.join(", ")}${more}. Remove them there.`;
+  });
 }
 
-/** The certificates of a source, and what else is in it. */
-function readCertificates({ name, pem }: PemSource): { certificates: X509Certificate[]; problems: SettingProblem[] } {
-  const text = pem.replace(/\r\n?/g, "\n").replace(/-----(?=-----BEGIN)/g, "-----\n");
-  const certificates: X509Certificate[] = [];
-  const problems: SettingProblem[] = [];
-  const wrong = (problem: string, fix: string) => problems.push({ setting: name, problem, fix });
-  for (const [block, label] of text.matchAll(BLOCK)) {
-    if (label?.endsWith("PRIVATE KEY")) {
-      wrong(
-        "holds a private key",
-        "Give certificates only, and treat that key as leaked if it was meant to stay secret.",
-      );
-    } else if (label !== "CERTIFICATE") {
-      wrong(`holds a ${label}`, "Give certificates only (BEGIN CERTIFICATE).");
-    } else {
-      try {
-        certificates.push(new X509Certificate(block));
-      } catch (error) {
-        wrong(`holds a certificate that cannot be read (${(error as Error).message})`, "Copy it again, whole.");
+const MOST_SHOWN = 10;
+const REPLACE = "Remove it, or give its successor.";
+
+/** The certificates of a source. */
+interface Source {
+  name: string;
+  certificates: X509Certificate[];
+  /** Those of them that are valid, and are below a root that is. */
+  valid: X509Certificate[];
+  leftOut: LeftOutCa[];
+  /** Why one of them is left out. */
+  why(certificate: X509Certificate): string;
+}
+
+function readSources(sources: readonly PemSource[], now: Date): Source[] {
+  const read = sources.map((source) => ({ source, ...readPem(source.pem) }));
+  refuse(
+    read.flatMap(({ source, certificates, problems }) => [
+      ...problems.map((found) => ({ setting: source.name, ...found })),
+      ...certificates.flatMap((certificate) => checkCa(source.name, certificate)),
+    ]),
+  );
+  const reasons = leftOutReasons(withoutDuplicates(read.flatMap(({ certificates }) => certificates)), now);
+  const found = read.map(({ source, certificates }): Source => {
+    const why = (certificate: X509Certificate) => reasons.get(certificate.fingerprint256) ?? "";
+    const isLeftOut = (certificate: X509Certificate) => reasons.has(certificate.fingerprint256);
+    const leftOut = withoutDuplicates(certificates)
+      .filter(isLeftOut)
+      .map((certificate) => ({ source: source.name, subject: subjectOf(certificate), reason: why(certificate) }));
+    const { name } = source;
+    return { name, certificates, valid: certificates.filter((each) => !isLeftOut(each)), leftOut, why };
+  });
+  refuse(
+    found.flatMap(({ name, certificates, valid, why }, index) =>
+      valid.length > 0 || sources[index]?.optional
+        ? []
+        : certificates.map((certificate) => ({
+            setting: told(name, certificate),
+            problem: why(certificate),
+            fix: REPLACE,
+          })),
+    ),
+  );
+  return found;
+}
+
+/** Why CAs are left out, by fingerprint: they are not valid now, or nothing is above them but what is not. */
+function leftOutReasons(certificates: readonly X509Certificate[], now: Date): Map<string, string> {
+  const reasons = new Map<string, string>();
+  for (const certificate of certificates) {
+    const reason = invalidity(certificate, now);
+    if (reason !== undefined) reasons.set(certificate.fingerprint256, reason);
+  }
+  if (reasons.size === 0) return reasons;
+  for (let known = 0; known < reasons.size;) {
+    known = reasons.size;
+    for (const certificate of certificates) {
+      if (reasons.has(certificate.fingerprint256)) continue;
+      const issuers = certificates.filter((other) => isIssuer(other, certificate));
+      const [first] = issuers;
+      if (first && issuers.every((issuer) => reasons.has(issuer.fingerprint256))) {
+        reasons.set(certificate.fingerprint256, `its CA ${subjectOf(first)} ${reasons.get(first.fingerprint256)}`);
       }
     }
   }
-  const outside = text
-    .replace(BLOCK, "")
-    .split("\n")
-    .find((line) => !COMMENT.test(line.trim()));
-  if (outside !== undefined) {
-    wrong(
-      `holds text that is no certificate: ${JSON.stringify(
-        outside
-          .trim()
-          .replace(/[\w+/=-]{12,}/g, "…")
-          .slice(0, 40),
-      )}`,
-      "Give PEM certificates only; check that none was cut off.",
-    );
-  } else if (certificates.length === 0 && problems.length === 0) {
-    wrong("holds no certificate", "Give at least one CA certificate in PEM.");
-  }
-  return { certificates, problems };
+  return reasons;
 }
 
-function checkCa(name: string, certificate: X509Certificate, now: Date): SettingProblem[] {
-  const setting = `${name}, certificate ${shown(certificate)}`;
-  if (!certificate.ca) {
-    return [{ setting, problem: "is not a CA certificate", fix: "Give the certificate of the CA that signed it." }];
-  }
-  if (new Date(certificate.validTo) <= now) {
-    return [
-      {
-        setting,
-        problem: `expired at ${new Date(certificate.validTo).toISOString()}`,
-        fix: "Remove it, or give its successor.",
-      },
-    ];
-  }
-  if (new Date(certificate.validFrom) > now) {
-    const from = new Date(certificate.validFrom).toISOString();
-    return [{ setting, problem: `is not valid before ${from}`, fix: "Check the clock of this machine, or wait." }];
-  }
-  return [];
+function bundleOf(own: Source, others: readonly Source[]): CaBundle {
+  const byFingerprint = (one: X509Certificate, other: X509Certificate) =>
+    one.fingerprint256 < other.fingerprint256 ? -1 : 1;
+  const bundle = withoutDuplicates([...own.valid, ...others.flatMap(({ valid }) => valid).sort(byFingerprint)]);
+  refuse(bundle.flatMap((certificate) => checkRoot(own.name, certificate, bundle)));
+  return { pem: toPem(bundle), leftOut: [own, ...others].flatMap(({ leftOut }) => leftOut) };
+}
+
+function invalidity(certificate: X509Certificate, now: Date): string | undefined {
+  const [from, to] = [new Date(certificate.validFrom), new Date(certificate.validTo)];
+  if (to <= now) return `expired at ${to.toISOString()}`;
+  return from > now ? `is not valid before ${from.toISOString()}` : undefined;
+}
+
+function checkCa(name: string, certificate: X509Certificate): SettingProblem[] {
+  if (certificate.ca || isRootOfVersion1(certificate)) return [];
+  const fix = "Give the certificate of the CA that signed it.";
+  return [{ setting: told(name, certificate), problem: "is not a CA certificate", fix }];
+}
+
+/**
+ * Certificates of version 1 cannot say that they are of a CA. OpenSSL, and so PostgreSQL, and Go take one for a CA if it
+ * is a root that is trusted; Node does not.
+ */
+function isRootOfVersion1(certificate: X509Certificate): boolean {
+  return !hasVersion(certificate.raw) && isIssuer(certificate, certificate);
+}
+
+/** Whether the signed part begins with a version, `[0]`, which those of version 1 leave out. */
+function hasVersion(der: Buffer): boolean {
+  const content = (at: number) => at + 2 + ((der[at + 1] ?? 0) & 0x80 ? (der[at + 1] ?? 0) & 0x7f : 0);
+  return der[content(content(0))] === 0xa0;
 }
 
 /** OpenSSL, and so PostgreSQL and libpq, accepts a chain only if it ends in a self-signed certificate of the bundle. */
 function checkRoot(name: string, certificate: X509Certificate, bundle: readonly X509Certificate[]): SettingProblem[] {
-  if (bundle.some((other) => certificate.checkIssued(other) && certificate.verify(other.publicKey))) return [];
+  if (bundle.some((other) => isIssuer(other, certificate))) return [];
   return [
     {
-      setting: `${name}, bundle with certificate ${shown(certificate)}`,
+      setting: `${name}, bundle with certificate "${subjectOf(certificate)}"`,
       problem: `was signed by ${oneLine(certificate.issuer)}, which is not in the bundle, so that no certificate below it could be verified`,
       fix: "Add the missing CA up to the root (issuer.trustAnchors for Vault's).",
     },
   ];
 }
 
+/** Whether one certificate signed another. */
+export function isIssuer(issuer: X509Certificate, certificate: X509Certificate): boolean {
+  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+}
+
 function withoutDuplicates(certificates: readonly X509Certificate[]): X509Certificate[] {
   return [...new Map(certificates.map((certificate) => [certificate.fingerprint256, certificate])).values()];
 }
 
-function shown(certificate: X509Certificate): string {
-  return `"${oneLine(certificate.subject || certificate.serialNumber)}"`;
+function told(name: string, certificate: X509Certificate): string {
+  return `${name}, certificate "${subjectOf(certificate)}"`;
+}
+
+function subjectOf(certificate: X509Certificate): string {
+  return oneLine(certificate.subject || certificate.serialNumber);
 }
 
 function oneLine(distinguishedName: string): string {

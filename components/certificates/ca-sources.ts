@@ -72,9 +72,9 @@ function ofTeleport(
   const shownBy = isPublic ? ` (shown by ${source.proxy ?? proxy})` : "";
   return pulumi
     .all([authority.certificates, authority.cluster])
-    .apply(([certificates, cluster]) =>
-      certificates.map((pem) => ({ name: `the database CA of the Teleport cluster ${cluster}${shownBy}`, pem })),
-    );
+    .apply(([certificates, cluster]) => [
+      { name: `the database CA of the Teleport cluster ${cluster}${shownBy}`, pem: certificates.join("\n") },
+    ]);
 }
 
 function ofVault(

@@ -13,6 +13,8 @@ export interface ExpectedCertificate {
   use: CertificateUse;
   commonName: string;
   dnsNames: readonly string[];
+  /** Default: none. */
+  ipAddresses?: readonly string[];
   /** Hours it was to live for. */
   validity: number;
 }
@@ -32,8 +34,12 @@ export function checkCertificate(certificate: string, caChain: string, expected:
       "Let the role take the common name from the request.",
     );
   }
-  const missing = expected.dnsNames.filter((name) => leaf.checkHost(name, { subject: "never" }) === undefined);
+  const missing = expected.dnsNames.filter((name) => !hasDnsName(leaf, name));
   if (missing.length > 0) wrong(`left out the DNS names ${missing.join(", ")}`, "Allow these names in the role.");
+  const addresses = (expected.ipAddresses ?? []).filter((address) => leaf.checkIP(address) === undefined);
+  if (addresses.length > 0) {
+    wrong(`left out the IP addresses ${addresses.join(", ")}`, "Set allow_ip_sans=true on the role.");
+  }
 
   if (!leaf.keyUsage?.includes(USE_OID[expected.use])) {
     wrong(`signed a certificate that is not for ${expected.use}s`, `Set ${expected.use}_flag on the role.`);
@@ -44,15 +50,26 @@ export function checkCertificate(certificate: string, caChain: string, expected:
   if (!leaf.checkIssued(issuer) || !leaf.verify(issuer.publicKey)) {
     wrong("returned a CA that did not sign the certificate", "Check the CA chain of the mount.");
   }
-  const lifetime = (Date.parse(leaf.validTo) - Date.parse(leaf.validFrom)) / 3_600_000;
+  const lifetime = (Date.parse(leaf.validTo) - Date.parse(leaf.validFrom)) / HOUR;
   if (lifetime < expected.validity * 0.98) {
+    // With leaf_not_after_behavior=truncate Vault signs until the end of the CA, whatever was asked for.
+    const isCaAtItsEnd = Date.parse(issuer.validTo) - Date.parse(leaf.validTo) < 60_000;
     wrong(
       `signed for ${Math.floor(lifetime)} h instead of the ${expected.validity} h asked for, so that it would end before it is renewed`,
-      "Raise the role's and the mount's max_ttl, or lower issuer.validity.",
+      isCaAtItsEnd
+        ? `Its CA ends at ${isoTime(issuer.validTo)}: ${REPLACE_CA}.`
+        : "Raise the role's and the mount's max_ttl, or lower issuer.validity.",
     );
   }
   refuse(problems);
   return certificate;
+}
+
+/** A wildcard has to be there as it is; for any other name a wildcard in the certificate will do. */
+function hasDnsName(leaf: X509Certificate, name: string): boolean {
+  if (!name.startsWith("*.")) return leaf.checkHost(name, { subject: "never" }) !== undefined;
+  const names = (leaf.subjectAltName ?? "").split(", ").map((entry) => entry.toLowerCase());
+  return names.includes(`dns:${name.toLowerCase()}`);
 }
 
 /**
@@ -65,8 +82,36 @@ export function checkCertificate(certificate: string, caChain: string, expected:
 export function caEndWarning(setting: string, certificate: string, caChain: string): string | undefined {
   const ca = new X509Certificate(caChain);
   if (Date.parse(ca.validTo) >= Date.parse(new X509Certificate(certificate).validTo)) return undefined;
-  const end = new Date(ca.validTo).toISOString();
-  return `The CA of ${setting} ends at ${end}, before the certificates that it signs: nobody verifies them any more then. Replace it in time: docs/operations.md, "Rotating the client and the server CA".`;
+  return `The CA of ${setting} ends at ${isoTime(ca.validTo)}, before the certificates that it signs: nobody verifies them any more then. Replace it in time: docs/operations.md, "Rotating the client and the server CA".`;
+}
+
+/**
+ * Vault signs nothing that outlives its CA, unless it is told to. So renewals are refused from the validity of a
+ * certificate before the CA's end on: long before anything ends.
+ *
+ * @param caChain PEM that begins with the CA that signs
+ * @param hours lifetimes of the issuer
+ * @returns a warning from the time of one renewal before that on; undefined where there is more time
+ */
+export function renewalEndWarning(
+  setting: string,
+  caChain: string,
+  { validity, renewBefore }: { validity: number; renewBefore: number },
+  now: Date = new Date(),
+): string | undefined {
+  const end = Date.parse(new X509Certificate(caChain).validTo);
+  const lastSigned = end - validity * HOUR;
+  if (now.getTime() < lastSigned - renewBefore * HOUR) return undefined;
+  const when = now.getTime() < lastSigned ? `From ${isoTime(lastSigned)} on` : "Already now";
+  return `The CA of ${setting} ends at ${isoTime(end)}. ${when} Vault refuses to sign certificates for ${validity} h, and nothing can be renewed: ${REPLACE_CA}.`;
+}
+
+const HOUR = 3_600_000;
+const REPLACE_CA =
+  'replace the CA (docs/operations.md, "Rotating the client and the server CA"), or lower issuer.validity until then';
+
+function isoTime(time: string | number): string {
+  return new Date(time).toISOString();
 }
 
 function read(pem: string, setting: string): X509Certificate {

@@ -5,11 +5,14 @@ import { PoolerAuthentication, poolerDnsNames, POOLER_LOGINS, poolerSecretName }
 import { BACKGROUND_DELETION } from "../kubernetes/deletion";
 import { secretNames, serverDnsNames } from "../names";
 import { KEEPS_FIELD_MANAGER, ownedBy } from "../owner";
-import { mergeCaBundle, mergeServerCas, PemSource } from "./ca-bundle";
+import { altNames } from "./alt-names";
+import { CaBundle, clientCaBundle, leftOutWarnings, mergeCaBundle, PemSource, serverCaBundle } from "./ca-bundle";
 import { caEndWarning, checkCertificate } from "./certificate-check";
 import { CertificateRequest, CertificateUse, Issue, IssuedCertificate, IssuerArgs, lifetimes } from "./issuer";
+import { serverChain } from "./server-chain";
 import { tlsIssuer } from "./tls-issuer";
 import { vaultIssuer } from "./vault-issuer";
+import { warnOnce } from "./warn-once";
 
 /** CNPG reloads the instances when a Secret with this label changes. */
 const RELOAD = { "cnpg.io/reload": "" };
@@ -21,7 +24,7 @@ export interface ClusterCertificatesArgs {
   issuer: IssuerArgs;
   /** The Kubernetes cluster's DNS domain, e.g. `cluster.local`. */
   clusterDomain: string;
-  /** Further DNS names of the server certificate. */
+  /** Further DNS names and IP addresses of the server certificate. */
   serverAltNames?: pulumi.Input<string[]>;
   /** Makes the certificate with which PgBouncer logs in with explicit authentication. */
   explicitPoolers: boolean;
@@ -29,6 +32,8 @@ export interface ClusterCertificatesArgs {
   poolers: string[];
   /** CAs besides the Cluster's own whose client certificates are accepted: Teleport's. */
   clientCas: pulumi.Input<pulumi.Input<PemSource>[]>;
+  /** The Secrets stay in Kubernetes when the stack lets go of them. Default: false. */
+  retained?: boolean;
 }
 
 /**
@@ -40,7 +45,7 @@ export class ClusterCertificates extends pulumi.ComponentResource {
   readonly secrets: pulumi.Output<{ server: string; serverCa: string; replication: string; clientCaBundle: string }>;
   /** PEM of the CAs that clients verify the server with, each up to its root: more than one while one is replaced. */
   readonly serverCa: pulumi.Output<string>;
-  /** PEM of the server's certificate. */
+  /** PEM of what instances send: the server's certificate, and the CAs between it and its root. */
   readonly serverCertificate: pulumi.Output<string>;
   /** PEM of the client-CA bundle. */
   readonly clientCaBundle: pulumi.Output<string>;
@@ -55,10 +60,10 @@ export class ClusterCertificates extends pulumi.ComponentResource {
       args.issuer.type === "vault" ? vaultIssuer(args.issuer, child) : tlsIssuer(name, args.issuer, child);
     const checked = this.checkedIssue(issue, args.issuer);
 
-    const dnsNames = pulumi
+    const serverNames = pulumi
       .all([args.namespace, args.serverAltNames ?? []])
-      .apply(([namespace, more]) => serverDnsNames(args.cluster, namespace, args.clusterDomain, more));
-    const server = checked(`${name}-server`, { use: "server", commonName: `${args.cluster}-rw`, dnsNames });
+      .apply(([namespace, more]) => altNames(serverDnsNames(args.cluster, namespace, args.clusterDomain, more)));
+    const server = checked(`${name}-server`, { use: "server", commonName: `${args.cluster}-rw`, names: serverNames });
     const replication = checked(`${name}-replication`, { use: "client", commonName: "streaming_replica" });
     this.warnOfEnd(`issuer.server of ${args.cluster}`, server);
     this.warnOfEnd(`issuer.client of ${args.cluster}`, replication);
@@ -69,10 +74,13 @@ export class ClusterCertificates extends pulumi.ComponentResource {
     const integrated = login("integrated");
     const explicit = args.explicitPoolers ? [login("explicit")] : [];
     const poolers = args.poolers.map((pooler) => {
-      const names = pulumi
+      const poolerNames = pulumi
         .output(args.namespace)
-        .apply((namespace) => poolerDnsNames(pooler, namespace, args.clusterDomain));
-      return { pooler, issued: checked(`${name}-${pooler}`, { use: "server", commonName: pooler, dnsNames: names }) };
+        .apply((namespace) => altNames(poolerDnsNames(pooler, namespace, args.clusterDomain)));
+      return {
+        pooler,
+        issued: checked(`${name}-${pooler}`, { use: "server", commonName: pooler, names: poolerNames }),
+      };
     });
 
     // The CA of each certificate, and not of one for all: where a mount of Vault got another issuer, those that were
@@ -83,7 +91,7 @@ export class ClusterCertificates extends pulumi.ComponentResource {
         .apply((signed) => signed.map((pem): PemSource => ({ name: `the issuer's ${use} CA`, pem })));
     const serverCa = pulumi
       .all([chains("server", [server, ...poolers.map(({ issued }) => issued)]), trusted.server])
-      .apply(([signed, others]) => mergeServerCas([...signed, ...others]));
+      .apply(([signed, others]) => this.told(serverCaBundle([...signed, ...others])));
     const bundle = pulumi
       .all([
         replication.caChain,
@@ -92,7 +100,7 @@ export class ClusterCertificates extends pulumi.ComponentResource {
         pulumi.output(args.clientCas),
       ])
       .apply(([pem, signed, others, clientCas]) =>
-        mergeCaBundle({ name: "the issuer's client CA", pem }, [...signed, ...others, ...clientCas]),
+        this.told(clientCaBundle({ name: "the issuer's client CA", pem }, [...signed, ...others, ...clientCas])),
       );
 
     // After the component, whose name is unique in the stack; Clusters of one name may be in several namespaces.
@@ -111,7 +119,7 @@ export class ClusterCertificates extends pulumi.ComponentResource {
           type,
           stringData,
         },
-        { ...child, ...KEEPS_FIELD_MANAGER },
+        { ...child, ...KEEPS_FIELD_MANAGER, retainOnDelete: args.retained },
       ).metadata.name;
     const tlsSecret = (secretName: string, issued: IssuedCertificate) =>
       secret(secretName, "kubernetes.io/tls", { "tls.crt": issued.certificate, "tls.key": issued.privateKey });
@@ -142,6 +150,12 @@ export class ClusterCertificates extends pulumi.ComponentResource {
     });
   }
 
+  /** The bundle, after a warning of the CAs that are not in it. */
+  private told({ pem, leftOut }: CaBundle): string {
+    for (const warning of leftOutWarnings(leftOut)) warnOnce(warning, this);
+    return pem;
+  }
+
   /** Issues and refuses what does not fit the request, before it gets anywhere. */
   private checkedIssue(
     issue: Issue,
@@ -150,17 +164,19 @@ export class ClusterCertificates extends pulumi.ComponentResource {
     return (name, request) => {
       const issued = issue(name, request, { parent: this });
       const certificate = pulumi
-        .all([issued.certificate, issued.caChain, pulumi.output(request.dnsNames ?? [])])
-        .apply(([pem, caChain, dnsNames]) => {
+        .all([issued.certificate, issued.caChain, pulumi.output(request.names ?? altNames([]))])
+        .apply(([pem, caChain, names]) => {
           // A chain that cannot be served is found before the certificate below it is.
           mergeCaBundle({ name: `the issuer's ${request.use} CA`, pem: caChain }, []);
-          return checkCertificate(pem, caChain, {
+          checkCertificate(pem, caChain, {
             setting: issuer.type === "vault" ? `issuer.${request.use}` : "issuer",
             use: request.use,
             commonName: request.commonName,
-            dnsNames,
+            ...names,
             validity: lifetimes(issuer).validity,
           });
+          // Who verifies clients, instances and poolers, has the CAs of all of them in the bundle.
+          return request.use === "server" ? serverChain(pem, caChain) : pem;
         });
       return { ...issued, certificate };
     };

@@ -1,7 +1,17 @@
 /** What may be wrong with the settings of an issuer. Pure. */
 import { SettingProblem } from "../settings";
 import { checkDuration, hours } from "./duration";
-import { CertificateUse, declaredCas, declaredRoles, DEFAULT_ISSUER, IssuerArgs, lifetimes } from "./issuer";
+import {
+  CertificateKey,
+  CertificateUse,
+  declaredCas,
+  declaredRoles,
+  DEFAULT_ISSUER,
+  IssuerArgs,
+  KEY_SIZES,
+  lifetimes,
+} from "./issuer";
+import { readPem } from "./pem";
 
 /** Checks the settings of an issuer. */
 export function checkIssuer(setting: string, issuer: IssuerArgs): SettingProblem[] {
@@ -10,12 +20,13 @@ export function checkIssuer(setting: string, issuer: IssuerArgs): SettingProblem
     ...checkDuration(`${setting}.renewBefore`, issuer.renewBefore ?? "30d"),
     ...(issuer.type === "tls" ? checkDuration(`${setting}.caValidity`, issuer.caValidity ?? "3650d") : []),
   ];
+  const problemsOfKey = checkKey(`${setting}.key`, issuer.key);
   const authorities = (["server", "client"] as const).flatMap((use) =>
     checkAuthorities(`${setting}.${use}`, issuer, use),
   );
-  if (durations.length > 0) return [...durations, ...authorities];
+  if (durations.length > 0) return [...durations, ...problemsOfKey, ...authorities];
   const { validity, renewBefore } = lifetimes(issuer);
-  const problems: SettingProblem[] = [...authorities];
+  const problems: SettingProblem[] = [...problemsOfKey, ...authorities, ...checkTrustAnchors(setting, issuer)];
   if (renewBefore >= validity) {
     problems.push({
       setting: `${setting}.renewBefore`,
@@ -33,6 +44,24 @@ export function checkIssuer(setting: string, issuer: IssuerArgs): SettingProblem
     });
   }
   return problems;
+}
+
+function checkKey(setting: string, key: CertificateKey | undefined): SettingProblem[] {
+  if (key === undefined) return [];
+  const sizes = KEY_SIZES[key.algorithm] as readonly number[] | undefined;
+  if (sizes === undefined) {
+    const problem = "must be a kind of key that PostgreSQL and all its clients know";
+    return [{ setting: `${setting}.algorithm`, value: key.algorithm, problem, fix: "Write ECDSA or RSA." }];
+  }
+  if (key.size === undefined || sizes.includes(key.size)) return [];
+  const problem = `must be a size of ${key.algorithm} keys`;
+  return [{ setting: `${setting}.size`, value: key.size, problem, fix: `Write ${sizes.join(", ")}, or leave it out.` }];
+}
+
+/** What is known of it beforehand; that it is the right one shows when something is signed. */
+function checkTrustAnchors(setting: string, issuer: IssuerArgs): SettingProblem[] {
+  if (issuer.type !== "vault" || typeof issuer.trustAnchors !== "string" || issuer.trustAnchors === "") return [];
+  return readPem(issuer.trustAnchors).problems.map((found) => ({ setting: `${setting}.trustAnchors`, ...found }));
 }
 
 /** As a part of a resource's name and of a CA's. */

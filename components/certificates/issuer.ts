@@ -1,5 +1,6 @@
 /** The one interface of both issuers, and the settings that choose between them. */
 import * as pulumi from "@pulumi/pulumi";
+import type { AltNames } from "./alt-names";
 import type { PemSource } from "./ca-bundle";
 import { hours } from "./duration";
 
@@ -10,8 +11,8 @@ export type CertificateUse = "server" | "client";
 export interface CertificateRequest {
   use: CertificateUse;
   commonName: string;
-  /** Subject alternative names; for server certificates only. */
-  dnsNames?: pulumi.Input<string[]>;
+  /** Subject alternative names, DNS names and IP addresses; for server certificates only. */
+  names?: pulumi.Input<AltNames>;
 }
 
 /** A certificate that an issuer made. */
@@ -46,8 +47,25 @@ export interface Validity {
   renewBefore?: string;
 }
 
+/** The key of a certificate. */
+export interface CertificateKey {
+  /** Kind of key. */
+  algorithm: "ECDSA" | "RSA";
+  /** Bits: 256, 384 or 521 of ECDSA (P-256, P-384, P-521), 2048, 3072 or 4096 of RSA. Default: 256 and 2048. */
+  size?: number;
+}
+
+/** What both kinds of issuers have. */
+export interface CommonIssuerArgs extends Validity {
+  /**
+   * The key of each certificate, for a PKI role or clients that want RSA. Another key is another certificate: `up`
+   * replaces both in place. The CAs of `type: tls` are ECDSA of 256 bits always. Default: `{ algorithm: ECDSA, size: 256 }`.
+   */
+  key?: CertificateKey;
+}
+
 /** CAs that live in the stack, one for servers and one for clients of each Cluster, by @pulumi/tls. */
-export interface TlsIssuerArgs extends Validity {
+export interface TlsIssuerArgs extends CommonIssuerArgs {
   type: "tls";
   /**
    * Names of the CAs for servers: the first signs, all are trusted. More than one only while a CA is being replaced:
@@ -62,7 +80,7 @@ export interface TlsIssuerArgs extends Validity {
 
 /** A role of a Vault PKI secrets engine that signs certificate requests. */
 export interface VaultPkiRole {
-  /** Path of the mount, e.g. `pki_int`. */
+  /** Path of the mount, e.g. `pki_postgres`. */
   mount: string;
   /** Name of the role; it must allow the names asked for and the one extended key usage. */
   role: string;
@@ -77,7 +95,7 @@ export interface VaultPkiRole {
  * Vault's PKI secrets engine, by @pulumi/vault. Keys are made by @pulumi/tls and never sent to Vault.
  * Where several Clusters share the mount of `client`, their replicas' certificates are good for each other.
  */
-export interface VaultIssuerArgs extends Validity {
+export interface VaultIssuerArgs extends CommonIssuerArgs {
   type: "vault";
   /**
    * Signs server certificates (server authentication only). A list only while a CA is being replaced: the first signs,
@@ -96,6 +114,17 @@ export type IssuerArgs = TlsIssuerArgs | VaultIssuerArgs;
 export const FIRST_CA = "first";
 /** The issuer that a mount of Vault signs with unless a role says otherwise, by Vault's own name. */
 export const DEFAULT_ISSUER = "default";
+
+/** Sizes of keys that there are, in bits; the first is the default. */
+export const KEY_SIZES: Record<CertificateKey["algorithm"], readonly number[]> = {
+  ECDSA: [256, 384, 521],
+  RSA: [2048, 3072, 4096],
+};
+
+/** A key with its size. */
+export function wholeKey({ algorithm, size }: CertificateKey = { algorithm: "ECDSA" }): Required<CertificateKey> {
+  return { algorithm, size: size ?? (KEY_SIZES[algorithm][0] as number) };
+}
 
 /** All CAs of a use, the one that signs first. */
 export function declaredCas(declared: string[] = [FIRST_CA]): string[] {

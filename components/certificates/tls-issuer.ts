@@ -2,15 +2,46 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import { hours } from "./duration";
-import { CertificateUse, declaredCas, FIRST_CA, Issue, Issuer, lifetimes, TlsIssuerArgs } from "./issuer";
+import {
+  CertificateKey,
+  CertificateRequest,
+  CertificateUse,
+  declaredCas,
+  FIRST_CA,
+  Issue,
+  Issuer,
+  lifetimes,
+  TlsIssuerArgs,
+  wholeKey,
+} from "./issuer";
 
-/** Keys of CAs and leaves; every client and server of a Cluster speaks it. */
-export const KEY = { algorithm: "ECDSA", ecdsaCurve: "P256" };
+/** Keys of CAs; every client and server of a Cluster speaks it. */
+const CA_KEY = { algorithm: "ECDSA", ecdsaCurve: "P256" };
 /** Key usages of leaf certificates, as @pulumi/tls names them. */
 export const LEAF_USES: Record<CertificateUse, string[]> = {
   server: ["digital_signature", "key_encipherment", "server_auth"],
   client: ["digital_signature", "key_encipherment", "client_auth"],
 };
+
+/** The key of a leaf certificate, as @pulumi/tls makes it. */
+export function leafKey(key: CertificateKey | undefined): tls.PrivateKeyArgs {
+  const { algorithm, size } = wholeKey(key);
+  return algorithm === "RSA" ? { algorithm, rsaBits: size } : { algorithm, ecdsaCurve: `P${size}` };
+}
+
+/** Names as a request has them. What there is none of is left out, as in requests that know of no addresses. */
+export function requestedNames(names: CertificateRequest["names"]): {
+  dnsNames?: pulumi.Output<string[]>;
+  ipAddresses?: pulumi.Output<string[]>;
+} {
+  if (names === undefined) return {};
+  const known = pulumi.output(names);
+  return {
+    dnsNames: known.apply(({ dnsNames }) => dnsNames),
+    // Pulumi leaves an input out that turns out to be undefined, which the types of @pulumi/vault do not say.
+    ipAddresses: known.apply(({ ipAddresses }) => (ipAddresses.length > 0 ? ipAddresses : undefined) as string[]),
+  };
+}
 
 /** A CA of the stack. */
 interface Authority {
@@ -25,7 +56,7 @@ export function tlsIssuer(name: string, args: TlsIssuerArgs, opts: pulumi.Custom
     // The default has no name in its resources: they are those of stacks that know of one CA only.
     const isFirst = ca === FIRST_CA;
     const resource = isFirst ? `${name}-${use}-ca` : `${name}-${use}-ca-${ca}`;
-    const key = new tls.PrivateKey(resource, KEY, opts);
+    const key = new tls.PrivateKey(resource, CA_KEY, opts);
     const certificate = new tls.SelfSignedCert(
       resource,
       {
@@ -36,14 +67,19 @@ export function tlsIssuer(name: string, args: TlsIssuerArgs, opts: pulumi.Custom
         allowedUses: ["cert_signing", "crl_signing"],
         setSubjectKeyId: true,
       },
-      opts,
+      // A database that is renamed keeps its CAs.
+      { ...opts, ignoreChanges: ["subject"] },
     );
     return { key, certificate };
   };
   const authorities = (use: CertificateUse) => {
     const [signing = FIRST_CA, ...others] = declaredCas(args[use]);
     const trusted = others.map((ca) =>
-      authority(use, ca).certificate.certPem.apply((pem) => ({ name: `the stack's ${use} CA ${ca}`, pem })),
+      authority(use, ca).certificate.certPem.apply((pem) => ({
+        name: `the stack's ${use} CA ${ca}`,
+        pem,
+        optional: true,
+      })),
     );
     return { signing: authority(use, signing), trusted: pulumi.all(trusted) };
   };
@@ -51,12 +87,12 @@ export function tlsIssuer(name: string, args: TlsIssuerArgs, opts: pulumi.Custom
   const client = authorities("client");
   const signing = { server: server.signing, client: client.signing };
 
-  const issue: Issue = (leaf, { use, commonName, dnsNames }, leafOpts) => {
+  const issue: Issue = (leaf, { use, commonName, names }, leafOpts) => {
     const ca = signing[use];
-    const key = new tls.PrivateKey(leaf, KEY, leafOpts);
+    const key = new tls.PrivateKey(leaf, leafKey(args.key), leafOpts);
     const request = new tls.CertRequest(
       leaf,
-      { privateKeyPem: key.privateKeyPem, subject: { commonName }, dnsNames },
+      { privateKeyPem: key.privateKeyPem, subject: { commonName }, ...requestedNames(names) },
       leafOpts,
     );
     const certificate = new tls.LocallySignedCert(

@@ -28,7 +28,7 @@ export function vaultAuthority(
   );
   return pulumi.all([read, anchors]).apply(([chain, above]) => {
     if (chain.length === 0) throw unreadable(setting, mount, `is not in what Vault has at ${path}`);
-    return { name: `the CA of Vault's mount ${mount}`, pem: [...chain, above].join("\n") };
+    return { name: `the CA of Vault's mount ${mount}`, pem: [...chain, above].join("\n"), optional: true };
   });
 }
 

@@ -3,9 +3,23 @@ import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import * as vault from "@pulumi/vault";
-import { CertificateUse, declaredRoles, Issue, Issuer, lifetimes, VaultIssuerArgs, VaultPkiRole } from "./issuer";
-import { KEY, LEAF_USES } from "./tls-issuer";
+import { altNames } from "./alt-names";
+import { renewalEndWarning } from "./certificate-check";
+import {
+  CertificateRequest,
+  CertificateUse,
+  declaredRoles,
+  Issue,
+  Issuer,
+  lifetimes,
+  VaultIssuerArgs,
+  VaultPkiRole,
+  wholeKey,
+} from "./issuer";
+import { leafKey, LEAF_USES, requestedNames } from "./tls-issuer";
 import { vaultAuthority } from "./vault-authority";
+import { readRole, readSigningCa, roleWarnings, SigningRequest } from "./vault-role";
+import { warnOnce } from "./warn-once";
 
 /** What the first role of each use signs; the CAs of the others are read. */
 export function vaultIssuer(args: VaultIssuerArgs, opts: pulumi.InvokeOptions): Issuer {
@@ -19,10 +33,44 @@ export function vaultIssuer(args: VaultIssuerArgs, opts: pulumi.InvokeOptions): 
   return { issue: signedByVault(args), trusted: { server: trusted("server"), client: trusted("client") } };
 }
 
+/** Tells what the role would refuse, as far as it can be read. */
+function warnOfRole(
+  role: VaultPkiRole,
+  request: Omit<SigningRequest, "ipAddresses">,
+  names: CertificateRequest["names"],
+  parent: pulumi.Resource,
+): void {
+  pulumi.all([readRole(role, { parent }), names ?? altNames([])]).apply(([settings, { ipAddresses }]) => {
+    for (const warning of settings ? roleWarnings(role, settings, { ...request, ipAddresses }) : []) {
+      warnOnce(warning, parent);
+    }
+  });
+}
+
+/**
+ * Tells when the CA has so little time left that nothing can be renewed: the CA that Vault has now; where it cannot be
+ * read, the one that signed last.
+ */
+function warnOfEnd(
+  role: VaultPkiRole,
+  { setting, ...life }: { setting: string; validity: number; renewBefore: number },
+  lastChain: pulumi.Output<string>,
+  parent: pulumi.Resource,
+): void {
+  const warn = (chain: string) => {
+    const warning = renewalEndWarning(setting, chain, life);
+    if (warning !== undefined) warnOnce(warning, parent);
+  };
+  const current = pulumi.output(readSigningCa(role, { parent }));
+  current.apply((chain) => chain !== undefined && warn(chain));
+  pulumi.all([current, lastChain]).apply(([chain, last]) => chain === undefined && warn(last));
+}
+
 function signedByVault(args: VaultIssuerArgs): Issue {
   const { validity, renewBefore } = lifetimes(args);
-  return (leaf, { use, commonName, dnsNames }, opts) => {
-    const key = new tls.PrivateKey(leaf, KEY, opts);
+  return (leaf, { use, commonName, names }, opts) => {
+    const { dnsNames, ipAddresses } = requestedNames(names);
+    const key = new tls.PrivateKey(leaf, leafKey(args.key), opts);
     // @pulumi/vault sees that a certificate is due only in a refresh. @pulumi/tls sees it in every plan: this
     // certificate, used nowhere else, falls due together with Vault's, its replacement changes the request's
     // organizational unit (which Vault's sign endpoint ignores), and a changed request is signed anew.
@@ -40,10 +88,11 @@ function signedByVault(args: VaultIssuerArgs): Issue {
     const period = clock.certPem.apply((pem) => createHash("sha256").update(pem).digest("hex").slice(0, 16));
     const request = new tls.CertRequest(
       leaf,
-      { privateKeyPem: key.privateKeyPem, subject: { commonName, organizationalUnit: period }, dnsNames },
+      { privateKeyPem: key.privateKeyPem, subject: { commonName, organizationalUnit: period }, dnsNames, ipAddresses },
       opts,
     );
-    const [{ mount, role }] = declaredRoles(args[use]) as [VaultPkiRole]; // checked: there is one
+    const [signing] = declaredRoles(args[use]) as [VaultPkiRole]; // checked: there is one
+    const { mount, role } = signing;
     const signed = new vault.pkisecret.SecretBackendSign(
       leaf,
       {
@@ -51,16 +100,25 @@ function signedByVault(args: VaultIssuerArgs): Issue {
         name: role,
         csr: request.certRequestPem,
         commonName,
+        // For roles that do not take the names from the request (use_csr_sans=false).
         altNames: dnsNames,
+        ipSans: ipAddresses,
         excludeCnFromSans: true,
         ttl: `${validity}h`,
       },
-      pulumi.mergeOptions(opts, { replaceOnChanges: ["ttl", "csr"] }),
+      // With `replaceOnChanges` newer bridged plugins delete before they create, and then delete what depends on it, too.
+      // Signing anew needs neither: the former certificate stays good until the Secret holds its successor.
+      pulumi.mergeOptions(opts, { replaceOnChanges: ["ttl", "csr"], deleteBeforeReplace: false }),
     );
     // `caChains` begins with the CA that signed; a mount whose CA is a root leaves it empty in some versions.
     const caChain = pulumi
       .all([signed.caChains, signed.issuingCa, args.trustAnchors ?? ""])
       .apply(([chain, issuing, anchors]) => [...(chain?.length ? chain : [issuing]), anchors].join("\n"));
+    if (opts.parent) {
+      const setting = `issuer.${use}`;
+      warnOfRole(signing, { setting, use, key: wholeKey(args.key), validity }, names, opts.parent);
+      warnOfEnd(signing, { setting: `${setting}, mount ${mount},`, validity, renewBefore }, caChain, opts.parent);
+    }
     return { certificate: signed.certificate, privateKey: key.privateKeyPem, caChain };
   };
 }

@@ -14,6 +14,7 @@ import { checkPgIdent } from "./pg-ident";
 import { checkResources } from "./resources";
 import { checkScheduling } from "./scheduling";
 import { checkServices, ServiceContext } from "./services";
+import { checkSpec } from "./spec-check";
 import { checkVolumes } from "./storage";
 import { checkSynchronous } from "./synchronous";
 import { wrong } from "./value-check";
@@ -58,6 +59,7 @@ export function checkClusterSettings(
     ...(settings.networkPolicy
       ? checkNetworkPolicy(at("networkPolicy"), settings.networkPolicy, context.registered)
       : []),
+    ...checkSpec(at("spec"), settings, context),
   ];
 }
 

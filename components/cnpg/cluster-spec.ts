@@ -32,6 +32,11 @@ export interface ClusterSettings
     DatabasesSettings {
   /** PostgreSQL instances: one primary, the others standbys. Default: 3. */
   instances?: number;
+  /**
+   * Somebody else scales the Cluster, as an autoscaler or `kubectl scale`: `instances` is what it is made with, and `up`
+   * leaves the number alone from then on. Default: false, `up` sets it.
+   */
+  scaledByOthers?: boolean;
   /** CPU and memory of each instance. Default: no requests and no limits. */
   resources?: Resources;
   /** How the application's database is made, once. Default: a database `app`, owned by `app`. */
@@ -49,8 +54,9 @@ export interface ClusterSettings
   /** Who may connect to the instances' pods. Becomes NetworkPolicies. Default: everybody. */
   networkPolicy?: NetworkPolicySettings;
   /**
-   * Merged into the Cluster's `spec` last, for what is not modelled here. Objects merge, everything else replaces,
-   * lists included: `postgresql.pg_hba` here takes away the rules that let Teleport users in. What it breaks is yours.
+   * Merged into the Cluster's `spec` last, for what is not modelled here, e.g. `backup`. Objects merge, everything else
+   * replaces, lists included. What would take away what is set here is refused: instances, images, volumes, certificates,
+   * `postgresql.pg_hba`, the database and owner of `bootstrap.initdb`, and `managed.roles` where there are `users`.
    */
   spec?: Record<string, unknown>;
 }

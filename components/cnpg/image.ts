@@ -9,14 +9,14 @@ export interface ImageCatalog {
   kind: "ImageCatalog" | "ClusterImageCatalog";
   /** Name of the catalog. */
   name: string;
-  /** Major version of PostgreSQL, e.g. 17. A higher one later is a major upgrade, with the database offline. */
+  /** Major version of PostgreSQL, 14 or later, e.g. 17. A higher one later is a major upgrade, with the database offline. */
   major: number;
   /** API group of the catalog. Default: `postgresql.cnpg.io`. */
   apiGroup?: string;
 }
 
 export interface ImageSettings {
-  /** PostgreSQL image, with a tag that begins with its version. Becomes `spec.imageName`. Default: the operator's. */
+  /** PostgreSQL image, 14 or later, with a tag that begins with its version. Becomes `spec.imageName`. Default: the operator's. */
   image?: string;
   /**
    * Catalog that says which image; in place of `image`. A Cluster made with neither has the operator's image written
@@ -28,8 +28,11 @@ export interface ImageSettings {
 }
 
 const API_GROUP = "postgresql.cnpg.io";
-/** CNPG's webhook refuses older ones (validateConfiguration). */
-const OLDEST_MAJOR = 13;
+/** Sessions of short-lived users are ended by `pg_terminate_backend(pid, timeout)`, which came with 14. */
+export const OLDEST_MAJOR = 14;
+/** Of a version that is too old, wherever it is declared. */
+const TOO_OLD = `must be PostgreSQL ${OLDEST_MAJOR} or later`;
+const NEWER = `Use ${OLDEST_MAJOR} or later, e.g. 17. Upgrade an older Cluster before you declare it here.`;
 
 export function imageSpec({ image, imageCatalog, imagePullSecrets }: ImageSettings): Record<string, unknown> {
   return {
@@ -45,6 +48,11 @@ export function majorOfImage(image: string): number | undefined {
   return major === undefined ? undefined : Number(major);
 }
 
+/** The major version that is declared; undefined where the operator chooses. */
+export function declaredMajor({ image, imageCatalog }: ImageSettings): number | undefined {
+  return image === undefined ? imageCatalog?.major : majorOfImage(image);
+}
+
 export function checkImage(at: (setting: string) => string, settings: ImageSettings): SettingProblem[] {
   const { image, imageCatalog, imagePullSecrets = [] } = settings;
   const both = image !== undefined && imageCatalog !== undefined;
@@ -58,19 +66,13 @@ export function checkImage(at: (setting: string) => string, settings: ImageSetti
 }
 
 function checkCatalog(setting: string, { kind, name, major, apiGroup }: ImageCatalog): SettingProblem[] {
-  const known = Number.isInteger(major) && major >= OLDEST_MAJOR && major < 100;
   return [
     ...checkOneOf(`${setting}.kind`, kind, ["ImageCatalog", "ClusterImageCatalog"]),
     ...checkObjectName(`${setting}.name`, name, "catalog"),
     ...checkOneOf(`${setting}.apiGroup`, apiGroup, [API_GROUP]),
-    ...(known
-      ? []
-      : wrong(
-          `${setting}.major`,
-          major,
-          "is no major version that CloudNativePG runs",
-          `Use ${OLDEST_MAJOR} or later, e.g. 17.`,
-        )),
+    ...(Number.isInteger(major) && major < 100
+      ? checkMajor(`${setting}.major`, major, major)
+      : wrong(`${setting}.major`, major, "is no major version of PostgreSQL", NEWER)),
   ];
 }
 
@@ -81,8 +83,11 @@ function checkName(setting: string, image: string): SettingProblem[] {
   if (tag === undefined) return wrong(setting, image, "has no tag", fix);
   const major = majorOfImage(image);
   if (major === undefined) return wrong(setting, image, "has a tag that does not begin with a version", fix);
-  if (major >= OLDEST_MAJOR) return [];
-  return wrong(setting, image, "is a PostgreSQL that CloudNativePG does not run", `Use ${OLDEST_MAJOR} or later.`);
+  return checkMajor(setting, image, major);
+}
+
+function checkMajor(setting: string, value: unknown, major: number): SettingProblem[] {
+  return major >= OLDEST_MAJOR ? [] : wrong(setting, value, TOO_OLD, NEWER);
 }
 
 /** The tag in `host:port/name:tag@digest`. */

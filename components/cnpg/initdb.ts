@@ -48,7 +48,10 @@ export function initDbSpec(initdb: InitDb = {}): Record<string, unknown> {
 
 export function checkInitDb(setting: string, initdb: InitDb = {}): SettingProblem[] {
   const { database, owner } = databaseAndOwner(initdb);
-  return [...checkDatabaseName(`${setting}.database`, database), ...checkOwner(`${setting}.owner`, owner)];
+  const problems = checkDatabaseName(`${setting}.database`, database);
+  // The owner is named after the database where nobody names it.
+  if (initdb.owner !== undefined) return [...problems, ...checkOwner(`${setting}.owner`, owner)];
+  return problems.length > 0 ? problems : checkOwner(`${setting}.database`, database);
 }
 
 /** A name that needs no quotes anywhere. */

@@ -17,13 +17,14 @@ export interface MetadataSettings {
   /** Put on the instances' ServiceAccount, e.g. `eks.amazonaws.com/role-arn`. Becomes `spec.serviceAccountTemplate`. */
   serviceAccountTemplate?: Metadata;
   /**
-   * No instance runs, and the volumes stay. Objects that the primary looks after, as Databases, then wait: do not
-   * destroy before it is over. Becomes the annotation `cnpg.io/hibernation`. Default: what a hand set, else false.
+   * No instance runs, and the volumes stay. What needs a running PostgreSQL, as users' rights, is done by the first `up`
+   * after it is over. Becomes the annotation `cnpg.io/hibernation`. Default: what the
+   * annotation says, else false.
    */
   hibernation?: boolean;
   /**
    * Instances whose PostgreSQL is kept stopped while their pods run: names as `orders-1`, or `*` for all. Becomes the
-   * annotation `cnpg.io/fencedInstances`. Default: what a hand set, else none.
+   * annotation `cnpg.io/fencedInstances`. Default: what the annotation says, else none.
    */
   fencedInstances?: string[];
 }

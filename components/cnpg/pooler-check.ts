@@ -19,9 +19,40 @@ const PARAMETERS = new Set(
   ).split(" "),
 );
 
+/** What else decides whether Poolers are right. */
+export interface PoolerContext {
+  /** The Cluster has a standby. */
+  hasStandby?: boolean;
+  /** Services of the Cluster that are not made. */
+  disabledServices?: readonly string[];
+}
+
 /** All that is wrong with the Poolers of a Cluster. */
-export function checkPoolers(path: string, cluster: string, poolers: readonly PoolerSettings[]): SettingProblem[] {
-  return poolers.flatMap((pooler, index) => checkPooler(`${path}[${index}]`, cluster, pooler, poolers.slice(0, index)));
+export function checkPoolers(
+  path: string,
+  cluster: string,
+  poolers: readonly PoolerSettings[],
+  context: PoolerContext = {},
+): SettingProblem[] {
+  return poolers.flatMap((pooler, index) => [
+    ...checkPooler(`${path}[${index}]`, cluster, pooler, poolers.slice(0, index)),
+    ...checkType(`${path}[${index}].type`, pooler, context),
+  ]);
+}
+
+/** PgBouncer reaches the instances by the Service of its type. */
+function checkType(
+  setting: string,
+  { type }: PoolerSettings,
+  { hasStandby = true, disabledServices = [] }: PoolerContext,
+): SettingProblem[] {
+  if (type === "ro" && !hasStandby) {
+    const fix = "Use type: r or rw, or instances: 2 or more in the database.";
+    return [{ setting, value: type, problem: "leads to standbys, and the database has one instance", fix }];
+  }
+  if (!disabledServices.includes(type)) return [];
+  const problem = "needs a Service of the Cluster that services.disabledDefaultServices takes away";
+  return [{ setting, value: type, problem, fix: `Take ${type} out of services.disabledDefaultServices.` }];
 }
 
 function checkPooler(

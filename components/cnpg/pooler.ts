@@ -26,6 +26,11 @@ export interface PoolerSettings {
   mode?: "session" | "transaction";
   /** Instances of PgBouncer. Default: 2. */
   instances?: number;
+  /**
+   * Somebody else scales the Pooler, as a HorizontalPodAutoscaler or `kubectl scale`: `instances` is what it is made with,
+   * and `up` leaves the number alone from then on. Default: false, `up` sets it.
+   */
+  scaledByOthers?: boolean;
   /** Settings of PgBouncer, e.g. `default_pool_size: "50"`, `server_idle_timeout: "30"`. */
   parameters?: Record<string, string>;
   /** Rules of PgBouncer's own pg_hba. Default: everybody with a password, over TLS or not. */

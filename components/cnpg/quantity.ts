@@ -17,6 +17,16 @@ export function parseQuantity(quantity: string): number | undefined {
   return Number(number) * (unit.endsWith("i") ? 1_024 : 1_000) ** power;
 }
 
+/** How the API server may write a quantity besides: with an exponent, or in parts of a thousandth. */
+const OTHER_QUANTITY = /^([0-9]+(?:\.[0-9]+)?)(?:(n|u)|[eE]([+-]?[0-9]+))$/;
+
+/** A quantity as the API server shows it, e.g. of a volume, as a number; undefined if it is none. */
+export function bytesOf(quantity: string): number | undefined {
+  const [, number, part, exponent] = OTHER_QUANTITY.exec(quantity) ?? [];
+  if (number === undefined) return parseQuantity(quantity);
+  return Number(number) * 10 ** Number(exponent ?? (part === "n" ? -9 : -6));
+}
+
 /**
  * A PostgreSQL amount of memory in bytes; undefined if it is none. A number without a unit counts as megabytes, as
  * CNPG's webhook has it (parsePostgresQuantityValue); for PostgreSQL its unit depends on the setting.

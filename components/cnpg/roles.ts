@@ -11,8 +11,9 @@ export interface AccessScope {
   /** Name of a database. Default: the application's. */
   database?: string;
   /**
-   * Schemas in it. Default: all, those that come later included. A schema that does not exist yet is granted by the
-   * first `pulumi up` that finds it.
+   * Schemas in it. Default: all, those that come later included, but nothing that belongs to an extension or to a
+   * superuser. To have that, name its schema; in `public` it is left out all the same. A schema that does not exist yet is
+   * granted by the first `pulumi up` that finds it.
    */
   schemas?: string[];
 }

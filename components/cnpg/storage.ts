@@ -2,16 +2,19 @@
 import { SettingProblem } from "../settings";
 import { checkOwner } from "./initdb";
 import { checkObjectName } from "./kubernetes-names";
-import { checkQuantity } from "./quantity";
+import { checkQuantity, parseQuantity } from "./quantity";
 import { wrong } from "./value-check";
 
 /** A PersistentVolumeClaim of each instance. */
 export interface Storage {
-  /** Kubernetes quantity, e.g. `10Gi`. It can grow later, where the storage class allows it; never shrink. */
+  /**
+   * Kubernetes quantity, e.g. `10Gi`. It can grow later, where the storage class allows it, and `up` fails where it does not;
+   * never shrink.
+   */
   size: string;
   /** Default: the Kubernetes cluster's default StorageClass. */
   storageClass?: string;
-  /** Volumes in use grow when `size` does. Default: CNPG's, true. */
+  /** Volumes in use grow when `size` does; that of `storage` decides for all. Default: CNPG's, true. */
   resizeInUseVolumes?: boolean;
   /** Further fields of the PersistentVolumeClaim's spec, e.g. `accessModes`, `selector`, `volumeAttributesClassName`. */
   pvcTemplate?: Record<string, unknown>;
@@ -38,6 +41,8 @@ export interface StorageSettings {
 
 /** What CNPG's webhook takes as a name (IsTablespaceNameValid), in lower case: upper-case ones need quotes in SQL. */
 const TABLESPACE = /^[a-z_][a-z0-9_$]{0,62}$/;
+/** In bytes. A smaller one has lost its unit. */
+const SMALLEST_VOLUME = 1024 ** 2;
 /** A pod's volume is named after it, as a DNS label with `tbs-` before. */
 const MAX_TABLESPACE = 59;
 
@@ -78,10 +83,17 @@ function checkStorage(setting: string, { size, storageClass, pvcTemplate = {} }:
       : wrong(`${setting}.pvcTemplate.${field}`, value, `has a setting of its own`, `Use ${name} instead.`);
   return [
     ...checkQuantity(`${setting}.size`, size, "10Gi"),
+    ...checkUnit(`${setting}.size`, size),
     ...checkObjectName(`${setting}.storageClass`, storageClass, "StorageClass"),
     ...instead("resources.requests.storage", requested, "size"),
     ...instead("storageClassName", pvcTemplate.storageClassName, "storageClass"),
   ];
+}
+
+/** `size: 10` is ten bytes for Kubernetes. */
+function checkUnit(setting: string, size: string): SettingProblem[] {
+  if (!((parseQuantity(size) ?? 0) > 0) || (parseQuantity(size) ?? 0) >= SMALLEST_VOLUME) return [];
+  return wrong(setting, size, "is less than a mebibyte", "Write a number and a unit, e.g. 10Gi.");
 }
 
 function checkTablespaceName(setting: string, name: string, before: readonly Tablespace[]): SettingProblem[] {

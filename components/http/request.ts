@@ -4,10 +4,13 @@
  * some requests carry a secret, which belongs to the host that was named and no other.
  */
 import { IncomingHttpHeaders, request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
+import { request as httpsRequest, RequestOptions } from "node:https";
+import { connect as connectTls } from "node:tls";
 import { setTimeout as sleep } from "node:timers/promises";
 import { retried } from "../retry";
 import { RequestError } from "./errors";
+import { Proxy, proxyFor, shownProxy } from "./proxy";
+import { isSocks, proxyAuthorization, serverName, socksAgent, tunnel } from "./tunnel";
 
 /** One request. */
 export interface Request {
@@ -21,6 +24,8 @@ export interface Request {
   cas: readonly string[];
   /** Milliseconds that an answer may take, whole. Default: 20 s. */
   limit?: number;
+  /** Where HTTPS_PROXY, HTTP_PROXY and NO_PROXY are. Default: the process's environment. */
+  environment?: NodeJS.ProcessEnv;
 }
 
 /** What the server answered, with success or not. */
@@ -81,23 +86,75 @@ export function retryAfter(header: string | undefined, now: Date = new Date()): 
   return Math.min(Math.max(pause || 0, 0), LONGEST_PAUSE_MS);
 }
 
-function send({ url, method = "GET", headers, body, cas, limit = LIMIT_MS }: Request): Promise<Answer> {
+async function send(request: Request): Promise<Answer> {
+  const { url, cas, limit = LIMIT_MS, environment } = request;
+  const proxy = proxyFor(url, environment);
+  const ended = new AbortController();
+  const timer = setTimeout(() => ended.abort(), limit);
+  try {
+    return await exchange(request, await route(url, cas, proxy, ended.signal), ended.signal);
+  } catch (error) {
+    if (ended.signal.aborted) throw new RequestError("unreachable", `no answer within ${limit / 1_000} s${by(proxy)}`);
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const by = (proxy: Proxy | undefined) => (proxy === undefined ? "" : ` through the proxy of ${shownProxy(proxy)}`);
+
+/** How a request gets to its server: directly, or by what a variable names. */
+async function route(
+  url: string,
+  cas: readonly string[],
+  proxy: Proxy | undefined,
+  signal: AbortSignal,
+): Promise<RequestOptions> {
+  const { protocol, host, hostname, port } = new URL(url);
+  // No connection is kept: a process for dynamic providers is to end when its work is done.
+  const direct: RequestOptions = { ca: [...cas], agent: false };
+  if (proxy === undefined) return direct;
+  if (isSocks(proxy)) return { ...direct, agent: socksAgent(proxy) };
+  if (!/^https?:$/.test(proxy.url.protocol)) {
+    throw new RequestError("configuration", `${shownProxy(proxy)} is no proxy of HTTP, HTTPS or SOCKS`);
+  }
+  if (protocol === "http:") {
+    const { url: at } = proxy;
+    return {
+      agent: false,
+      hostname: at.hostname.replace(/^\[|\]$/g, ""),
+      port: at.port || (at.protocol === "https:" ? 443 : 80),
+      path: url,
+      headers: { host, ...proxyAuthorization(at) },
+    };
+  }
+  const socket = await tunnel(proxy, `${hostname}:${port || 443}`, cas, signal);
+  const servername = serverName(hostname);
+  return {
+    // No agent at all: one would open connections of its own.
+    createConnection: () => connectTls({ socket, ca: [...cas], host: hostname, ...(servername ? { servername } : {}) }),
+  };
+}
+
+function exchange(
+  { url, method = "GET", headers, body }: Request,
+  { headers: further, ...options }: RequestOptions,
+  signal: AbortSignal,
+): Promise<Answer> {
   const content = body === undefined ? undefined : JSON.stringify(body);
   const { protocol, host } = new URL(url);
   return new Promise((resolve, reject) => {
-    const options = {
-      method,
-      headers: { ...headers, ...(content === undefined ? {} : { "content-type": "application/json" }) },
-      // No connection is kept: a process for dynamic providers is to end when its work is done.
-      agent: false,
-    };
     const fail = (failure: RequestError["failure"], why: string) => {
-      clearTimeout(timer);
       call.destroy();
       reject(new RequestError(failure, why));
     };
-    const call = protocol === "https:" ? httpsRequest(url, { ...options, ca: [...cas] }) : httpRequest(url, options);
-    const timer = setTimeout(() => fail("unreachable", `no answer within ${limit / 1_000} s`), limit);
+    const all = {
+      ...options,
+      method,
+      headers: { ...headers, ...further, ...(content === undefined ? {} : { "content-type": "application/json" }) },
+      signal,
+    } as RequestOptions;
+    const call = protocol === "https:" ? httpsRequest(url, all) : httpRequest(url, all);
     call.on("error", (error: NodeJS.ErrnoException) => fail(failureOf(error), told(error, host)));
     call.on("response", (response) => {
       let [text, bytes] = ["", 0];
@@ -107,10 +164,7 @@ function send({ url, method = "GET", headers, body, cas, limit = LIMIT_MS }: Req
         if (bytes > LARGEST_BYTES) fail("too-large", `the answer is larger than ${LARGEST_BYTES / 1024} KiB`);
       });
       response.on("error", (error) => fail("unreachable", error.message));
-      response.on("end", () => {
-        clearTimeout(timer);
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
-      });
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
     });
     call.end(content);
   });

@@ -1,11 +1,14 @@
 /**
  * The adapter to Kubernetes for what Pulumi's provider does not do: running a command in a pod, and looking at what
- * the operator made. It uses the kubeconfig as kubectl does (KUBECONFIG, ~/.kube/config, or a pod's service account).
+ * the operator made. It uses the kubeconfig as kubectl does (KUBECONFIG, ~/.kube/config, or a pod's service account), and
+ * the proxy that it or HTTPS_PROXY names.
  */
 import { PassThrough, Writable } from "node:stream";
 import type * as k8s from "@kubernetes/client-node";
+import { proxyFor, shownProxy } from "../http/proxy";
 import { retried } from "../retry";
 import { isPassing, KubernetesError } from "./errors";
+import { readKubeconfig, useProxy } from "./kubeconfig";
 
 /** Which cluster; must be the one of the Kubernetes provider. */
 export interface KubernetesConnection {
@@ -27,6 +30,7 @@ export interface ObjectReference {
   apiVersion: string;
   /** `clusters`, `pods`. */
   plural: string;
+  /** Empty for what is in no namespace. */
   namespace: string;
   name: string;
 }
@@ -55,6 +59,12 @@ export interface KubernetesClient {
   list(kind: Omit<ObjectReference, "name">, labels?: string, fields?: string): Promise<KubernetesObject[]>;
   /** Runs a command in a pod. */
   exec(command: Command): Promise<CommandEnd>;
+  /** The last lines that a container printed; undefined if there is no such pod. */
+  log(pod: { namespace: string; name: string; container: string }): Promise<string | undefined>;
+  /** Changes fields of an object (JSON merge patch), if it is there. */
+  patch(reference: ObjectReference, fields: object): Promise<void>;
+  /** Deletes an object, if it is the one of this UID, and what belongs to it. */
+  remove(reference: ObjectReference, uid: string): Promise<void>;
 }
 
 /** What the API server itself tells, to whoever may log in. */
@@ -65,6 +75,12 @@ export interface ApiReader {
   context: string;
   /** What is at a path, e.g. `/apis/apps/v1`; undefined if there is nothing. */
   read(path: string): Promise<unknown>;
+}
+
+/** What deletes as well. */
+export interface ApiWriter extends ApiReader {
+  /** Deletes the object at a path, if it has this UID. Does not wait until it is gone; one that is gone is no error. */
+  remove(path: string, uid: string): Promise<void>;
 }
 
 /** How long is waited, in milliseconds. */
@@ -79,6 +95,9 @@ export interface Patience {
 
 const CALL_LIMIT_MS = 30_000;
 const COMMAND_LIMIT_MS = 300_000;
+/** What is read of a log: the reason of a failure stands at its end. */
+const LOG_LINES = "100";
+const LOG_BYTES = String(64 * 1024);
 
 /** A client for the cluster of a context. @throws KubernetesError "configuration" */
 export async function kubernetesClient(
@@ -101,7 +120,26 @@ export async function kubernetesClient(
       const found = (await request(path)) as { items?: KubernetesObject[] } | undefined;
       return found?.items ?? [];
     },
-    exec: (command) => retried(() => execute(new library.Exec(config), command, commandLimit), isPassing, delays),
+    exec: (command) => {
+      const told = (path: string) => refusalOf(library, config, path, limit);
+      return retried(() => execute(new library.Exec(config), command, told, commandLimit), isPassing, delays);
+    },
+    async log({ namespace, name, container }) {
+      const query = new URLSearchParams({ container, tailLines: LOG_LINES, limitBytes: LOG_BYTES });
+      const path = `/api/v1/namespaces/${namespace}/pods/${name}/log?${query}`;
+      const { code, text } = await retried(() => send(library, config, { path, limit }), isPassing, delays);
+      if (code === 404) return undefined;
+      if (code < 300) return text;
+      throw refused(`GET ${path}`, code, text);
+    },
+    async patch(reference, fields) {
+      const path = `${collection(reference)}/${reference.name}`;
+      const request = { path, limit, method: library.HttpMethod.PATCH, body: JSON.stringify(fields) };
+      const { code, text } = await retried(() => send(library, config, request), isPassing, delays);
+      if (code >= 300 && code !== 404) throw refused(`PATCH ${path}`, code, text);
+    },
+    remove: (reference, uid) =>
+      remove(library, config, `${collection(reference)}/${reference.name}`, uid, { limit, delays }),
   };
 }
 
@@ -116,30 +154,56 @@ export async function apiReader({ context }: KubernetesConnection, patience: Pat
   };
 }
 
+/** A reader that can delete. @throws KubernetesError "configuration" */
+export async function apiWriter(connection: KubernetesConnection, patience: Patience = {}): Promise<ApiWriter> {
+  const library = await import("@kubernetes/client-node");
+  const config = loadConfig(library, connection.context);
+  return {
+    ...(await apiReader(connection, patience)),
+    remove: (path, uid) => remove(library, config, path, uid, patience),
+  };
+}
+
+/** Deletes the object at a path if it has this UID, and what belongs to it; one that is gone, or another, is no error. */
+async function remove(
+  library: typeof k8s,
+  config: k8s.KubeConfig,
+  path: string,
+  uid: string,
+  { limit, delays }: Patience,
+): Promise<void> {
+  const body = JSON.stringify({ propagationPolicy: "Background", preconditions: { uid } });
+  const request = { path, limit, method: library.HttpMethod.DELETE, body };
+  const { code, text } = await retried(() => send(library, config, request), isPassing, delays);
+  // 409: it is another one by now.
+  if (code >= 300 && code !== 404 && code !== 409) throw refused(`DELETE ${path}`, code, text);
+}
+
 function loadConfig(library: typeof k8s, context: string | undefined): k8s.KubeConfig {
-  const config = new library.KubeConfig();
+  let config: k8s.KubeConfig;
   try {
-    config.loadFromDefault();
+    config = readKubeconfig(library);
   } catch (error) {
     throw new KubernetesError(
       "configuration",
       `The kubeconfig cannot be read: ${(error as Error).message}. Set KUBECONFIG to the one that the Kubernetes provider uses.`,
     );
   }
-  if (context === undefined) return config;
-  if (!config.getContextObject(context)) {
+  if (context !== undefined && !config.getContextObject(context)) {
     const known = config.getContexts().map(({ name }) => name);
     throw new KubernetesError(
       "configuration",
       `The kubeconfig has no context ${context}, only ${known.join(", ") || "none"}. Set kubernetes.context to one of them, or KUBECONFIG to another file.`,
     );
   }
-  config.setCurrentContext(context);
+  if (context !== undefined) config.setCurrentContext(context);
+  useProxy(config);
   return config;
 }
 
 function collection({ apiVersion, plural, namespace }: Omit<ObjectReference, "name">): string {
-  return `${apiVersion.includes("/") ? "/apis" : "/api"}/${apiVersion}/namespaces/${namespace}/${plural}`;
+  const group = `${apiVersion.includes("/") ? "/apis" : "/api"}/${apiVersion}`;
+  return namespace === "" ? `${group}/${plural}` : `${group}/namespaces/${namespace}/${plural}`;
 }
 
 function serverOf(config: k8s.KubeConfig): string {
@@ -151,39 +215,67 @@ function serverOf(config: k8s.KubeConfig): string {
   );
 }
 
-/** One GET, with the credentials, CA and proxy of the kubeconfig; undefined for 404. */
-async function getJson(
+/** One GET; undefined for 404. */
+async function getJson(library: typeof k8s, config: k8s.KubeConfig, path: string, limit?: number): Promise<unknown> {
+  const { code, text } = await send(library, config, { path, limit });
+  if (code === 404) return undefined;
+  if (code < 300) return JSON.parse(text);
+  throw refused(`GET ${path}`, code, text);
+}
+
+interface Request {
+  path: string;
+  limit?: number;
+  /** Default: GET. */
+  method?: k8s.HttpMethod;
+  /** JSON. */
+  body?: string;
+}
+
+/** One request, with the credentials, CA and proxy of the kubeconfig. */
+async function send(
   library: typeof k8s,
   config: k8s.KubeConfig,
-  path: string,
-  limit = CALL_LIMIT_MS,
-): Promise<unknown> {
+  { path, limit = CALL_LIMIT_MS, method = library.HttpMethod.GET, body }: Request,
+): Promise<{ code: number; text: string }> {
   const server = serverOf(config);
-  const context = new library.RequestContext(`${server.replace(/\/$/, "")}${path}`, library.HttpMethod.GET);
-  context.setHeaderParam("Accept", "application/json");
+  const context = new library.RequestContext(`${server.replace(/\/$/, "")}${path}`, method);
+  context.setHeaderParam("Accept", "application/json, */*");
+  if (body !== undefined) {
+    const isPatch = method === library.HttpMethod.PATCH;
+    context.setHeaderParam("Content-Type", isPatch ? "application/merge-patch+json" : "application/json");
+    context.setBody(body);
+  }
   context.setSignal(AbortSignal.timeout(limit));
-  let response: k8s.ResponseContext;
   try {
     await config.applySecurityAuthentication(context);
-    response = await new library.IsomorphicFetchHttpLibrary().send(context).toPromise();
+    const response = await new library.IsomorphicFetchHttpLibrary().send(context).toPromise();
+    return { code: response.httpStatusCode, text: await response.body.text() };
   } catch (error) {
     throw unreachable(server, error);
   }
-  const text = await response.body.text();
-  if (response.httpStatusCode === 404) return undefined;
-  if (response.httpStatusCode < 300) return JSON.parse(text);
-  throw refused(`GET ${path}`, response.httpStatusCode, text);
 }
 
 function unreachable(server: string, error: unknown): KubernetesError {
+  const proxy = proxyFor(server);
+  const way = proxy === undefined ? "" : ` through the proxy of ${shownProxy(proxy)}`;
   return new KubernetesError(
     "unavailable",
-    `The Kubernetes API at ${server} does not answer: ${(error as Error).message}. Run the command again when it does.`,
+    `The Kubernetes API at ${server} does not answer${way}: ${(error as Error).message}. Run the command again when it does.`,
   );
 }
 
+/** How the API server words the refusal of an admission policy or webhook. */
+const POLICY = /ValidatingAdmissionPolicy '.*denied request|admission webhook ".*denied the request/s;
+
 function refused(what: string, code: number, text: string): KubernetesError {
   const told = messageOf(text);
+  if (POLICY.test(told)) {
+    return new KubernetesError(
+      "access-denied",
+      `${what} was refused by an admission policy of the Kubernetes cluster (${code}): ${told}. Have the policy allow it to the kubeconfig's user; README says what that user needs ("Kubernetes rights").`,
+    );
+  }
   if (code === 401 || code === 403) {
     return new KubernetesError(
       "access-denied",
@@ -208,6 +300,7 @@ function messageOf(text: string): string {
 function execute(
   exec: k8s.Exec,
   { namespace, pod, container, command, input }: Command,
+  refusal: (path: string) => Promise<string | undefined>,
   limitMs = COMMAND_LIMIT_MS,
 ): Promise<CommandEnd> {
   const where = `${command[0]} in pod ${namespace}/${pod}`;
@@ -237,15 +330,45 @@ function execute(
         socket.onclose = () => fail("unavailable", `the connection to ${where} was closed before it ended.`);
         stdin?.write(input);
       })
-      .catch((error: unknown) => settle(() => reject(socketError(where, error))));
+      .catch(async (error: unknown) => {
+        const asked = new URLSearchParams({ container, stdout: "true", stderr: "true" });
+        if (stdin) asked.set("stdin", "true");
+        for (const word of command) asked.append("command", word);
+        const path = `/api/v1/namespaces/${namespace}/pods/${pod}/exec?${asked}`;
+        const found = await socketError(where, error, () => refusal(path));
+        settle(() => reject(found));
+      });
   });
 }
 
-/** A refused upgrade of the connection shows as "Unexpected server response: 403". */
-function socketError(where: string, error: unknown): KubernetesError {
+/**
+ * A refused upgrade of the connection shows as "Unexpected server response: 403", without the API server's words. The
+ * same request without the upgrade runs nothing, and is refused in words.
+ */
+async function socketError(
+  where: string,
+  error: unknown,
+  refusal: () => Promise<string | undefined>,
+): Promise<KubernetesError> {
   const told = (error as { message?: string }).message ?? String(error);
   const code = Number(/server response: (\d+)/.exec(told)?.[1] ?? 503);
-  return refused(`Running ${where}`, code, told);
+  return refused(`Running ${where}`, code, (code < 500 && (await refusal())) || told);
+}
+
+/** What the API server says against a request; undefined where it says nothing, or only that it wants the upgrade. */
+async function refusalOf(
+  library: typeof k8s,
+  config: k8s.KubeConfig,
+  path: string,
+  limit?: number,
+): Promise<string | undefined> {
+  try {
+    const { code, text } = await send(library, config, { path, limit });
+    return code >= 400 && code < 500 && !/upgrade request required/i.test(text) ? text : undefined;
+  } catch (error) {
+    if (error instanceof KubernetesError) return undefined;
+    throw error;
+  }
 }
 
 function exitCode(status: k8s.V1Status): number | undefined {

@@ -37,6 +37,13 @@ function together(one: Fields, other: Fields): Fields {
   return { ...one, ...Object.fromEntries(common) };
 }
 
+/** What several declarations need together. */
+export function needsOfAll(all: readonly OperatorNeeds[]): OperatorNeeds {
+  const kinds = [...new Set(all.flatMap((needs) => Object.keys(needs)))];
+  const fields = (kind: string) => all.map((needs) => needs[kind]?.spec ?? {}).reduce(together, {});
+  return Object.fromEntries(kinds.map((kind) => [kind, { spec: fields(kind) }]));
+}
+
 /** What of the needs is not served: kinds, and fields as paths (`poolers: spec.pgbouncer.clientTLSSecret`). */
 export function unserved({ kinds = {}, schemas = {} }: ServedOperator, needs: OperatorNeeds): string[] {
   return Object.entries(needs).flatMap(([plural, fields]) => {

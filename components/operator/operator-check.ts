@@ -14,6 +14,8 @@ export interface OperatorCheckArgs {
    * looks again when that is done. Default: false, which makes a preview fail without it.
    */
   awaited?: boolean;
+  /** The Cluster that is to be made: one of that name that is another stack's is refused. Default: none is looked for. */
+  cluster?: { namespace: pulumi.Input<string>; name: string; owner: string };
 }
 
 const provider = dynamicProvider("operatorCheck");
@@ -23,11 +25,14 @@ const provider = dynamicProvider("operatorCheck");
  * that are declared. It makes nothing, and looks at nothing during refresh and destroy. An API server that does not
  * answer is a warning in a preview, and an error of the `up` that makes it. Needs no Kubernetes right that not every
  * user has (`system:discovery`).
+ *
+ * Remembers which Kubernetes cluster it is, and refuses another one from then on: in preview, `up` and refresh. Needs the
+ * right `get` on the namespace kube-system for that; without it a warning says so.
  */
 export class OperatorCheck extends pulumi.dynamic.Resource {
   constructor(name: string, args: OperatorCheckArgs, opts?: pulumi.CustomResourceOptions) {
-    const { kubernetes, needs = { clusters: {} }, awaited = false } = args;
-    const inputs = { context: kubernetes?.context, needs, awaited };
+    const { kubernetes, needs = { clusters: {} }, awaited = false, cluster } = args;
+    const inputs = { context: kubernetes?.context, needs, awaited, cluster };
     super(provider, name, inputs, opts, "kubernetes", "OperatorCheck");
   }
 }

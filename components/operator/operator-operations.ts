@@ -2,6 +2,8 @@
 import { askedOnce } from "../http/asked-once";
 import { ApiReader, apiReader, KubernetesConnection, Patience } from "../kubernetes/client";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
+import { kubernetesUid, otherCluster } from "../kubernetes/identity";
+import { takenCluster, type WantedCluster } from "../protection/taken-cluster";
 import type { Provider } from "../provider";
 import { retried } from "../retry";
 import { OperatorNeeds, Schema, ServedOperator, unserved } from "./needs";
@@ -11,6 +13,10 @@ export interface OperatorInputs extends KubernetesConnection {
   needs: OperatorNeeds;
   /** What comes before may install the operator: its lack is an error of `up` only, once that is done. */
   awaited: boolean;
+  /** The Cluster that is to be made, and whose it will be. Absent in states of 0.1.0. */
+  cluster?: WantedCluster;
+  /** UID of the Kubernetes cluster's `kube-system`: put here by `check`. Absent where it may not be read. */
+  kubernetesUid?: string;
 }
 
 const GROUP = "apis/postgresql.cnpg.io/v1";
@@ -27,24 +33,35 @@ export function operatorCheck(
   delays?: readonly number[],
 ): Provider<OperatorInputs, OperatorInputs> {
   const once = askedOnce<Asked>();
+  const seenOnce = askedOnce<string | undefined>();
 
   return {
-    async check(_olds, news) {
-      const reason = news.awaited ? undefined : await lackInPassing(news);
-      return { inputs: news, failures: reason === undefined ? [] : [{ property: "", reason }] };
+    async check(olds, news) {
+      const { kubernetesUid: uid, reason } = await placeInPassing(olds, news);
+      const inputs = { ...news, ...(uid === undefined ? {} : { kubernetesUid: uid }) };
+      const failure = reason ?? (news.awaited ? undefined : await lackInPassing(news));
+      return { inputs, failures: failure === undefined ? [] : [{ property: "", reason: failure }] };
     },
     /** `check` has looked, but where the operator may come before this resource. */
-    async diff(_id, _olds, news) {
+    async diff(_id, olds, news) {
       const reason = news.awaited ? await lackInPassing(news) : undefined;
       if (reason !== undefined) console.error(`${reason} This is looked at again before anything is changed.`);
-      return { changes: reason !== undefined };
+      const isElsewhere = olds.context !== news.context || olds.kubernetesUid !== news.kubernetesUid;
+      return { changes: reason !== undefined || isElsewhere };
     },
     async create(inputs) {
       await mustBeServed(inputs);
       return { id: "cloudnative-pg", outs: inputs };
     },
+    /** Comes with every refresh: which would forget whatever another cluster does not have. */
     async read(id, props) {
-      return props ? { id, props } : {};
+      if (!props) return {};
+      const api = await connect(props, { delays: [] });
+      const now = { server: api.server, context: api.context, uid: await kubernetesUid(api) };
+      const elsewhere = otherCluster(props.kubernetesUid, now);
+      if (elsewhere !== undefined) throw new KubernetesError("configuration", elsewhere);
+      const uid = now.uid ?? props.kubernetesUid;
+      return { id, props: { ...props, ...(uid === undefined ? {} : { kubernetesUid: uid }) } };
     },
     async update(_id, _olds, news) {
       await mustBeServed(news);
@@ -54,6 +71,27 @@ export function operatorCheck(
       // Looking made nothing, so there is nothing to remove.
     },
   };
+
+  /** Which Kubernetes cluster it is, and why nothing may be made there; what cannot be asked now keeps what was known. */
+  async function placeInPassing(
+    olds: Partial<OperatorInputs> | undefined,
+    news: OperatorInputs,
+  ): Promise<{ kubernetesUid?: string; reason?: string }> {
+    const known = olds?.kubernetesUid;
+    try {
+      const api = await connect(news, IN_PASSING);
+      const uid = await seenOnce(news.context ?? "", () => kubernetesUid(api));
+      const elsewhere = otherCluster(known, { server: api.server, context: api.context, uid });
+      const isNew = olds?.needs === undefined;
+      return {
+        kubernetesUid: uid ?? known,
+        reason: elsewhere ?? (isNew ? await takenCluster(api, news.cluster) : undefined),
+      };
+    } catch (error) {
+      if (!(error instanceof KubernetesError)) throw error;
+      return { kubernetesUid: known }; // lackInPassing says why
+    }
+  }
 
   /** What is lacking; undefined too where nobody can tell, which is said. */
   async function lackInPassing(inputs: OperatorInputs): Promise<string | undefined> {

@@ -5,8 +5,10 @@
  */
 import { rowsOf } from "../access/primary";
 import { literal, textArray } from "../access/sql";
+import { fencedInstances } from "../cnpg/sleep";
 import { KubernetesObject } from "../kubernetes/client";
 import { podReasons } from "./pod-state";
+import type { Found, Problem } from "./problem";
 
 /** What the instances are to serve. */
 export interface ExpectedCluster {
@@ -50,23 +52,52 @@ export function clusterProblems(
   cluster: KubernetesObject | undefined,
   pods: readonly KubernetesObject[],
   { instances, supervised = false, image, hibernated = false }: ExpectedCluster,
-): string[] {
-  if (!cluster) return ["it does not exist"];
+): Found[] {
+  if (!cluster) return [GONE];
   const { phase, phaseReason, readyInstances = 0, conditions = [] } = (cluster.status ?? {}) as ClusterStatus;
   if (hibernated) {
     const done = conditions.some(({ type, status }) => type === HIBERNATION && status === "True");
     return done ? [] : ["it is not hibernated yet"];
   }
-  const problems: string[] = [];
-  if (phase !== HEALTHY && !(supervised && phase === WAITING_FOR_USER)) {
-    problems.push(`CloudNativePG says: ${phase ?? "nothing yet"}${phaseReason ? ` (${phaseReason})` : ""}`);
+  const problems: Found[] = [];
+  if (phase === undefined) problems.push(unwatched(cluster));
+  else if (phase !== HEALTHY && !(supervised && phase === WAITING_FOR_USER)) {
+    problems.push(`CloudNativePG says: ${phase}${phaseReason ? ` (${phaseReason})` : ""}`);
   }
-  if (readyInstances !== instances) problems.push(`${readyInstances} of ${instances} instances are ready`);
+  // Somebody may have scaled or fenced it meanwhile: what the Cluster has now counts.
+  const has = cluster.spec?.instances as number | undefined;
+  const wanted = has === undefined ? instances : Math.max(0, has - fencedInstances(cluster).length);
+  if (readyInstances !== wanted) problems.push(`${readyInstances} of ${wanted} instances are ready`);
   if (image !== undefined && !supervised) {
     const others = pods.filter((pod) => isInstance(pod) && imageOf(pod) !== image).map(({ metadata }) => metadata.name);
     if (others.length > 0) problems.push(`${others.join(", ")} does not run ${image} yet`);
   }
   return problems.length > 0 ? [...problems, ...pods.flatMap(podReasons)] : [];
+}
+
+/** Nothing makes it again, so that nothing is waited for. */
+const GONE: Problem = {
+  text: "it does not exist",
+  patience: 0,
+  remedy:
+    "It was deleted by hand, or the kubeconfig leads to another Kubernetes cluster: then correct kubernetes.context or " +
+    "KUBECONFIG. Otherwise `pulumi refresh` and then `pulumi up` make it again, as an EMPTY database: its volumes went " +
+    "with it, so restore its data from a backup.",
+};
+
+/** An operator writes a phase within seconds. */
+const UNWATCHED_AFTER = 60;
+
+function unwatched({ metadata }: KubernetesObject): Problem {
+  const namespace = String(metadata.namespace ?? "its namespace");
+  return {
+    text: "CloudNativePG has not taken it up: it has no status",
+    patience: UNWATCHED_AFTER,
+    remedy:
+      `Its operator does not run, or does not watch ${namespace}: look at \`kubectl get deployments --all-namespaces ` +
+      "--selector=app.kubernetes.io/name=cloudnative-pg`, at its log, and at WATCH_NAMESPACE in its environment or ConfigMap. " +
+      "Then run `pulumi up` again.",
+  };
 }
 
 /** Jobs and Poolers have pods as well. */

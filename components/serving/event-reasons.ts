@@ -11,6 +11,7 @@ interface Event extends KubernetesObject {
   involvedObject?: { kind?: string; name?: string };
   reason?: string;
   message?: string;
+  count?: number;
   lastTimestamp?: string | null;
   eventTime?: string | null;
 }
@@ -26,11 +27,27 @@ const USUAL = ["Unhealthy", "FailedScheduling", "BackOff"];
 export function eventReasons(cluster: string, events: readonly KubernetesObject[]): string[] {
   const about = events.map((event) => event as Event).filter((event) => concerns(cluster, event));
   const newestFirst = about.sort((one, other) => (timeOf(one) < timeOf(other) ? 1 : -1));
-  const told = newestFirst.map(
-    ({ involvedObject, reason, message = "" }) =>
-      `${involvedObject?.kind} ${involvedObject?.name}: ${reason} (${message.trim().slice(0, 300)})`,
-  );
-  return [...new Set(told)].slice(0, SHOWN);
+  return [...new Set(newestFirst.map(toldBy))].slice(0, SHOWN);
+}
+
+/** What forbids the making of a pod, and will not let it be made until somebody changes it. */
+const FORBIDDEN = /exceeded quota|is forbidden|denied (the )?request/;
+/** Whether an Event says that a pod is forbidden. */
+export function isForbiddenPod(cluster: string, object: KubernetesObject): boolean {
+  const event = object as Event;
+  return concerns(cluster, event) && event.reason === "FailedCreate" && FORBIDDEN.test(event.message ?? "");
+}
+
+/** What changes in an Event when what it tells of happens again. */
+export function stampOf(object: KubernetesObject): string {
+  const event = object as Event;
+  return `${timeOf(event)} ${event.count ?? 0}`;
+}
+
+/** `Job orders-1-initdb: FailedCreate (…)`. */
+export function toldBy(object: KubernetesObject): string {
+  const { involvedObject, reason, message = "" } = object as Event;
+  return `${involvedObject?.kind} ${involvedObject?.name}: ${reason} (${message.trim().slice(0, 300)})`;
 }
 
 /** Instances are `orders-1`, their Jobs and claims `orders-1-initdb`, `orders-1-wal`; Poolers contain the name. */

@@ -1,5 +1,5 @@
 /** What a PoolerServing waits for. */
-import { KubernetesClient } from "../kubernetes/client";
+import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { PoolerFacts, poolerProblems } from "./pooler-state";
 import { servingOperations, ServingInputs } from "./serving-operations";
 
@@ -15,18 +15,18 @@ const CNPG = "postgresql.cnpg.io/v1";
 
 async function factsOf(
   kubernetes: KubernetesClient,
-  { namespace, cluster, pooler }: PoolerServingInputs,
+  { namespace, pooler }: PoolerServingInputs,
+  cluster: KubernetesObject | undefined,
 ): Promise<PoolerFacts> {
-  const [poolerObject, clusterObject, deployment, pods] = await Promise.all([
+  const [poolerObject, deployment, pods] = await Promise.all([
     kubernetes.get({ apiVersion: CNPG, plural: "poolers", namespace, name: pooler }),
-    kubernetes.get({ apiVersion: CNPG, plural: "clusters", namespace, name: cluster }),
     kubernetes.get({ apiVersion: "apps/v1", plural: "deployments", namespace, name: pooler }),
     kubernetes.list({ apiVersion: "v1", plural: "pods", namespace }, `cnpg.io/poolerName=${pooler}`),
   ]);
-  return { pooler: poolerObject, cluster: clusterObject, deployment, pods };
+  return { pooler: poolerObject, cluster, deployment, pods };
 }
 
 export const poolerServingOperations = servingOperations<PoolerServingInputs>({
   name: ({ namespace, pooler }) => `Pooler ${namespace}/${pooler}`,
-  problems: async (kubernetes, inputs) => poolerProblems(await factsOf(kubernetes, inputs)),
+  problems: async (kubernetes, inputs, cluster) => poolerProblems(await factsOf(kubernetes, inputs, cluster)),
 });

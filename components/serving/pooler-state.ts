@@ -4,6 +4,7 @@
  */
 import { KubernetesObject } from "../kubernetes/client";
 import { podReasons } from "./pod-state";
+import type { Found, Problem } from "./problem";
 
 /** What the API server shows around a Pooler. */
 export interface PoolerFacts {
@@ -23,8 +24,8 @@ interface DeploymentStatus {
 }
 
 /** What keeps a Pooler from serving with all its instances, with the operator's reasons; empty if it serves. */
-export function poolerProblems({ pooler, cluster, deployment, pods }: PoolerFacts): string[] {
-  if (!pooler) return ["the Pooler does not exist"];
+export function poolerProblems({ pooler, cluster, deployment, pods }: PoolerFacts): Found[] {
+  if (!pooler) return [GONE];
   const wanted = (pooler.spec?.instances as number | undefined) ?? 1;
   const status = (deployment?.status ?? {}) as DeploymentStatus;
   const current = deployment !== undefined && (status.observedGeneration ?? 0) >= (deployment.metadata.generation ?? 0);
@@ -42,6 +43,15 @@ export function poolerProblems({ pooler, cluster, deployment, pods }: PoolerFact
     ...pods.flatMap(podReasons),
   ];
 }
+
+/** Nothing makes it again, so that nothing is waited for. */
+const GONE: Problem = {
+  text: "it does not exist",
+  patience: 0,
+  remedy:
+    "It was deleted by hand, or the kubeconfig leads to another Kubernetes cluster: then correct kubernetes.context or " +
+    "KUBECONFIG. Otherwise `pulumi refresh` and then `pulumi up` make it again.",
+};
 
 /** `phase` and its reason, of a Pooler or Cluster that is not well. */
 function operatorReasons(object: KubernetesObject | undefined, what: string): string[] {

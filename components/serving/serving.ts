@@ -43,8 +43,10 @@ const poolerProvider = dynamicProvider("poolerServing");
 
 /**
  * Is made, and updated, when every instance serves the certificate, the bundle, the settings and the rules that were
- * written; fails after `within` seconds, naming what each does not. Needs the Kubernetes rights `get` on the Cluster,
- * `list` on pods, and `get` and `create` on `pods/exec`.
+ * written, and every volume has its size; fails after `within` seconds, or as soon as it is known that waiting helps nobody,
+ * naming what each does not. Needs the Kubernetes rights `get` on the Cluster, `list` on pods and PersistentVolumeClaims,
+ * and `get` and `create` on `pods/exec`; says more with `list` on Events, `get` on `pods/log` and StorageClasses, and starts an
+ * initdb that failed anew with `get` and `delete` on Jobs.
  */
 export class ClusterServing extends pulumi.dynamic.Resource {
   constructor(name: string, args: ClusterServingArgs, opts?: pulumi.CustomResourceOptions) {

@@ -1,4 +1,5 @@
 /** Which CAs of a Teleport cluster sign the certificates that its agents present to databases. Pure but for the client. */
+import { overridingCertificates, readCaOverrides } from "./ca-override";
 import { CaRotation, rotationOf } from "./ca-rotation";
 import { TeleportError } from "./errors";
 import { TeleportClient, TeleportDocument } from "./tctl";
@@ -13,13 +14,23 @@ const CLIENT_CA_TYPES = ["db_client", "db"];
 export interface DatabaseClientCa extends Partial<CaRotation> {
   /** The Teleport cluster's name. */
   cluster: string;
-  /** PEM certificates: those in use first, then those that a rotation is bringing in or phasing out. */
+  /**
+   * PEM certificates: those in use first, then those that a rotation is bringing in or phasing out, then those that
+   * override them, with their chains.
+   */
   certificates: string[];
 }
 
-/** Reads the CA with both certificates of a rotation; `tctl auth export` shows one of them only. */
+/**
+ * Reads the CA with both certificates of a rotation, which `tctl auth export` shows since 2026 only, and with those that
+ * override them.
+ */
 export async function readDatabaseClientCa(teleport: TeleportClient): Promise<DatabaseClientCa> {
-  return selectDatabaseClientCa(await teleport.get("cert_authorities"), teleport.cluster);
+  const documents = await teleport.get("cert_authorities");
+  // Clusters that can override the CA have it; others are not asked a second time.
+  const isNewer = documents.some(({ sub_kind }) => sub_kind === CLIENT_CA_TYPES[0]);
+  const overrides = isNewer ? await readCaOverrides(teleport) : [];
+  return selectDatabaseClientCa([...documents, ...overrides], teleport.cluster);
 }
 
 /**
@@ -46,7 +57,9 @@ export function selectDatabaseClientCa(documents: TeleportDocument[], cluster?: 
         : `Teleport shows no database CA${cluster ? ` of the cluster ${cluster}` : ""}. Give the identity's user the right to list cert_authority (registrarRole; README, "Teleport role").`,
     );
   }
-  return { cluster: name, certificates: certificatesOf(authority), ...rotationOf(authority) };
+  const overrides = overridingCertificates(documents, name, authority.sub_kind);
+  const certificates = [...new Set([...certificatesOf(authority), ...overrides])];
+  return { cluster: name, certificates, ...rotationOf(authority) };
 }
 
 function certificatesOf({ metadata, spec }: TeleportDocument): string[] {

@@ -9,7 +9,7 @@ export interface TeleportCertAuthorityArgs {
   teleport: pulumi.Input<TeleportConnection>;
   /**
    * `identity`: by `tctl` with the program's identity. `proxy`: at the proxy's public endpoint, which needs none, but
-   * shows just one of the two certificates of a rotation. Default: `identity`.
+   * shows no phases, and before 2026 just one of the two certificates of a rotation. Default: `identity`.
    */
   source?: "identity" | "proxy";
   /**
@@ -22,7 +22,7 @@ export interface TeleportCertAuthorityArgs {
 const warned = new Set<string>();
 
 /**
- * Reads the database client CA of a Teleport cluster at every preview and up: one call. While a CA
+ * Reads the database client CA of a Teleport cluster at every preview and up: one call, or two. While a CA
  * rotation is under way both of its certificates are there, and a warning says what to do. Where Teleport does not
  * answer, what was read before is kept.
  */

@@ -9,6 +9,8 @@ export type TeleportFailure =
   | "access-denied"
   /** The identity is missing, unreadable, expired, locked, or not of this cluster. */
   | "identity"
+  /** Teleport wants a second factor, which only a person can give. A bot's identity is not asked for one. */
+  | "mfa"
   /** The cluster does not answer, is overloaded, or took too long: the only kind that is retried. */
   | "unavailable"
   /** `tctl` cannot be run here. */

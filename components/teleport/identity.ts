@@ -32,7 +32,7 @@ import { parseKeyValuePath, readKeyValue } from "../vault/key-value";
 import { TeleportError } from "./errors";
 
 const HOW_TO_RENEW =
-  "Get a new one, e.g. with `tctl auth sign --user=<user> --out=<file> --ttl=8h`, `tsh login --out=<file>` or tbot";
+  "Get a new one, e.g. with tbot, `tctl auth sign --user=<user> --out=<file> --ttl=8h` or `tsh login --out=<file>`";
 
 /** The file that tbot writes into the folder of an output of type identity, and the key where Vault is asked for none. */
 const IDENTITY = "identity";

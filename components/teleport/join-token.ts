@@ -1,5 +1,6 @@
 /** What a join token says, and what it must not say. Pure. */
 import type { SettingProblem } from "../settings";
+import { checkTrust, trustSpec } from "./account-trust";
 import type { TeleportDocument } from "./tctl";
 import type { JoinRules, JoinTokenSettings } from "./token";
 
@@ -26,8 +27,7 @@ function joinRules(join: JoinRules): Record<string, unknown> {
   switch (join.method) {
     case "kubernetes": {
       const allow = join.serviceAccounts.map((account) => ({ service_account: account }));
-      const jwks = join.jwks === undefined ? {} : { type: "static_jwks", static_jwks: { jwks: join.jwks } };
-      return { kubernetes: { ...jwks, allow } };
+      return { kubernetes: { ...trustSpec(join), allow } };
     }
     case "iam":
       return {
@@ -93,10 +93,23 @@ export function checkTokenSpec(setting: string, spec: Record<string, unknown>): 
     ];
   }
   const where = method === "iam" ? `${setting}.allow` : `${setting}.${method}.allow`;
-  return checkRules(method, rulesOf(method, spec)).map(({ index, ...problem }) => ({
-    ...problem,
-    setting: at(where, index),
-  }));
+  return [
+    ...checkRules(method, rulesOf(method, spec)).map(({ index, ...problem }) => ({
+      ...problem,
+      setting: at(where, index),
+    })),
+    ...(method === "kubernetes" ? checkKubernetes(`${setting}.kubernetes`, spec.kubernetes) : []),
+  ];
+}
+
+/** Where its signing keys come from, by the names that Teleport gives them. */
+function checkKubernetes(setting: string, kubernetes: unknown): SettingProblem[] {
+  const { static_jwks, oidc } = (kubernetes ?? {}) as {
+    static_jwks?: { jwks?: unknown };
+    oidc?: { issuer?: unknown };
+  };
+  const names = { jwks: `${setting}.static_jwks.jwks`, oidcIssuer: `${setting}.oidc.issuer` };
+  return checkTrust({ jwks: static_jwks?.jwks, oidcIssuer: oidc?.issuer }, (name) => names[name]);
 }
 
 /** Checks rules before a token is made of them, and tells what is wrong by the names that they have here. */
@@ -105,11 +118,14 @@ export function checkJoinRules(setting: string, join: JoinRules): SettingProblem
   if (!METHODS.includes(method)) return checkTokenSpec(setting, joinTokenSpec({ join }));
   const [where, declared] =
     join.method === "kubernetes" ? ["serviceAccounts", join.serviceAccounts] : ["allow", join.allow];
-  return checkRules(method, rulesOf(method, joinTokenSpec({ join }))).map(({ index, ...problem }) => ({
-    ...problem,
-    setting: at(`${setting}.${where}`, index),
-    ...(index === undefined ? {} : { value: declared[index] }),
-  }));
+  return [
+    ...checkRules(method, rulesOf(method, joinTokenSpec({ join }))).map(({ index, ...problem }) => ({
+      ...problem,
+      setting: at(`${setting}.${where}`, index),
+      ...(index === undefined ? {} : { value: declared[index] }),
+    })),
+    ...(join.method === "kubernetes" ? checkTrust(join, (name) => `${setting}.${name}`) : []),
+  ];
 }
 
 function rulesOf(method: string, spec: Record<string, unknown>): unknown {

@@ -26,11 +26,19 @@ const CA_TYPES = ["db-client", "db"];
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
 
+/**
+ * How the endpoint is asked, first to last. JSON has all certificates of a CA; versions that do not know formats leave it
+ * out of account and answer with PEM (as 13.3.8 does), and those of a few weeks of 2025 know zip alone and refuse it:
+ * they are asked as older ones are.
+ */
+const FORMATS = ["&format=json", ""];
+
 /** The endpoint is rate limited, and all databases of a program ask the same. */
 const once = askedOnce<DatabaseClientCa>();
 
 /**
- * Reads the CA that a proxy shows. While a CA rotation is under way this is one certificate of two: the one in use.
+ * Reads the CA that a proxy shows. While a CA rotation is under way, releases since 2026 (18 and newer) show both of its
+ * certificates (gravitational/teleport#63058), and older ones that in use.
  *
  * @param delays in milliseconds, before each repetition of a request that was not answered
  * @throws TeleportError "unavailable" if there is no answer, else "failed" saying what came
@@ -51,7 +59,9 @@ async function readFrom(
   try {
     const cas = caFile === undefined ? trustedCas(environment) : casOfFile("caFile", caFile);
     for (const type of CA_TYPES) {
-      const answer = await answerTo({ url: `https://${proxy}/webapi/auth/export?type=${type}`, cas }, delays);
+      const answer = await answerOf((format) =>
+        answerTo({ url: `https://${proxy}/webapi/auth/export?type=${type}${format}`, cas }, delays),
+      );
       if (answer.status === 200) return publicCa(answer.text, proxy);
       if (!isUnknownType(answer)) throw refused(proxy, answer);
     }
@@ -62,6 +72,18 @@ async function readFrom(
   throw new TeleportError("failed", `The Teleport proxy ${proxy} knows no CA of the types ${CA_TYPES.join(" and ")}.`);
 }
 
+/** The answer in the first format that the proxy knows: one request, for nearly every version. */
+async function answerOf(ask: (format: string) => Promise<Answer>): Promise<Answer> {
+  const [best = "", ...others] = FORMATS;
+  let answer = await ask(best);
+  for (const format of others) if (isUnknownFormat(answer)) answer = await ask(format);
+  return answer;
+}
+
+function isUnknownFormat({ status, text }: Answer): boolean {
+  return status === 400 && /unsupported format/.test(text);
+}
+
 /** 13.3.8 answers 400 and `"db-client" authority type is not supported`. */
 function isUnknownType({ status, text }: Answer): boolean {
   return status === 400 && /authority type is not supported/.test(text);
@@ -69,15 +91,32 @@ function isUnknownType({ status, text }: Answer): boolean {
 
 /** The certificates in an answer. That they are CAs and valid is checked with all others of the bundle. */
 function publicCa(text: string, proxy: string): DatabaseClientCa {
-  const certificates = text.match(CERTIFICATE) ?? [];
+  const pem = pemIn(text);
+  const certificates = pem?.match(CERTIFICATE) ?? [];
   const [first] = certificates;
-  if (first === undefined || text.replace(CERTIFICATE, "").trim() !== "") {
+  if (first === undefined || pem?.replace(CERTIFICATE, "").trim() !== "") {
+    // Of JSON nothing is shown: it is encoded, so nobody could tell what it is.
+    const told = pem === text ? shown(text) : "in JSON";
     throw new TeleportError(
       "failed",
-      `${proxy} answered with something else than certificates (${shown(text)}). Check that it is the web address of a Teleport proxy.`,
+      `${proxy} answered with something else than certificates (${told}). Check that it is the web address of a Teleport proxy.`,
     );
   }
-  return { cluster: clusterOf(first, proxy), certificates };
+  return { cluster: clusterOf(first, proxy), certificates: [...new Set(certificates)] };
+}
+
+/** PEM, or a list of `{ "data": "<PEM in base64>" }`; undefined for any other JSON. */
+function pemIn(text: string): string | undefined {
+  if (!/^\s*[[{]/.test(text)) return text;
+  try {
+    const list = JSON.parse(text) as unknown;
+    if (!Array.isArray(list)) return undefined;
+    const parts = list.map((part: { data?: unknown } | null) => part?.data);
+    if (!parts.every((data) => typeof data === "string")) return undefined;
+    return parts.map((data) => Buffer.from(data, "base64").toString("utf8")).join("\n");
+  } catch {
+    return undefined;
+  }
 }
 
 /** Teleport's CAs carry the cluster's name as their common name. */
@@ -101,7 +140,7 @@ function refused(proxy: string, { status, text }: Answer): TeleportError {
   if (/format=(zip|json)/.test(text)) {
     return new TeleportError(
       "failed",
-      `${told}: it has several CAs at once. Read them with the program's identity (from: teleport).`,
+      `${told}: it has several CAs at once, and this version shows them as an archive only. Upgrade Teleport, or read them with the program's identity (from: teleport).`,
     );
   }
   return new TeleportError("failed", `${told}. Check that this is the web address of a Teleport proxy.`);

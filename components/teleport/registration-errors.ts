@@ -2,6 +2,7 @@
 import { differences, reference } from "./document";
 import { TeleportError } from "./errors";
 import type { RegistrationInputs, RegistrationState } from "./registration";
+import { PROVISIONED_BY } from "./roles";
 import { TeleportDocument } from "./tctl";
 
 /**
@@ -35,11 +36,16 @@ export function foreign(
       : whose.owner === undefined
         ? "was not registered by this project"
         : `belongs to ${whose.owner}`;
+  // The program's role reaches databases with our label only: that also decides what it may take over.
+  const first =
+    whose === "hidden" && document.kind === "db"
+      ? ` An administrator of Teleport must give it the label provisioned_by: ${PROVISIONED_BY.provisioned_by} before.`
+      : "";
   const setting = (name: string) => (document.kind === "db" ? `teleport.${name}` : name);
   return new TeleportError(
     "foreign",
     `${reference(document)} exists in Teleport at ${proxy} and ${told}; it was left as it is. ` +
-      `Choose another name (${setting("name")}), or set ${setting("adopt")}: true to take it over.`,
+      `Choose another name (${setting("name")}), or set ${setting("adopt")}: true to take it over.${first}`,
   );
 }
 

@@ -38,6 +38,8 @@ export async function find(
 /**
  * Like `find`, but tells what exists and may not be seen. With the role that this project ships (databases of our
  * label only), Teleport 13 answers for another's database `access to db denied`, and for none that it doesn't exist.
+ * Newer ones leave it out of what they list, as of everything else that this identity may read: there only a create
+ * tells, by failing (`getDatabase` of tool/tctl/common/resources/database.go).
  */
 async function findOrHidden(
   teleport: TeleportClient,

@@ -21,6 +21,7 @@ export function registrarRole(name = "cnpg-teleport-registrar"): TeleportDocumen
         rules: [
           { resources: ["db"], verbs: WRITE },
           { resources: ["cert_authority"], verbs: ["list", "readnosecrets"] },
+          { resources: ["cert_authority_override"], verbs: ["list", "read"] }, // Enterprise, 18 and newer
         ],
       },
     },

@@ -23,13 +23,18 @@ export function isUnexplained(told: string): boolean {
   return NOT_CONNECTED.test(told);
 }
 
-const FAILURES: [TeleportFailure, RegExp][] = [
+/** The words of each kind, the most specific first. They are looked for where no name can be taken for them. */
+export const PATTERNS: readonly (readonly [TeleportFailure, RegExp])[] = [
   ["tctl-version", /unknown (long|short) flag|client version is unsupported/i],
+  ["mfa", /requires? MFA|MFA is required|MFA verification|MFA ceremony|MFA is not supported/i],
+  ["in-use", /… is still in use/i],
+  ["already-exists", /… already exists/i],
+  ["not-found", /… (is )?not found|… (doesn't|does not) exist/i],
   ["identity", /lock targeting .* is in force/i],
   ["access-denied", /access (to .* )?denied|not allowed to|permission denied|does not have permission/i],
   [
     "identity",
-    /expired|certificate (is )?(revoked|unknown|signed by unknown authority)|unknown authority|not logged in|no such file|please relogin|bad certificate|ssh: handshake|tls: .*certificate|parse identity file/i,
+    /expired|certificate (is )?(revoked|unknown|signed by unknown authority)|unknown authority|not logged in|no such file|please relogin|bad certificate|ssh: handshake|tls: .*certificate|parse identity file|tctl must be (either )?used on/i,
   ],
   ["in-use", /still in use/i],
   ["already-exists", /already exists/i],
@@ -40,23 +45,72 @@ const FAILURES: [TeleportFailure, RegExp][] = [
   ],
 ];
 
-/** The kind of a failure, from tctl's words. */
-export function classify(told: string): TeleportFailure {
-  return FAILURES.find(([, words]) => words.test(told))?.[0] ?? "failed";
+/** A person is asked for a second factor. tctl writes that to stderr, and waits. */
+const PROMPT =
+  /MFA is required|tap any .*security key|OTP (code|device)|complete an SSO authentication flow|available MFA methods/i;
+
+/** What stands for a name. No name has it, and it is no word. */
+const NAME = "…";
+/** gRPC puts what happened in quotes, as others put names: `desc = "transport: …"`. */
+const DESCRIPTION = /desc = "((?:\\.|[^"\\])*)"/g;
+/** Names in quotes. An apostrophe within a word (doesn't) is none. */
+const QUOTED = /"(?:\\.|[^"\\])*"|`[^`]*`|(?<![\w'])'[^']*'(?!\w)/g;
+/** Words that only names have: with a hyphen, an underscore, a slash, an `@`, or a dot inside. Also `token(*****x)`. */
+const NO_WORD = /[^\s()";,]*(?:\w[-_@/]\w|\/\w|\w\.\w)[^\s()";,]*|(?<=\btoken)\([^)]*\)/g;
+/** A name between what it is a name of and what is said of it, such as `role expired is not found`. */
+const BETWEEN =
+  /\b(token|role|user|bot|database|db|key|lock|resource) ([^\s…]+)(?= (?:(?:is )?not found|doesn't exist|does not exist|already exists|is still in use|denied)(?!\w))/gi;
+
+/** tctl's words with the names out of them: people may call a database whatever an error says. */
+function withoutNames(told: string): string {
+  return told
+    .replace(DESCRIPTION, (_, words: string) => `desc = ${words.replace(/\\(.)/g, "$1")}`)
+    .replace(QUOTED, NAME)
+    .replace(NO_WORD, ` ${NAME}`)
+    .replace(/\s+/g, " ")
+    .replace(BETWEEN, `$1 ${NAME}`);
 }
 
-/** The error of a call of tctl that failed with these words. */
-export function tctlFailure(command: string, told: string, proxy: string): TeleportError {
-  const failure = classify(told);
+/** The kind of a failure, from tctl's words. */
+export function classify(told: string): TeleportFailure {
+  const words = withoutNames(told);
+  return PATTERNS.find(([, pattern]) => pattern.test(words))?.[0] ?? "failed";
+}
+
+/** Kinds of failures that a person who does not answer can cause. */
+const UNANSWERED: readonly TeleportFailure[] = ["failed", "unavailable", "access-denied"];
+
+/**
+ * The error of a call of tctl that failed with these words.
+ *
+ * @param wrote all that tctl wrote, where that is more
+ */
+export function tctlFailure(command: string, told: string, proxy: string, wrote: string = told): TeleportError {
+  const kind = classify(told);
+  const failure = UNANSWERED.includes(kind) && asksForMfa(wrote) ? "mfa" : kind;
   // Once it is connected, what it says of the line leaves open whether Teleport had done what it was asked for.
   const mayBeDone = failure === "unavailable" && !isUnexplained(told);
   return new TeleportError(failure, describe(failure, `tctl ${command}`, told, proxy), { mayBeDone });
 }
 
-/** The error of a call of tctl that this program ended, since there was no answer within so many milliseconds. */
-export function tctlHung(command: string, limit: number, proxy: string): TeleportError {
-  const told = `no answer within ${limit / 1000} s`;
-  return new TeleportError("unavailable", describe("unavailable", `tctl ${command}`, told, proxy), { mayBeDone: true });
+/**
+ * The error of a call of tctl that this program ended, since there was no answer within so many milliseconds.
+ *
+ * @param wrote what tctl had written until then
+ */
+export function tctlHung(command: string, limit: number, proxy: string, wrote: string): TeleportError {
+  const within = `within ${limit / 1000} s`;
+  const said = wrote.trim() === "" ? "" : ` (tctl wrote: ${tctlMessage(wrote)})`;
+  // Teleport refused the request that it asks a second factor for: nothing was done.
+  const [failure, told] = asksForMfa(wrote)
+    ? (["mfa", `nobody gave the second factor that it asks for ${within}${said}`] as const)
+    : (["unavailable", `no answer ${within}${said}`] as const);
+  const mayBeDone = failure === "unavailable";
+  return new TeleportError(failure, describe(failure, `tctl ${command}`, told, proxy), { mayBeDone });
+}
+
+function asksForMfa(wrote: string): boolean {
+  return PROMPT.test(withoutNames(wrote));
 }
 
 /** The error of a call of tctl that somebody else ended. */
@@ -74,6 +128,10 @@ function describe(failure: TeleportFailure, command: string, told: string, proxy
     identity: `Check that the identity is whole, of the cluster at ${proxy} and neither revoked nor locked, that its CA is trusted here (SSL_CERT_FILE), or get a new one`,
     "in-use":
       "Take it from the users who have it (`tctl users ls`, SSO connectors, access lists), then run the command again: nothing was forgotten",
+    mfa:
+      "Teleport asks a person for a second factor before administrative actions, which write roles, tokens, bots and users. " +
+      "Give the program the identity of a bot, which is not asked: run tbot with a bot that has the program's role (README, " +
+      '"Teleport identity")',
     "tctl-version": `Install tctl of the version of the Teleport cluster at ${proxy} (\`tctl version\` tells the one that is on the PATH)`,
     unavailable: `Check that Teleport answers at ${proxy}, then run the command again: nothing was forgotten`,
   };

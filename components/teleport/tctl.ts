@@ -174,10 +174,10 @@ function runTctl(args: string[], input: string, proxy: string, limit = CALL_LIMI
     child.on("close", (code, signal) => {
       running.delete(child);
       if (code === 0) return resolve({ output: stdout });
-      if (child.killed) return fail(tctlHung(command, limit, proxy));
+      if (child.killed) return fail(tctlHung(command, limit, proxy, stderr));
       if (signal) return fail(tctlKilled(command, signal, proxy));
       const told = tctlMessage(stderr || stdout);
-      fail(tctlFailure(command, told, proxy), isUnexplained(told));
+      fail(tctlFailure(command, told, proxy, stderr), isUnexplained(told));
     });
     child.stdin.on("error", () => {}); // tctl may end before it has read; its exit code tells
     child.stdin.end(input);

@@ -6,15 +6,9 @@
  */
 import { deviates } from "../access/deviates";
 import { endUsers } from "../access/end-users";
-import {
-  findCluster,
-  isHibernated,
-  isServing,
-  MAINTENANCE_DATABASE,
-  sqlInPrimary,
-  unlessStopped,
-} from "../access/primary";
+import { findCluster, isServing, MAINTENANCE_DATABASE, sayLeft, sqlInPrimary, unlessStopped } from "../access/primary";
 import { DATABASES_QUERY } from "../access/statements";
+import { sleepReason } from "../cnpg/sleep";
 import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { UNKNOWN } from "../teleport/document";
@@ -51,23 +45,19 @@ export function admin(
       const replaces = IDENTITY.filter((key) => isOther(olds[key], news[key]));
       if (isOther(olds.names.admin, news.names?.admin ?? UNKNOWN)) replaces.push("names");
       if (replaces.length > 0) return { changes: true, replaces, deleteBeforeReplace: true };
-      if (told(olds) !== told(news)) return { changes: true };
+      if (told(olds) !== told(news) || olds.context !== news.context) return { changes: true };
       const unseen = `Vault's user of ${news.cluster} could not be looked at, and counts as unchanged`;
       return deviates(news.cluster, unseen, () => deviations(olds.clusterUid, news));
     },
 
     async create(inputs) {
       const kubernetes = await connect(inputs);
-      const { uid: clusterUid, isAsleep } = await clusterOf(kubernetes, inputs);
-      if (isAsleep) {
-        throw new KubernetesError(
-          "not-ready",
-          `${inputs.namespace}/${inputs.cluster} is hibernated, so that Vault can get no user in it. Wake it up, then run the command again.`,
-        );
-      }
+      const { uid: clusterUid, asleep } = await clusterOf(kubernetes, inputs);
       const outs = { ...inputs, clusterUid };
       await withEngine(inputs.vault, async (engine) => {
         await refuseForeign(engine, inputs);
+        // Its connection is missed by the next run, and made when the Cluster is awake.
+        if (asleep !== undefined) return sayLeft(referenceOf(outs), asleep, LEFT);
         await setUp(kubernetes, outs);
         await handPasswordOver(engine, kubernetes, outs);
       });
@@ -82,12 +72,10 @@ export function admin(
 
     async update(_id, olds, news) {
       const kubernetes = await connect(news);
-      const { uid: clusterUid, isAsleep } = await clusterOf(kubernetes, news);
+      const { uid: clusterUid, asleep } = await clusterOf(kubernetes, news);
       const outs = { ...news, clusterUid };
-      if (isAsleep) {
-        console.error(
-          `${news.namespace}/${news.cluster} is hibernated: what it lacks for Vault comes when it wakes up`,
-        );
+      if (asleep !== undefined) {
+        sayLeft(referenceOf(outs), asleep, LEFT);
         return { outs: { ...outs, clusterUid: olds.clusterUid } };
       }
       await withEngine(news.vault, async (engine) => {
@@ -98,7 +86,7 @@ export function admin(
           (await sqlInPrimary(kubernetes, referenceOf(outs), MAINTENANCE_DATABASE, passwordStaysQuery(news.names)))
             .length === 0;
         if (isNew || !(await keepPassword(engine, outs))) await handPasswordOver(engine, kubernetes, outs);
-        await endUsers(kubernetes, referenceOf(outs), outs, vaultUsersQuery(outs.names, "shut-out"));
+        await endUsers(kubernetes, referenceOf(outs), inheriting(outs), vaultUsersQuery(outs.names, "over"));
       });
       return { outs };
     },
@@ -128,7 +116,7 @@ export function admin(
     const cluster = await findByName(kubernetes, inputs);
     if (!cluster) return ["the Cluster is not there"];
     if (cluster.metadata.uid !== clusterUid) return ["the Cluster is another one, in which Vault has no user"];
-    if (!isServing(cluster)) return [];
+    if (!isServing(cluster) || sleepReason(cluster) !== undefined) return [];
     const users = usersOf(inputs);
     const at = { ...inputs, uid: clusterUid };
     const inVault = await withEngine(inputs.vault, (engine) => engine.read(configPath(inputs)));
@@ -139,6 +127,9 @@ export function admin(
     ];
   }
 }
+
+/** What is left undone while the Cluster sleeps. */
+const LEFT = "Vault gets its user, and the connection";
 
 /** What makes another resource of it. The user's name is compared apart. */
 const IDENTITY: (keyof AdminInputs)[] = ["namespace", "cluster", "database", "mount", "connection", "vault"];
@@ -156,14 +147,11 @@ function isOther(old: unknown, declared: unknown): boolean {
   return one !== other && !other?.includes(UNKNOWN);
 }
 
-async function clusterOf(
-  kubernetes: KubernetesClient,
-  inputs: AdminInputs,
-): Promise<{ uid: string; isAsleep: boolean }> {
+async function clusterOf(kubernetes: KubernetesClient, inputs: AdminInputs): Promise<{ uid: string; asleep?: string }> {
   const found = await findByName(kubernetes, inputs);
   const uid = found?.metadata.uid;
   if (found && uid !== undefined && (inputs.uid === undefined || inputs.uid === uid)) {
-    return { uid, isAsleep: isHibernated(found) };
+    return { uid, asleep: sleepReason(found) };
   }
   throw new KubernetesError(
     "configuration",
@@ -177,6 +165,11 @@ async function setUp(kubernetes: KubernetesClient, state: AdminState): Promise<v
   await sqlInPrimary(kubernetes, referenceOf(state), state.database, vaultDatabaseScript(users));
 }
 
+/** Users' group owns what they make, and inherits what they took. */
+function inheriting({ database, names }: AdminState): { database: string; heir: string } {
+  return { database, heir: names.group };
+}
+
 /** Users that are left, the functions, and at last our own roles. */
 async function removeRoles(kubernetes: KubernetesClient, state: AdminState): Promise<void> {
   const sql = (database: string, script: string) => sqlInPrimary(kubernetes, referenceOf(state), database, script);
@@ -184,7 +177,7 @@ async function removeRoles(kubernetes: KubernetesClient, state: AdminState): Pro
   // Where a replacement took the names over, what is there is another's: Pulumi deletes the former once more when the
   // first attempt to make the new one failed.
   if ((await sql(MAINTENANCE_DATABASE, vaultRolesQuery(users))).length === 0) return;
-  await endUsers(kubernetes, referenceOf(state), state, vaultUsersQuery(state.names, "all"));
+  await endUsers(kubernetes, referenceOf(state), inheriting(state), vaultUsersQuery(state.names, "all"));
   const databases = await sql(MAINTENANCE_DATABASE, DATABASES_QUERY);
   if (databases.includes(state.database)) await sql(state.database, dropVaultDatabaseScript(users));
   await endUsers(kubernetes, referenceOf(state), state, vaultRolesQuery(users));

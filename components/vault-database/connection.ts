@@ -1,4 +1,5 @@
 /** The connection in Vault's database secrets engine: what is written, and what of it a hand has changed. Pure. */
+import { isIPv6 } from "node:net";
 import { USERNAME_TEMPLATE } from "./settings";
 
 /** Where Vault reaches the database, and as whom. */
@@ -36,7 +37,7 @@ export function connectionDocument(settings: ConnectionSettings, password?: stri
 }
 
 function details({ host, port, database, admin, serverCa }: ConnectionSettings): Record<string, unknown> {
-  const where = `${host}:${port}/${encodeURIComponent(database)}`;
+  const where = `${isIPv6(host) ? `[${host}]` : host}:${port}/${encodeURIComponent(database)}`;
   return {
     connection_url: `postgresql://{{username}}:{{password}}@${where}?sslmode=verify-full&connect_timeout=10&${OPTIONS}`,
     username: admin,

@@ -1,10 +1,10 @@
 /** The SQL that sets up the database that credentials are for, run as the superuser. Pure. */
 import { doBlock, identifier, literal, textArray } from "../access/sql";
-import { PREAMBLE } from "../access/statements";
+import { ONE_AT_A_TIME, PREAMBLE } from "../access/statements";
 import { endUserFunction } from "./end-user";
 import { sourceOf } from "./function-text";
 import { CREATING_COMMANDS, handOverFunction } from "./hand-over";
-import { mark, ONE_AT_A_TIME, VaultUsers } from "./vault-users";
+import { mark, VaultUsers } from "./vault-users";
 
 /**
  * Makes what Vault's user may use there: the function that ends a user, and the event trigger that hands over what users
@@ -105,8 +105,9 @@ WHERE rolname = ${literal(names.group)} AND datname = current_database() AND dat
 export function dropVaultDatabaseScript({ names, owner }: Pick<VaultUsers, "names" | "owner">): string {
   return `${PREAMBLE}
 BEGIN;
+${ONE_AT_A_TIME}
 ${doBlock(`BEGIN
-  IF EXISTS (SELECT FROM pg_namespace WHERE nspname = ${literal(names.schema)} AND obj_description(oid, 'pg_namespace') = ${literal(mark(owner))}) THEN
+  IF EXISTS (SELECT FROM pg_namespace WHERE nspname = ${literal(names.schema)} AND pg_get_userbyid(nspowner) = current_user AND obj_description(oid, 'pg_namespace') = ${literal(mark(owner))}) THEN
     DROP EVENT TRIGGER IF EXISTS ${identifier(names.trigger)};
     DROP SCHEMA ${identifier(names.schema)} CASCADE;
   END IF;

@@ -8,6 +8,10 @@ import { isUser } from "./vault-users";
  * Ends a user at once: no new login, no session, what it made belongs to its group. What it left in another database, or
  * somebody's lock, does not keep it alive: then it stays, without login and rights, and the next `up` drops it.
  *
+ * Its sessions end first: one that has changed its own role (as everybody may) and has not committed that would hold up its
+ * own end for as long as it lasts. And Vault's user is made a member of it once more, since before PostgreSQL 16 a user can
+ * take that membership away, which it takes to end the sessions.
+ *
  * A login that was under way when the sessions were ended is ended by the second look; one that even that misses has
  * nothing, since its memberships are gone.
  */
@@ -26,7 +30,23 @@ BEGIN
     RAISE EXCEPTION '% is no user that Vault made', account;
   END IF;
   heir := ${heirOf("account", names)};
-  EXECUTE format('ALTER ROLE %I NOLOGIN PASSWORD NULL', account);
+  IF NOT pg_has_role(account, 'MEMBER') THEN
+    EXECUTE format('GRANT %I TO %I', account, current_user);
+  END IF;
+  FOR attempt IN 1 .. 5 LOOP
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = account;
+    PERFORM pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE usename = account;
+    BEGIN
+      PERFORM set_config('lock_timeout', '2s', true);
+      EXECUTE format('ALTER ROLE %I NOLOGIN PASSWORD NULL', account);
+      EXIT;
+    EXCEPTION WHEN lock_not_available OR internal_error THEN
+      IF attempt = 5 THEN
+        RAISE;
+      END IF;
+    END;
+  END LOOP;
+  PERFORM set_config('lock_timeout', '10s', true);
   PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = account;
   PERFORM pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = account;
   BEGIN

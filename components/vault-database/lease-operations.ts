@@ -3,7 +3,8 @@
  * another connection's. When it is deleted, all credentials that the role gave out end. It goes after the role, so that no new ones come, and before the connection.
  */
 import { endUsers } from "../access/end-users";
-import { ClusterReference, findCluster, isHibernated, unlessStopped } from "../access/primary";
+import { ClusterReference, findCluster, unlessStopped } from "../access/primary";
+import { sleepReason } from "../cnpg/sleep";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { UNKNOWN } from "../teleport/document";
 import type { Provider } from "../provider";
@@ -43,7 +44,8 @@ export function leases(
       const replaces = (["mount", "role"] as const).filter((key) => olds[key] !== news[key] && news[key] !== UNKNOWN);
       // A state that does not name the connection yet is of an older version.
       const before = { ...olds, connection: olds.connection ?? news.connection };
-      return { changes: JSON.stringify(told(before)) !== JSON.stringify(told(news)), replaces };
+      const isElsewhere = olds.context !== news.context;
+      return { changes: isElsewhere || JSON.stringify(told(before)) !== JSON.stringify(told(news)), replaces };
     },
 
     async create(inputs) {
@@ -67,7 +69,8 @@ export function leases(
         if (props.connection !== undefined && (await roleOfOther(engine, props))) return;
         const path = credentialsPath(props.mount, props.role);
         // Without its database Vault cannot end a user; and the users are gone with it, or cannot log in.
-        if (cluster && !isHibernated(cluster) && (await end(engine, kubernetes, props)) === "by Vault") return;
+        if (cluster && sleepReason(cluster) === undefined && (await end(engine, kubernetes, props)) === "by Vault")
+          return;
         await engine.forget(path, FORGET_WITHIN_MS);
       });
     },
@@ -88,7 +91,7 @@ export function leases(
     }
     const query = vaultUsersQuery(inputs.names, { pattern: usernamePattern(inputs.role) });
     await unlessStopped(kubernetes, inputs, `the users of ${path}, till they expire`, () =>
-      endUsers(kubernetes, inputs, inputs, query),
+      endUsers(kubernetes, inputs, { database: inputs.database, heir: inputs.names.group }, query),
     );
     return "without Vault";
   }

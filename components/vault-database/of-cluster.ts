@@ -1,4 +1,5 @@
 /** The settings of a database in Vault, where a PostgresCluster makes it. Pure. */
+import { checkHost, coversHost } from "../certificates/alt-names";
 import { SettingProblem } from "../settings";
 import { checkVaultDatabase } from "./check";
 import type { VaultDatabaseArgs } from "./vault-database";
@@ -6,8 +7,9 @@ import type { VaultDatabaseArgs } from "./vault-database";
 /** Short-lived users of the application's database, by Vault's database secrets engine. */
 export interface VaultDatabaseOfCluster extends Omit<VaultDatabaseArgs, "database" | "uid" | "kubernetes"> {
   /**
-   * Where Vault reaches the primary: a name that Vault can resolve and that the server's certificate holds. For a Vault
-   * outside of the Kubernetes cluster, one of `serverAltNames`. Default: the Service of the primary.
+   * Where Vault reaches the primary: a name that Vault can resolve, or an IP address, without a port; the server's
+   * certificate must be for it. For a Vault outside of the Kubernetes cluster, one of `serverAltNames`. Default: the
+   * Service of the primary.
    */
   host?: string;
   /** Default: 5432. */
@@ -37,18 +39,16 @@ export function checkVaultDatabaseOfCluster(
   const { host, port = 5432 } = settings;
   return [
     ...checkVaultDatabase(setting, { ...settings, connection, mount: mount.path }),
-    ...(host === undefined || serverAltNames.includes(host)
-      ? []
-      : [
-          {
-            setting: `${setting}.host`,
-            value: host,
-            problem: "is no name of the server's certificate, so that Vault would refuse it",
-            fix: "Add it to serverAltNames.",
-          },
-        ]),
+    ...(host === undefined ? [] : checkHostOf(`${setting}.host`, host, serverAltNames)),
     ...(Number.isInteger(port) && port > 0 && port < 65_536
       ? []
       : [{ setting: `${setting}.port`, value: port, problem: "is no port", fix: "Use a number from 1 to 65535." }]),
   ];
+}
+
+function checkHostOf(setting: string, host: string, serverAltNames: readonly string[]): SettingProblem[] {
+  const problems = checkHost(setting, host);
+  if (problems.length > 0 || coversHost(serverAltNames, host)) return problems;
+  const problem = "is no name of the server's certificate, so that Vault would refuse it";
+  return [{ setting, value: host, problem, fix: "Add it to serverAltNames." }];
 }

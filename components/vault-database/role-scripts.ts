@@ -10,15 +10,21 @@
 import { refuseAdministrators } from "../access/administrators";
 import { roleSettingsDeviations, roleSettingsScript } from "../access/role-settings";
 import { doBlock, identifier, literal, textArray } from "../access/sql";
-import { PREAMBLE } from "../access/statements";
+import { ONE_AT_A_TIME, PREAMBLE } from "../access/statements";
+import { OLDEST_MAJOR } from "../cnpg/image";
 import type { VaultUserNames } from "./settings";
-import { isUser, mark, ONE_AT_A_TIME, VaultUsers } from "./vault-users";
+import { isUser, mark, VaultUsers } from "./vault-users";
 
 /** Makes Vault's user, the group of its users, and the group of owners. In any database. */
 export function vaultRolesScript({ names, roles, owner }: VaultUsers): string {
   const admin = identifier(names.admin);
   const users = identifier(names.users);
   return `${PREAMBLE}
+${doBlock(`BEGIN
+  IF current_setting('server_version_num')::int < ${OLDEST_MAJOR}0000 THEN
+    RAISE EXCEPTION 'users of Vault need PostgreSQL ${OLDEST_MAJOR} or later, and this is %; upgrade it, or remove vaultDatabase', current_setting('server_version');
+  END IF;
+END`)}
 BEGIN;
 ${ONE_AT_A_TIME}
 ${ownRole(names.admin, owner)}
@@ -95,14 +101,19 @@ WHERE NOT EXISTS (SELECT FROM pg_auth_members WHERE admin_option AND pg_get_user
 SELECT DISTINCT format('%s is a member of %s', ${admin}, r.rolname) FROM ${otherMemberships(names, [names.users, ...roles])};
 SELECT format('%s is not the role that was made for Vault''s %s', rolname, ${literal(owner)}) FROM pg_roles
 WHERE rolname = ${admin} AND shobj_description(oid, 'pg_authid') IS DISTINCT FROM ${literal(mark(owner))};
-SELECT format('the user %s was shut out, and is still to be dropped', rolname) FROM pg_roles u
-WHERE NOT rolcanlogin AND ${isUser("u.oid", names)};`;
+SELECT format('the user %s was shut out or has expired, and is still to be dropped', rolname) FROM pg_roles u
+WHERE ${IS_OVER} AND ${isUser("u.oid", names)};`;
 }
 
-/** Users that Vault made: those that were shut out and could not be dropped, those of one role, or all. */
-export function vaultUsersQuery(names: VaultUserNames, which: "shut-out" | "all" | { pattern: string }): string {
-  const limit =
-    which === "all" ? "true" : which === "shut-out" ? "NOT rolcanlogin" : `rolname ~ ${literal(which.pattern)}`;
+/**
+ * Users that Vault shut out and could not drop, or whose lease ended long ago: the owner of a database can keep Vault from
+ * logging in, as by CONNECTION LIMIT, and nobody else would end the sessions that such users have.
+ */
+const IS_OVER = "(NOT rolcanlogin OR rolvaliduntil < now() - interval '15 minutes')";
+
+/** Users that Vault made: those that are over, those of one role, or all. */
+export function vaultUsersQuery(names: VaultUserNames, which: "over" | "all" | { pattern: string }): string {
+  const limit = which === "all" ? "true" : which === "over" ? IS_OVER : `rolname ~ ${literal(which.pattern)}`;
   return `${PREAMBLE}
 SELECT rolname FROM pg_roles u WHERE ${limit} AND ${isUser("u.oid", names)} ORDER BY rolname;`;
 }

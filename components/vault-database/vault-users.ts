@@ -16,9 +16,6 @@ export interface VaultUsers {
   owner: string;
 }
 
-/** One at a time: two runs would stumble over each other's catalog rows. */
-export const ONE_AT_A_TIME = "SELECT FROM pg_advisory_xact_lock(hashtext('cnpg-teleport vault'));";
-
 /** The comment on roles and the schema that are ours, so that nobody else's is taken for one. */
 export const mark = (owner: string) => `${OWN_MARK}for Vault's ${owner}`;
 

@@ -5,6 +5,7 @@
 import { RequestError } from "../http/errors";
 import { Answer, answerTo } from "../http/request";
 import { casOfFile, trustedCas } from "../http/trusted-cas";
+import { isHttpUrl } from "../http/url";
 import { VaultError } from "./errors";
 
 /** How a Vault is reached. */
@@ -22,8 +23,8 @@ export interface VaultServer {
 /** The Vault that the environment names. @throws VaultError "configuration" */
 export function vaultServer(environment: NodeJS.ProcessEnv, delays?: readonly number[]): VaultServer {
   const { VAULT_ADDR, VAULT_CACERT, VAULT_NAMESPACE } = environment;
-  if (!VAULT_ADDR || !URL.canParse(VAULT_ADDR)) {
-    const given = VAULT_ADDR ? `VAULT_ADDR=${VAULT_ADDR} is no URL` : "VAULT_ADDR is not set";
+  if (!VAULT_ADDR || !isHttpUrl(VAULT_ADDR)) {
+    const given = VAULT_ADDR ? `VAULT_ADDR=${VAULT_ADDR} must begin with https:// or http://` : "VAULT_ADDR is not set";
     throw new VaultError("configuration", `${given}. Set it to Vault's, e.g. https://vault.example.com:8200.`);
   }
   try {

@@ -1,5 +1,6 @@
 /** Checks of an application's settings, before anything is made. Pure; what is not known yet is checked when it is. */
 import type { SettingProblem } from "../settings";
+import { checkTrust, isCheckedByTeleport } from "../teleport/account-trust";
 import { parseDuration } from "../teleport/duration";
 import { checkJoinRules } from "../teleport/join-token";
 import { checkDatabaseRoles, checkDatabaseUsers } from "../teleport/reserved-users";
@@ -67,7 +68,7 @@ function checkJoin(setting: string, join: MachineIdSettings["join"]): SettingPro
     return join.secret === "" ? wrong("secret", join.secret, "is empty", "Name the Secret that has the token.") : [];
   }
   if (join.method !== "kubernetes") return checkJoinRules(`${setting}.join`, join);
-  const { namespace, serviceAccount } = join;
+  const { namespace, serviceAccount, teleportCluster } = join;
   return [
     ...(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(namespace)
       ? []
@@ -79,6 +80,15 @@ function checkJoin(setting: string, join: MachineIdSettings["join"]): SettingPro
           serviceAccount,
           "is not a service account of this application alone",
           "Name one of its own: every pod that names none has `default`.",
+        )),
+    ...checkTrust(join, (name) => `${setting}.join.${name}`),
+    ...(teleportCluster === undefined || (isCheckedByTeleport(join) && /^[-.\w]+$/.test(teleportCluster))
+      ? []
+      : wrong(
+          "teleportCluster",
+          teleportCluster,
+          isCheckedByTeleport(join) ? "is no name of a Teleport cluster" : "has no meaning without jwks or oidcIssuer",
+          "Write what `tctl status` calls it, or leave it out.",
         )),
   ];
 }

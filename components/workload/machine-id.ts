@@ -1,6 +1,7 @@
 /**
  * What an application's way through Teleport is made of: its names in Teleport, and what its pods are told. Pure.
  */
+import { isCheckedByTeleport } from "../teleport/account-trust";
 import { botAccountName } from "../teleport/bot-document";
 import { parseDuration } from "../teleport/duration";
 import type { JoinRules } from "../teleport/token";
@@ -47,8 +48,22 @@ export type WorkloadJoin =
       namespace: string;
       /** Service account of its pods. Kubernetes lets whoever may make pods in the namespace use it. */
       serviceAccount: string;
-      /** The cluster's signing keys, where Teleport does not run in this cluster; see JoinRules. */
+      /**
+       * The cluster's signing keys, where Teleport does not run in this cluster, as `kubectl get --raw /openid/v1/jwks`
+       * prints them. When the cluster changes them, they have to be given anew: see `oidcIssuer`. Becomes
+       * `type: static_jwks`.
+       */
       jwks?: string;
+      /**
+       * The cluster's issuer, where Teleport looks its signing keys up, in place of `jwks`: for clusters that change them
+       * by themselves (EKS) and have a public issuer (EKS, AKS, GKE). Becomes `type: oidc`; Teleport ≥ 17.7.3 or ≥ 18.1.5.
+       */
+      oidcIssuer?: string;
+      /**
+       * With `jwks` or `oidcIssuer`: name of the Teleport cluster (`tctl status`), to which the service account's token
+       * is made out. Default: the host name of the proxy, which is most clusters' name.
+       */
+      teleportCluster?: string;
     }
   /** By the platform that they run on, e.g. iam; the machine's identity, so every pod on it has it. */
   | Exclude<JoinRules, { method: "kubernetes" }>
@@ -108,8 +123,10 @@ export interface MachineIdOutputs {
     namespace?: string;
     /** Service account that they run as, for the method `kubernetes`. */
     serviceAccount?: string;
-    /** Whether Teleport checks against keys that it was given, in place of asking the cluster that it runs in. */
+    /** Whether Teleport checks the account's token itself, in place of asking the cluster that it runs in. */
     staticKeys?: boolean;
+    /** Whom the account's token is made out to, where Teleport checks it itself: the Teleport cluster. */
+    audience?: string;
     /** Secret with the token, for the method `token`. */
     secret?: string;
     /** Key in it. */
@@ -174,11 +191,12 @@ export function localPorts(databases: Record<string, Pick<WorkloadDatabase, "por
 export function joinRules(join: WorkloadJoin): JoinRules | undefined {
   if (join.method === "token") return undefined;
   if (join.method !== "kubernetes") return join;
-  const { namespace, serviceAccount, jwks } = join;
+  const { namespace, serviceAccount, jwks, oidcIssuer } = join;
   return {
     method: "kubernetes",
     serviceAccounts: [`${namespace}:${serviceAccount}`],
     ...(jwks === undefined ? {} : { jwks }),
+    ...(oidcIssuer === undefined ? {} : { oidcIssuer }),
   };
 }
 
@@ -194,7 +212,7 @@ export function machineIdOutputs(settings: MachineIdSettings): MachineIdOutputs 
   return {
     bot: name,
     proxy,
-    join: joinOutput(name, join),
+    join: joinOutput(name, proxy, join),
     databases: Object.fromEntries(
       Object.entries(databases).map(([alias, database]) => [
         alias,
@@ -211,17 +229,24 @@ export function machineIdOutputs(settings: MachineIdSettings): MachineIdOutputs 
   };
 }
 
-function joinOutput(name: string, join: WorkloadJoin): MachineIdOutputs["join"] {
+function joinOutput(name: string, proxy: string, join: WorkloadJoin): MachineIdOutputs["join"] {
   switch (join.method) {
     case "token": {
       const { secret, key = DEFAULT_TOKEN_KEY } = join;
       return { method: "token", token: `${JOIN_TOKEN_FOLDER}/${key}`, secret, key };
     }
     case "kubernetes": {
-      const { namespace, serviceAccount, jwks } = join;
-      return { method: "kubernetes", token: name, namespace, serviceAccount, staticKeys: jwks !== undefined };
+      const { namespace, serviceAccount, teleportCluster } = join;
+      const staticKeys = isCheckedByTeleport(join);
+      const audience = staticKeys ? { audience: teleportCluster ?? hostOf(proxy) } : {};
+      return { method: "kubernetes", token: name, namespace, serviceAccount, staticKeys, ...audience };
     }
     default:
       return { method: join.method, token: name };
   }
+}
+
+/** `teleport.example.com` of `teleport.example.com:443`. */
+function hostOf(proxy: string): string {
+  return proxy.replace(/:\d+$/, "");
 }

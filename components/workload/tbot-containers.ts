@@ -20,8 +20,9 @@ export interface TbotContainerSettings extends TbotConfigurationSettings {
   /** ConfigMap with CAs that tbot trusts besides the image's, where the proxy's certificate is signed by one's own. */
   trustedCas?: { configMap: string; key: string };
   /**
-   * Audience of the service account's token. Becomes `serviceAccountToken.audience`. Default: the API server's, which
-   * Teleport asks for where it runs in the same cluster; with `jwks` it is the Teleport cluster's name, and must be set.
+   * Audience of the service account's token. Becomes `serviceAccountToken.audience`. Default: with `jwks` or
+   * `oidcIssuer` the Teleport cluster's name, as the outputs say; else the API server's, which Teleport asks for where it
+   * runs in the same cluster.
    */
   tokenAudience?: string;
   /**
@@ -138,7 +139,7 @@ function container(
 /** All that the containers mount. */
 export function volumes(workload: MachineIdOutputs, settings: TbotContainerSettings): Volume[] {
   const { join } = workload;
-  const { configMap, trustedCas, tokenAudience } = settings;
+  const { configMap, trustedCas, tokenAudience = join.audience } = settings;
   const memory = { emptyDir: { medium: "Memory", sizeLimit: "16Mi" } };
   return [
     { name: `${PREFIX}-configuration`, configMap: { name: configMap } },

@@ -67,7 +67,7 @@ export function tbotPod(workload: MachineIdOutputs, settings: TbotPodSettings): 
 
 /** What of the settings does not go with the application's identity. */
 export function checkTbotPod({ join, databases }: MachineIdOutputs, settings: TbotPodSettings): SettingProblem[] {
-  const { tokenAudience, diagnosticsPort = DIAGNOSTICS_PORT } = settings;
+  const { tokenAudience = join.audience, diagnosticsPort = DIAGNOSTICS_PORT } = settings;
   const taken = Object.values(databases).some(({ port }) => port === diagnosticsPort);
   return [
     ...(!join.staticKeys || tokenAudience
@@ -75,8 +75,8 @@ export function checkTbotPod({ join, databases }: MachineIdOutputs, settings: Tb
       : [
           {
             setting: "tokenAudience",
-            problem: "is missing, while Teleport checks service accounts against keys that it was given",
-            fix: "Set it to the name of the Teleport cluster.",
+            problem: "is missing, while Teleport checks the tokens of service accounts itself",
+            fix: "Set it to the name of the Teleport cluster, or run `pulumi up` in the platform's stack, whose outputs then have it.",
           },
         ]),
     ...(taken

@@ -30,9 +30,10 @@ const approle = new vault.approle.AuthBackendRole("approle", {
   backend: login?.path ?? settings.approleMount,
   roleName: settings.name,
   tokenPolicies: [signs.name],
-  // Long enough for one `up`; certificates are signed in its first minute.
-  tokenTtl: 20 * 60,
-  tokenMaxTtl: 60 * 60,
+  // @pulumi/vault logs in once, and renews nothing. It needs its token to the end of an `up` where databases come late,
+  // or users by Vault are made: after the Clusters, each of which, and then its Poolers, may take `readyMinutes`.
+  tokenTtl: 2 * 60 * 60,
+  tokenMaxTtl: 4 * 60 * 60,
 });
 
 /** For VAULT_ROLE_ID. It names the login, like a user name, and is no secret. */

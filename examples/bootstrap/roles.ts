@@ -13,19 +13,19 @@ const LEAF = {
   // Explicit, because Vault's own default is not known to the provider, which would see a change each time.
   keyUsages: ["DigitalSignature", "KeyEncipherment"],
   allowLocalhost: false,
-  allowIpSans: false,
   maxTtl: LEAF_MAX_TTL,
 };
 
 const NAMES = {
   /** Any name, because databases come and go; nothing else trusts this CA, and these are for servers only. */
-  server: { allowAnyName: true, enforceHostnames: false, serverFlag: true, clientFlag: false },
+  server: { allowAnyName: true, allowIpSans: true, enforceHostnames: false, serverFlag: true, clientFlag: false },
   /**
    * CloudNativePG's own users and nobody else. No host name has an underscore, hence enforceHostnames: false.
    * cnValidations stays as Vault has it: `disabled` would let any name pass, whatever allowedDomains says.
    */
   client: {
     allowBareDomains: true,
+    allowIpSans: false,
     enforceHostnames: false,
     serverFlag: false,
     clientFlag: true,

@@ -51,7 +51,11 @@ export function checked(settings: BootstrapSettings): BootstrapSettings {
   return settings;
 }
 
-/** All that the program may: have its requests signed, by the CAs that these replace as well. */
+/**
+ * All that the program may: have its requests signed, by the CAs that these replace as well, and see what the mounts
+ * are, which @pulumi/vault asks for in every `refresh` (since 5.0), and how the roles are set, so that a preview can say
+ * why Vault would refuse to sign.
+ */
 export function policy(settings: BootstrapSettings): string {
   const { serverMount, clientMount, formerServerMount, formerClientMount } = settings;
   const mounts = [
@@ -60,8 +64,12 @@ export function policy(settings: BootstrapSettings): string {
     [formerServerMount, ROLES.server],
     [formerClientMount, ROLES.client],
   ];
-  return mounts
+  const rules = mounts
     .filter(([mount]) => mount !== undefined)
-    .map(([mount, role]) => `path "${mount}/sign/${role}" { capabilities = ["update"] }\n`)
-    .join("");
+    .flatMap(([mount, role]) => [
+      `path "${mount}/sign/${role}" { capabilities = ["update"] }\n`,
+      `path "${mount}/roles/${role}" { capabilities = ["read"] }\n`,
+      `path "sys/mounts/${mount}" { capabilities = ["read"] }\n`,
+    ]);
+  return [...new Set(rules)].join("");
 }

@@ -27,23 +27,63 @@ const LEFT_OUT = [
   "./dev",
 ];
 
-/** Debian with PostgreSQL and PgBouncer, and the versions that Debian has of them. */
-export async function makeBaseLayer(work: string): Promise<{ file: string; postgresql: string; pgbouncer: string }> {
+/** What the layer holds, by the versions that Debian has. */
+interface BaseLayer {
+  file: string;
+  postgresql: string;
+  olderPostgresql: string;
+  pgbouncer: string;
+}
+
+/**
+ * Of the older Debian: its PostgreSQL, and the libraries that the newer Debian has in versions of other names. CloudNativePG
+ * copies the older programs into a container of the newer image to upgrade, so that they must run there: both images are of
+ * this one layer, and differ in whose programs are found. libgnutls30t64 is the newer Debian's, for the older libldap.
+ */
+const OLDER_PACKAGES = [
+  `postgresql-${VERSIONS.olderPostgresqlMajor}`,
+  `postgresql-client-${VERSIONS.olderPostgresqlMajor}`,
+  "libicu72",
+  "libldap-2.5-0",
+];
+const FOR_OLDER = "libgnutls30t64";
+
+/** Unpacks packages of another Debian: mirror, its name, packages. apt must not install them over the newer ones. */
+const UNPACK = `set -e
+list=/etc/apt/sources.list.d/older.list
+echo "deb $1 $2 main" > "$list"
+shift 2
+older() { apt-get -q -o APT::Sandbox::User=root -o "Dir::Etc::SourceList=$list" -o Dir::Etc::SourceParts=- "$@"; }
+mkdir /tmp/older
+cd /tmp/older
+older update
+older download "$@"
+for package in *.deb; do dpkg-deb --extract "$package" /; done
+cd /
+rm -r /tmp/older "$list"
+`;
+
+/** Debian with PostgreSQL and PgBouncer. */
+export async function makeBaseLayer(work: string): Promise<BaseLayer> {
   const root = join(work, "root");
   const file = join(work, "base.tar");
   const server = `postgresql-${VERSIONS.postgresqlMajor}`;
-  const include = `--include=${server},pgbouncer,ca-certificates,locales`;
+  const include = `--include=${server},pgbouncer,ca-certificates,locales,${FOR_OLDER}`;
   const log = join(work, "debootstrap.log");
   // In a mount namespace of its own: what debootstrap mounts is gone with it, however it ends.
   await run("unshare", ["--mount", "debootstrap", "--variant=minbase", include, VERSIONS.debian, root, MIRROR], {
     log,
     limit: 1_800_000,
   });
+  const older = ["sh", "-c", UNPACK, "unpack", MIRROR, VERSIONS.olderDebian, ...OLDER_PACKAGES];
+  await run("unshare", ["--mount", "chroot", root, ...older], { log, limit: 600_000 });
   const version = async (name: string) => {
     const printed = await run("chroot", [root, "dpkg-query", "-W", "-f", "${Version}", name]);
     return /^[0-9.]+/.exec(printed)?.[0] ?? VERSIONS.postgresqlMajor;
   };
   const [postgresql, pgbouncer] = [await version(server), await version("pgbouncer")];
+  const program = `/usr/lib/postgresql/${VERSIONS.olderPostgresqlMajor}/bin/postgres`;
+  const olderPostgresql = /([0-9.]+)/.exec(await run("chroot", [root, program, "--version"]))?.[1] ?? "";
   // A second locale besides C.UTF-8, for clusters whose initdb names one.
   await run("chroot", [root, "localedef", "--no-archive", "-i", "en_US", "-f", "UTF-8", "en_US.UTF-8"]);
   // CloudNativePG starts PgBouncer by this path, Debian keeps it elsewhere.
@@ -53,7 +93,7 @@ export async function makeBaseLayer(work: string): Promise<{ file: string; postg
   writeFileSync(passwd, readFileSync(passwd, "utf8").replace(/^postgres:x:\d+:\d+:/m, "postgres:x:26:26:"));
   await run("tar", ["-C", root, ...LEFT_OUT.map((path) => `--exclude=${path}`), "-cf", file, "."], { limit: 300_000 });
   rmSync(root, { recursive: true });
-  return { file, postgresql, pgbouncer };
+  return { file, postgresql, olderPostgresql, pgbouncer };
 }
 
 /** A layer of a few files: copies, and links to others of them. */

@@ -29,6 +29,8 @@ const REPOSITORY = "lab.local";
 /** Names under which the cluster knows the images. */
 export const IMAGES = {
   postgresql: `${REPOSITORY}/postgresql:${VERSIONS.postgresqlMajor}`,
+  /** For major upgrades from it. */
+  olderPostgresql: `${REPOSITORY}/postgresql:${VERSIONS.olderPostgresqlMajor}`,
   pgbouncer: `${REPOSITORY}/pgbouncer:1`,
   operator: `${REPOSITORY}/cnpg:${VERSIONS.cnpg}`,
   teleport: `${REPOSITORY}/teleport:${VERSIONS.teleport}`,
@@ -40,12 +42,14 @@ export const IMAGES = {
 };
 
 /** To be raised with every change of how the images are made. */
-const RECIPE = 5;
+const RECIPE = 6;
 
 interface Image {
   tags: string[];
   layers: Layer[];
   config: { User: string; Entrypoint?: string[]; Cmd?: string[] };
+  /** Whose programs are found. Default: the newer's. */
+  postgresqlMajor?: string;
 }
 
 interface Layer {
@@ -54,7 +58,7 @@ interface Layer {
 }
 
 export function imagesFolder(tools: Tools): string {
-  const parts = [RECIPE, VERSIONS.debian, VERSIONS.postgresqlMajor, IMAGES];
+  const parts = [RECIPE, VERSIONS.debian, VERSIONS.postgresqlMajor, VERSIONS.olderDebian, IMAGES];
   const binaries = ["manager", "teleport", "tbot", "tsh", "vault"].map((name) => tools.binaries[name]);
   const hash = createHash("sha256")
     .update(JSON.stringify([parts, binaries]))
@@ -82,7 +86,7 @@ async function makeImages(tools: Tools, folder: string): Promise<void> {
   const work = join(CACHE.images, `.making-${process.pid}`);
   mkdirSync(work, { recursive: true });
   const binary = (name: string) => tools.binaries[name] ?? "";
-  const { file: base, postgresql, pgbouncer } = await makeBaseLayer(work);
+  const { file: base, postgresql, olderPostgresql, pgbouncer } = await makeBaseLayer(work);
   const operator = await makeLayer(join(work, "operator.tar"), {
     "operator/manager_amd64": { copyOf: binary("manager") },
     manager: { linkTo: "operator/manager_amd64" },
@@ -106,6 +110,12 @@ async function makeImages(tools: Tools, folder: string): Promise<void> {
       tags: [IMAGES.postgresql, `${REPOSITORY}/postgresql:${postgresql}`],
       layers: on(),
       config: { User: "26:26", Cmd: ["/bin/sh"] },
+    },
+    {
+      tags: [IMAGES.olderPostgresql, `${REPOSITORY}/postgresql:${olderPostgresql}`],
+      layers: on(),
+      config: { User: "26:26", Cmd: ["/bin/sh"] },
+      postgresqlMajor: VERSIONS.olderPostgresqlMajor,
     },
     {
       tags: [IMAGES.pgbouncer, `${REPOSITORY}/pgbouncer:${pgbouncer}`],
@@ -137,13 +147,13 @@ async function makeImages(tools: Tools, folder: string): Promise<void> {
 /** Writes what `docker save` would: manifest.json, a configuration for each image, a folder for each layer. */
 async function writeArchive(folder: string, images: Image[]): Promise<void> {
   mkdirSync(folder, { recursive: true });
-  const manifest = images.map(({ tags, layers, config }) => {
+  const manifest = images.map(({ tags, layers, config, postgresqlMajor }) => {
     for (const { digest, file } of layers) {
       const target = join(folder, digest, "layer.tar");
       mkdirSync(dirname(target), { recursive: true });
       if (!existsSync(target)) linkSync(file, target);
     }
-    const configuration = JSON.stringify(imageConfiguration(layers, config));
+    const configuration = JSON.stringify(imageConfiguration(layers, config, postgresqlMajor));
     const name = `${createHash("sha256").update(configuration).digest("hex")}.json`;
     writeFileSync(join(folder, name), configuration);
     return { Config: name, RepoTags: tags, Layers: layers.map(({ digest }) => `${digest}/layer.tar`) };
@@ -151,8 +161,12 @@ async function writeArchive(folder: string, images: Image[]): Promise<void> {
   writeFileSync(join(folder, "manifest.json"), JSON.stringify(manifest));
 }
 
-function imageConfiguration(layers: Layer[], config: Image["config"]): object {
-  const path = `/usr/lib/postgresql/${VERSIONS.postgresqlMajor}/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+function imageConfiguration(
+  layers: Layer[],
+  config: Image["config"],
+  postgresqlMajor: string = VERSIONS.postgresqlMajor,
+): object {
+  const path = `/usr/lib/postgresql/${postgresqlMajor}/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
   return {
     architecture: "amd64",
     os: "linux",

@@ -1,4 +1,4 @@
-/** What the lab's Vault holds: a PKI of root and intermediate with two roles, KV, and the program's AppRole. */
+/** What the lab's Vault holds: a PKI of a root and intermediates with their roles, KV, and the program's AppRole. */
 import { existsSync } from "node:fs";
 import { VAULT } from "../layout";
 import { readTrimmed, writeWhole } from "../host/private-file";
@@ -9,11 +9,28 @@ const FIVE_YEARS = "43800h";
 const NINETY_DAYS = "2160h";
 const APPROLE = "cnpg-teleport";
 
-/** All that the program may, as in the project's README: have its requests signed. */
-const POLICY = `
-path "pki_int/sign/postgres-server" { capabilities = ["update"] }
-path "pki_int/sign/postgres-client" { capabilities = ["update"] }
-`;
+/**
+ * Intermediates below the one root, and their roles. A CA for servers and one for clients, as the README recommends:
+ * where one signs for both, PostgreSQL completes the chain of its server certificate out of the client-CA bundle, and
+ * nobody sees that it is not sent. In `pki_int` one CA has both roles, as some companies have it.
+ */
+const INTERMEDIATES: Record<string, { commonName: string; roles: ("postgres-server" | "postgres-client")[] }> = {
+  pki_server: { commonName: "cnpg-teleport lab PostgreSQL servers", roles: ["postgres-server"] },
+  pki_client: { commonName: "cnpg-teleport lab PostgreSQL clients", roles: ["postgres-client"] },
+  pki_int: {
+    commonName: "cnpg-teleport lab PostgreSQL intermediate",
+    roles: ["postgres-server", "postgres-client"],
+  },
+};
+
+/** All that the program may, as in the project's README: have its requests signed, and see who signs and how. */
+const POLICY = Object.entries(INTERMEDIATES)
+  .flatMap(([mount, { roles }]) => [
+    `path "sys/mounts/${mount}" { capabilities = ["read"] }`,
+    ...roles.map((role) => `path "${mount}/sign/${role}" { capabilities = ["update"] }`),
+    ...roles.map((role) => `path "${mount}/roles/${role}" { capabilities = ["read"] }`),
+  ])
+  .join("\n");
 
 const leaf = {
   key_type: "any",
@@ -40,6 +57,8 @@ const CLIENT_ROLE = {
   client_flag: true,
 };
 
+const ROLES = { "postgres-server": SERVER_ROLE, "postgres-client": CLIENT_ROLE };
+
 /** Brings Vault to the wanted state; does nothing that is done already. */
 export async function configureVault(token: string): Promise<void> {
   const write = <Answer>(path: string, body: unknown) => vaultRequest<Answer>("POST", path, body, token);
@@ -48,12 +67,14 @@ export async function configureVault(token: string): Promise<void> {
   const mounts = (await read<{ data: Record<string, unknown> }>("sys/mounts"))?.data ?? {};
   const mount = async (path: string, body: unknown) => mounts[`${path}/`] ?? (await write(`sys/mounts/${path}`, body));
   await mount("pki", { type: "pki", config: { max_lease_ttl: TEN_YEARS } });
-  await mount("pki_int", { type: "pki", config: { max_lease_ttl: FIVE_YEARS } });
   await mount("secret", { type: "kv", options: { version: "2" } });
 
-  if (!(await read("pki_int/issuer/default").catch(() => undefined))) await makeAuthorities(write);
-  await write("pki_int/roles/postgres-server", SERVER_ROLE);
-  await write("pki_int/roles/postgres-client", CLIENT_ROLE);
+  if (!(await hasIssuer(read, "pki"))) await makeRoot(write);
+  for (const [path, { commonName, roles }] of Object.entries(INTERMEDIATES)) {
+    await mount(path, { type: "pki", config: { max_lease_ttl: FIVE_YEARS } });
+    if (!(await hasIssuer(read, path))) await makeIntermediate(path, commonName, read, write);
+    for (const role of roles) await write(`${path}/roles/${role}`, ROLES[role]);
+  }
 
   const methods = (await read<{ data: Record<string, unknown> }>("sys/auth"))?.data ?? {};
   if (!methods["approle/"]) await write("sys/auth/approle", { type: "approle" });
@@ -74,34 +95,41 @@ export async function configureVault(token: string): Promise<void> {
 }
 
 type Write = <Answer>(path: string, body: unknown) => Promise<Answer | undefined>;
+type Read = <Answer>(path: string) => Promise<Answer | undefined>;
 
-/** A root, and an intermediate signed by it. The root is imported with it, so that `ca_chain` has both. */
-async function makeAuthorities(write: Write): Promise<void> {
-  const root = await write<{ data: { certificate: string } }>("pki/root/generate/internal", {
+const hasIssuer = (read: Read, mount: string) => read(`${mount}/issuer/default`).catch(() => undefined);
+
+async function makeRoot(write: Write): Promise<void> {
+  await write("pki/root/generate/internal", {
     common_name: "cnpg-teleport lab PostgreSQL root",
     issuer_name: "root",
     key_type: "ec",
     key_bits: 256,
     ttl: TEN_YEARS,
   });
-  const request = await write<{ data: { csr: string } }>("pki_int/intermediate/generate/internal", {
-    common_name: "cnpg-teleport lab PostgreSQL intermediate",
+}
+
+/** An intermediate signed by the root. The root is imported with it, so that `ca_chain` has both. */
+async function makeIntermediate(mount: string, commonName: string, read: Read, write: Write): Promise<void> {
+  const root = await read<{ data: { certificate: string } }>("pki/cert/ca");
+  const request = await write<{ data: { csr: string } }>(`${mount}/intermediate/generate/internal`, {
+    common_name: commonName,
     key_type: "ec",
     key_bits: 256,
   });
   const signed = await write<{ data: { certificate: string } }>("pki/root/sign-intermediate", {
     csr: request?.data.csr,
-    common_name: "cnpg-teleport lab PostgreSQL intermediate",
+    common_name: commonName,
     ttl: FIVE_YEARS,
     format: "pem",
   });
   const chain = [signed?.data.certificate, root?.data.certificate].join("\n");
-  const imported = await write<{ data: { mapping: Record<string, string> } }>("pki_int/intermediate/set-signed", {
+  const imported = await write<{ data: { mapping: Record<string, string> } }>(`${mount}/intermediate/set-signed`, {
     certificate: chain,
   });
   // Of the two imported issuers, the one that has a key is the intermediate.
   const issuer = Object.entries(imported?.data.mapping ?? {}).find(([, key]) => key)?.[0];
-  await write("pki_int/config/issuers", { default: issuer });
+  await write(`${mount}/config/issuers`, { default: issuer });
 }
 
 async function secretIdWorks(): Promise<boolean> {

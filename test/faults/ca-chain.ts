@@ -5,13 +5,13 @@ import { clientRole, KEY, SERVER_ROLE } from "./signing-roles";
 const CLIENT = clientRole(["streaming_replica", "cnpg_pooler_pgbouncer"]);
 
 /**
- * Makes the mounts `root`, `between` and `pki`, and `cut`, whose chain ends below the root; in `pki` the roles that are
- * right and those that each are wrong in one way.
+ * Makes the mounts `root`, `between` and `pki`; `cut`, whose chain ends below the root; and `ending`, whose CA has 600 h
+ * left; in `pki` the roles that are right and those that each are wrong in one way.
  *
  * @returns PEM of the root
  */
 export async function makeChain(vault: OwnVault): Promise<string> {
-  for (const mount of ["root", "between", "pki", "cut"]) {
+  for (const mount of ["root", "between", "pki", "cut", "ending"]) {
     await vault.request("POST", `sys/mounts/${mount}`, { type: "pki", config: { max_lease_ttl: "87600h" } });
   }
   const generated = await vault.request("POST", "root/root/generate/internal", {
@@ -24,6 +24,7 @@ export async function makeChain(vault: OwnVault): Promise<string> {
   await setSigned(vault, "between", [between, root]);
   await setSigned(vault, "pki", [await signedBy(vault, "between", "pki"), between, root]);
   await setSigned(vault, "cut", [await signedBy(vault, "between", "cut"), between]);
+  await setSigned(vault, "ending", [await signedBy(vault, "between", "ending", "600h"), between, root]);
   const roles = {
     "pki/roles/server": SERVER_ROLE,
     "pki/roles/client": CLIENT,
@@ -35,6 +36,9 @@ export async function makeChain(vault: OwnVault): Promise<string> {
       allowed_domains: ["example.com"],
       allow_subdomains: true,
     },
+    "pki/roles/rsa": { ...SERVER_ROLE, key_type: "rsa", key_bits: 3072 },
+    "pki/roles/no-addresses": { ...SERVER_ROLE, allow_ip_sans: false },
+    "ending/roles/server": SERVER_ROLE,
     "pki/roles/short": { ...SERVER_ROLE, max_ttl: "24h" },
     "pki/roles/for-clients": { ...SERVER_ROLE, server_flag: false, client_flag: true },
     "pki/roles/other-clients": clientRole(["somebody"]),
@@ -43,10 +47,10 @@ export async function makeChain(vault: OwnVault): Promise<string> {
   return root;
 }
 
-async function signedBy(vault: OwnVault, above: string, mount: string): Promise<string> {
+async function signedBy(vault: OwnVault, above: string, mount: string, ttl = "40000h"): Promise<string> {
   const generate = `${mount}/intermediate/generate/internal`;
   const { data } = await vault.request("POST", generate, { common_name: mount, ...KEY });
-  const body = { csr: data?.csr, common_name: mount, ttl: "40000h", format: "pem" };
+  const body = { csr: data?.csr, common_name: mount, ttl, format: "pem" };
   const signed = await vault.request("POST", `${above}/root/sign-intermediate`, body);
   return signed.data?.certificate as string;
 }
@@ -58,11 +62,16 @@ async function setSigned(vault: OwnVault, mount: string, chain: string[]): Promi
   await vault.request("POST", `${mount}/config/issuers`, { default: issuer });
 }
 
-/** An AppRole that may have requests signed by any role but `forbidden`. */
+/** Sets what becomes of a request that outlives the CA `ending`: `err`, which is Vault's default, or `truncate`. */
+export async function setAtEnd(vault: OwnVault, behavior: "err" | "truncate"): Promise<void> {
+  await vault.request("POST", "ending/issuer/default", { leaf_not_after_behavior: behavior });
+}
+
+/** An AppRole that may have requests signed by any role but `forbidden`, and see how the roles of `pki` are set. */
 export async function makeLogin(vault: OwnVault): Promise<{ VAULT_ROLE_ID: string; secretId: () => Promise<string> }> {
-  const policy = ["pki", "cut", "nowhere"]
+  const policy = ["pki", "cut", "ending", "nowhere"]
     .map((mount) => `path "${mount}/sign/*" { capabilities = ["update"] }`)
-    .concat('path "pki/sign/forbidden" { capabilities = ["deny"] }')
+    .concat('path "pki/sign/forbidden" { capabilities = ["deny"] }', 'path "pki/roles/*" { capabilities = ["read"] }')
     .join("\n");
   await vault.request("POST", "sys/auth/approle", { type: "approle" });
   await vault.request("POST", "sys/policies/acl/program", { policy });

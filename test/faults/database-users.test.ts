@@ -230,19 +230,69 @@ describe("PostgreSQL users of people", () => {
     await owner("REVOKE INSERT ON stock.items FROM PUBLIC");
   });
 
-  it("leave large objects to owners and writers, who go on writing them", async () => {
-    const write = "SELECT lo_unlink(lo_from_bytea(0, 'x'))";
-    const writer = await withCertificate(WRITER, await signedFor(WRITER, authority, folder), write);
-    assert.equal(writer.stdout.trim(), "1", writer.output);
-    assert.match(await owner(write), /1/);
-    const read = await withCertificate(READER, reader, "SELECT lo_get(4343)");
-    assert.match(read.stdout, /^\\x/, `reading stays: ${read.output}`);
+  it("that are readers make large objects and messages in the WAL, as everybody may, and change no others'", async () => {
+    const make = "SELECT lo_unlink(lo_from_bytea(0, 'x')); SELECT pg_logical_emit_message(false, 'x', 'x') IS NOT NULL";
+    assert.match(
+      (await withCertificate(READER, reader, make)).output,
+      /read-only transaction/,
+      "as its sessions begin",
+    );
+    assert.equal((await withCertificate(READER, reader, make, writable)).stdout.trim(), "1\nt");
+    const others = await withCertificate(READER, reader, "SELECT lo_unlink(4242)", writable);
+    assert.match(others.output, /must be owner of large object 4242/);
+    await superuser("REVOKE EXECUTE ON FUNCTION lo_from_bytea(oid, bytea) FROM PUBLIC"); // by an administrator, for good
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
-    await superuser("GRANT EXECUTE ON FUNCTION lo_create(oid) TO PUBLIC");
-    const create = () => withCertificate(READER, reader, "SELECT lo_create(0) > 0", writable);
-    assert.equal((await create()).stdout.trim(), "t", "it is the right that keeps readers from it");
+    const refused = await withCertificate(READER, reader, "SELECT lo_from_bytea(0, 'x')", writable);
+    assert.match(refused.output, /permission denied for function lo_from_bytea/);
+    await superuser("GRANT EXECUTE ON FUNCTION lo_from_bytea(oid, bytea) TO PUBLIC");
+  });
+
+  it("and everybody else have again what an earlier release took, in each database, by the next `up`", async () => {
+    for (const database of ["app", "postgres"])
+      await superuser(
+        `REVOKE EXECUTE ON FUNCTION lo_create(oid), pg_logical_emit_message(boolean, text, text, boolean) FROM PUBLIC;
+         GRANT EXECUTE ON FUNCTION lo_create(oid), pg_logical_emit_message(boolean, text, text, boolean) TO app, ${WRITER}`,
+        database,
+      );
     assert.match(await stack.up(), /1 updated/);
-    assert.match((await create()).output, /permission denied for function lo_create/);
+    const other = `SELECT count(*) FROM pg_proc p WHERE pronamespace = 'pg_catalog'::regnamespace
+      AND proname IN ('lo_create', 'pg_logical_emit_message') AND (
+        SELECT array_agg(grantee ORDER BY grantee) FROM aclexplode(coalesce(proacl, acldefault('f', proowner)))
+      ) IS DISTINCT FROM ARRAY[0, proowner]::oid[]`;
+    for (const database of ["app", "postgres"]) assert.equal(await superuser(other, database), "0", database);
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
+  });
+
+  it("that hold locks keep no rights from being changed, their own neither", async () => {
+    const writer = await signedFor(WRITER, authority, folder);
+    const holding = [
+      `SELECT pg_advisory_lock(hashtext('cnpg-teleport access')); SELECT pg_sleep(600)`,
+      "BEGIN; ALTER ROLE CURRENT_USER PASSWORD 'x'; SELECT pg_sleep(600)",
+    ].map((sql) => withCertificate(WRITER, writer, sql, "application_name=sec-held"));
+    const held = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sec-held' AND query ~ 'pg_sleep'";
+    await eventually("the writer holds locks", async () => (await superuser(held)) === "2");
+    await superuser(`REVOKE SELECT ON stock.items FROM ${READER}`);
+    assert.match(await stack.up(), /1 updated/);
+    assert.equal((await withCertificate(READER, reader, "SELECT count(*) FROM stock.items")).code, 0);
+    assert.equal(await superuser(held), "1", "who held its own role was ended, and no other");
+    await superuser("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sec-held'");
+    await Promise.all(holding);
+  });
+
+  it("are not changed while somebody else holds a lock, who is named", async () => {
+    const sql = "SET ROLE app; BEGIN; ALTER TABLE stock.items ADD COLUMN held int; SELECT pg_sleep(600)";
+    const psql = ["psql", "application_name=sec-holder dbname=app", "-c", sql];
+    const holding = attempt("kubectl", ["-n", NAME, "exec", `${NAME}-1`, "-c", "postgres", "--", ...psql]);
+    const held = "FROM pg_stat_activity WHERE application_name = 'sec-holder' AND query ~ 'pg_sleep'";
+    await eventually("the lock is held", async () => (await superuser(`SELECT count(*) ${held}`)) === "1");
+    await superuser(`ALTER ROLE ${READER} SET work_mem = '1MB'`);
+    const { code, output } = await stack.pulumi(["up", "--yes", "--skip-preview"]);
+    await superuser(`SELECT pg_terminate_backend(pid) ${held}`);
+    await holding;
+    assert.notEqual(code, 0);
+    assert.match(output, /lock timeout.*held by process [0-9]+ of the user postgres .*application sec-holder/s);
+    assert.match(output, /pg_terminate_backend/);
+    await stack.up();
   });
 
   it("that are readers have temporary tables until the database's owner takes them, and `up` leaves that", async () => {
@@ -250,7 +300,7 @@ describe("PostgreSQL users of people", () => {
     assert.match((await withCertificate(READER, reader, make)).output, /read-only transaction/);
     assert.equal((await withCertificate(READER, reader, make, writable)).stdout.trim(), "1");
     await owner("REVOKE TEMPORARY ON DATABASE app FROM PUBLIC");
-    await superuser("GRANT EXECUTE ON FUNCTION lo_create(oid) TO PUBLIC"); // so that there is something to put right
+    await superuser(`ALTER ROLE ${READER} SET work_mem = '1MB'`); // so that there is something to put right
     await stack.up();
     const refused = await withCertificate(READER, reader, make, writable);
     assert.match(refused.output, /permission denied to create temporary tables in database "app"/);
@@ -269,18 +319,6 @@ describe("PostgreSQL users of people", () => {
       "ALTER ROLE CURRENT_USER PASSWORD 'x'",
     ])
       assert.equal((await call(open)).code, 0, open);
-  });
-
-  it("give back what was withheld from everybody when no reader is left", async () => {
-    for (const name of [PERSON, BOTH]) await asAdmin("rm", `user/${name}`); // whose role goes with the reader
-    configure([{ name: WRITER, access: "write" }]);
-    await stack.up();
-    const withheld = `SELECT count(*) FROM pg_proc p WHERE pronamespace = 'pg_catalog'::regnamespace
-      AND (proname ~ '^lo_' OR proname IN ('lowrite', 'pg_logical_emit_message'))
-      AND proacl IS DISTINCT FROM (SELECT initprivs FROM pg_init_privs WHERE objoid = p.oid AND classoid = 'pg_proc'::regclass)
-      AND NOT EXISTS (SELECT FROM aclexplode(proacl) WHERE grantee = 0)`;
-    for (const database of ["app", "postgres"]) assert.equal(await superuser(withheld, database), "0", database);
-    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   });
 
   const writable = "options='-c default_transaction_read_only=off'";

@@ -87,7 +87,7 @@ describe("a Cluster of two whose instances are killed during `up`", () => {
       "-c",
       held,
     ]);
-    const waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    const waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'pg_authid'::regclass AND NOT granted";
     const atRights = async () => (await sqlAsSuperuser(NAME, "app", waiting)).trim() === "1";
     const { code, output } = await disturbedUp(stack, atRights, () => kill(old));
     await holder;

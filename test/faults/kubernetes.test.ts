@@ -98,22 +98,79 @@ describe("a Kubernetes that refuses a Cluster, or what it needs", () => {
     await kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", NAME);
   });
 
-  it("names the quota that forbids the pods, within the time of readyMinutes", async () => {
+  it("names the quota that forbids the pods: while it waits, and long before readyMinutes are over", async () => {
     const quota = { apiVersion: "v1", kind: "ResourceQuota", metadata: { name: "no-pods", namespace: NAME } };
     await apply({ ...quota, spec: { hard: { pods: "0" } } });
-    await refused(
-      stack,
-      /does not serve what was written to it after 15 s[^]*exceeded quota: no-pods[^]*`pulumi up` again/,
+    stack.configure(oneDatabase(NAME, { namespace: NAME, readyMinutes: 5 }));
+    const { code, output } = await up(stack);
+    assert.notEqual(code, 0, output);
+    assert.match(output, /Waiting for the Cluster [^]*exceeded quota: no-pods/);
+    assert.match(
+      output,
+      /does not serve what was written to it after [0-9]{2} s[^]*exceeded quota: no-pods[^]*`pulumi up` again/,
     );
     assert.equal(await teleport.database(`${NAME}-${NAME}`), undefined);
     await kubectl("-n", NAME, "delete", "resourcequota", "no-pods");
   });
 
-  it("goes on with the same Cluster when the quota is gone, and destroy leaves nothing", async () => {
+  it("says in the policy's words that no command may be run in pods, once there are some", async () => {
+    const rule = { apiGroups: [""], apiVersions: ["*"], operations: ["CONNECT"], resources: ["pods/exec"] };
+    await apply(
+      {
+        apiVersion: "admissionregistration.k8s.io/v1",
+        kind: "ValidatingAdmissionPolicy",
+        metadata: { name: NAME },
+        spec: {
+          failurePolicy: "Fail",
+          matchConstraints: { resourceRules: [rule] },
+          validations: [{ expression: "false", message: "nobody runs commands in this namespace" }],
+        },
+      },
+      {
+        apiVersion: "admissionregistration.k8s.io/v1",
+        kind: "ValidatingAdmissionPolicyBinding",
+        metadata: { name: NAME },
+        spec: {
+          policyName: NAME,
+          validationActions: ["Deny"],
+          matchResources: { namespaceSelector: { matchLabels: { fault: NAME } } },
+        },
+      },
+    );
     stack.configure(oneDatabase(NAME, { namespace: NAME }));
+    await refused(
+      stack,
+      /Running \w+ in pod \S+ was refused by an admission policy[^]*nobody runs commands in this namespace[^]*"Kubernetes rights"/,
+    );
+    await kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", NAME);
+  });
+
+  it("goes on with the same Cluster when quota and policy are gone", async () => {
+    stack.configure(oneDatabase(NAME, { namespace: NAME }));
+    await eventually("commands may be run again", async () => {
+      const command = ["-n", NAME, "exec", `${NAME}-1`, "-c", "postgres", "--", "true"];
+      return (await attempt("kubectl", command)).code === 0;
+    });
     await stack.up();
     assert.equal(await kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.status.readyInstances}"), "1");
     assert.ok(await teleport.database(`${NAME}-${NAME}`));
+  });
+
+  it("names a Cluster that was deleted by hand at once, and destroy leaves nothing", async () => {
+    await kubectl("-n", NAME, "delete", "cluster", NAME, "--timeout=60s");
+    await refused(stack, /does not serve [^]*it does not exist[^]*`pulumi refresh`[^]*EMPTY[^]*from a backup/);
+    await stack.destroy();
+    await eventually("nothing is left", async () => (await leftOf(NAME)) === "", 60_000);
+  });
+
+  it("tells PostgreSQL's reason when initdb fails, and goes on with a corrected setting", async () => {
+    const locale = (name: string) => ({ initdb: { localeCollate: name, localeCType: name } });
+    stack.configure(oneDatabase(NAME, { namespace: NAME, readyMinutes: 5, ...locale("xx_YY.UTF-8") }));
+    await refused(stack, /initdb failed [0-9] times: [^]*invalid locale[^]*no data yet: correct initdb/);
+    stack.configure(oneDatabase(NAME, { namespace: NAME, readyMinutes: 5, ...locale("C.UTF-8") }));
+    const output = await stack.up();
+    assert.match(output, /failed before, and is started anew/);
+    assert.equal(await kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.status.readyInstances}"), "1");
     await stack.destroy();
     await eventually("nothing is left", async () => (await leftOf(NAME)) === "", 60_000);
   });
@@ -187,7 +244,7 @@ describe("a kubeconfig without a right", () => {
     rule("postgresql.cnpg.io", ["clusters", "poolers", "databases"]),
     rule("networking.k8s.io", ["networkpolicies"]),
     rule("apps", ["deployments"], ["get"]),
-    rule("", ["pods", "events"], ["list"]),
+    rule("", ["pods", "events", "persistentvolumeclaims"], ["list"]),
   ];
   const EXEC = rule("", ["pods/exec"], ["get", "create"]);
   let kubeconfig: OwnKubeconfig;

@@ -14,9 +14,10 @@ import {
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { TeleportError } from "../../components/teleport/errors";
 import { TeleportClient, withTeleport } from "../../components/teleport/tctl";
 import { Stack } from "../../lab/drive/stack";
-import { run, searchPath } from "../../lab/host/command";
+import { attempt, run, searchPath } from "../../lab/host/command";
 import { PROJECT } from "../../lab/layout";
 import { eventually, PROXY, teleport } from "../lab/lab";
 
@@ -151,6 +152,53 @@ describe("`tctl`", () => {
       asking(first(killed), (client) => client.remove("db/tf-none")),
       /tctl rm at .* was ended by SIGKILL, and not by this program\. Look whether the machine is short of memory/,
     );
+  });
+
+  it("that waits for a person's second factor is told as that, once, and advises a bot", async () => {
+    const prompting = standIn(
+      "prompting",
+      `[ "$1" = version ] && exec "$REAL" version
+       echo call >> ${folder}/prompted
+       echo 'MFA is required for admin-level API request: "UpsertRole"' >&2; echo 'Tap any security key' >&2; exec sleep 600`,
+    );
+    process.env.PATH = first(prompting);
+    try {
+      // With the pauses between attempts of every day: there is no second one.
+      const role = { kind: "role", version: "v6", metadata: { name: "tf-mfa" }, spec: {} };
+      await assert.rejects(
+        withTeleport({ proxy: PROXY }, (client) => client.create(role)),
+        ({ failure, mayBeDone, message }: TeleportError) =>
+          failure === "mfa" &&
+          !mayBeDone &&
+          /second factor.*Tap any security key.*identity of a bot.*tbot/s.test(message),
+      );
+    } finally {
+      process.env.PATH = path;
+    }
+    assert.equal(readFileSync(join(folder, "prompted"), "utf8"), "call\n");
+  });
+
+  it("uses the identity that it is given, where the machine has the configuration of an agent of Teleport", async () => {
+    const agent = join(folder, "teleport.yaml");
+    writeFileSync(
+      agent,
+      `version: v3\nteleport: { data_dir: ${folder}/none, proxy_server: "elsewhere.invalid:443" }\nauth_service: { enabled: no }\nproxy_service: { enabled: no }\nssh_service: { enabled: yes }\n`,
+    );
+    // The real tctl, told of the file by the variable, which stands for /etc/teleport.yaml, looks past the identity.
+    const identity = process.env.TELEPORT_IDENTITY_FILE ?? "";
+    const { code, stderr } = await attempt(
+      "tctl",
+      ["get", "db/tf-none", "--format=json", `--auth-server=${PROXY}`, `--identity=${identity}`],
+      { env: { TELEPORT_CONFIG_FILE: agent } },
+    );
+    assert.notEqual(code, 0);
+    assert.doesNotMatch(stderr, /doesn't exist|not found/, "it got as far as its question");
+    process.env.TELEPORT_CONFIG_FILE = agent;
+    try {
+      assert.deepEqual(await asking(path ?? "", (client) => client.get("db/tf-none")), []);
+    } finally {
+      delete process.env.TELEPORT_CONFIG_FILE;
+    }
   });
 
   it("killed after Teleport had done what it was asked for: the same `up` goes on, with one registration", async () => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { checkCertificate } from "../../components/certificates/certificate-check";
 import { Stack } from "../../lab/drive/stack";
 import { kubectl } from "../lab/lab";
-import { makeChain, makeLogin } from "./ca-chain";
+import { makeChain, makeLogin, setAtEnd } from "./ca-chain";
 import { OwnVault } from "./own-vault";
 import { TcpProxy } from "./tcp-proxy";
 
@@ -129,6 +129,16 @@ describe("certificates from a Vault that is not as it should be", () => {
       { server: { mount: "pki", role: "for-clients" } },
       /issuer\.server: signed a certificate that is not for servers\. Set server_flag/,
     ],
+    [
+      "a CA that ends before what it is asked to sign",
+      { server: { mount: "ending", role: "server" } },
+      /ending\/sign\/server[^]*beyond the expiration of the CA/,
+    ],
+    [
+      "keys of a type that the role does not take, with the setting that chooses another",
+      { server: { mount: "pki", role: "rsa" } },
+      /issuer\.server: the role rsa of pki in Vault signs keys of the type rsa only[^]*issuer\.key: \{ algorithm: RSA, size: 3072 \}/,
+    ],
     ["a chain without its root", { server: { mount: "cut", role: "server" } }, /is not in the bundle[^]*trustAnchors/],
   ];
   for (const [what, settings, told] of WRONG) {
@@ -138,6 +148,31 @@ describe("certificates from a Vault that is not as it should be", () => {
       await nothingWrongIsServed();
     });
   }
+
+  it("advises to replace a CA that cuts the lives of certificates short, and no longer max_ttl", async () => {
+    await setAtEnd(vault, "truncate");
+    configure({ server: { mount: "ending", role: "server" } });
+    const { code, output } = await run("up");
+    assert.notEqual(code, 0, output);
+    assert.match(output, /issuer\.server: signed for \d+ h instead of the 720 h .*Its CA ends at .*: replace the CA/);
+    assert.doesNotMatch(output, /max_ttl/);
+    await setAtEnd(vault, "err");
+    await nothingWrongIsServed();
+  });
+
+  it("says which setting asks for addresses that the role does not allow", async () => {
+    stack.configure({
+      cluster: NAME,
+      issuer: issuer({ server: { mount: "pki", role: "no-addresses" } }),
+      serverAltNames: ["10.20.30.40"],
+    });
+    await refused(
+      /issuer\.server: the role no-addresses of pki[^]*serverAltNames has 10\.20\.30\.40[^]*allow_ip_sans=true/,
+    );
+    const preview = await stack.pulumi(["preview"], { env: credentials });
+    assert.match(preview.output, /allow_ip_sans=true/, "the preview says it before anything is made");
+    await nothingWrongIsServed();
+  });
 
   it("says that Vault is away, silent or sealed, or that the secret id was revoked, and where", async () => {
     configure();
@@ -171,6 +206,34 @@ describe("certificates from a Vault that is not as it should be", () => {
       ["CN=pki", "CN=between", "CN=root"],
     );
     assert.ok((await servedCertificate()).verify(chain[0]!.publicKey));
+    const sent = await kubectl("-n", NAME, "get", "secret", `${NAME}-server-tls`, "-o", "jsonpath={.data.tls\\.crt}");
+    const blocks =
+      Buffer.from(sent, "base64")
+        .toString()
+        .match(/-----BEGIN[^]*?-----END CERTIFICATE-----/g) ?? [];
+    assert.deepEqual(
+      blocks.slice(1).map((pem) => new X509Certificate(pem).subject),
+      ["CN=pki", "CN=between"],
+    );
+  });
+
+  it("has RSA keys signed, of the size that the role wants, and addresses", async () => {
+    stack.configure({
+      cluster: NAME,
+      issuer: issuer({ server: { mount: "pki", role: "rsa" }, key: { algorithm: "RSA", size: 3072 } }),
+      serverAltNames: ["10.20.30.40", "2001:db8::1"],
+    });
+    const { code, output } = await run("up");
+    assert.equal(code, 0, output);
+    assert.doesNotMatch(output, /in Vault signs/);
+    const certificate = await servedCertificate();
+    assert.equal(certificate.publicKey.asymmetricKeyType, "rsa");
+    assert.equal(certificate.publicKey.asymmetricKeyDetails?.modulusLength, 3072);
+    for (const address of ["10.20.30.40", "2001:db8::1"]) assert.equal(certificate.checkIP(address), address);
+    configure();
+    const back = await run("up");
+    assert.equal(back.code, 0, back.output);
+    assert.equal((await servedCertificate()).publicKey.asymmetricKeyType, "ec");
   });
 
   it("takes a chain without its root once trustAnchors names it", async () => {

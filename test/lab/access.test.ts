@@ -114,6 +114,87 @@ describe("people's rights in a running database", () => {
     assert.equal((await allowed("sales.before")).trim(), "f");
   });
 
+  it("leave out what belongs to extensions and superusers, unless a scope names its schema", async () => {
+    await superuser(
+      `CREATE EXTENSION hstore; CREATE SCHEMA jobs; CREATE TABLE jobs.job (owner regrole); CREATE SEQUENCE jobs.numbers;
+       CREATE VIEW public.hashes AS SELECT * FROM pg_shadow; CREATE TABLE sales.superusers (id int);
+       CREATE TABLE public.extended (id int); ALTER TABLE public.extended OWNER TO shop;
+       CREATE SCHEMA extended AUTHORIZATION shop; CREATE TABLE extended.part (id int); ALTER TABLE extended.part OWNER TO shop;
+       ALTER EXTENSION hstore ADD TABLE public.extended; ALTER EXTENSION hstore ADD SCHEMA extended;`,
+    );
+    // As earlier releases granted it, and to what would come.
+    await superuser(
+      `GRANT USAGE ON SCHEMA jobs, extended TO teleport_user_read, teleport_user_write;
+       GRANT SELECT ON ALL TABLES IN SCHEMA jobs, public, sales, extended TO teleport_user_read, teleport_user_write;
+       GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA jobs, public, sales, extended TO teleport_user_write;
+       GRANT USAGE ON ALL SEQUENCES IN SCHEMA jobs TO teleport_user_write;
+       ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO teleport_user_read`,
+    );
+    const theirs = ["jobs.job", "public.hashes", "sales.superusers", "public.extended", "extended.part"];
+    assert.equal((await write("INSERT INTO jobs.job VALUES ('postgres')")).code, 0, "as it was");
+    assert.match(await stack.up(), /1 updated/);
+    await superuser("CREATE TABLE public.later (id int)");
+    for (const table of [...theirs, "public.later"]) {
+      assert.match((await read(`SELECT * FROM ${table}`)).output, /permission denied for/, table);
+      assert.match((await write(`SELECT * FROM ${table}`)).output, /permission denied for/, table);
+      const deleted = await write(`DELETE FROM ${table}`);
+      assert.match(deleted.output, /permission denied for|cannot delete from view/, `${table}: ${deleted.output}`);
+    }
+    assert.match((await write("SELECT nextval('jobs.numbers')")).output, /permission denied for/);
+    for (const table of ["public.before", "sales.before"])
+      assert.equal(
+        (await write(`INSERT INTO ${table} VALUES (2)`)).code,
+        0,
+        `${table}, in the same schema, is the owner's`,
+      );
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
+
+    configure([{ ...reader, scope: [{}, { schemas: ["jobs", "extended", "public"] }] }, writer]);
+    await stack.up();
+    for (const table of ["jobs.job", "extended.part"])
+      assert.equal((await read(`SELECT count(*) FROM ${table}`)).code, 0, `${table}, whose schema is named`);
+    for (const table of ["public.hashes", "public.extended", "sales.superusers"])
+      assert.match(
+        (await read(`SELECT * FROM ${table}`)).output,
+        /permission denied for/,
+        `public is everybody's: ${table}`,
+      );
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
+    await superuser(
+      "DELETE FROM public.before WHERE id = 2; DELETE FROM sales.before WHERE id = 2; DROP EXTENSION hstore; DROP SCHEMA jobs CASCADE; DROP VIEW public.hashes; DROP TABLE sales.superusers, public.later",
+    );
+    configure([reader, writer, { name: "auditor", access: "none", memberOf: ["auditors"] }]);
+    await stack.up();
+  });
+
+  it("are changed though the owner has set his database so that scripts would fail or end in it", async () => {
+    await superuser(
+      `CREATE ROLE lender; GRANT USAGE ON SCHEMA sales TO lender; GRANT SELECT ON sales.before TO lender WITH GRANT OPTION;
+       SET ROLE lender; GRANT SELECT ON sales.before TO teleport_user_write; RESET ROLE; SET ROLE shop;
+       REVOKE SELECT ON sales.before FROM teleport_user_read;
+       ALTER DATABASE shop SET role = shop; ALTER DATABASE shop SET exit_on_error = on;
+       ALTER DATABASE shop SET quote_all_identifiers = on; RESET ROLE; ALTER DATABASE shop SET plpgsql.extra_errors = 'all'; SET ROLE shop;
+       COMMENT ON SCHEMA sales IS 'cnpg-teleport: not to be looked at'`,
+    );
+    const output = await stack.up().finally(() => superuser("ALTER DATABASE shop RESET ALL", "postgres"));
+    assert.match(output, /1 updated/);
+    assert.equal((await read("SELECT count(*) FROM sales.before")).code, 0, "a comment as ours hides nothing");
+    await superuser("COMMENT ON SCHEMA sales IS NULL; DROP OWNED BY lender; DROP ROLE lender");
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
+  });
+
+  it("are changed though a DROP DATABASE was interrupted, which is told", async () => {
+    await superuser("CREATE DATABASE broken", "postgres");
+    await superuser(
+      "UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'broken'; ALTER ROLE teleport_user_read SET work_mem = '9MB'",
+      "postgres",
+    );
+    const output = await stack.up();
+    assert.match(output, /1 updated/);
+    assert.match(output, /the database broken is left over by a DROP DATABASE that was interrupted/);
+    await superuser("DROP DATABASE broken", "postgres");
+  });
+
   it("end with users that are removed: what they made stays, their sessions end", async () => {
     await superuser(
       `GRANT USAGE, CREATE ON SCHEMA sales TO auditors; GRANT auditors TO auditor; SET ROLE auditor;
@@ -124,14 +205,22 @@ describe("people's rights in a running database", () => {
       "CREATE SCHEMA open AUTHORIZATION auditor; SET ROLE auditor; CREATE FUNCTION open.root() RETURNS name LANGUAGE sql SECURITY DEFINER AS 'SELECT current_user'",
       "postgres",
     );
+    await superuser("CREATE DATABASE broken", "postgres");
+    await superuser("CREATE TABLE shown (); GRANT SELECT ON shown TO auditor", "broken");
+    await superuser("UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'broken'", "postgres");
     const session = write("SELECT pg_sleep(300)");
     await eventually("the writer is connected", async () =>
       (await superuser("SELECT usename FROM pg_stat_activity WHERE query LIKE '%sleep(300)'")).includes(writer.name),
     );
     configure([reader]);
-    await stack.up();
+    const output = await stack.up();
     assert.match((await session).output, /terminating connection|server closed the connection/);
-    assert.equal(await superuser("SELECT count(*) FROM pg_roles WHERE rolname = 'auditor'"), "0\n");
+    const left = "SELECT rolname, rolcanlogin FROM pg_roles WHERE rolname IN ('auditor', 'teleport_user_write')";
+    assert.equal(await superuser(left), "auditor|f\n", "a database that takes no connections holds it");
+    assert.match(output, /removed user auditor cannot log in any more, but cannot be dropped/);
+    await superuser("DROP DATABASE broken", "postgres");
+    await stack.up();
+    assert.equal(await superuser(left), "");
     assert.equal(await superuser("SELECT tableowner FROM pg_tables WHERE tablename = 'made'"), "shop\n");
     const definer = "SELECT prosecdef, pg_get_userbyid(proowner) FROM pg_proc WHERE proname IN ('anything', 'root')";
     assert.equal(await superuser(definer), "f|shop\n", "nothing of theirs runs with another's rights");

@@ -119,12 +119,27 @@ describe("what an administrator prepares once in Vault", () => {
     );
   });
 
+  it("lets the program see what its mounts are, as a refresh by current plugins asks, and how its roles are set", async () => {
+    for (const [mount, role] of [
+      ["app-pki", "server"],
+      ["app-pki-clients", "client"],
+    ]) {
+      const found = await vaultRequest<{ data: { type: string } }>("GET", `sys/mounts/${mount}`, undefined, token);
+      assert.equal(found?.data.type, "pki");
+      const set = await vaultRequest<{ data: object }>("GET", `${mount}/roles/${role}`, undefined, token);
+      assert.ok(set && "key_type" in set.data);
+    }
+  });
+
   it("lets the program do nothing else", async () => {
     const csr = request("streaming_replica");
     const denied: [method: "GET" | "POST", path: string, body?: unknown][] = [
       ["GET", "sys/mounts"],
-      ["GET", "app-pki/roles/server"],
-      ["GET", "app-pki-clients/roles/client"],
+      ["GET", "app-pki/roles/other"],
+      ["GET", "sys/mounts/app-pki-root"],
+      ["GET", "sys/mounts/app-pki/tune"],
+      ["POST", "sys/mounts/app-pki/tune", { description: "mine" }],
+      ["GET", "app-pki/config/urls"],
       ["POST", "app-pki/issue/server", { common_name: SERVER_NAME }],
       ["POST", "app-pki-clients/sign-verbatim", { csr }],
       ["POST", "app-pki-clients/roles/client", { allow_any_name: true }],

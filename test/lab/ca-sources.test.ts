@@ -158,7 +158,7 @@ describe("the client-CA bundle's parts", () => {
       [{ from: "secret", name: "ca-key" }, `in Secret ${NAMESPACE}/ca-key, key ca.crt: ${holdsKey}`],
       [{ from: "configMap", name: "ca-key" }, `in ConfigMap ${NAMESPACE}/ca-key, key ca.crt: ${holdsKey}`],
       [{ from: "pem", pem: own.pem + own.key }, `the inline PEM of the client CAs: ${holdsKey}`],
-      [{ from: "secret", name: "ca-key", key: "password" }, "key password: holds something else than certificates"],
+      [{ from: "secret", name: "ca-key", key: "password" }, "key password: holds no certificate"],
       [{ from: "secret", name: "ca-good", key: "none" }, `in Secret ${NAMESPACE}/ca-good: has no key none`],
       [{ from: "secret", name: "ca-none" }, `resource '${NAMESPACE}/ca-none' does not exist`],
       [{ from: "configMap", name: "ca-none" }, `resource '${NAMESPACE}/ca-none' does not exist`],

@@ -3,6 +3,7 @@
  * what they refuse is refused there as well, or would be accepted and do harm, as test/unit/cnpg/settings-table.ts says.
  */
 import { strict as assert } from "node:assert";
+import { CLUSTER_SPEC_FIELDS } from "../../components/cnpg/cluster-fields";
 import { ClusterSettings, clusterSpec } from "../../components/cnpg/cluster-spec";
 import { checkClusterSettings } from "../../components/cnpg/cluster-check";
 import { databaseManifests, databaseProblems } from "../../components/cnpg/databases";
@@ -44,6 +45,15 @@ describe("a Cluster's settings, for the operator's webhook", () => {
       if (code !== 0) assert.match(output, /is invalid|denied the request|strict decoding|cannot be handled/);
     });
   }
+});
+
+describe("the fields of CloudNativePG's Cluster", () => {
+  it("are all known, so that none of them is called a misspelt setting", async () => {
+    const path = "jsonpath={.spec.versions[0].schema.openAPIV3Schema.properties.spec.properties}";
+    const fields = await kubectl("get", "crd", "clusters.postgresql.cnpg.io", "-o", path);
+    const unknown = Object.keys(JSON.parse(fields) as object).filter((field) => !CLUSTER_SPEC_FIELDS.includes(field));
+    assert.deepEqual(unknown, []);
+  });
 });
 
 describe("network policies, for the API server", () => {

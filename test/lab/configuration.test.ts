@@ -15,8 +15,8 @@ describe("a wrong configuration", () => {
     assert.notEqual(result.code, 0);
     for (const mistake of [
       /4 settings are wrong:/,
-      /^\s+- vautl: is no setting\. Use one of kubernetes, vault, defaults, databases, applications\.$/m,
-      /^\s+- databases\.orders\.instnces: is no setting\./m,
+      /^\s+- vautl: is not a setting\. Use one of kubernetes, vault, defaults, databases, applications\.$/m,
+      /^\s+- databases\.orders\.instnces: is not a setting\. Did you mean instances\?/m,
       /^\s+- databases\.orders\.instances = 0: is no number of instances\. .*at least 1/m,
       /^\s+- databases\.orders\.storage\.size = "much": is no Kubernetes quantity\./m,
     ]) {

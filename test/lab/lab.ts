@@ -1,11 +1,14 @@
 /** What the lab tests share: the lab's Teleport as its administrator, its people, and configurations of databases. */
 import { strict as assert } from "node:assert";
+import { X509Certificate } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseDocuments, TeleportDocument } from "../../components/teleport/tctl";
 import { Login } from "../../lab/drive/login";
 import { StackConfig } from "../../lab/drive/stack";
-import { attempt, run } from "../../lab/host/command";
+import { attempt, CommandResult, run } from "../../lab/host/command";
 
 const LAB = process.env.CNPG_TELEPORT_LAB ?? "";
 assert.ok(
@@ -89,10 +92,28 @@ export function loginAs(person: "reader" | "writer", teleportDatabase: string, d
   return { identity: identities[person], proxy: PROXY, teleportDatabase, user, database };
 }
 
+/**
+ * What openssl says of the server at a host, as a client that knows nothing but the root above the CAs in `serverCa`: not
+ * of the CAs between, which the server has to send.
+ */
+export async function verifiedByRoot(serverCa: string, host: string, ...more: string[]): Promise<CommandResult> {
+  const certificates = serverCa.match(/-----BEGIN[^-]+-----[^-]+-----END[^-]+-----/g) ?? [];
+  const isRoot = (pem: string) => new X509Certificate(pem).checkIssued(new X509Certificate(pem));
+  const folder = mkdtempSync(join(tmpdir(), "root-"));
+  const file = join(folder, "root.crt");
+  writeFileSync(file, certificates.filter(isRoot).join("\n"));
+  const connect = ["s_client", "-starttls", "postgres", "-connect", `${host}:5432`, "-showcerts"];
+  try {
+    return await attempt("openssl", [...connect, "-verify_return_error", "-CAfile", file, ...more], { input: "" });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 export const vaultIssuer = {
   type: "vault",
-  server: { mount: "pki_int", role: "postgres-server" },
-  client: { mount: "pki_int", role: "postgres-client" },
+  server: { mount: "pki_server", role: "postgres-server" },
+  client: { mount: "pki_client", role: "postgres-client" },
 };
 
 /** A configuration of one small database; `settings` go over it. */
@@ -101,6 +122,7 @@ export function oneDatabase(name: string, settings: Record<string, unknown> = {}
     vault: { auth: { method: "approle" } },
     databases: {
       [name]: {
+        deletionProtection: false,
         image: "lab.local/postgresql:17",
         instances: 1,
         storage: { size: "1Gi" },

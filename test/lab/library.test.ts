@@ -22,7 +22,8 @@ describe("the library in a program of one's own", () => {
     const [tarball = ""] = readdirSync(project).filter((file) => file.endsWith(".tgz"));
     await run("tar", ["--extract", "--file", join(project, tarball), "--strip-components=1", "--directory", installed]);
     // The package's dependencies, as npm would put them beside it.
-    symlinkSync(join(PROJECT, "node_modules", "@pulumi"), join(project, "node_modules", "@pulumi"));
+    for (const folder of readdirSync(join(PROJECT, "node_modules")).filter((name) => !name.startsWith(".")))
+      symlinkSync(join(PROJECT, "node_modules", folder), join(project, "node_modules", folder));
     writeFileSync(join(project, "Pulumi.yaml"), "name: own\nruntime: nodejs\nmain: index.js\n");
     writeFileSync(join(project, "package.json"), JSON.stringify({ dependencies: { "@pulumi/pulumi": "*" } }));
     writeFileSync(

@@ -8,13 +8,14 @@ import { serverDnsNames } from "../../components/names";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
 import { attempt } from "../../lab/host/command";
-import { kubectl, loginAs, oneDatabase, sqlAsOwner, teleport, vaultIssuer } from "./lab";
+import { kubectl, loginAs, oneDatabase, sqlAsOwner, teleport, vaultIssuer, verifiedByRoot } from "./lab";
 
 const NAME = "ledger";
 const settings = {
   instances: 2,
   issuer: vaultIssuer,
   description: "Ledger of the lab",
+  serverAltNames: ["*.ledger.example.com", "10.20.30.40", "2001:DB8::1"],
   walStorage: { size: "1Gi" },
   initdb: { database: "ledger", owner: "ledger", localeCollate: "C.UTF-8", localeCType: "C.UTF-8", encoding: "UTF8" },
 };
@@ -130,6 +131,29 @@ describe("a two-instance Cluster with certificates from Vault", () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it("sends the CAs between its certificate and the root, for clients that know the root alone", async () => {
+    for (const service of ["rw", "ro"]) {
+      const host = `${NAME}-${service}.${NAME}.svc.cluster.local`;
+      const { code, output } = await verifiedByRoot(outputs.serverCa, host, "-verify_hostname", host);
+      assert.equal(code, 0, output);
+      assert.match(output, /Verification: OK/);
+      assert.deepEqual(
+        [...output.matchAll(/^ *[0-9] s:(.*)$/gm)].map(([, subject]) => /CN ?= ?(.*)/.exec(subject ?? "")?.[1]),
+        [`${NAME}-rw`, "cnpg-teleport lab PostgreSQL servers"],
+      );
+    }
+  });
+
+  it("serves a certificate for the addresses and wildcards that are declared, and for no other", async () => {
+    const host = `${NAME}-rw.${NAME}.svc.cluster.local`;
+    const verify = (...as: string[]) => verifiedByRoot(outputs.serverCa, host, ...as);
+    for (const address of ["10.20.30.40", "2001:db8:0:0::1"])
+      assert.equal((await verify("-verify_ip", address)).code, 0, address);
+    assert.notEqual((await verify("-verify_ip", "10.20.30.41")).code, 0);
+    assert.equal((await verify("-verify_hostname", "primary.ledger.example.com")).code, 0);
+    assert.notEqual((await verify("-verify_hostname", "10.20.30.40.example.com")).code, 0);
   });
 
   it("lets nobody in as a Teleport user without a certificate, with TLS or without", async () => {

@@ -7,7 +7,7 @@ import { PostgresClusterOutputs } from "../../components";
 import { poolerDnsNames } from "../../components/cnpg/pooler";
 import { Stack } from "../../lab/drive/stack";
 import { attempt, CommandResult, run } from "../../lab/host/command";
-import { eventually, kubectl, oneDatabase, sqlAsSuperuser } from "./lab";
+import { eventually, kubectl, oneDatabase, sqlAsSuperuser, vaultIssuer, verifiedByRoot } from "./lab";
 
 const NAME = "pooled";
 
@@ -16,7 +16,13 @@ describe("Poolers", () => {
   const folder = mkdtempSync(join(tmpdir(), "pooler-"));
   const configure = (poolers: object[] | undefined, more: object = {}) =>
     stack.configure(
-      oneDatabase(NAME, { teleport: undefined, initdb: { database: "shop", owner: "shop" }, poolers, ...more }),
+      oneDatabase(NAME, {
+        teleport: undefined,
+        issuer: vaultIssuer,
+        initdb: { database: "shop", owner: "shop" },
+        poolers,
+        ...more,
+      }),
     );
   const phase = () => kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.status.phase}");
 
@@ -76,6 +82,14 @@ describe("Poolers", () => {
     assert.deepEqual(databases[NAME]?.poolerHosts, { "pooler-pooled-rw": "pooler-pooled-rw.pooled.svc" });
   });
 
+  it("send the CAs between their certificate and the root, for clients that know the root alone", async () => {
+    const { databases } = await stack.outputs<{ databases: Record<string, PostgresClusterOutputs> }>();
+    const host = "pooler-pooled-rw.pooled.svc.cluster.local";
+    const result = await verifiedByRoot(databases[NAME]!.serverCa, host, "-verify_hostname", host);
+    assert.equal(result.code, 0, result.output);
+    assert.match(result.output, /Verification: OK/);
+  });
+
   it("refuse a client without TLS, and one that expects another name", async () => {
     const host = "pooler-pooled-rw.pooled.svc.cluster.local";
     assert.match((await loginThrough(host, "SELECT 1", "disable")).output, /SSL required/i);
@@ -121,6 +135,23 @@ describe("Poolers", () => {
     assert.match(await phase(), /healthy/);
     configure([{ type: "rw", instances: 1 }], { instances: 2 });
     await stack.up();
+  });
+
+  it("keep the number of instances that an autoscaler chose, where that is allowed, and follow other changes", async () => {
+    const pooler = "pooler-pooled-rw";
+    const scale = (by: string, instances: number) =>
+      kubectl(
+        ...["-n", NAME, "patch", "pooler", pooler, "--type=merge", `--field-manager=${by}`],
+        `--patch={"spec":{"instances":${instances}}}`,
+      );
+    const instances = () => kubectl("-n", NAME, "get", "pooler", pooler, "-o", "jsonpath={.spec.instances}");
+    await scale("an-autoscaler", 2);
+    configure([{ type: "rw", instances: 1, scaledByOthers: true, parameters: { default_pool_size: "9" } }], {
+      instances: 2,
+    });
+    await stack.up();
+    assert.equal(await instances(), "2");
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   });
 
   it("leave nothing behind when they are no longer declared", async () => {

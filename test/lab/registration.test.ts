@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Stack } from "../../lab/drive/stack";
-import { CACHE_LAG, eventually, PROXY, teleport } from "./lab";
+import { CACHE_LAG, eventually, identities, PROXY, teleport } from "./lab";
 
 const PROGRAM = { project: join(__dirname, "registration-program") };
 const ROUNDS = 20;
@@ -113,6 +113,58 @@ describe("a registration in Teleport", () => {
     await teleport.remove("gone");
     await stack.destroy();
     assert.deepEqual(await mine("gone"), []);
+  });
+
+  it("is made and deregistered whatever it is called, also by a word that errors have", async () => {
+    const name = "expired-orders";
+    const stack = await stackOf(name);
+    await stack.up();
+    assert.equal((await mine(name)).length, 1);
+    await stack.destroy();
+    assert.deepEqual(await mine(name), []);
+  });
+
+  it("cannot be mistaken for an error by its name, of whatever kind it is", async () => {
+    const { withTeleport } = await import("../../components/teleport/tctl");
+    const before = process.env.TELEPORT_IDENTITY_FILE;
+    process.env.TELEPORT_IDENTITY_FILE = identities.admin;
+    const allow = [{ service_account: "rt-words:agent" }];
+    const spec = {
+      db: { protocol: "postgres", uri: "x.invalid:5432" },
+      role: { allow: { db_labels: { team: "rt-words" } } },
+      token: { roles: ["Db"], join_method: "kubernetes", kubernetes: { allow } },
+      user: { roles: ["access"] },
+    };
+    const version = { db: "v3", role: "v6", token: "v2", user: "v2" };
+    try {
+      await withTeleport({ proxy: PROXY }, async (client) => {
+        for (const kind of ["db", "role", "token", "user"] as const)
+          for (const word of [
+            "expired",
+            "certificate-unknown-authority",
+            "timeout-429-eof",
+            "mfa-is-required",
+            "denied",
+          ]) {
+            const name = `rt-${word}`;
+            const reference = `${kind}/${name}`;
+            assert.deepEqual(await client.get(reference), [], `${reference} before`);
+            await client.create({ kind, version: version[kind], metadata: { name }, spec: spec[kind] });
+            await eventually(`${reference} is seen`, async () => (await client.get(reference)).length === 1);
+            if (kind !== "token")
+              await assert.rejects(
+                client.create({ kind, version: version[kind], metadata: { name }, spec: spec[kind] }),
+                { failure: "already-exists" },
+                reference,
+              );
+            await client.remove(reference);
+            await eventually(`${reference} is gone`, async () => (await client.get(reference)).length === 0);
+            await client.remove(reference);
+          }
+      });
+    } finally {
+      process.env.TELEPORT_IDENTITY_FILE = before;
+    }
   });
 
   it("is destroyed in a fresh process with a new identity after the old one expired", async () => {

@@ -2,7 +2,8 @@
 import { strict as assert } from "node:assert";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
-import { eventually, kubectl, loginAs, oneDatabase, teleport } from "./lab";
+import { attempt } from "../../lab/host/command";
+import { eventually, kubectl, loginAs, oneDatabase, sqlAsSuperuser, teleport } from "./lab";
 
 const NAME = "stock";
 
@@ -92,5 +93,57 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     await stack.up();
     const result = await sqlThroughTeleport(loginAs("reader", "stock-tls", "app"), "SHOW statement_timeout");
     assert.equal(result.stdout.trim(), "9s", result.output);
+  });
+
+  it("goes on where somebody hibernated it, says so, and is as declared when it wakes", async () => {
+    const annotate = (annotation: string) =>
+      kubectl("-n", NAME, "annotate", "--overwrite", "cluster", NAME, annotation);
+    await annotate("cnpg.io/hibernation=on");
+    await kubectl("-n", NAME, "wait", `cluster/${NAME}`, "--for=condition=cnpg.io/hibernation", "--timeout=55s");
+    const users = [{ name: "teleport_user_read", access: "read", statementTimeout: "8s" }];
+    stack.configure(oneDatabase(NAME, { users }));
+    const output = await stack.up();
+    assert.match(output, /Cluster stock\/stock sleeps: it is hibernated \(annotation cnpg\.io\/hibernation/);
+    await annotate("cnpg.io/hibernation-");
+    await stack.up();
+    const result = await sqlThroughTeleport(loginAs("reader", "stock-tls", "app"), "SHOW statement_timeout");
+    assert.equal(result.stdout.trim(), "8s", result.output);
+  });
+
+  it("ends with the beginning of an error that is longer than the engine can be sent", async () => {
+    const trigger = `CREATE FUNCTION public.talk() RETURNS event_trigger LANGUAGE plpgsql AS
+      $$ BEGIN RAISE EXCEPTION 'no grants today: %', repeat('x', 200000); END $$;
+      CREATE EVENT TRIGGER talk ON ddl_command_end WHEN TAG IN ('GRANT', 'REVOKE') EXECUTE FUNCTION public.talk()`;
+    await sqlAsSuperuser(NAME, "app", trigger);
+    const users = [{ name: "teleport_user_read", access: "read", statementTimeout: "7s" }];
+    stack.configure(oneDatabase(NAME, { users }));
+    try {
+      const { code, output } = await stack.pulumi(["up", "--yes", "--skip-preview"], { limit: 180_000 });
+      assert.notEqual(code, 0, output);
+      assert.match(output, /no grants today: x+… and [0-9]+ more characters/);
+      assert.ok(output.length < 60_000, `${output.length} characters`);
+    } finally {
+      await sqlAsSuperuser(NAME, "app", "DROP EVENT TRIGGER talk; DROP FUNCTION public.talk()");
+    }
+    await stack.up();
+  });
+
+  it("fails where a volume cannot grow, with claim and reason; settings arrive all the same, and there is a way on", async () => {
+    const changed = { parameters: { shared_buffers: "32MB", max_connections: "50", work_mem: "7MB" } };
+    stack.configure(oneDatabase(NAME, { ...changed, storage: { size: "2Gi" } }));
+    const { code, output } = await stack.pulumi(["up", "--yes", "--skip-preview"]);
+    assert.notEqual(code, 0, output);
+    assert.match(
+      output,
+      /PersistentVolumeClaim stock-1 has 1Gi, and not the 2Gi of storage\.size: its StorageClass \S+ does not allow volumes to grow/,
+    );
+    await eventually("the setting arrives", async () =>
+      (await sqlAsSuperuser(NAME, "postgres", "SHOW work_mem")).includes("7MB"),
+    );
+    const size = '{"spec":{"storage":{"size":"1Gi"}}}';
+    const back = await attempt("kubectl", ["-n", NAME, "patch", "cluster", NAME, "--type=merge", "--patch", size]);
+    assert.match(back.output, /can't shrink existing storage/);
+    stack.configure(oneDatabase(NAME, { ...changed, storage: { size: "2Gi", resizeInUseVolumes: false } }));
+    await stack.up();
   });
 });

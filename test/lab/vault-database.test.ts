@@ -18,7 +18,7 @@ import { Stack } from "../../lab/drive/stack";
 import { attempt, CommandResult, run } from "../../lab/host/command";
 import { VAULT } from "../../lab/layout";
 import { VaultError, vaultRequest } from "../../lab/vault/api";
-import { kubectl, oneDatabase, sqlAsSuperuser } from "./lab";
+import { eventually, kubectl, oneDatabase, sqlAsSuperuser } from "./lab";
 
 const SHOP = "vd-shop";
 const APP = "vd-app";
@@ -218,6 +218,69 @@ describe("credentials from Vault", () => {
       await revoke(next.lease_id);
       await sqlAsSuperuser(SHOP, "postgres", `ALTER DATABASE app RESET ${name}`);
     }
+  });
+
+  it("end whatever their user does to stay, and what the database's owner has stays his", async () => {
+    const end = async (what: string, attack: (name: string) => string) => {
+      const { lease_id, ...user } = await credentials("app");
+      const name = user.data.username;
+      const held = sql(user, `${attack(name)}; SELECT pg_sleep(300)`);
+      const sleeping = `SELECT count(*) FROM pg_stat_activity WHERE usename = '${name}' AND query ~ 'pg_sleep'`;
+      const done = async () => (await superuser(sleeping, "postgres")).trim() === "1";
+      await eventually(`the user has done this: ${what}`, done);
+      await revoke(lease_id);
+      assert.match((await held).output, /terminating connection|closed the connection/, what);
+      assert.equal(await superuser(`SELECT rolname FROM pg_roles WHERE rolname = '${name}' AND rolcanlogin`), "", what);
+    };
+    const count = "SELECT count(*) FROM orders";
+    const before = await superuser(count);
+    await end("changes its own role, and does not commit that", () => "BEGIN; ALTER ROLE CURRENT_USER PASSWORD 'x'");
+    await end(
+      "takes itself from Vault's user",
+      (name) => `DO $$BEGIN REVOKE "${name}" FROM vault_app;
+      EXCEPTION WHEN insufficient_privilege THEN NULL; END$$`,
+    );
+    await end(
+      "names roles in a table of its own",
+      (name) => `BEGIN; CREATE TEMP TABLE mine (id int);
+      GRANT SELECT ON mine TO vault_app, app, vault_app_users, "${name}"`,
+    );
+    await end("takes over a table of the owner", (name) => `ALTER TABLE orders OWNER TO "${name}"`);
+    const owner = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'app'";
+    assert.equal(await superuser(owner), "app\n");
+    assert.equal(await superuser(count), before);
+  });
+
+  it("end where an error ends their session, and where they took over the database, by the next `up`", async () => {
+    const { lease_id, ...user } = await credentials("app");
+    const name = user.data.username;
+    const before = await superuser("SELECT count(*) FROM orders");
+    assert.equal((await sql(user, "SET ROLE app; ALTER DATABASE app SET exit_on_error = on")).code, 0);
+    await superuser(`REASSIGN OWNED BY app TO "${name}"`); // before PostgreSQL 16 the user itself may
+    await superuser(`GRANT SELECT ON pg_class TO "${name}"`, "postgres"); // keeps it from being dropped by Vault
+    await revoke(lease_id);
+    assert.match((await sql(user, "SELECT 1")).output, /not permitted to log in|password authentication failed/);
+    assert.match(await stack.up(), /updated/);
+    assert.equal(await superuser(`SELECT count(*) FROM pg_roles WHERE rolname = '${name}'`), "0\n");
+    const owners = `SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'app'
+      UNION SELECT tableowner FROM pg_tables WHERE tablename = 'orders'`;
+    assert.equal(await superuser(owners), "app\n");
+    assert.equal(await superuser("SELECT count(*) FROM orders"), before);
+    await superuser("ALTER DATABASE app RESET exit_on_error", "postgres");
+  });
+
+  it("end by the next `up` where Vault was kept out until long after their lease", async () => {
+    const { lease_id, ...user } = await credentials("app");
+    const name = user.data.username;
+    const held = sql(user, "SELECT pg_sleep(300)");
+    const sleeping = `SELECT count(*) FROM pg_stat_activity WHERE usename = '${name}' AND query ~ 'pg_sleep'`;
+    await eventually("it has a session", async () => (await superuser(sleeping)).trim() === "1");
+    await superuser(`ALTER ROLE "${name}" VALID UNTIL '2020-01-01'`); // as if Vault could not come since
+    assert.match(await stack.up(), /updated/);
+    assert.match((await held).output, /terminating connection|closed the connection/);
+    assert.equal(await superuser(`SELECT count(*) FROM pg_roles WHERE rolname = '${name}'`), "0\n");
+    await revoke(lease_id);
+    await unchanged();
   });
 
   it("live longer where they are renewed, and in PostgreSQL too", async () => {

@@ -61,14 +61,19 @@ describe("applications of the configuration", () => {
     assert.equal(applicationOf("shop", applications.shop!, databases, "dev").settings.name, "web");
     const inStack = (stack: string, name?: string) => () =>
       parseConfig(withDatabase({ environment: "prod" }, { ...shop, name }), stack, {});
-    for (const stack of ["Prod_eu", "a-stack-with-a-name-that-is-longer-than-bots-may-have"]) {
-      assert.throws(
-        inStack(stack),
-        /^SettingsError: 1 setting is wrong:\n {2}- applications\.shop\.name = "shop-/,
-        stack,
-      );
+    const long = "a-stack-with-a-name-that-is-longer-than-bots-may-have";
+    for (const [stack, told] of [
+      [
+        "Prod_eu",
+        /^SettingsError: 1 setting is wrong:\n {2}- the stack's name = "Prod_eu": .*Set applications\.shop\.name/,
+      ],
+      [long, /^SettingsError: 1 setting is wrong:\n {2}- applications\.shop: would be called shop-a-stack/],
+    ] as const) {
+      assert.throws(inStack(stack), told, stack);
       assert.doesNotThrow(inStack(stack, "shop-prod"));
     }
+    const inCapitals = { databases: { orders }, applications: { Shop: shop } };
+    assert.deepEqual(problems(inCapitals), ["applications.Shop"]);
   });
 
   for (const [what, raw, expected] of [
@@ -141,6 +146,55 @@ describe("applications of the configuration", () => {
   ] as const) {
     it(`refuses ${what}`, () => assert.deepEqual(problems(raw), expected));
   }
+
+  it("are not blamed for a database that has mistakes of its own", () => {
+    const user = { main: { database: "orders", user: "reader" } };
+    for (const [settings, expected] of [
+      [{ storage: { size: "x" } }, "databases.orders.storage.size"],
+      [{ storage: {} }, "databases.orders.storage.size"],
+      [{ users: "reader" }, "databases.orders.users"],
+      [{ teleport: 5 }, "databases.orders.teleport"],
+      [{ instances: "two" }, "databases.orders.instances"],
+      [{ clusterName: ["x"] }, "databases.orders.clusterName"],
+    ] as const) {
+      const users = [{ name: "reader", access: "read" }];
+      const raw = withDatabase({ users, ...settings }, { ...shop, databases: user });
+      assert.deepEqual(problems(raw), [expected], JSON.stringify(settings));
+    }
+    const wrongToo = { ...shop, certificateTtl: "soon" };
+    assert.deepEqual(problems(withDatabase({ instnces: 2 }, wrongToo)), [
+      "databases.orders.instnces",
+      "applications.shop.certificateTtl",
+    ]);
+  });
+
+  it("that name no database are told which there are, if any", () => {
+    const fixes = (databases: object, database: string) => {
+      try {
+        parse({ databases, applications: { shop: { ...shop, databases: { main: { database, user: "u" } } } } });
+        return [];
+      } catch (error) {
+        return (error as SettingsError).problems.map(({ fix }) => fix);
+      }
+    };
+    assert.deepEqual(fixes({}, "orders"), ["Declare it: databases is empty."]);
+    assert.deepEqual(fixes({ orders, sales: orders }, "billing"), ["Use orders or sales."]);
+    assert.deepEqual(fixes({ orders, sales: orders }, "oders"), ["Did you mean orders?"]);
+    assert.deepEqual(fixes({ orders }, "constructor"), ["Use orders."]);
+  });
+
+  it("are told every way to join that the schema knows", () => {
+    try {
+      parse(withDatabase({}, { ...shop, join: { method: "ec2" } }));
+      assert.fail("it is accepted");
+    } catch (error) {
+      const [problem] = (error as SettingsError).problems;
+      assert.equal(problem?.value, "ec2");
+      for (const method of ["kubernetes", "token", "iam", "gcp", "azure", "github", "gitlab"]) {
+        assert.ok(problem.fix.includes(method), `${method}: ${problem.fix}`);
+      }
+    }
+  });
 
   it("may have users that Teleport makes", () => {
     const raw = withDatabase(

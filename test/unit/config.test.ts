@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { namespacesToCreate, parseConfig } from "../../config";
+import { parseConfig } from "../../config";
 import { SettingsError } from "../../components";
 
 const vaultRoles = { server: { mount: "pki", role: "s" }, client: { mount: "pki", role: "c" } };
@@ -37,23 +37,43 @@ describe("configuration", () => {
   });
 
   for (const [what, raw, expected] of [
-    ["a key that is none", { databases: {}, databasse: {} }, /^databasse: is no setting\. Use one of/],
+    ["a key that is none", { databases: {}, databasse: {} }, /^databasse: is not a setting\. Use one of/],
     ["missing databases", {}, /^databases: is missing\./],
     [
       "a setting that is none",
       { databases: { a: { ...minimal, instnces: 2 } } },
-      /^databases\.a\.instnces: is no setting/,
+      /^databases\.a\.instnces: is not a setting\. Did you mean instances\?/,
     ],
     ["a missing setting", { databases: { a: { issuer: { type: "tls" } } } }, /^databases\.a\.storage: is missing/],
     [
-      "a number that should be text",
+      "a size without a unit",
       { databases: { a: { ...minimal, storage: { size: 10 } } } },
-      /^databases\.a\.storage\.size = 10: .*quotes/,
+      /^databases\.a\.storage\.size = "10": is less than a mebibyte\. Write a number and a unit/,
+    ],
+    [
+      "a fraction where a version may be meant",
+      { databases: { a: { ...minimal, extensions: [{ name: "timescaledb", version: 2.1 }] } } },
+      /^databases\.a\.extensions\[0\]\.version = 2\.1: must be a string\. Put the value in quotes: .*1\.10/,
+    ],
+    [
+      "a number that is not kept exactly",
+      { databases: { a: { ...minimal, parameters: { x: 12345678901234567890 } } } },
+      /^databases\.a\.parameters\.x = .*: must be a string\. Put the value in quotes: .*exactly/,
+    ],
+    [
+      "a list where text is meant",
+      { databases: { a: { ...minimal, parameters: { x: [1] } } } },
+      /^databases\.a\.parameters\.x = \[1\]: must be a string\./,
+    ],
+    [
+      "text where a mapping or a list is meant",
+      { databases: { a: { ...minimal, teleport: "t:443" } } },
+      /^databases\.a\.teleport = "t:443": must be a mapping or a list\./,
     ],
     [
       "an issuer that is none",
       { databases: { a: { ...minimal, issuer: { type: "acme" } } } },
-      /^databases\.a\.issuer\.type = .*vault or tls/,
+      /^databases\.a\.issuer\.type = "acme": is not one of the allowed values\. Use tls or vault\.$/,
     ],
     [
       "a proxy with a scheme",
@@ -63,12 +83,12 @@ describe("configuration", () => {
     [
       "a kind of registration that is none",
       { databases: { a: { ...minimal, teleport: { proxy: "t:443", registration: { by: "hand" } } } } },
-      /^databases\.a\.teleport\.registration.*Use by: program, agent or operator/,
+      /^databases\.a\.teleport\.registration\.by = "hand": .*\. Use program, agent or operator\.$/,
     ],
     [
       "a source of CAs that is none",
       { databases: { a: { ...minimal, teleport: { proxy: "t:443", clientCas: [{ from: "air" }] } } } },
-      /^databases\.a\.teleport\.clientCas\[0\].*Use from: teleport, proxy/,
+      /^databases\.a\.teleport\.clientCas\[0\]\.from = "air": .*\. Use teleport, proxy, vault, secret, configMap or pem\.$/,
     ],
     [
       "two Teleport clusters with one identity",
@@ -85,11 +105,109 @@ describe("configuration", () => {
       { databases: { a: { ...minimal, poolers: [{ type: "rw", name: "a-rw" }] } } },
       /^databases\.a\.poolers\[0\]\.name = "a-rw": is taken by the Cluster/,
     ],
-    ["a database name that is none", { databases: { "A B": minimal } }, /^databases\.A B\.clusterName = "A B"/],
+    [
+      "a database name that is none",
+      { databases: { "A B": minimal } },
+      /^databases\.A B: is not a name that CloudNativePG/,
+    ],
+    [
+      "a missing method",
+      { databases: {}, vault: { auth: {} } },
+      /^vault\.auth\.method: is missing\. Use approle or token\.$/,
+    ],
+    [
+      "a method that is none, showing what was written",
+      { databases: {}, vault: { auth: { method: "kubernetes", role: "x" } } },
+      /^vault\.auth\.method = "kubernetes": is not one of the allowed values\. Use approle or token\.$/,
+    ],
+    [
+      "an address of Vault without a scheme",
+      { databases: {}, vault: { address: "localhost:8200", auth: { method: "token" } } },
+      /^vault\.address = "localhost:8200": must be a URL that begins with https/,
+    ],
+    [
+      "such an address of a database's Vault",
+      {
+        databases: { a: { ...minimal, vaultDatabase: { roles: { app: {} }, vault: { address: "vault:8200" } } } },
+        vault: { address: "https://v", auth: { method: "token" } },
+      },
+      /^databases\.a\.vaultDatabase\.vault\.address = "vault:8200": must be a URL/,
+    ],
+    [
+      "CloudNativePG's own field",
+      { databases: { a: { ...minimal, backup: { retentionPolicy: "30d" } } } },
+      /^databases\.a\.backup: is not a setting, but CloudNativePG's own field\. Write it under spec, as spec\.backup\.$/,
+    ],
+    [
+      "CloudNativePG's own field that has a setting",
+      { databases: { a: { ...minimal, imageName: "postgresql:17" } } },
+      /^databases\.a\.imageName: is not a setting, but CloudNativePG's own field\. Use image\.$/,
+    ],
+    [
+      "a setting at the wrong place",
+      { databases: { a: { ...minimal, tolerations: [] } } },
+      /^databases\.a\.tolerations: is not a setting here\. Use affinity\.tolerations\.$/,
+    ],
+    [
+      "a setting that is misspelt below another",
+      { databases: { a: { ...minimal, teleport: { proxy: "t:443", acessRoles: true } } } },
+      /^databases\.a\.teleport\.acessRoles: is not a setting\. Did you mean accessRoles\?$/,
+    ],
+    [
+      "a pooler for standbys where there is none",
+      { databases: { a: { ...minimal, instances: 1, poolers: [{ type: "ro" }] } } },
+      /^databases\.a\.poolers\[0\]\.type = "ro": leads to standbys, and the database has one instance\./,
+    ],
+    [
+      "a pooler whose Service is not made",
+      {
+        databases: {
+          a: { ...minimal, poolers: [{ type: "r" }], services: { disabledDefaultServices: ["r"] } },
+        },
+      },
+      /^databases\.a\.poolers\[0\]\.type = "r": needs a Service of the Cluster/,
+    ],
+    [
+      "an environment that names cannot have, where it was written",
+      { databases: { a: { ...minimal, environment: "Prod", teleport: { proxy: "t:443" } } } },
+      /^databases\.a\.environment = "Prod": cannot be part of a name in Teleport\./,
+    ],
+    [
+      "a database's key with capitals, and nothing that is made of it",
+      {
+        databases: {
+          Orders: {
+            ...minimal,
+            teleport: { proxy: "t:443" },
+            poolers: [{ type: "rw" }],
+            vaultDatabase: { roles: { app: {} } },
+          },
+        },
+        vault: { address: "https://v", auth: { method: "token" } },
+      },
+      /^databases\.Orders: is not a name that CloudNativePG accepts\. .*Or set clusterName\.$/,
+    ],
+    [
+      "names that are too long together",
+      {
+        databases: { ["a".repeat(50)]: { ...minimal, environment: "production-europe", teleport: { proxy: "t:443" } } },
+      },
+      /^databases\.a{50}: would be called a{50}-production-europe-ro in Teleport, which is too long\. Set teleport\.name\.$/,
+    ],
+    [
+      "a name in Teleport that is none, as it was written",
+      { databases: { a: { ...minimal, teleport: { proxy: "t:443", name: "Shop" } } } },
+      /^databases\.a\.teleport\.name = "Shop": is not a name that Teleport accepts/,
+    ],
+    [
+      "a database in PostgreSQL that is none, once",
+      { databases: { a: { ...minimal, initdb: { database: "My Shop" } } } },
+      /^databases\.a\.initdb\.database = "My Shop": /,
+    ],
     [
       "an access that is none",
       { databases: { a: { ...minimal, users: [{ name: "x", access: "admin" }] } } },
-      /^databases\.a\.users\[0\]\.access = "admin": is none of the values there are\. Use one of read, write, none\./,
+      /^databases\.a\.users\[0\]\.access = "admin": is not one of the allowed values\. Use read, write or none\./,
     ],
   ] as [string, Record<string, unknown>, RegExp][]) {
     it(`refuses ${what}, naming setting, value and fix`, () => {
@@ -98,6 +216,124 @@ describe("configuration", () => {
       assert.deepEqual(others, []);
     });
   }
+
+  it("takes numbers and true or false where text is meant, as YAML shows them", () => {
+    const { databases } = parse({
+      databases: {
+        a: {
+          ...minimal,
+          description: 2026,
+          parameters: {
+            max_connections: 200,
+            "pg_stat_statements.track_utility": false,
+            random_page_cost: 1.1,
+            a: 1e3,
+          },
+          resources: { requests: { cpu: 0.5, memory: 1073741824 }, limits: { cpu: 2 } },
+          inheritedMetadata: { labels: { tier: 1, critical: true }, annotations: { since: 2024 } },
+          poolers: [{ type: "rw", parameters: { default_pool_size: 50, log_connections: 0 } }],
+          users: [
+            { name: "reader", access: "read", statementTimeout: 30000, settings: { work_mem: 4096, jit: false } },
+          ],
+        },
+      },
+    });
+    const { description, parameters, resources, inheritedMetadata, poolers, users } = databases.a!;
+    assert.deepEqual(
+      { description, parameters, resources, inheritedMetadata },
+      {
+        description: "2026",
+        parameters: {
+          max_connections: "200",
+          "pg_stat_statements.track_utility": "false",
+          random_page_cost: "1.1",
+          a: "1000",
+        },
+        resources: { requests: { cpu: "0.5", memory: "1073741824" }, limits: { cpu: "2" } },
+        inheritedMetadata: { labels: { tier: "1", critical: "true" }, annotations: { since: "2024" } },
+      },
+    );
+    assert.deepEqual(poolers?.[0]?.parameters, { default_pool_size: "50", log_connections: "0" });
+    assert.deepEqual(users?.[0]?.settings, { work_mem: "4096", jit: "false" });
+    assert.equal(users?.[0]?.statementTimeout, "30000");
+  });
+
+  describe("a mistake in defaults", () => {
+    const a = minimal;
+    const where = (raw: Record<string, unknown>, variables: NodeJS.ProcessEnv = {}) =>
+      problems(raw, variables).map((line) => /^(.*?)(?: = |: )/.exec(line)?.[1]);
+
+    it("is told once, as it was written", () => {
+      const defaults = {
+        ...minimal,
+        instnces: 2,
+        readyMinutes: -1,
+        parameters: { ssl: "off", "a.b": ["x"] },
+        teleport: { proxy: "https://t", colour: "red" },
+        users: [{ name: "X", access: "read" }],
+      };
+      assert.deepEqual(where({ defaults, databases: { a: {}, b: { storage: { size: "2Gi" } }, c: {} } }).sort(), [
+        "defaults.instnces",
+        "defaults.parameters.a.b",
+        "defaults.parameters.ssl",
+        "defaults.readyMinutes",
+        "defaults.teleport.colour",
+        "defaults.teleport.proxy",
+        "defaults.users[0].name",
+      ]);
+    });
+
+    it("is told of the database that sets the same itself", () => {
+      const raw = {
+        defaults: { ...minimal, storage: { size: "x" } },
+        databases: { a: { storage: { size: "y" } }, b: {} },
+      };
+      assert.deepEqual(where(raw), ["databases.a.storage.size", "defaults.storage.size"]);
+    });
+
+    it("names the databases where it harms some only", () => {
+      const defaults = { ...minimal, poolers: [{ type: "ro" }] };
+      const [line, ...others] = problems({ defaults, databases: { a: { instances: 1 }, b: {} } });
+      assert.match(line ?? "", /^defaults\.poolers\[0\]\.type = "ro": .* \(in databases\.a\)\./);
+      assert.deepEqual(others, []);
+    });
+
+    it("is not told of what another type of issuer leaves out", () => {
+      const raw = {
+        defaults: { storage: { size: "1Gi" }, issuer: { type: "vault", server: 5, client: 5 } },
+        databases: { a: { issuer: { type: "tls", validity: "soon" } } },
+      };
+      assert.deepEqual(where(raw), ["databases.a.issuer.validity"]);
+    });
+
+    it("is missing below the mapping that was written", () => {
+      const defaults = { ...minimal, issuer: { type: "vault", server: vaultRoles.server } };
+      assert.deepEqual(where({ defaults, databases: { a: {}, b: {} } }), ["defaults.issuer.client"]);
+      assert.deepEqual(where({ defaults: { issuer: a.issuer }, databases: { a: {} } }), ["databases.a.storage"]);
+    });
+
+    it("is found in databases whose names contain each other", () => {
+      const raw = { defaults: minimal, databases: { a: { "b.instances": 1 }, "a.b": { instances: 0 } } };
+      assert.deepEqual(where(raw), ["databases.a.b.instances", "databases.a.b", "databases.a.b.instances"]);
+    });
+  });
+
+  it("tells a stack's name that names cannot have once, as the stack's", () => {
+    const settings = { ...minimal, teleport: { proxy: "t:443" } };
+    assert.throws(
+      () => parseConfig({ databases: { a: settings, b: settings } }, "Prod", {}),
+      /^SettingsError: 1 setting is wrong:\n {2}- the stack's name = "Prod": .*Set environment\./,
+    );
+  });
+
+  it("tells that VAULT_ADDR lacks its scheme", () => {
+    const databases = { a: { ...minimal, vaultDatabase: { roles: { app: {} } } } };
+    const vault = { auth: { method: "token" } };
+    assert.match(
+      problems({ databases, vault }, { VAULT_ADDR: "localhost:8200" })[0] ?? "",
+      /^the environment variable VAULT_ADDR = "localhost:8200": must be a URL/,
+    );
+  });
 
   it("tells all mistakes of all databases at once", () => {
     const found = problems({
@@ -230,13 +466,5 @@ describe("configuration", () => {
       /^vault\.namespace = "team": .*VAULT_NAMESPACE=team/,
     );
     assert.deepEqual(problems({ databases: reading, vault }, { ...set, VAULT_NAMESPACE: "team" }), []);
-  });
-
-  it("makes each namespace once, and only where it is asked to", () => {
-    const inNamespace = (namespace: string, createNamespace?: boolean) => ({ ...minimal, namespace, createNamespace });
-    const { databases } = parse({
-      databases: { a: inNamespace("db", true), b: inNamespace("db", true), c: inNamespace("other"), d: minimal },
-    });
-    assert.deepEqual(namespacesToCreate({ databases }), [{ context: undefined, namespace: "db" }]);
   });
 });

@@ -1,7 +1,8 @@
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { preProcessFile } from "typescript";
 import { auditReport, auditResult } from "../dependencies/audit";
 import { isAllowed, licenceOf, STATED_LICENCES } from "../dependencies/licence";
 import { dependencies, LockedPackage, licenceList, Lockfile, lockfileProblems } from "../dependencies/lockfile";
@@ -59,6 +60,38 @@ describe("the dependencies", () => {
         assert.ok(readFileSync(join(PROJECT, path, file), "utf8").startsWith(begins), `${name}: ${file}`);
       }
     }
+  });
+});
+
+describe("the program and the library", () => {
+  const ofProgram = readdirSync(PROJECT).filter((file) => file.endsWith(".ts"));
+  const files = [
+    ...ofProgram,
+    ...readdirSync(join(PROJECT, "components"), { recursive: true, encoding: "utf8" })
+      .filter((file) => /\.(ts|cjs)$/.test(file))
+      .map((file) => join("components", file)),
+  ];
+  const { dependencies: declared } = read<{ dependencies: Record<string, string> }>("package.json");
+
+  it("find every package that they import without the development dependencies", () => {
+    const imported = new Map<string, string>();
+    for (const file of files) {
+      const text = readFileSync(join(PROJECT, file), "utf8");
+      for (const { fileName: from } of preProcessFile(text, true, true).importedFiles) {
+        if (from.startsWith(".")) continue;
+        const name = from
+          .split("/")
+          .slice(0, from.startsWith("@") ? 2 : 1)
+          .join("/");
+        if (!from.startsWith("node:") && name !== "cnpg-teleport") imported.set(name, file);
+      }
+    }
+    assert.ok(imported.size > 5 && imported.has("ts-node"), [...imported.keys()].join());
+    for (const [name, file] of imported) assert.ok(name in declared, `${file} imports ${name}`);
+  });
+
+  it("bring along what compiles them, and the types that they are checked against", () => {
+    for (const name of ["ts-node", "typescript", "@types/node"]) assert.ok(name in declared, name);
   });
 });
 

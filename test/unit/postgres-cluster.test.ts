@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import type { PostgresClusterArgs } from "../../components";
 import { Certificate, OpenSsl } from "./certificates/openssl";
@@ -11,13 +12,23 @@ interface Made {
 
 const openssl = new OpenSsl();
 const made: Made[] = [];
+/** Fields whose changes are ignored, by type and name. */
+const ignored = new Map<string, string[]>();
+/** Mocks are not told of options. */
+const noteOptions: pulumi.ResourceTransformation = ({ type, name, opts }) => {
+  ignored.set(`${type} ${name}`, opts.ignoreChanges ?? []);
+  return undefined;
+};
 let ca: Certificate;
+/** What Vault signs with, and the chain that it answers. */
+let signedByVault: { certificate: Certificate; chain: string[] };
 
 /** Certificates as the providers would make them, so that the checks of what an issuer returns pass. */
 function certificateOf({ type, inputs }: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
   const request = JSON.parse((inputs.certRequestPem as string | undefined) ?? "{}") as {
     commonName: string;
     dnsNames?: string[];
+    ipAddresses?: string[];
   };
   switch (type) {
     case "tls:index/privateKey:PrivateKey":
@@ -25,10 +36,19 @@ function certificateOf({ type, inputs }: pulumi.runtime.MockResourceArgs): Recor
     case "tls:index/selfSignedCert:SelfSignedCert":
       return { certPem: ca.pem };
     case "tls:index/certRequest:CertRequest":
-      return { certRequestPem: JSON.stringify({ commonName: inputs.subject.commonName, dnsNames: inputs.dnsNames }) };
+      return { certRequestPem: JSON.stringify({ ...inputs, commonName: inputs.subject.commonName }) };
     case "tls:index/locallySignedCert:LocallySignedCert": {
       const use = inputs.allowedUses.includes("server_auth") ? "serverAuth" : "clientAuth";
-      return { certPem: openssl.leaf(request.commonName, ca, { use, dnsNames: request.dnsNames, days: 90 }).pem };
+      const { dnsNames, ipAddresses } = request;
+      return { certPem: openssl.leaf(request.commonName, ca, { use, dnsNames, ipAddresses, days: 90 }).pem };
+    }
+    case "vault:pkiSecret/secretBackendSign:SecretBackendSign": {
+      const asked = JSON.parse(inputs.csr as string) as typeof request;
+      const use = asked.dnsNames ? "serverAuth" : "clientAuth";
+      const { dnsNames, ipAddresses } = asked;
+      const { certificate, chain } = signedByVault;
+      const { pem } = openssl.leaf(asked.commonName, certificate, { use, dnsNames, ipAddresses, days: 90 });
+      return { certificate: pem.trim(), issuingCa: certificate.pem, caChains: chain };
     }
     case "pulumi-nodejs:dynamic/teleport:CertAuthority":
       return { certificates: [ca.pem], cluster: "lab" };
@@ -61,13 +81,17 @@ describe("PostgresCluster", () => {
   after(() => openssl.remove());
 
   const deploy = async (args: Partial<PostgresClusterArgs> = {}) => {
-    const cluster = new PostgresCluster("orders", {
-      namespace: "db",
-      storage: { size: "1Gi" },
-      issuer: { type: "tls" },
-      teleport: { proxy: "teleport.example.com:443", labels: { team: "shop" } },
-      ...args,
-    });
+    const cluster = new PostgresCluster(
+      "orders",
+      {
+        namespace: "db",
+        storage: { size: "1Gi" },
+        issuer: { type: "tls" },
+        teleport: { proxy: "teleport.example.com:443", labels: { team: "shop" } },
+        ...args,
+      },
+      { transformations: [noteOptions] },
+    );
     const outputs = await new Promise<Awaited<pulumi.Unwrap<typeof cluster.outputs>>>((resolve) =>
       cluster.outputs.apply(resolve),
     );
@@ -113,6 +137,70 @@ describe("PostgresCluster", () => {
     for (const secret of secrets) assert.deepEqual(metadata(secret).labels, { "cnpg.io/reload": "" });
   });
 
+  it("asks for addresses as addresses, and for none where there are none", async () => {
+    const requestOf = (all: Made[]) => ofType(all, ":CertRequest").find(({ name }) => name === "orders-server")?.inputs;
+    const before = requestOf((await deploy()).all);
+    assert.ok(before);
+    assert.equal(before.ipAddresses, undefined);
+    made.splice(0);
+    const { all } = await deploy({ serverAltNames: ["orders.example.com", "10.20.30.40", "2001:DB8::1"] });
+    const { dnsNames, ipAddresses } = requestOf(all) as { dnsNames: string[]; ipAddresses: string[] };
+    assert.equal(dnsNames.at(-1), "orders.example.com");
+    assert.equal(dnsNames.length, 13);
+    assert.deepEqual(ipAddresses, ["10.20.30.40", "2001:db8::1"]);
+  });
+
+  it("makes the keys that are asked for, and the CAs' as before", async () => {
+    const keysOf = async (args: Partial<PostgresClusterArgs>) =>
+      Object.fromEntries(
+        ofType((await deploy(args)).all, ":PrivateKey").map(({ name, inputs }) => [
+          name,
+          [inputs.algorithm, inputs.ecdsaCurve, inputs.rsaBits],
+        ]),
+      );
+    const byDefault = await keysOf({});
+    assert.deepEqual([...new Set(Object.values(byDefault).map(String))], ["ECDSA,P256,"]);
+    made.splice(0);
+    const rsa = await keysOf({ issuer: { type: "tls", key: { algorithm: "RSA", size: 3072 } } });
+    assert.deepEqual(Object.keys(rsa), Object.keys(byDefault));
+    for (const [name, key] of Object.entries(rsa))
+      assert.deepEqual(key, /-ca$/.test(name) ? ["ECDSA", "P256", undefined] : ["RSA", undefined, 3072], name);
+  });
+
+  it("sends the CAs between the server's certificate and the root, from instances and poolers", async () => {
+    const root = openssl.ca("root", undefined, 400);
+    const intermediate = openssl.ca("intermediate", root, 300);
+    signedByVault = { certificate: intermediate, chain: [intermediate.pem, root.pem] };
+    const { all } = await deploy({
+      issuer: {
+        type: "vault",
+        server: { mount: "pki_server", role: "server" },
+        client: { mount: "pki_client", role: "client" },
+      },
+      poolers: [{ type: "rw" }],
+    });
+    // A secret in a map makes the whole of it one, as the mocks see it.
+    const dataOf = ({ inputs }: Made) => {
+      const { stringData } = inputs as { stringData: Record<string, string> & { value?: Record<string, string> } };
+      return typeof stringData.value === "object" ? stringData.value : stringData;
+    };
+    const secrets = ofType(all, ":Secret").map((secret) => [metadata(secret).name, dataOf(secret)] as const);
+    const count = (name: string, key: string) =>
+      Object.fromEntries(secrets)[name]?.[key]?.match(/BEGIN CERTIFICATE/g)?.length;
+    assert.equal(count("orders-server-tls", "tls.crt"), 2);
+    assert.equal(count("pooler-orders-rw-tls", "tls.crt"), 2);
+    // Who verifies clients has their CA in the bundle.
+    assert.equal(count("orders-replication-tls", "tls.crt"), 1);
+    assert.equal(count("orders-pooler", "tls.crt"), 1);
+    assert.ok(Object.fromEntries(secrets)["orders-client-ca-bundle"]?.["ca.crt"]?.includes(intermediate.pem.trim()));
+    const text = Object.fromEntries(secrets)["orders-server-tls"]?.["tls.crt"] ?? "";
+    assert.ok(text.endsWith(intermediate.pem), "the root is not sent");
+    const [serving] = ofType(all, ":ClusterServing");
+    assert.equal(serving?.inputs.serverCertificate, createHash("sha256").update(text).digest("hex"));
+    const signings = ofType(all, ":SecretBackendSign");
+    assert.ok(signings.length >= 4);
+  });
+
   it("changes its Poolers with any certificate, so that PgBouncer loads it", async () => {
     const digests = async () => {
       made.splice(0);
@@ -123,6 +211,33 @@ describe("PostgresCluster", () => {
     assert.equal(before.length, 2);
     for (const digest of [...before, ...after]) assert.match(digest ?? "", /^[0-9a-f]{64}$/);
     assert.notDeepEqual(before, after);
+  });
+
+  it("leaves the number of instances to others where that is said, and writes it at first", async () => {
+    const { all } = await deploy({
+      instances: 2,
+      scaledByOthers: true,
+      poolers: [
+        { type: "rw", instances: 3, scaledByOthers: true },
+        { type: "ro", instances: 4 },
+      ],
+    });
+    const objects = [...ofType(all, ":Cluster"), ...ofType(all, ":Pooler")];
+    const ignoredOf = ({ type, name }: Made) => ignored.get(`${type} ${name}`) ?? [];
+    const seen = objects.map((object) => [
+      (object.inputs.spec as { instances: number }).instances,
+      ignoredOf(object).includes("spec.instances"),
+    ]);
+    assert.deepEqual(seen, [
+      [2, true],
+      [3, true],
+      [4, false],
+    ]);
+    for (const object of objects)
+      assert.ok(
+        ignoredOf(object).some((field) => field.includes("patchFieldManager")),
+        object.name,
+      );
   });
 
   it("has the CAs of a stack that knows of one only, whose names never change", async () => {

@@ -24,6 +24,7 @@ const certificates = new ClusterCertificates(
     namespace: cluster,
     issuer: config.requireObject<VaultIssuerArgs>("issuer"),
     clusterDomain: "cluster.local",
+    serverAltNames: config.getObject<string[]>("serverAltNames"),
     explicitPoolers: false,
     poolers: [],
     clientCas: [],

@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { setTimeout as sleep } from "node:timers/promises";
 import { sqlInPrimary } from "../../../components/access/primary";
 import { access, AccessInputs } from "../../../components/access/access-operations";
 import { CommandEnd } from "../../../components/kubernetes/client";
@@ -18,7 +19,10 @@ function setUp(deviations: () => string = () => "") {
   kubernetes.answer = ({ script }: Ran) => {
     if (script.includes("SELECT datname")) return "app\npostgres\n";
     if (script.includes("SELECT rolname FROM pg_roles WHERE rolname = ANY"))
-      return "reader\nwriter\npooler_authentication\n";
+      return ["reader", "writer", "pooler_authentication"]
+        .filter((name) => script.includes(`'${name}'`) && scripts(kubernetes, `DROP ROLE "${name}"`).length === 0)
+        .map((name) => `${name}\n`)
+        .join("");
     if (script.includes("SELECT format(")) return deviations();
     return undefined;
   };
@@ -81,9 +85,19 @@ describe("access to a database", () => {
       .map(({ script }) => script)
       .filter((script) => /NOLOGIN|OWNED BY|DROP ROLE/.test(script));
     assert.match(order[0] ?? "", /"writer" NOLOGIN/);
-    assert.match(order.at(-1) ?? "", /DROP ROLE IF EXISTS "writer"/);
+    assert.match(order.at(-1) ?? "", /DROP ROLE "writer"/);
     assert.equal(scripts(kubernetes, "DROP OWNED BY").length, 2, "in each database");
     assert.equal(scripts(kubernetes, `"reader" NOLOGIN`).length, 0);
+  });
+
+  it("remembers who could not be dropped, because of a database that takes no connections", async () => {
+    const { kubernetes, update, diff } = setUp();
+    const { answer } = kubernetes;
+    kubernetes.answer = (ran) => (ran.script.includes("rolname = ANY") ? "reader\nwriter\n" : answer(ran));
+    const writer = { name: "writer", access: "write" as const };
+    const { outs } = await update("id", inputs({ users: [...inputs().users, writer] }), inputs());
+    assert.deepEqual(outs?.toRemove, ["writer"]);
+    assert.deepEqual(await diff("id", outs!, inputs()), { changes: true });
   });
 
   it("leaves a role alone that the Cluster declares for something else", async () => {
@@ -149,34 +163,114 @@ describe("access to a database", () => {
     assert.deepEqual(kubernetes.ran, []);
     assert.deepEqual(await diff("id", outs!, inputs()), { changes: true });
     await update("id", outs!, inputs());
-    assert.match(kubernetes.ran.map(({ script }) => script).join(), /DROP ROLE IF EXISTS "writer"/);
+    assert.match(kubernetes.ran.map(({ script }) => script).join(), /DROP ROLE "writer"/);
   });
 
-  it("gives back to everybody what was withheld, when the last reader goes: at once, or when it wakes", async () => {
-    const back = "GRANT EXECUTE ON FUNCTION %s TO PUBLIC";
-    const nobody = inputs({ users: [] });
-    const awake = setUp();
-    await awake.update("id", inputs(), nobody);
-    const databases = scripts(awake.kubernetes, back).map(({ database }) => database);
-    assert.deepEqual(databases, ["app", "postgres"]);
-    await awake.update("id", nobody, nobody);
-    assert.equal(scripts(awake.kubernetes, back).length, 2, "and not once more");
+  const SLEEPING = [
+    { annotations: { "cnpg.io/hibernation": "on" }, told: /hibernation: "on"/ },
+    { annotations: { "cnpg.io/fencedInstances": '["*"]' }, told: /all its instances are fenced/ },
+    { annotations: { "cnpg.io/fencedInstances": '["orders-1"]' }, told: /orders-1 is fenced/ },
+  ];
+  for (const { annotations, told } of SLEEPING) {
+    it(`does nothing in a Cluster that somebody put to sleep, says so, and does it when it wakes: ${told}`, async () => {
+      let found = "reader may not log in\n";
+      const { kubernetes, create, update, diff, delete: remove } = setUp(() => found);
+      const writer = { name: "writer", access: "write" as const };
+      const before = inputs({ users: [...inputs().users, writer] });
+      kubernetes.cluster!.metadata.annotations = annotations;
+      const printed: string[] = [];
+      const print = console.error;
+      console.error = (line: string) => void printed.push(line);
+      try {
+        await create(inputs());
+        const { outs } = await update("id", before, inputs());
+        assert.match(printed.join("\n"), told);
+        printed.length = 0;
+        assert.deepEqual(await diff("id", outs!, inputs()), { changes: false });
+        assert.deepEqual(printed, [], "ClusterServing says that it sleeps");
+        await remove("id", before);
+        assert.match(printed.join("\n"), /sleeps: .*This stays in it: reader, writer/);
+        assert.deepEqual(kubernetes.ran, []);
 
-    const asleep = setUp();
-    const { outs } = await asleep.update("id", inputs(), { ...nobody, suspended: true });
-    const still = await asleep.update("id", outs!, { ...nobody, suspended: true });
-    assert.deepEqual(asleep.kubernetes.ran, []);
-    assert.deepEqual(await asleep.diff("id", still.outs!, nobody), { changes: true });
-    await asleep.update("id", still.outs!, nobody);
-    assert.equal(scripts(asleep.kubernetes, back).length, 2);
-  });
+        kubernetes.cluster!.metadata.annotations = {};
+        assert.deepEqual(await diff("id", outs!, inputs()), { changes: true });
+        assert.deepEqual(await diff("id", inputs(), inputs()), { changes: true }, "what was created asleep");
+        found = "";
+        await update("id", outs!, inputs());
+        assert.match(kubernetes.ran.map(({ script }) => script).join(), /DROP ROLE "writer"/);
+      } finally {
+        console.error = print;
+      }
+    });
+  }
 
-  it("gives it back when it is removed from a Cluster that stays, and keeps it from everybody while it is there", async () => {
-    const { kubernetes, create, delete: remove } = setUp();
+  it("goes on where a standby is fenced", async () => {
+    const { kubernetes, create } = setUp();
+    kubernetes.cluster!.metadata.annotations = { "cnpg.io/fencedInstances": '["orders-2"]' };
     await create(inputs());
-    assert.equal(scripts(kubernetes, "TO PUBLIC").length, 0);
+    assert.notDeepEqual(kubernetes.ran, []);
+  });
+
+  it("gives back in every database, when it is deleted, what an earlier release took from everybody", async () => {
+    const { kubernetes, delete: remove } = setUp();
     await remove("id", inputs());
-    assert.equal(scripts(kubernetes, "TO PUBLIC").length, 2);
+    const last = kubernetes.ran.filter(({ script }) => script.includes("TO PUBLIC")).map(({ database }) => database);
+    assert.deepEqual(last, ["app", "postgres"]);
+  });
+
+  it("refuses an upgrade in the preview, before the Cluster is changed, where pg_upgrade could not make it", async () => {
+    const { kubernetes, diff } = setUp();
+    const { answer } = kubernetes;
+    let hindered = true;
+    kubernetes.answer = (ran) => {
+      if (!ran.script.includes("server_version_num")) return answer(ran);
+      return hindered && ran.database === "app" && ran.script.includes("17 >= 17") ? "app\n" : "";
+    };
+    const [before, later] = [inputs({ postgresMajor: 15 }), inputs({ postgresMajor: 17 })];
+    const refused = /orders cannot be upgraded to PostgreSQL 17 yet: in the database app .*with the present image/s;
+    await assert.rejects(diff("id", before, later), refused);
+    await assert.rejects(diff("id", inputs(), later), refused, "a state of an earlier release says no version");
+    assert.deepEqual(await diff("id", before, before), { changes: false });
+    hindered = false;
+    assert.deepEqual(await diff("id", before, later), { changes: false });
+  });
+
+  it("names who holds a lock, and ends declared users who keep their own rights from being changed", async () => {
+    const { kubernetes } = setUp();
+    const asked: string[] = [];
+    const holder = "The lock is held by process 7 of the user app";
+    kubernetes.exec = async ({ input = "", command }) => {
+      if (input.includes("pg_blocking_pids")) {
+        asked.push(input);
+        return { code: 0, stdout: `${holder}\0`, stderr: "" };
+      }
+      assert.ok(command.some((word) => /^PGAPPNAME=cnpg-teleport [0-9a-f]{16}$/.test(word)));
+      await sleep(60);
+      return { code: 3, stdout: "", stderr: "ERROR:  canceling statement due to lock timeout\n" };
+    };
+    const reference = { namespace: "db", cluster: "orders", uid: inputs().uid };
+    const locks = { ends: ["writer"], lookAfter: 10 };
+    await assert.rejects(sqlInPrimary(kubernetes, reference, "app", "SELECT 1", locks), (error: Error) =>
+      error.message.includes(`${holder}. Let it finish, or end it`),
+    );
+    assert.ok(asked.length > 0);
+    for (const query of asked)
+      assert.match(query, /usename = ANY \(ARRAY\['writer'\]::text\[\]\) AND pg_terminate_backend/);
+  });
+
+  it("looks for nobody while nothing waits", async () => {
+    const { kubernetes } = setUp();
+    await sqlInPrimary(kubernetes, { namespace: "db", cluster: "orders", uid: "uid-1" }, "app", "SELECT 1");
+    assert.equal(kubernetes.ran.length, 1);
+  });
+
+  it("says which databases it passes over, and why", async () => {
+    const { kubernetes, create } = setUp();
+    const { answer } = kubernetes;
+    kubernetes.answer = (ran) =>
+      ran.script.includes("ALLOW_CONNECTIONS") ? "the database gone is left over\n" : answer(ran);
+    const said = await printed(() => create(inputs()));
+    assert.match(said, /^orders: the database gone is left over$/m);
   });
 
   it("marks PgBouncer's own schema before rights are granted, so that nobody reaches into it", async () => {
@@ -229,7 +323,7 @@ describe("access to a database", () => {
     ]);
     const denied = new KubernetesError("access-denied", "Running psql in pod db/orders-1 was denied (403)");
     await assert.rejects(madeAfter(denied), denied);
-  }).timeout(10_000);
+  });
 
   it("tells PostgreSQL's message", async () => {
     const { kubernetes, create } = setUp();
@@ -240,3 +334,16 @@ describe("access to a database", () => {
     );
   });
 });
+
+/** What is printed while something is done. */
+async function printed(work: () => Promise<unknown>): Promise<string> {
+  const lines: string[] = [];
+  const { error } = console;
+  console.error = (line: string) => lines.push(line);
+  try {
+    await work();
+  } finally {
+    console.error = error;
+  }
+  return lines.join("\n");
+}

@@ -25,6 +25,14 @@ export class FakeKubernetes implements KubernetesClient {
     return [];
   }
 
+  async log(): Promise<string | undefined> {
+    return undefined;
+  }
+
+  async remove(): Promise<void> {}
+
+  async patch(): Promise<void> {}
+
   async exec({ pod, command, input = "" }: Command): Promise<CommandEnd> {
     const database = command.find((word) => word.startsWith("PGDATABASE="))?.slice("PGDATABASE=".length) ?? "";
     const ran = { pod, database, script: input };

@@ -1,7 +1,15 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { identifier, literal } from "../../../components/access/sql";
-import { accessScript, deviationsQuery, scopedDatabases } from "../../../components/access/statements";
+import {
+  accessScript,
+  DATABASES_QUERY,
+  deviationsQuery,
+  dropScript,
+  lockOutScript,
+  scopedDatabases,
+  surrenderScript,
+} from "../../../components/access/statements";
 import { TeleportUser } from "../../../components/cnpg/roles";
 
 const desired = (...users: TeleportUser[]) => ({ database: "app", users });
@@ -38,7 +46,7 @@ describe("SQL of access", () => {
 
   it("grants in the scope's database only, and revokes in all", () => {
     const users = desired({ name: "reader", access: "read", scope: [{ database: "sales", schemas: ["a"] }] });
-    assert.match(accessScript(users, "sales"), /GRANT SELECT ON ALL TABLES/);
+    assert.match(accessScript(users, "sales"), /GRANT SELECT ON TABLE %s/);
     assert.doesNotMatch(accessScript(users, "app"), /GRANT SELECT/);
     assert.match(accessScript(users, "app"), /REVOKE ALL ON %s FROM %I CASCADE.*DATABASE %I/);
     assert.deepEqual(scopedDatabases(users), ["sales"]);
@@ -54,8 +62,8 @@ describe("SQL of access", () => {
   it("gives a reader no more than SELECT", () => {
     const script = accessScript(desired({ name: "reader", access: "read", scope: [{}] }), "app");
     const granted = [...script.matchAll(/(?<!REVOKE )GRANT ([A-Z, ]+?) ON/g)].map(([, privileges]) => privileges);
-    const toOthers = "EXECUTE"; // to who may go on writing large objects, when PUBLIC may not
-    assert.deepEqual([...new Set(granted)].sort(), ["CONNECT", toOthers, "SELECT", "USAGE"]);
+    const toPublic = "EXECUTE"; // what an earlier release took from everybody
+    assert.deepEqual([...new Set(granted)].sort(), ["CONNECT", toPublic, "SELECT", "USAGE"]);
   });
 
   it("reaches schemas that come later only where no schemas are named", () => {
@@ -66,18 +74,52 @@ describe("SQL of access", () => {
     assert.match(named, /IN SCHEMA %I GRANT SELECT ON TABLES/);
   });
 
-  it("takes from everybody what writes for good, in every database, while there is a reader", () => {
-    const revoked = /REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC/;
-    const reader: TeleportUser = { name: "reader", access: "read", scope: [{ database: "sales" }] };
-    for (const database of ["app", "sales", "other"]) {
-      assert.match(accessScript(desired(reader), database), revoked);
-      assert.match(deviationsQuery(desired(reader), database), /everybody may call %s/);
+  it("takes nothing from everybody, and gives back what an earlier release took", () => {
+    for (const access of ["read", "write"] as const) {
+      const script = accessScript(desired({ name: "somebody", access }), "app");
+      assert.doesNotMatch(script, /REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC/);
+      assert.match(script, /GRANT EXECUTE ON FUNCTION %s TO PUBLIC/);
     }
-    const writer: TeleportUser = { name: "writer", access: "write" };
-    assert.doesNotMatch(accessScript(desired(writer), "app"), revoked);
-    assert.doesNotMatch(deviationsQuery(desired(writer), "app"), /everybody may call/);
-    assert.match(accessScript(desired(reader, writer), "app"), /r\.rolname <> ALL \(ARRAY\['reader'\]::text\[\]\)/);
-    assert.match(accessScript(desired(reader, writer), "app"), /r\.rolname = ANY \(ARRAY\['writer'\]::text\[\]\)/);
+    assert.match(
+      accessScript(desired(), "app"),
+      /GRANT EXECUTE ON FUNCTION %s TO PUBLIC/,
+      "whoever is declared by now",
+    );
+    assert.match(deviationsQuery(desired(), "app"), /everybody lacks %s, which an earlier release took/);
+  });
+
+  it("grants no rights to all of a schema, since some of it may be an extension's or a superuser's", () => {
+    for (const schemas of [undefined, ["a"], ["public"]])
+      for (const access of ["read", "write"] as const) {
+        const script = accessScript(desired({ name: "somebody", access, scope: [{ schemas }] }), "app");
+        assert.doesNotMatch(script, /ON ALL (TABLES|SEQUENCES)/);
+        assert.match(script, /deptype = 'e'/);
+      }
+  });
+
+  it("grants nothing in advance of what a superuser will make", () => {
+    const script = accessScript(desired({ name: "writer", access: "write" }), "app");
+    const makers = /FOR maker IN (.*?) LOOP/s.exec(script)?.[1] ?? "";
+    assert.match(makers, /NOT rolsuper/);
+    assert.doesNotMatch(makers, /'postgres'/, "the superuser's name says nothing");
+  });
+
+  it("is changed under a lock that nobody but a superuser can take, and never an advisory one", () => {
+    const scripts = [accessScript(desired(), "app"), surrenderScript(["x"], "app"), dropScript(["x"])];
+    for (const script of scripts) {
+      assert.match(script, /^LOCK TABLE pg_catalog\.pg_authid IN SHARE UPDATE EXCLUSIVE MODE;$/m);
+      assert.doesNotMatch(script, /advisory/);
+    }
+  });
+
+  it("ends a user's sessions before its role is locked, which they could hold", () => {
+    const script = lockOutScript(["writer"]);
+    assert.ok(script.indexOf("pg_terminate_backend") < script.indexOf('ALTER ROLE "writer" NOLOGIN'));
+    assert.ok(script.lastIndexOf("pg_terminate_backend") > script.indexOf('ALTER ROLE "writer" NOLOGIN'));
+  });
+
+  it("passes over a database that an interrupted DROP DATABASE left", () => {
+    assert.match(DATABASES_QUERY, /NOT datconnlimit = -2/);
   });
 
   it("leaves nobody with a password", () => {

@@ -1,7 +1,14 @@
 import { strict as assert } from "node:assert";
 import { X509Certificate } from "node:crypto";
 import * as fc from "fast-check";
-import { mergeCaBundle, mergeServerCas, PemSource } from "../../../components/certificates/ca-bundle";
+import {
+  clientCaBundle,
+  leftOutWarnings,
+  mergeCaBundle,
+  mergeServerCas,
+  PemSource,
+  serverCaBundle,
+} from "../../../components/certificates/ca-bundle";
 import { SettingsError } from "../../../components/settings";
 import { Certificate, OpenSsl } from "./openssl";
 
@@ -70,10 +77,90 @@ describe("client-CA bundle", () => {
   it("refuses other blocks", () => {
     assert.match(refused(teleport.pem.replace(/CERTIFICATE/g, "X509 CRL")), /the culprit: holds a X509 CRL/);
   });
-  it("refuses garbage between certificates", () =>
-    assert.match(refused(`${teleport.pem}hello\n`), /the culprit: holds text .*hello/));
-  it("refuses a certificate that was cut off", () => {
-    assert.match(refused(teleport.pem.slice(0, 200)), /the culprit: holds text that is no certificate/);
+
+  describe("takes certificates as people have them", () => {
+    const both = () => merge(named(teleport.pem), named(second.pem));
+    const x509Text = (pem: string) => openssl.run(["x509", "-text"], pem);
+    const pkcs12 = () => openssl.pkcs12(second, teleport);
+
+    it("with text around them, as in a mail", () =>
+      assert.equal(merge(named(`The CA of Teleport:\n${teleport.pem}and the other one:\n${second.pem}Bye\n`)), both()));
+    it("as `openssl x509 -text` prints them", () => {
+      const printed = x509Text(teleport.pem) + x509Text(second.pem);
+      assert.match(printed, /Signature Algorithm/);
+      assert.equal(merge(named(printed)), both());
+    });
+    it("as `openssl pkcs12 -nokeys` prints them", () => {
+      const printed = openssl.run(["pkcs12", "-nokeys", "-passin", "pass:x"], pkcs12());
+      assert.match(printed, /Bag Attributes[\s\S]*friendlyName/);
+      assert.equal(merge(named(printed)), both());
+    });
+    it("as `openssl pkcs7 -print_certs` prints them", () => {
+      const pkcs7 = openssl.pkcs7(teleport.pem + second.pem);
+      assert.equal(merge(named(openssl.run(["pkcs7", "-print_certs"], pkcs7))), both());
+      assert.equal(merge(named(openssl.run(["pkcs7", "-print_certs", "-text"], pkcs7))), both());
+    });
+    it("in a bundle of curl's or Mozilla's, with a name above each", () => {
+      const titled = (name: string, pem: string) => `${name}\n${"=".repeat(name.length)}\n${pem}\n`;
+      const long = "Hellenic Academic and Research Institutions RootCA 2015";
+      const header =
+        "##\n## Bundle of CA Root Certificates\n##\n## SHA256: 0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d\n##\n\n";
+      assert.equal(
+        merge(named(header + titled("AffirmTrustPremiumECC", teleport.pem) + titled(long, second.pem))),
+        both(),
+      );
+    });
+    it("with the addresses and fingerprints that such texts hold", () => {
+      const text = [
+        "CA Issuers - URI:http://pki.example.com/v1/pki_int/Some-Long-Company-Issuing-CA-2019-production/ca",
+        "sha256 Fingerprint=AB:CD:01:23:45:67:89:AB:CD:01:23:45:67:89:AB:CD:01:23:45:67:89:AB:CD:01:23:45:67:89",
+        "serial=54E72C873ED8AEFB481E7754E72C873ED8AEFB48",
+        "friendlyName: company-internal-issuing-ca-production-west-2024",
+      ].join("\n");
+      assert.equal(merge(named(`${text}\n${teleport.pem}${second.pem}`)), both());
+    });
+    it("indented, as in YAML, and with blanks at the ends of lines", () => {
+      assert.equal(merge(named((teleport.pem + second.pem).replace(/^/gm, "      "))), both());
+      assert.equal(merge(named((teleport.pem + second.pem).replace(/$/gm, "  \t"))), both());
+    });
+    it("with blanks in place of line ends, as variables hold them", () =>
+      assert.equal(merge(named((teleport.pem + second.pem).replace(/\n/g, " "))), both()));
+    it("behind a byte order mark", () => assert.equal(merge(named(`\ufeff${teleport.pem}${second.pem}`)), both()));
+    it("under the label of older tools", () =>
+      assert.equal(merge(named((teleport.pem + second.pem).replace(/ CERTIFICATE/g, " X509 CERTIFICATE"))), both()));
+
+    it("but not with OpenSSL's rules of trust, which would be lost", () => {
+      const trusted = openssl.run(["x509", "-addreject", "clientAuth", "-trustout"], teleport.pem);
+      assert.match(refused(trusted), /the culprit: holds a TRUSTED CERTIFICATE.*openssl x509 -in FILE/);
+    });
+    it("but not with the key that `openssl pkcs12` prints by default", () => {
+      const printed = openssl.run(["pkcs12", "-nodes", "-passin", "pass:x"], pkcs12());
+      assert.match(refused(printed), /the culprit: holds a private key/);
+    });
+  });
+
+  it("refuses what looks cut off", () => {
+    const lines = teleport.pem.trimEnd().split("\n");
+    const without = (...left: number[]) =>
+      lines.filter((_, index) => !left.map((l) => (l + lines.length) % lines.length).includes(index)).join("\n");
+    for (const [what, text, problem] of [
+      ["the beginning only", teleport.pem.slice(0, 200), /CERTIFICATE that is cut off: it has no END line/],
+      ["a BEGIN line in another certificate", without(-1) + teleport.pem, /CERTIFICATE that is cut off: it has no END/],
+      ["no BEGIN line", without(0), /CERTIFICATE that is cut off: its END line has no BEGIN line/],
+      ["no first lines", without(0, 1, 2), /CERTIFICATE that is cut off: its END line has no BEGIN line/],
+      ["a broken BEGIN line", teleport.pem.slice(1), /a BEGIN or END line that is not whole|no BEGIN line/],
+      ["a broken END line", teleport.pem.trimEnd().slice(0, -3), /no END line/],
+      ["neither", without(0, -1), /base64 outside of a certificate/],
+      ["a line less", without(2), /cannot be read/],
+      ["an ellipsis", teleport.pem.replace(/\n[^\n]{20}/, "\n..."), /cannot be read/],
+      ["its line ends written out", teleport.pem.replace(/\n/g, "\\n"), /cannot be read/],
+    ] as [string, string, RegExp][]) {
+      for (const whole of ["", second.pem]) {
+        const message = refused(whole + text);
+        assert.match(message, problem, what);
+        assert.match(message, /Copy it again, whole/, what);
+      }
+    }
   });
   it("refuses a certificate that cannot be read", () => {
     assert.match(
@@ -83,10 +170,89 @@ describe("client-CA bundle", () => {
   });
   it("refuses a source without certificates", () => assert.match(refused("\n"), /the culprit: holds no certificate/));
 
-  it("refuses what has expired or is not valid yet", () => {
-    const at = (offset: number) => () => mergeCaBundle(own(), [named(teleport.pem)], new Date(Date.now() + offset));
-    assert.throws(at(31 * DAY), /source, certificate "CN=teleport": expired at \d{4}-/);
-    assert.throws(at(-DAY), /source, certificate "CN=teleport": is not valid before \d{4}-/);
+  describe("leaves out CAs that are not valid now", () => {
+    let expired: Certificate, longer: Certificate;
+    before(() => {
+      expired = openssl.ca("ending", undefined, 2);
+      longer = openssl.ca("own root", undefined, 300);
+    });
+    const later = () => new Date(Date.now() + 5 * DAY);
+    const bundle = (...others: PemSource[]) => clientCaBundle(named(longer.pem, "own"), others, later());
+
+    it("and says which, as long as their source has another", () => {
+      const { pem, leftOut } = bundle(named(expired.pem + teleport.pem, "the bundle"));
+      assert.equal(pem, bundle(named(teleport.pem)).pem);
+      assert.deepEqual(bundle(named(teleport.pem)).leftOut, []);
+      assert.equal(leftOut.length, 1);
+      const [warning, ...more] = leftOutWarnings(leftOut);
+      assert.match(
+        warning ?? "",
+        /^1 CA that is not valid now is left out of the bundle: "CN=ending" \(expired at \d{4}-/,
+      );
+      assert.deepEqual(more, []);
+    });
+    it("and those below them", () => {
+      const below = openssl.ca("below", expired, 300);
+      const { pem, leftOut } = bundle(named(expired.pem + below.pem + teleport.pem, "the bundle"));
+      assert.equal(pem, bundle(named(teleport.pem)).pem);
+      assert.match(leftOutWarnings(leftOut)[0] ?? "", /^2 CAs .*"CN=below" \(its CA CN=ending expired at /);
+    });
+    it("but not those that a valid CA signed as well", () => {
+      const below = openssl.ca("below", expired, 300);
+      const renewed = openssl.ca("ending", undefined, 300, expired.key);
+      const { pem } = bundle(named(expired.pem + renewed.pem + below.pem));
+      assert.deepEqual(subjects(pem).sort(), ["CN=below", "CN=ending", "CN=own root"]);
+    });
+    it("and those that are not valid yet", () => {
+      const future = openssl.datedCa("future", "20900101000000Z", "20910101000000Z");
+      const { pem, leftOut } = bundle(named(future.pem + teleport.pem));
+      assert.equal(pem, bundle(named(teleport.pem)).pem);
+      assert.match(leftOutWarnings(leftOut)[0] ?? "", /"CN=future" \(is not valid before 2090-01-01T/);
+      assert.throws(
+        () => clientCaBundle(named(future.pem, "own"), []),
+        /own, certificate "CN=future": is not valid before/,
+      );
+    });
+    it("and refuses a source in which no other is", () => {
+      assert.throws(
+        () => bundle(named(expired.pem, "the culprit"), named(teleport.pem)),
+        /the culprit, certificate "CN=ending": expired at \d{4}-.*\. Remove it, or give its successor/,
+      );
+    });
+    it("and a whole source that nothing needs any more", () => {
+      const { pem, leftOut } = bundle({ ...named(expired.pem, "the former CA"), optional: true }, named(teleport.pem));
+      assert.equal(pem, bundle(named(teleport.pem)).pem);
+      assert.equal(leftOut.length, 1);
+    });
+    it("and refuses a client CA of the Cluster's own that is one of them", () => {
+      const ownRoot = openssl.ca("root of ending", undefined, 300);
+      const ending = openssl.ca("ending", ownRoot, 2);
+      const at = () => clientCaBundle(named(ending.pem + ownRoot.pem, "own"), [named(teleport.pem)], later());
+      assert.throws(at, /own, certificate "CN=ending": expired at/);
+    });
+    it("and refuses a chain whose root is one of them", () => {
+      const below = openssl.ca("below", expired, 300);
+      const at = () => clientCaBundle(named(below.pem + expired.pem, "own"), [named(teleport.pem)], later());
+      assert.throws(at, /own, certificate "CN=below": its CA CN=ending expired at/);
+    });
+    it("and names at most ten of a source", () => {
+      const leftOut = Array.from({ length: 15 }, (_, index) => ({ source: "s", subject: `CN=${index}`, reason: "r" }));
+      const [warning] = leftOutWarnings([...leftOut, ...leftOut]);
+      assert.match(warning ?? "", /^15 CAs .*"CN=9" \(r\) and 5 more\. Remove them there\.$/);
+    });
+  });
+
+  it("takes roots of version 1, as PostgreSQL does, and what they signed", () => {
+    const old = openssl.rootOfVersion1("old root");
+    const below = openssl.ca("below", old);
+    assert.deepEqual(
+      subjects(merge(named(old.pem + below.pem)))
+        .slice(2)
+        .sort(),
+      ["CN=below", "CN=old root"],
+    );
+    const leafOfOld = openssl.leafOfVersion1("old leaf", old);
+    assert.match(refused(old.pem + leafOfOld.pem), /"CN=old leaf": is not a CA certificate/);
   });
 
   it("refuses a chain without its root, which PostgreSQL could not verify", () => {
@@ -97,7 +263,7 @@ describe("client-CA bundle", () => {
   });
 
   it("tells of all sources that are wrong at once", () => {
-    const wrong = () => merge(named(leaf.pem, "one"), named("junk", "two"), named(root.key, "three"));
+    const wrong = () => merge(named(leaf.pem, "one"), named("hello", "two"), named(root.key, "three"));
     assert.throws(wrong, /3 settings are wrong[\s\S]*one[\s\S]*two[\s\S]*three/);
   });
 
@@ -136,6 +302,20 @@ describe("bundle of the server's CAs", () => {
     const other = { name: "other", pem: openssl.ca("other").pem };
     assert.equal(mergeServerCas([chain, other]), mergeServerCas([other, chain]));
     assert.equal(mergeServerCas([chain, other]).match(/BEGIN/g)?.length, 3);
+  });
+
+  it("is without a CA that has expired and signs nothing any more, and in the order that it had", () => {
+    const ca = (name: string, days: number) => ({ name, pem: openssl.ca(name, undefined, days).pem, optional: true });
+    const [ending, one, other] = [ca("ending", 2), ca("one", 30), ca("other", 30)];
+    const later = new Date(Date.now() + 5 * DAY);
+    const { pem, leftOut } = serverCaBundle([one, ending, other], later);
+    assert.equal(pem, mergeServerCas([other, one]));
+    assert.deepEqual(
+      leftOut.map(({ source }) => source),
+      ["ending"],
+    );
+    const [needed] = [{ ...ending, optional: false }];
+    assert.throws(() => serverCaBundle([one, needed], later), /ending, certificate "CN=ending": expired at/);
   });
 
   it("tells of a CA that is none, whichever it is", () => {

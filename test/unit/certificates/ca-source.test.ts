@@ -66,14 +66,14 @@ describe("where CAs of the bundle come from", () => {
   });
 
   describe("as a value out of a place for secrets", () => {
-    it("is its certificates and nothing else", () => {
-      const text = `# Teleport\r\n${ca.pem.replace(/\n/g, "\r\n")}subject=CN = other\n${other.pem.trim()}`;
+    it("is its certificates and nothing of the text around them", () => {
+      const text = `# Teleport\r\nhunter2\n${ca.pem.replace(/\n/g, "\r\n")}subject=CN = other\n${other.pem.trim()}`;
       const { name, pem } = publicPart("the place", text);
       assert.equal(name, "the place");
-      assert.deepEqual(pem.replace(/\r/g, ""), ca.pem + other.pem);
+      assert.equal(pem, ca.pem + other.pem);
     });
 
-    it("is refused where there is anything else in it, of which nothing is shown", () => {
+    it("is refused where it is no certificate or holds a key, and nothing of it is shown", () => {
       const refused = (text: string, told: RegExp) =>
         assert.throws(
           () => publicPart("the place", text),
@@ -82,12 +82,12 @@ describe("where CAs of the bundle come from", () => {
             told.test(error.message) &&
             !/hunter2|MI[GI]/.test(error.message + JSON.stringify(error.problems)),
         );
-      refused("hunter2", /the place: holds something else than certificates/);
-      refused(`${ca.pem}hunter2\n`, /the place: holds something else/);
+      refused("hunter2", /the place: holds no certificate/);
       refused(ca.pem + ca.key, /the place: holds a private key/);
-      refused(ca.pem.replace(/CERTIFICATE/g, "X509 CRL"), /the place: holds something else/);
-      refused(ca.pem.slice(0, 100), /the place: holds something else/);
-      refused("", /the place: holds something else/);
+      refused(ca.pem.replace(/CERTIFICATE/g, "X509 CRL"), /the place: holds a X509 CRL/);
+      refused(ca.pem.slice(0, 100), /the place: holds a CERTIFICATE that is cut off/);
+      refused(ca.pem.replace(/-----.*-----\n/g, ""), /the place: holds base64 outside of a certificate/);
+      refused("", /the place: holds no certificate/);
     });
 
     it("is missed with the names of the keys that are there", () => {

@@ -3,6 +3,7 @@ import {
   caEndWarning,
   checkCertificate,
   ExpectedCertificate,
+  renewalEndWarning,
 } from "../../../components/certificates/certificate-check";
 import { Certificate, Leaf, OpenSsl } from "./openssl";
 
@@ -34,6 +35,23 @@ describe("check of an issued certificate", () => {
   it("refuses missing names", () => {
     assert.throws(check({ dnsNames: ["orders-rw"] }), /left out the DNS names orders-rw\.db\.svc/);
   });
+  it("refuses missing addresses, also where a DNS name is written like one", () => {
+    const withAddresses = { ...expected, ipAddresses: ["10.20.30.40", "2001:db8::1"] };
+    const of = (leaf: Leaf) => () =>
+      checkCertificate(openssl.leaf("orders-rw", ca, { dnsNames: names, ...leaf }).pem, ca.pem, withAddresses);
+    assert.match(of({ ipAddresses: ["10.20.30.40", "2001:db8::1"] })(), /BEGIN CERTIFICATE/);
+    assert.throws(
+      of({ dnsNames: [...names, "10.20.30.40"], ipAddresses: ["2001:db8::1"] }),
+      /left out the IP addresses 10\.20\.30\.40\. Set allow_ip_sans=true/,
+    );
+  });
+  it("looks for a wildcard as it is, and takes one for other names", () => {
+    const of = (dnsNames: string[], asked: string) => () =>
+      checkCertificate(openssl.leaf("orders-rw", ca, { dnsNames }).pem, ca.pem, { ...expected, dnsNames: [asked] });
+    assert.match(of(["*.db.example.com"], "*.DB.example.com")(), /BEGIN CERTIFICATE/);
+    assert.match(of(["*.db.example.com"], "orders.db.example.com")(), /BEGIN CERTIFICATE/);
+    assert.throws(of(["orders.db.example.com"], "*.db.example.com"), /left out the DNS names \*\.db\.example\.com/);
+  });
   it("refuses another use", () => assert.throws(check({ use: "clientAuth" }), /not for servers\. Set server_flag/));
   it("refuses a lifetime that the role cut short", () => {
     assert.throws(check({ days: 5 }), /signed for 120 h instead of the 480 h .*max_ttl/);
@@ -42,6 +60,34 @@ describe("check of an issued certificate", () => {
   it("refuses a CA certificate", () => {
     const pem = openssl.ca("orders-rw", ca).pem;
     assert.throws(() => checkCertificate(pem, ca.pem, { ...expected, dnsNames: [] }), /signed a CA certificate/);
+  });
+  it("does not advise a longer max_ttl where the CA itself is at its end", () => {
+    const ending = openssl.ca("ending", undefined, 5);
+    const truncated = openssl.leaf("orders-rw", ending, { dnsNames: names, days: 5 }).pem;
+    assert.throws(
+      () => checkCertificate(truncated, ending.pem, expected),
+      (error: Error) =>
+        /signed for 1(19|20) h instead of the 480 h .*Its CA ends at \d{4}-.*replace the CA/.test(error.message) &&
+        !error.message.includes("max_ttl"),
+    );
+  });
+  it("warns of a CA by which nothing can be renewed, one renewal before", () => {
+    const DAY = 86_400_000;
+    const issuer = openssl.ca("issuer of Vault", undefined, 100);
+    const at = (days: number) =>
+      renewalEndWarning(
+        "issuer.server of orders",
+        issuer.pem,
+        { validity: 60 * 24, renewBefore: 20 * 24 },
+        new Date(Date.now() + days * DAY),
+      );
+    assert.equal(at(0), undefined);
+    assert.equal(at(19), undefined);
+    assert.match(
+      at(21) ?? "",
+      /^The CA of issuer\.server of orders ends at \d{4}-.*\. From \d{4}-.* on Vault refuses .* for 1440 h.*replace the CA/,
+    );
+    assert.match(at(41) ?? "", /\. Already now Vault refuses/);
   });
   it("warns of a CA that ends before what it signed, and of no other", () => {
     const ending = openssl.ca("ending", undefined, 10);

@@ -1,8 +1,9 @@
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
 import { checkDuration, hours } from "../../../components/certificates/duration";
-import { IssuerArgs, lifetimes } from "../../../components/certificates/issuer";
+import { IssuerArgs, lifetimes, wholeKey } from "../../../components/certificates/issuer";
 import { checkIssuer } from "../../../components/certificates/issuer-check";
+import { leafKey } from "../../../components/certificates/tls-issuer";
 
 describe("durations", () => {
   it("are hours or days", () => {
@@ -43,6 +44,16 @@ describe("settings of an issuer", () => {
     );
   });
 
+  it("have ECDSA keys of 256 bits by default, and may ask for others", () => {
+    assert.deepEqual(wholeKey(), { algorithm: "ECDSA", size: 256 });
+    assert.deepEqual(wholeKey({ algorithm: "RSA" }), { algorithm: "RSA", size: 2048 });
+    assert.deepEqual(leafKey(undefined), { algorithm: "ECDSA", ecdsaCurve: "P256" });
+    assert.deepEqual(leafKey({ algorithm: "ECDSA", size: 521 }), { algorithm: "ECDSA", ecdsaCurve: "P521" });
+    assert.deepEqual(leafKey({ algorithm: "RSA", size: 3072 }), { algorithm: "RSA", rsaBits: 3072 });
+    for (const key of [{ algorithm: "RSA", size: 4096 }, { algorithm: "ECDSA" }] as const)
+      assert.deepEqual(checkIssuer("issuer", { type: "tls", key }), []);
+  });
+
   const role = { mount: "pki", role: "server" };
   for (const [what, issuer, expected] of [
     ["an empty list of CAs", { type: "tls", client: [] }, /^issuer\.client: names no CA$/],
@@ -58,6 +69,21 @@ describe("settings of an issuer", () => {
       "an issuer twice",
       { type: "vault", client: [{ ...role, issuer: "a" }, role, { ...role, issuer: "a" }], server: role },
       /^issuer\.client\[2\]: names the CA of pki, issuer a twice$/,
+    ],
+    [
+      "a kind of key that is none",
+      { type: "tls", key: { algorithm: "DSA" as "RSA" } },
+      /^issuer\.key\.algorithm: must be a kind of key/,
+    ],
+    [
+      "a size of another kind",
+      { type: "tls", key: { algorithm: "RSA", size: 256 } },
+      /^issuer\.key\.size: must be a size/,
+    ],
+    [
+      "trust anchors that are cut off",
+      { type: "vault", server: role, client: role, trustAnchors: "-----BEGIN CERTIFICATE-----\nMII" },
+      /^issuer\.trustAnchors: holds a CERTIFICATE that is cut off/,
     ],
     [
       "an issuer that is a path",

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { majorOfImage } from "../../../components/cnpg/image";
+import { checkImage, declaredMajor, majorOfImage } from "../../../components/cnpg/image";
 import { isCidr } from "../../../components/cnpg/kubernetes-names";
 import { parseMemory, parseQuantity } from "../../../components/cnpg/quantity";
 
@@ -38,6 +38,24 @@ describe("an image's major version", () => {
     assert.equal(majorOfImage("postgresql:18beta1"), 18);
     assert.equal(majorOfImage("registry:5000/postgresql"), undefined);
     assert.equal(majorOfImage("postgresql:bookworm"), undefined);
+    assert.equal(declaredMajor({ image: "postgresql:15.3" }), 15);
+    assert.equal(declaredMajor({ imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 16 } }), 16);
+    assert.equal(declaredMajor({}), undefined, "the operator chooses");
+  });
+
+  it("is 14 or later, however it is declared, since 13 cannot end the sessions of short-lived users", () => {
+    const problems = [
+      ...checkImage((setting) => setting, { image: "postgresql:13.22" }),
+      ...checkImage((setting) => setting, { imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 13 } }),
+    ];
+    assert.deepEqual(
+      problems.map(({ setting, problem }) => `${setting} ${problem}`),
+      ["image must be PostgreSQL 14 or later", "imageCatalog.major must be PostgreSQL 14 or later"],
+    );
+    assert.deepEqual(
+      checkImage((setting) => setting, { image: "postgresql:14.20" }),
+      [],
+    );
   });
 });
 

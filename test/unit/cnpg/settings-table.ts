@@ -176,6 +176,7 @@ export const WRONG: Wrong[] = [
   refused("storage.size", { storage: { size: "10 GB" } }),
   accepted("storage.size", { storage: { size: "0" } }),
   accepted("walStorage.size", { walStorage: { size: "0Gi" } }),
+  accepted("storage.size", { storage: { size: "10" } }),
   accepted("storage.storageClass", { storage: { size: "1Gi", storageClass: "Fast_SSD" } }),
   accepted("storage.pvcTemplate.storageClassName", {
     storage: { size: "1Gi", pvcTemplate: { storageClassName: "fast" } },
@@ -217,7 +218,7 @@ export const WRONG: Wrong[] = [
   refused("image", { image: `postgresql@sha256:${"a".repeat(64)}` }),
   refused("image", { image: "postgresql:latest" }),
   refused("image", { image: "postgresql:bookworm" }),
-  refused("image", { image: "postgresql:12.5" }),
+  accepted("image", { image: "postgresql:13.22" }),
   refused("imageCatalog", {
     image: "postgresql:17",
     imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 17 },
@@ -226,7 +227,7 @@ export const WRONG: Wrong[] = [
   refused("imageCatalog.apiGroup", {
     imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 17, apiGroup: "example.com" },
   }),
-  refused("imageCatalog.major", { imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 12 } }),
+  accepted("imageCatalog.major", { imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 13 } }),
   refused("imageCatalog.major", { imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 17.5 } }),
   accepted("imageCatalog.name", { imageCatalog: { kind: "ImageCatalog", name: "Postgres QL", major: 17 } }),
   accepted("imagePullSecrets[0]", { imagePullSecrets: ["My Secret"] }),
@@ -406,4 +407,28 @@ export const WRONG: Wrong[] = [
   accepted("fencedInstances[0]", { fencedInstances: ["other-1"] }),
   accepted("fencedInstances[1]", { fencedInstances: ["orders-1", "*"] }),
   accepted("fencedInstances[1]", { fencedInstances: ["orders-1", "orders-1"] }),
+
+  // What CloudNativePG takes, and the program would wait for in vain, or people would be shut out by.
+  accepted("spec.instances", { spec: { instances: 2 } }),
+  accepted("spec.imageName", { spec: { imageName: "registry.example.com/postgresql:17" } }),
+  accepted("spec.storage", { spec: { storage: { size: "2Gi" } } }),
+  accepted("spec.walStorage", { spec: { walStorage: { size: "2Gi" } } }),
+  refused("spec.certificates.serverAltDNSNames", { spec: { certificates: { serverAltDNSNames: ["a.example.com"] } } }),
+  accepted("spec.certificates.clientCASecret", { spec: { certificates: { clientCASecret: "mine" } } }),
+  accepted("spec.certificates", { spec: { certificates: null } }),
+  accepted("spec.postgresql.pg_hba", { spec: { postgresql: { pg_hba: ["host all all all scram-sha-256"] } } }),
+  accepted("spec.postgresql", { spec: { postgresql: null } }),
+  accepted("spec.managed.roles", { spec: { managed: { roles: [{ name: "mine" }] } } }),
+  accepted("spec.managed", { spec: { managed: null } }),
+  accepted("spec.bootstrap.initdb.database", { spec: { bootstrap: { initdb: { database: "other" } } } }),
+  accepted("spec.bootstrap.initdb.owner", { spec: { bootstrap: { initdb: { owner: "other" } } } }),
+  accepted("spec.bootstrap.initdb", { spec: { bootstrap: { initdb: null } } }),
+  accepted("spec.postgresql.shared_preload_libraries", {
+    sharedPreloadLibraries: ["auto_explain"],
+    spec: { postgresql: { shared_preload_libraries: ["pgaudit"] } },
+  }),
+  accepted("spec.affinity.tolerations", {
+    affinity: { tolerations: [{ operator: "Exists" }] },
+    spec: { affinity: { tolerations: [] } },
+  }),
 ];

@@ -138,13 +138,17 @@ describe("the example for Vault's administrator", () => {
     protect: true,
   };
 
-  it("lets the program have its requests signed, and nothing else", () => {
+  it("lets the program have its requests signed and see who signs and how, and nothing else", () => {
     const paths = [...policy(checked(bootstrap)).matchAll(/path "(.*)" \{ capabilities = \["(.*)"\] \}/g)];
     assert.deepEqual(
       paths.map(([, path, capabilities]) => [path, capabilities]),
       [
         ["pki/servers/sign/server", "update"],
+        ["pki/servers/roles/server", "read"],
+        ["sys/mounts/pki/servers", "read"],
         ["clients/sign/client", "update"],
+        ["clients/roles/client", "read"],
+        ["sys/mounts/clients", "read"],
       ],
     );
   });
@@ -154,7 +158,11 @@ describe("the example for Vault's administrator", () => {
     assert.equal(
       policy(checked(replacing)),
       `${policy(bootstrap)}path "pki/2025/sign/server" { capabilities = ["update"] }
+path "pki/2025/roles/server" { capabilities = ["read"] }
+path "sys/mounts/pki/2025" { capabilities = ["read"] }
 path "clients-2025/sign/client" { capabilities = ["update"] }
+path "clients-2025/roles/client" { capabilities = ["read"] }
+path "sys/mounts/clients-2025" { capabilities = ["read"] }
 `,
     );
     assert.throws(() => checked({ ...bootstrap, formerClientMount: "a/*" }), /formerClientMount = a\/\*: is no path/);

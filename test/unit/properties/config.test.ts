@@ -61,6 +61,8 @@ function near(schema: z.core.$ZodType): fc.Arbitrary<unknown> {
       return fc.constantFrom(...Object.values(def.entries as Record<string, string>));
     case "literal":
       return fc.constantFrom(...(def.values as unknown[]));
+    case "pipe":
+      return fc.oneof({ weight: 6, arbitrary: near(def.out as z.core.$ZodType) }, number, fc.boolean());
     case "string":
       return text;
     case "number":

@@ -118,6 +118,7 @@ describe("bot", () => {
     assert.deepEqual(rules.flatMap(({ resources }) => resources).sort(), [
       "bot",
       "cert_authority",
+      "cert_authority_override",
       "db",
       "role",
       "token",

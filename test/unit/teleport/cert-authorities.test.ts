@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
-import { selectDatabaseClientCa } from "../../../components/teleport/cert-authorities";
+import { readDatabaseClientCa, selectDatabaseClientCa } from "../../../components/teleport/cert-authorities";
 import { certAuthorityMethods } from "../../../components/teleport/cert-authority-operations";
 import { TeleportError, TeleportFailure } from "../../../components/teleport/errors";
-import { TeleportDocument } from "../../../components/teleport/tctl";
+import { TeleportClient, TeleportDocument } from "../../../components/teleport/tctl";
 
 const keys = (...pems: string[]) => ({ tls: pems.map((pem) => ({ cert: Buffer.from(pem).toString("base64") })) });
 
@@ -60,6 +60,70 @@ describe("a Teleport cluster's database client CA", () => {
       () => selectDatabaseClientCa([authority("host")], "lab"),
       /no database CA of the cluster lab.*cert_authority/,
     );
+  });
+});
+
+describe("certificates that override a Teleport cluster's database client CA", () => {
+  /** As `tctl get --format=json` prints it (api/proto/teleport/subca/v1 of Teleport 18). */
+  const override = (overrides: object[], type = "db_client", cluster = "lab"): TeleportDocument => ({
+    kind: "cert_authority_override",
+    sub_kind: type,
+    version: "v1",
+    metadata: { name: cluster },
+    spec: { certificate_overrides: overrides },
+  });
+  const inForce = { public_key: "AB", certificate: "below a root of the company", chain: ["issuer", "root"] };
+  const asking: string[] = [];
+  const client = (authorities: TeleportDocument[], overrides: TeleportDocument[] | TeleportError): TeleportClient => ({
+    cluster: "lab",
+    get: async (reference) => {
+      asking.push(reference);
+      if (reference === "cert_authorities") return authorities;
+      if (overrides instanceof TeleportError) throw overrides;
+      return overrides;
+    },
+    create: () => assert.fail("it only reads"),
+    overwrite: () => assert.fail("it only reads"),
+    remove: () => assert.fail("it only reads"),
+  });
+  const read = async (overrides: TeleportDocument[] | TeleportError) =>
+    (await readDatabaseClientCa(client([authority("db"), authority("db_client")], overrides))).certificates;
+
+  it("are trusted with their chains, besides the CA's own", async () => {
+    assert.deepEqual(await read([override([inForce])]), [
+      "lab db_client",
+      "below a root of the company",
+      "issuer",
+      "root",
+    ]);
+  });
+
+  it("are trusted once each, and not where they are disabled, empty, or another CA's", async () => {
+    const others = [override([inForce], "windows"), override([inForce], "db_client", "leaf")];
+    assert.deepEqual(await read(others), ["lab db_client"]);
+    assert.deepEqual(await read([override([{ ...inForce, disabled: true }, { public_key: "CD" }])]), ["lab db_client"]);
+    assert.deepEqual(await read([{ ...override([]), spec: {} }]), ["lab db_client"]);
+    assert.equal((await read([override([inForce, inForce])])).length, 4);
+  });
+
+  for (const [told, failure] of [
+    ['unsupported resource: "cert_authority_override" - resources should be expressed as type/name', "failed"],
+    ['getting "cert_authority_override" is not supported', "failed"],
+    ["unknown service teleport.subca.v1.SubCAService", "failed"],
+    ["access denied to perform action list on cert_authority_override", "access-denied"],
+  ] as const)
+    it(`are none where they cannot be read: ${told}`, async () => {
+      assert.deepEqual(await read(new TeleportError(failure, told)), ["lab db_client"]);
+    });
+
+  it("are missed where Teleport does not answer, so that what was known is kept", async () => {
+    await assert.rejects(read(new TeleportError("unavailable", "away")), { failure: "unavailable" });
+  });
+
+  it("are not asked for where the cluster is older than they are", async () => {
+    asking.length = 0;
+    await readDatabaseClientCa(client([authority("db")], new TeleportError("failed", "unknown")));
+    assert.deepEqual(asking, ["cert_authorities"]);
   });
 });
 

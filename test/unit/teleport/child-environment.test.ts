@@ -1,6 +1,8 @@
 import { strict as assert } from "node:assert";
 import { childEnvironment } from "../../../components/teleport/child-environment";
 
+const OWN = { TELEPORT_CONFIG_FILE: "", TELEPORT_TOOLS_VERSION: "off" };
+
 describe("the environment of tctl", () => {
   it("is what it needs", () => {
     const needed = {
@@ -14,7 +16,7 @@ describe("the environment of tctl", () => {
       no_proxy: "localhost",
       TELEPORT_HOME: "/home/ci/.tsh",
     };
-    assert.deepEqual(childEnvironment(needed), needed);
+    assert.deepEqual(childEnvironment(needed), { ...needed, ...OWN });
   });
 
   it("has no secret of the program's or of a CI job's", () => {
@@ -32,6 +34,17 @@ describe("the environment of tctl", () => {
       KUBECONFIG: "/x",
       NODE_OPTIONS: "x",
     };
-    assert.deepEqual(childEnvironment(secrets), {});
+    assert.deepEqual(childEnvironment(secrets), OWN);
+  });
+
+  it("keeps a configuration file of another Teleport service out, wherever it is named", () => {
+    assert.equal(childEnvironment({}).TELEPORT_CONFIG_FILE, "");
+    const named = { TELEPORT_CONFIG_FILE: "/etc/teleport.yaml", TELEPORT_CONFIG: "eyJ9" };
+    assert.deepEqual(childEnvironment(named), OWN);
+  });
+
+  it("lets tctl replace itself by another version only where somebody asked for that", () => {
+    assert.equal(childEnvironment({}).TELEPORT_TOOLS_VERSION, "off");
+    assert.equal(childEnvironment({ TELEPORT_TOOLS_VERSION: "18.1.0" }).TELEPORT_TOOLS_VERSION, "18.1.0");
   });
 });

@@ -30,11 +30,11 @@ describe("the CA that a Teleport proxy shows to anybody", () => {
   });
 
   /** A proxy that answers by the CA type that it is asked for. */
-  const proxy = async (answer: (type: string, count: number) => FakeAnswer) => {
+  const proxy = async (answer: (type: string, count: number, format: string | null) => FakeAnswer) => {
     const server = await FakeServer.start(({ path }, count) => {
       const url = new URL(path, "https://localhost");
       return url.pathname === "/webapi/auth/export"
-        ? answer(url.searchParams.get("type") ?? "", count)
+        ? answer(url.searchParams.get("type") ?? "", count, url.searchParams.get("format"))
         : { status: 404 };
     }, web);
     servers.push(server);
@@ -62,8 +62,55 @@ describe("the CA that a Teleport proxy shows to anybody", () => {
     assert.equal(second, first);
     assert.deepEqual(
       server.asked.map(({ path }) => path),
-      ["/webapi/auth/export?type=db-client"],
+      ["/webapi/auth/export?type=db-client&format=json"],
     );
+  });
+
+  /** As Go prints a list of `struct { Data []byte }`. */
+  const json = (...pems: string[]): FakeAnswer => ({
+    headers: { "content-type": "application/json" },
+    text: JSON.stringify(pems.map((pem) => ({ data: Buffer.from(pem).toString("base64") }))),
+  });
+  /** What releases since 2025 say without a format, where there are several: http.Error ends it with a line end. */
+  const several: FakeAnswer = {
+    status: 400,
+    text: "found 2 authorities to export, use format=zip or format=json to export all\n",
+  };
+
+  it("is both of a rotation, by one request, where the proxy knows the format that has them", async () => {
+    const server = await proxy((_type, _count, format) => (format === "json" ? json(dbClient.pem, db.pem) : several));
+    assert.deepEqual(await read(server), { cluster: "lab", certificates: [dbClient.pem.trim(), db.pem.trim()] });
+    assert.equal(server.asked.length, 1);
+  });
+
+  it("is one in that format, too", async () => {
+    const server = await proxy(() => json(dbClient.pem));
+    assert.deepEqual((await read(server)).certificates, [dbClient.pem.trim()]);
+    const twice = await proxy(() => json(dbClient.pem, dbClient.pem));
+    assert.deepEqual((await read(twice)).certificates, [dbClient.pem.trim()]);
+  });
+
+  it("is asked for without a format where the proxy does not know that one", async () => {
+    const unsupported = { status: 400, text: 'unsupported format "json"\n' };
+    const server = await proxy((_type, _count, format) => (format === null ? { text: dbClient.pem } : unsupported));
+    assert.deepEqual((await read(server)).certificates, [dbClient.pem.trim()]);
+    assert.equal(server.asked.length, 2);
+  });
+
+  it("is refused where JSON holds anything else, of which nothing is shown", async () => {
+    const key = { text: JSON.stringify([{ data: Buffer.from(dbClient.key).toString("base64") }]) };
+    for (const answer of [
+      key,
+      { text: "[]" },
+      { text: "[1]" },
+      { text: '{"data":"eA=="}' },
+      { text: "[{" },
+      { text: "null" },
+    ]) {
+      const { failure, message } = await error(read(await proxy(() => answer)));
+      assert.equal(failure, "failed");
+      assert.match(message, /something else than certificates \((in JSON|"null")\)/);
+    }
   });
 
   it("is db's where the proxy does not know db-client", async () => {
@@ -99,8 +146,12 @@ describe("the CA that a Teleport proxy shows to anybody", () => {
   });
 
   it("says where to read several CAs at once", async () => {
-    const text = "found 2 authorities to export, use format=zip or format=json to export all";
-    assert.match((await error(read(await proxy(() => ({ status: 400, text }))))).message, /from: teleport/);
+    const server = await proxy((_type, _count, format) =>
+      format === null
+        ? { status: 400, text: "found 2 authorities to export, use format=zip to export all\n" }
+        : { status: 400, text: `unsupported format "${format}"\n` },
+    );
+    assert.match((await error(read(server))).message, /Upgrade Teleport, or .*from: teleport/);
   });
 
   it("is refused from a proxy whose certificate is not trusted, saying how to trust it", async () => {

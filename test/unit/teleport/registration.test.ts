@@ -239,6 +239,19 @@ describe("registration", () => {
     await assert.rejects(create(inputs()), /db\/orders exists .* may not see it.*teleport\.adopt/s);
     assert.match((await collision(inputs())) ?? "", /db\/orders exists .* may not see it/);
   });
+
+  it("refuses one that Teleport 14 and newer leave out of every answer: at create, not in the preview", async () => {
+    const teleport = new FakeTeleport(0);
+    teleport.put(database("orders", "theirs:5432"));
+    const filtered = { ...teleport.client, get: async () => [] };
+    const { create, collision } = registrations((_connection, use) => use(filtered), TIMING);
+    assert.equal(await collision(inputs()), undefined);
+    await assert.rejects(create(inputs()), {
+      failure: "foreign",
+      message: /db\/orders exists .* may not see it.*teleport\.name.*teleport\.adopt.*administrator.*provisioned_by/s,
+    });
+    assert.equal(teleport.get("orders")?.spec.uri, "theirs:5432");
+  });
 });
 
 const token: TeleportDocument = {

@@ -124,6 +124,24 @@ describe("the call of tctl", () => {
     await assert.rejects(creating, { failure: "access-denied", mayBeDone: true });
   });
 
+  it("asks once, and not again, where Teleport wants a second factor of a person", async () => {
+    fakeTctl(`echo >> ${folder}/calls; echo 'ERROR: admin-level API request requires MFA verification' >&2; exit 1`);
+    const creating = withTeleport({ proxy: "t:443" }, (client) => client.create(document), [1, 1]);
+    await assert.rejects(creating, { failure: "mfa", mayBeDone: false });
+    assert.equal(readFileSync(join(folder, "calls"), "utf8"), "\n");
+  });
+
+  it("is not let by a configuration file of this machine's, whoever names it", async () => {
+    fakeTctl(`env > ${folder}/env`);
+    process.env.TELEPORT_CONFIG_FILE = "/etc/teleport.yaml";
+    try {
+      await withTeleport({ proxy: "t:443" }, (client) => client.create(document));
+    } finally {
+      delete process.env.TELEPORT_CONFIG_FILE;
+    }
+    assert.match(readFileSync(join(folder, "env"), "utf8"), /^TELEPORT_CONFIG_FILE=$/m);
+  });
+
   it("says what ended tctl, where it was not this program", async () => {
     fakeTctl("kill -9 $$");
     const getting = withTeleport({ proxy: "t:443" }, (client) => client.get("db"), []);

@@ -2,6 +2,8 @@ import { strict as assert } from "node:assert";
 import { checkTokenSpec, joinToken } from "../../../components/teleport/join-token";
 import type { JoinRules } from "../../../components/teleport/token";
 
+const JWKS = '{"keys":[{"use":"sig","kty":"RSA","kid":"1","alg":"RS256","n":"AQAB","e":"AQAB"}]}';
+
 /** Settings, and the spec that Teleport's reference of `kind: token` gives for them. */
 const METHODS: [JoinRules, Record<string, unknown>][] = [
   [
@@ -9,11 +11,21 @@ const METHODS: [JoinRules, Record<string, unknown>][] = [
     { kubernetes: { allow: [{ service_account: "teleport:agent" }] } },
   ],
   [
-    { method: "kubernetes", serviceAccounts: ["teleport:agent"], jwks: '{"keys":[]}' },
+    { method: "kubernetes", serviceAccounts: ["teleport:agent"], jwks: JWKS },
     {
       kubernetes: {
         type: "static_jwks",
-        static_jwks: { jwks: '{"keys":[]}' },
+        static_jwks: { jwks: JWKS },
+        allow: [{ service_account: "teleport:agent" }],
+      },
+    },
+  ],
+  [
+    { method: "kubernetes", serviceAccounts: ["teleport:agent"], oidcIssuer: "https://oidc.example.com/id/1" },
+    {
+      kubernetes: {
+        type: "oidc",
+        oidc: { issuer: "https://oidc.example.com/id/1" },
         allow: [{ service_account: "teleport:agent" }],
       },
     },
@@ -77,6 +89,31 @@ describe("check of a join token", () => {
     }
     assert.match(check({ method: "kubernetes", serviceAccounts: [] })[0]!.problem, /nobody/);
     assert.match(check({ method: "github", allow: [{}] })[0]!.problem, /asks for nothing/);
+  });
+  it("refuses signing keys that are none, an issuer that is none, and both", () => {
+    const account = { method: "kubernetes", serviceAccounts: ["teleport:agent"] };
+    const jwks = ["nonsense", "", "null", "[]", "{}", '{"keys":{}}', '{"keys":[]}', '{"keys":[1]}', '{"keys":[{}]}'];
+    for (const wrong of jwks)
+      assert.deepEqual(
+        check({ ...account, jwks: wrong }).map(({ setting }) => setting),
+        ["spec.kubernetes.static_jwks.jwks"],
+        wrong,
+      );
+    const issuers = ["oidc.example.com", "http://oidc.example.com", "https://", "", "https://a.example.com?b=c"];
+    for (const wrong of issuers)
+      assert.deepEqual(
+        check({ ...account, oidcIssuer: wrong }).map(({ setting }) => setting),
+        ["spec.kubernetes.oidc.issuer"],
+        wrong,
+      );
+    const both = check({ ...account, jwks: JWKS, oidcIssuer: "https://oidc.example.com" });
+    assert.match(both.map(({ problem }) => problem).join(), /cannot be together/);
+  });
+  it("refuses private keys in place of public ones, and shows nothing of them", () => {
+    const jwks = '{"keys":[{"kty":"EC","crv":"P-256","x":"a","y":"b","d":"confidential"}]}';
+    const problems = check({ method: "kubernetes", serviceAccounts: ["teleport:agent"], jwks });
+    assert.match(problems[0]?.problem ?? "", /private key/);
+    assert.doesNotMatch(JSON.stringify(problems), /confidential/);
   });
   it("refuses what is no service account", () => {
     for (const account of ["agent", "teleport/agent", "teleport:", "*"]) {

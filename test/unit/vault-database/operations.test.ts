@@ -173,9 +173,20 @@ describe("Vault's own user", () => {
     const { outs } = await made.update("id", state(), inputs({ allowedRoles: ["app", "report"] }));
     assert.deepEqual(outs?.allowedRoles, ["app", "report"]);
     assert.deepEqual(made.kubernetes.ran, []);
-    await assert.rejects(async () => made.create(inputs()), /is hibernated.*Wake it up/);
     made.kubernetes.cluster!.metadata.annotations = {};
     assert.deepEqual(await made.diff("id", outs!, inputs({ allowedRoles: ["app", "report"] })), { changes: true });
+  });
+
+  it("is made by the first run after its Cluster woke up, where it was declared meanwhile", async () => {
+    const made = setUp();
+    made.kubernetes.cluster!.metadata.annotations = { "cnpg.io/fencedInstances": '["*"]' };
+    const { outs } = await made.create(inputs());
+    assert.deepEqual([made.kubernetes.ran, made.vault.told], [[], []]);
+    made.kubernetes.cluster!.metadata.annotations = {};
+    assert.deepEqual(await made.diff("id", outs!, inputs()), { changes: true });
+    await made.update("id", outs!, inputs());
+    assert.ok(made.vault.configs.has("database/config/orders"));
+    assert.equal(passwords(made.vault).length, 1);
   });
 
   it("is not written over a connection to another database in a mount that others use", async () => {

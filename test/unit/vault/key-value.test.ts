@@ -188,7 +188,8 @@ describe("a value in Vault's key-value engine", () => {
     it("where the environment names no Vault, no credentials, or something that is no Vault", async () => {
       const nowhere = (environment: NodeJS.ProcessEnv) => readKeyValue({ path: "a/b", key: "k" }, environment, []);
       await refusal(nowhere({}), "configuration", /VAULT_ADDR is not set/);
-      await refusal(nowhere({ VAULT_ADDR: "vault" }), "configuration", /VAULT_ADDR=vault is no URL/);
+      await refusal(nowhere({ VAULT_ADDR: "vault" }), "configuration", /VAULT_ADDR=vault must begin with https/);
+      await refusal(nowhere({ VAULT_ADDR: "localhost:8200" }), "configuration", /VAULT_ADDR=localhost:8200 must begin/);
       const server = await vault(ofVersion2);
       await refusal(read(server, { HOME: join(folder, "none") }), "configuration", /set VAULT_TOKEN, or VAULT_ROLE_ID/);
       await refusal(read(await answering({ text: "<html>" }, MOUNTS)), "configuration", /is no Vault/);

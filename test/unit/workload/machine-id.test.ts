@@ -15,6 +15,9 @@ const settings: MachineIdSettings = {
   join: { method: "kubernetes", namespace: "shop", serviceAccount: "shop" },
   databases: { orders },
 };
+const KUBERNETES = { method: "kubernetes", namespace: "shop", serviceAccount: "shop" } as const;
+const JWKS = '{"keys":[{"use":"sig","kty":"RSA","kid":"1","alg":"RS256","n":"AQAB","e":"AQAB"}]}';
+const ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/ABCDEF";
 const wrong = (changes: Partial<MachineIdSettings>) =>
   checkMachineId("shop", { ...settings, ...changes }).map(({ setting }) => setting);
 const wrongDatabase = (changes: object) => wrong({ databases: { orders: { ...orders, ...changes } } });
@@ -40,6 +43,31 @@ describe("an application's identity in Teleport", () => {
     const iam = { method: "iam" as const, allow: [{ account: "123456789012" }] };
     assert.deepEqual(joinRules(iam), iam);
     assert.equal(joinRules({ method: "token", secret: "join" }), undefined, "no secret token is made");
+  });
+
+  it("has the account's token made out to the Teleport cluster, where Teleport checks it itself", () => {
+    const audience = (join: object) =>
+      machineIdOutputs({ ...settings, join: { ...KUBERNETES, ...join } }).join.audience;
+    assert.equal(audience({}), undefined, "Teleport asks the API server, whose audience is the default");
+    assert.equal(audience({ jwks: JWKS }), "teleport.example.com");
+    assert.equal(audience({ oidcIssuer: ISSUER }), "teleport.example.com");
+    assert.equal(audience({ oidcIssuer: ISSUER, teleportCluster: "prod" }), "prod");
+    assert.deepEqual(joinRules({ ...KUBERNETES, oidcIssuer: ISSUER }), {
+      method: "kubernetes",
+      serviceAccounts: ["shop:shop"],
+      oidcIssuer: ISSUER,
+    });
+  });
+
+  it("refuses signing keys and issuers that cannot work, by the names of the settings", () => {
+    const join = (changes: object) => wrong({ join: { ...KUBERNETES, ...changes } });
+    assert.deepEqual(join({ jwks: JWKS }), []);
+    assert.deepEqual(join({ oidcIssuer: ISSUER, teleportCluster: "prod" }), []);
+    assert.deepEqual(join({ jwks: "nonsense" }), ["shop.join.jwks"]);
+    assert.deepEqual(join({ oidcIssuer: "http://oidc.example.com" }), ["shop.join.oidcIssuer"]);
+    assert.deepEqual(join({ jwks: JWKS, oidcIssuer: ISSUER }), ["shop.join.oidcIssuer"]);
+    assert.deepEqual(join({ teleportCluster: "prod" }), ["shop.join.teleportCluster"], "nobody asks for it");
+    assert.deepEqual(join({ jwks: JWKS, teleportCluster: "" }), ["shop.join.teleportCluster"]);
   });
 
   it("refers to a secret token by the Secret that has it", () => {

@@ -205,7 +205,15 @@ describe("parts of a pod with tbot", () => {
     assert.notEqual(annotation(workload), annotation({ ...workload, certificateTtl: "2h" }));
   });
 
-  it("want the audience of tokens where Teleport checks against keys that it was given", () => {
+  it("have a token made out to the Teleport cluster where Teleport checks it itself, without a word of the pod's", () => {
+    const join = { ...workload.join, staticKeys: true, audience: "prod" };
+    assert.match(JSON.stringify(tbotPod({ ...workload, join }, settings).spec.volumes), /"audience":"prod"/);
+    const own = tbotPod({ ...workload, join }, { ...settings, tokenAudience: "other" });
+    assert.match(JSON.stringify(own.spec.volumes), /"audience":"other"/);
+    assert.doesNotMatch(JSON.stringify(tbotPod(workload, settings).spec.volumes), /audience/);
+  });
+
+  it("want the audience of tokens where outputs of a former release lack it", () => {
     const elsewhere = { ...workload, join: { ...workload.join, staticKeys: true } };
     assert.throws(() => tbotPod(elsewhere, settings), /tokenAudience: is missing/);
     const { spec } = tbotPod(elsewhere, { ...settings, tokenAudience: "teleport.example.com" });

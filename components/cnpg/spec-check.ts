@@ -1,0 +1,102 @@
+/** Checks of `spec`: what would take away what is set here, or be waited for in vain. Pure. */
+import { SettingProblem } from "../settings";
+import type { ClusterSettings } from "./cluster-spec";
+import { wrong } from "./value-check";
+
+/** What else decides whether `spec` is right. */
+export interface SpecContext {
+  /** Roles that log in by certificate: they are CloudNativePG's managed roles. */
+  users?: readonly unknown[];
+  /** A standby is registered in Teleport, by its Service. */
+  standbyRegistered?: boolean;
+}
+
+/** Fields that have a setting, which the rest of the program goes by, and what to use. */
+const SETTINGS: readonly [field: string, fix: string][] = [
+  ["instances", "Use instances."],
+  ["imageName", "Use image."],
+  ["imageCatalogRef", "Use imageCatalog."],
+  ["storage", "Use storage."],
+  ["walStorage", "Use walStorage."],
+  ["tablespaces", "Use tablespaces."],
+  ["certificates.serverAltDNSNames", "Use serverAltNames."],
+  ["certificates.serverTLSSecret", "Use issuer: the certificates are made by it."],
+  ["certificates.serverCASecret", "Use issuer: the certificates are made by it."],
+  ["certificates.replicationTLSSecret", "Use issuer: the certificates are made by it."],
+  ["certificates.clientCASecret", "Use issuer, and teleport.clientCas for further CAs."],
+  ["postgresql.pg_hba", "Use pgHba: these rules stand after those that let Teleport's users in."],
+  ["bootstrap.initdb.database", "Use initdb.database."],
+  ["bootstrap.initdb.owner", "Use initdb.owner."],
+  ["bootstrap.initdb.secret", "Use initdb.ownerSecret."],
+];
+
+/** Lists of `spec` that replace the list of a setting, by the setting. */
+const LISTS: readonly [field: string, setting: string, of: (settings: ClusterSettings) => unknown][] = [
+  ["postgresql.pg_ident", "pgIdent", ({ pgIdent }) => pgIdent],
+  ["postgresql.shared_preload_libraries", "sharedPreloadLibraries", ({ sharedPreloadLibraries: all }) => all],
+  ["imagePullSecrets", "imagePullSecrets", ({ imagePullSecrets }) => imagePullSecrets],
+  ["topologySpreadConstraints", "topologySpreadConstraints", ({ topologySpreadConstraints: all }) => all],
+  ["managed.services.additional", "services.additional", ({ services }) => services?.additional],
+  ["affinity.tolerations", "affinity.tolerations", ({ affinity }) => affinity?.tolerations],
+];
+
+/** Objects that are written in any case. */
+const OBJECTS = ["certificates", "bootstrap", "bootstrap.initdb", "postgresql", "postgresql.parameters", "managed"];
+
+export function checkSpec(setting: string, settings: ClusterSettings, context: SpecContext = {}): SettingProblem[] {
+  const { spec = {} } = settings;
+  const at = (field: string) => `${setting}.${field}`;
+  const has = (field: string) => valueAt(spec, field) !== undefined;
+  const { users = [], standbyRegistered = false } = context;
+  const disabled = valueAt(spec, "managed.services.disabledDefaultServices");
+  const needed = ["rw", ...(standbyRegistered ? ["ro"] : [])];
+  return [
+    ...OBJECTS.filter(
+      (field) => has(field) && !isObject(valueAt(spec, field)) && !isOtherBootstrap(spec, field),
+    ).flatMap((field) =>
+      wrong(at(field), valueAt(spec, field), "must be a mapping: it would replace what is set here", "Remove it."),
+    ),
+    ...SETTINGS.filter(([field]) => has(field)).flatMap(([field, fix]) =>
+      wrong(at(field), undefined, "would replace what is set here", fix),
+    ),
+    ...(users.length > 0 && has("managed.roles")
+      ? wrong(
+          at("managed.roles"),
+          undefined,
+          "would replace the roles that people log in as",
+          "Use users; make other roles by SQL.",
+        )
+      : []),
+    ...LISTS.filter(([field, , of]) => has(field) && of(settings) !== undefined).flatMap(([field, name]) =>
+      wrong(at(field), undefined, `would replace the list of ${name}`, `Use ${name} alone.`),
+    ),
+    ...(Array.isArray(disabled) && disabled.some((service) => needed.includes(String(service)))
+      ? wrong(
+          at("managed.services.disabledDefaultServices"),
+          disabled,
+          "takes away a Service that is needed",
+          "Use services.disabledDefaultServices.",
+        )
+      : []),
+  ];
+}
+
+/** Another way to bootstrap needs initdb to be taken away. */
+function isOtherBootstrap(spec: Record<string, unknown>, field: string): boolean {
+  const others = ["bootstrap.recovery", "bootstrap.pg_basebackup"];
+  return (
+    field === "bootstrap.initdb" &&
+    valueAt(spec, field) === null &&
+    others.some((other) => valueAt(spec, other) !== undefined)
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === "object" && !Array.isArray(value);
+}
+
+function valueAt(object: unknown, field: string): unknown {
+  return field
+    .split(".")
+    .reduce<unknown>((value, key) => (isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined), object);
+}

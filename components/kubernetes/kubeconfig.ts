@@ -1,0 +1,122 @@
+/**
+ * Reads the kubeconfig as kubectl does (client-go's clientcmd): of several files the first that says something counts,
+ * those that are missing are passed over, and paths are relative to the file that has them.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { delimiter, dirname, isAbsolute, join, resolve, sep } from "node:path";
+import type * as k8s from "@kubernetes/client-node";
+import { proxyFor } from "../http/proxy";
+
+type Library = typeof k8s;
+type Entry = Record<string, unknown>;
+type Named = { name?: string; cluster?: Entry; user?: Entry; context?: Entry };
+type File = {
+  clusters?: Named[] | null;
+  users?: Named[] | null;
+  contexts?: Named[] | null;
+  "current-context"?: string;
+};
+
+/** Where a pod finds the token of its service account. */
+const POD_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/** The kubeconfig that the environment names; without one, that of the home folder or of the pod. */
+export function readKubeconfig(library: Library, environment: NodeJS.ProcessEnv = process.env): k8s.KubeConfig {
+  const config = new library.KubeConfig();
+  const named = [...new Set((environment.KUBECONFIG ?? "").split(delimiter).filter(Boolean))];
+  const usual = join(environment.HOME ?? "", ".kube", "config");
+  const files = named.length > 0 ? named : existsSync(usual) ? [usual] : [];
+  if (files.length === 0) {
+    config.loadFromDefault();
+    return config;
+  }
+  const read = files.flatMap((file) => readFile(library, file) ?? []);
+  const merged = {
+    clusters: firstOfName(read.flatMap(({ clusters }) => clusters ?? [])),
+    users: firstOfName(read.flatMap(({ users }) => users ?? [])),
+    contexts: firstOfName(read.flatMap(({ contexts }) => contexts ?? [])),
+    "current-context": read.map((file) => file["current-context"]).find(Boolean),
+  };
+  // Nobody has to complete entries that are not used.
+  config.loadFromString(JSON.stringify(merged), { onInvalidEntry: "filter" as k8s.ConfigOptions["onInvalidEntry"] });
+  if (merged.clusters.length === 0 && merged.contexts.length === 0 && existsSync(POD_TOKEN)) config.loadFromCluster();
+  return config;
+}
+
+/** The proxy that the environment names for the API server, where the kubeconfig names none itself. */
+export function useProxy(config: k8s.KubeConfig, environment: NodeJS.ProcessEnv = process.env): void {
+  const current = config.getCurrentCluster();
+  if (!current || current.proxyUrl) return;
+  const proxy = proxyFor(current.server, environment);
+  if (!proxy) return;
+  const clusters = config.clusters.map((cluster) =>
+    cluster.name === current.name ? { ...cluster, proxyUrl: proxy.url.href } : cluster,
+  );
+  config.loadFromOptions({
+    clusters,
+    users: config.users,
+    contexts: config.contexts,
+    currentContext: config.currentContext,
+  });
+}
+
+/** Undefined if it does not exist. */
+function readFile(library: Library, file: string): File | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+  const folder = dirname(resolve(file));
+  try {
+    const content = (text.trim() === "" ? undefined : library.loadYaml<File | null>(text)) ?? {};
+    return {
+      ...content,
+      clusters: content.clusters?.map((entry) => ({
+        ...entry,
+        cluster: entry.cluster && clusterOf(entry.cluster, folder),
+      })),
+      users: content.users?.map((entry) => ({ ...entry, user: entry.user && userOf(entry.user, folder) })),
+    };
+  } catch (error) {
+    throw new Error(`${file}: ${(error as Error).message}`);
+  }
+}
+
+function clusterOf(cluster: Entry, folder: string): Entry {
+  return withPaths(withoutFile(cluster, "certificate-authority"), ["certificate-authority"], folder);
+}
+
+function userOf(user: Entry, folder: string): Entry {
+  const whole = withoutFile(withoutFile(user, "client-certificate"), "client-key");
+  const { tokenFile, exec, ...rest } = withPaths(whole, ["client-certificate", "client-key", "tokenFile"], folder);
+  const command = (exec as Entry | undefined)?.command;
+  const ofFolder = typeof command === "string" && command.includes(sep);
+  return {
+    ...rest,
+    ...(exec ? { exec: ofFolder ? { ...(exec as Entry), command: absolute(command, folder) } : exec } : {}),
+    // A file of tokens is read anew each time, and goes before a token.
+    ...(tokenFile ? { token: undefined, "auth-provider": { name: "tokenFile", config: { tokenFile } } } : {}),
+  };
+}
+
+/** What is given in the kubeconfig itself goes before a file. */
+function withoutFile(entry: Entry, field: string): Entry {
+  return entry[`${field}-data`] ? { ...entry, [field]: undefined } : entry;
+}
+
+function withPaths(entry: Entry, fields: readonly string[], folder: string): Entry {
+  const paths = fields.flatMap((field) => {
+    const path = entry[field];
+    return typeof path === "string" && path !== "" ? [[field, absolute(path, folder)]] : [];
+  });
+  return { ...entry, ...(Object.fromEntries(paths) as Entry) };
+}
+
+const absolute = (path: string, folder: string) => (isAbsolute(path) ? path : join(folder, path));
+
+function firstOfName(entries: readonly Named[]): Named[] {
+  return entries.filter(({ name }, index) => entries.findIndex((other) => other.name === name) === index);
+}

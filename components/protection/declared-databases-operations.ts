@@ -1,0 +1,177 @@
+/** The methods of Pulumi's provider behind DeclaredDatabases: it makes nothing, and refuses what would lose data. */
+import { ApiReader, apiReader, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
+import { KubernetesError } from "../kubernetes/errors";
+import type { Provider } from "../provider";
+import { OWNER_LABEL } from "../teleport/document";
+import type { DeclaredDatabase, DeclaredDatabasesArgs } from "./declared-databases";
+import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
+import { mayExist, otherPlace } from "./deletion-protection-operations";
+import { Connect, IN_PASSING, takenCluster } from "./taken-cluster";
+
+/** The operations over a way of reaching the API server. */
+export function declaredDatabases(
+  connect: Connect = apiReader,
+): Provider<DeclaredDatabasesArgs, DeclaredDatabasesArgs> {
+  return {
+    async check(olds, news) {
+      const reasons = [
+        ...(await lost(olds?.databases ?? {}, news.databases)),
+        ...(await lostNamespaces(news)),
+        ...(olds?.databases === undefined ? await undeclaredClusters(news) : []),
+        ...(await takenClusters(olds?.databases, news.databases)),
+      ];
+      return { inputs: news, failures: reasons.map((reason) => ({ property: "", reason })) };
+    },
+    async diff(_id, olds, news) {
+      return { changes: JSON.stringify(sorted(olds.databases)) !== JSON.stringify(sorted(news.databases)) };
+    },
+    async create(inputs) {
+      return { id: "databases", outs: inputs };
+    },
+    async read(id, props) {
+      return props ? { id, props } : {};
+    },
+    async update(_id, _olds, news) {
+      return { outs: news };
+    },
+    async delete() {
+      // It made nothing, so there is nothing to remove.
+    },
+  };
+
+  /**
+   * Clusters of this stack that a state without this resource, as one of 0.1.0, may have, and that are not declared. Needs
+   * the right `list` on Clusters; without it they are not seen.
+   */
+  async function undeclaredClusters({ databases, owner }: DeclaredDatabasesArgs): Promise<string[]> {
+    const all = Object.values(databases);
+    const contexts = all.length > 0 ? [...new Set(all.map(({ context }) => context))] : [undefined];
+    const reasons = contexts.map((context) =>
+      asked({ context }, async (api) => {
+        const found = (await api.read("/apis/postgresql.cnpg.io/v1/clusters")) as
+          { items?: KubernetesObject[] } | undefined;
+        return (found?.items ?? []).flatMap(({ metadata }) => {
+          const {
+            name,
+            namespace,
+            annotations = {},
+          } = metadata as unknown as {
+            name: string;
+            namespace: string;
+            annotations?: Record<string, string>;
+          };
+          const whose = annotations[OWNER_LABEL] ?? "";
+          const isDeclared = all.some((each) => each.cluster === name && each.namespace === namespace);
+          if (!whose.startsWith(owner) || isDeclared || annotations[PROTECTION_ANNOTATION] === "false") return [];
+          const database = whose.slice(owner.length);
+          return [
+            `The Cluster ${namespace}/${name} is this stack's database ${database}, is protected from deletion, and is not ` +
+              "in the configuration. Nothing was changed. Put it back as it was, and run `pulumi up` before you change " +
+              `anything else. ${howToDelete(database)}`,
+          ];
+        });
+      }),
+    );
+    return [...new Set((await Promise.all(reasons)).flat())];
+  }
+
+  /** Databases that would be lost, as far as there is something to lose. */
+  async function lost(
+    before: Record<string, DeclaredDatabase>,
+    now: Record<string, DeclaredDatabase>,
+  ): Promise<string[]> {
+    const reasons = lostDatabases(before, now).map(async ([name, reason]) => {
+      const { cluster, namespace, context } = before[name] as DeclaredDatabase;
+      // Its context may have been renamed since.
+      const successor = now[name] ?? Object.values(now).find(({ formerNames }) => formerNames.includes(name));
+      const isThere = await mayExist(connect, { cluster, namespace, context: successor ? successor.context : context });
+      return isThere ? [reason] : [];
+    });
+    return (await Promise.all(reasons)).flat();
+  }
+
+  /** Clusters that exist under the names of databases that are new. A state without `before` may be one of 0.1.0. */
+  async function takenClusters(
+    before: Record<string, DeclaredDatabase> | undefined,
+    now: Record<string, DeclaredDatabase>,
+  ): Promise<string[]> {
+    const isNew = ([name, { formerNames }]: [string, DeclaredDatabase]) =>
+      [name, ...formerNames].every((each) => before?.[each] === undefined);
+    const reasons = Object.entries(now)
+      .filter(isNew)
+      .map(async ([, { context, namespace, cluster, owner }]) => {
+        const wanted = { namespace, name: cluster, owner };
+        return asked({ context }, async (api) =>
+          [(await takenCluster(api, wanted, before !== undefined)) ?? []].flat(),
+        );
+      });
+    return (await Promise.all(reasons)).flat();
+  }
+
+  /** What cannot be asked now gives nothing: the check of the operator says why. */
+  async function asked(
+    connection: KubernetesConnection,
+    ask: (api: ApiReader) => Promise<string[]>,
+  ): Promise<string[]> {
+    try {
+      return await ask(await connect(connection, IN_PASSING));
+    } catch (error) {
+      if (error instanceof KubernetesError) return [];
+      throw error;
+    }
+  }
+
+  /** Namespaces that this stack made, and that the configuration declares as given. */
+  async function lostNamespaces({ databases, owner }: DeclaredDatabasesArgs): Promise<string[]> {
+    const all = Object.entries(databases);
+    const isMade = ({ context, namespace }: DeclaredDatabase) =>
+      all.some(([, each]) => each.makesNamespace && each.namespace === namespace && each.context === context);
+    const given = all.filter(([, database]) => !isMade(database));
+    const reasons = given.map(([name, { context, namespace }]) =>
+      asked({ context }, async (api) => {
+        const found = (await api.read(`/api/v1/namespaces/${namespace}`)) as
+          { metadata: { annotations?: Record<string, string> } } | undefined;
+        if (!found?.metadata.annotations?.[OWNER_LABEL]?.startsWith(owner)) return [];
+        return [
+          `databases.${name}.namespace = "${namespace}": this stack made the Namespace ${namespace}, and would let go of ` +
+            "it. Nothing was changed. Add createNamespace: true beside it. To hand the Namespace over to somebody else, " +
+            `run: kubectl annotate namespace ${namespace} ${OWNER_LABEL}-`,
+        ];
+      }),
+    );
+    return [...new Set((await Promise.all(reasons)).flat())];
+  }
+}
+
+/** Protected databases that are not declared any more, or as another Cluster, and why that is refused. Pure. */
+export function lostDatabases(
+  before: Record<string, DeclaredDatabase>,
+  now: Record<string, DeclaredDatabase>,
+): [name: string, reason: string][] {
+  return Object.entries(before).flatMap(([name, old]) => {
+    if (!old.protected) return [];
+    const [key, successor] = Object.entries(now).find(
+      ([each, { formerNames }]) => each === name || formerNames.includes(name),
+    ) ?? [undefined, undefined];
+    if (!successor) {
+      const reason =
+        `The database ${name} is protected from deletion, and is not in the configuration any more. Nothing was changed. ` +
+        `Put it back. If it was renamed, add formerNames: [${name}] and clusterName: ${old.cluster} to its new name. ` +
+        howToDelete(name);
+      return [[name, reason]];
+    }
+    const { namespace, cluster } = successor;
+    const reason = otherPlace({ ...old, database: name }, { database: key, namespace, cluster });
+    return reason === undefined ? [] : [[name, reason]];
+  });
+}
+
+function sorted(databases: Record<string, DeclaredDatabase> = {}): unknown {
+  return Object.entries(databases)
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([name, { context, namespace, makesNamespace, cluster, protected: isProtected, formerNames }]) => [
+      ...[name, context ?? "", namespace, makesNamespace, cluster, isProtected, formerNames],
+    ]);
+}
+
+export const declaredDatabasesOperations = declaredDatabases();

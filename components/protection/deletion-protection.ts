@@ -1,0 +1,90 @@
+/** What keeps a run from deleting data: resources that refuse before anything is changed. */
+import * as pulumi from "@pulumi/pulumi";
+import { dynamicProvider } from "../dynamic-provider";
+import type { KubernetesConnection } from "../kubernetes/client";
+
+/** Settings by which a database decides what may be deleted, and when. */
+export interface ProtectionSettings {
+  /**
+   * No run deletes or replaces the Cluster, nor a database that would be dropped with it (`reclaimPolicy: delete`).
+   * `pulumi destroy` and a changed name are refused, in the preview already. To delete, set it to `false`, run
+   * `pulumi up`, and then delete. Default: true.
+   */
+  deletionProtection?: boolean;
+  /**
+   * What becomes of the Cluster when the stack lets go of it. `delete` deletes it with its volumes. `retain` leaves the
+   * Cluster, its Secrets, databases and network policies in Kubernetes, and removes the access: registrations in Teleport,
+   * poolers, Vault's connection and the users' rights. Default: `delete`.
+   */
+  onDelete?: "delete" | "retain";
+}
+
+/** Whether a database is protected. */
+export function isProtected({ deletionProtection = true }: ProtectionSettings): boolean {
+  return deletionProtection;
+}
+
+/** Whether its Cluster stays when the stack lets go of it. */
+export function isRetained({ onDelete = "delete" }: ProtectionSettings): boolean {
+  return onDelete === "retain";
+}
+
+/** Annotation of the Cluster that tells what was applied last. */
+export const PROTECTION_ANNOTATION = "cnpg-teleport/deletion-protection";
+
+/** The two commands that go on, for messages. */
+export function howToDelete(database: string): string {
+  return (
+    `To delete it, set deletionProtection: false for ${database} ` +
+    `(pulumi config set --path 'cnpg-teleport:databases.${database}.deletionProtection' false) and run \`pulumi up\`; ` +
+    "then delete it, e.g. by `pulumi destroy`."
+  );
+}
+
+const protectionProvider = dynamicProvider("deletionProtection");
+const identityProvider = dynamicProvider("clusterIdentity");
+
+/**
+ * Is made right after the Cluster and deleted right before it, with the same look at it as a ClusterIdentity. Fails in a
+ * preview where the Cluster of a protected database would become another one. It is protected itself, so that
+ * the preview of `pulumi destroy`, which asks no provider, refuses; its name is all that is shown there, and says what to do.
+ */
+export class DeletionProtection extends pulumi.dynamic.Resource {
+  constructor(
+    name: string,
+    { kubernetes, ...args }: ClusterIdentityArgs & { protected: boolean },
+    opts: pulumi.CustomResourceOptions,
+  ) {
+    super(
+      protectionProvider,
+      `${name}: set deletionProtection: false, run pulumi up, then pulumi destroy`,
+      { context: kubernetes?.context, ...args },
+      { ...opts, protect: args.protected },
+      "postgres",
+      "DeletionProtection",
+    );
+  }
+}
+
+export interface ClusterIdentityArgs {
+  /** How the Kubernetes cluster is reached; must be the Kubernetes provider's. */
+  kubernetes?: KubernetesConnection;
+  /** Name of the database: of the PostgresCluster. */
+  database: string;
+  namespace: pulumi.Input<string>;
+  cluster: string;
+  /** The Cluster's `metadata.uid`. */
+  uid: pulumi.Input<string>;
+}
+
+/**
+ * Is made last and deleted first, because it depends on everything of a PostgresCluster. Refuses where the Cluster of this
+ * name is another one than the stack made, or is in another Kubernetes cluster, or is protected. Needs the Kubernetes
+ * rights `get` on Clusters and on the namespace kube-system.
+ */
+export class ClusterIdentity extends pulumi.dynamic.Resource {
+  constructor(name: string, args: ClusterIdentityArgs, opts: pulumi.CustomResourceOptions) {
+    const { kubernetes, ...inputs } = args;
+    super(identityProvider, name, { context: kubernetes?.context, ...inputs }, opts, "postgres", "ClusterIdentity");
+  }
+}

@@ -1,0 +1,53 @@
+/** Whether the name of a Cluster that is to be made is taken. */
+import type { ApiReader, KubernetesConnection, KubernetesObject, Patience } from "../kubernetes/client";
+import { OWNER_LABEL, UNKNOWN } from "../teleport/document";
+
+/** A way of reaching the API server. */
+export type Connect = (connection: KubernetesConnection, patience?: Patience) => Promise<ApiReader>;
+
+/** A preview waits for nobody. */
+export const IN_PASSING: Patience = { limit: 10_000, delays: [] };
+
+/** A Cluster that is to be made, and whose it will be. */
+export interface WantedCluster {
+  namespace: string;
+  name: string;
+  /** `<organization>/<project>/<stack>/<resource>` */
+  owner: string;
+}
+
+/** The Cluster of this name; undefined if there is none. */
+export async function findCluster(
+  api: ApiReader,
+  namespace: string,
+  name: string,
+): Promise<KubernetesObject | undefined> {
+  const path = `/apis/postgresql.cnpg.io/v1/namespaces/${namespace}/clusters/${name}`;
+  return (await api.read(path)) as KubernetesObject | undefined;
+}
+
+/**
+ * Why a Cluster cannot be made under a name that is taken; undefined if it is free, ours already, or not known yet.
+ *
+ * @param isNew the stack never had this Cluster, so that one without an owner is not ours either
+ */
+export async function takenCluster(
+  api: ApiReader,
+  wanted: WantedCluster | undefined,
+  isNew = false,
+): Promise<string | undefined> {
+  if (!wanted || wanted.namespace === UNKNOWN) return undefined;
+  const { namespace, name, owner } = wanted;
+  const found = (await api.read(`/apis/postgresql.cnpg.io/v1/namespaces/${namespace}/clusters/${name}`)) as
+    { metadata: { annotations?: Record<string, string> } } | undefined;
+  if (!found) return undefined;
+  const whose = found.metadata.annotations?.[OWNER_LABEL];
+  // Ours may have been made by a run that was killed, or left by `onDelete: retain`. States of early versions of 0.1.0 have
+  // Clusters that do not say whose they are.
+  if (whose === owner || (whose === undefined && !isNew)) return undefined;
+  return (
+    `The Cluster ${namespace}/${name} exists already and belongs to ${whose ?? "nobody that it names"}; this is ${owner}. ` +
+    "Nothing was changed. Set clusterName or namespace to another name. If this stack is to take the Cluster up, see docs/data-protection.md, " +
+    '"Take up a retained Cluster".'
+  );
+}

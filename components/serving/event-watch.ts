@@ -1,0 +1,70 @@
+/** Kubernetes' Events, read now and then while something is waited for. */
+import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
+import { KubernetesError } from "../kubernetes/errors";
+import { eventReasons, isForbiddenPod, stampOf, toldBy, WARNINGS } from "./event-reasons";
+import type { Problem } from "./problem";
+import type { ServingInputs } from "./serving-operations";
+
+/** Seconds for which a pod is forbidden again and again until it is believed: a quota may be freed within moments. */
+const FORBIDDEN_FOR = 25;
+
+interface Seen {
+  stamp: string;
+  /** When it came first, and last, in this wait. */
+  first?: number;
+  last?: number;
+}
+
+/** Nothing is seen where Events may not be read, or not now. Times are in milliseconds. */
+export function eventWatch(
+  kubernetes: KubernetesClient,
+  { namespace, cluster }: ServingInputs,
+  { events: every, second }: { events: number; second: number },
+) {
+  let events: KubernetesObject[] = [];
+  let readAt: number | undefined;
+  const seen = new Map<string, Seen>();
+
+  async function read(): Promise<void> {
+    const now = Date.now();
+    if (readAt !== undefined && now - readAt < every) return;
+    events = await warnings(kubernetes, namespace);
+    for (const event of events) {
+      const before = seen.get(event.metadata.name);
+      const stamp = stampOf(event);
+      if (before?.stamp === stamp) continue;
+      // What was there at the beginning may be of a former run.
+      const times = readAt === undefined ? {} : { first: before?.first ?? now, last: now };
+      seen.set(event.metadata.name, { stamp, ...times });
+    }
+    readAt = now;
+  }
+
+  return {
+    /** Reads what is due, and tells what forbids pods. */
+    async forbidden(): Promise<Problem[]> {
+      await read();
+      return events
+        .filter((event) => isForbiddenPod(cluster, event))
+        .flatMap((event) => {
+          const { first, last } = seen.get(event.metadata.name) ?? {};
+          if (first === undefined || last === undefined) return [];
+          const isBelieved = last - first >= FORBIDDEN_FOR * second;
+          return [{ text: toldBy(event), ...(isBelieved ? { patience: 0, remedy: REMEDY } : {}) }];
+        });
+    },
+    /** What they say against it. */
+    reasons: (): string[] => eventReasons(cluster, events),
+  };
+}
+
+const REMEDY = "Nothing is lost: change what forbids it, and run `pulumi up` again.";
+
+async function warnings(kubernetes: KubernetesClient, namespace: string): Promise<KubernetesObject[]> {
+  try {
+    return await kubernetes.list({ apiVersion: "v1", plural: "events", namespace }, undefined, WARNINGS);
+  } catch (error) {
+    if (error instanceof KubernetesError) return [];
+    throw error;
+  }
+}

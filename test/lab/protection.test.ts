@@ -1,0 +1,259 @@
+/**
+ * What keeps a run from deleting a database: one Cluster through changes of its declaration, refused deletions, renames,
+ * another Kubernetes cluster, and `onDelete: retain` there and back. Its data and its UID stay.
+ */
+import { strict as assert } from "node:assert";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { OWNER_LABEL } from "../../components/teleport/document";
+import { ACCEPTED_UID } from "../../components/kubernetes/identity";
+import { sqlThroughTeleport } from "../../lab/drive/login";
+import { Stack, StackConfig } from "../../lab/drive/stack";
+import { attempt } from "../../lab/host/command";
+import { BareKubernetes } from "../faults/bare-kubernetes";
+import { eventually, kubectl, loginAs, oneDatabase, sqlAsOwner, sqlAsSuperuser, teleport } from "./lab";
+
+const NAME = "guarded";
+const IN_TELEPORT = "guarded-protection";
+/** The setting as it is without a word in the configuration. */
+const PROTECTED = { deletionProtection: undefined };
+
+describe("a protected database", () => {
+  const folder = mkdtempSync(join(tmpdir(), "protection-"));
+  const otherKubeconfig = join(folder, "renamed-context");
+  let stack = new Stack("protection", { folder: join(folder, "stack") });
+  let uid = "";
+  let other: BareKubernetes | undefined;
+
+  const settings = {
+    // Written once for all steps, so that a step shows what it changes.
+    environment: "protection",
+    initdb: { database: NAME, owner: NAME },
+    databases: [{ name: "extra", reclaimPolicy: "delete" }],
+    tablespaces: [{ name: "fast", size: "1Gi" }],
+  };
+  const declared = (more: Record<string, unknown> = {}, key = NAME): StackConfig =>
+    oneDatabase(key, { ...settings, ...PROTECTED, ...more });
+  const configure = (more?: Record<string, unknown>, key?: string) => stack.configure(declared(more, key));
+  const clusterUid = () => kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.metadata.uid}");
+  const refused = async (args: string[], env: NodeJS.ProcessEnv = {}): Promise<string> => {
+    const { code, output } = await stack.pulumi(args, { env });
+    assert.notEqual(code, 0, `${args.join(" ")} ended with 0:\n${output}`);
+    return output;
+  };
+  /** Neither data nor access has changed. */
+  const isWhole = async () => {
+    assert.equal(await clusterUid(), uid);
+    assert.equal((await sqlAsOwner(NAME, NAME, "SELECT count(*) FROM kept")).trim(), "1");
+    assert.equal((await sqlAsSuperuser(NAME, "extra", "SELECT count(*) FROM kept")).trim(), "1");
+    assert.ok(await teleport.database(IN_TELEPORT));
+  };
+  const UP = ["up", "--yes", "--skip-preview"];
+
+  before(async () => {
+    mkdirSync(join(folder, "stack"));
+    configure();
+    await stack.init();
+    await stack.up();
+    uid = await clusterUid();
+    await sqlAsOwner(NAME, NAME, "CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)");
+    await sqlAsSuperuser(NAME, "extra", "CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)");
+  });
+  after(async () => {
+    await other?.end();
+    configure({ deletionProtection: false });
+    await stack.pulumi(UP);
+    await stack.pulumi(["destroy", "--yes", "--skip-preview"]);
+    await stack.remove();
+    await attempt("kubectl", ["delete", "namespace", NAME, "--ignore-not-found", "--wait=false"]);
+    await teleport.remove(IN_TELEPORT);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("is not destroyed: the preview names it and what to do", async () => {
+    const told = await refused(["destroy", "--yes"]);
+    assert.match(told, /guarded: set deletionProtection: false, run pulumi up, then pulumi destroy/);
+    assert.match(told, /Database::guarded-extra" cannot be deleted\s+because it is protected/);
+    const unseen = await refused(["destroy", "--yes", "--skip-preview"]);
+    assert.match(unseen, /database guarded is protected.*\n?.*deletionProtection' false.*pulumi up.*pulumi destroy/s);
+    await isWhole();
+  });
+
+  it("is not deleted when it leaves the configuration, alone or with all others", async () => {
+    const bystander = { ...(declared().databases as Record<string, object>)[NAME] };
+    for (const databases of [{}, { bystander }]) {
+      stack.configure({ ...declared(), databases });
+      for (const args of [["preview"], UP]) {
+        const told = await refused(args);
+        assert.match(told, /database guarded is protected from deletion, and is not in the configuration any more/);
+        assert.match(told, /deletionProtection' false.*pulumi up/s);
+      }
+    }
+    assert.equal((await attempt("kubectl", ["get", "namespace", "bystander"])).code, 1, "nothing else was begun");
+    await isWhole();
+  });
+
+  it("is not replaced by a Cluster of another name or in another namespace, nor as protection is turned off", async () => {
+    for (const moved of [{ clusterName: "guarded2" }, { namespace: "elsewhere", createNamespace: true }]) {
+      for (const change of [moved, { ...moved, deletionProtection: false }]) {
+        configure(change);
+        for (const args of [["preview"], UP])
+          assert.match(await refused(args), /would make an empty Cluster and delete the one with the data/);
+      }
+    }
+    await isWhole();
+  });
+
+  it("keeps a database that would be dropped, and its tablespaces", async () => {
+    configure({ databases: [] });
+    assert.match(await refused(["preview"]), /Database::guarded-extra" cannot be deleted\s+because it is protected/);
+    assert.notEqual((await stack.pulumi(UP)).code, 0);
+    configure({ tablespaces: [] });
+    assert.match(await refused(UP), /tablespace/);
+    await isWhole();
+    configure();
+    await stack.up();
+  });
+
+  it("keeps its Namespace when the namespace is written down, with and without createNamespace", async () => {
+    for (const change of [{ namespace: NAME }, { namespace: NAME, createNamespace: false }]) {
+      configure(change);
+      for (const args of [["preview"], UP]) assert.match(await refused(args), /this stack made the Namespace guarded/);
+    }
+    for (const change of [{ namespace: NAME, createNamespace: true }, {}]) {
+      configure(change);
+      const { same, update, ...rest } = await stack.plannedChanges();
+      assert.ok(same && !update, JSON.stringify({ same, update }));
+      assert.deepEqual(rest, {});
+      await stack.up();
+    }
+    stack.configure({ ...declared(), defaults: { namespace: NAME, createNamespace: true } });
+    await stack.up();
+    await isWhole();
+  });
+
+  it("is renamed in the configuration, and keeps its Cluster", async () => {
+    configure({}, "renamed");
+    assert.match(await refused(["preview"]), /formerNames: \[guarded\] and clusterName: guarded/);
+    configure({ formerNames: [NAME], clusterName: NAME }, "renamed");
+    const { same: _, update: __, ...rest } = await stack.plannedChanges();
+    assert.deepEqual(rest, {}, "nothing is made or deleted");
+    await stack.up();
+    await isWhole();
+    const { same: ___, ...after } = await stack.plannedChanges();
+    assert.deepEqual(after, {});
+    configure({ formerNames: ["renamed"], clusterName: NAME });
+    await stack.up();
+    await isWhole();
+  });
+
+  it("stays where it is when its context is named, renamed, and left out again", async () => {
+    const kubeconfig = readFileSync(process.env.KUBECONFIG ?? "", "utf8");
+    const current = (JSON.parse(kubeconfig) as { "current-context": string })["current-context"];
+    const renamed = JSON.parse(kubeconfig) as { "current-context": string; contexts: { name: string }[] };
+    for (const context of renamed.contexts) context.name = "renamed";
+    writeFileSync(otherKubeconfig, JSON.stringify({ ...renamed, "current-context": "renamed" }), { mode: 0o600 });
+    const steps: [object, NodeJS.ProcessEnv][] = [
+      [{ context: current }, {}],
+      [{ context: "renamed", formerContexts: [current] }, { KUBECONFIG: otherKubeconfig }],
+      [{ formerContexts: ["renamed"] }, { KUBECONFIG: otherKubeconfig }],
+      [{}, {}],
+    ];
+    for (const [kubernetes, env] of steps) {
+      configure({ kubernetes });
+      const { stdout } = await stack.pulumi(["preview", "--json"], { env });
+      const { changeSummary } = JSON.parse(stdout) as { changeSummary: Record<string, number> };
+      const { same: _, update: __, ...rest } = changeSummary;
+      assert.deepEqual(rest, {}, JSON.stringify(kubernetes));
+      await stack.must(UP, { env });
+      await isWhole();
+    }
+  });
+
+  it("is left alone by runs against another Kubernetes cluster, which has a database of that name", async () => {
+    configure();
+    other = await BareKubernetes.start();
+    const definitions = await kubectl("get", "customresourcedefinition", "-o", "json", "clusters.postgresql.cnpg.io");
+    await other.kubectl(["create", "-f", "-"], definitions);
+    await other.kubectl(["create", "namespace", NAME]);
+    await other.kubectl(["wait", "--for=condition=Established", "crd/clusters.postgresql.cnpg.io"]);
+    const cluster = { apiVersion: "postgresql.cnpg.io/v1", kind: "Cluster", metadata: { name: NAME, namespace: NAME } };
+    const spec = { instances: 1, storage: { size: "1Gi" } };
+    await other.kubectl(["create", "-f", "-"], JSON.stringify({ ...cluster, spec }));
+    const env = { KUBECONFIG: other.kubeconfig };
+    const resources = async () =>
+      (JSON.parse(await stack.state()) as { deployment: { resources: object[] } }).deployment.resources.length;
+    const before = await resources();
+    const told = /is not the cluster of this stack: its kube-system has the UID/;
+    for (const command of [["preview"], UP, ["refresh", "--yes"], ["preview", "--refresh"]])
+      assert.match(await refused(command, env), told, command.join(" "));
+    // Turned off, so that nothing but the cluster's identity is in the way.
+    configure({ deletionProtection: false });
+    await stack.up();
+    assert.match(await refused(["destroy", "--yes"], env), told);
+    assert.equal(await resources(), before, "nothing was forgotten");
+    const there = await other.kubectl(["get", "cluster", NAME, "-n", NAME, "-o", "name"]);
+    assert.equal(there.trim(), "cluster.postgresql.cnpg.io/guarded");
+    const kubeSystem = await other.kubectl(["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"]);
+    const accepted = await stack.pulumi(["preview"], { env: { ...env, [ACCEPTED_UID]: kubeSystem } });
+    assert.doesNotMatch(accepted.output, told, "who names the new cluster may go on");
+    await isWhole();
+  });
+
+  it("stays with `onDelete: retain` when all is destroyed, without access, and is taken up again", async () => {
+    configure({ onDelete: "retain", deletionProtection: false });
+    await stack.up();
+    await stack.destroy();
+    assert.equal(await clusterUid(), uid);
+    assert.equal((await sqlAsOwner(NAME, NAME, "SELECT count(*) FROM kept")).trim(), "1");
+    const secrets = await kubectl("-n", NAME, "get", "secrets", "-o", "name");
+    for (const secret of ["app", "server-tls", "server-ca", "replication-tls", "client-ca-bundle", "pooler"])
+      assert.ok(secrets.includes(`secret/guarded-${secret}\n`), secret);
+    await eventually("it is gone from Teleport", async () => !(await teleport.database(IN_TELEPORT)));
+    const granted = "SELECT has_table_privilege('teleport_user_read', 'kept', 'SELECT')";
+    assert.equal((await sqlAsSuperuser(NAME, NAME, granted)).trim(), "f", "the reader's rights are gone");
+
+    configure();
+    await stack.up();
+    await isWhole();
+    assert.equal((await sqlAsSuperuser(NAME, NAME, granted)).trim(), "t");
+    const { output } = await sqlThroughTeleport(loginAs("reader", IN_TELEPORT, NAME), "SELECT id FROM kept");
+    assert.match(output, /^1$/m);
+  });
+
+  it("is deleted in two steps, and its Namespace stays while something else is in it", async () => {
+    await kubectl("-n", NAME, "create", "configmap", "somebody-elses");
+    configure({ deletionProtection: false });
+    await stack.up();
+    const told = await stack.destroy();
+    assert.match(told, /The Namespace guarded stays, because it is not empty: configmaps\/somebody-elses/);
+    assert.equal((await attempt("kubectl", ["-n", NAME, "get", "cluster", NAME])).code, 1);
+    await kubectl("-n", NAME, "get", "configmap", "somebody-elses");
+    await kubectl("-n", NAME, "delete", "configmap", "somebody-elses");
+    const owner = `jsonpath={.metadata.annotations.${OWNER_LABEL.replaceAll(".", "\\.")}}`;
+    assert.match(await kubectl("get", "namespace", NAME, "-o", owner), /protection\/guarded$/);
+  });
+
+  it("keeps its Cluster when the stack is renamed", async () => {
+    configure({ databases: [], tablespaces: [] });
+    await stack.up();
+    uid = await clusterUid();
+    await stack.must(["stack", "rename", "protection2"]);
+    const renamed = new Stack("protection2", { folder: join(folder, "stack") });
+    copyFileSync(join(folder, "stack", "Pulumi.protection.yaml"), join(folder, "stack", "Pulumi.protection2.yaml"));
+    stack = renamed;
+    configure({ databases: [], tablespaces: [] });
+    const { same: _, update: __, ...rest } = await stack.plannedChanges();
+    assert.deepEqual(rest, {});
+    await stack.up();
+    assert.equal(await clusterUid(), uid);
+  });
+
+  it("goes with its Namespace where nothing else is in it", async () => {
+    configure({ deletionProtection: false, databases: [], tablespaces: [] });
+    await stack.up();
+    await stack.destroy();
+    assert.equal((await attempt("kubectl", ["get", "namespace", NAME])).code, 1);
+  });
+});

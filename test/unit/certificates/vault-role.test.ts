@@ -1,0 +1,66 @@
+import { strict as assert } from "node:assert";
+import { RoleSettings, roleWarnings, SigningRequest } from "../../../components/certificates/vault-role";
+
+describe("what a role of Vault would refuse", () => {
+  const role = { mount: "pki_server", role: "postgres" };
+  const request: SigningRequest = {
+    setting: "issuer.server",
+    use: "server",
+    key: { algorithm: "ECDSA", size: 256 },
+    ipAddresses: [],
+    validity: 2160,
+  };
+  const warnings = (settings: RoleSettings, changes: Partial<SigningRequest> = {}) =>
+    roleWarnings(role, settings, { ...request, ...changes });
+  const rsa = { algorithm: "RSA", size: 2048 } as const;
+
+  it("is nothing where the role fits, whatever it leaves to Vault's defaults", () => {
+    assert.deepEqual(warnings({}), []);
+    assert.deepEqual(warnings({ key_type: "any", key_bits: 0, max_ttl: 0, server_flag: true, client_flag: false }), []);
+    assert.deepEqual(warnings({ key_type: "ec", key_bits: 256, max_ttl: 7_776_000 }), []);
+    assert.deepEqual(warnings({ key_type: "rsa", key_bits: 2048 }, { key: rsa }), []);
+    assert.deepEqual(warnings({ allow_ip_sans: false }), []);
+    assert.deepEqual(warnings({ allow_ip_sans: true }, { ipAddresses: ["10.20.30.40"] }), []);
+  });
+
+  for (const [what, settings, changes, told] of [
+    [
+      "keys that are not RSA",
+      { key_type: "rsa", key_bits: 2048 },
+      {},
+      /keys of the type rsa only.*ECDSA of 256 bits.*Set issuer\.key: \{ algorithm: RSA, size: 2048 \}, or key_type=any/,
+    ],
+    [
+      "keys that are not of an elliptic curve",
+      { key_type: "ec" },
+      { key: rsa },
+      /keys of the type ec only.*RSA of 2048 bits.*another issuer\.key, or key_type=any/,
+    ],
+    [
+      "keys that are too short",
+      { key_type: "ec", key_bits: 384 },
+      {},
+      /keys of 384 bits and more only.*Set issuer\.key\.size: 384/,
+    ],
+    [
+      "addresses",
+      { allow_ip_sans: false },
+      { ipAddresses: ["10.20.30.40", "::1"] },
+      /serverAltNames has 10\.20\.30\.40, ::1.*Set allow_ip_sans=true/,
+    ],
+    ["a long life", { max_ttl: 86_400 }, {}, /signs for 24 h at most, and issuer\.validity is 2160 h\. Raise max_ttl/],
+    ["servers", { server_flag: false }, {}, /not for servers\. Set server_flag=true/],
+  ] as [string, RoleSettings, Partial<SigningRequest>, RegExp][]) {
+    it(`is ${what}, once and in the words of the settings`, () => {
+      const found = warnings(settings, changes);
+      assert.equal(found.length, 1, found.join("\n"));
+      assert.match(found[0] ?? "", /^issuer\.server: the role postgres of pki_server in Vault /);
+      assert.match(found[0] ?? "", told);
+    });
+  }
+
+  it("is told for clients by their flag", () => {
+    assert.deepEqual(warnings({ server_flag: false, client_flag: true }, { use: "client" }), []);
+    assert.match(warnings({ client_flag: false }, { use: "client" })[0] ?? "", /Set client_flag=true/);
+  });
+});

@@ -1,0 +1,146 @@
+import { strict as assert } from "node:assert";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import type * as k8s from "@kubernetes/client-node";
+import { readKubeconfig, useProxy } from "../../../components/kubernetes/kubeconfig";
+
+describe("the kubeconfig", () => {
+  const folder = mkdtempSync(join(tmpdir(), "kubeconfig-"));
+  let library: typeof k8s;
+  before(async () => (library = await import("@kubernetes/client-node")));
+  after(() => rmSync(folder, { recursive: true }));
+
+  const write = (name: string, content: object) => {
+    const file = join(folder, name);
+    mkdirSync(join(file, ".."), { recursive: true });
+    writeFileSync(file, JSON.stringify({ apiVersion: "v1", kind: "Config", ...content }));
+    return file;
+  };
+  const cluster = (name: string, server: string, further: object = {}) => ({ name, cluster: { server, ...further } });
+  const context = (name: string, of: string = name) => ({ name, context: { cluster: of, user: of } });
+  const whole = (name: string, server: string) => ({
+    clusters: [cluster(name, server)],
+    users: [{ name, user: { token: `token-${name}` } }],
+    contexts: [context(name)],
+    "current-context": name,
+  });
+  const read = (...files: string[]) => readKubeconfig(library, { KUBECONFIG: files.join(delimiter) });
+  const a = () => write("a", whole("a", "https://a.test"));
+  const b = () => write("b", whole("b", "https://b.test"));
+
+  it("of two files has the current context of the first that names one", () => {
+    assert.equal(read(a(), b()).getCurrentCluster()?.server, "https://a.test");
+    assert.equal(read(b(), a()).getCurrentCluster()?.server, "https://b.test");
+    const silent = write("silent", { ...whole("c", "https://c.test"), "current-context": "" });
+    assert.equal(read(silent, b()).getCurrentCluster()?.server, "https://b.test");
+    assert.equal(read(a(), b()).getContexts().length, 2);
+  });
+
+  it("passes over files that are missing or empty, and names twice in the list", () => {
+    writeFileSync(join(folder, "empty"), "");
+    const config = read(join(folder, "missing"), "", join(folder, "empty"), a(), a(), join(folder, "later"));
+    assert.equal(config.getCurrentCluster()?.server, "https://a.test");
+    assert.equal(config.getClusters().length, 1);
+  });
+
+  it("keeps the first of a name that several files have", () => {
+    const other = write("other", { ...whole("a", "https://other.test"), "current-context": "a" });
+    assert.equal(read(a(), other).getCurrentCluster()?.server, "https://a.test");
+    assert.equal(read(other, a()).getCurrentCluster()?.server, "https://other.test");
+    const user = write("user", { users: [{ name: "a", user: { token: "first" } }] });
+    assert.equal(read(user, a()).getCurrentUser()?.token, "first");
+  });
+
+  it("takes paths to be relative to the file that has them", () => {
+    const file = write("below/relative", {
+      clusters: [cluster("a", "https://a.test", { "certificate-authority": "ca.crt" })],
+      users: [
+        { name: "a", user: { "client-certificate": "c.crt", "client-key": "/k", tokenFile: "token" } },
+        { name: "path", user: { exec: { command: "aws", args: [] } } },
+        { name: "file", user: { exec: { command: "./login", args: [] } } },
+      ],
+      contexts: [context("a")],
+      "current-context": "a",
+    });
+    const config = read(b(), file);
+    config.setCurrentContext("a");
+    const below = join(folder, "below");
+    const { certFile, keyFile, authProvider } = config.getCurrentUser() as k8s.User;
+    assert.equal(config.getCurrentCluster()?.caFile, join(below, "ca.crt"));
+    assert.deepEqual([certFile, keyFile], [join(below, "c.crt"), "/k"]);
+    assert.deepEqual(authProvider, { name: "tokenFile", config: { tokenFile: join(below, "token") } });
+    const commandOf = (name: string) => (config.getUser(name)?.exec as { command: string }).command;
+    assert.deepEqual([commandOf("path"), commandOf("file")], ["aws", join(below, "login")]);
+  });
+
+  it("prefers what is in it to what is in a file", () => {
+    const data = Buffer.from("ca").toString("base64");
+    const both = { "certificate-authority": "gone.crt", "certificate-authority-data": data };
+    const file = write("both", { ...whole("a", "https://a.test"), clusters: [cluster("a", "https://a.test", both)] });
+    const { caFile, caData } = read(file).getCurrentCluster() as k8s.Cluster;
+    assert.deepEqual([caFile, caData], [undefined, data]);
+  });
+
+  it("needs no entry to be whole that is not used", () => {
+    const file = write("partial", { ...whole("a", "https://a.test"), contexts: [context("a"), { name: "x" }] });
+    assert.equal(read(file).getCurrentCluster()?.server, "https://a.test");
+  });
+
+  it("says which file cannot be read", () => {
+    const broken = join(folder, "broken");
+    writeFileSync(broken, "a: [");
+    assert.throws(() => read(a(), broken), new RegExp(`${broken}: `));
+  });
+
+  it("is that of the home folder where no variable names another", () => {
+    write("home/.kube/config", whole("home", "https://home.test"));
+    const config = readKubeconfig(library, { HOME: join(folder, "home") });
+    assert.equal(config.getCurrentCluster()?.server, "https://home.test");
+  });
+
+  it("means what kubectl makes of it", function () {
+    const kubectl = spawnSync("kubectl", ["version", "--client"], { encoding: "utf8" });
+    if (kubectl.error) return; // where there is none, the lab's test compares
+    const other = write("other", { ...whole("a", "https://other.test"), "current-context": "a" });
+    const missing = join(folder, "missing");
+    for (const files of [
+      [a(), b()],
+      [b(), a()],
+      [missing, other, a()],
+      [b(), missing, other],
+    ]) {
+      const env = { ...process.env, KUBECONFIG: files.join(delimiter) };
+      const view = spawnSync(
+        "kubectl",
+        ["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"],
+        {
+          env,
+          encoding: "utf8",
+        },
+      );
+      assert.equal(read(...files).getCurrentCluster()?.server, view.stdout, files.join(delimiter));
+    }
+  });
+
+  describe("and a proxy", () => {
+    const HTTPS_PROXY = "http://user:word@proxy.test:3128";
+    const proxyOf = (config: k8s.KubeConfig, environment: NodeJS.ProcessEnv) => {
+      useProxy(config, environment);
+      return config.getCurrentCluster()?.proxyUrl;
+    };
+
+    it("that HTTPS_PROXY names is used for the current cluster", () => {
+      assert.equal(proxyOf(read(a(), b()), { HTTPS_PROXY }), `${HTTPS_PROXY}/`);
+      assert.equal(proxyOf(read(a()), { HTTPS_PROXY, NO_PROXY: ".test" }), undefined);
+      assert.equal(proxyOf(read(a()), {}), undefined);
+    });
+
+    it("that it names itself goes before the variables", () => {
+      const own = cluster("a", "https://a.test", { "proxy-url": "http://own.test:1" });
+      const file = write("own", { ...whole("a", "https://a.test"), clusters: [own] });
+      assert.equal(proxyOf(read(file), { HTTPS_PROXY, NO_PROXY: "*" }), "http://own.test:1");
+    });
+  });
+});

@@ -1,0 +1,201 @@
+import { strict as assert } from "node:assert";
+import {
+  checkFormerNames,
+  contextsOf,
+  declaredDatabases as declared,
+  inContext,
+  namespacesToMake,
+} from "../../../config-places";
+import { parseConfig } from "../../../config";
+import type { DeclaredDatabase } from "../../../components/protection/declared-databases";
+import { declaredDatabases, lostDatabases } from "../../../components/protection/declared-databases-operations";
+import { deletionProtection } from "../../../components/protection/deletion-protection-operations";
+import { FakeApi } from "./fake-api";
+
+const orders: DeclaredDatabase = {
+  namespace: "orders",
+  makesNamespace: true,
+  cluster: "orders",
+  protected: true,
+  owner: "acme/p/dev/orders",
+  formerNames: [],
+};
+const owner = "acme/p/dev/";
+
+describe("the databases of a configuration", () => {
+  it("must not lose one that is protected: the message names it and the commands that go on", () => {
+    const [[name, told] = ["", ""]] = lostDatabases({ orders }, {});
+    assert.equal(name, "orders");
+    assert.match(told, /^The database orders is protected .*formerNames: \[orders\]/);
+    assert.match(told, /pulumi config set --path 'cnpg-teleport:databases\.orders\.deletionProtection' false/);
+    assert.match(told, /`pulumi up`.*`pulumi destroy`/);
+    assert.deepEqual(lostDatabases({ orders: { ...orders, protected: false } }, {}), []);
+  });
+
+  it("may rename one that says what it was called, and keeps its Cluster", () => {
+    const renamed = { ...orders, formerNames: ["orders"] };
+    assert.deepEqual(lostDatabases({ orders }, { shop: renamed }), []);
+    assert.match(
+      lostDatabases({ orders }, { shop: { ...renamed, cluster: "shop" } })[0]?.[1] ?? "",
+      /from orders to shop/,
+    );
+  });
+
+  it("must not move one, even in the run that turns protection off", () => {
+    const moved = { ...orders, namespace: "db", protected: false };
+    assert.match(
+      lostDatabases({ orders }, { orders: moved })[0]?.[1] ?? "",
+      /its namespace was changed from orders to db/,
+    );
+    assert.deepEqual(lostDatabases({ orders }, { orders: { ...orders, context: "prod" } }), [], "a context may change");
+  });
+
+  it("may lose one of which an `up` that failed made no Cluster", async () => {
+    const cluster = "/apis/postgresql.cnpg.io/v1/namespaces/orders/clusters/orders";
+    const failures = async (found: unknown) => {
+      const { check } = declaredDatabases(async () => new FakeApi({ [cluster]: found }));
+      return (await check({ databases: { orders }, owner }, { databases: {}, owner })).failures?.length;
+    };
+    assert.equal(await failures(undefined), 0);
+    assert.equal(await failures({ metadata: {} }), 1);
+    assert.equal(await failures("denied"), 1, "what cannot be seen may be there");
+  });
+
+  it("must not declare a Namespace of this stack as somebody else's", async () => {
+    const check = async (whose: string | undefined, makesNamespace: boolean) => {
+      const metadata = whose === undefined ? {} : { annotations: { "pulumi.com/owner": whose } };
+      const api = new FakeApi({ "/api/v1/namespaces/orders": { metadata } });
+      const news = { databases: { orders: { ...orders, makesNamespace } }, owner };
+      const { failures } = await declaredDatabases(async () => api).check(news, news);
+      return failures?.[0]?.reason ?? "";
+    };
+    assert.match(await check("acme/p/dev/orders", false), /orders\.namespace = "orders".*createNamespace: true/);
+    assert.equal(await check("acme/p/dev/orders", true), "");
+    assert.equal(await check("acme/p/prod/orders", false), "");
+    assert.equal(await check(undefined, false), "");
+  });
+
+  it("may declare a Namespace of this stack as given beside the database that makes it", async () => {
+    const namespace = { metadata: { annotations: { "pulumi.com/owner": "acme/p/dev/orders" } } };
+    const { check } = declaredDatabases(async () => new FakeApi({ "/api/v1/namespaces/orders": namespace }));
+    const audit = { ...orders, makesNamespace: false, cluster: "audit", owner: "acme/p/dev/audit" };
+    const news = { databases: { orders, audit }, owner };
+    assert.deepEqual((await check(news, news)).failures, []);
+  });
+
+  it("must not take the name of somebody else's Cluster", async () => {
+    const annotations: Record<string, string> = { "pulumi.com/owner": "acme/p/prod/orders" };
+    const cluster = { metadata: { annotations } };
+    const api = new FakeApi({ "/apis/postgresql.cnpg.io/v1/namespaces/orders/clusters/orders": cluster });
+    const { check } = declaredDatabases(async () => api);
+    const news = { databases: { orders }, owner };
+    const none = { databases: {}, owner };
+    assert.match((await check(none, news)).failures?.[0]?.reason ?? "", /belongs to acme\/p\/prod\/orders/);
+    assert.deepEqual((await check(news, news)).failures, []);
+    delete cluster.metadata.annotations["pulumi.com/owner"];
+    assert.match((await check(none, news)).failures?.[0]?.reason ?? "", /belongs to nobody that it names/);
+    assert.deepEqual((await check(undefined as never, news)).failures, [], "a state of 0.1.0 may have it");
+  });
+
+  it("must name every Cluster of this stack that a state of 0.1.0 has", async () => {
+    const cluster = (annotations: object) => ({ metadata: { name: "orders", namespace: "orders", annotations } });
+    const refused = async (annotations: object, databases: Record<string, DeclaredDatabase>) => {
+      const api = new FakeApi({ "/apis/postgresql.cnpg.io/v1/clusters": { items: [cluster(annotations)] } });
+      const { failures } = await declaredDatabases(async () => api).check(undefined as never, { databases, owner });
+      return failures?.length;
+    };
+    const ours = { "pulumi.com/owner": "acme/p/dev/orders" };
+    assert.equal(await refused(ours, {}), 1);
+    assert.equal(await refused(ours, { orders }), 0);
+    assert.equal(await refused({ ...ours, "cnpg-teleport/deletion-protection": "false" }, {}), 0);
+    assert.equal(await refused({ "pulumi.com/owner": "acme/p/prod/orders" }, {}), 0);
+  });
+
+  it("are the same in any order", async () => {
+    const { diff } = declaredDatabases(async () => new FakeApi());
+    const [one, other] = [
+      { a: orders, b: orders },
+      { b: orders, a: orders },
+    ];
+    assert.deepEqual(await diff("id", { databases: one, owner }, { databases: other, owner }), { changes: false });
+    const changed = { ...one, a: { ...orders, protected: false } };
+    assert.deepEqual(await diff("id", { databases: one, owner }, { databases: changed, owner }), { changes: true });
+  });
+});
+
+describe("deletion protection of one database", () => {
+  const before = { database: "orders", namespace: "orders", cluster: "orders", uid: "one", protected: true };
+
+  it("fails where its Cluster would become another one", async () => {
+    const there = { "/apis/postgresql.cnpg.io/v1/namespaces/orders/clusters/orders": { metadata: {} } };
+    const { check } = deletionProtection(async () => new FakeApi(there));
+    const reason = async (now: Partial<typeof before>, then = before) =>
+      (await check(then, { ...before, ...now })).failures?.[0]?.reason ?? "";
+    assert.match(await reason({ cluster: "shop" }), /clusterName was changed from orders to shop/);
+    assert.match(await reason({ cluster: "shop", protected: false }), /clusterName was changed/);
+    assert.equal(await reason({ cluster: "shop" }, { ...before, protected: false }), "");
+    assert.equal(await reason({ protected: false }), "");
+  });
+
+  it("is deleted in the stack's Kubernetes cluster alone, and forgotten when its Cluster is gone", async () => {
+    const state = { ...before, kubernetesUid: "this-cluster" };
+    const { delete: remove, read } = deletionProtection(async () => new FakeApi());
+    await remove("id", state);
+    await assert.rejects(remove("id", { ...state, kubernetesUid: "another" }), /not the cluster of this stack/);
+    assert.deepEqual(await read("id", state), {});
+  });
+});
+
+describe("the places of a configuration", () => {
+  const minimal = { storage: { size: "1Gi" }, issuer: { type: "tls" } };
+  const parse = (databases: Record<string, object>) => parseConfig({ databases }, "dev", {});
+
+  it("make each namespace once, however it is declared", () => {
+    const config = parse({
+      a: { ...minimal, namespace: "db", createNamespace: true },
+      b: { ...minimal, namespace: "db", createNamespace: true },
+      c: { ...minimal, namespace: "other" },
+      d: minimal,
+      e: { ...minimal, namespace: "d" },
+      f: { ...minimal, namespace: "f", createNamespace: true },
+    });
+    assert.deepEqual(namespacesToMake(config), [
+      { context: undefined, namespace: "db", databases: [] },
+      { context: undefined, namespace: "d", databases: ["d"] },
+      { context: undefined, namespace: "f", databases: ["f"] },
+    ]);
+    const made = declared(config, (name) => name);
+    assert.equal(made.e?.makesNamespace, true, "which another database makes");
+    assert.equal(made.c?.makesNamespace, false);
+    assert.equal(made.a?.protected, true, "protected by default");
+  });
+
+  it("know what a context was called before", () => {
+    const at = (context?: string, formerContexts?: string[]) => ({
+      ...minimal,
+      kubernetes: { context, formerContexts },
+    });
+    assert.deepEqual(contextsOf(parse({ a: at("new", ["old"]) })), [{ context: "new", former: ["old", undefined] }]);
+    assert.deepEqual(contextsOf(parse({ a: at("new", ["old"]), b: at() })), [
+      { context: "new", former: ["old"] },
+      { context: undefined, former: [] },
+    ]);
+    assert.equal(inContext(undefined, "kubernetes", "after"), "kubernetes");
+    assert.equal(inContext("prod", "kubernetes", "after"), "kubernetes-prod");
+    assert.equal(inContext("prod", "db", "before"), "prod-db");
+  });
+
+  it("refuse a former name that something else has", () => {
+    const [problem] = checkFormerNames({
+      databases: parse({ a: minimal }).databases && { ...parse({ a: minimal }).databases, b: formerly("a") },
+    });
+    assert.equal(problem?.setting, "databases.b.formerNames[0]");
+    assert.throws(() => parse({ a: minimal, b: { ...minimal, formerNames: ["a"] } }), /formerNames\[0\] = "a"/);
+  });
+
+  function formerly(name: string) {
+    const { b } = parse({ b: { ...minimal, formerNames: [name] } }).databases;
+    assert.ok(b);
+    return b;
+  }
+});

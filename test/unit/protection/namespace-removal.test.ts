@@ -1,0 +1,100 @@
+import { strict as assert } from "node:assert";
+import { contentOf } from "../../../components/protection/namespace-content";
+import { namespaceRemoval } from "../../../components/protection/namespace-removal-operations";
+import { FakeApi } from "./fake-api";
+
+const state = { namespace: "db", uid: "ns", kubernetesUid: "this-cluster" };
+const resource = (name: string, kind: string) => ({ name, kind, namespaced: true, verbs: ["list"] });
+const items = (...names: string[]) => ({ items: names.map((name) => ({ metadata: { name } })) });
+const CLUSTERS = "/apis/postgresql.cnpg.io/v1/namespaces/db/clusters";
+
+function apiWith(objects: Record<string, unknown> = {}): FakeApi {
+  return new FakeApi({
+    "/apis": { groups: [{ name: "postgresql.cnpg.io", versions: [{ groupVersion: "postgresql.cnpg.io/v1" }] }] },
+    "/api/v1": {
+      resources: [
+        ...[resource("configmaps", "ConfigMap"), resource("serviceaccounts", "ServiceAccount")],
+        ...[resource("secrets", "Secret"), resource("events", "Event")],
+      ],
+    },
+    "/apis/postgresql.cnpg.io/v1": { resources: [resource("clusters", "Cluster")] },
+    "/api/v1/namespaces/db": { metadata: { uid: "ns" } },
+    "/api/v1/namespaces/db/configmaps": items("kube-root-ca.crt"),
+    "/api/v1/namespaces/db/serviceaccounts": items("default"),
+    "/api/v1/namespaces/db/secrets": items(),
+    "/api/v1/namespaces/db/events": items("orders.17"),
+    [CLUSTERS]: items(),
+    ...objects,
+  });
+}
+
+describe("the removal of a Namespace", () => {
+  const remove = async (api: FakeApi, of: Parameters<ReturnType<typeof namespaceRemoval>["delete"]>[1] = state) => {
+    await namespaceRemoval(async () => api, { poll: 1, collectedWithin: 30, goneWithin: 50 }).delete("db", of);
+    return api.removed;
+  };
+
+  it("deletes one that is empty, by its UID", async () => {
+    assert.deepEqual(await remove(apiWith()), [["/api/v1/namespaces/db", "ns"]]);
+  });
+
+  it("leaves one in which something is left, whoever made it", async () => {
+    assert.deepEqual(await remove(apiWith({ [CLUSTERS]: items("reporting") })), []);
+    assert.deepEqual(await remove(apiWith({ "/api/v1/namespaces/db/secrets": items("keep-me") })), []);
+  });
+
+  it("leaves one in which it may not look", async () => {
+    assert.deepEqual(await remove(apiWith({ "/api/v1/namespaces/db/secrets": "denied" })), []);
+    assert.deepEqual(await remove(apiWith({ "/apis/postgresql.cnpg.io/v1": "denied" })), []);
+  });
+
+  it("leaves another one of that name, and does nothing in another Kubernetes cluster", async () => {
+    assert.deepEqual(await remove(apiWith({ "/api/v1/namespaces/db": { metadata: { uid: "other" } } })), []);
+    await assert.rejects(remove(apiWith(), { ...state, kubernetesUid: "another" }), /not the cluster of this stack/);
+  });
+
+  const owned = (name: string, owner: string) => ({
+    metadata: { name, uid: `of-${name}`, ownerReferences: [{ uid: owner }] },
+  });
+
+  it("does not count what goes with deleted objects, nor what goes with its owner", async () => {
+    const secrets = {
+      items: [
+        owned("orders-app", "gone"),
+        { metadata: { name: "orders-old", deletionTimestamp: "2026-01-01T00:00:00Z" } },
+        owned("of-settings", "settings"),
+      ],
+    };
+    const settings = { items: [{ metadata: { name: "settings", uid: "settings" } }] };
+    const api = apiWith({
+      "/api/v1/namespaces/db/secrets": secrets,
+      "/api/v1/namespaces/db/configmaps": settings,
+    });
+    assert.deepEqual(await contentOf(api, "db"), { left: ["configmaps/settings"], orphaned: ["secrets/orders-app"] });
+  });
+
+  it("waits for the garbage collector, and leaves what belongs to an owner outside of the Namespace", async () => {
+    const api = apiWith({ "/api/v1/namespaces/db/secrets": { items: [owned("orders-app", "gone")] } });
+    setTimeout(() => api.set({ "/api/v1/namespaces/db/secrets": items() }), 5);
+    assert.equal((await remove(api)).length, 1);
+    assert.deepEqual(
+      await remove(apiWith({ "/api/v1/namespaces/db/secrets": { items: [owned("kept", "outside")] } })),
+      [],
+    );
+  });
+
+  it("leaves one that holds more than one answer lists", async () => {
+    const many = { items: [], metadata: { continue: "more" } };
+    assert.deepEqual(await remove(apiWith({ "/api/v1/namespaces/db/secrets": many })), []);
+  });
+
+  it("is made anew for a Namespace of another name, and updated for one that was made anew", async () => {
+    const { diff } = namespaceRemoval(async () => apiWith());
+    assert.deepEqual(await diff("db", state, { ...state, namespace: "other" }), {
+      changes: true,
+      replaces: ["namespace"],
+    });
+    assert.deepEqual(await diff("db", state, { ...state, uid: "new" }), { changes: true, replaces: [] });
+    assert.deepEqual(await diff("db", state, state), { changes: false, replaces: [] });
+  });
+});
