@@ -8,13 +8,13 @@ import { wrong } from "./value-check";
 /** A PersistentVolumeClaim of each instance. */
 export interface Storage {
   /**
-   * Kubernetes quantity, e.g. `10Gi`. It can grow later, where the storage class allows it, and `up` fails where it does not;
-   * never shrink.
+   * Kubernetes quantity, e.g. `10Gi`. You can raise it later if the storage class can expand volumes; otherwise `up`
+   * fails. You cannot lower it.
    */
   size: string;
   /** Default: the Kubernetes cluster's default StorageClass. */
   storageClass?: string;
-  /** Volumes in use grow when `size` does; that of `storage` decides for all. Default: CNPG's, true. */
+  /** Whether volumes in use grow with `size`. Only the setting in `storage` has an effect. Default: CNPG's, true. */
   resizeInUseVolumes?: boolean;
   /** Further fields of the PersistentVolumeClaim's spec, e.g. `accessModes`, `selector`, `volumeAttributesClassName`. */
   pvcTemplate?: Record<string, unknown>;

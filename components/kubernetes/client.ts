@@ -12,7 +12,7 @@ import { readKubeconfig, useProxy } from "./kubeconfig";
 
 /** Which cluster; must be the one of the Kubernetes provider. */
 export interface KubernetesConnection {
-  /** Context of the kubeconfig. Default: its current one. */
+  /** Context of the kubeconfig. Default: the current one. */
   context?: string;
 }
 
