@@ -93,7 +93,7 @@ function checkStorage(setting: string, { size, storageClass, pvcTemplate = {} }:
 /** `size: 10` is ten bytes for Kubernetes. */
 function checkUnit(setting: string, size: string): SettingProblem[] {
   if (!((parseQuantity(size) ?? 0) > 0) || (parseQuantity(size) ?? 0) >= SMALLEST_VOLUME) return [];
-  return wrong(setting, size, "is less than a mebibyte", "Write a number and a unit, e.g. 10Gi.");
+  return wrong(setting, size, "must be at least 1Mi", "Write a number and a unit, e.g. 10Gi.");
 }
 
 function checkTablespaceName(setting: string, name: string, before: readonly Tablespace[]): SettingProblem[] {

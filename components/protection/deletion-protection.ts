@@ -37,7 +37,7 @@ export function howToDelete(database: string): string {
   return (
     `To delete it, set deletionProtection: false for ${database} ` +
     `(pulumi config set --path 'cnpg-teleport:databases.${database}.deletionProtection' false) and run \`pulumi up\`; ` +
-    "then delete it, e.g. by `pulumi destroy`."
+    "then delete it, e.g. with `pulumi destroy`."
   );
 }
 

@@ -38,8 +38,8 @@ export async function takenCluster(api: ApiReader, wanted: WantedCluster | undef
   // Clusters that do not say whose they are.
   if (whose === undefined || whose === owner) return undefined;
   return (
-    `The Cluster ${namespace}/${name} exists already and belongs to ${whose}; this is ${owner}. Nothing was changed. Set ` +
-    "clusterName or namespace to another name. If this stack is to take the Cluster up, see docs/data-protection.md, " +
+    `The Cluster ${namespace}/${name} exists already and belongs to ${whose}, not to ${owner}. Nothing was changed. Set ` +
+    "clusterName or namespace to another name. To move the Cluster into this stack, see docs/data-protection.md, " +
     '"Take up a retained Cluster".'
   );
 }

@@ -49,6 +49,6 @@ export function checkVaultDatabaseOfCluster(
 function checkHostOf(setting: string, host: string, serverAltNames: readonly string[]): SettingProblem[] {
   const problems = checkHost(setting, host);
   if (problems.length > 0 || coversHost(serverAltNames, host)) return problems;
-  const problem = "is no name of the server's certificate, so that Vault would refuse it";
-  return [{ setting, value: host, problem, fix: "Add it to serverAltNames." }];
+  const problem = "is not in the server's certificate, so Vault would refuse to connect";
+  return [{ setting, value: host, problem, fix: "Add the host to serverAltNames." }];
 }
