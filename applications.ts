@@ -110,7 +110,7 @@ function ofDefaultName(setting: string, key: string, name: string, stack: string
     return { setting, problem: `cannot be part of a bot's name: only lower-case letters, digits and hyphens can`, fix };
   }
   return /^([-a-z0-9]*[a-z0-9])?$/.test(stack)
-    ? { setting, problem: `would be called ${name} in Teleport, which takes at most 40 characters for a bot`, fix }
+    ? { setting, problem: `would be called ${name} in Teleport, where a bot's name has at most 40 characters`, fix }
     : {
         setting: "the stack's name",
         value: stack,

@@ -103,7 +103,7 @@ export function checkFormerNames({ databases }: Databases): SettingProblem[] {
       const setting = `databases.${name}.formerNames[${index}]`;
       claimed.set(former, setting);
       if (other === undefined) return [];
-      const problem = `must be a name that nothing else has, but ${other} has it`;
+      const problem = `must be unique, but ${other} has the same name`;
       return [{ setting, value: former, problem, fix: "Remove one of the two." }];
     }),
   );

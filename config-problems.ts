@@ -78,7 +78,7 @@ function unknownKey(
 ): Pick<SettingProblem, "problem" | "fix"> {
   const problem = "is not a setting";
   const ofCluster = path.length === 0 && known.includes("storage") ? placeOfClusterField(key) : undefined;
-  if (ofCluster !== undefined) return { problem: `${problem}, but CloudNativePG's own field`, fix: ofCluster };
+  if (ofCluster !== undefined) return { problem: `${problem}, but a field of CloudNativePG`, fix: ofCluster };
   const similar = nearest(key, known);
   if (similar !== undefined) return { problem, fix: `Did you mean ${similar}?` };
   const [elsewhere, ...others] = path.length === 0 && key !== "name" ? placesOf(key, schema) : [];

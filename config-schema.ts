@@ -438,7 +438,7 @@ export const application = z.strictObject({
 export const kubernetes = z.strictObject({
   /** Context of the kubeconfig. Default: the current one. */
   context: text.optional(),
-  /** Names that this context had before, so that nothing is made anew when a context is renamed. Default: none. */
+  /** Former names of this context. With them, a renamed context keeps its objects. Default: none. */
   formerContexts: texts.optional(),
 });
 
@@ -492,8 +492,8 @@ export const vault = z.strictObject({
 export type DatabaseSettings = PostgresClusterArgs & {
   namespace?: string;
   /**
-   * Make the namespace. It is deleted with the last database in it, unless something else is left there. Default: only
-   * where `namespace` is left out.
+   * Whether to make the Namespace. It is deleted after the last database in it, unless it contains something else.
+   * Default: true if `namespace` is not set, else false.
    */
   createNamespace?: boolean;
   kubernetes?: KubernetesSettings;

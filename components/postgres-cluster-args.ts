@@ -84,8 +84,8 @@ export interface PostgresClusterArgs extends ClusterSettings, ProtectionSettings
   /** Name of CNPG's Cluster. It cannot change while the database is protected. Default: the component's name. */
   clusterName?: string;
   /**
-   * Names that this database had before. A database that is renamed keeps its Cluster with this and `clusterName`, which
-   * says what the Cluster is called. Default: none.
+   * Former names of this database. A renamed database keeps its Cluster if this names the former key, and `clusterName`
+   * names the Cluster. Default: none.
    */
   formerNames?: string[];
   /** Namespace to put everything in. Default: one of the Cluster's name is made. */
@@ -99,8 +99,8 @@ export interface PostgresClusterArgs extends ClusterSettings, ProtectionSettings
   /** Who signs certificates. */
   issuer: IssuerArgs;
   /**
-   * DNS names and IP addresses that the server certificate is for, besides the twelve names of the Services: without a
-   * scheme and a port. `*.db.example.com` stands for all names of that domain.
+   * Further DNS names and IP addresses of the server certificate, in addition to the twelve names of the Services. Write
+   * them without scheme and port. `*.db.example.com` covers all names of that domain.
    */
   serverAltNames?: string[];
   /** The Teleport clusters through which people come. Default: none. */

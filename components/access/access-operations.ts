@@ -74,7 +74,7 @@ export function access(
       // What is deleted, later, is looked for where the last `up` found it.
       if (told(olds) !== told(news) || olds.context !== news.context) return { changes: true };
       if (news.suspended) return { changes: false };
-      const unseen = `The rights in ${news.cluster} could not be looked at, and count as unchanged`;
+      const unseen = `The rights in ${news.cluster} could not be checked, so they are assumed to be unchanged`;
       return deviates(news.cluster, unseen, async () => {
         const kubernetes = await connect(news);
         if (await asleep(kubernetes, news)) return [];
@@ -118,7 +118,7 @@ export function access(
   async function isAsleep(inputs: AccessInputs): Promise<boolean> {
     if (inputs.suspended) return true;
     const reason = await asleep(await connect(inputs), inputs);
-    if (reason !== undefined) sayLeft(inputs, reason, "users get their rights");
+    if (reason !== undefined) sayLeft(inputs, reason, "the rights of its users");
     return reason !== undefined;
   }
 
@@ -177,9 +177,10 @@ export function access(
     });
     if (hindered.length === 0) return;
     throw new Error(
-      `${inputs.cluster} cannot be upgraded to PostgreSQL ${inputs.postgresMajor} yet: in the database ${hindered.join(", ")} the function pg_logical_emit_message ` +
-        "has rights that pg_upgrade cannot carry over, as earlier releases made them. Run `pulumi up` with the present image, " +
-        "which gives the function back to PUBLIC. Then change the image.",
+      `${inputs.cluster} cannot be upgraded to PostgreSQL ${inputs.postgresMajor} yet: in the database ${hindered.join(", ")} the function ` +
+        "pg_logical_emit_message does not have its default rights: an earlier release changed them, and pg_upgrade would " +
+        "fail. Run `pulumi up` with the present image, which restores the default. Then change the image. If this error " +
+        'stays, see docs/operations.md, "Upgrading PostgreSQL".',
     );
   }
 
@@ -199,7 +200,7 @@ export function access(
     if (missing.length === 0) return found;
     throw new KubernetesError(
       "failed",
-      `The database ${missing.join(", ")}, which users' scope names, does not exist in ${inputs.namespace}/${inputs.cluster}, or takes no connections. Declare it in databases, or correct scope.`,
+      `The database ${missing.join(", ")}, which users' scope names, does not exist in ${inputs.namespace}/${inputs.cluster}, or does not allow connections. Declare it in databases, or correct scope.`,
     );
   }
 

@@ -19,7 +19,7 @@ export async function deviates(
   try {
     const found = await look();
     for (const deviation of firstOf(found))
-      console.error(`${cluster}: ${limited(printable(deviation), LINE_BYTES)}; this will be put right`);
+      console.error(`${cluster}: ${limited(printable(deviation), LINE_BYTES)}; \`pulumi up\` corrects this`);
     return { changes: found.length > 0 };
   } catch (error) {
     if (!(error instanceof KubernetesError || error instanceof VaultError)) throw error;

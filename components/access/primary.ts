@@ -97,8 +97,8 @@ export async function sqlInPrimary(
 }
 
 function heldBy(holders: readonly string[]): string {
-  const who = holders.length > 0 ? holders.join("; ") : "Who held the lock was not seen; see pg_locks";
-  return `${who}. Let it finish, or end it as the superuser by pg_terminate_backend(process). Then run the command again.`;
+  const who = holders.length > 0 ? holders.join("; ") : "The session that holds the lock was not found; see pg_locks";
+  return `${who}. Let it finish, or end it: run SELECT pg_terminate_backend(process) as the superuser. Then run the command again.`;
 }
 
 /** Runs a script; while it waits for a lock, sees who holds it. */
@@ -226,7 +226,7 @@ export async function unlessStopped(
   if (!cluster) return;
   const reason = sleepReason(cluster);
   const why = reason === undefined ? "does not run" : `sleeps: ${reason}`;
-  console.error(`${reference.namespace}/${reference.cluster} ${why}. This stays in it: ${left}.`);
+  console.error(`${reference.namespace}/${reference.cluster} ${why}. This could not be removed from it: ${left}.`);
 }
 
 /**
@@ -241,7 +241,7 @@ export async function asleep(kubernetes: KubernetesClient, reference: ClusterRef
 /** Says that something is left undone in a Cluster that sleeps. */
 export function sayLeft({ namespace, cluster }: ClusterReference, reason: string, left: string): void {
   console.error(
-    `Warning: ${namespace}/${cluster} sleeps: ${reason}. The first \`pulumi up\` after it wakes up does this: ${left}.`,
+    `Warning: ${namespace}/${cluster} sleeps: ${reason}. Skipped until the first \`pulumi up\` after it wakes up: ${left}.`,
   );
 }
 

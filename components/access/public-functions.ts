@@ -50,7 +50,7 @@ END`);
 
 /** A line where they are still to be given back. */
 export function publicFunctionDeviations(): string {
-  return `SELECT format('everybody lacks %s, which an earlier release took', p.oid::regprocedure) FROM pg_proc p
+  return `SELECT format('PUBLIC lacks %s, which an earlier release revoked', p.oid::regprocedure) FROM pg_proc p
 WHERE ${IN_CATALOG} AND p.proname = 'pg_logical_emit_message' AND NOT ${IS_PUBLIC};`;
 }
 

@@ -156,8 +156,8 @@ SELECT datname FROM pg_database WHERE datallowconn AND NOT ${IS_INVALID} AND dat
 /** Says of each database in which nothing can be done why that is so. */
 export const UNREACHABLE_DATABASES_QUERY = `${PREAMBLE}
 SELECT format(CASE WHEN ${IS_INVALID}
-    THEN 'the database %I is left over by a DROP DATABASE that was interrupted, and is passed over; drop it: DROP DATABASE %1$I'
-    ELSE 'the database %I takes no connections, and rights in it stay as they are; ALTER DATABASE %1$I ALLOW_CONNECTIONS true opens it' END, datname)
+    THEN 'the database %I is left over from an interrupted DROP DATABASE, and is skipped; drop it: DROP DATABASE %1$I'
+    ELSE 'the database %I does not allow connections, so rights in it stay as they are; to open it: ALTER DATABASE %1$I ALLOW_CONNECTIONS true' END, datname)
 FROM pg_database WHERE (${IS_INVALID} OR NOT datallowconn) AND datname <> 'template0' ORDER BY datname;`;
 
 /** Names the database where something in it would keep an upgrade to this major version from being made. */

@@ -40,7 +40,7 @@ export function autoUsers(
     async diff(_id, olds, news) {
       if (told(olds) !== told(news) || olds.context !== news.context) return { changes: true };
       if (news.suspended) return { changes: false };
-      const unseen = `Teleport's user in ${news.cluster} could not be looked at, and counts as unchanged`;
+      const unseen = `Teleport's user in ${news.cluster} could not be checked, so it is assumed to be unchanged`;
       return deviates(news.cluster, unseen, async () => {
         const kubernetes = await connect(news);
         return (await asleep(kubernetes, news)) ? [] : deviations(kubernetes, news);
@@ -75,7 +75,7 @@ export function autoUsers(
     if (inputs.suspended) return;
     const kubernetes = await connect(inputs);
     const reason = await asleep(kubernetes, inputs);
-    if (reason !== undefined) return sayLeft(inputs, reason, "Teleport's user gets its rights");
+    if (reason !== undefined) return sayLeft(inputs, reason, "the rights of Teleport's user");
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
     await sql(MAINTENANCE_DATABASE, autoUserScript(inputs.settings));
     for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))

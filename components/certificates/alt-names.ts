@@ -110,18 +110,18 @@ function nameMistakeOf(host: string, wildcard: boolean): { problem: string; fix:
   if (labels[0] === "*") {
     if (wildcard && labels.length > 2 && labels.slice(1).every((label) => LABEL.test(label))) return undefined;
     return wildcard
-      ? { problem: "must have a domain of two parts at least behind the wildcard", fix: "Write e.g. *.db.example.com." }
+      ? { problem: "must have at least two parts behind the wildcard", fix: "Write e.g. *.db.example.com." }
       : { problem: "must be one name, not a wildcard", fix };
   }
   if (host.includes("*"))
-    return { problem: "must have the wildcard as its whole first part", fix: "Write e.g. *.db.example.com." };
+    return { problem: "may have a wildcard only as its whole first part", fix: "Write e.g. *.db.example.com." };
   if (labels.some((label) => label.length > 63)) {
     return { problem: "must have parts of at most 63 characters between its dots", fix };
   }
   if (!labels.every((label) => LABEL.test(label))) return { problem: "must be a DNS name or an IP address", fix };
   if (/^[0-9]+$/.test(labels.at(-1) ?? "")) {
     return {
-      problem: "looks like an IP address and is none",
+      problem: "looks like an IP address, but is not a valid one",
       fix: "Write a whole address, e.g. 10.20.30.40, or a DNS name.",
     };
   }

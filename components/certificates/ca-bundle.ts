@@ -85,7 +85,7 @@ export function leftOutWarnings(leftOut: readonly LeftOutCa[]): string[] {
     const shown = [...cas].slice(0, MOST_SHOWN);
     const more = cas.size > shown.length ? ` and ${cas.size - shown.length} more` : "";
     const these = cas.size === 1 ? "1 CA that is not valid now is" : `${cas.size} CAs that are not valid now are`;
-    return `${these} left out of ${source}: ${shown.join(", ")}${more}. Remove them there.`;
+    return `${these} left out of ${source}: ${shown.join(", ")}${more}. Remove such CAs from this source.`;
   });
 }
 
@@ -197,7 +197,7 @@ function checkRoot(name: string, certificate: X509Certificate, bundle: readonly 
   return [
     {
       setting: `${name}, bundle with certificate "${subjectOf(certificate)}"`,
-      problem: `was signed by ${oneLine(certificate.issuer)}, which is not in the bundle, so that no certificate below it could be verified`,
+      problem: `was signed by ${oneLine(certificate.issuer)}, which is not in the bundle, so no certificate below it could be verified`,
       fix: "Add the missing CA up to the root (issuer.trustAnchors for Vault's).",
     },
   ];

@@ -12,8 +12,8 @@ export type CaSource = TeleportCaSource | ProxyCaSource | VaultCaSource | Kubern
 
 /**
  * Teleport itself, by `tctl` with the program's identity, which needs `list` and `readnosecrets` on cert_authority.
- * In every version it shows both CAs of a rotation while it is under way, so that no login is refused, and, with `list`
- * and `read` on cert_authority_override, certificates that override the CA (Enterprise, 18 and newer).
+ * In every version it shows both CAs during a rotation, so no login is refused. With `list` and `read` on
+ * cert_authority_override, it also shows certificates that override the CA (Enterprise, 18 and newer).
  */
 export interface TeleportCaSource {
   from: "teleport";
@@ -21,10 +21,10 @@ export interface TeleportCaSource {
 
 /**
  * The public endpoint of Teleport's proxy, `/webapi/auth/export?type=db-client` (`type=db` before Teleport 15). Needs
- * no identity. Releases since February 2026 (18 and newer) show both CAs of a rotation. **Older ones show one CA only,
- * also while a rotation is under way**: the new one from the phase `update_clients` on (measured with 13.3.8). Until an
- * `up` after that, logins are refused; rotate with `from: teleport` where that matters. Overrides of the CA are not seen.
- * What it says is as good as the TLS connection to the proxy.
+ * no identity. Releases since February 2026 (18 and newer) show both CAs during a rotation. **Older releases show only
+ * one CA, also during a rotation**: the new one from the phase `update_clients` on (measured with 13.3.8). Logins are then
+ * refused until the next `up`; to avoid that, use `from: teleport` during a rotation. Overrides of the CA are not shown.
+ * The answer is only as trustworthy as the TLS connection to the proxy.
  */
 export interface ProxyCaSource {
   from: "proxy";

@@ -55,7 +55,7 @@ export function checkCertificate(certificate: string, caChain: string, expected:
     // With leaf_not_after_behavior=truncate Vault signs until the end of the CA, whatever was asked for.
     const isCaAtItsEnd = Date.parse(issuer.validTo) - Date.parse(leaf.validTo) < 60_000;
     wrong(
-      `signed for ${Math.floor(lifetime)} h instead of the ${expected.validity} h asked for, so that it would end before it is renewed`,
+      `signed for ${Math.floor(lifetime)} h instead of the ${expected.validity} h asked for, so it would expire before it is renewed`,
       isCaAtItsEnd
         ? `Its CA ends at ${isoTime(issuer.validTo)}: ${REPLACE_CA}.`
         : "Raise the role's and the mount's max_ttl, or lower issuer.validity.",
@@ -82,7 +82,7 @@ function hasDnsName(leaf: X509Certificate, name: string): boolean {
 export function caEndWarning(setting: string, certificate: string, caChain: string): string | undefined {
   const ca = new X509Certificate(caChain);
   if (Date.parse(ca.validTo) >= Date.parse(new X509Certificate(certificate).validTo)) return undefined;
-  return `The CA of ${setting} ends at ${isoTime(ca.validTo)}, before the certificates that it signs: nobody verifies them any more then. Replace it in time: docs/operations.md, "Rotating the client and the server CA".`;
+  return `The CA of ${setting} ends at ${isoTime(ca.validTo)}, before the certificates that it signs: from then on nobody accepts them. Replace the CA before: docs/operations.md, "Rotating the client and the server CA".`;
 }
 
 /**
@@ -103,7 +103,7 @@ export function renewalEndWarning(
   const lastSigned = end - validity * HOUR;
   if (now.getTime() < lastSigned - renewBefore * HOUR) return undefined;
   const when = now.getTime() < lastSigned ? `From ${isoTime(lastSigned)} on` : "Already now";
-  return `The CA of ${setting} ends at ${isoTime(end)}. ${when} Vault refuses to sign certificates for ${validity} h, and nothing can be renewed: ${REPLACE_CA}.`;
+  return `The CA of ${setting} ends at ${isoTime(end)}. ${when} Vault refuses to sign certificates for ${validity} h, so none can be renewed: ${REPLACE_CA}.`;
 }
 
 const HOUR = 3_600_000;

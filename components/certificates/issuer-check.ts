@@ -50,7 +50,7 @@ function checkKey(setting: string, key: CertificateKey | undefined): SettingProb
   if (key === undefined) return [];
   const sizes = KEY_SIZES[key.algorithm] as readonly number[] | undefined;
   if (sizes === undefined) {
-    const problem = "must be a kind of key that PostgreSQL and all its clients know";
+    const problem = "must be a kind of key that PostgreSQL and its clients support";
     return [{ setting: `${setting}.algorithm`, value: key.algorithm, problem, fix: "Write ECDSA or RSA." }];
   }
   if (key.size === undefined || sizes.includes(key.size)) return [];

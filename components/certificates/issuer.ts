@@ -51,15 +51,16 @@ export interface Validity {
 export interface CertificateKey {
   /** Kind of key. */
   algorithm: "ECDSA" | "RSA";
-  /** Bits: 256, 384 or 521 of ECDSA (P-256, P-384, P-521), 2048, 3072 or 4096 of RSA. Default: 256 and 2048. */
+  /** Bits: 256, 384 or 521 for ECDSA (P-256, P-384, P-521); 2048, 3072 or 4096 for RSA. Default: 256 and 2048. */
   size?: number;
 }
 
 /** What both kinds of issuers have. */
 export interface CommonIssuerArgs extends Validity {
   /**
-   * The key of each certificate, for a PKI role or clients that want RSA. Another key is another certificate: `up`
-   * replaces both in place. The CAs of `type: tls` are ECDSA of 256 bits always. Default: `{ algorithm: ECDSA, size: 256 }`.
+   * The kind of key of each certificate, e.g. RSA for a PKI role or clients that require it. If you change it, `up`
+   * replaces keys and certificates in place. The CAs of `type: tls` always use ECDSA with 256 bits. Default:
+   * `{ algorithm: ECDSA, size: 256 }`.
    */
   key?: CertificateKey;
 }

@@ -45,24 +45,24 @@ export function roleWarnings({ mount, role }: VaultPkiRole, settings: RoleSettin
   return [
     ...(isOtherType
       ? [
-          `${who} signs keys of the type ${type} only, and the certificates' keys are ${made}, so that it will refuse them. ${
+          `${who} signs only keys of the type ${type}, but the certificates' keys are ${made}, so it will refuse them. ${
             type === "rsa" ? `Set issuer.key: { algorithm: RSA, size: ${bits || 2_048} }` : "Set another issuer.key"
           }, or key_type=any on the role.`,
         ]
       : []),
     ...(!isOtherType && key.size < bits && type !== "any"
       ? [
-          `${who} signs keys of ${bits} bits and more only, and the certificates' keys are ${made}, so that it will refuse them. Set issuer.key.size: ${bits}, or key_bits on the role.`,
+          `${who} signs only keys of ${bits} bits and more, but the certificates' keys are ${made}, so it will refuse them. Set issuer.key.size: ${bits}, or lower key_bits on the role.`,
         ]
       : []),
     ...(request.ipAddresses.length > 0 && settings.allow_ip_sans === false
       ? [
-          `${who} allows no IP addresses, and serverAltNames has ${request.ipAddresses.join(", ")}, so that it will refuse to sign. Set allow_ip_sans=true on the role, or write DNS names.`,
+          `${who} allows no IP addresses, but serverAltNames has ${request.ipAddresses.join(", ")}, so it will refuse to sign. Set allow_ip_sans=true on the role, or write DNS names.`,
         ]
       : []),
     ...(seconds > 0 && seconds < request.validity * HOUR * 0.98
       ? [
-          `${who} signs for ${Math.floor(seconds / HOUR)} h at most, and issuer.validity is ${request.validity} h. Raise max_ttl on the role, or lower issuer.validity.`,
+          `${who} signs for ${Math.floor(seconds / HOUR)} h at most, but issuer.validity is ${request.validity} h. Raise max_ttl on the role, or lower issuer.validity.`,
         ]
       : []),
     ...(settings[`${use}_flag`] === false

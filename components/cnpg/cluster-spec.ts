@@ -33,8 +33,8 @@ export interface ClusterSettings
   /** PostgreSQL instances: one primary, the others standbys. Default: 3. */
   instances?: number;
   /**
-   * Somebody else scales the Cluster, as an autoscaler or `kubectl scale`: `instances` is what it is made with, and `up`
-   * leaves the number alone from then on. Default: false, `up` sets it.
+   * Set it to true if something else scales the Cluster, e.g. an autoscaler or `kubectl scale`. `up` then creates the
+   * Cluster with `instances`, and does not change the number afterwards. Default: false, `up` sets the number.
    */
   scaledByOthers?: boolean;
   /** CPU and memory of each instance. Default: no requests and no limits. */
@@ -54,9 +54,10 @@ export interface ClusterSettings
   /** Who may connect to the instances' pods. Becomes NetworkPolicies. Default: everybody. */
   networkPolicy?: NetworkPolicySettings;
   /**
-   * Merged into the Cluster's `spec` last, for what is not modelled here, e.g. `backup`. Objects merge, everything else
-   * replaces, lists included. What would take away what is set here is refused: instances, images, volumes, certificates,
-   * `postgresql.pg_hba`, the database and owner of `bootstrap.initdb`, and `managed.roles` where there are `users`.
+   * Merged into the Cluster's `spec` last, for fields that have no setting here, e.g. `backup`. Objects are merged;
+   * all other values, lists included, are replaced. Fields that would override a setting are refused: instances, images,
+   * volumes, certificates, `postgresql.pg_hba`, the database and owner of `bootstrap.initdb`, and, if there are `users`,
+   * `managed.roles`.
    */
   spec?: Record<string, unknown>;
 }

@@ -72,7 +72,7 @@ function checkCatalog(setting: string, { kind, name, major, apiGroup }: ImageCat
     ...checkOneOf(`${setting}.apiGroup`, apiGroup, [API_GROUP]),
     ...(Number.isInteger(major) && major < 100
       ? checkMajor(`${setting}.major`, major, major)
-      : wrong(`${setting}.major`, major, "is no major version of PostgreSQL", NEWER)),
+      : wrong(`${setting}.major`, major, "is not a major version of PostgreSQL", NEWER)),
   ];
 }
 

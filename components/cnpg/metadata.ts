@@ -17,9 +17,9 @@ export interface MetadataSettings {
   /** Put on the instances' ServiceAccount, e.g. `eks.amazonaws.com/role-arn`. Becomes `spec.serviceAccountTemplate`. */
   serviceAccountTemplate?: Metadata;
   /**
-   * No instance runs, and the volumes stay. What needs a running PostgreSQL, as users' rights, is done by the first `up`
-   * after it is over. Becomes the annotation `cnpg.io/hibernation`. Default: what the
-   * annotation says, else false.
+   * Stops all instances, and keeps the volumes. Changes that need a running PostgreSQL, e.g. users' rights, are made by
+   * the first `up` after the hibernation. Becomes the annotation `cnpg.io/hibernation`. Default: what the annotation
+   * says, else false.
    */
   hibernation?: boolean;
   /**

@@ -48,11 +48,11 @@ function checkType(
 ): SettingProblem[] {
   if (type === "ro" && !hasStandby) {
     const fix = "Use type: r or rw, or instances: 2 or more in the database.";
-    return [{ setting, value: type, problem: "leads to standbys, and the database has one instance", fix }];
+    return [{ setting, value: type, problem: "connects to standbys, but the database has only one instance", fix }];
   }
   if (!disabledServices.includes(type)) return [];
-  const problem = "needs a Service of the Cluster that services.disabledDefaultServices takes away";
-  return [{ setting, value: type, problem, fix: `Take ${type} out of services.disabledDefaultServices.` }];
+  const problem = "needs a Service of the Cluster that services.disabledDefaultServices disables";
+  return [{ setting, value: type, problem, fix: `Remove ${type} from services.disabledDefaultServices.` }];
 }
 
 function checkPooler(

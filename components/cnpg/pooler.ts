@@ -27,8 +27,8 @@ export interface PoolerSettings {
   /** Instances of PgBouncer. Default: 2. */
   instances?: number;
   /**
-   * Somebody else scales the Pooler, as a HorizontalPodAutoscaler or `kubectl scale`: `instances` is what it is made with,
-   * and `up` leaves the number alone from then on. Default: false, `up` sets it.
+   * Set it to true if something else scales the Pooler, e.g. a HorizontalPodAutoscaler or `kubectl scale`. `up` then
+   * creates the Pooler with `instances`, and does not change the number afterwards. Default: false, `up` sets the number.
    */
   scaledByOthers?: boolean;
   /** Settings of PgBouncer, e.g. `default_pool_size: "50"`, `server_idle_timeout: "30"`. */

@@ -11,9 +11,9 @@ export interface AccessScope {
   /** Name of a database. Default: the application's. */
   database?: string;
   /**
-   * Schemas in it. Default: all, those that come later included, but nothing that belongs to an extension or to a
-   * superuser. To have that, name its schema; in `public` it is left out all the same. A schema that does not exist yet is
-   * granted by the first `pulumi up` that finds it.
+   * Schemas in it. Default: all, also those that are created later, but without objects of extensions and superusers.
+   * To include such objects, name their schema here; in the schema `public` they are never included. Rights in a schema
+   * that does not exist yet are granted by the first `pulumi up` after it was created.
    */
   schemas?: string[];
 }

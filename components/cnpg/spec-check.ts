@@ -57,14 +57,14 @@ export function checkSpec(setting: string, settings: ClusterSettings, context: S
       wrong(at(field), valueAt(spec, field), "must be a mapping: it would replace what is set here", "Remove it."),
     ),
     ...SETTINGS.filter(([field]) => has(field)).flatMap(([field, fix]) =>
-      wrong(at(field), undefined, "would replace what is set here", fix),
+      wrong(at(field), undefined, "would replace what the program sets here", fix),
     ),
     ...(users.length > 0 && has("managed.roles")
       ? wrong(
           at("managed.roles"),
           undefined,
           "would replace the roles that people log in as",
-          "Use users; make other roles by SQL.",
+          "Use users; create other roles with SQL.",
         )
       : []),
     ...LISTS.filter(([field, , of]) => has(field) && of(settings) !== undefined).flatMap(([field, name]) =>
@@ -74,7 +74,7 @@ export function checkSpec(setting: string, settings: ClusterSettings, context: S
       ? wrong(
           at("managed.services.disabledDefaultServices"),
           disabled,
-          "takes away a Service that is needed",
+          "disables a Service that Teleport or the program needs",
           "Use services.disabledDefaultServices.",
         )
       : []),

@@ -8,13 +8,13 @@ import { wrong } from "./value-check";
 /** A PersistentVolumeClaim of each instance. */
 export interface Storage {
   /**
-   * Kubernetes quantity, e.g. `10Gi`. It can grow later, where the storage class allows it, and `up` fails where it does not;
-   * never shrink.
+   * Kubernetes quantity, e.g. `10Gi`. You can raise it later if the storage class can expand volumes; otherwise `up`
+   * fails. You cannot lower it.
    */
   size: string;
   /** Default: the Kubernetes cluster's default StorageClass. */
   storageClass?: string;
-  /** Volumes in use grow when `size` does; that of `storage` decides for all. Default: CNPG's, true. */
+  /** Whether volumes in use grow with `size`. Only the setting in `storage` has an effect. Default: CNPG's, true. */
   resizeInUseVolumes?: boolean;
   /** Further fields of the PersistentVolumeClaim's spec, e.g. `accessModes`, `selector`, `volumeAttributesClassName`. */
   pvcTemplate?: Record<string, unknown>;
@@ -93,7 +93,7 @@ function checkStorage(setting: string, { size, storageClass, pvcTemplate = {} }:
 /** `size: 10` is ten bytes for Kubernetes. */
 function checkUnit(setting: string, size: string): SettingProblem[] {
   if (!((parseQuantity(size) ?? 0) > 0) || (parseQuantity(size) ?? 0) >= SMALLEST_VOLUME) return [];
-  return wrong(setting, size, "is less than a mebibyte", "Write a number and a unit, e.g. 10Gi.");
+  return wrong(setting, size, "must be at least 1Mi", "Write a number and a unit, e.g. 10Gi.");
 }
 
 function checkTablespaceName(setting: string, name: string, before: readonly Tablespace[]): SettingProblem[] {

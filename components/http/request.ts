@@ -116,7 +116,10 @@ async function route(
   if (proxy === undefined) return direct;
   if (isSocks(proxy)) return { ...direct, agent: socksAgent(proxy) };
   if (!/^https?:$/.test(proxy.url.protocol)) {
-    throw new RequestError("configuration", `${shownProxy(proxy)} is no proxy of HTTP, HTTPS or SOCKS`);
+    throw new RequestError(
+      "configuration",
+      `${shownProxy(proxy)} is not an HTTP, HTTPS or SOCKS proxy; correct or unset this variable`,
+    );
   }
   if (protocol === "http:") {
     const { url: at } = proxy;

@@ -12,7 +12,7 @@ import { readKubeconfig, useProxy } from "./kubeconfig";
 
 /** Which cluster; must be the one of the Kubernetes provider. */
 export interface KubernetesConnection {
-  /** Context of the kubeconfig. Default: its current one. */
+  /** Context of the kubeconfig. Default: the current one. */
   context?: string;
 }
 
@@ -273,7 +273,7 @@ function refused(what: string, code: number, text: string): KubernetesError {
   if (POLICY.test(told)) {
     return new KubernetesError(
       "access-denied",
-      `${what} was refused by an admission policy of the Kubernetes cluster (${code}): ${told}. Have the policy allow it to the kubeconfig's user; README says what that user needs ("Kubernetes rights").`,
+      `${what} was refused by an admission policy of the Kubernetes cluster (${code}): ${told}. Change the policy so that it allows this to the kubeconfig's user; README, "Kubernetes rights", lists what that user needs.`,
     );
   }
   if (code === 401 || code === 403) {

@@ -17,8 +17,8 @@ export async function kubernetesUid(api: ApiReader): Promise<string | undefined>
   } catch (error) {
     if (!(error instanceof KubernetesError) || error.failure !== "access-denied") throw error;
     console.error(
-      `The identity of the Kubernetes cluster at ${api.server} could not be read: ${error.message} ` +
-        "Until then a run against another cluster is not noticed.",
+      `The UID of the namespace kube-system at ${api.server} could not be read: ${error.message} ` +
+        "Without that right, the program does not notice when it runs against another Kubernetes cluster.",
     );
     return undefined;
   }

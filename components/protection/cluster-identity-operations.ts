@@ -62,10 +62,10 @@ export function clusterIdentity(connect: Connect = apiReader): Provider<ClusterI
         if (now.uid !== undefined && props.kubernetesUid !== undefined) return; // the stack's cluster: somebody deleted it
         throw new KubernetesError(
           "configuration",
-          `The Cluster ${props.namespace}/${props.cluster} does not exist at ${api.server} (context ${api.context}), and ` +
-            "whether this is the stack's Kubernetes cluster cannot be told without the right to read the namespace " +
-            "kube-system. Nothing was changed. Grant that right, or, if it is the stack's cluster, run `pulumi refresh` " +
-            "and then the command again.",
+          `The Cluster ${props.namespace}/${props.cluster} does not exist at ${api.server} (context ${api.context}). ` +
+            "This may be another Kubernetes cluster than the stack's: that cannot be checked without the right to read " +
+            "the namespace kube-system. Nothing was changed. Grant that right. Or, if you are sure that this is the " +
+            "stack's cluster, run `pulumi refresh` and then the command again.",
         );
       }
       const { uid, annotations = {} } = cluster.metadata as { uid?: string; annotations?: Record<string, string> };
@@ -104,8 +104,9 @@ async function seen(api: ApiReader) {
 function recreated({ namespace, cluster, uid }: ClusterIdentityInputs, found: string | undefined): string {
   return (
     `The Cluster ${namespace}/${cluster} is not the one that this stack made: it has the UID ${found}, the stack's has ` +
-    `${uid}. Nothing of this database was changed. If it was made anew on purpose, e.g. restored from a backup, run \`pulumi refresh\` to ` +
-    "take it up, and then the command again. Otherwise set kubernetes.context or KUBECONFIG to the stack's cluster."
+    `${uid}. Nothing of this database was changed. If somebody recreated the Cluster on purpose, e.g. from a backup, run ` +
+    "`pulumi refresh`, so that it becomes the stack's, and then the command again. Otherwise set kubernetes.context or " +
+    "KUBECONFIG to the stack's cluster."
   );
 }
 

@@ -65,9 +65,9 @@ export function declaredDatabases(
           if (!whose.startsWith(owner) || isDeclared || annotations[PROTECTION_ANNOTATION] === "false") return [];
           const database = whose.slice(owner.length);
           return [
-            `The Cluster ${namespace}/${name} is this stack's database ${database}, is protected from deletion, and is not ` +
-              "in the configuration. Nothing was changed. Put it back as it was, and run `pulumi up` before you change " +
-              `anything else. ${howToDelete(database)}`,
+            `The Cluster ${namespace}/${name} of this stack's database ${database} is protected from deletion, but the ` +
+              "configuration does not have this database. Nothing was changed. Add the database again as it was, and run " +
+              `\`pulumi up\` before you change anything else. ${howToDelete(database)}`,
           ];
         });
       }),
@@ -133,9 +133,9 @@ export function declaredDatabases(
           { metadata: { annotations?: Record<string, string> } } | undefined;
         if (!found?.metadata.annotations?.[OWNER_LABEL]?.startsWith(owner)) return [];
         return [
-          `databases.${name}.namespace = "${namespace}": this stack made the Namespace ${namespace}, and would let go of ` +
-            "it. Nothing was changed. Add createNamespace: true beside it. To hand the Namespace over to somebody else, " +
-            `run: kubectl annotate namespace ${namespace} ${OWNER_LABEL}-`,
+          `databases.${name}.namespace = "${namespace}": this stack made the Namespace ${namespace}, and would stop ` +
+            "managing it. Nothing was changed. Add createNamespace: true beside namespace. To hand the Namespace over to " +
+            `somebody else, run: kubectl annotate namespace ${namespace} ${OWNER_LABEL}-`,
         ];
       }),
     );
@@ -156,7 +156,7 @@ export function lostDatabases(
     if (!successor) {
       const reason =
         `The database ${name} is protected from deletion, and is not in the configuration any more. Nothing was changed. ` +
-        `Put it back. If it was renamed, add formerNames: [${name}] and clusterName: ${old.cluster} to its new name. ` +
+        `Add it again. If it was renamed, add formerNames: [${name}] and clusterName: ${old.cluster} to its new name. ` +
         howToDelete(name);
       return [[name, reason]];
     }

@@ -6,15 +6,15 @@ import type { KubernetesConnection } from "../kubernetes/client";
 /** Settings by which a database decides what may be deleted, and when. */
 export interface ProtectionSettings {
   /**
-   * No run deletes or replaces the Cluster, nor a database that would be dropped with it (`reclaimPolicy: delete`).
-   * `pulumi destroy` and a changed name are refused, in the preview already. To delete, set it to `false`, run
-   * `pulumi up`, and then delete. Default: true.
+   * Protects the Cluster, and additional databases with `reclaimPolicy: delete`, from being deleted or replaced.
+   * `pulumi destroy` and a changed name are refused, already in the preview. To delete the Cluster, set this to `false`,
+   * run `pulumi up`, and then delete it. Default: true.
    */
   deletionProtection?: boolean;
   /**
-   * What becomes of the Cluster when the stack lets go of it. `delete` deletes it with its volumes. `retain` leaves the
-   * Cluster, its Secrets, databases and network policies in Kubernetes, and removes the access: registrations in Teleport,
-   * poolers, Vault's connection and the users' rights. Default: `delete`.
+   * What happens to the Cluster when it is removed from the stack. `delete` deletes it with its volumes. `retain` keeps the
+   * Cluster, its Secrets, databases and network policies in Kubernetes, and only removes access: registrations in
+   * Teleport, poolers, Vault's connection and the users' rights. Default: `delete`.
    */
   onDelete?: "delete" | "retain";
 }
@@ -37,7 +37,7 @@ export function howToDelete(database: string): string {
   return (
     `To delete it, set deletionProtection: false for ${database} ` +
     `(pulumi config set --path 'cnpg-teleport:databases.${database}.deletionProtection' false) and run \`pulumi up\`; ` +
-    "then delete it, e.g. by `pulumi destroy`."
+    "then delete it, e.g. with `pulumi destroy`."
   );
 }
 

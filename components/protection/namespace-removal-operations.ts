@@ -63,8 +63,9 @@ export function namespaceRemoval(
       if (left.length > 0) {
         const more = left.length > SHOWN ? ` and ${left.length - SHOWN} more` : "";
         console.error(
-          `The Namespace ${props.namespace} stays, because it is not empty: ${left.slice(0, SHOWN).join(", ")}${more}. ` +
-            `The stack does not look after it any more. If nobody needs it, run: kubectl delete namespace ${props.namespace}`,
+          `The Namespace ${props.namespace} is not deleted, because it is not empty: ` +
+            `${left.slice(0, SHOWN).join(", ")}${more}. The stack no longer manages it. ` +
+            `If nobody needs it, run: kubectl delete namespace ${props.namespace}`,
         );
         return;
       }

@@ -46,8 +46,8 @@ export async function takenCluster(
   // Clusters that do not say whose they are.
   if (whose === owner || (whose === undefined && !isNew)) return undefined;
   return (
-    `The Cluster ${namespace}/${name} exists already and belongs to ${whose ?? "nobody that it names"}; this is ${owner}. ` +
-    "Nothing was changed. Set clusterName or namespace to another name. If this stack is to take the Cluster up, see docs/data-protection.md, " +
+    `The Cluster ${namespace}/${name} exists already and ${whose === undefined ? "names no owner" : `belongs to ${whose}, not to ${owner}`}. ` +
+    "Nothing was changed. Set clusterName or namespace to another name. To move the Cluster into this stack, see docs/data-protection.md, " +
     '"Take up a retained Cluster".'
   );
 }

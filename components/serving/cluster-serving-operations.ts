@@ -65,7 +65,7 @@ async function volumes(
   if (claims === undefined) {
     if (!told.has(kubernetes))
       console.error(
-        `Warning: whether the volumes of ${inputs.namespace}/${inputs.cluster} have their size is not known: the kubeconfig's user needs \`list\` on persistentvolumeclaims.`,
+        `Warning: the size of the volumes of ${inputs.namespace}/${inputs.cluster} could not be checked. Give the kubeconfig's user the right \`list\` on persistentvolumeclaims.`,
       );
     told.add(kubernetes);
     return [];
@@ -108,8 +108,8 @@ async function initdbProblem(
     text: `${container} failed ${failed.length === 1 ? "once" : `${failed.length} times`}: ${reason}`,
     ...(isFinal ? { patience: 0 } : {}),
     remedy:
-      "There is no data yet: correct initdb, or what it needs, and run `pulumi up` again, which starts it anew. That " +
-      "needs the right to delete Jobs; without it, run first: " +
+      "There is no data yet. Correct initdb, or what it depends on, and run `pulumi up` again, which restarts it. " +
+      "If the kubeconfig's user may not delete Jobs, run this before: " +
       `kubectl -n ${namespace} delete job ${job}`,
   };
 }
@@ -137,7 +137,7 @@ async function startAgain(
   });
   if (removed !== "removed") return;
   console.error(
-    `${attempts.container} of the Cluster ${namespace}/${inputs.cluster} failed before, and is started anew.`,
+    `${attempts.container} of the Cluster ${namespace}/${inputs.cluster} failed in an earlier run, and is started again.`,
   );
   for (let second = 0; second < GONE_WITHIN; second++) {
     const left = failedAttempts(cluster, await podsOf(kubernetes, inputs));

@@ -80,8 +80,8 @@ const GONE: Problem = {
   text: "it does not exist",
   patience: 0,
   remedy:
-    "It was deleted by hand, or the kubeconfig leads to another Kubernetes cluster: then correct kubernetes.context or " +
-    "KUBECONFIG. Otherwise `pulumi refresh` and then `pulumi up` make it again, as an EMPTY database: its volumes went " +
+    "If the kubeconfig leads to another Kubernetes cluster, correct kubernetes.context or KUBECONFIG. If the Cluster was " +
+    "deleted by hand, `pulumi refresh` and then `pulumi up` make it again, as an EMPTY database: its volumes were deleted " +
     "with it, so restore its data from a backup.",
 };
 
@@ -91,11 +91,11 @@ const UNWATCHED_AFTER = 60;
 function unwatched({ metadata }: KubernetesObject): Problem {
   const namespace = String(metadata.namespace ?? "its namespace");
   return {
-    text: "CloudNativePG has not taken it up: it has no status",
+    text: "CloudNativePG has not begun to process it: it has no status",
     patience: UNWATCHED_AFTER,
     remedy:
-      `Its operator does not run, or does not watch ${namespace}: look at \`kubectl get deployments --all-namespaces ` +
-      "--selector=app.kubernetes.io/name=cloudnative-pg`, at its log, and at WATCH_NAMESPACE in its environment or ConfigMap. " +
+      `The operator does not run, or does not watch ${namespace}. Check \`kubectl get deployments --all-namespaces ` +
+      "--selector=app.kubernetes.io/name=cloudnative-pg`, its log, and WATCH_NAMESPACE in its environment or ConfigMap. " +
       "Then run `pulumi up` again.",
   };
 }

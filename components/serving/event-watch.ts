@@ -58,7 +58,7 @@ export function eventWatch(
   };
 }
 
-const REMEDY = "Nothing is lost: change what forbids it, and run `pulumi up` again.";
+const REMEDY = "Nothing is lost: remove what forbids the pods (e.g. raise the quota), and run `pulumi up` again.";
 
 async function warnings(kubernetes: KubernetesClient, namespace: string): Promise<KubernetesObject[]> {
   try {

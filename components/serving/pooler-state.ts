@@ -49,8 +49,8 @@ const GONE: Problem = {
   text: "it does not exist",
   patience: 0,
   remedy:
-    "It was deleted by hand, or the kubeconfig leads to another Kubernetes cluster: then correct kubernetes.context or " +
-    "KUBECONFIG. Otherwise `pulumi refresh` and then `pulumi up` make it again.",
+    "If the kubeconfig leads to another Kubernetes cluster, correct kubernetes.context or KUBECONFIG. If the Pooler was " +
+    "deleted by hand, `pulumi refresh` and then `pulumi up` make it again.",
 };
 
 /** `phase` and its reason, of a Pooler or Cluster that is not well. */

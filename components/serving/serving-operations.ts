@@ -100,7 +100,7 @@ export function servingOperations<Inputs extends ServingInputs>(
       return false;
     } catch (error) {
       if (!(error instanceof KubernetesError)) throw error;
-      console.error(`The ${name(inputs)} could not be looked at, and counts as serving: ${limited(error.message)}`);
+      console.error(`The ${name(inputs)} could not be checked, so it is assumed to serve: ${limited(error.message)}`);
       return true;
     }
   }
@@ -108,8 +108,8 @@ export function servingOperations<Inputs extends ServingInputs>(
   function say(inputs: Inputs, reason: string | undefined, sleeps: boolean): void {
     if (reason === undefined) return;
     const rest = sleeps
-      ? "nothing is waited for or changed in it, and what is left is done by the first `pulumi up` after it wakes up"
-      : "it is not waited for";
+      ? "this run does not wait for it and changes nothing in it. The first `pulumi up` after it wakes up does the rest"
+      : "this run does not wait for it";
     console.error(`Warning: the ${name(inputs)} ${sleeps ? "sleeps" : "does not serve in full"}: ${reason}; ${rest}.`);
   }
 
@@ -161,9 +161,9 @@ export function servingOperations<Inputs extends ServingInputs>(
     const seconds = final ? Math.round(waited / timing.second) : inputs.within;
     const told = firstOf([...new Set([...(final ? [final.text] : []), ...reasons])]).join("; ");
     const image = reasons.some((problem) => problem.includes("Image"))
-      ? " A pod that waits for an image which is not wanted any more has to be deleted by hand."
+      ? " If a pod still waits for an image that you no longer want, delete that pod."
       : "";
-    const remedy = final?.remedy ?? `Nothing is lost: put right what is named, and run \`pulumi up\` again.${image}`;
+    const remedy = final?.remedy ?? `Nothing is lost: correct what is named, and run \`pulumi up\` again.${image}`;
     return new KubernetesError(
       "not-ready",
       `The ${name(inputs)} does not serve what was written to it after ${seconds} s: ${told}. ${remedy}`,

@@ -39,18 +39,18 @@ export function volumeProblems(
   if ((cluster.spec?.storage as VolumeSpec | undefined)?.resizeInUseVolumes === false) return [];
   return lagging(cluster, claims).map(({ claim, setting, size, capacity, requested }) => {
     const { storageClassName = "" } = (claim.spec ?? {}) as ClaimSpec;
-    const text = `PersistentVolumeClaim ${claim.metadata.name} has ${capacity}, and not the ${size} of ${setting}`;
+    const text = `PersistentVolumeClaim ${claim.metadata.name} has ${capacity} instead of the ${size} of ${setting}`;
     const told = conditionsOf(claim);
     if (told !== "") return { text: `${text}: ${told}`, ...(isInfeasible(claim) ? refused(REFUSED_AFTER) : {}) };
     if ((bytesOf(requested ?? "0") ?? 0) >= (bytesOf(size) ?? 0)) return { text: `${text}: it is being resized` };
-    if (expands(storageClassName) === true) return { text: `${text}: CloudNativePG has not asked for it yet` };
+    if (expands(storageClassName) === true) return { text: `${text}: CloudNativePG has not requested it yet` };
     return expands(storageClassName) === false
       ? {
           text: `${text}: its StorageClass ${storageClassName} does not allow volumes to grow (allowVolumeExpansion)`,
           ...refused(REFUSED_AFTER),
         }
       : {
-          text: `${text}: CloudNativePG could not ask for it; see allowVolumeExpansion of the StorageClass ${storageClassName}, and the operator's log`,
+          text: `${text}: CloudNativePG could not request the new size; see allowVolumeExpansion of the StorageClass ${storageClassName}, and the operator's log`,
           ...refused(UNASKED_AFTER),
         };
   });
@@ -67,9 +67,10 @@ function refused(patience: number): Pick<Problem, "patience" | "remedy"> {
   return {
     patience,
     remedy:
-      "CloudNativePG takes no smaller size back, and changes no pods of this Cluster until the volumes grow. Either " +
-      "let the StorageClass expand volumes (allowVolumeExpansion: true, if its driver can), or set " +
-      "storage.resizeInUseVolumes: false: `pulumi up` goes on then, and instances that are made anew get the new size.",
+      "CloudNativePG does not accept a smaller size, and changes no pods of this Cluster until the volumes grow. Either " +
+      "set allowVolumeExpansion: true on the StorageClass, if its driver can expand volumes, or set " +
+      "storage.resizeInUseVolumes: false and run `pulumi up`: existing volumes then stay as they are, and new instances " +
+      "get the new size.",
   };
 }
 

@@ -32,8 +32,8 @@ export function checkTrust(
           {
             setting: at("oidcIssuer"),
             value: oidcIssuer,
-            problem: `cannot be together with ${at("jwks")}`,
-            fix: "Use oidcIssuer where the cluster's keys change and its issuer can be reached from Teleport, else jwks.",
+            problem: `cannot be combined with ${at("jwks")}`,
+            fix: "If Teleport can reach the cluster's issuer, keep oidcIssuer and remove jwks. Otherwise keep jwks.",
           },
         ];
   return [

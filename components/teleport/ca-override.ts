@@ -21,8 +21,8 @@ export async function readCaOverrides(teleport: TeleportClient): Promise<Telepor
     if (!(error instanceof TeleportError)) throw error;
     if (error.failure === "access-denied") {
       tellOnce(
-        `Whether Teleport's database client CA is overridden could not be told: ${error.message} If it is not, ignore this. ` +
-          `Give the role the right to list and read ${KIND} (registrarRole; README, "Teleport role").`,
+        `Could not check whether Teleport's database client CA is overridden: ${error.message} If you use no override, ` +
+          `ignore this. Otherwise give the program's role the rights to list and read ${KIND} (README, "Teleport role").`,
       );
       return [];
     }

@@ -99,7 +99,7 @@ function publicCa(text: string, proxy: string): DatabaseClientCa {
     const told = pem === text ? shown(text) : "in JSON";
     throw new TeleportError(
       "failed",
-      `${proxy} answered with something else than certificates (${told}). Check that it is the web address of a Teleport proxy.`,
+      `${proxy} answered with something other than certificates (${told}). Check that it is the web address of a Teleport proxy.`,
     );
   }
   return { cluster: clusterOf(first, proxy), certificates: [...new Set(certificates)] };
@@ -140,7 +140,7 @@ function refused(proxy: string, { status, text }: Answer): TeleportError {
   if (/format=(zip|json)/.test(text)) {
     return new TeleportError(
       "failed",
-      `${told}: it has several CAs at once, and this version shows them as an archive only. Upgrade Teleport, or read them with the program's identity (from: teleport).`,
+      `${told}: it has several CAs at once, and this version of Teleport offers them only as an archive. Upgrade Teleport, or use from: teleport, which reads them with the program's identity.`,
     );
   }
   return new TeleportError("failed", `${told}. Check that this is the web address of a Teleport proxy.`);

@@ -39,7 +39,7 @@ export function foreign(
   // The program's role reaches databases with our label only: that also decides what it may take over.
   const first =
     whose === "hidden" && document.kind === "db"
-      ? ` An administrator of Teleport must give it the label provisioned_by: ${PROVISIONED_BY.provisioned_by} before.`
+      ? ` To take it over, an administrator of Teleport must first give it the label provisioned_by: ${PROVISIONED_BY.provisioned_by}.`
       : "";
   const setting = (name: string) => (document.kind === "db" ? `teleport.${name}` : name);
   return new TeleportError(

@@ -103,7 +103,7 @@ export function tctlHung(command: string, limit: number, proxy: string, wrote: s
   const said = wrote.trim() === "" ? "" : ` (tctl wrote: ${tctlMessage(wrote)})`;
   // Teleport refused the request that it asks a second factor for: nothing was done.
   const [failure, told] = asksForMfa(wrote)
-    ? (["mfa", `nobody gave the second factor that it asks for ${within}${said}`] as const)
+    ? (["mfa", `it asked for a second factor, and nobody gave one ${within}${said}`] as const)
     : (["unavailable", `no answer ${within}${said}`] as const);
   const mayBeDone = failure === "unavailable";
   return new TeleportError(failure, describe(failure, `tctl ${command}`, told, proxy), { mayBeDone });

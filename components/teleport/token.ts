@@ -14,14 +14,14 @@ export type JoinRules =
       serviceAccounts: string[];
       /**
        * The cluster's signing keys, as `kubectl get --raw /openid/v1/jwks` prints them, for agents in a Kubernetes
-       * cluster other than Teleport's (`type: static_jwks`; Teleport ≥ 14). They have to be given anew when the cluster
-       * changes them: see `oidcIssuer`. Default: Teleport asks the cluster that it runs in.
+       * cluster other than Teleport's (`type: static_jwks`; Teleport ≥ 14). Update them when the cluster changes its keys,
+       * or use `oidcIssuer`. Default: Teleport asks the cluster that it runs in.
        */
       jwks?: string;
       /**
-       * The cluster's issuer, where Teleport looks its signing keys up, in place of `jwks`: for clusters that change them
-       * by themselves (EKS) and have a public issuer (EKS, AKS, GKE). Becomes `type: oidc`, `oidc.issuer`; Teleport
-       * ≥ 17.7.3 or ≥ 18.1.5.
+       * The cluster's issuer, where Teleport looks up the signing keys. Use it in place of `jwks` for clusters that have a
+       * public issuer (EKS, AKS, GKE), some of which change their keys by themselves (EKS). Becomes `type: oidc`,
+       * `oidc.issuer`; Teleport ≥ 17.7.3 or ≥ 18.1.5.
        */
       oidcIssuer?: string;
     }

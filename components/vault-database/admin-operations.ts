@@ -46,7 +46,7 @@ export function admin(
       if (isOther(olds.names.admin, news.names?.admin ?? UNKNOWN)) replaces.push("names");
       if (replaces.length > 0) return { changes: true, replaces, deleteBeforeReplace: true };
       if (told(olds) !== told(news) || olds.context !== news.context) return { changes: true };
-      const unseen = `Vault's user of ${news.cluster} could not be looked at, and counts as unchanged`;
+      const unseen = `Vault's user of ${news.cluster} could not be checked, so it is assumed to be unchanged`;
       return deviates(news.cluster, unseen, () => deviations(olds.clusterUid, news));
     },
 
@@ -129,7 +129,7 @@ export function admin(
 }
 
 /** What is left undone while the Cluster sleeps. */
-const LEFT = "Vault gets its user, and the connection";
+const LEFT = "Vault's user and connection";
 
 /** What makes another resource of it. The user's name is compared apart. */
 const IDENTITY: (keyof AdminInputs)[] = ["namespace", "cluster", "database", "mount", "connection", "vault"];

@@ -90,7 +90,7 @@ export function leases(
       console.error(`Vault could not end the credentials of ${path}, so they are ended without it: ${error.message}`);
     }
     const query = vaultUsersQuery(inputs.names, { pattern: usernamePattern(inputs.role) });
-    await unlessStopped(kubernetes, inputs, `the users of ${path}, till they expire`, () =>
+    await unlessStopped(kubernetes, inputs, `the users of ${path}, until they expire`, () =>
       endUsers(kubernetes, inputs, { database: inputs.database, heir: inputs.names.group }, query),
     );
     return "without Vault";

@@ -7,8 +7,8 @@ import type { VaultDatabaseArgs } from "./vault-database";
 /** Short-lived users of the application's database, by Vault's database secrets engine. */
 export interface VaultDatabaseOfCluster extends Omit<VaultDatabaseArgs, "database" | "uid" | "kubernetes"> {
   /**
-   * Where Vault reaches the primary: a name that Vault can resolve, or an IP address, without a port; the server's
-   * certificate must be for it. For a Vault outside of the Kubernetes cluster, one of `serverAltNames`. Default: the
+   * Where Vault reaches the primary: a name that Vault can resolve, or an IP address, without a port. The server's
+   * certificate must include it: for a Vault outside of the Kubernetes cluster, use one of `serverAltNames`. Default: the
    * Service of the primary.
    */
   host?: string;
@@ -49,6 +49,6 @@ export function checkVaultDatabaseOfCluster(
 function checkHostOf(setting: string, host: string, serverAltNames: readonly string[]): SettingProblem[] {
   const problems = checkHost(setting, host);
   if (problems.length > 0 || coversHost(serverAltNames, host)) return problems;
-  const problem = "is no name of the server's certificate, so that Vault would refuse it";
-  return [{ setting, value: host, problem, fix: "Add it to serverAltNames." }];
+  const problem = "is not in the server's certificate, so Vault would refuse to connect";
+  return [{ setting, value: host, problem, fix: "Add the host to serverAltNames." }];
 }

@@ -87,8 +87,8 @@ function checkJoin(setting: string, join: MachineIdSettings["join"]): SettingPro
       : wrong(
           "teleportCluster",
           teleportCluster,
-          isCheckedByTeleport(join) ? "is no name of a Teleport cluster" : "has no meaning without jwks or oidcIssuer",
-          "Write what `tctl status` calls it, or leave it out.",
+          isCheckedByTeleport(join) ? "is not a Teleport cluster's name" : "has no effect without jwks or oidcIssuer",
+          "Write the cluster's name as `tctl status` shows it, or remove it.",
         )),
   ];
 }

@@ -49,19 +49,19 @@ export type WorkloadJoin =
       /** Service account of its pods. Kubernetes lets whoever may make pods in the namespace use it. */
       serviceAccount: string;
       /**
-       * The cluster's signing keys, where Teleport does not run in this cluster, as `kubectl get --raw /openid/v1/jwks`
-       * prints them. When the cluster changes them, they have to be given anew: see `oidcIssuer`. Becomes
-       * `type: static_jwks`.
+       * The cluster's signing keys, as `kubectl get --raw /openid/v1/jwks` prints them. For a cluster that Teleport does
+       * not run in. Update them when the cluster changes its keys, or use `oidcIssuer`. Becomes `type: static_jwks`.
        */
       jwks?: string;
       /**
-       * The cluster's issuer, where Teleport looks its signing keys up, in place of `jwks`: for clusters that change them
-       * by themselves (EKS) and have a public issuer (EKS, AKS, GKE). Becomes `type: oidc`; Teleport ≥ 17.7.3 or ≥ 18.1.5.
+       * The cluster's issuer, where Teleport looks up the signing keys. Use it in place of `jwks` for clusters that have a
+       * public issuer (EKS, AKS, GKE), some of which change their keys by themselves (EKS). Becomes `type: oidc`; Teleport
+       * ≥ 17.7.3 or ≥ 18.1.5.
        */
       oidcIssuer?: string;
       /**
-       * With `jwks` or `oidcIssuer`: name of the Teleport cluster (`tctl status`), to which the service account's token
-       * is made out. Default: the host name of the proxy, which is most clusters' name.
+       * Only with `jwks` or `oidcIssuer`: name of the Teleport cluster (`tctl status`), which is the audience of the service
+       * account's token. Default: the host name of the proxy, which is most clusters' name.
        */
       teleportCluster?: string;
     }
@@ -123,9 +123,9 @@ export interface MachineIdOutputs {
     namespace?: string;
     /** Service account that they run as, for the method `kubernetes`. */
     serviceAccount?: string;
-    /** Whether Teleport checks the account's token itself, in place of asking the cluster that it runs in. */
+    /** Whether Teleport checks the account's token itself. Otherwise it asks the cluster that it runs in. */
     staticKeys?: boolean;
-    /** Whom the account's token is made out to, where Teleport checks it itself: the Teleport cluster. */
+    /** Audience of the account's token if Teleport checks it itself: the name of the Teleport cluster. */
     audience?: string;
     /** Secret with the token, for the method `token`. */
     secret?: string;

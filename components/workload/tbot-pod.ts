@@ -75,8 +75,8 @@ export function checkTbotPod({ join, databases }: MachineIdOutputs, settings: Tb
       : [
           {
             setting: "tokenAudience",
-            problem: "is missing, while Teleport checks the tokens of service accounts itself",
-            fix: "Set it to the name of the Teleport cluster, or run `pulumi up` in the platform's stack, whose outputs then have it.",
+            problem: "is missing, but required where Teleport itself checks the tokens of service accounts",
+            fix: "Set it to the name of the Teleport cluster. Or run `pulumi up` in the platform's stack: its outputs then include it.",
           },
         ]),
     ...(taken

@@ -166,10 +166,10 @@ describe("a Kubernetes that refuses a Cluster, or what it needs", () => {
   it("tells PostgreSQL's reason when initdb fails, and goes on with a corrected setting", async () => {
     const locale = (name: string) => ({ initdb: { localeCollate: name, localeCType: name } });
     stack.configure(oneDatabase(NAME, { namespace: NAME, readyMinutes: 5, ...locale("xx_YY.UTF-8") }));
-    await refused(stack, /initdb failed [0-9] times: [^]*invalid locale[^]*no data yet: correct initdb/);
+    await refused(stack, /initdb failed [0-9] times: [^]*invalid locale[^]*no data yet. Correct initdb/);
     stack.configure(oneDatabase(NAME, { namespace: NAME, readyMinutes: 5, ...locale("C.UTF-8") }));
     const output = await stack.up();
-    assert.match(output, /failed before, and is started anew/);
+    assert.match(output, /failed in an earlier run, and is started again/);
     assert.equal(await kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.status.readyInstances}"), "1");
     await stack.destroy();
     await eventually("nothing is left", async () => (await leftOf(NAME)) === "", 60_000);

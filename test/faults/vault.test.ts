@@ -137,7 +137,7 @@ describe("certificates from a Vault that is not as it should be", () => {
     [
       "keys of a type that the role does not take, with the setting that chooses another",
       { server: { mount: "pki", role: "rsa" } },
-      /issuer\.server: the role rsa of pki in Vault signs keys of the type rsa only[^]*issuer\.key: \{ algorithm: RSA, size: 3072 \}/,
+      /issuer\.server: the role rsa of pki in Vault signs only keys of the type rsa[^]*issuer\.key: \{ algorithm: RSA, size: 3072 \}/,
     ],
     ["a chain without its root", { server: { mount: "cut", role: "server" } }, /is not in the bundle[^]*trustAnchors/],
   ];

@@ -191,7 +191,7 @@ describe("people's rights in a running database", () => {
     );
     const output = await stack.up();
     assert.match(output, /1 updated/);
-    assert.match(output, /the database broken is left over by a DROP DATABASE that was interrupted/);
+    assert.match(output, /the database broken is left over from an interrupted DROP DATABASE/);
     await superuser("DROP DATABASE broken", "postgres");
   });
 

@@ -227,7 +227,7 @@ describe("a protected database", () => {
     configure({ deletionProtection: false });
     await stack.up();
     const told = await stack.destroy();
-    assert.match(told, /The Namespace guarded stays, because it is not empty: configmaps\/somebody-elses/);
+    assert.match(told, /The Namespace guarded is not deleted, because it is not empty: configmaps\/somebody-elses/);
     assert.equal((await attempt("kubectl", ["-n", NAME, "get", "cluster", NAME])).code, 1);
     await kubectl("-n", NAME, "get", "configmap", "somebody-elses");
     await kubectl("-n", NAME, "delete", "configmap", "somebody-elses");

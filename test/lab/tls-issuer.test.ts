@@ -135,7 +135,7 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     assert.notEqual(code, 0, output);
     assert.match(
       output,
-      /PersistentVolumeClaim stock-1 has 1Gi, and not the 2Gi of storage\.size: its StorageClass \S+ does not allow volumes to grow/,
+      /PersistentVolumeClaim stock-1 has 1Gi instead of the 2Gi of storage\.size: its StorageClass \S+ does not allow volumes to grow/,
     );
     await eventually("the setting arrives", async () =>
       (await sqlAsSuperuser(NAME, "postgres", "SHOW work_mem")).includes("7MB"),

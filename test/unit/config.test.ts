@@ -48,7 +48,7 @@ describe("configuration", () => {
     [
       "a size without a unit",
       { databases: { a: { ...minimal, storage: { size: 10 } } } },
-      /^databases\.a\.storage\.size = "10": is less than a mebibyte\. Write a number and a unit/,
+      /^databases\.a\.storage\.size = "10": must be at least 1Mi\. Write a number and a unit/,
     ],
     [
       "a fraction where a version may be meant",
@@ -136,12 +136,12 @@ describe("configuration", () => {
     [
       "CloudNativePG's own field",
       { databases: { a: { ...minimal, backup: { retentionPolicy: "30d" } } } },
-      /^databases\.a\.backup: is not a setting, but CloudNativePG's own field\. Write it under spec, as spec\.backup\.$/,
+      /^databases\.a\.backup: is not a setting, but a field of CloudNativePG\. Write it under spec, as spec\.backup\.$/,
     ],
     [
       "CloudNativePG's own field that has a setting",
       { databases: { a: { ...minimal, imageName: "postgresql:17" } } },
-      /^databases\.a\.imageName: is not a setting, but CloudNativePG's own field\. Use image\.$/,
+      /^databases\.a\.imageName: is not a setting, but a field of CloudNativePG\. Use image\.$/,
     ],
     [
       "a setting at the wrong place",
@@ -156,7 +156,7 @@ describe("configuration", () => {
     [
       "a pooler for standbys where there is none",
       { databases: { a: { ...minimal, instances: 1, poolers: [{ type: "ro" }] } } },
-      /^databases\.a\.poolers\[0\]\.type = "ro": leads to standbys, and the database has one instance\./,
+      /^databases\.a\.poolers\[0\]\.type = "ro": connects to standbys, but the database has only one instance\./,
     ],
     [
       "a pooler whose Service is not made",

@@ -119,7 +119,7 @@ describe("what a preview prints of differences", () => {
       console.error = print;
     }
     assert.equal(printed.length, 21);
-    assert.equal(printed[0], 'orders: table "t0\\n\\x1b[2J" is not readable; this will be put right');
+    assert.equal(printed[0], 'orders: table "t0\\n\\x1b[2J" is not readable; `pulumi up` corrects this');
     assert.match(printed.at(-1) ?? "", /^orders: and 39980 more/);
   });
 });

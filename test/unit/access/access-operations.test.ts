@@ -189,7 +189,7 @@ describe("access to a database", () => {
         assert.deepEqual(await diff("id", outs!, inputs()), { changes: false });
         assert.deepEqual(printed, [], "ClusterServing says that it sleeps");
         await remove("id", before);
-        assert.match(printed.join("\n"), /sleeps: .*This stays in it: reader, writer/);
+        assert.match(printed.join("\n"), /sleeps: .*This could not be removed from it: reader, writer/);
         assert.deepEqual(kubernetes.ran, []);
 
         kubernetes.cluster!.metadata.annotations = {};

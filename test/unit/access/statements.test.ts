@@ -85,7 +85,7 @@ describe("SQL of access", () => {
       /GRANT EXECUTE ON FUNCTION %s TO PUBLIC/,
       "whoever is declared by now",
     );
-    assert.match(deviationsQuery(desired(), "app"), /everybody lacks %s, which an earlier release took/);
+    assert.match(deviationsQuery(desired(), "app"), /PUBLIC lacks %s, which an earlier release revoked/);
   });
 
   it("grants no rights to all of a schema, since some of it may be an extension's or a superuser's", () => {

@@ -21,7 +21,7 @@ describe("Teleport's user, in a Cluster that somebody put to sleep", () => {
     console.error = (line: string) => void printed.push(line);
     try {
       await operations.create(inputs);
-      assert.match(printed.join("\n"), /db\/orders sleeps: it is hibernated .*Teleport's user gets its rights/);
+      assert.match(printed.join("\n"), /db\/orders sleeps: it is hibernated .*the rights of Teleport's user/);
       assert.deepEqual(await operations.diff("id", inputs, inputs), { changes: false });
       assert.deepEqual(kubernetes.ran, []);
       kubernetes.cluster!.metadata.annotations = {};

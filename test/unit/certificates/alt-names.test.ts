@@ -40,14 +40,14 @@ describe("names of a server certificate", () => {
     ["a,b", /must be a DNS name or an IP address/, /letters, digits and hyphens/],
     [".", /must be a DNS name or an IP address/, /letters, digits and hyphens/],
     ["münchen.example", /must be in ASCII/, /Write xn--mnchen-3ya\.example\./],
-    ["10.20.30.400", /looks like an IP address and is none/, /10\.20\.30\.40/],
-    ["10.20.30", /looks like an IP address and is none/, /10\.20\.30\.40/],
+    ["10.20.30.400", /looks like an IP address, but is not a valid one/, /10\.20\.30\.40/],
+    ["10.20.30", /looks like an IP address, but is not a valid one/, /10\.20\.30\.40/],
     ["fe80::1%eth0", /without a zone/, /Write fe80::1,/],
     ["::ffff:10.20.30.40", /IPv4 address that is written as IPv6/, /Write 10\.20\.30\.40\./],
-    ["*", /two parts at least behind the wildcard/, /\*\.db\.example\.com/],
-    ["*.com", /two parts at least behind the wildcard/, /\*\.db\.example\.com/],
-    ["orders*.example.com", /wildcard as its whole first part/, /\*\.db\.example\.com/],
-    ["db.*.example.com", /wildcard as its whole first part/, /\*\.db\.example\.com/],
+    ["*", /at least two parts behind the wildcard/, /\*\.db\.example\.com/],
+    ["*.com", /at least two parts behind the wildcard/, /\*\.db\.example\.com/],
+    ["orders*.example.com", /wildcard only as its whole first part/, /\*\.db\.example\.com/],
+    ["db.*.example.com", /wildcard only as its whole first part/, /\*\.db\.example\.com/],
     [`${"a".repeat(64)}.example.com`, /at most 63 characters between its dots/, /letters, digits/],
     [`${"a.".repeat(126)}example`, /at most 253 characters long/, /letters, digits/],
   ] as [string, RegExp, RegExp][]) {
@@ -145,6 +145,6 @@ describe("settings of a PostgresCluster", () => {
     const problems = (host: string) => checkPostgresCluster("", "orders", "dev", settings(host));
     assert.deepEqual(problems("2001:DB8::1"), []);
     assert.deepEqual(problems("orders.db.example.com"), []);
-    assert.match(problems("10.20.30.40")[0]?.fix ?? "", /Add it to serverAltNames/);
+    assert.match(problems("10.20.30.40")[0]?.fix ?? "", /Add the host to serverAltNames/);
   });
 });

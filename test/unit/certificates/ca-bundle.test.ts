@@ -238,7 +238,7 @@ describe("client-CA bundle", () => {
     it("and names at most ten of a source", () => {
       const leftOut = Array.from({ length: 15 }, (_, index) => ({ source: "s", subject: `CN=${index}`, reason: "r" }));
       const [warning] = leftOutWarnings([...leftOut, ...leftOut]);
-      assert.match(warning ?? "", /^15 CAs .*"CN=9" \(r\) and 5 more\. Remove them there\.$/);
+      assert.match(warning ?? "", /^15 CAs .*"CN=9" \(r\) and 5 more\. Remove such CAs from this source\.$/);
     });
   });
 

@@ -28,19 +28,19 @@ describe("what a role of Vault would refuse", () => {
       "keys that are not RSA",
       { key_type: "rsa", key_bits: 2048 },
       {},
-      /keys of the type rsa only.*ECDSA of 256 bits.*Set issuer\.key: \{ algorithm: RSA, size: 2048 \}, or key_type=any/,
+      /only keys of the type rsa.*ECDSA of 256 bits.*Set issuer\.key: \{ algorithm: RSA, size: 2048 \}, or key_type=any/,
     ],
     [
       "keys that are not of an elliptic curve",
       { key_type: "ec" },
       { key: rsa },
-      /keys of the type ec only.*RSA of 2048 bits.*another issuer\.key, or key_type=any/,
+      /only keys of the type ec.*RSA of 2048 bits.*another issuer\.key, or key_type=any/,
     ],
     [
       "keys that are too short",
       { key_type: "ec", key_bits: 384 },
       {},
-      /keys of 384 bits and more only.*Set issuer\.key\.size: 384/,
+      /only keys of 384 bits and more.*Set issuer\.key\.size: 384/,
     ],
     [
       "addresses",
@@ -48,7 +48,7 @@ describe("what a role of Vault would refuse", () => {
       { ipAddresses: ["10.20.30.40", "::1"] },
       /serverAltNames has 10\.20\.30\.40, ::1.*Set allow_ip_sans=true/,
     ],
-    ["a long life", { max_ttl: 86_400 }, {}, /signs for 24 h at most, and issuer\.validity is 2160 h\. Raise max_ttl/],
+    ["a long life", { max_ttl: 86_400 }, {}, /signs for 24 h at most, but issuer\.validity is 2160 h\. Raise max_ttl/],
     ["servers", { server_flag: false }, {}, /not for servers\. Set server_flag=true/],
   ] as [string, RoleSettings, Partial<SigningRequest>, RegExp][]) {
     it(`is ${what}, once and in the words of the settings`, () => {

@@ -93,7 +93,7 @@ describe("the databases of a configuration", () => {
     assert.match((await check(none, news)).failures?.[0]?.reason ?? "", /belongs to acme\/p\/prod\/orders/);
     assert.deepEqual((await check(news, news)).failures, []);
     delete cluster.metadata.annotations["pulumi.com/owner"];
-    assert.match((await check(none, news)).failures?.[0]?.reason ?? "", /belongs to nobody that it names/);
+    assert.match((await check(none, news)).failures?.[0]?.reason ?? "", /names no owner/);
     assert.deepEqual((await check(undefined as never, news)).failures, [], "a state of 0.1.0 may have it");
   });
 

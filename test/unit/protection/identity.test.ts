@@ -105,9 +105,9 @@ describe("the identity of a Cluster", () => {
 
   it("takes nothing for deleted where it cannot tell which cluster it is", async () => {
     const unseen = setUp({ [KUBE_SYSTEM]: "denied" });
-    await assert.rejects(unseen.delete("id", state), /does not exist at https:\/\/k8s .*cannot be told/);
+    await assert.rejects(unseen.delete("id", state), /does not exist at https:\/\/k8s .*cannot be checked/);
     const { kubernetesUid: _, ...unrecorded } = state;
-    await assert.rejects(setUp({}).delete("id", unrecorded), /cannot be told/);
+    await assert.rejects(setUp({}).delete("id", unrecorded), /cannot be checked/);
   });
 
   it("fails in a preview where the Cluster was made anew, until a refresh takes it up", async () => {

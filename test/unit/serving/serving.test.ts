@@ -326,7 +326,7 @@ describe("waiting for a Cluster", () => {
   it("that no operator takes up fails after a minute, and says where to look", async () => {
     const { serving } = setUp({});
     await printedBy(() =>
-      assert.rejects(serving.create(inputs), /after [0-9]{2,3} s: CloudNativePG has not taken it up.*WATCH_NAMESPACE/),
+      assert.rejects(serving.create(inputs), /after [0-9]{2,3} s: CloudNativePG has not begun to.*WATCH_NAMESPACE/),
     );
   });
 
@@ -353,7 +353,7 @@ describe("waiting for a Cluster", () => {
     countOf = (look) => (look === 0 ? 1 : 2);
     await fails(100, /after 100 s: /);
     countOf = (look) => look;
-    await fails(90_000, /after [0-9]+ s: Job orders-1-initdb: FailedCreate .*exceeded quota.*change what forbids it/);
+    await fails(90_000, /after [0-9]+ s: Job orders-1-initdb: FailedCreate .*exceeded quota.*remove what forbids/);
   });
 
   it("prints what is missing when that changes", async () => {
@@ -391,13 +391,13 @@ describe("waiting for a Cluster", () => {
     it("fails soon where the storage class does not allow it: claim, sizes, reason and the ways out", async () => {
       await fails(
         [claim("1Gi")],
-        /after [0-9]+ s: PersistentVolumeClaim orders-1 has 1Gi, and not the 2Gi of storage\.size: its StorageClass slow does not allow.*takes no smaller size back.*resizeInUseVolumes: false/,
+        /after [0-9]+ s: PersistentVolumeClaim orders-1 has 1Gi instead of the 2Gi of storage\.size: its StorageClass slow does not allow.*does not accept a smaller size.*resizeInUseVolumes: false/,
         false,
       );
     });
 
     it("fails where the storage class may not be read, and names it", async () => {
-      await fails([claim("1Gi")], /could not ask for it; see allowVolumeExpansion of the StorageClass slow/);
+      await fails([claim("1Gi")], /could not request the new size; see allowVolumeExpansion of the StorageClass slow/);
     });
 
     it("fails in the storage's words where it will never grow", async () => {
@@ -415,7 +415,7 @@ describe("waiting for a Cluster", () => {
         plural === "persistentvolumeclaims" ? [claim(++looks < 4 ? "1Gi" : "2147483648", "2Gi")] : [];
       Object.assign(kubernetes, { list });
       const printed = await printedBy(() => serving.create({ ...inputs, within: 90_000 }));
-      assert.match(printed.join("\n"), /orders-1 has 1Gi, and not the 2Gi of storage\.size: it is being resized$/);
+      assert.match(printed.join("\n"), /orders-1 has 1Gi instead of the 2Gi of storage\.size: it is being resized$/);
       await printedBy(async () => assert.deepEqual(await serving.diff("id", inputs, inputs), { changes: false }));
     });
 
@@ -424,7 +424,7 @@ describe("waiting for a Cluster", () => {
       const printed = await printedBy(async () =>
         assert.deepEqual(await serving.diff("id", inputs, inputs), { changes: true }),
       );
-      assert.match(printed.join("\n"), /orders-1 has 1Gi, and not the 2Gi/);
+      assert.match(printed.join("\n"), /orders-1 has 1Gi instead of the 2Gi/);
     });
 
     it("waits for nothing where volumes in use are left as they are, and where claims may not be read", async () => {
@@ -440,7 +440,7 @@ describe("waiting for a Cluster", () => {
       });
       const printed = await printedBy(() => denied.serving.create(inputs));
       assert.equal(printed.length, 1);
-      assert.match(printed[0] ?? "", /not known: .*`list` on persistentvolumeclaims/);
+      assert.match(printed[0] ?? "", /could not be checked. .*`list` on persistentvolumeclaims/);
     });
   });
 
@@ -482,7 +482,7 @@ describe("waiting for a Cluster", () => {
       await printedBy(() =>
         assert.rejects(
           serving.create(inputs),
-          /initdb failed 3 times: initdb: error: invalid locale name "xx_YY".*no data yet: correct initdb.*kubectl -n db delete job orders-1-initdb/,
+          /initdb failed 3 times: initdb: error: invalid locale name "xx_YY".*no data yet. Correct initdb.*kubectl -n db delete job orders-1-initdb/,
         ),
       );
     });
@@ -497,7 +497,7 @@ describe("waiting for a Cluster", () => {
       Object.assign(kubernetes, { remove: removing });
       const printed = await printedBy(() => serving.create(inputs));
       assert.deepEqual(removed, ["job-1"]);
-      assert.match(printed[0] ?? "", /initdb of the Cluster db\/orders failed before, and is started anew/);
+      assert.match(printed[0] ?? "", /initdb of the Cluster db\/orders failed in an earlier run, and is started again/);
     });
 
     it("is left alone where there may be data, and where it works on the spec of today", async () => {

@@ -109,7 +109,7 @@ describe("the CA that a Teleport proxy shows to anybody", () => {
     ]) {
       const { failure, message } = await error(read(await proxy(() => answer)));
       assert.equal(failure, "failed");
-      assert.match(message, /something else than certificates \((in JSON|"null")\)/);
+      assert.match(message, /something other than certificates \((in JSON|"null")\)/);
     }
   });
 
@@ -139,7 +139,7 @@ describe("the CA that a Teleport proxy shows to anybody", () => {
     for (const text of ["<html>Sign in</html>", `${dbClient.pem}${dbClient.key}`, ""]) {
       const { failure, message } = await error(read(await proxy(() => ({ text }))));
       assert.equal(failure, "failed");
-      assert.match(message, /something else than certificates/);
+      assert.match(message, /something other than certificates/);
     }
     const junk = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
     assert.match((await error(read(await proxy(() => ({ text: junk }))))).message, /cannot be read/);

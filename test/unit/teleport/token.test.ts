@@ -107,7 +107,7 @@ describe("check of a join token", () => {
         wrong,
       );
     const both = check({ ...account, jwks: JWKS, oidcIssuer: "https://oidc.example.com" });
-    assert.match(both.map(({ problem }) => problem).join(), /cannot be together/);
+    assert.match(both.map(({ problem }) => problem).join(), /cannot be combined/);
   });
   it("refuses private keys in place of public ones, and shows nothing of them", () => {
     const jwks = '{"keys":[{"kty":"EC","crv":"P-256","x":"a","y":"b","d":"confidential"}]}';

@@ -230,7 +230,7 @@ describe("Vault's own user", () => {
     const { kubernetes, vault, left, delete: remove } = setUp();
     left.users = "v-app-x\n";
     await remove("id", state());
-    assert.ok(kubernetes.ran.some(({ script }) => script.includes(`DROP ROLE IF EXISTS "v-app-x"`)));
+    assert.ok(kubernetes.ran.some(({ script }) => script.includes(`DROP ROLE "v-app-x"`)));
     const ends = ["remove database/config/orders", "forget database/creds/app"];
     assert.deepEqual(
       vault.told.map(({ what }) => what),
@@ -331,7 +331,7 @@ describe("the credentials that a role gave out", () => {
     vault.fails = (what) => (what.startsWith("revoke") ? "no connection" : undefined);
     await operations.delete("id", role);
     assert.match(kubernetes.ran.find(({ script }) => script.includes("rolname ~"))?.script ?? "", /'\^v-app-\[/);
-    assert.ok(kubernetes.ran.some(({ script }) => script.includes(`DROP ROLE IF EXISTS "v-app-x"`)));
+    assert.ok(kubernetes.ran.some(({ script }) => script.includes(`DROP ROLE "v-app-x"`)));
     assert.equal(vault.told.at(-1)?.what, "forget database/creds/app");
   });
 
