@@ -2,11 +2,11 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { poolerName, poolerSecretName, PoolerSettings, poolerSpec } from "./cnpg/pooler";
+import { instancesOptions } from "./instances";
 import { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION } from "./kubernetes/deletion";
 import { secretNames } from "./names";
 import { ownedBy } from "./owner";
-import { keepsInstances } from "./scaled-by-others";
 import { PoolerServing } from "./serving/serving";
 
 export interface PoolersArgs {
@@ -55,7 +55,7 @@ export function makePoolers(name: string, args: PoolersArgs, opts: pulumi.Custom
         },
         spec,
       },
-      { ...opts, ...keepsInstances(settings) },
+      { ...opts, ...instancesOptions(poolerResource, "poolers", kubernetes, settings) },
     );
     const uid = made.metadata.apply((metadata) => metadata.uid ?? "");
     return new PoolerServing(

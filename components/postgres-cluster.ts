@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { DatabaseAccess } from "./access/database-access";
+import { beforeUpgrade } from "./access/major-upgrade";
 import { AutoUsersAdmin } from "./auto-users/auto-users";
 import { autoUsersAdmin } from "./auto-users/settings";
 import { caSources } from "./certificates/ca-sources";
@@ -14,6 +15,7 @@ import { clusterAnnotations, servingInstances } from "./cnpg/metadata";
 import { networkPolicies } from "./cnpg/network-policy";
 import { isExplicit, poolerLogins, poolerName } from "./cnpg/pooler";
 import { additionalDnsNames } from "./cnpg/services";
+import { instancesOptions } from "./instances";
 import type { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "./kubernetes/deletion";
 import { OperatorCheck } from "./operator/operator-check";
@@ -39,7 +41,6 @@ import {
   PROTECTION_ANNOTATION,
 } from "./protection/deletion-protection";
 import { makeNamespace } from "./protection/namespace-removal";
-import { keepsInstances } from "./scaled-by-others";
 import { ClusterServing, DatabasesServing } from "./serving/serving";
 import { refuse } from "./settings";
 import { register } from "./teleport-registrations";
@@ -207,7 +208,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
       {
         parent: this,
         dependsOn,
-        ...keepsInstances(args),
+        ...clusterOptions(name, args),
         protect: isProtected(args),
         retainOnDelete: isRetained(args),
       },
@@ -367,6 +368,15 @@ function clusterSpecOf(args: PostgresClusterArgs, certificates: ClusterCertifica
   return certificates.secrets.apply((secrets) =>
     clusterSpec({ ...args, pgHba: pgHbaOf(args), secrets, users: certificateUsers(args) }),
   );
+}
+
+/** What holds for the Cluster alone when it is updated. */
+function clusterOptions(name: string, args: PostgresClusterArgs): pulumi.CustomResourceOptions {
+  const options = instancesOptions(name, "clusters", args.kubernetes, args);
+  const major = declaredMajor(args);
+  if (major === undefined || isSuspended(args)) return options;
+  const { beforeUpdate = [] } = options.hooks ?? {};
+  return { ...options, hooks: { beforeUpdate: [...beforeUpdate, ...beforeUpgrade(name, major, args.kubernetes)] } };
 }
 
 /** What every part of the component is told. */

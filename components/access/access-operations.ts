@@ -9,6 +9,7 @@ import type { Provider } from "../provider";
 import { progressOf } from "../serving/progress";
 import { dropPoolerLoginScript, poolerLoginQuery, poolerLoginScript } from "./pooler-logins";
 import { deviates } from "./deviates";
+import { refuseIfHindered } from "./major-upgrade";
 import {
   asleep,
   ClusterReference,
@@ -30,7 +31,6 @@ import {
   scopedDatabases,
   surrenderScript,
   UNREACHABLE_DATABASES_QUERY,
-  upgradeHindranceQuery,
 } from "./statements";
 
 /** Inputs of a DatabaseAccess, and its state. */
@@ -70,7 +70,8 @@ export function access(
 
     /** What is declared may be the same while the database is not: both count. */
     async diff(_id, olds, news) {
-      if (news.postgresMajor !== olds.postgresMajor) await refuseHinderedUpgrade(news);
+      if (news.postgresMajor !== undefined && news.postgresMajor !== olds.postgresMajor && !news.suspended)
+        await refuseIfHindered(await connect(news), news, news.postgresMajor);
       // What is deleted, later, is looked for where the last `up` found it.
       if (told(olds) !== told(news) || olds.context !== news.context) return { changes: true };
       if (news.suspended) return { changes: false };
@@ -166,31 +167,6 @@ export function access(
       return deviations(kubernetes, inputs);
     });
     return left;
-  }
-
-  /** In a preview: nothing has been changed yet. What cannot be looked at is passed over, and told by what follows. */
-  async function refuseHinderedUpgrade(inputs: AccessInputs): Promise<void> {
-    if (inputs.suspended || typeof inputs.postgresMajor !== "number") return;
-    const hindered = await hinderedDatabases(inputs, inputs.postgresMajor).catch((error: unknown) => {
-      if (error instanceof KubernetesError) return [];
-      throw error;
-    });
-    if (hindered.length === 0) return;
-    throw new Error(
-      `${inputs.cluster} cannot be upgraded to PostgreSQL ${inputs.postgresMajor} yet: in the database ${hindered.join(", ")} the function ` +
-        "pg_logical_emit_message does not have its default rights: an earlier release changed them, and pg_upgrade would " +
-        "fail. Run `pulumi up` with the present image, which restores the default. Then change the image. If this error " +
-        'stays, see docs/operations.md, "Upgrading PostgreSQL".',
-    );
-  }
-
-  async function hinderedDatabases(inputs: AccessInputs, major: number): Promise<string[]> {
-    const kubernetes = await connect(inputs);
-    const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
-    const found: string[] = [];
-    for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
-      found.push(...(await sql(database, upgradeHindranceQuery(major))));
-    return found;
   }
 
   /** Every database, since what was granted in one that is no longer declared must go as well. */

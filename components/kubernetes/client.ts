@@ -93,6 +93,8 @@ export interface Patience {
   delays?: readonly number[];
 }
 
+/** Under which name fields are changed. */
+const FIELD_MANAGER = "cnpg-teleport";
 const CALL_LIMIT_MS = 30_000;
 const COMMAND_LIMIT_MS = 300_000;
 /** What is read of a log: the reason of a failure stands at its end. */
@@ -133,7 +135,7 @@ export async function kubernetesClient(
       throw refused(`GET ${path}`, code, text);
     },
     async patch(reference, fields) {
-      const path = `${collection(reference)}/${reference.name}`;
+      const path = `${collection(reference)}/${reference.name}?fieldManager=${FIELD_MANAGER}`;
       const request = { path, limit, method: library.HttpMethod.PATCH, body: JSON.stringify(fields) };
       const { code, text } = await retried(() => send(library, config, request), isPassing, delays);
       if (code >= 300 && code !== 404) throw refused(`PATCH ${path}`, code, text);

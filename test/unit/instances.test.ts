@@ -1,0 +1,46 @@
+/** Whose number of instances holds. */
+import { strict as assert } from "node:assert";
+import { takeInstancesBack } from "../../components/instances";
+import type { KubernetesClient, KubernetesObject } from "../../components/kubernetes/client";
+
+describe("the instances of what is updated", () => {
+  const declared = (instances?: number): KubernetesObject => ({
+    metadata: { name: "orders", namespace: "db" },
+    spec: { instances },
+  });
+
+  /** What is patched where these managers own `spec.instances`. */
+  async function patches(found: number | undefined, managers: string[], wanted?: number): Promise<object[]> {
+    const patched: object[] = [];
+    const owned = { "f:spec": { "f:instances": {} } };
+    const others = { manager: "operator", fieldsV1: { "f:spec": { "f:imageName": {} } } };
+    const object = {
+      metadata: {
+        name: "orders",
+        uid: "uid-1",
+        resourceVersion: "7",
+        managedFields: [others, ...managers.map((manager) => ({ manager, fieldsV1: owned }))],
+      },
+      spec: { instances: found },
+    };
+    const kubernetes = {
+      get: () => Promise.resolve(found === undefined ? undefined : object),
+      patch: (_reference: object, fields: object) => Promise.resolve(void patched.push(fields)),
+    } as unknown as KubernetesClient;
+    await takeInstancesBack(kubernetes, "clusters", declared(wanted));
+    return patched;
+  }
+
+  it("are set to the declared number where somebody else has set another", async () => {
+    const expected = { metadata: { resourceVersion: "7", uid: "uid-1" }, spec: { instances: 2 } };
+    assert.deepEqual(await patches(3, ["kubectl"], 2), [expected]);
+    assert.deepEqual(await patches(3, ["pulumi-kubernetes-0123", "kubectl"], 2), [expected]);
+  });
+
+  it("are left to Pulumi's provider where nobody else has set them, and where nothing is declared or there", async () => {
+    assert.deepEqual(await patches(3, ["pulumi-kubernetes-0123"], 2), []);
+    assert.deepEqual(await patches(2, ["kubectl"], 2), []);
+    assert.deepEqual(await patches(3, ["kubectl"]), []);
+    assert.deepEqual(await patches(undefined, [], 2), []);
+  });
+});
