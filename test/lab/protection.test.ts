@@ -10,7 +10,8 @@ import { OWNER_LABEL } from "../../components/teleport/document";
 import { ACCEPTED_UID } from "../../components/kubernetes/identity";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack, StackConfig } from "../../lab/drive/stack";
-import { attempt } from "../../lab/host/command";
+import { attempt, run } from "../../lab/host/command";
+import { PROJECT } from "../../lab/layout";
 import { BareKubernetes } from "../faults/bare-kubernetes";
 import { eventually, kubectl, loginAs, oneDatabase, sqlAsOwner, sqlAsSuperuser, teleport } from "./lab";
 
@@ -18,6 +19,17 @@ const NAME = "guarded";
 const IN_TELEPORT = "guarded-protection";
 /** The setting as it is without a word in the configuration. */
 const PROTECTED = { deletionProtection: undefined };
+
+/** The commands of docs/data-protection.md that hand a Cluster over to another stack. */
+function handOver(from: string, to: string): string {
+  const page = readFileSync(join(PROJECT, "docs", "data-protection.md"), "utf8");
+  const script = /^ *old=organization[^]*?(?=\n *```)/m.exec(page)?.[0] ?? "";
+  assert.match(script, /kubectl replace/);
+  return script
+    .replaceAll("project/old-stack", `cnpg-teleport/${from}`)
+    .replaceAll("project/new-stack", `cnpg-teleport/${to}`)
+    .replaceAll("orders", NAME);
+}
 
 describe("a protected database", () => {
   const folder = mkdtempSync(join(tmpdir(), "protection-"));
@@ -50,6 +62,11 @@ describe("a protected database", () => {
     assert.ok(await teleport.database(IN_TELEPORT));
   };
   const UP = ["up", "--yes", "--skip-preview"];
+  const renameStack = async (name: string) => {
+    await stack.must(["stack", "rename", name]);
+    copyFileSync(join(folder, "stack", `Pulumi.${stack.name}.yaml`), join(folder, "stack", `Pulumi.${name}.yaml`));
+    stack = new Stack(name, { folder: join(folder, "stack") });
+  };
 
   before(async () => {
     mkdirSync(join(folder, "stack"));
@@ -214,10 +231,20 @@ describe("a protected database", () => {
     const granted = "SELECT has_table_privilege('teleport_user_read', 'kept', 'SELECT')";
     assert.equal((await sqlAsSuperuser(NAME, NAME, granted)).trim(), "f", "the reader's rights are gone");
 
+    await renameStack("moved");
     configure();
+    assert.match(
+      await refused(UP),
+      /guarded\/guarded exists already and belongs to (\S+)\/protection\/guarded, not to \1\/moved\/guarded/,
+    );
+    await run("bash", ["-euo", "pipefail", "-c", handOver("protection", "moved")]);
     await stack.up();
     await isWhole();
     assert.equal((await sqlAsSuperuser(NAME, NAME, granted)).trim(), "t");
+    // Who wrote it before does not stand in the way of a change.
+    configure({ description: "moved", parameters: { work_mem: "5MB" } });
+    await stack.up();
+    assert.equal((await sqlAsSuperuser(NAME, NAME, "SHOW work_mem")).trim(), "5MB");
     const { output } = await sqlThroughTeleport(loginAs("reader", IN_TELEPORT, NAME), "SELECT id FROM kept");
     assert.match(output, /^1$/m);
   });
@@ -232,17 +259,14 @@ describe("a protected database", () => {
     await kubectl("-n", NAME, "get", "configmap", "somebody-elses");
     await kubectl("-n", NAME, "delete", "configmap", "somebody-elses");
     const owner = `jsonpath={.metadata.annotations.${OWNER_LABEL.replaceAll(".", "\\.")}}`;
-    assert.match(await kubectl("get", "namespace", NAME, "-o", owner), /protection\/guarded$/);
+    assert.match(await kubectl("get", "namespace", NAME, "-o", owner), /moved\/guarded$/);
   });
 
   it("keeps its Cluster when the stack is renamed", async () => {
     configure({ databases: [], tablespaces: [] });
     await stack.up();
     uid = await clusterUid();
-    await stack.must(["stack", "rename", "protection2"]);
-    const renamed = new Stack("protection2", { folder: join(folder, "stack") });
-    copyFileSync(join(folder, "stack", "Pulumi.protection.yaml"), join(folder, "stack", "Pulumi.protection2.yaml"));
-    stack = renamed;
+    await renameStack("renamed");
     configure({ databases: [], tablespaces: [] });
     const { same: _, update: __, ...rest } = await stack.plannedChanges();
     assert.deepEqual(rest, {});
