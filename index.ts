@@ -10,6 +10,7 @@ import { MachineIdWorkload, OperatorCheck, PostgresCluster, SettingsError } from
 import { operatorNeeds } from "./components/operator-needs";
 import { needsOfAll } from "./components/operator/needs";
 import { ownerOf, stackPrefix } from "./components/owner";
+import { ClusterIdentity } from "./components/protection/deletion-protection";
 import { DeclaredDatabases } from "./components/protection/declared-databases";
 import { makeNamespace } from "./components/protection/namespace-removal";
 import { EnvironmentConfig, parseConfig, usesVault, VaultSettings } from "./config";
@@ -78,6 +79,8 @@ const namespaces = places.map(({ context, namespace, databases: own }) => ({
   ),
 }));
 
+const clusters: { name: string; settings: EnvironmentConfig["databases"][string]; cluster: PostgresCluster }[] = [];
+
 /** For app stacks: everything about each database, by its name in the configuration. Nothing in it is secret. */
 export const databases = Object.fromEntries(
   Object.entries(config.databases).map(([name, { createNamespace: _, ...settings }]) => {
@@ -91,9 +94,13 @@ export const databases = Object.fromEntries(
       ...settings.vaultDatabase,
       vault: { ...vaultServer, ...settings.vaultDatabase.vault },
     };
-    return [name, new PostgresCluster(name, { ...settings, namespace, vaultDatabase }, { providers }).outputs];
+    const cluster = new PostgresCluster(name, { ...settings, namespace, vaultDatabase }, { providers });
+    clusters.push({ name, settings, cluster });
+    return [name, cluster.outputs];
   }),
 );
+
+const workloads: MachineIdWorkload[] = [];
 
 /** For app stacks: how an application's pods reach their databases through Teleport, by its name in the configuration. */
 export const applications = Object.fromEntries(
@@ -107,9 +114,30 @@ export const applications = Object.fromEntries(
         return [alias, { ...known, service }];
       }),
     );
-    return [name, new MachineIdWorkload(name, { ...settings, teleport, adopt, databases: registered }).outputs];
+    const workload = new MachineIdWorkload(name, { ...settings, teleport, adopt, databases: registered });
+    workloads.push(workload);
+    return [name, workload.outputs];
   }),
 );
+
+// Deleted before all else: what is refused for a database must not have taken its applications' access down by then.
+for (const { name, settings, cluster } of clusters) {
+  const { metadata } = cluster.cluster;
+  new ClusterIdentity(
+    `${name}-and-applications`,
+    {
+      kubernetes: settings.kubernetes,
+      database: name,
+      cluster: settings.clusterName ?? name,
+      namespace: metadata.apply(({ namespace }) => namespace ?? ""),
+      uid: metadata.apply(({ uid }) => uid ?? ""),
+    },
+    {
+      dependsOn: [cluster, ...workloads],
+      aliases: settings.formerNames?.map((former) => ({ name: `${former}-and-applications` })),
+    },
+  );
+}
 
 /** What the databases of a context need of the operator. */
 function needsIn(context: string | undefined) {

@@ -1,7 +1,13 @@
 /** Who decides how many instances a Cluster or Pooler has: the settings, or whoever scales it. */
 import * as pulumi from "@pulumi/pulumi";
 import { beforeUpdate } from "./hooks";
-import { kubernetesClient, KubernetesClient, KubernetesConnection, KubernetesObject } from "./kubernetes/client";
+import {
+  FIELD_MANAGER,
+  kubernetesClient,
+  KubernetesClient,
+  KubernetesConnection,
+  KubernetesObject,
+} from "./kubernetes/client";
 import { KEEPS_FIELD_MANAGER } from "./owner";
 
 /** Pulumi's Kubernetes provider writes under a name that begins like this. */
@@ -53,9 +59,10 @@ export async function takeInstancesBack(
   if (!found || found.spec?.instances === declared) return;
   const others = ownersOfInstances(found).filter((manager) => !manager.startsWith(PROVIDER));
   if (others.length === 0) return;
-  const { resourceVersion, uid } = found.metadata;
-  await kubernetes.patch(reference, { metadata: { resourceVersion, uid }, spec: { instances: declared } });
-  const was = `${namespace}/${name} was scaled to ${String(found.spec?.instances)} by ${others.join(", ")}`;
+  await kubernetes.patch(reference, { metadata: { uid: found.metadata.uid }, spec: { instances: declared } });
+  const scaledBy = others.filter((manager) => manager !== FIELD_MANAGER);
+  if (scaledBy.length === 0) return; // by an earlier run, from here
+  const was = `${namespace}/${name} was scaled to ${String(found.spec?.instances)} by ${scaledBy.join(", ")}`;
   void pulumi.log.info(
     `${was}. It gets ${String(declared)} again, as declared. To leave the number to others, set scaledByOthers: true.`,
   );

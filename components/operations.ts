@@ -13,6 +13,7 @@ import { certAuthorityOperations } from "./teleport/cert-authority-operations";
 import { clusterIdentityOperations } from "./protection/cluster-identity-operations";
 import { declaredDatabasesOperations } from "./protection/declared-databases-operations";
 import { deletionProtectionOperations } from "./protection/deletion-protection-operations";
+import { kubernetesIdentityOperations } from "./protection/kubernetes-identity-operations";
 import { namespaceRemovalOperations } from "./protection/namespace-removal-operations";
 import { registrationOperations } from "./teleport/registration-operations";
 import { adminOperations } from "./vault-database/admin-operations";
@@ -31,6 +32,7 @@ export const operations = bounded({
   vaultLeases: leaseOperations,
   deletionProtection: deletionProtectionOperations,
   clusterIdentity: clusterIdentityOperations,
+  kubernetesIdentity: kubernetesIdentityOperations,
   namespaceRemoval: namespaceRemovalOperations,
   declaredDatabases: declaredDatabasesOperations,
 });

@@ -7,6 +7,7 @@ import { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION } from "./kubernetes/deletion";
 import { secretNames } from "./names";
 import { ownedBy } from "./owner";
+import { KubernetesIdentity } from "./protection/deletion-protection";
 import { PoolerServing } from "./serving/serving";
 
 export interface PoolersArgs {
@@ -57,6 +58,7 @@ export function makePoolers(name: string, args: PoolersArgs, opts: pulumi.Custom
       },
       { ...opts, ...instancesOptions(poolerResource, "poolers", kubernetes, settings) },
     );
+    new KubernetesIdentity(poolerResource, { kubernetes }, { ...opts, dependsOn: [made] });
     const uid = made.metadata.apply((metadata) => metadata.uid ?? "");
     return new PoolerServing(
       poolerResource,

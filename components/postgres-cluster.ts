@@ -33,11 +33,13 @@ import {
   teleportUsers,
 } from "./postgres-cluster-args";
 import { describeCluster, PostgresClusterOutputs } from "./postgres-cluster-outputs";
+import { beforeClusterUpdate } from "./protection/before-cluster-update";
 import {
   ClusterIdentity,
   DeletionProtection,
   isProtected,
   isRetained,
+  KubernetesIdentity,
   PROTECTION_ANNOTATION,
 } from "./protection/deletion-protection";
 import { makeNamespace } from "./protection/namespace-removal";
@@ -85,6 +87,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const namespace = pulumi.output(args.namespace ?? makeNamespace(name, clusterName, args.kubernetes, child));
     const certificates = this.makeCertificates(made, namespace);
     const policies = this.makeNetworkPolicies(made, namespace);
+    this.guard(`${name}-secrets`, args, [certificates, ...policies]);
     this.cluster = this.makeCluster(made, namespace, [certificates, ...policies], certificates);
     const uid = this.cluster.metadata.apply((metadata) => metadata.uid ?? "");
     const reference = { kubernetes: args.kubernetes, namespace, cluster: clusterName, uid };
@@ -149,6 +152,11 @@ export class PostgresCluster extends pulumi.ComponentResource {
       },
     );
     this.registerOutputs({ outputs: this.outputs });
+  }
+
+  /** Is deleted before what it depends on, and not in another Kubernetes cluster. */
+  private guard(name: string, { kubernetes }: PostgresClusterArgs, dependsOn: pulumi.Resource[]): void {
+    new KubernetesIdentity(name, { kubernetes }, { parent: this, dependsOn });
   }
 
   private makeCertificates(made: Made, namespace: pulumi.Output<string>): ClusterCertificates {
@@ -224,21 +232,23 @@ export class PostgresCluster extends pulumi.ComponentResource {
   ): DatabasesServing[] {
     const manifests = databaseManifests(clusterName, namespace, args);
     if (manifests.length === 0) return [];
-    const databases = manifests.map(
-      ({ resourceName, metadata, ...manifest }) =>
-        new k8s.apiextensions.CustomResource(
-          `${name}-${resourceName}`,
-          { ...manifest, metadata: { ...metadata, annotations: ownedBy(`${name}-${resourceName}`) } },
-          {
-            parent: this,
-            dependsOn: serving,
-            customTimeouts: SHORT_DELETION,
-            ...KEEPS_FIELD_MANAGER,
-            protect: isProtected(args) && manifest.spec.databaseReclaimPolicy === "delete",
-            retainOnDelete: isRetained(args),
-          },
-        ),
-    );
+    const databases = manifests.map(({ resourceName, metadata, ...manifest }) => {
+      const database = new k8s.apiextensions.CustomResource(
+        `${name}-${resourceName}`,
+        { ...manifest, metadata: { ...metadata, annotations: ownedBy(`${name}-${resourceName}`) } },
+        {
+          parent: this,
+          dependsOn: serving,
+          customTimeouts: SHORT_DELETION,
+          ...KEEPS_FIELD_MANAGER,
+          protect: isProtected(args) && manifest.spec.databaseReclaimPolicy === "delete",
+          retainOnDelete: isRetained(args),
+        },
+      );
+      // For each, since one may be there and another not: it would be dropped with its data.
+      this.guard(`${name}-${resourceName}`, args, [database]);
+      return database;
+    });
     const written = manifests.map(({ metadata, spec }) => [metadata.name, JSON.stringify(spec)] as const);
     // While PostgreSQL is kept stopped, nobody applies a Database.
     const suspended = isSuspended(args) || (args.fencedInstances ?? []).length > 0;
@@ -370,13 +380,12 @@ function clusterSpecOf(args: PostgresClusterArgs, certificates: ClusterCertifica
   );
 }
 
-/** What holds for the Cluster alone when it is updated. */
+/** What is looked at before the Cluster is updated. */
 function clusterOptions(name: string, args: PostgresClusterArgs): pulumi.CustomResourceOptions {
-  const options = instancesOptions(name, "clusters", args.kubernetes, args);
-  const major = declaredMajor(args);
-  if (major === undefined || isSuspended(args)) return options;
-  const { beforeUpdate = [] } = options.hooks ?? {};
-  return { ...options, hooks: { beforeUpdate: [...beforeUpdate, ...beforeUpgrade(name, major, args.kubernetes)] } };
+  const { hooks, ...options } = instancesOptions(name, "clusters", args.kubernetes, args);
+  const upgrade = isSuspended(args) ? [] : beforeUpgrade(name, declaredMajor(args), args.kubernetes);
+  const looks = [...beforeClusterUpdate(name, args.kubernetes), ...upgrade, ...(hooks?.beforeUpdate ?? [])];
+  return { ...options, hooks: { beforeUpdate: looks } };
 }
 
 /** What every part of the component is told. */

@@ -70,7 +70,7 @@ export function access(
 
     /** What is declared may be the same while the database is not: both count. */
     async diff(_id, olds, news) {
-      if (news.postgresMajor !== undefined && news.postgresMajor !== olds.postgresMajor && !news.suspended)
+      if (news.postgresMajor !== olds.postgresMajor && !news.suspended)
         await refuseIfHindered(await connect(news), news, news.postgresMajor);
       // What is deleted, later, is looked for where the last `up` found it.
       if (told(olds) !== told(news) || olds.context !== news.context) return { changes: true };

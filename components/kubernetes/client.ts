@@ -94,7 +94,7 @@ export interface Patience {
 }
 
 /** Under which name fields are changed. */
-const FIELD_MANAGER = "cnpg-teleport";
+export const FIELD_MANAGER = "cnpg-teleport";
 const CALL_LIMIT_MS = 30_000;
 const COMMAND_LIMIT_MS = 300_000;
 /** What is read of a log: the reason of a failure stands at its end. */

@@ -101,7 +101,11 @@ async function seen(api: ApiReader) {
   return { server: api.server, context: api.context, uid: await kubernetesUid(api) };
 }
 
-function recreated({ namespace, cluster, uid }: ClusterIdentityInputs, found: string | undefined): string {
+/** Says that somebody else made the Cluster. */
+export function recreated(
+  { namespace, cluster, uid }: Pick<ClusterIdentityInputs, "namespace" | "cluster" | "uid">,
+  found: string | undefined,
+): string {
   return (
     `The Cluster ${namespace}/${cluster} is not the one that this stack made: it has the UID ${found}, the stack's has ` +
     `${uid}. Nothing of this database was changed. If somebody recreated the Cluster on purpose, e.g. from a backup, run ` +

@@ -43,6 +43,7 @@ export function howToDelete(database: string): string {
 
 const protectionProvider = dynamicProvider("deletionProtection");
 const identityProvider = dynamicProvider("clusterIdentity");
+const kubernetesProvider = dynamicProvider("kubernetesIdentity");
 
 /**
  * Is made right after the Cluster and deleted right before it, with the same look at it as a ClusterIdentity. Fails in a
@@ -86,5 +87,19 @@ export class ClusterIdentity extends pulumi.dynamic.Resource {
   constructor(name: string, args: ClusterIdentityArgs, opts: pulumi.CustomResourceOptions) {
     const { kubernetes, ...inputs } = args;
     super(identityProvider, name, { context: kubernetes?.context, ...inputs }, opts, "postgres", "ClusterIdentity");
+  }
+}
+
+/**
+ * Refuses to be deleted in another Kubernetes cluster than the stack's, and with it all that it depends on: after an `up`
+ * that failed half-way there is no ClusterIdentity yet. Needs the right `get` on the namespace kube-system.
+ */
+export class KubernetesIdentity extends pulumi.dynamic.Resource {
+  constructor(
+    name: string,
+    { kubernetes }: { kubernetes?: KubernetesConnection },
+    opts: pulumi.CustomResourceOptions & { dependsOn: pulumi.Resource[] },
+  ) {
+    super(kubernetesProvider, name, { context: kubernetes?.context }, opts, "kubernetes", "KubernetesIdentity");
   }
 }

@@ -136,7 +136,10 @@ export class Stack {
   /** What a preview would do. */
   async plannedChanges(): Promise<ChangeSummary> {
     const result = await this.pulumi(["preview", "--json"]);
-    if (result.code !== 0) throw new Error(`preview of ${this.name} ended with ${result.code}:\n${result.output}`);
+    if (result.code !== 0)
+      throw new Error(
+        `preview of ${this.name} ended with ${result.code}:\n${diagnostics(result.stdout) || result.output}`,
+      );
     return (JSON.parse(result.stdout) as { changeSummary: ChangeSummary }).changeSummary;
   }
 
@@ -156,5 +159,15 @@ function isPulumi(pid: number): boolean {
     return readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("pulumi");
   } catch {
     return false;
+  }
+}
+
+/** What a preview as JSON says besides its steps, which may be thousands of lines. */
+function diagnostics(json: string): string {
+  try {
+    const { diagnostics: said = [] } = JSON.parse(json) as { diagnostics?: { message: string }[] };
+    return said.map(({ message }) => message).join("");
+  } catch {
+    return "";
   }
 }

@@ -161,7 +161,7 @@ describe("people's rights in a running database", () => {
       );
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
     await superuser(
-      "DELETE FROM public.before WHERE id = 2; DELETE FROM sales.before WHERE id = 2; DROP EXTENSION hstore; DROP SCHEMA jobs CASCADE; DROP VIEW public.hashes; DROP TABLE sales.superusers, public.later",
+      "DELETE FROM public.before WHERE id = 2; DELETE FROM sales.before WHERE id = 2; DROP EXTENSION hstore CASCADE; DROP SCHEMA jobs CASCADE; DROP VIEW public.hashes; DROP TABLE sales.superusers, public.later",
     );
     configure([reader, writer, { name: "auditor", access: "none", memberOf: ["auditors"] }]);
     await stack.up();

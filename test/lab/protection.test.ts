@@ -31,6 +31,27 @@ function handOver(from: string, to: string): string {
     .replaceAll("orders", NAME);
 }
 
+interface RecordedResource {
+  urn: string;
+  type: string;
+  dependencies?: string[];
+}
+
+/** A state without what is made after the Databases, and what depends on that. */
+function halfWay(whole: string): string {
+  const state = JSON.parse(whole) as { deployment: { resources: RecordedResource[] } };
+  const gone = new Set<string>();
+  state.deployment.resources = state.deployment.resources.filter(({ urn, type, dependencies = [] }) => {
+    const stays =
+      !/:(ClusterIdentity|DeletionProtection|DatabasesServing)$/.test(type) &&
+      !dependencies.some((dependency) => gone.has(dependency));
+    if (!stays) gone.add(urn);
+    return stays;
+  });
+  assert.ok(gone.size > 3);
+  return JSON.stringify(state);
+}
+
 describe("a protected database", () => {
   const folder = mkdtempSync(join(tmpdir(), "protection-"));
   const otherKubeconfig = join(folder, "renamed-context");
@@ -191,10 +212,12 @@ describe("a protected database", () => {
   it("is left alone by runs against another Kubernetes cluster, which has a database of that name", async () => {
     configure();
     other = await BareKubernetes.start();
-    const definitions = await kubectl("get", "customresourcedefinition", "-o", "json", "clusters.postgresql.cnpg.io");
-    await other.kubectl(["create", "-f", "-"], definitions);
     await other.kubectl(["create", "namespace", NAME]);
-    await other.kubectl(["wait", "--for=condition=Established", "crd/clusters.postgresql.cnpg.io"]);
+    for (const kind of ["clusters.postgresql.cnpg.io", "databases.postgresql.cnpg.io"]) {
+      const definition = await kubectl("get", "customresourcedefinition", "-o", "json", kind);
+      await other.kubectl(["create", "-f", "-"], definition);
+      await other.kubectl(["wait", "--for=condition=Established", `crd/${kind}`]);
+    }
     const cluster = { apiVersion: "postgresql.cnpg.io/v1", kind: "Cluster", metadata: { name: NAME, namespace: NAME } };
     const spec = { instances: 1, storage: { size: "1Gi" } };
     await other.kubectl(["create", "-f", "-"], JSON.stringify({ ...cluster, spec }));
@@ -212,11 +235,31 @@ describe("a protected database", () => {
     assert.equal(await resources(), before, "nothing was forgotten");
     const there = await other.kubectl(["get", "cluster", NAME, "-n", NAME, "-o", "name"]);
     assert.equal(there.trim(), "cluster.postgresql.cnpg.io/guarded");
+    await isNotTouchedBy(other, env);
     const kubeSystem = await other.kubectl(["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"]);
     const accepted = await stack.pulumi(["preview"], { env: { ...env, [ACCEPTED_UID]: kubeSystem } });
     assert.doesNotMatch(accepted.output, told, "who names the new cluster may go on");
     await isWhole();
   });
+
+  /** Nor where the state is that of an `up` which failed half-way: what is deleted first in a whole one is not there yet. */
+  async function isNotTouchedBy(elsewhere: BareKubernetes, env: NodeJS.ProcessEnv): Promise<void> {
+    const [whole, database] = [await stack.state(), `${NAME}-extra`];
+    const kept = await kubectl("-n", NAME, "get", "database", "-o", "jsonpath={.items[*].metadata.name}");
+    assert.equal(kept, database);
+    const named = (kind: string, name: string, more: object) =>
+      JSON.stringify({ kind, metadata: { name, namespace: NAME }, ...more });
+    const spec = { name: "extra", owner: NAME, cluster: { name: NAME } };
+    const objects = [
+      named("Database", database, { apiVersion: "postgresql.cnpg.io/v1", spec }),
+      named("Secret", `${NAME}-client-ca-bundle`, { apiVersion: "v1" }),
+    ];
+    for (const object of objects) await elsewhere.kubectl(["create", "-f", "-"], object);
+    await stack.must(["stack", "import", "--force"], { input: halfWay(whole) });
+    assert.match(await refused(["destroy", "--yes", "--skip-preview"], env), /is not the cluster of this stack/);
+    await stack.must(["stack", "import", "--force"], { input: whole });
+    await elsewhere.kubectl(["-n", NAME, "get", `database/${database}`, `secret/${NAME}-client-ca-bundle`]);
+  }
 
   it("stays with `onDelete: retain` when all is destroyed, without access, and is taken up again", async () => {
     configure({ onDelete: "retain", deletionProtection: false });

@@ -2,6 +2,8 @@ import { strict as assert } from "node:assert";
 import { ACCEPTED_UID, kubernetesUid, otherCluster } from "../../../components/kubernetes/identity";
 import { operatorCheck, OperatorInputs } from "../../../components/operator/operator-operations";
 import { clusterIdentity, ClusterIdentityState } from "../../../components/protection/cluster-identity-operations";
+import { refuseRecreated } from "../../../components/protection/before-cluster-update";
+import { kubernetesIdentity } from "../../../components/protection/kubernetes-identity-operations";
 import { FakeApi, KUBE_SYSTEM } from "./fake-api";
 
 const CLUSTER = "/apis/postgresql.cnpg.io/v1/namespaces/db/clusters/orders";
@@ -110,10 +112,40 @@ describe("the identity of a Cluster", () => {
     await assert.rejects(setUp({}).delete("id", unrecorded), /cannot be checked/);
   });
 
+  it("refuses an update of a Cluster that was made anew", async () => {
+    const known = (uid?: string) => ({ metadata: { namespace: "db", name: "orders", uid } });
+    const look = (found: Record<string, unknown>, uid?: string) =>
+      refuseRecreated({}, known(uid), async () => new FakeApi(found));
+    await assert.rejects(look({ [CLUSTER]: cluster("two") }, "one"), /UID two, the stack's has one.*pulumi refresh/);
+    await look({ [CLUSTER]: cluster("one") }, "one");
+    await look({}, "one");
+    await look({ [CLUSTER]: cluster("two") });
+  });
+
   it("fails in a preview where the Cluster was made anew, until a refresh takes it up", async () => {
     const { check, read } = setUp({ [CLUSTER]: cluster("two") });
     assert.match((await check(state, state)).failures?.[0]?.reason ?? "", /UID two.*pulumi refresh/);
     assert.equal((await read("id", state)).props?.uid, "two");
     assert.deepEqual(await setUp({}).read("id", state), {});
+  });
+});
+
+describe("what guards the rest of a database", () => {
+  const operations = (objects = {}) => kubernetesIdentity(async () => new FakeApi(objects));
+
+  it("remembers the Kubernetes cluster, and is deleted in no other one", async () => {
+    const { outs } = await operations().create({});
+    assert.deepEqual(outs, { kubernetesUid: "this-cluster" });
+    await operations().delete("id", outs!);
+    const elsewhere = { kubernetesUid: "another" };
+    await assert.rejects(operations().delete("id", elsewhere), /is not the cluster of this stack/);
+    await assert.rejects(operations().read("id", elsewhere), /is not the cluster of this stack/);
+  });
+
+  it("is in nobody's way where the cluster cannot be told", async () => {
+    const { outs } = await operations({ [KUBE_SYSTEM]: "denied" }).create({});
+    assert.equal(outs?.kubernetesUid, undefined);
+    await operations().delete("id", outs!);
+    assert.equal((await operations().read("id", outs!)).props?.kubernetesUid, "this-cluster");
   });
 });
