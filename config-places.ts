@@ -25,12 +25,6 @@ export interface MadeNamespace {
   databases: string[];
 }
 
-/** Name of a resource of a context: `kubernetes`, `kubernetes-prod`. */
-export function inContext(context: string | undefined, name: string, separator: "after" | "before"): string {
-  if (context === undefined) return name;
-  return separator === "after" ? `${name}-${context}` : `${context}-${name}`;
-}
-
 /** The contexts, each once. A context that is named for the first time was the current one before. */
 export function contextsOf({ databases }: Databases): Context[] {
   const all = Object.values(databases).map(({ kubernetes = {} }) => kubernetes);

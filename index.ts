@@ -11,10 +11,10 @@ import { operatorNeeds } from "./components/operator-needs";
 import { needsOfAll } from "./components/operator/needs";
 import { ownerOf, stackPrefix } from "./components/owner";
 import { ClusterIdentity } from "./components/protection/deletion-protection";
-import { DeclaredDatabases } from "./components/protection/declared-databases";
+import { DeclaredDatabases, inContext } from "./components/protection/declared-databases";
 import { makeNamespace } from "./components/protection/namespace-removal";
 import { EnvironmentConfig, parseConfig, usesVault, VaultSettings } from "./config";
-import { contextsOf, declaredDatabases, inContext, namespaceOf, namespacesToMake } from "./config-places";
+import { contextsOf, declaredDatabases, namespaceOf, namespacesToMake } from "./config-places";
 
 const config = readConfig();
 

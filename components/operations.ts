@@ -15,6 +15,7 @@ import { declaredDatabasesOperations } from "./protection/declared-databases-ope
 import { deletionProtectionOperations } from "./protection/deletion-protection-operations";
 import { kubernetesIdentityOperations } from "./protection/kubernetes-identity-operations";
 import { namespaceRemovalOperations } from "./protection/namespace-removal-operations";
+import { updateCheckOperations } from "./update-check-operations";
 import { registrationOperations } from "./teleport/registration-operations";
 import { adminOperations } from "./vault-database/admin-operations";
 import { leaseOperations } from "./vault-database/lease-operations";
@@ -33,6 +34,7 @@ export const operations = bounded({
   deletionProtection: deletionProtectionOperations,
   clusterIdentity: clusterIdentityOperations,
   kubernetesIdentity: kubernetesIdentityOperations,
+  updateCheck: updateCheckOperations,
   namespaceRemoval: namespaceRemovalOperations,
   declaredDatabases: declaredDatabasesOperations,
 });

@@ -2,12 +2,13 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { poolerName, poolerSecretName, PoolerSettings, poolerSpec } from "./cnpg/pooler";
-import { instancesOptions } from "./instances";
+import { keepsInstances } from "./instances";
 import { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION } from "./kubernetes/deletion";
 import { secretNames } from "./names";
 import { ownedBy } from "./owner";
 import { KubernetesIdentity } from "./protection/deletion-protection";
+import { UpdateCheck } from "./update-check";
 import { PoolerServing } from "./serving/serving";
 
 export interface PoolersArgs {
@@ -31,8 +32,10 @@ export interface PoolersArgs {
  */
 const CERTIFICATES = "cnpg-teleport/certificates";
 
+type PoolersOptions = pulumi.CustomResourceOptions & { dependsOn: pulumi.Resource[] };
+
 /** Makes the Poolers. Their Secrets, and the rights that explicit authentication needs, are made before: `dependsOn`. */
-export function makePoolers(name: string, args: PoolersArgs, opts: pulumi.CustomResourceOptions): PoolerServing[] {
+export function makePoolers(name: string, args: PoolersArgs, opts: PoolersOptions): PoolerServing[] {
   const { cluster, namespace, certificates, kubernetes, within, suspended } = args;
   const secrets = secretNames(cluster);
   return args.poolers.map((settings) => {
@@ -44,6 +47,16 @@ export function makePoolers(name: string, args: PoolersArgs, opts: pulumi.Custom
       authentication: secrets.poolerAuthentication,
       serverCa: secrets.serverCa,
     });
+    const annotations = { ...ownedBy(poolerResource), ...BACKGROUND_DELETION, [CERTIFICATES]: certificates };
+    const check = new UpdateCheck(
+      poolerResource,
+      {
+        ...{ kubernetes, plural: "poolers", namespace, object: pooler },
+        instances: settings.scaledByOthers ? undefined : (spec.instances as number | undefined),
+        written: certificates.apply((digest) => JSON.stringify([spec, digest])),
+      },
+      opts,
+    );
     const made = new k8s.apiextensions.CustomResource(
       poolerResource,
       {
@@ -52,11 +65,11 @@ export function makePoolers(name: string, args: PoolersArgs, opts: pulumi.Custom
         metadata: {
           name: pooler,
           namespace,
-          annotations: { ...ownedBy(poolerResource), ...BACKGROUND_DELETION, [CERTIFICATES]: certificates },
+          annotations,
         },
         spec,
       },
-      { ...opts, ...instancesOptions(poolerResource, "poolers", kubernetes, settings) },
+      { ...opts, ...keepsInstances(settings), dependsOn: [check, ...opts.dependsOn] },
     );
     new KubernetesIdentity(poolerResource, { kubernetes }, { ...opts, dependsOn: [made] });
     const uid = made.metadata.apply((metadata) => metadata.uid ?? "");

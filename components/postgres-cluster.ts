@@ -3,7 +3,6 @@ import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { DatabaseAccess } from "./access/database-access";
-import { beforeUpgrade } from "./access/major-upgrade";
 import { AutoUsersAdmin } from "./auto-users/auto-users";
 import { autoUsersAdmin } from "./auto-users/settings";
 import { caSources } from "./certificates/ca-sources";
@@ -15,7 +14,7 @@ import { clusterAnnotations, servingInstances } from "./cnpg/metadata";
 import { networkPolicies } from "./cnpg/network-policy";
 import { isExplicit, poolerLogins, poolerName } from "./cnpg/pooler";
 import { additionalDnsNames } from "./cnpg/services";
-import { instancesOptions } from "./instances";
+import { keepsInstances } from "./instances";
 import type { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "./kubernetes/deletion";
 import { OperatorCheck } from "./operator/operator-check";
@@ -33,7 +32,6 @@ import {
   teleportUsers,
 } from "./postgres-cluster-args";
 import { describeCluster, PostgresClusterOutputs } from "./postgres-cluster-outputs";
-import { beforeClusterUpdate } from "./protection/before-cluster-update";
 import {
   ClusterIdentity,
   DeletionProtection,
@@ -46,6 +44,7 @@ import { makeNamespace } from "./protection/namespace-removal";
 import { ClusterServing, DatabasesServing } from "./serving/serving";
 import { refuse } from "./settings";
 import { register } from "./teleport-registrations";
+import { UpdateCheck } from "./update-check";
 import { vaultPlace } from "./vault-database/of-cluster";
 import { VaultDatabase } from "./vault-database/vault-database";
 
@@ -200,6 +199,16 @@ export class PostgresCluster extends pulumi.ComponentResource {
       [PROTECTION_ANNOTATION]: String(isProtected(args)),
       ...(args.description === undefined ? {} : { "kubernetes.io/description": args.description }),
     };
+    const check = new UpdateCheck(
+      name,
+      {
+        ...{ kubernetes: args.kubernetes, plural: "clusters", namespace, object: clusterName },
+        instances: args.scaledByOthers ? undefined : (args.instances ?? DEFAULT_INSTANCES),
+        image: isSuspended(args) ? undefined : { name: imageOf(args), major: declaredMajor(args) },
+        written: clusterSpecOf(args, certificates).apply((spec) => sha256(JSON.stringify([spec, annotations]))),
+      },
+      { parent: this, dependsOn },
+    );
     return new k8s.apiextensions.CustomResource(
       name,
       {
@@ -215,8 +224,8 @@ export class PostgresCluster extends pulumi.ComponentResource {
       // That it serves is awaited by ClusterServing, which can say why it does not.
       {
         parent: this,
-        dependsOn,
-        ...clusterOptions(name, args),
+        dependsOn: [check, ...dependsOn],
+        ...keepsInstances(args),
         protect: isProtected(args),
         retainOnDelete: isRetained(args),
       },
@@ -380,12 +389,9 @@ function clusterSpecOf(args: PostgresClusterArgs, certificates: ClusterCertifica
   );
 }
 
-/** What is looked at before the Cluster is updated. */
-function clusterOptions(name: string, args: PostgresClusterArgs): pulumi.CustomResourceOptions {
-  const { hooks, ...options } = instancesOptions(name, "clusters", args.kubernetes, args);
-  const upgrade = isSuspended(args) ? [] : beforeUpgrade(name, declaredMajor(args), args.kubernetes);
-  const looks = [...beforeClusterUpdate(name, args.kubernetes), ...upgrade, ...(hooks?.beforeUpdate ?? [])];
-  return { ...options, hooks: { beforeUpdate: looks } };
+/** What decides about the image, as one text. */
+function imageOf({ image, imageCatalog }: PostgresClusterArgs): string {
+  return image ?? (imageCatalog === undefined ? "" : JSON.stringify(imageCatalog));
 }
 
 /** What every part of the component is told. */

@@ -1,32 +1,12 @@
 /** What keeps `pg_upgrade` from coming to a major version of PostgreSQL, looked at before the upgrade begins. */
-import type * as pulumi from "@pulumi/pulumi";
 import { sleepReason } from "../cnpg/sleep";
-import { beforeUpdate } from "../hooks";
-import { kubernetesClient, KubernetesClient, KubernetesConnection } from "../kubernetes/client";
+import type { KubernetesClient } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { ClusterReference, findCluster, isServing, MAINTENANCE_DATABASE, sqlInPrimary } from "./primary";
 import { DATABASES_QUERY, upgradeHindranceQuery } from "./statements";
 
-/** What decides about the image in a Cluster's spec. */
-type Image = { spec?: { imageName?: unknown; imageCatalogRef?: unknown } };
-
 /** The major version where the settings name none: the operator's default image may be of any. */
 const ANY_MAJOR = 99;
-
-/** Looks before the Cluster's image changes, in every run: a preview may have been skipped. */
-export function beforeUpgrade(
-  resource: string,
-  major: number | undefined,
-  kubernetes: KubernetesConnection = {},
-): pulumi.ResourceHook[] {
-  return beforeUpdate(`clusters/${resource}/major-upgrade`, async ({ oldInputs, newInputs, oldOutputs }) => {
-    const imageOf = ({ spec }: Image = {}) => JSON.stringify([spec?.imageName, spec?.imageCatalogRef]);
-    if (imageOf(oldInputs as Image) === imageOf(newInputs as Image)) return;
-    const { namespace, name, uid } = (oldOutputs as { metadata: Record<"namespace" | "name" | "uid", string> })
-      .metadata;
-    await refuseIfHindered(await kubernetesClient(kubernetes), { namespace, cluster: name, uid }, major);
-  });
-}
 
 /**
  * Refuses an upgrade that `pg_upgrade` could not carry out. A Cluster that is gone, sleeps, or does not serve is passed over:

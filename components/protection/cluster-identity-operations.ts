@@ -26,8 +26,8 @@ export interface ClusterIdentityState extends ClusterIdentityInputs {
 /** The operations over a way of reaching the API server. */
 export function clusterIdentity(connect: Connect = apiReader): Provider<ClusterIdentityInputs, ClusterIdentityState> {
   return {
-    async check(_olds, news) {
-      const reason = isKnown(news) ? await recreatedInPassing(news) : undefined;
+    async check(olds, news) {
+      const reason = isKnown(news) ? await recreatedInPassing(expected(olds, news)) : undefined;
       return { inputs: news, failures: reason === undefined ? [] : [{ property: "", reason }] };
     },
     async diff(_id, olds, news) {
@@ -112,6 +112,12 @@ export function recreated(
     "`pulumi refresh`, so that it becomes the stack's, and then the command again. Otherwise set kubernetes.context or " +
     "KUBECONFIG to the stack's cluster."
   );
+}
+
+/** The Cluster that should be there: of an update of somebody else's, the provider returns that one's UID. */
+function expected(olds: ClusterIdentityInputs | undefined, news: ClusterIdentityInputs): ClusterIdentityInputs {
+  const isSame = olds?.namespace === news.namespace && olds.cluster === news.cluster && olds.uid !== "";
+  return isSame ? { ...news, uid: olds.uid } : news;
 }
 
 function isKnown({ namespace, uid }: ClusterIdentityInputs): boolean {

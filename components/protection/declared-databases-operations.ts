@@ -3,7 +3,7 @@ import { ApiReader, apiReader, KubernetesConnection, KubernetesObject } from "..
 import { KubernetesError } from "../kubernetes/errors";
 import type { Provider } from "../provider";
 import { OWNER_LABEL } from "../teleport/document";
-import type { DeclaredDatabase, DeclaredDatabasesArgs } from "./declared-databases";
+import { DeclaredDatabase, DeclaredDatabasesArgs, inContext } from "./declared-databases";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
 import { mayExist, otherPlace } from "./deletion-protection-operations";
 import { Connect, IN_PASSING, takenCluster } from "./taken-cluster";
@@ -126,12 +126,17 @@ export function declaredDatabases(
     const all = Object.entries(databases);
     const isMade = ({ context, namespace }: DeclaredDatabase) =>
       all.some(([, each]) => each.makesNamespace && each.namespace === namespace && each.context === context);
+    // Two contexts may lead to one cluster: then another context's database may make it.
+    const makers = all
+      .filter(([, { makesNamespace }]) => makesNamespace)
+      .map(([, { context, namespace }]) => owner + inContext(context, namespace, "before"));
     const given = all.filter(([, database]) => !isMade(database));
     const reasons = given.map(([name, { context, namespace }]) =>
       asked({ context }, async (api) => {
         const found = (await api.read(`/api/v1/namespaces/${namespace}`)) as
           { metadata: { annotations?: Record<string, string> } } | undefined;
-        if (!found?.metadata.annotations?.[OWNER_LABEL]?.startsWith(owner)) return [];
+        const whose = found?.metadata.annotations?.[OWNER_LABEL] ?? "";
+        if (!whose.startsWith(owner) || makers.includes(whose)) return [];
         return [
           `databases.${name}.namespace = "${namespace}": this stack made the Namespace ${namespace}, and would stop ` +
             "managing it. Nothing was changed. Add createNamespace: true beside namespace. To hand the Namespace over to " +

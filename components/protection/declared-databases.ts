@@ -23,6 +23,12 @@ export interface DeclaredDatabasesArgs {
   owner: string;
 }
 
+/** Name of a resource of a context: `kubernetes`, `kubernetes-prod`. */
+export function inContext(context: string | undefined, name: string, separator: "after" | "before"): string {
+  if (context === undefined) return name;
+  return separator === "after" ? `${name}-${context}` : `${context}-${name}`;
+}
+
 const provider = dynamicProvider("declaredDatabases");
 
 /**

@@ -98,6 +98,8 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
   it("goes on where somebody hibernated it, says so, and is as declared when it wakes", async () => {
     const annotate = (annotation: string) =>
       kubectl("-n", NAME, "annotate", "--overwrite", "cluster", NAME, annotation);
+    stack.configure(oneDatabase(NAME));
+    await stack.up();
     await annotate("cnpg.io/hibernation=on");
     await kubectl("-n", NAME, "wait", `cluster/${NAME}`, "--for=condition=cnpg.io/hibernation", "--timeout=55s");
     const users = [{ name: "teleport_user_read", access: "read", statementTimeout: "8s" }];

@@ -1,11 +1,6 @@
 import { strict as assert } from "node:assert";
-import {
-  checkFormerNames,
-  contextsOf,
-  declaredDatabases as declared,
-  inContext,
-  namespacesToMake,
-} from "../../../config-places";
+import { checkFormerNames, contextsOf, declaredDatabases as declared, namespacesToMake } from "../../../config-places";
+import { inContext } from "../../../components/protection/declared-databases";
 import { parseConfig } from "../../../config";
 import type { DeclaredDatabase } from "../../../components/protection/declared-databases";
 import { declaredDatabases, lostDatabases } from "../../../components/protection/declared-databases-operations";
