@@ -71,7 +71,7 @@ export function makePoolers(name: string, args: PoolersArgs, opts: PoolersOption
       },
       { ...opts, ...keepsInstances(settings), dependsOn: [check, ...opts.dependsOn] },
     );
-    new KubernetesIdentity(poolerResource, { kubernetes }, { ...opts, dependsOn: [made] });
+    new KubernetesIdentity(`${name}:pooler:${pooler}`, { kubernetes }, { ...opts, dependsOn: [made] });
     const uid = made.metadata.apply((metadata) => metadata.uid ?? "");
     return new PoolerServing(
       poolerResource,

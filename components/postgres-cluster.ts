@@ -86,7 +86,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const namespace = pulumi.output(args.namespace ?? makeNamespace(name, clusterName, args.kubernetes, child));
     const certificates = this.makeCertificates(made, namespace);
     const policies = this.makeNetworkPolicies(made, namespace);
-    this.guard(`${name}-secrets`, args, [certificates, ...policies]);
+    this.guard(`${name}:secrets`, args, [certificates, ...policies]);
     this.cluster = this.makeCluster(made, namespace, [certificates, ...policies], certificates);
     const uid = this.cluster.metadata.apply((metadata) => metadata.uid ?? "");
     const reference = { kubernetes: args.kubernetes, namespace, cluster: clusterName, uid };
@@ -153,7 +153,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     this.registerOutputs({ outputs: this.outputs });
   }
 
-  /** Is deleted before what it depends on, and not in another Kubernetes cluster. */
+  /** Is deleted before what it depends on, and not in another Kubernetes cluster. Colons: no object has them in its name. */
   private guard(name: string, { kubernetes }: PostgresClusterArgs, dependsOn: pulumi.Resource[]): void {
     new KubernetesIdentity(name, { kubernetes }, { parent: this, dependsOn });
   }
@@ -255,7 +255,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         },
       );
       // For each, since one may be there and another not: it would be dropped with its data.
-      this.guard(`${name}-${resourceName}`, args, [database]);
+      this.guard(`${name}:database:${resourceName}`, args, [database]);
       return database;
     });
     const written = manifests.map(({ metadata, spec }) => [metadata.name, JSON.stringify(spec)] as const);
