@@ -88,8 +88,9 @@ describe("several databases in one environment", () => {
 
   it("are not touched when another one is added, by an agent's configuration", async () => {
     configure({ first, second });
-    const changes = await stack.plannedChanges();
-    assert.deepEqual(Object.keys(changes).sort(), ["create", "same"]);
+    const { create = 0, same = 0, ...rest } = await stack.plannedChanges();
+    assert.ok(create > 0 && same > 0);
+    assert.deepEqual(rest, { update: 1 }, "of DeclaredDatabases, which remembers what is declared");
     await stack.up();
     assert.equal(await teleport.database("second-many"), undefined, "an agent serves it, nobody registers it");
     const { second: added } = await outputs();
