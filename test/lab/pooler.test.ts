@@ -54,6 +54,15 @@ describe("Poolers", () => {
     });
   }
 
+  /** A Pooler as kubectl names it. */
+  const POOLER = ["pooler", "pooler-pooled-rw"];
+  const scale = (by: string, instances: number, object = POOLER) =>
+    kubectl(
+      ...["-n", NAME, "patch", ...object, "--type=merge", `--field-manager=${by}`],
+      `--patch={"spec":{"instances":${instances}}}`,
+    );
+  const instances = (object = POOLER) => kubectl("-n", NAME, "get", ...object, "-o", "jsonpath={.spec.instances}");
+
   before(() => stack.init());
   after(async () => {
     await stack.destroy();
@@ -137,48 +146,37 @@ describe("Poolers", () => {
     await stack.up();
   });
 
-  describe("that others scale", () => {
-    const pooler = "pooler-pooled-rw";
-    const scale = (by: string, instances: number, object = ["pooler", pooler]) =>
-      kubectl(
-        ...["-n", NAME, "patch", ...object, "--type=merge", `--field-manager=${by}`],
-        `--patch={"spec":{"instances":${instances}}}`,
-      );
-    const instances = (object = ["pooler", pooler]) =>
-      kubectl("-n", NAME, "get", ...object, "-o", "jsonpath={.spec.instances}");
-
-    it("get the declared number again with the next change, and so does the Cluster", async () => {
-      const cluster = ["cluster", NAME];
-      await scale("by-hand", 2);
-      await scale("by-hand", 1, cluster);
-      await stack.up();
-      assert.deepEqual([await instances(), await instances(cluster)], ["2", "1"], "nothing else changed");
-      configure([{ type: "rw", instances: 1, parameters: { default_pool_size: "8" } }], {
-        instances: 2,
-        description: "changed",
-      });
-      const said = await stack.up();
-      assert.match(said, /pooled\/pooler-pooled-rw was scaled to 2 by by-hand\. It gets 1 again, as declared/);
-      assert.match(said, /pooled\/pooled was scaled to 1 by by-hand\. It gets 2 again, as declared/);
-      assert.deepEqual([await instances(), await instances(cluster)], ["1", "2"]);
-      // The number is not taken for good: it can be changed in the settings as before.
-      configure([{ type: "rw", instances: 2, parameters: { default_pool_size: "8" } }], {
-        instances: 2,
-        description: "changed",
-      });
-      assert.doesNotMatch(await stack.up(), /was scaled/);
-      assert.equal(await instances(), "2");
+  it("that somebody scaled get the declared number again with the next change, and so does the Cluster", async () => {
+    const cluster = ["cluster", NAME];
+    await scale("by-hand", 2);
+    await scale("by-hand", 1, cluster);
+    await stack.up();
+    assert.deepEqual([await instances(), await instances(cluster)], ["2", "1"], "nothing else changed");
+    configure([{ type: "rw", instances: 1, parameters: { default_pool_size: "8" } }], {
+      instances: 2,
+      description: "changed",
     });
-
-    it("keep their number, where that is allowed, and follow other changes", async () => {
-      await scale("an-autoscaler", 3);
-      configure([{ type: "rw", instances: 1, scaledByOthers: true, parameters: { default_pool_size: "9" } }], {
-        instances: 2,
-      });
-      await stack.up();
-      assert.equal(await instances(), "3");
-      assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
+    const said = await stack.up();
+    assert.match(said, /pooled\/pooler-pooled-rw was scaled to 2 by by-hand\. It gets 1 again, as declared/);
+    assert.match(said, /pooled\/pooled was scaled to 1 by by-hand\. It gets 2 again, as declared/);
+    assert.deepEqual([await instances(), await instances(cluster)], ["1", "2"]);
+    // The number is not taken for good: it can be changed in the settings as before.
+    configure([{ type: "rw", instances: 2, parameters: { default_pool_size: "8" } }], {
+      instances: 2,
+      description: "changed",
     });
+    assert.doesNotMatch(await stack.up(), /was scaled/);
+    assert.equal(await instances(), "2");
+  });
+
+  it("keep the number that others gave them, where that is allowed, and follow other changes", async () => {
+    await scale("an-autoscaler", 3);
+    configure([{ type: "rw", instances: 1, scaledByOthers: true, parameters: { default_pool_size: "9" } }], {
+      instances: 2,
+    });
+    await stack.up();
+    assert.equal(await instances(), "3");
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   });
 
   it("leave nothing behind when they are no longer declared", async () => {
