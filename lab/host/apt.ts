@@ -28,7 +28,6 @@ const PACKAGES: DebianPackage[] = [
   { name: "gpgv", command: "gpgv" }, // debootstrap checks the archive's signature with it
   { name: "openssl", command: "openssl" },
   { name: "postgresql-client", command: "psql" },
-  { name: "jq", command: "jq" }, // the documentation's commands use it
   { name: "gcc", command: "gcc" },
   { name: "libc6-dev", file: "/usr/include/stdlib.h" },
 ];
