@@ -214,8 +214,12 @@ export function access(
       if (missing.length === 0) return;
       progress(missing);
       const waited = Date.now() - begun;
-      const reasons = waited > timing.reasonsAfter ? reasonsOf(await mustFindCluster(kubernetes, inputs)) : "";
-      if (reasons !== "" || waited > timing.rolesWithin) {
+      const isLate = waited > timing.rolesWithin;
+      const reasons =
+        waited > timing.reasonsAfter
+          ? reasonsOf(await mustFindCluster(kubernetes, inputs), isLate ? undefined : missing)
+          : "";
+      if (reasons !== "" || isLate) {
         throw new KubernetesError(
           "not-ready",
           `The roles of ${inputs.namespace}/${inputs.cluster} are not as declared after ${Math.round(waited / 1000)} s: ${firstOf(missing).join("; ")}.${reasons} Correct users, and run the command again.`,
@@ -275,10 +279,17 @@ function removedRoles(before: AccessState, now: AccessInputs): string[] {
   return [...new Set(former)].filter((name) => !kept.includes(name));
 }
 
-/** What the operator says of roles that it could not make as declared. */
-function reasonsOf({ status }: KubernetesObject): string {
+/**
+ * What the operator says of roles that it could not make as declared.
+ *
+ * @param missing what is not as declared: then only what is said of roles in it, since the rest may be out of date
+ */
+function reasonsOf({ status }: KubernetesObject, missing?: readonly string[]): string {
   const { cannotReconcile = {} } = (status?.managedRolesStatus ?? {}) as { cannotReconcile?: Record<string, string[]> };
-  const told = Object.entries(cannotReconcile).map(([role, reasons]) => `${role}: ${reasons.join(", ")}`);
+  const counts = ([role]: [string, string[]]) => missing?.some((line) => line.split(/[\s,]+/).includes(role)) ?? true;
+  const told = Object.entries(cannotReconcile)
+    .filter(counts)
+    .map(([role, reasons]) => `${role}: ${reasons.join(", ")}`);
   return told.length > 0 ? ` CloudNativePG says: ${told.join("; ")}.` : "";
 }
 

@@ -132,6 +132,15 @@ describe("access to a database", () => {
     await assert.rejects(create(inputs()), /reader is no member of nobody.*CloudNativePG says: reader: role "nobody"/s);
   });
 
+  it("waits on where the operator still says of another role what was wrong before", async () => {
+    const begun = Date.now();
+    const { kubernetes, create } = setUp(() => (Date.now() - begun < 300 ? "writer is no member of app\n" : ""));
+    const stale = { reader: ['role "nobody" does not exist'] };
+    kubernetes.cluster!.status = { currentPrimary: "orders-1", managedRolesStatus: { cannotReconcile: stale } };
+    await create(inputs());
+    assert.ok(Date.now() - begun >= 300);
+  });
+
   it("refuses to run anything in another Cluster of that name", async () => {
     const { kubernetes, create } = setUp();
     kubernetes.cluster!.metadata.uid = "another";
