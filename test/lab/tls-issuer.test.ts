@@ -96,8 +96,9 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
   });
 
   it("goes on where somebody hibernated it, says so, and is as declared when it wakes", async () => {
+    // What kubectl writes under its own name, Pulumi's provider takes for its own when it updates the Cluster, and removes.
     const annotate = (annotation: string) =>
-      kubectl("-n", NAME, "annotate", "--overwrite", "cluster", NAME, annotation);
+      kubectl("-n", NAME, "annotate", "--field-manager=by-hand", "--overwrite", "cluster", NAME, annotation);
     stack.configure(oneDatabase(NAME));
     await stack.up();
     await annotate("cnpg.io/hibernation=on");
