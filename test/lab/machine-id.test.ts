@@ -175,6 +175,8 @@ describe("applications without passwords", () => {
     });
     await deploy(APP, "app", await told());
     await eventually("the application is ready", isReady);
+    // A renewal starts the tunnel again, which refuses connections for a moment.
+    await eventually("the tunnel is there", async () => (await tryQuery("SELECT 1")).code === 0);
     assert.equal(await query("SELECT current_user"), "teleport_user_write");
     assert.equal(await query("INSERT INTO stock VALUES ('screws'); SELECT count(*) FROM stock"), "2");
     const mounted = await attempt("kubectl", [
