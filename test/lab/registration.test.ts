@@ -8,7 +8,7 @@ import { Stack } from "../../lab/drive/stack";
 import { CACHE_LAG, eventually, identities, PROXY, teleport } from "./lab";
 
 const PROGRAM = { project: join(__dirname, "registration-program") };
-const ROUNDS = 20;
+const ROUNDS = 10;
 
 describe("a registration in Teleport", () => {
   const stacks: Stack[] = [];
