@@ -1,9 +1,6 @@
 /** Who decides how many instances a Cluster or Pooler has: the settings, or whoever scales it. */
 import { FIELD_MANAGER, KubernetesClient, KubernetesObject, ObjectReference } from "./kubernetes/client";
-import { KEEPS_FIELD_MANAGER } from "./owner";
-
-/** Pulumi's Kubernetes provider writes under a name that begins like this. */
-const PROVIDER = "pulumi-kubernetes";
+import { KEEPS_FIELD_MANAGER, PROVIDER_MANAGER } from "./owner";
 
 /**
  * Options of a Cluster or Pooler. Whoever scales it owns `spec.instances` from then on, and the API server refuses who
@@ -29,7 +26,7 @@ export async function takeInstancesBack(
 ): Promise<void> {
   const found = await kubernetes.get(reference);
   if (!found || found.spec?.instances === declared) return;
-  const others = ownersOfInstances(found).filter((manager) => !manager.startsWith(PROVIDER));
+  const others = ownersOfInstances(found).filter((manager) => !manager.startsWith(PROVIDER_MANAGER));
   if (others.length === 0) return;
   await kubernetes.patch(reference, { metadata: { uid: found.metadata.uid }, spec: { instances: declared } });
   const scaledBy = others.filter((manager) => manager !== FIELD_MANAGER);

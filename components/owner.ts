@@ -13,6 +13,9 @@ export function stackPrefix(): string {
   return `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}/`;
 }
 
+/** How the names begin under which Pulumi's Kubernetes provider writes. */
+export const PROVIDER_MANAGER = "pulumi-kubernetes";
+
 /** Under which name Pulumi's Kubernetes provider writes an object. */
 const FIELD_MANAGER = "pulumi.com/patchFieldManager";
 
@@ -33,7 +36,7 @@ const FIELD_MANAGER = "pulumi.com/patchFieldManager";
 export function ownedBy(resource: string): Record<string, string> {
   const owner = ownerOf(resource);
   const digest = createHash("sha256").update(owner).digest("hex").slice(0, 16);
-  return { [OWNER_LABEL]: owner, [FIELD_MANAGER]: `pulumi-kubernetes-${digest}` };
+  return { [OWNER_LABEL]: owner, [FIELD_MANAGER]: `${PROVIDER_MANAGER}-${digest}` };
 }
 
 /**

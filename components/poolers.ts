@@ -39,8 +39,8 @@ export function makePoolers(name: string, args: PoolersArgs, opts: PoolersOption
   const { cluster, namespace, certificates, kubernetes, within, suspended } = args;
   const secrets = secretNames(cluster);
   return args.poolers.map((settings) => {
-    const poolerResource = `${name}-${poolerName(cluster, settings)}`;
     const pooler = poolerName(cluster, settings);
+    const poolerResource = `${name}-${pooler}`;
     const spec = poolerSpec(settings, {
       cluster,
       clientTls: poolerSecretName(pooler),

@@ -46,13 +46,17 @@ export function updateCheck(
     const { plural, namespace, object: name, instances, image } = inputs;
     const kubernetes = await connect(inputs);
     const reference = { apiVersion: "postgresql.cnpg.io/v1", plural, namespace, name };
-    // Of a state that does not know it, an image that is not declared is as it was.
-    if (image !== undefined && image.name !== (formerImage ?? (image.major === undefined ? image.name : undefined))) {
+    if (image !== undefined && isOtherImage(image, formerImage)) {
       const uid = (await kubernetes.get(reference))?.metadata.uid;
       if (uid !== undefined) await refuseIfHindered(kubernetes, { namespace, cluster: name, uid }, image.major);
     }
     if (instances !== undefined) await takeInstancesBack(kubernetes, reference, instances);
   }
+}
+
+/** Of a state that does not know the former image, one that is not declared is as it was. */
+function isOtherImage({ name, major }: { name: string; major?: number }, former: string | undefined): boolean {
+  return former === undefined ? major !== undefined : name !== former;
 }
 
 /** What is declared; how the cluster is reached does not count. */

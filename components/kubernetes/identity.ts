@@ -51,3 +51,16 @@ export function otherCluster(
     'Kubernetes cluster".'
   );
 }
+
+/**
+ * UID of the cluster that is to be the stack's; undefined where it may not be read.
+ *
+ * @param recorded what the state knows
+ * @throws KubernetesError "configuration" if it is another cluster
+ */
+export async function mustBeOfStack(api: ApiReader, recorded: string | undefined): Promise<string | undefined> {
+  const uid = await kubernetesUid(api);
+  const elsewhere = otherCluster(recorded, { server: api.server, context: api.context, uid });
+  if (elsewhere !== undefined) throw new KubernetesError("configuration", elsewhere);
+  return uid;
+}

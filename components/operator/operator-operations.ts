@@ -2,7 +2,7 @@
 import { askedOnce } from "../http/asked-once";
 import { ApiReader, apiReader, KubernetesConnection, Patience } from "../kubernetes/client";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
-import { kubernetesUid, otherCluster } from "../kubernetes/identity";
+import { kubernetesUid, mustBeOfStack, otherCluster } from "../kubernetes/identity";
 import { takenCluster, type WantedCluster } from "../protection/taken-cluster";
 import type { Provider } from "../provider";
 import { retried } from "../retry";
@@ -57,10 +57,7 @@ export function operatorCheck(
     async read(id, props) {
       if (!props) return {};
       const api = await connect(props, { delays: [] });
-      const now = { server: api.server, context: api.context, uid: await kubernetesUid(api) };
-      const elsewhere = otherCluster(props.kubernetesUid, now);
-      if (elsewhere !== undefined) throw new KubernetesError("configuration", elsewhere);
-      const uid = now.uid ?? props.kubernetesUid;
+      const uid = (await mustBeOfStack(api, props.kubernetesUid)) ?? props.kubernetesUid;
       return { id, props: { ...props, ...(uid === undefined ? {} : { kubernetesUid: uid }) } };
     },
     async update(_id, _olds, news) {

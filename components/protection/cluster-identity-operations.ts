@@ -1,7 +1,7 @@
 /** The methods of Pulumi's provider behind a ClusterIdentity. */
-import { ApiReader, apiReader, KubernetesConnection } from "../kubernetes/client";
+import { apiReader, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import { kubernetesUid, otherCluster } from "../kubernetes/identity";
+import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
 import type { Provider } from "../provider";
 import { UNKNOWN } from "../teleport/document";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
@@ -41,11 +41,8 @@ export function clusterIdentity(connect: Connect = apiReader): Provider<ClusterI
     async read(id, props) {
       if (!props?.cluster) return {};
       const api = await connect(props);
-      const now = await seen(api);
-      const elsewhere = otherCluster(props.kubernetesUid, now);
-      if (elsewhere !== undefined) throw new KubernetesError("configuration", elsewhere);
+      const kubernetesUid = (await mustBeOfStack(api, props.kubernetesUid)) ?? props.kubernetesUid;
       const found = await findCluster(api, props.namespace, props.cluster);
-      const kubernetesUid = now.uid ?? props.kubernetesUid;
       return found ? { id, props: { ...props, uid: found.metadata.uid ?? props.uid, kubernetesUid } } : {};
     },
     async update(_id, _olds, news) {
@@ -54,12 +51,10 @@ export function clusterIdentity(connect: Connect = apiReader): Provider<ClusterI
     /** Comes before everything else is deleted. */
     async delete(_id, props) {
       const api = await connect(props);
-      const now = await seen(api);
-      const elsewhere = otherCluster(props.kubernetesUid, now);
-      if (elsewhere !== undefined) throw new KubernetesError("configuration", elsewhere);
+      const now = await mustBeOfStack(api, props.kubernetesUid);
       const cluster = await findCluster(api, props.namespace, props.cluster);
       if (!cluster) {
-        if (now.uid !== undefined && props.kubernetesUid !== undefined) return; // the stack's cluster: somebody deleted it
+        if (now !== undefined && props.kubernetesUid !== undefined) return; // the stack's cluster: somebody deleted it
         throw new KubernetesError(
           "configuration",
           `The Cluster ${props.namespace}/${props.cluster} does not exist at ${api.server} (context ${api.context}). ` +
@@ -97,12 +92,8 @@ export function clusterIdentity(connect: Connect = apiReader): Provider<ClusterI
   }
 }
 
-async function seen(api: ApiReader) {
-  return { server: api.server, context: api.context, uid: await kubernetesUid(api) };
-}
-
 /** Says that somebody else made the Cluster. */
-export function recreated(
+function recreated(
   { namespace, cluster, uid }: Pick<ClusterIdentityInputs, "namespace" | "cluster" | "uid">,
   found: string | undefined,
 ): string {

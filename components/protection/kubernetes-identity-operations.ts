@@ -1,7 +1,6 @@
 /** The methods of Pulumi's provider behind a KubernetesIdentity. */
 import { apiReader, KubernetesConnection } from "../kubernetes/client";
-import { KubernetesError } from "../kubernetes/errors";
-import { kubernetesUid, otherCluster } from "../kubernetes/identity";
+import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
 import type { Provider } from "../provider";
 import type { Connect } from "./taken-cluster";
 
@@ -29,7 +28,7 @@ export function kubernetesIdentity(
       return { id: "kubernetes", outs: await withIdentity(inputs) };
     },
     async read(id, props) {
-      const uid = await sameCluster(props ?? {});
+      const uid = await mustBeOfStack(await connect(props ?? {}), props?.kubernetesUid);
       return { id, props: { ...props, kubernetesUid: uid ?? props?.kubernetesUid } };
     },
     async update(_id, _olds, news) {
@@ -37,21 +36,12 @@ export function kubernetesIdentity(
     },
     /** Comes before what it depends on is deleted. */
     async delete(_id, props) {
-      await sameCluster(props);
+      await mustBeOfStack(await connect(props), props.kubernetesUid);
     },
   };
 
   async function withIdentity(inputs: KubernetesIdentityInputs): Promise<KubernetesIdentityState> {
     return { ...inputs, kubernetesUid: await kubernetesUid(await connect(inputs)) };
-  }
-
-  /** @throws KubernetesError "configuration" if it is another cluster */
-  async function sameCluster(state: KubernetesIdentityState): Promise<string | undefined> {
-    const api = await connect(state);
-    const uid = await kubernetesUid(api);
-    const elsewhere = otherCluster(state.kubernetesUid, { server: api.server, context: api.context, uid });
-    if (elsewhere !== undefined) throw new KubernetesError("configuration", elsewhere);
-    return uid;
   }
 }
 

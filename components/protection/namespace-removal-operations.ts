@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiWriter, apiWriter, KubernetesConnection } from "../kubernetes/client";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
-import { kubernetesUid, otherCluster } from "../kubernetes/identity";
+import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
 import type { Provider } from "../provider";
 import { UNKNOWN } from "../teleport/document";
 import { contentOf } from "./namespace-content";
@@ -51,12 +51,7 @@ export function namespaceRemoval(
     },
     async delete(_id, props) {
       const api = await connect(props);
-      const elsewhere = otherCluster(props.kubernetesUid, {
-        server: api.server,
-        context: api.context,
-        uid: await kubernetesUid(api),
-      });
-      if (elsewhere !== undefined) throw new KubernetesError("configuration", elsewhere);
+      await mustBeOfStack(api, props.kubernetesUid);
       const path = `/api/v1/namespaces/${props.namespace}`;
       if ((await uidAt(api, path)) !== props.uid) return; // gone, or another one by now
       const left = await leftIn(api, props.namespace);

@@ -38,10 +38,10 @@ export async function takenCluster(
 ): Promise<string | undefined> {
   if (!wanted || wanted.namespace === UNKNOWN) return undefined;
   const { namespace, name, owner } = wanted;
-  const found = (await api.read(`/apis/postgresql.cnpg.io/v1/namespaces/${namespace}/clusters/${name}`)) as
-    { metadata: { annotations?: Record<string, string> } } | undefined;
+  const found = await findCluster(api, namespace, name);
   if (!found) return undefined;
-  const whose = found.metadata.annotations?.[OWNER_LABEL];
+  const { annotations = {} } = found.metadata as { annotations?: Record<string, string> };
+  const whose = annotations[OWNER_LABEL];
   // Ours may have been made by a run that was killed, or left by `onDelete: retain`. States of early versions of 0.1.0 have
   // Clusters that do not say whose they are.
   if (whose === owner || (whose === undefined && !isNew)) return undefined;

@@ -53,14 +53,9 @@ describe("a Kubernetes that refuses a Cluster, or what it needs", () => {
     await kubectl("delete", "namespace", NAME, "--ignore-not-found", "--wait=false");
   });
 
-  it("fails with the words of an admission policy that refuses the Cluster", async () => {
-    const rule = {
-      apiGroups: ["postgresql.cnpg.io"],
-      apiVersions: ["*"],
-      operations: ["CREATE"],
-      resources: ["clusters"],
-    };
-    await apply(
+  /** Makes an admission policy that denies in the test's namespaces what a rule matches. */
+  const forbid = (rule: object, message: string) =>
+    apply(
       {
         apiVersion: "admissionregistration.k8s.io/v1",
         kind: "ValidatingAdmissionPolicy",
@@ -68,7 +63,7 @@ describe("a Kubernetes that refuses a Cluster, or what it needs", () => {
         spec: {
           failurePolicy: "Fail",
           matchConstraints: { resourceRules: [rule] },
-          validations: [{ expression: "false", message: "databases need the approval of the platform team" }],
+          validations: [{ expression: "false", message }],
         },
       },
       {
@@ -82,6 +77,15 @@ describe("a Kubernetes that refuses a Cluster, or what it needs", () => {
         },
       },
     );
+
+  it("fails with the words of an admission policy that refuses the Cluster", async () => {
+    const rule = {
+      apiGroups: ["postgresql.cnpg.io"],
+      apiVersions: ["*"],
+      operations: ["CREATE"],
+      resources: ["clusters"],
+    };
+    await forbid(rule, "databases need the approval of the platform team");
     stack.configure(oneDatabase(NAME, settings));
     await eventually("the policy is in force", async () => {
       const cluster = {
@@ -115,28 +119,7 @@ describe("a Kubernetes that refuses a Cluster, or what it needs", () => {
 
   it("says in the policy's words that no command may be run in pods, once there are some", async () => {
     const rule = { apiGroups: [""], apiVersions: ["*"], operations: ["CONNECT"], resources: ["pods/exec"] };
-    await apply(
-      {
-        apiVersion: "admissionregistration.k8s.io/v1",
-        kind: "ValidatingAdmissionPolicy",
-        metadata: { name: NAME },
-        spec: {
-          failurePolicy: "Fail",
-          matchConstraints: { resourceRules: [rule] },
-          validations: [{ expression: "false", message: "nobody runs commands in this namespace" }],
-        },
-      },
-      {
-        apiVersion: "admissionregistration.k8s.io/v1",
-        kind: "ValidatingAdmissionPolicyBinding",
-        metadata: { name: NAME },
-        spec: {
-          policyName: NAME,
-          validationActions: ["Deny"],
-          matchResources: { namespaceSelector: { matchLabels: { fault: NAME } } },
-        },
-      },
-    );
+    await forbid(rule, "nobody runs commands in this namespace");
     stack.configure(oneDatabase(NAME, { namespace: NAME }));
     await refused(
       stack,
