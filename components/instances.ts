@@ -1,5 +1,6 @@
 /** Who decides how many instances a Cluster or Pooler has: the settings, or whoever scales it. */
 import { FIELD_MANAGER, KubernetesClient, KubernetesObject, ObjectReference } from "./kubernetes/client";
+import { ownersOf } from "./kubernetes/field-owners";
 import { KEEPS_FIELD_MANAGER, PROVIDER_MANAGER } from "./owner";
 
 /**
@@ -14,7 +15,7 @@ export function keepsInstances({ scaledByOthers = false }: { scaledByOthers?: bo
 }
 
 /**
- * Sets `spec.instances` to the declared number where somebody else owns it with another one, so that the provider can apply
+ * Sets `spec.instances` of what was found to the declared number where somebody else owns it with another one, so that the provider can apply
  * it.
  *
  * @throws KubernetesError if it could not be done
@@ -22,11 +23,11 @@ export function keepsInstances({ scaledByOthers = false }: { scaledByOthers?: bo
 export async function takeInstancesBack(
   kubernetes: KubernetesClient,
   reference: ObjectReference,
+  found: KubernetesObject,
   declared: number,
 ): Promise<void> {
-  const found = await kubernetes.get(reference);
-  if (!found || found.spec?.instances === declared) return;
-  const others = ownersOfInstances(found).filter((manager) => !manager.startsWith(PROVIDER_MANAGER));
+  if (found.spec?.instances === declared) return;
+  const others = ownersOf(found, "f:spec", "f:instances").filter((manager) => !manager.startsWith(PROVIDER_MANAGER));
   if (others.length === 0) return;
   await kubernetes.patch(reference, { metadata: { uid: found.metadata.uid }, spec: { instances: declared } });
   const scaledBy = others.filter((manager) => manager !== FIELD_MANAGER);
@@ -35,13 +36,4 @@ export async function takeInstancesBack(
     `${reference.namespace}/${reference.name} was scaled to ${String(found.spec?.instances)} by ${scaledBy.join(", ")}. ` +
       `It gets ${declared} again, as declared. To leave the number to others, set scaledByOthers: true.`,
   );
-}
-
-function ownersOfInstances({ metadata }: KubernetesObject): string[] {
-  const { managedFields = [] } = metadata as {
-    managedFields?: { manager?: string; fieldsV1?: { "f:spec"?: { "f:instances"?: object } } }[];
-  };
-  return managedFields
-    .filter(({ fieldsV1 }) => fieldsV1?.["f:spec"]?.["f:instances"] !== undefined)
-    .map(({ manager = "another" }) => manager);
 }

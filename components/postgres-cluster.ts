@@ -204,6 +204,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
       {
         ...{ kubernetes: args.kubernetes, plural: "clusters", namespace, object: clusterName },
         instances: args.scaledByOthers ? undefined : (args.instances ?? DEFAULT_INSTANCES),
+        annotations: clusterAnnotations(args),
         image: isSuspended(args) ? undefined : { name: imageOf(args), major: declaredMajor(args) },
         written: clusterSpecOf(args, certificates).apply((spec) => sha256(JSON.stringify([spec, annotations]))),
       },
@@ -321,7 +322,6 @@ export class PostgresCluster extends pulumi.ComponentResource {
         database: databaseAndOwner(args.initdb).database,
         users: teleportUsers(args),
         poolerLogins: poolerLogins(args.poolers),
-        postgresMajor: declaredMajor(args),
       },
       { parent: this, dependsOn, deletedWith: this.deletedCluster(args) },
     );

@@ -3,6 +3,7 @@ import { refuseIfHindered } from "./access/major-upgrade";
 import { takeInstancesBack } from "./instances";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "./kubernetes/client";
 import type { Provider } from "./provider";
+import { keepStopped } from "./stopped-by-hand";
 
 /** Inputs of an UpdateCheck, and its state. */
 export interface UpdateCheckInputs extends KubernetesConnection {
@@ -11,6 +12,7 @@ export interface UpdateCheckInputs extends KubernetesConnection {
   object: string;
   written: string;
   instances?: number;
+  annotations?: Record<string, string>;
   image?: { name: string; major?: number };
 }
 
@@ -19,7 +21,9 @@ export function updateCheck(
   connect: (connection: KubernetesConnection) => Promise<KubernetesClient> = kubernetesClient,
 ): Provider<UpdateCheckInputs, UpdateCheckInputs> {
   return {
-    async check(_olds, news) {
+    /** Also in the preview, and before anything of the Cluster is changed. */
+    async check(olds, news) {
+      await refuseUpgrade(news, olds?.image?.name);
       return { inputs: news };
     },
     async diff(_id, olds, news) {
@@ -27,14 +31,14 @@ export function updateCheck(
     },
     /** The object may be there: of an earlier release, or made by a run that was killed. */
     async create(inputs) {
-      await look(inputs);
+      await prepare(inputs);
       return { id: `${inputs.plural}/${inputs.namespace}/${inputs.object}`, outs: inputs };
     },
     async read(id, props) {
       return props ? { id, props } : {};
     },
-    async update(_id, olds, news) {
-      await look(news, olds.image?.name);
+    async update(_id, _olds, news) {
+      await prepare(news);
       return { outs: news };
     },
     async delete() {
@@ -42,15 +46,20 @@ export function updateCheck(
     },
   };
 
-  async function look(inputs: UpdateCheckInputs, formerImage?: string): Promise<void> {
-    const { plural, namespace, object: name, instances, image } = inputs;
+  async function refuseUpgrade({ image, ...inputs }: UpdateCheckInputs, formerImage?: string): Promise<void> {
+    if (image === undefined || !isOtherImage(image, formerImage)) return;
+    const kubernetes = await connect(inputs);
+    await refuseIfHindered(kubernetes, { namespace: inputs.namespace, cluster: inputs.object }, image.major);
+  }
+
+  async function prepare(inputs: UpdateCheckInputs): Promise<void> {
+    const { plural, namespace, object: name, instances, annotations } = inputs;
     const kubernetes = await connect(inputs);
     const reference = { apiVersion: "postgresql.cnpg.io/v1", plural, namespace, name };
-    if (image !== undefined && isOtherImage(image, formerImage)) {
-      const uid = (await kubernetes.get(reference))?.metadata.uid;
-      if (uid !== undefined) await refuseIfHindered(kubernetes, { namespace, cluster: name, uid }, image.major);
-    }
-    if (instances !== undefined) await takeInstancesBack(kubernetes, reference, instances);
+    const found = await kubernetes.get(reference);
+    if (!found) return;
+    if (instances !== undefined) await takeInstancesBack(kubernetes, reference, found, instances);
+    if (plural === "clusters") await keepStopped(kubernetes, reference, found, annotations);
   }
 }
 

@@ -14,6 +14,8 @@ export interface UpdateCheckArgs {
   written: pulumi.Input<string>;
   /** The declared number of instances. Absent where others may scale it. */
   instances?: number;
+  /** The annotations that are declared and that stop instances. Default: none. */
+  annotations?: Record<string, string>;
   /** What decides about PostgreSQL's image; absent for a Pooler, and where no instance is to run. */
   image?: { name: string; major?: number };
 }

@@ -9,7 +9,6 @@ import type { Provider } from "../provider";
 import { progressOf } from "../serving/progress";
 import { dropPoolerLoginScript, poolerLoginQuery, poolerLoginScript } from "./pooler-logins";
 import { deviates } from "./deviates";
-import { refuseIfHindered } from "./major-upgrade";
 import {
   asleep,
   ClusterReference,
@@ -40,8 +39,6 @@ export interface AccessInputs extends KubernetesConnection, ClusterReference {
   users: TeleportUser[];
   /** Makes PgBouncer's roles, and the functions with which it looks up passwords. */
   poolerLogins?: PoolerAuthentication[];
-  /** Major version of PostgreSQL that is declared, where one is. */
-  postgresMajor?: number;
   /** No instance runs (hibernation): nothing can be done, and the next run after it does it. */
   suspended?: boolean;
 }
@@ -70,8 +67,6 @@ export function access(
 
     /** What is declared may be the same while the database is not: both count. */
     async diff(_id, olds, news) {
-      if (news.postgresMajor !== olds.postgresMajor && !news.suspended)
-        await refuseIfHindered(await connect(news), news, news.postgresMajor);
       // What is deleted, later, is looked for where the last `up` found it.
       if (told(olds) !== told(news) || olds.context !== news.context) return { changes: true };
       if (news.suspended) return { changes: false };

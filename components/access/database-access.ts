@@ -20,8 +20,6 @@ export interface DatabaseAccessArgs {
   users: readonly TeleportUser[];
   /** Makes PgBouncer's roles, and the functions with which it looks up passwords. Default: none. */
   poolerLogins?: readonly PoolerAuthentication[];
-  /** Major version of PostgreSQL that is declared. Default: none, and no upgrade is looked at beforehand. */
-  postgresMajor?: number;
   /** No instance runs, so that nothing can be done. Default: false. */
   suspended?: boolean;
 }

@@ -2,7 +2,7 @@
 import { sleepReason } from "../cnpg/sleep";
 import type { KubernetesClient } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import { ClusterReference, findCluster, isServing, MAINTENANCE_DATABASE, sqlInPrimary } from "./primary";
+import { ClusterReference, clusterNow, isServing, MAINTENANCE_DATABASE, sqlInPrimary } from "./primary";
 import { DATABASES_QUERY, upgradeHindranceQuery } from "./statements";
 
 /** The major version where the settings name none: the operator's default image may be of any. */
@@ -18,18 +18,19 @@ const ANY_MAJOR = 99;
  */
 export async function refuseIfHindered(
   kubernetes: KubernetesClient,
-  reference: ClusterReference,
+  name: Omit<ClusterReference, "uid">,
   major: number | undefined,
 ): Promise<void> {
-  const cluster = await findCluster(kubernetes, reference).catch(unasked);
+  const cluster = await clusterNow(kubernetes, name).catch(unasked);
   if (!cluster || sleepReason(cluster) !== undefined || !isServing(cluster)) return;
+  const reference = { ...name, uid: cluster.metadata.uid ?? "" };
   const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
   const hindered: string[] = [];
   for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
     hindered.push(...(await sql(database, upgradeHindranceQuery(major ?? ANY_MAJOR))));
   if (hindered.length === 0) return;
   throw new Error(
-    `${reference.cluster} cannot be upgraded to PostgreSQL ${major ?? "of the operator's choice"} yet: in the database ${hindered.join(", ")} the function pg_logical_emit_message does not have its default rights, ` +
+    `${name.cluster} cannot be upgraded to PostgreSQL ${major ?? "of the operator's choice"} yet: in the database ${hindered.join(", ")} the function pg_logical_emit_message does not have its default rights, ` +
       "and pg_upgrade would fail. Run `pulumi up` with the present image, which restores what an earlier release of this " +
       'program changed. Then change the image. If this error stays, see docs/operations.md, "Upgrading PostgreSQL".',
   );

@@ -34,18 +34,21 @@ const RETRY_MS = 3_000;
 /** PostgreSQL's message where a lock was not had in time. */
 const LOCK_TIMEOUT = /canceling statement due to lock timeout/;
 
+/** The Cluster that has the name now; undefined if there is none. */
+export function clusterNow(
+  kubernetes: KubernetesClient,
+  { namespace, cluster }: Omit<ClusterReference, "uid">,
+): Promise<KubernetesObject | undefined> {
+  return kubernetes.get({ apiVersion: "postgresql.cnpg.io/v1", plural: "clusters", namespace, name: cluster });
+}
+
 /** The Cluster; undefined if it is gone, or another one by now. */
 export async function findCluster(
   kubernetes: KubernetesClient,
-  { namespace, cluster, uid }: ClusterReference,
+  reference: ClusterReference,
 ): Promise<KubernetesObject | undefined> {
-  const found = await kubernetes.get({
-    apiVersion: "postgresql.cnpg.io/v1",
-    plural: "clusters",
-    namespace,
-    name: cluster,
-  });
-  return found?.metadata.uid === uid ? found : undefined;
+  const found = await clusterNow(kubernetes, reference);
+  return found?.metadata.uid === reference.uid ? found : undefined;
 }
 
 /** The Cluster. @throws KubernetesError "configuration" if the kubeconfig leads to a cluster that lacks it */

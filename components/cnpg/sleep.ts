@@ -2,9 +2,9 @@
 import type { KubernetesObject } from "../kubernetes/client";
 
 /** https://cloudnative-pg.io/documentation/current/declarative_hibernation/ */
-const HIBERNATION = "cnpg.io/hibernation";
+export const HIBERNATION = "cnpg.io/hibernation";
 /** https://cloudnative-pg.io/documentation/current/fencing/ */
-const FENCING = "cnpg.io/fencedInstances";
+export const FENCING = "cnpg.io/fencedInstances";
 const ALL = "*";
 
 function annotationsOf({ metadata }: KubernetesObject): Record<string, string> {

@@ -35,6 +35,12 @@ export interface ObjectReference {
   name: string;
 }
 
+/** What is applied: with the kind, and the UID, without which an object that is gone would be made. */
+export interface OwnedFields {
+  kind: string;
+  metadata: { uid: string; [field: string]: unknown };
+}
+
 export interface Command {
   namespace: string;
   pod: string;
@@ -63,6 +69,11 @@ export interface KubernetesClient {
   log(pod: { namespace: string; name: string; container: string }): Promise<string | undefined>;
   /** Changes fields of an object (JSON merge patch), if it is there. */
   patch(reference: ObjectReference, fields: object): Promise<void>;
+  /**
+   * Becomes an owner of fields of an object that is there, beside others: server-side apply under a field manager's name. What
+   * was applied under this name before and is left out now, and has no other owner, is removed.
+   */
+  own(reference: ObjectReference, fields: OwnedFields, manager: string): Promise<void>;
   /** Deletes an object, if it is the one of this UID, and what belongs to it. */
   remove(reference: ObjectReference, uid: string): Promise<void>;
 }
@@ -139,6 +150,14 @@ export async function kubernetesClient(
       const request = { path, limit, method: library.HttpMethod.PATCH, body: JSON.stringify(fields) };
       const { code, text } = await retried(() => send(library, config, request), isPassing, delays);
       if (code >= 300 && code !== 404) throw refused(`PATCH ${path}`, code, text);
+    },
+    async own(reference, { kind, metadata }, manager) {
+      const { apiVersion, namespace, name } = reference;
+      const path = `${collection(reference)}/${name}?fieldManager=${manager}`;
+      const body = JSON.stringify({ apiVersion, kind, metadata: { ...metadata, name, namespace } });
+      const request = { path, limit, method: library.HttpMethod.PATCH, type: "application/apply-patch+yaml", body };
+      const { code, text } = await retried(() => send(library, config, request), isPassing, delays);
+      if (code >= 300) throw refused(`PATCH ${path}`, code, text);
     },
     remove: (reference, uid) =>
       remove(library, config, `${collection(reference)}/${reference.name}`, uid, { limit, delays }),
@@ -232,20 +251,22 @@ interface Request {
   method?: k8s.HttpMethod;
   /** JSON. */
   body?: string;
+  /** Of the body. Default: what the method takes. */
+  type?: string;
 }
 
 /** One request, with the credentials, CA and proxy of the kubeconfig. */
 async function send(
   library: typeof k8s,
   config: k8s.KubeConfig,
-  { path, limit = CALL_LIMIT_MS, method = library.HttpMethod.GET, body }: Request,
+  { path, limit = CALL_LIMIT_MS, method = library.HttpMethod.GET, body, type }: Request,
 ): Promise<{ code: number; text: string }> {
   const server = serverOf(config);
   const context = new library.RequestContext(`${server.replace(/\/$/, "")}${path}`, method);
   context.setHeaderParam("Accept", "application/json, */*");
   if (body !== undefined) {
     const isPatch = method === library.HttpMethod.PATCH;
-    context.setHeaderParam("Content-Type", isPatch ? "application/merge-patch+json" : "application/json");
+    context.setHeaderParam("Content-Type", type ?? (isPatch ? "application/merge-patch+json" : "application/json"));
     context.setBody(body);
   }
   context.setSignal(AbortSignal.timeout(limit));

@@ -95,19 +95,20 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     assert.equal(result.stdout.trim(), "9s", result.output);
   });
 
-  it("goes on where somebody hibernated it, says so, and is as declared when it wakes", async () => {
-    // What kubectl writes under its own name, Pulumi's provider takes for its own when it updates the Cluster, and removes.
-    const annotate = (annotation: string) =>
-      kubectl("-n", NAME, "annotate", "--field-manager=by-hand", "--overwrite", "cluster", NAME, annotation);
+  it("goes on where somebody hibernated it, leaves it so, and is as declared when the settings wake it", async () => {
     stack.configure(oneDatabase(NAME));
     await stack.up();
-    await annotate("cnpg.io/hibernation=on");
+    await kubectl("-n", NAME, "annotate", "--overwrite", "cluster", NAME, "cnpg.io/hibernation=on");
     await kubectl("-n", NAME, "wait", `cluster/${NAME}`, "--for=condition=cnpg.io/hibernation", "--timeout=55s");
     const users = [{ name: "teleport_user_read", access: "read", statementTimeout: "8s" }];
-    stack.configure(oneDatabase(NAME, { users }));
-    const output = await stack.up();
-    assert.match(output, /Cluster stock\/stock sleeps: it is hibernated \(annotation cnpg\.io\/hibernation/);
-    await annotate("cnpg.io/hibernation-");
+    const changed = { users, description: "asleep" };
+    const sleeps = /Cluster stock\/stock sleeps: it is hibernated \(annotation cnpg\.io\/hibernation/;
+    for (const time of ["first", "second"]) {
+      changed.description = `asleep, ${time} change of the Cluster`;
+      stack.configure(oneDatabase(NAME, changed));
+      assert.match(await stack.up(), sleeps, time);
+    }
+    stack.configure(oneDatabase(NAME, { ...changed, hibernation: false }));
     await stack.up();
     const result = await sqlThroughTeleport(loginAs("reader", "stock-tls", "app"), "SHOW statement_timeout");
     assert.equal(result.stdout.trim(), "8s", result.output);

@@ -1,6 +1,7 @@
 /** What is looked at before a Cluster or Pooler is updated. */
 import { strict as assert } from "node:assert";
 import { updateCheck, UpdateCheckInputs } from "../../components/update-check-operations";
+import { KubernetesError } from "../../components/kubernetes/errors";
 import { FakeKubernetes } from "./access/fake-kubernetes";
 
 describe("the check before an update", () => {
@@ -44,19 +45,30 @@ describe("the check before an update", () => {
     assert.equal(patched.length, 2);
   });
 
-  it("refuses an image that cannot be upgraded to, before anything is changed", async () => {
-    const { create, update, patched } = setUp();
+  it("refuses an image that cannot be upgraded to, in the preview and before anything is changed", async () => {
+    const { check, patched } = setUp();
     const later = inputs({ image: { name: "postgresql:17", major: 17 } });
-    await assert.rejects(update("id", inputs(), later), /orders cannot be upgraded to PostgreSQL 17 yet/);
-    await assert.rejects(
-      create(later),
-      /orders cannot be upgraded to PostgreSQL 17 yet/,
-      "a state of an earlier release",
-    );
-    await assert.rejects(update("id", inputs(), inputs({ image: { name: "" } })), /of the operator's choice yet/);
+    const refused = /orders cannot be upgraded to PostgreSQL 17 yet: in the database app .*with the present image/s;
+    await assert.rejects(check(inputs(), later), refused);
+    await assert.rejects(check(undefined as never, later), refused, "a state of an earlier release");
+    await assert.rejects(check(inputs(), inputs({ image: { name: "" } })), /of the operator's choice yet/);
     assert.deepEqual(patched, []);
-    await create(inputs({ image: { name: "" } }));
-    await update("id", inputs({ image: { name: "" } }), inputs({ image: { name: "" }, written: "b" }));
+    for (const [former, news] of [
+      [undefined as never, inputs({ image: { name: "" } })],
+      [inputs({ image: { name: "" } }), inputs({ image: { name: "" }, written: "b" })],
+      [inputs(), inputs()],
+      [later, inputs({ image: undefined })],
+    ] as const)
+      assert.deepEqual(await check(former, news), { inputs: news });
+  });
+
+  it("refuses an upgrade that could not be checked, unless the Cluster does not serve: the image may be what is wrong", async () => {
+    const { check, kubernetes } = setUp();
+    const later = inputs({ image: { name: "postgresql:17", major: 17 } });
+    kubernetes.exec = () => Promise.reject(new KubernetesError("access-denied", "pods/exec is denied"));
+    await assert.rejects(check(inputs(), later), /pods\/exec is denied/);
+    kubernetes.cluster!.status!.readyInstances = 0;
+    await check(inputs(), later);
   });
 
   it("makes nothing of an object that is not there yet, and deletes none", async () => {

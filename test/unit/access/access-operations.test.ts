@@ -227,39 +227,6 @@ describe("access to a database", () => {
     assert.deepEqual(last, ["app", "postgres"]);
   });
 
-  it("refuses an upgrade in the preview, before the Cluster is changed, where pg_upgrade could not make it", async () => {
-    const { kubernetes, diff } = setUp();
-    const { answer } = kubernetes;
-    kubernetes.cluster!.status = { currentPrimary: "orders-1", readyInstances: 1 };
-    let hindered = true;
-    kubernetes.answer = (ran) => {
-      if (!ran.script.includes("server_version_num")) return answer(ran);
-      return hindered && ran.database === "app" && /(17|99) >= 17/.test(ran.script) ? "app\n" : "";
-    };
-    const [before, later] = [inputs({ postgresMajor: 15 }), inputs({ postgresMajor: 17 })];
-    const refused = /orders cannot be upgraded to PostgreSQL 17 yet: in the database app .*with the present image/s;
-    await assert.rejects(diff("id", before, later), refused);
-    await assert.rejects(diff("id", inputs(), later), refused, "a state of an earlier release says no version");
-    await assert.rejects(
-      diff("id", before, inputs()),
-      /to PostgreSQL of the operator's choice yet/,
-      "no image any more",
-    );
-    assert.deepEqual(await diff("id", before, before), { changes: false });
-    const { exec } = kubernetes;
-    kubernetes.exec = () => Promise.reject(new KubernetesError("access-denied", "pods/exec is denied"));
-    await assert.rejects(
-      diff("id", before, later),
-      /pods\/exec is denied/,
-      "what could not be checked is not upgraded",
-    );
-    kubernetes.cluster!.status.readyInstances = 0;
-    await diff("id", before, later); // the image may be what is wrong
-    [kubernetes.exec, kubernetes.cluster!.status.readyInstances] = [exec, 1];
-    hindered = false;
-    assert.deepEqual(await diff("id", before, later), { changes: false });
-  });
-
   it("names who holds a lock, and ends declared users who keep their own rights from being changed", async () => {
     const { kubernetes } = setUp();
     const asked: string[] = [];

@@ -33,6 +33,8 @@ export class FakeKubernetes implements KubernetesClient {
 
   async patch(): Promise<void> {}
 
+  async own(): Promise<void> {}
+
   async exec({ pod, command, input = "" }: Command): Promise<CommandEnd> {
     const database = command.find((word) => word.startsWith("PGDATABASE="))?.slice("PGDATABASE=".length) ?? "";
     const ran = { pod, database, script: input };
