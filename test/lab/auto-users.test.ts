@@ -99,8 +99,8 @@ describe("users that Teleport makes", () => {
       const limit = await superuser("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'teleport_user_read'");
       assert.equal(limit, String(connectionLimit));
       await reads();
-      assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
     }
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   });
 
   it("come again where a hand took the admin user's rights", async () => {
@@ -156,9 +156,9 @@ describe("users that Teleport makes", () => {
     ]) {
       await superuser(otherwise);
       assert.match(await stack.up(), /1 updated/, otherwise);
-      assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"], otherwise);
       await reads();
     }
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
     await superuser("GRANT CONNECT ON DATABASE app TO PUBLIC");
     const groups = `SELECT count(*) FROM pg_auth_members WHERE member = '"teleport-auto-user"'::regrole`;
     assert.equal(await superuser(groups), "0");
