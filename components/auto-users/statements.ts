@@ -10,6 +10,7 @@ import { refuseAdministrators } from "../access/administrators";
 import { roleSettingsDeviations, roleSettingsScript } from "../access/role-settings";
 import { doBlock, identifier, literal, textArray } from "../access/sql";
 import { ONE_AT_A_TIME, OWN_MARK, PREAMBLE } from "../access/statements";
+import { grantUsersScript, usersOutOfReachQuery } from "../access/users-of-maker";
 import { AUTO_USER_GROUP, AutoUsers, autoUsersAdmin } from "./settings";
 
 /** Tells the admin user from another's role of the same name. */
@@ -44,7 +45,8 @@ ${refuseAdministrators(settings.roles, "users that Teleport makes", "other autoU
 ${revokeOthers(name, [AUTO_USER_GROUP, ...settings.roles])}
 ${revokeOfGroup()}
 ${[AUTO_USER_GROUP, ...settings.roles].map((role) => `GRANT ${identifier(role)} TO ${admin} WITH ADMIN OPTION;`).join("\n")}
-${grantUsers(name)}
+${takeGrantsOver(name)}
+${grantUsersScript(name, isAutoUser)}
 ${roleSettingsScript(name)}
 COMMIT;`;
 }
@@ -79,6 +81,7 @@ AND (rolcanlogin OR rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication O
 SELECT format('%s is a member of %s', ${literal(AUTO_USER_GROUP)}, pg_get_userbyid(roleid)) FROM pg_auth_members
 WHERE pg_get_userbyid(member) = ${literal(AUTO_USER_GROUP)};
 ${roleSettingsDeviations(name)}
+${usersOutOfReachQuery(name, isAutoUser)}
 SELECT format('%s has rights that it must not have', rolname) FROM pg_roles
 WHERE rolname = ${literal(name)} AND (rolsuper OR rolcreatedb OR rolreplication OR rolbypassrls);
 SELECT format('%s is an admin user of earlier settings', rolname) FROM pg_roles
@@ -103,13 +106,9 @@ BEGIN
 END`);
 }
 
-/**
- * Users that another admin user made: who made them alone may disable them. What it granted them would hold it back from
- * being dropped (PostgreSQL 16).
- */
-function grantUsers(name: string): string {
+/** What another admin user granted would hold it back from being dropped (PostgreSQL 16). */
+function takeGrantsOver(name: string): string {
   return doBlock(`DECLARE
-  account name;
   item record;
 BEGIN
   IF current_setting('server_version_num')::int < 160000 THEN
@@ -124,11 +123,6 @@ BEGIN
       EXECUTE format('GRANT %I TO %I', item.role, item.member);
     END IF;
     EXECUTE format('REVOKE %I FROM %I GRANTED BY %I CASCADE', item.role, item.member, item.grantor);
-  END LOOP;
-  FOR account IN SELECT rolname FROM pg_roles r WHERE ${isAutoUser("r.oid")} AND NOT EXISTS (
-    SELECT FROM pg_auth_members m WHERE m.roleid = r.oid AND m.admin_option AND pg_get_userbyid(m.member) = ${literal(name)})
-  LOOP
-    EXECUTE format('GRANT %I TO %I WITH ADMIN OPTION', account, ${literal(name)});
   END LOOP;
 END`);
 }

@@ -4,13 +4,14 @@
  * Vault's own user is made by SQL and is no managed role of CloudNativePG: the operator makes a managed role's memberships
  * exactly what the Cluster declares, and would take away those in the users that Vault makes (seen with 1.30.0).
  *
- * Since PostgreSQL 16, CREATEROLE reaches no further than the roles that one made oneself or has ADMIN OPTION on: it gets
- * ADMIN OPTION on the roles that it grants. Before, CREATEROLE could change every role but superusers.
+ * Since PostgreSQL 16, CREATEROLE reaches no further than the roles that one has ADMIN OPTION on: it gets that on the roles
+ * that it grants, and on users of before an upgrade.
  */
 import { refuseAdministrators } from "../access/administrators";
 import { roleSettingsDeviations, roleSettingsScript } from "../access/role-settings";
 import { doBlock, identifier, literal, textArray } from "../access/sql";
 import { ONE_AT_A_TIME, PREAMBLE } from "../access/statements";
+import { grantUsersScript, usersOutOfReachQuery } from "../access/users-of-maker";
 import { OLDEST_MAJOR } from "../cnpg/image";
 import type { VaultUserNames } from "./settings";
 import { isUser, mark, VaultUsers } from "./vault-users";
@@ -41,6 +42,7 @@ ${roleSettingsScript(names.admin)}
 ALTER ROLE ${users} WITH NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS PASSWORD NULL;
 ${revokeOthers(names, [names.users, ...roles])}
 ${[names.users, ...roles].map((role) => `GRANT ${identifier(role)} TO ${admin} WITH ADMIN OPTION;`).join("\n")}
+${grantUsersScript(names.admin, (oid) => isUser(oid, names))}
 COMMIT;`;
 }
 
@@ -101,6 +103,7 @@ WHERE NOT EXISTS (SELECT FROM pg_auth_members WHERE admin_option AND pg_get_user
 SELECT DISTINCT format('%s is a member of %s', ${admin}, r.rolname) FROM ${otherMemberships(names, [names.users, ...roles])};
 SELECT format('%s is not the role that was made for Vault''s %s', rolname, ${literal(owner)}) FROM pg_roles
 WHERE rolname = ${admin} AND shobj_description(oid, 'pg_authid') IS DISTINCT FROM ${literal(mark(owner))};
+${usersOutOfReachQuery(names.admin, (oid) => isUser(oid, names))}
 SELECT format('the user %s was shut out or has expired, and is still to be dropped', rolname) FROM pg_roles u
 WHERE ${IS_OVER} AND ${isUser("u.oid", names)};`;
 }

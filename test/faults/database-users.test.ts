@@ -282,7 +282,9 @@ describe("PostgreSQL users of people", () => {
   it("are not changed while somebody else holds a lock, who is named", async () => {
     const sql = "SET ROLE app; BEGIN; ALTER TABLE stock.items ADD COLUMN held int; SELECT pg_sleep(600)";
     const psql = ["psql", "application_name=sec-holder dbname=app", "-c", sql];
-    const holding = attempt("kubectl", ["-n", NAME, "exec", `${NAME}-1`, "-c", "postgres", "--", ...psql]);
+    const holding = attempt("kubectl", ["-n", NAME, "exec", `${NAME}-1`, "-c", "postgres", "--", ...psql], {
+      limit: 900_000,
+    });
     const held = "FROM pg_stat_activity WHERE application_name = 'sec-holder' AND query ~ 'pg_sleep'";
     await eventually("the lock is held", async () => (await superuser(`SELECT count(*) ${held}`)) === "1");
     await superuser(`ALTER ROLE ${READER} SET work_mem = '1MB'`);
