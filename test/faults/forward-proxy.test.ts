@@ -1,7 +1,7 @@
 /** A machine that reaches Kubernetes, Vault and Teleport through a forward proxy alone, as HTTPS_PROXY names it. */
 import { strict as assert } from "node:assert";
 import { Stack } from "../../lab/drive/stack";
-import { oneDatabase, PROXY } from "../lab/lab";
+import { oneDatabase, PROXY, vaultIssuer } from "../lab/lab";
 import { ConnectProxy } from "../unit/http/connect-proxy";
 import { apiServer, ownKubeconfig, OwnKubeconfig } from "./lab-kubeconfig";
 
@@ -38,11 +38,8 @@ describe("a forward proxy", () => {
   });
 
   it("leads an `up` to Kubernetes with its commands in pods, to Vault and to Teleport", async () => {
-    const settings = {
-      teleport: { proxy: PROXY, clientCas: [{ from: "proxy" }] },
-      vaultDatabase: { roles: { app: {} } },
-    };
-    stack.configure(oneDatabase(NAME, settings));
+    const teleport = { proxy: PROXY, clientCas: [{ from: "proxy" }] };
+    stack.configure(oneDatabase(NAME, { issuer: vaultIssuer, teleport }));
     await stack.up(through());
     const vault = new URL(process.env.VAULT_ADDR ?? "").host;
     for (const server of [`${HIDDEN}:${port}`, vault, PROXY]) assert.ok(proxy.asked.includes(server), server);
