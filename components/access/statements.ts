@@ -111,6 +111,10 @@ function surrender(name: string, names: readonly string[], application: string, 
       END IF;
       EXECUTE format('ALTER VIEW %s SET (security_invoker = true)', item.object);
     END LOOP;
+    FOR item IN ${codeRunByAnalyze(role)} LOOP
+      RAISE EXCEPTION '% of the removed user % calls %, which would run with the rights of its new owner; drop it, or give it to another role',
+        item.object, ${literal(name)}, item.called;
+    END LOOP;
     IF heir IS NULL AND EXISTS (SELECT FROM pg_shdepend WHERE refobjid = ${role} AND refclassid = 'pg_authid'::regclass
       AND deptype = 'o' AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))) THEN
       RAISE EXCEPTION 'what the removed user % owns in % has no heir but a superuser; drop it, or give it to another role',
@@ -120,6 +124,23 @@ function surrender(name: string, names: readonly string[], application: string, 
       EXECUTE format('REASSIGN OWNED BY %I TO %I', ${literal(name)}, heir);
     END IF;
     EXECUTE format('DROP OWNED BY %I', ${literal(name)});`;
+}
+
+/**
+ * Indexes and statistics of a role's tables that call what neither a superuser nor the heir has made: autovacuum evaluates their
+ * expressions as the table's owner, without anybody's asking.
+ */
+function codeRunByAnalyze(role: string): string {
+  return `SELECT pg_describe_object(d.classid, d.objid, 0) AS object, pg_describe_object(d.refclassid, d.refobjid, 0) AS called
+      FROM pg_depend d
+      LEFT JOIN pg_index i ON d.classid = 'pg_class'::regclass AND i.indexrelid = d.objid
+      LEFT JOIN pg_statistic_ext s ON d.classid = 'pg_statistic_ext'::regclass AND s.oid = d.objid
+      JOIN pg_class c ON c.oid = coalesce(i.indrelid, s.stxrelid)
+      LEFT JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
+      LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
+      LEFT JOIN pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid AND t.typtype = 'd'
+      JOIN pg_roles r ON r.oid = coalesce(p.proowner, o.oprowner, t.typowner)
+      WHERE c.relowner = ${role} AND NOT r.rolsuper AND r.rolname IS DISTINCT FROM heir`;
 }
 
 /** Keeps users from coming back, before anything is taken from them. */

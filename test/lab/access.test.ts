@@ -199,7 +199,9 @@ describe("people's rights in a running database", () => {
     await superuser(
       `GRANT USAGE, CREATE ON SCHEMA sales TO auditors; GRANT auditors TO auditor; SET ROLE auditor;
        CREATE TABLE sales.made (id int); CREATE VIEW sales.all_made AS SELECT * FROM sales.made;
-       CREATE FUNCTION sales.anything(text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN EXECUTE $1; END'`,
+       CREATE FUNCTION sales.anything(text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN EXECUTE $1; END';
+       CREATE FUNCTION sales.own(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1; END';
+       CREATE INDEX calls_own ON sales.made (sales.own(id)); CREATE INDEX calls_abs ON sales.made (abs(id))`,
     );
     await superuser(
       "CREATE SCHEMA open AUTHORIZATION auditor; SET ROLE auditor; CREATE FUNCTION open.root() RETURNS name LANGUAGE sql SECURITY DEFINER AS 'SELECT current_user'",
@@ -213,6 +215,12 @@ describe("people's rights in a running database", () => {
       (await superuser("SELECT usename FROM pg_stat_activity WHERE query LIKE '%sleep(300)'")).includes(writer.name),
     );
     configure([reader]);
+    const refused = await stack.pulumi(["up", "--yes", "--skip-preview"]);
+    assert.match(
+      refused.output,
+      /index sales.calls_own of the removed user auditor calls function sales.own\(integer\), which would run/,
+    );
+    await superuser("DROP INDEX sales.calls_own");
     const output = await stack.up();
     assert.match((await session).output, /terminating connection|server closed the connection/);
     const left = "SELECT rolname, rolcanlogin FROM pg_roles WHERE rolname IN ('auditor', 'teleport_user_write')";
