@@ -1,10 +1,10 @@
-/** The boundary to Pulumi's engine: whatever an operation says in the end, it can be sent. */
+/** The boundary to Pulumi's engine: whatever an operation returns or says in the end, it can be sent. */
 import type * as pulumi from "@pulumi/pulumi";
 import { firstOf, limited, SHOWN } from "./message-limits";
 
 type Method = (...args: unknown[]) => Promise<unknown>;
 
-/** The same operations, whose errors and failed checks are cut to what the engine can be sent. */
+/** The same operations: what they return has no undefined values, and errors and failed checks are cut to what can be sent. */
 export function bounded<Kinds extends Record<string, object>>(kinds: Kinds): Kinds {
   const entries = Object.entries(kinds).map(([kind, methods]) => [kind, boundedMethods(methods)]);
   return Object.fromEntries(entries) as Kinds;
@@ -15,7 +15,7 @@ function boundedMethods(methods: object): object {
     name,
     async (...args: unknown[]) => {
       try {
-        const result = await method.apply(methods, args);
+        const result = defined(await method.apply(methods, args));
         return name === "check" ? boundedCheck(result as pulumi.dynamic.CheckResult) : result;
       } catch (error) {
         throw boundedError(error);
@@ -23,6 +23,14 @@ function boundedMethods(methods: object): object {
     },
   ]);
   return Object.fromEntries(entries) as object;
+}
+
+/** Without keys whose value is undefined, which Pulumi refuses with "Unexpected struct type." */
+function defined(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(defined);
+  if (value === null || typeof value !== "object") return value;
+  const entries = Object.entries(value).filter(([, each]) => each !== undefined);
+  return Object.fromEntries(entries.map(([key, each]) => [key, defined(each)]));
 }
 
 function boundedCheck(result: pulumi.dynamic.CheckResult): pulumi.dynamic.CheckResult {

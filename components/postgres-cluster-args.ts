@@ -61,9 +61,8 @@ export interface TeleportArgs {
   registration?: TeleportRegistration;
   /** Labels that the agent computes, by name. Becomes `dynamic_labels`. Default: none. */
   dynamicLabels?: Record<string, DynamicLabel>;
-  /**
-   * PostgreSQL user as whom Teleport makes users of their own for people, where it is not this project's: see `autoUsers`.
-   * Becomes `admin_user`. Default: that of `autoUsers`.
+  /** PostgreSQL user that Teleport logs in as to make users for people. Set it only if you make this user yourself:
+   * `autoUsers` makes its own. Becomes `admin_user`. Default: that of `autoUsers`.
    */
   adminUser?: DatabaseAdminUser;
   /** Trust the CAs of the agent's system as well as the server's CA. Default: false. Teleport 13 drops it. */
@@ -264,7 +263,7 @@ function checkForeignRoles(at: (setting: string) => string, args: PostgresCluste
     ...(args.autoUsers ? [autoUsersAdmin(args.autoUsers).name] : []),
     ...(vault ? [vault.admin, vault.users] : []),
   ];
-  const problem = "is a role of those who make users for Teleport or Vault";
+  const problem = "is a role that Teleport or Vault uses to make users";
   const names = teleportUsers(args).flatMap(({ name, memberOf = [] }, index) => [
     { setting: at(`users[${index}].name`), value: name },
     ...memberOf.map((role, place) => ({ setting: at(`users[${index}].memberOf[${place}]`), value: role })),

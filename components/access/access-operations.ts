@@ -74,7 +74,7 @@ export function access(
       return deviates(news.cluster, unseen, async () => {
         const kubernetes = await connect(news);
         if (await asleep(kubernetes, news)) return [];
-        if (olds.toRemove?.length) return [`${olds.toRemove.join(", ")} is still there`];
+        if (olds.toRemove?.length) return [`removed users still exist: ${olds.toRemove.join(", ")}`];
         return deviations(kubernetes, news);
       });
     },
@@ -250,8 +250,8 @@ export function access(
     const left = names.filter((name) => still.includes(name));
     if (left.length > 0) {
       console.error(
-        `${reference.cluster}: the removed user ${left.join(", ")} cannot log in any more, but cannot be dropped: a database that ` +
-          "takes no connections still has objects or rights of it. Drop or open that database, and run `pulumi up` again.",
+        `${reference.cluster}: the removed user ${left.join(", ")} cannot log in any more, but cannot be dropped: it still has objects ` +
+          "or rights in a database that does not allow connections. Drop that database, or allow connections to it, and run `pulumi up` again.",
       );
     }
     return left;

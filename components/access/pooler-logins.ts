@@ -22,7 +22,7 @@ ${doBlock(`BEGIN
     CREATE ROLE ${role} LOGIN;
   END IF;
   IF EXISTS (SELECT FROM pg_namespace WHERE nspname = '${schema}' AND ${isForeign("nspowner")}) THEN
-    RAISE EXCEPTION 'the schema ${schema} of the database postgres is not a superuser''s, whose owner could answer PgBouncer in place of us; drop it';
+    RAISE EXCEPTION 'the schema ${schema} of the database postgres is not owned by a superuser, so its owner could answer PgBouncer''s password lookups; drop the schema';
   END IF;
   IF EXISTS (SELECT FROM pg_proc WHERE oid = to_regprocedure('${schema}.user_search(text)') AND ${isForeign("proowner")}) THEN
     DROP FUNCTION ${schema}.user_search(text);

@@ -117,7 +117,7 @@ function surrender(name: string, names: readonly string[], application: string, 
     END LOOP;
     IF heir IS NULL AND EXISTS (SELECT FROM pg_shdepend WHERE refobjid = ${role} AND refclassid = 'pg_authid'::regclass
       AND deptype = 'o' AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))) THEN
-      RAISE EXCEPTION 'what the removed user % owns in % has no heir but a superuser; drop it, or give it to another role',
+      RAISE EXCEPTION 'only a superuser could inherit the objects that the removed user % owns in %; drop them, or give them to another role',
         ${literal(name)}, current_database();
     END IF;
     IF heir IS NOT NULL THEN

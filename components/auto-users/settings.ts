@@ -11,11 +11,10 @@ import { AUTO_USERS_ADMIN, checkDatabaseRoles } from "../teleport/reserved-users
 
 /** Users that Teleport makes at login. */
 export interface AutoUsers {
-  /**
-   * PostgreSQL roles that they may become members of, existing ones, each by its name: a role in Teleport chooses among
-   * these by `db_roles`. Those of `users` will do, e.g. `teleport_user_read`; mind that `pg_read_all_data` opens the hashes
-   * of passwords as well. Where one of them is itself a member of others, name those too: Teleport takes away at the end
-   * whatever a user is a member of, indirectly as well, and may not do so for roles that are not listed.
+  /** Existing PostgreSQL roles that these users may become members of. A role in Teleport chooses among them with
+   * `db_roles`. You can name roles of `users`, e.g. `teleport_user_read`. Note that `pg_read_all_data` also gives access to
+   * password hashes. If a role in this list is a member of other roles, add those roles as well: at the end, Teleport
+   * removes all memberships of a user, also the indirect ones, and may do so only for roles in this list.
    */
   roles: string[];
   /** Name of the admin user. Becomes `admin_user.name` of the database in Teleport. Default: `teleport_admin`. */

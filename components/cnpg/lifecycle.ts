@@ -54,15 +54,15 @@ export interface LifecycleSettings {
   primaryUpdateStrategy?: "unsupervised" | "supervised";
   /** How the primary is updated. Default: CNPG's, `restart`. */
   primaryUpdateMethod?: "restart" | "switchover";
-  /** For an instance to start. Default: CNPG's, 3600. */
+  /** Seconds that an instance may take to start. Default: CNPG's, 3600. */
   startDelay?: number;
-  /** For an instance to stop; the last of them is forced. Default: CNPG's, 1800. */
+  /** Seconds that an instance may take to stop, before it is forced to stop. Default: CNPG's, 1800. */
   stopDelay?: number;
-  /** Of those, the part in which connections may end by themselves. Default: CNPG's, 180. */
+  /** The part of `stopDelay`, in seconds, in which connections may end by themselves. Default: CNPG's, 180. */
   smartShutdownTimeout?: number;
-  /** For the old primary to stop in a switchover. Default: CNPG's, 3600. */
+  /** Seconds that the old primary may take to stop in a switchover. Default: CNPG's, 3600. */
   switchoverDelay?: number;
-  /** From the primary's loss to the failover. Default: CNPG's, 0. */
+  /** Seconds between the loss of the primary and the failover. Default: CNPG's, 0. */
   failoverDelay?: number;
   /** The instances' probes. Default: CNPG's. Becomes `spec.probes`. */
   probes?: Probes;

@@ -55,7 +55,7 @@ function checkMethod(setting: string, text: string, { method, users, address }: 
     return wrong(
       setting,
       text,
-      "lets every CA of the client-CA bundle, Teleport's included, open roles that it was not meant for",
+      "lets certificates of every CA in the client-CA bundle, including Teleport's, log in as roles that the CA is not meant for",
       "Name the users, and not postgres.",
     );
   }

@@ -122,7 +122,7 @@ function checkPooler(
       wrong(
         "secrets.serverTls",
         pooler.secrets.serverTls,
-        "is a login of one's own, which CloudNativePG's integration does not take",
+        "is a certificate of your own, which authentication: integrated does not accept",
         "Use authentication: explicit, or remove it.",
       ),
     );

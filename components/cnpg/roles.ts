@@ -24,9 +24,8 @@ export interface TeleportUser {
   name: string;
   /** `read`: SELECT. `write`: SELECT, INSERT, UPDATE, DELETE. `none`: what `memberOf` brings. */
   access: Access;
-  /**
-   * Where the access holds. Default: every schema of every database. What the owners of databases, of schemas and of
-   * the tables in them make later is included; what others make is, from the next `pulumi up` on.
+  /** Where the access applies. Default: every schema of every database. Objects that the owners of databases, schemas and
+   * tables make later are included at once. Objects that others make are included by the next `pulumi up`.
    */
   scope?: AccessScope[];
   /** Existing roles that it becomes a member of, besides. Default: none. */

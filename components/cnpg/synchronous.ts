@@ -8,9 +8,9 @@ export interface Synchronous {
   method: "any" | "first";
   /** Standbys that a commit waits for. */
   number: number;
-  /** `preferred`: with too few standbys, commits do not wait. Default: CNPG's, `required`: they do, and writing stops. */
+  /** With too few standbys: `required` stops writing, `preferred` commits without waiting. Default: CNPG's, `required`. */
   dataDurability?: "required" | "preferred";
-  /** A failover only where it loses no commit for sure. Default: CNPG's, false. */
+  /** Whether to fail over only if it is certain that no commit is lost. Default: CNPG's, false. */
   failoverQuorum?: boolean;
   /** Standbys of the Cluster that may count. Default: all. */
   maxStandbyNamesFromCluster?: number;

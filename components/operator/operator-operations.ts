@@ -159,13 +159,13 @@ function lack({ server, context, served }: Asked, needs: OperatorNeeds): string 
     return (
       `${where} has no CloudNativePG: it serves no clusters of postgresql.cnpg.io/v1. Nothing was changed. ` +
       `Install the operator (${VERSIONS}; ${INSTALL}), and run the command again. ${elsewhere} ` +
-      "A program that installs it itself names what installs it in the PostgresCluster's dependsOn."
+      "If your program installs the operator itself, add the resource that installs it to the PostgresCluster's dependsOn."
     );
   }
   const missing = unserved(served, needs);
   if (missing.length === 0) return undefined;
   return (
-    `${where} has a CloudNativePG that does not know what is declared, and would leave it out without a word: ` +
+    `${where} has a CloudNativePG that does not know what is declared, and would ignore it without an error: ` +
     `${missing.join("; ")}. Nothing was changed. Upgrade the operator and its definitions (${VERSIONS}; ${INSTALL}), ` +
     `or leave these settings out; in spec and templates, check the spelling. ${elsewhere}`
   );

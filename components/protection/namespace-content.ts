@@ -30,7 +30,7 @@ export async function contentOf(api: ApiReader, namespace: string): Promise<Cont
   const found = new Map<string, { reference: string; owners: string[] }>();
   for (const group of await groupsOf(api)) {
     const { resources } = await listed<ApiResources>(api, `/${group}`, {});
-    if (!resources) left.push(`whatever ${group} holds, which could not be listed`);
+    if (!resources) left.push(`objects of ${group} (not checked: the kinds of this API group could not be listed)`);
     const kinds = (resources ?? []).filter(
       ({ name, namespaced, verbs }) =>
         namespaced && verbs.includes("list") && !name.includes("/") && !DERIVED.includes(name),

@@ -130,7 +130,7 @@ WHERE ${literal(value)} IS DISTINCT FROM (
     ...settings,
     ...(supervised ? [] : ["SELECT format('must restart for %s', name) FROM pg_settings WHERE pending_restart;"]),
     "SELECT format('refuses its pg_hba.conf: %s', error) FROM pg_hba_file_rules WHERE error IS NOT NULL;",
-    `SELECT format('lets %s in by certificate not yet', wanted) FROM unnest(${textArray(certificateUsers)}) wanted
+    `SELECT format('does not let %s in by certificate yet', wanted) FROM unnest(${textArray(certificateUsers)}) wanted
 WHERE NOT EXISTS (SELECT FROM pg_hba_file_rules WHERE auth_method = 'cert' AND wanted = ANY (user_name));`,
   ].join("\n");
 }

@@ -44,10 +44,16 @@ export function stampOf(object: KubernetesObject): string {
   return `${timeOf(event)} ${event.count ?? 0}`;
 }
 
+/** `Job orders-1-initdb`: what an Event is about. */
+export function objectOf(object: KubernetesObject): string {
+  const { involvedObject } = object as Event;
+  return `${involvedObject?.kind} ${involvedObject?.name}`;
+}
+
 /** `Job orders-1-initdb: FailedCreate (…)`. */
 export function toldBy(object: KubernetesObject): string {
-  const { involvedObject, reason, message = "" } = object as Event;
-  return `${involvedObject?.kind} ${involvedObject?.name}: ${reason} (${message.trim().slice(0, 300)})`;
+  const { reason, message = "" } = object as Event;
+  return `${objectOf(object)}: ${reason} (${message.trim().slice(0, 300)})`;
 }
 
 /** Instances are `orders-1`, their Jobs and claims `orders-1-initdb`, `orders-1-wal`; Poolers contain the name. */

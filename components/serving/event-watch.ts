@@ -1,19 +1,12 @@
 /** Kubernetes' Events, read now and then while something is waited for. */
 import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import { eventReasons, isForbiddenPod, stampOf, toldBy, WARNINGS } from "./event-reasons";
+import { eventReasons, isForbiddenPod, objectOf, stampOf, toldBy, WARNINGS } from "./event-reasons";
 import type { Problem } from "./problem";
 import type { ServingInputs } from "./serving-operations";
 
 /** Seconds for which a pod is forbidden again and again until it is believed: a quota may be freed within moments. */
 const FORBIDDEN_FOR = 25;
-
-interface Seen {
-  stamp: string;
-  /** When it came first, and last, in this wait. */
-  first?: number;
-  last?: number;
-}
 
 /** Nothing is seen where Events may not be read, or not now. Times are in milliseconds. */
 export function eventWatch(
@@ -23,19 +16,23 @@ export function eventWatch(
 ) {
   let events: KubernetesObject[] = [];
   let readAt: number | undefined;
-  const seen = new Map<string, Seen>();
+  /** What each Event said last, by its name. */
+  const stamps = new Map<string, string>();
+  /** When a pod of an object was forbidden first, and last, in this wait. Each attempt may be an Event of its own. */
+  const forbidden = new Map<string, { first: number; last: number }>();
 
   async function read(): Promise<void> {
     const now = Date.now();
     if (readAt !== undefined && now - readAt < every) return;
     events = await warnings(kubernetes, namespace);
     for (const event of events) {
-      const before = seen.get(event.metadata.name);
       const stamp = stampOf(event);
-      if (before?.stamp === stamp) continue;
+      if (stamps.get(event.metadata.name) === stamp) continue;
+      stamps.set(event.metadata.name, stamp);
       // What was there at the beginning may be of a former run.
-      const times = readAt === undefined ? {} : { first: before?.first ?? now, last: now };
-      seen.set(event.metadata.name, { stamp, ...times });
+      if (readAt === undefined || !isForbiddenPod(cluster, event)) continue;
+      const object = objectOf(event);
+      forbidden.set(object, { first: forbidden.get(object)?.first ?? now, last: now });
     }
     readAt = now;
   }
@@ -47,9 +44,9 @@ export function eventWatch(
       return events
         .filter((event) => isForbiddenPod(cluster, event))
         .flatMap((event) => {
-          const { first, last } = seen.get(event.metadata.name) ?? {};
-          if (first === undefined || last === undefined) return [];
-          const isBelieved = last - first >= FORBIDDEN_FOR * second;
+          const times = forbidden.get(objectOf(event));
+          if (times === undefined) return [];
+          const isBelieved = times.last - times.first >= FORBIDDEN_FOR * second;
           return [{ text: toldBy(event), ...(isBelieved ? { patience: 0, remedy: REMEDY } : {}) }];
         });
     },

@@ -36,10 +36,9 @@ export interface CredentialsConsumer {
 
 /** Credentials of one kind. */
 export interface CredentialsRole {
-  /**
-   * PostgreSQL roles that the users are members of. Default: the group that owns the objects, so that they may do what
-   * it may. For reading only: `[pg_read_all_data]`. What users make that are no members of the group goes to the first of
-   * these that is not PostgreSQL's own, and never to a role that may do more.
+  /** PostgreSQL roles that the users are members of. Default: the group that owns the objects, so that the users have its
+   * rights. For reading only: `[pg_read_all_data]`. If the users are not members of the group, their objects go to the first
+   * of these roles that is not PostgreSQL's own, and never to a role with more rights.
    */
   memberOf?: string[];
   /** How long credentials live without being renewed. Becomes `default_ttl`. Default: `1h`. */
@@ -59,12 +58,12 @@ export interface VaultUsersSettings {
    * functions has its name. Default: `vault_<database>`.
    */
   admin?: string;
-  /**
-   * The role that owns what the users make, so that it stays usable when they are gone. One that does not exist is made,
-   * and may create in `schemas`. Default: the database's owner.
+  /** The role that owns the objects that the users make, so that the objects stay usable when the users are gone. If the
+   * role does not exist, the program makes it, and lets it create objects in `schemas`. Default: the database's owner.
    *
-   * Whoever is a member of a role can give it a password, as it can itself. Where the role may log in, as an owner may, that
-   * login outlives the credentials of who did it: where users are not trusted that far, name a group that may not log in.
+   * Members of a role can set its password, as the role itself can. If the role may log in, as an owner may, a user can
+   * set a password that still works after the user's credentials have ended. If you do not trust the users that far, name
+   * a group that may not log in.
    */
   group?: string;
   /** Schemas in which a group that is not the database's owner may create. Default: `[public]`. */

@@ -107,6 +107,7 @@ describe("a Kubernetes that refuses a Cluster, or what it needs", () => {
     await apply({ ...quota, spec: { hard: { pods: "0" } } });
     stack.configure(oneDatabase(NAME, { namespace: NAME, readyMinutes: 5 }));
     const { code, output } = await up(stack);
+    await kubectl("-n", NAME, "delete", "resourcequota", "no-pods");
     assert.notEqual(code, 0, output);
     assert.match(output, /Waiting for the Cluster [^]*exceeded quota: no-pods/);
     assert.match(
@@ -114,7 +115,6 @@ describe("a Kubernetes that refuses a Cluster, or what it needs", () => {
       /does not serve what was written to it after [0-9]{2} s[^]*exceeded quota: no-pods[^]*`pulumi up` again/,
     );
     assert.equal(await teleport.database(`${NAME}-${NAME}`), undefined);
-    await kubectl("-n", NAME, "delete", "resourcequota", "no-pods");
   });
 
   it("says in the policy's words that no command may be run in pods, once there are some", async () => {

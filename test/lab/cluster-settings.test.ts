@@ -96,7 +96,7 @@ const small: ClusterSettings = {
   sharedPreloadLibraries: ["pg_stat_statements", "auto_explain"],
   smartShutdownTimeout: 2,
   stopDelay: 60,
-  probes: { startup: { periodSeconds: 1, failureThreshold: 300 }, readiness: { periodSeconds: 1 } },
+  probes: { startup: { periodSeconds: 1, failureThreshold: 300 }, readiness: { periodSeconds: 5 } },
   pgHba: ["hostssl cs_extra reporter 10.0.0.0/8 cert map=reports", "hostnossl all all all reject"],
   pgIdent: ["reports reports.shop.example reporter"],
   services: { disabledDefaultServices: ["r"], additional: [{ name: "cs-public", selectorType: "rw" }] },

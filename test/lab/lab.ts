@@ -116,6 +116,12 @@ export const vaultIssuer = {
   client: { mount: "pki_client", role: "postgres-client" },
 };
 
+/**
+ * An instance is found ready as soon as it has started. From then on each look costs a connection, and five Clusters that are
+ * looked at each second would take a quarter of the machine.
+ */
+const PROBES = { startup: { periodSeconds: 1, failureThreshold: 300 }, readiness: { periodSeconds: 5 } };
+
 /** A configuration of one small database; `settings` go over it. */
 export function oneDatabase(name: string, settings: Record<string, unknown> = {}): StackConfig {
   return {
@@ -130,7 +136,7 @@ export function oneDatabase(name: string, settings: Record<string, unknown> = {}
         parameters: { shared_buffers: "32MB", max_connections: "50" },
         issuer: { type: "tls" },
         teleport: { proxy: PROXY },
-        spec: { probes: { startup: { periodSeconds: 1, failureThreshold: 300 }, readiness: { periodSeconds: 1 } } },
+        spec: { probes: PROBES },
         ...settings,
       },
     },

@@ -50,6 +50,20 @@ describe("operations, as the engine calls them", () => {
     await assert.rejects(failing(huge), (error: Error) => error.message.length < 8_300);
   });
 
+  it("return nothing that is undefined, however deep, since the engine takes none", async () => {
+    const outs = { uid: undefined, at: [{ port: undefined, host: "db" }], none: null, zero: 0 };
+    const kinds = bounded({
+      kind: { create: async () => ({ id: "x", outs }), read: async () => ({}), delete: async () => {} },
+    });
+    assert.deepEqual(Object.entries((await kinds.kind.create()).outs), [
+      ["at", [{ host: "db" }]],
+      ["none", null],
+      ["zero", 0],
+    ]);
+    assert.deepEqual(await kinds.kind.read(), {});
+    assert.equal(await kinds.kind.delete(), undefined);
+  });
+
   it("refuse a check with few reasons, each of which was cut", async () => {
     const failures = Array.from({ length: 1_000 }, (_, index) => ({ property: `p${index}`, reason: huge }));
     const checks = bounded({ kind: { check: async () => ({ inputs: {}, failures }) } });

@@ -331,8 +331,8 @@ describe("waiting for a Cluster", () => {
   });
 
   it("whose pods a quota forbids fails after half a minute, not because of what was forbidden before", async () => {
-    const event = (count: number): KubernetesObject => ({
-      metadata: { name: "e" },
+    const event = (count: number, name = "e"): KubernetesObject => ({
+      metadata: { name },
       involvedObject: { kind: "Job", name: "orders-1-initdb" },
       reason: "FailedCreate",
       message: 'pods "x" is forbidden: exceeded quota: no-pods',
@@ -353,7 +353,13 @@ describe("waiting for a Cluster", () => {
     countOf = (look) => (look === 0 ? 1 : 2);
     await fails(100, /after 100 s: /);
     countOf = (look) => look;
-    await fails(90_000, /after [0-9]+ s: Job orders-1-initdb: FailedCreate .*exceeded quota.*remove what forbids/);
+    const told = /after [0-9]+ s: Job orders-1-initdb: FailedCreate .*exceeded quota.*remove what forbids/;
+    await fails(90_000, told);
+    // Each attempt names another pod, which makes another Event of it.
+    const list = async ({ plural }: { plural: string }) =>
+      plural === "events" ? Array.from({ length: ++asked }, (_, index) => event(1, `e${index}`)) : [];
+    Object.assign(kubernetes, { list });
+    await fails(90_000, told);
   });
 
   it("prints what is missing when that changes", async () => {
