@@ -2,7 +2,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { poolerName, poolerSecretName, PoolerSettings, poolerSpec } from "./cnpg/pooler";
-import { keepsInstances } from "./instances";
+import { keepsInstances } from "./foreign-fields";
 import { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION } from "./kubernetes/deletion";
 import { secretNames } from "./names";
@@ -47,16 +47,19 @@ export function makePoolers(name: string, args: PoolersArgs, opts: PoolersOption
       authentication: secrets.poolerAuthentication,
       serverCa: secrets.serverCa,
     });
-    const annotations = { ...ownedBy(poolerResource), ...BACKGROUND_DELETION, [CERTIFICATES]: certificates };
     const check = new UpdateCheck(
       poolerResource,
       {
         ...{ kubernetes, plural: "poolers", namespace, object: pooler },
         instances: settings.scaledByOthers ? undefined : (spec.instances as number | undefined),
-        written: certificates.apply((digest) => JSON.stringify([spec, digest])),
       },
       opts,
     );
+    const annotations = {
+      ...ownedBy(poolerResource),
+      ...BACKGROUND_DELETION,
+      [CERTIFICATES]: pulumi.output(certificates).apply((digest) => check.once(digest)),
+    };
     const made = new k8s.apiextensions.CustomResource(
       poolerResource,
       {

@@ -14,7 +14,7 @@ import { clusterAnnotations, servingInstances } from "./cnpg/metadata";
 import { networkPolicies } from "./cnpg/network-policy";
 import { isExplicit, poolerLogins, poolerName } from "./cnpg/pooler";
 import { additionalDnsNames } from "./cnpg/services";
-import { keepsInstances } from "./instances";
+import { keepsInstances } from "./foreign-fields";
 import type { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "./kubernetes/deletion";
 import { OperatorCheck } from "./operator/operator-check";
@@ -193,23 +193,22 @@ export class PostgresCluster extends pulumi.ComponentResource {
     dependsOn: pulumi.Resource[],
     certificates: ClusterCertificates,
   ): k8s.apiextensions.CustomResource {
-    const annotations = {
-      ...ownedBy(name),
-      ...clusterAnnotations(args),
-      [PROTECTION_ANNOTATION]: String(isProtected(args)),
-      ...(args.description === undefined ? {} : { "kubernetes.io/description": args.description }),
-    };
     const check = new UpdateCheck(
       name,
       {
         ...{ kubernetes: args.kubernetes, plural: "clusters", namespace, object: clusterName },
         instances: args.scaledByOthers ? undefined : (args.instances ?? DEFAULT_INSTANCES),
         annotations: clusterAnnotations(args),
-        image: isSuspended(args) ? undefined : { name: imageOf(args), major: declaredMajor(args) },
-        written: clusterSpecOf(args, certificates).apply((spec) => sha256(JSON.stringify([spec, annotations]))),
+        image: { name: imageOf(args), major: declaredMajor(args) },
       },
       { parent: this, dependsOn },
     );
+    const annotations = {
+      ...ownedBy(name),
+      ...clusterAnnotations(args),
+      [PROTECTION_ANNOTATION]: check.once(String(isProtected(args))),
+      ...(args.description === undefined ? {} : { "kubernetes.io/description": args.description }),
+    };
     return new k8s.apiextensions.CustomResource(
       name,
       {

@@ -1,33 +1,39 @@
-/** What is looked at right before a Cluster or Pooler is updated. */
+/** What is looked at, and prepared, right before a Cluster or Pooler is updated. */
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "./dynamic-provider";
+import type { DeclaredFields } from "./foreign-fields";
 import type { KubernetesConnection } from "./kubernetes/client";
 
-export interface UpdateCheckArgs {
+export interface UpdateCheckArgs extends DeclaredFields {
   kubernetes?: KubernetesConnection;
   /** Its kind, as the API server's paths name it. */
   plural: "clusters" | "poolers";
   namespace: pulumi.Input<string>;
   /** Name of the Cluster or Pooler. */
   object: string;
-  /** Changes with everything that is written to the object. */
-  written: pulumi.Input<string>;
-  /** The declared number of instances. Absent where others may scale it. */
-  instances?: number;
-  /** The annotations that are declared and that stop instances. Default: none. */
-  annotations?: Record<string, string>;
-  /** What decides about PostgreSQL's image; absent for a Pooler, and where no instance is to run. */
+  /** What decides about PostgreSQL's image; absent for a Pooler, and where the operator chooses none. */
   image?: { name: string; major?: number };
 }
 
 const provider = dynamicProvider("updateCheck");
 
 /**
- * Comes before its Cluster or Pooler, and is updated whenever that is. Takes back what would make the update fail, and refuses
- * an upgrade of PostgreSQL that would. Needs the Kubernetes rights `get` and `patch` on Clusters and Poolers.
+ * Comes before its Cluster or Pooler. Refuses an upgrade of PostgreSQL that would fail, and prepares fields that others wrote: see
+ * foreign-fields.ts. Needs the Kubernetes rights `get` and `patch` on Clusters and Poolers.
+ *
+ * Pulumi's Kubernetes provider tries an update out in the preview, where nothing is prepared yet, and is refused. It tries out
+ * nothing whose inputs are not known: so something of the object has to pass through `once`.
  */
 export class UpdateCheck extends pulumi.dynamic.Resource {
+  private declare readonly prepared: pulumi.Output<true>;
+
   constructor(name: string, { kubernetes, ...args }: UpdateCheckArgs, opts: pulumi.CustomResourceOptions) {
-    super(provider, name, { context: kubernetes?.context, ...args }, opts, "postgres", "UpdateCheck");
+    const inputs = { context: kubernetes?.context, ...args, prepared: undefined };
+    super(provider, name, inputs, opts, "postgres", "UpdateCheck");
+  }
+
+  /** The value; unknown in a preview in which something is to be prepared. */
+  once(value: string): pulumi.Output<string> {
+    return this.prepared.apply(() => value);
   }
 }

@@ -1,28 +1,31 @@
 /** What keeps `pg_upgrade` from coming to a major version of PostgreSQL, looked at before the upgrade begins. */
 import { sleepReason } from "../cnpg/sleep";
-import type { KubernetesClient } from "../kubernetes/client";
-import { KubernetesError } from "../kubernetes/errors";
+import type { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { ClusterReference, clusterNow, isServing, MAINTENANCE_DATABASE, sqlInPrimary } from "./primary";
+import { CHANGED_IN } from "./public-functions";
 import { DATABASES_QUERY, upgradeHindranceQuery } from "./statements";
 
 /** The major version where the settings name none: the operator's default image may be of any. */
 const ANY_MAJOR = 99;
 
 /**
- * Refuses an upgrade that `pg_upgrade` could not carry out. A Cluster that is gone, sleeps, or does not serve is passed over:
- * its image may be what is wrong with it.
+ * Refuses an upgrade that `pg_upgrade` could not carry out. A Cluster that is gone or does not serve is passed over: its
+ * image may be what is wrong with it.
  *
  * @param major undefined where the settings name none
  * @throws Error that names the databases in which something hinders the upgrade
- * @throws KubernetesError if a Cluster that serves could not be asked
+ * @throws KubernetesError if the Cluster could not be asked
  */
 export async function refuseIfHindered(
   kubernetes: KubernetesClient,
   name: Omit<ClusterReference, "uid">,
   major: number | undefined,
 ): Promise<void> {
-  const cluster = await clusterNow(kubernetes, name).catch(unasked);
-  if (!cluster || sleepReason(cluster) !== undefined || !isServing(cluster)) return;
+  const cluster = await clusterNow(kubernetes, name);
+  if (!cluster) return;
+  const asleep = sleepReason(cluster);
+  if (asleep !== undefined) return refuseWhileAsleep(cluster, asleep, major);
+  if (!isServing(cluster)) return;
   const reference = { ...name, uid: cluster.metadata.uid ?? "" };
   const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
   const hindered: string[] = [];
@@ -36,7 +39,14 @@ export async function refuseIfHindered(
   );
 }
 
-/** What comes next says that Kubernetes does not answer. */
-function unasked(error: unknown): undefined {
-  if (!(error instanceof KubernetesError)) throw error;
+/** Nothing can be looked at then, and the upgrade begins when the Cluster wakes up. */
+function refuseWhileAsleep(cluster: KubernetesObject, asleep: string, major = ANY_MAJOR): void {
+  const { pgDataImageInfo } = (cluster.status ?? {}) as { pgDataImageInfo?: { majorVersion?: number } };
+  const present = pgDataImageInfo?.majorVersion;
+  if (present === undefined || present >= CHANGED_IN || major < CHANGED_IN) return;
+  throw new Error(
+    `${cluster.metadata.name} cannot be upgraded from PostgreSQL ${present} to ${major === ANY_MAJOR ? "the operator's choice" : major} ` +
+      `while it sleeps (${asleep}): what would make pg_upgrade fail cannot be looked at. Wake it up with the present image, ` +
+      'run `pulumi up`, and then change the image. See docs/operations.md, "Upgrading PostgreSQL".',
+  );
 }

@@ -55,7 +55,7 @@ WHERE ${IN_CATALOG} AND p.proname = 'pg_logical_emit_message' AND NOT ${IS_PUBLI
 }
 
 /** The first major version in which `pg_logical_emit_message` has other arguments. */
-const CHANGED_IN = 17;
+export const CHANGED_IN = 17;
 
 /** A line where rights to it would keep `pg_upgrade` from coming to a major version. */
 export function upgradeHindrance(major: number): string {

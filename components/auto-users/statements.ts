@@ -10,7 +10,7 @@ import { refuseAdministrators } from "../access/administrators";
 import { roleSettingsDeviations, roleSettingsScript } from "../access/role-settings";
 import { doBlock, identifier, literal, textArray } from "../access/sql";
 import { ONE_AT_A_TIME, OWN_MARK, PREAMBLE } from "../access/statements";
-import { grantUsersScript, usersOutOfReachQuery } from "../access/users-of-maker";
+import { grantUsersScript, isNoOther, Maker, usersOutOfReachQuery } from "../access/users-of-maker";
 import { AUTO_USER_GROUP, AutoUsers, autoUsersAdmin } from "./settings";
 
 /** Tells the admin user from another's role of the same name. */
@@ -46,7 +46,7 @@ ${revokeOthers(name, [AUTO_USER_GROUP, ...settings.roles])}
 ${revokeOfGroup()}
 ${[AUTO_USER_GROUP, ...settings.roles].map((role) => `GRANT ${identifier(role)} TO ${admin} WITH ADMIN OPTION;`).join("\n")}
 ${takeGrantsOver(name)}
-${grantUsersScript(name, isAutoUser)}
+${grantUsersScript(makerOf(name))}
 ${roleSettingsScript(name)}
 COMMIT;`;
 }
@@ -81,7 +81,9 @@ AND (rolcanlogin OR rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication O
 SELECT format('%s is a member of %s', ${literal(AUTO_USER_GROUP)}, pg_get_userbyid(roleid)) FROM pg_auth_members
 WHERE pg_get_userbyid(member) = ${literal(AUTO_USER_GROUP)};
 ${roleSettingsDeviations(name)}
-${usersOutOfReachQuery(name, isAutoUser)}
+${usersOutOfReachQuery(makerOf(name))}
+SELECT DISTINCT format('%s may not take %s from %s', ${literal(name)}, role, member) FROM ${grantsOfOthers(name)}
+WHERE role <> ${literal(AUTO_USER_GROUP)};
 SELECT format('%s has rights that it must not have', rolname) FROM pg_roles
 WHERE rolname = ${literal(name)} AND (rolsuper OR rolcreatedb OR rolreplication OR rolbypassrls);
 SELECT format('%s is an admin user of earlier settings', rolname) FROM pg_roles
@@ -106,25 +108,35 @@ BEGIN
 END`);
 }
 
-/** What another admin user granted would hold it back from being dropped (PostgreSQL 16). */
+/**
+ * Since PostgreSQL 16 nobody but who granted a membership takes it back, and it holds back whoever granted it from being
+ * dropped. What another admin user granted, or the superuser in an upgrade, ends here: the group is granted anew, and all
+ * others are those of a session, which is over.
+ */
 function takeGrantsOver(name: string): string {
   return doBlock(`DECLARE
   item record;
 BEGIN
-  IF current_setting('server_version_num')::int < 160000 THEN
-    RETURN; -- CREATEROLE reaches every user, and a membership has no more than one who granted it
-  END IF;
-  FOR item IN
-    SELECT pg_get_userbyid(m.roleid) AS role, pg_get_userbyid(m.member) AS member, g.rolname AS grantor
-    FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.grantor
-    WHERE g.rolname <> ${literal(name)} AND shobj_description(g.oid, 'pg_authid') = ${literal(MARK)}
-  LOOP
-    IF item.role = ${literal(AUTO_USER_GROUP)} THEN -- the others are those of a session, and end with it
+  FOR item IN SELECT * FROM ${grantsOfOthers(name)} LOOP
+    IF item.role = ${literal(AUTO_USER_GROUP)} THEN
       EXECUTE format('GRANT %I TO %I', item.role, item.member);
     END IF;
     EXECUTE format('REVOKE %I FROM %I GRANTED BY %I CASCADE', item.role, item.member, item.grantor);
   END LOOP;
 END`);
+}
+
+/** Memberships of Teleport's users that its admin user could not take back, and what former admin users granted. */
+function grantsOfOthers(name: string): string {
+  return `(SELECT pg_get_userbyid(m.roleid) AS role, pg_get_userbyid(m.member) AS member, g.rolname AS grantor
+    FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.grantor
+    WHERE current_setting('server_version_num')::int >= 160000 AND g.rolname <> ${literal(name)}
+      AND (shobj_description(g.oid, 'pg_authid') = ${literal(MARK)}
+        OR (${isAutoUser("m.member")} AND pg_get_userbyid(m.roleid) <> ${literal(AUTO_USER_GROUP)}))) of_others`;
+}
+
+function makerOf(name: string): Maker {
+  return { name, mark: MARK, isUser: isAutoUser };
 }
 
 /** Roles that are no longer declared; but not the users that it made, over which it has ADMIN OPTION as their maker. */
@@ -142,6 +154,6 @@ END`);
 }
 
 function isAutoUser(oid: string): string {
-  return `(shobj_description(${oid}, 'pg_authid') IS DISTINCT FROM ${literal(MARK)}
+  return `(${isNoOther(oid)}
     AND EXISTS (SELECT FROM pg_auth_members g WHERE g.member = ${oid} AND pg_get_userbyid(g.roleid) = ${literal(AUTO_USER_GROUP)}))`;
 }

@@ -67,8 +67,8 @@ export interface KubernetesClient {
   exec(command: Command): Promise<CommandEnd>;
   /** The last lines that a container printed; undefined if there is no such pod. */
   log(pod: { namespace: string; name: string; container: string }): Promise<string | undefined>;
-  /** Changes fields of an object (JSON merge patch), if it is there. */
-  patch(reference: ObjectReference, fields: object): Promise<void>;
+  /** Changes fields of an object (JSON merge patch), if it is there. Default of the field manager: `FIELD_MANAGER`. */
+  patch(reference: ObjectReference, fields: object, manager?: string): Promise<void>;
   /**
    * Becomes an owner of fields of an object that is there, beside others: server-side apply under a field manager's name. What
    * was applied under this name before and is left out now, and has no other owner, is removed.
@@ -145,8 +145,8 @@ export async function kubernetesClient(
       if (code < 300) return text;
       throw refused(`GET ${path}`, code, text);
     },
-    async patch(reference, fields) {
-      const path = `${collection(reference)}/${reference.name}?fieldManager=${FIELD_MANAGER}`;
+    async patch(reference, fields, manager = FIELD_MANAGER) {
+      const path = `${collection(reference)}/${reference.name}?fieldManager=${manager}`;
       const request = { path, limit, method: library.HttpMethod.PATCH, body: JSON.stringify(fields) };
       const { code, text } = await retried(() => send(library, config, request), isPassing, delays);
       if (code >= 300 && code !== 404) throw refused(`PATCH ${path}`, code, text);

@@ -11,7 +11,7 @@ import { refuseAdministrators } from "../access/administrators";
 import { roleSettingsDeviations, roleSettingsScript } from "../access/role-settings";
 import { doBlock, identifier, literal, textArray } from "../access/sql";
 import { ONE_AT_A_TIME, PREAMBLE } from "../access/statements";
-import { grantUsersScript, usersOutOfReachQuery } from "../access/users-of-maker";
+import { grantUsersScript, Maker, usersOutOfReachQuery } from "../access/users-of-maker";
 import { OLDEST_MAJOR } from "../cnpg/image";
 import type { VaultUserNames } from "./settings";
 import { isUser, mark, VaultUsers } from "./vault-users";
@@ -42,7 +42,7 @@ ${roleSettingsScript(names.admin)}
 ALTER ROLE ${users} WITH NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS PASSWORD NULL;
 ${revokeOthers(names, [names.users, ...roles])}
 ${[names.users, ...roles].map((role) => `GRANT ${identifier(role)} TO ${admin} WITH ADMIN OPTION;`).join("\n")}
-${grantUsersScript(names.admin, (oid) => isUser(oid, names))}
+${grantUsersScript(makerOf(names, owner))}
 COMMIT;`;
 }
 
@@ -103,7 +103,7 @@ WHERE NOT EXISTS (SELECT FROM pg_auth_members WHERE admin_option AND pg_get_user
 SELECT DISTINCT format('%s is a member of %s', ${admin}, r.rolname) FROM ${otherMemberships(names, [names.users, ...roles])};
 SELECT format('%s is not the role that was made for Vault''s %s', rolname, ${literal(owner)}) FROM pg_roles
 WHERE rolname = ${admin} AND shobj_description(oid, 'pg_authid') IS DISTINCT FROM ${literal(mark(owner))};
-${usersOutOfReachQuery(names.admin, (oid) => isUser(oid, names))}
+${usersOutOfReachQuery(makerOf(names, owner))}
 SELECT format('the user %s was shut out or has expired, and is still to be dropped', rolname) FROM pg_roles u
 WHERE ${IS_OVER} AND ${isUser("u.oid", names)};`;
 }
@@ -131,6 +131,10 @@ export function vaultRolesQuery({ names, owner }: Pick<VaultUsers, "names" | "ow
 SELECT rolname FROM pg_roles r WHERE shobj_description(oid, 'pg_authid') = ${literal(mark(owner))}
   AND (rolname = ANY (${ours}) OR NOT EXISTS (SELECT FROM pg_auth_members WHERE roleid = r.oid AND pg_get_userbyid(member) <> ALL (${ours})))
 ORDER BY rolname = ${literal(names.users)}, rolname;`;
+}
+
+function makerOf(names: VaultUserNames, owner: string): Maker {
+  return { name: names.admin, mark: mark(owner), isUser: (oid) => isUser(oid, names) };
 }
 
 /** Makes a role; one of that name that is not ours is refused. */

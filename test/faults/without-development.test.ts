@@ -12,7 +12,7 @@ const NAME = "wd-preview";
 
 describe("an installation without development dependencies", () => {
   const folder = mkdtempSync(join(tmpdir(), "without-development-"));
-  const stack = new Stack(NAME, { project: folder });
+  let stack: Stack;
   before(async () => {
     const files = await run("git", ["ls-files", "-z"], { cwd: PROJECT });
     await run("xargs", ["-0", "cp", "--parents", `--target-directory=${folder}`], { cwd: PROJECT, input: files });
@@ -23,6 +23,7 @@ describe("an installation without development dependencies", () => {
     await run("npm", ["prune", "--omit=dev", "--offline", "--ignore-scripts", "--no-audit", "--no-fund"], {
       cwd: folder,
     });
+    stack = new Stack(NAME, { project: folder });
     await stack.init();
   });
   after(async () => {

@@ -108,7 +108,10 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
       stack.configure(oneDatabase(NAME, changed));
       assert.match(await stack.up(), sleeps, time);
     }
-    stack.configure(oneDatabase(NAME, { ...changed, hibernation: false }));
+    stack.configure(oneDatabase(NAME, { ...changed, description: "awake", hibernation: false }));
+    const { code, output } = await stack.pulumi(["preview"]);
+    assert.equal(code, 0, output);
+    assert.match(output, /stock\/stock has the annotation cnpg\.io\/hibernation: "on", which \S+ wrote/);
     await stack.up();
     const result = await sqlThroughTeleport(loginAs("reader", "stock-tls", "app"), "SHOW statement_timeout");
     assert.equal(result.stdout.trim(), "8s", result.output);
