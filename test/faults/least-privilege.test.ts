@@ -214,6 +214,17 @@ describe("least privilege", () => {
     ]);
     const made = `SET SESSION AUTHORIZATION ${admin}; BEGIN; CREATE ROLE sec_made IN ROLE sec_group; ROLLBACK`;
     await superuser(made);
+
+    // It decides who is in the group of its users. The next `up` must give it no right over those.
+    const others = "'postgres', 'app', 'pg_execute_server_program', 'teleport_user_write'";
+    const grants = "GRANT %I_users TO postgres, app, pg_execute_server_program, teleport_user_write";
+    await superuser(`SET SESSION AUTHORIZATION ${admin}; ${grants.replace("%I", admin)}`);
+    await stack.up();
+    const reached = `SELECT r.rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
+      WHERE m.member = '${admin}'::regrole AND r.rolname IN (${others}) AND r.rolname <> 'app'`;
+    assert.equal(await superuser(reached), "");
+    await refusedIn("app", `SET SESSION AUTHORIZATION ${admin};`, ["SET ROLE postgres", "ALTER ROLE app PASSWORD 'x'"]);
+    await superuser(grants.replace("%I", admin).replace("GRANT", "REVOKE").replace(" TO ", " FROM "));
   });
 
   it("streaming_replica changes nothing, and connects to no database but `postgres`", async () => {

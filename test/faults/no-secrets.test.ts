@@ -58,7 +58,8 @@ describe("secrets", () => {
   let places = "";
   let forwarder: { port: number; close: () => void };
 
-  before(async () => {
+  before(async function () {
+    this.timeout(60 * 60_000); // a whole life with the highest verbosity, of one thing after the other
     mkdirSync(temporary, { mode: 0o700 });
     mkdirSync(traces);
     forwarder = await forwardTo(`${VAULT}-rw.${VAULT}.svc.cluster.local`);
