@@ -27,7 +27,7 @@ export function keepsInstances({ scaledByOthers = false }: { scaledByOthers?: bo
 export interface DeclaredFields {
   /** Absent where others may scale it. */
   instances?: number;
-  /** Of those that stop instances. */
+  /** Of those that stop instances; absent for what has none. */
   annotations?: Record<string, string>;
 }
 
@@ -60,7 +60,7 @@ export function preparationFor(found: KubernetesObject, declared: DeclaredFields
   }
 
   const annotations = (found.metadata.annotations ?? {}) as Record<string, string>;
-  for (const annotation of [HIBERNATION, FENCING]) {
+  for (const annotation of declared.annotations === undefined ? [] : [HIBERNATION, FENCING]) {
     const [value, wanted] = [annotations[annotation], declared.annotations?.[annotation]];
     if (value === undefined) continue;
     const owners = ownersOf(found, "f:metadata", "f:annotations", `f:${annotation}`);

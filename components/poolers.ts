@@ -6,7 +6,7 @@ import { keepsInstances } from "./foreign-fields";
 import { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION } from "./kubernetes/deletion";
 import { secretNames } from "./names";
-import { ownedBy } from "./owner";
+import { ownedBy, ownerOf } from "./owner";
 import { KubernetesIdentity } from "./protection/deletion-protection";
 import { UpdateCheck } from "./update-check";
 import { PoolerServing } from "./serving/serving";
@@ -50,7 +50,7 @@ export function makePoolers(name: string, args: PoolersArgs, opts: PoolersOption
     const check = new UpdateCheck(
       poolerResource,
       {
-        ...{ kubernetes, plural: "poolers", namespace, object: pooler },
+        ...{ kubernetes, plural: "poolers", namespace, object: pooler, owner: ownerOf(poolerResource) },
         instances: settings.scaledByOthers ? undefined : (spec.instances as number | undefined),
       },
       opts,

@@ -196,7 +196,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const check = new UpdateCheck(
       name,
       {
-        ...{ kubernetes: args.kubernetes, plural: "clusters", namespace, object: clusterName },
+        ...{ kubernetes: args.kubernetes, plural: "clusters", namespace, object: clusterName, owner: ownerOf(name) },
         instances: args.scaledByOthers ? undefined : (args.instances ?? DEFAULT_INSTANCES),
         annotations: clusterAnnotations(args),
         image: { name: imageOf(args), major: declaredMajor(args) },

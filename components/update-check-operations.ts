@@ -11,12 +11,14 @@ import {
 import { KubernetesError } from "./kubernetes/errors";
 import { PROVIDER_MANAGER } from "./owner";
 import type { Provider } from "./provider";
+import { OWNER_LABEL } from "./teleport/document";
 
 /** Inputs of an UpdateCheck. */
 export interface UpdateCheckInputs extends KubernetesConnection, DeclaredFields {
   plural: "clusters" | "poolers";
   namespace: string;
   object: string;
+  owner: string;
   image?: { name: string; major?: number };
 }
 
@@ -40,7 +42,7 @@ export function updateCheck(connect: Connect = kubernetesClient): Provider<Updat
     },
     /** Only where there is something to do: the provider does not try out in a preview what depends on a change. */
     async diff(_id, olds, news) {
-      if (olds.image?.name !== news.image?.name) return { changes: true };
+      if (olds.prepared !== true || olds.image?.name !== news.image?.name) return { changes: true };
       try {
         const found = await lookedUp(await connect(news, IN_PASSING), news);
         if (!found) return { changes: false };
@@ -52,9 +54,10 @@ export function updateCheck(connect: Connect = kubernetesClient): Provider<Updat
         return { changes: true };
       }
     },
-    /** The object may be there: of an earlier release, or made by a run that was killed. */
+    /** The object may be there: of an earlier release, made by a run that was killed, or somebody else's, which is left alone. */
     async create(inputs) {
-      await prepare(inputs);
+      await refuseUpgrade(inputs, undefined);
+      await prepare(inputs, (found) => ownerIn(found) === inputs.owner);
       return { id: `${inputs.plural}/${inputs.namespace}/${inputs.object}`, outs: { ...inputs, prepared: true } };
     },
     async read(id, props) {
@@ -79,10 +82,10 @@ export function updateCheck(connect: Connect = kubernetesClient): Provider<Updat
     await refuseIfHindered(await connect(inputs, patience), { namespace, cluster: object }, image.major);
   }
 
-  async function prepare(inputs: UpdateCheckInputs): Promise<void> {
+  async function prepare(inputs: UpdateCheckInputs, isOurs = (_found: KubernetesObject) => true): Promise<void> {
     const kubernetes = await connect(inputs);
     const found = await lookedUp(kubernetes, inputs);
-    if (!found) return;
+    if (!found || !isOurs(found)) return;
     const { changed, kept, isNeeded } = preparationFor(found, inputs);
     if (!isNeeded) return;
     const { uid = "" } = found.metadata;
@@ -93,6 +96,10 @@ export function updateCheck(connect: Connect = kubernetesClient): Provider<Updat
     if (Object.keys(kept).length > 0)
       await kubernetes.own(referenceOf(inputs), { kind: "Cluster", metadata: { uid, annotations: kept } }, KEEPER);
   }
+}
+
+function ownerIn({ metadata }: KubernetesObject): string | undefined {
+  return (metadata.annotations as Record<string, string> | undefined)?.[OWNER_LABEL];
 }
 
 function lookedUp(kubernetes: KubernetesClient, inputs: UpdateCheckInputs): Promise<KubernetesObject | undefined> {

@@ -11,6 +11,8 @@ export interface UpdateCheckArgs extends DeclaredFields {
   namespace: pulumi.Input<string>;
   /** Name of the Cluster or Pooler. */
   object: string;
+  /** Whose it is, by its annotation: see owner.ts. */
+  owner: string;
   /** What decides about PostgreSQL's image; absent for a Pooler, and where the operator chooses none. */
   image?: { name: string; major?: number };
 }
@@ -25,7 +27,7 @@ const provider = dynamicProvider("updateCheck");
  * nothing whose inputs are not known: so something of the object has to pass through `once`.
  */
 export class UpdateCheck extends pulumi.dynamic.Resource {
-  private declare readonly prepared: pulumi.Output<true>;
+  declare private readonly prepared: pulumi.Output<true>;
 
   constructor(name: string, { kubernetes, ...args }: UpdateCheckArgs, opts: pulumi.CustomResourceOptions) {
     const inputs = { context: kubernetes?.context, ...args, prepared: undefined };

@@ -20,7 +20,7 @@ export interface Maker {
 }
 
 /** Whether a role may be a user that somebody made, and is neither PostgreSQL's, a superuser, a role of ours, nor a database's owner. */
-export function isNoOther(oid: string): string {
+function isNoOther(oid: string): string {
   return `EXISTS (SELECT FROM pg_roles no_other WHERE no_other.oid = ${oid} AND no_other.oid >= 16384 AND NOT no_other.rolsuper
     AND coalesce(shobj_description(no_other.oid, 'pg_authid'), '') NOT LIKE ${literal(`${OWN_MARK}%`)}
     AND NOT EXISTS (SELECT FROM pg_database WHERE datdba = no_other.oid))`;

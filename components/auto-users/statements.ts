@@ -10,7 +10,7 @@ import { refuseAdministrators } from "../access/administrators";
 import { roleSettingsDeviations, roleSettingsScript } from "../access/role-settings";
 import { doBlock, identifier, literal, textArray } from "../access/sql";
 import { ONE_AT_A_TIME, OWN_MARK, PREAMBLE } from "../access/statements";
-import { grantUsersScript, isNoOther, Maker, usersOutOfReachQuery } from "../access/users-of-maker";
+import { grantUsersScript, Maker, usersOutOfReachQuery } from "../access/users-of-maker";
 import { AUTO_USER_GROUP, AutoUsers, autoUsersAdmin } from "./settings";
 
 /** Tells the admin user from another's role of the same name. */
@@ -110,15 +110,15 @@ END`);
 
 /**
  * Since PostgreSQL 16 nobody but who granted a membership takes it back, and it holds back whoever granted it from being
- * dropped. What another admin user granted, or the superuser in an upgrade, ends here: the group is granted anew, and all
- * others are those of a session, which is over.
+ * dropped. What a former admin user granted ends here, and so do the roles of users of before an upgrade, whose sessions are
+ * over: the upgrade makes them the superuser's grants. Users that the former admin user made stay in the group.
  */
 function takeGrantsOver(name: string): string {
   return doBlock(`DECLARE
   item record;
 BEGIN
   FOR item IN SELECT * FROM ${grantsOfOthers(name)} LOOP
-    IF item.role = ${literal(AUTO_USER_GROUP)} THEN
+    IF item.role = ${literal(AUTO_USER_GROUP)} AND item.is_maker THEN
       EXECUTE format('GRANT %I TO %I', item.role, item.member);
     END IF;
     EXECUTE format('REVOKE %I FROM %I GRANTED BY %I CASCADE', item.role, item.member, item.grantor);
@@ -128,15 +128,22 @@ END`);
 
 /** Memberships of Teleport's users that its admin user could not take back, and what former admin users granted. */
 function grantsOfOthers(name: string): string {
-  return `(SELECT pg_get_userbyid(m.roleid) AS role, pg_get_userbyid(m.member) AS member, g.rolname AS grantor
+  return `(SELECT pg_get_userbyid(m.roleid) AS role, pg_get_userbyid(m.member) AS member, g.rolname AS grantor,
+      EXISTS (SELECT FROM pg_auth_members made WHERE made.roleid = m.member AND made.member = g.oid AND made.admin_option) AS is_maker
     FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.grantor
     WHERE current_setting('server_version_num')::int >= 160000 AND g.rolname <> ${literal(name)}
       AND (shobj_description(g.oid, 'pg_authid') = ${literal(MARK)}
-        OR (${isAutoUser("m.member")} AND pg_get_userbyid(m.roleid) <> ${literal(AUTO_USER_GROUP)}))) of_others`;
+        OR (${isProven("m.member")} AND pg_get_userbyid(m.roleid) <> ${literal(AUTO_USER_GROUP)}))) of_others`;
 }
 
 function makerOf(name: string): Maker {
-  return { name, mark: MARK, isUser: isAutoUser };
+  return { name, mark: MARK, isUser: isProven };
+}
+
+/** Whether a superuser put it into the group, as an upgrade does with users of before: its admin user can put anybody there. */
+function isProven(oid: string): string {
+  return `(${isAutoUser(oid)} AND EXISTS (SELECT FROM pg_auth_members proof JOIN pg_roles by_whom ON by_whom.oid = proof.grantor
+    WHERE proof.member = ${oid} AND pg_get_userbyid(proof.roleid) = ${literal(AUTO_USER_GROUP)} AND by_whom.rolsuper))`;
 }
 
 /** Roles that are no longer declared; but not the users that it made, over which it has ADMIN OPTION as their maker. */
@@ -154,6 +161,7 @@ END`);
 }
 
 function isAutoUser(oid: string): string {
-  return `(${isNoOther(oid)}
-    AND EXISTS (SELECT FROM pg_auth_members g WHERE g.member = ${oid} AND pg_get_userbyid(g.roleid) = ${literal(AUTO_USER_GROUP)}))`;
+  return `EXISTS (SELECT FROM pg_auth_members g JOIN pg_roles member ON member.oid = g.member
+    WHERE g.member = ${oid} AND pg_get_userbyid(g.roleid) = ${literal(AUTO_USER_GROUP)} AND NOT member.rolsuper
+    AND member.oid >= 16384 AND coalesce(shobj_description(member.oid, 'pg_authid'), '') NOT LIKE ${literal(`${OWN_MARK}%`)})`;
 }

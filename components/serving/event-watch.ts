@@ -7,6 +7,8 @@ import type { ServingInputs } from "./serving-operations";
 
 /** Seconds for which a pod is forbidden again and again until it is believed: a quota may be freed within moments. */
 const FORBIDDEN_FOR = 25;
+/** Seconds after which another attempt is one of its own: in between, the pod was made. A Job waits no longer at first. */
+const FORGOTTEN_AFTER = 60;
 
 /** Nothing is seen where Events may not be read, or not now. Times are in milliseconds. */
 export function eventWatch(
@@ -32,7 +34,9 @@ export function eventWatch(
       // What was there at the beginning may be of a former run.
       if (readAt === undefined || !isForbiddenPod(cluster, event)) continue;
       const object = objectOf(event);
-      forbidden.set(object, { first: forbidden.get(object)?.first ?? now, last: now });
+      const before = forbidden.get(object);
+      const goesOn = before !== undefined && now - before.last <= FORGOTTEN_AFTER * second;
+      forbidden.set(object, { first: goesOn ? before.first : now, last: now });
     }
     readAt = now;
   }

@@ -25,7 +25,10 @@ describe("fields that others wrote", () => {
     ];
     const values = Object.fromEntries(Object.entries(annotations).map(([key, [value]]) => [key, value]));
     const metadata = { name: "orders", namespace: "db", annotations: values, managedFields };
-    const { messages, ...rest } = preparationFor({ metadata, spec: { instances: number } }, declared);
+    const { messages, ...rest } = preparationFor(
+      { metadata, spec: { instances: number } },
+      { annotations: {}, ...declared },
+    );
     return { ...rest, told: messages.join("\n") };
   }
   const nothing = { changed: {}, kept: {}, isNeeded: false, told: "" };
@@ -45,6 +48,8 @@ describe("fields that others wrote", () => {
     for (const manager of ["by-hand", "pulumi-kubernetes-0123"])
       assert.deepEqual(prepared({ [HIBERNATION]: ["on", manager] }), nothing, manager);
     assert.deepEqual(prepared({ other: ["on", "kubectl-annotate"] }), nothing);
+    const pooler = prepared({ [HIBERNATION]: ["on", "kubectl-annotate"] }, { annotations: undefined });
+    assert.deepEqual(pooler, nothing, "a Pooler does not sleep");
     assert.deepEqual(prepared({}, { annotations: { [HIBERNATION]: "on" } }), nothing);
   });
 

@@ -1,6 +1,7 @@
 /** What is looked at, and prepared, before a Cluster or Pooler is updated. */
 import { strict as assert } from "node:assert";
 import { KubernetesError } from "../../components/kubernetes/errors";
+import { OWNER_LABEL } from "../../components/teleport/document";
 import { updateCheck, UpdateCheckInputs, UpdateCheckState } from "../../components/update-check-operations";
 import { FakeKubernetes } from "./access/fake-kubernetes";
 
@@ -8,7 +9,14 @@ const HIBERNATION = "cnpg.io/hibernation";
 
 describe("the check before an update", () => {
   const inputs = (more: Partial<UpdateCheckInputs> = {}): UpdateCheckInputs => ({
-    ...{ plural: "clusters", namespace: "db", object: "orders", instances: 2 },
+    ...{
+      plural: "clusters",
+      namespace: "db",
+      object: "orders",
+      owner: "acme/pg/prod/orders",
+      instances: 2,
+      annotations: {},
+    },
     image: { name: "postgresql:15", major: 15 },
     ...more,
   });
@@ -16,7 +24,7 @@ describe("the check before an update", () => {
   const later = { image: { name: "postgresql:17", major: 17 } };
 
   /** A Cluster of three instances, by hand, on which an upgrade to 17 would fail. */
-  function setUp(instances = 3) {
+  function setUp(instances = 3, owner = "acme/pg/prod/orders") {
     const kubernetes = new FakeKubernetes();
     const written: unknown[] = [];
     const managedFields = [
@@ -24,7 +32,7 @@ describe("the check before an update", () => {
       { manager: "kubectl-annotate", fieldsV1: { "f:metadata": { "f:annotations": { [`f:${HIBERNATION}`]: {} } } } },
     ];
     kubernetes.cluster = {
-      metadata: { name: "orders", namespace: "db", uid: "uid-1", managedFields },
+      metadata: { name: "orders", namespace: "db", uid: "uid-1", annotations: { [OWNER_LABEL]: owner }, managedFields },
       spec: { instances },
       status: { currentPrimary: "orders-1", readyInstances: 3, pgDataImageInfo: { majorVersion: 15 } },
     };
@@ -32,7 +40,7 @@ describe("the check before an update", () => {
     kubernetes.own = async (...[, fields, manager]: unknown[]) => void written.push([manager, fields]);
     kubernetes.answer = ({ script }) =>
       script.includes("datallowconn AND NOT") ? "app\n" : /(17|99) >= 17/.test(script) ? "app\n" : "";
-    const hibernate = () => (kubernetes.cluster!.metadata.annotations = { [HIBERNATION]: "on" });
+    const hibernate = () => (kubernetes.cluster!.metadata.annotations = { [OWNER_LABEL]: owner, [HIBERNATION]: "on" });
     return { ...updateCheck(async () => kubernetes), written, kubernetes, hibernate };
   }
 
@@ -47,6 +55,8 @@ describe("the check before an update", () => {
     ])
       assert.equal(await changes(more), false, JSON.stringify(more));
     assert.equal(await changes(later), true);
+    const unprepared = { ...state(), prepared: undefined } as never;
+    assert.equal((await plain.diff("id", unprepared, inputs())).changes, true, "every preview would know it not");
     assert.equal(await changes({ instances: 3 }), true, "kubectl's number is another one");
     plain.hibernate();
     assert.equal(await changes({}), true);
@@ -78,12 +88,19 @@ describe("the check before an update", () => {
     assert.deepEqual(written.splice(0), [["pulumi-kubernetes", declared]]);
   });
 
+  it("leaves what is somebody else's as it is, who will be named by what comes next", async () => {
+    const { create, written } = setUp(3, "acme/pg/test/orders");
+    await create(inputs());
+    assert.deepEqual(written, []);
+  });
+
   it("refuses an image that cannot be upgraded to, in the preview and before anything is changed", async () => {
     const { check, update, written } = setUp();
     const refused = /orders cannot be upgraded to PostgreSQL 17 yet: in the database app .*with the present image/s;
     await assert.rejects(check(inputs(), inputs(later)), refused);
     await assert.rejects(check(undefined as never, inputs(later)), refused, "a state of an earlier release");
     await assert.rejects(update("id", state(), inputs(later)), refused);
+    await assert.rejects(updateCheck(async () => setUp().kubernetes).create(inputs(later)), refused);
     await assert.rejects(check(inputs(), inputs({ image: { name: "" } })), /of the operator's choice yet/);
     assert.deepEqual(written, []);
     for (const [former, news] of [
