@@ -216,8 +216,8 @@ describe("least privilege", () => {
     await superuser(made);
 
     // It decides who is in the group of its users. The next `up` must give it no right over those.
-    const others = "'postgres', 'app', 'pg_execute_server_program', 'teleport_user_write'";
-    const grants = "GRANT %I_users TO postgres, app, pg_execute_server_program, teleport_user_write";
+    const others = "'postgres', 'app', 'pg_execute_server_program'";
+    const grants = "GRANT %I_users TO postgres, app, pg_execute_server_program";
     await superuser(`SET SESSION AUTHORIZATION ${admin}; ${grants.replace("%I", admin)}`);
     await stack.up();
     const reached = `SELECT r.rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
