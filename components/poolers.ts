@@ -58,7 +58,7 @@ export function makePoolers(name: string, args: PoolersArgs, opts: PoolersOption
     const annotations = {
       ...ownedBy(poolerResource),
       ...BACKGROUND_DELETION,
-      [CERTIFICATES]: pulumi.output(certificates).apply((digest) => check.once(digest)),
+      [CERTIFICATES]: certificates.apply((digest) => check.once(digest)),
     };
     const made = new k8s.apiextensions.CustomResource(
       poolerResource,

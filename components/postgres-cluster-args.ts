@@ -61,7 +61,8 @@ export interface TeleportArgs {
   registration?: TeleportRegistration;
   /** Labels that the agent computes, by name. Becomes `dynamic_labels`. Default: none. */
   dynamicLabels?: Record<string, DynamicLabel>;
-  /** PostgreSQL user that Teleport logs in as to make users for people. Set it only if you make this user yourself:
+  /**
+   * PostgreSQL user that Teleport logs in as to make users for people. Set it only if you make this user yourself:
    * `autoUsers` makes its own. Becomes `admin_user`. Default: that of `autoUsers`.
    */
   adminUser?: DatabaseAdminUser;

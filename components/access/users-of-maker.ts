@@ -4,7 +4,7 @@
  * of before an upgrade, nor those that another has made.
  *
  * Such users are told by a group that they are in. Their maker decides who is in it, so that alone proves nothing: see
- * `isNoOther`. Pure.
+ * `outOfReach`. Pure.
  */
 import { isAdministrator } from "./administrators";
 import { doBlock, literal } from "./sql";
@@ -17,13 +17,6 @@ export interface Maker {
   mark: string;
   /** Whom an SQL expression takes for a user of the maker, by the `oid` of a role. */
   isUser: (oid: string) => string;
-}
-
-/** Whether a role may be a user that somebody made, and is neither PostgreSQL's, a superuser, a role of ours, nor a database's owner. */
-function isNoOther(oid: string): string {
-  return `EXISTS (SELECT FROM pg_roles no_other WHERE no_other.oid = ${oid} AND no_other.oid >= 16384 AND NOT no_other.rolsuper
-    AND coalesce(shobj_description(no_other.oid, 'pg_authid'), '') NOT LIKE ${literal(`${OWN_MARK}%`)}
-    AND NOT EXISTS (SELECT FROM pg_database WHERE datdba = no_other.oid))`;
 }
 
 /** Run as the superuser: gives the maker ADMIN OPTION on the users that it could not change or drop. */
@@ -43,14 +36,19 @@ export function usersOutOfReachQuery(maker: Maker): string {
   AND EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(maker.name)});`;
 }
 
-/** But for those that lead to an administrator's rights, and those of another maker: whoever has ADMIN OPTION becomes them. */
+/**
+ * Whoever has ADMIN OPTION on a role becomes it. So none of these is among them: PostgreSQL's roles and ours, who owns a
+ * database or leads to an administrator's rights, and users of another maker.
+ */
 function outOfReach({ name, mark, isUser }: Maker): string {
+  const isOurs = (oid: string) =>
+    `coalesce(shobj_description(${oid}, 'pg_authid'), '') LIKE ${literal(`${OWN_MARK}%`)}`;
   return `pg_roles account WHERE current_setting('server_version_num')::int >= 160000
-  AND ${isUser("account.oid")} AND ${isNoOther("account.oid")}
+  AND ${isUser("account.oid")} AND account.oid >= 16384 AND NOT ${isOurs("account.oid")}
+  AND NOT EXISTS (SELECT FROM pg_database WHERE datdba = account.oid)
   AND NOT EXISTS (SELECT FROM pg_roles r WHERE pg_has_role(account.oid, r.oid, 'MEMBER') AND ${isAdministrator("r")})
   AND NOT EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = account.oid AND m.member <> account.oid
-    AND shobj_description(m.member, 'pg_authid') LIKE ${literal(`${OWN_MARK}%`)}
-    AND shobj_description(m.member, 'pg_authid') IS DISTINCT FROM ${literal(mark)})
+    AND ${isOurs("m.member")} AND shobj_description(m.member, 'pg_authid') IS DISTINCT FROM ${literal(mark)})
   AND NOT EXISTS (SELECT FROM pg_auth_members m
     WHERE m.roleid = account.oid AND m.admin_option AND pg_get_userbyid(m.member) = ${literal(name)})`;
 }

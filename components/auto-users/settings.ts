@@ -11,7 +11,8 @@ import { AUTO_USERS_ADMIN, checkDatabaseRoles } from "../teleport/reserved-users
 
 /** Users that Teleport makes at login. */
 export interface AutoUsers {
-  /** Existing PostgreSQL roles that these users may become members of. A role in Teleport chooses among them with
+  /**
+   * Existing PostgreSQL roles that these users may become members of. A role in Teleport chooses among them with
    * `db_roles`. You can name roles of `users`, e.g. `teleport_user_read`. Note that `pg_read_all_data` also gives access to
    * password hashes. If a role in this list is a member of other roles, add those roles as well: at the end, Teleport
    * removes all memberships of a user, also the indirect ones, and may do so only for roles in this list.

@@ -18,7 +18,8 @@ export interface ImageCatalog {
 export interface ImageSettings {
   /** PostgreSQL image, 14 or later, with a tag that begins with its version. Becomes `spec.imageName`. Default: the operator's. */
   image?: string;
-  /** Catalog that chooses the image; use it instead of `image`. If a Cluster was made with neither, the operator wrote its
+  /**
+   * Catalog that chooses the image; use it instead of `image`. If a Cluster was made with neither, the operator wrote its
    * own image into the spec, and a catalog cannot be set directly. First set `image` and run `pulumi up`. Then replace
    * `image` with the catalog, and run `pulumi up` again.
    */

@@ -24,7 +24,8 @@ export interface TeleportUser {
   name: string;
   /** `read`: SELECT. `write`: SELECT, INSERT, UPDATE, DELETE. `none`: what `memberOf` brings. */
   access: Access;
-  /** Where the access applies. Default: every schema of every database. Objects that the owners of databases, schemas and
+  /**
+   * Where the access applies. Default: every schema of every database. Objects that the owners of databases, schemas and
    * tables make later are included at once. Objects that others make are included by the next `pulumi up`.
    */
   scope?: AccessScope[];

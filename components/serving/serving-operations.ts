@@ -1,4 +1,5 @@
 /** The methods of Pulumi's provider behind what waits until something serves. */
+import { clusterNow } from "../access/primary";
 import { setTimeout as pause } from "node:timers/promises";
 import { sleepReason } from "../cnpg/sleep";
 import {
@@ -89,7 +90,7 @@ export function servingOperations<Inputs extends ServingInputs>(
     if (inputs.suspended) return true;
     try {
       const kubernetes = await connect(inputs);
-      const cluster = await clusterOf(kubernetes, inputs);
+      const cluster = await clusterNow(kubernetes, inputs);
       const found = (await problems(kubernetes, inputs, cluster)).map(problemOf);
       const sleeping = cluster && found.length > 0 ? sleep(cluster, inputs) : undefined;
       if (sleeping !== undefined) say(inputs, sleeping, true);
@@ -125,7 +126,7 @@ export function servingOperations<Inputs extends ServingInputs>(
     let isFirst = true;
     for (;;) {
       const look = async (): Promise<Found[] | "asleep"> => {
-        const cluster = await clusterOf(kubernetes, inputs);
+        const cluster = await clusterNow(kubernetes, inputs);
         if (isFirst) await begin?.(kubernetes, inputs, cluster);
         isFirst = false;
         const there = await problems(kubernetes, inputs, cluster);
@@ -169,13 +170,6 @@ export function servingOperations<Inputs extends ServingInputs>(
       `The ${name(inputs)} does not serve what was written to it after ${seconds} s: ${told}. ${remedy}`,
     );
   }
-}
-
-function clusterOf(
-  kubernetes: KubernetesClient,
-  { namespace, cluster }: ServingInputs,
-): Promise<KubernetesObject | undefined> {
-  return kubernetes.get({ apiVersion: "postgresql.cnpg.io/v1", plural: "clusters", namespace, name: cluster });
 }
 
 /** An API server that does not answer may be back before the time is over. */

@@ -6,10 +6,18 @@
  */
 import { deviates } from "../access/deviates";
 import { endUsers } from "../access/end-users";
-import { findCluster, isServing, MAINTENANCE_DATABASE, sayLeft, sqlInPrimary, unlessStopped } from "../access/primary";
+import {
+  clusterNow,
+  findCluster,
+  isServing,
+  MAINTENANCE_DATABASE,
+  sayLeft,
+  sqlInPrimary,
+  unlessStopped,
+} from "../access/primary";
 import { DATABASES_QUERY } from "../access/statements";
 import { sleepReason } from "../cnpg/sleep";
-import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
+import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { UNKNOWN } from "../teleport/document";
 import type { Provider } from "../provider";
@@ -113,7 +121,7 @@ export function admin(
 
   async function deviations(clusterUid: string, inputs: AdminInputs): Promise<string[]> {
     const kubernetes = await connect(inputs);
-    const cluster = await findByName(kubernetes, inputs);
+    const cluster = await clusterNow(kubernetes, inputs);
     if (!cluster) return ["the Cluster is not there"];
     if (cluster.metadata.uid !== clusterUid) return ["the Cluster is another one, in which Vault has no user"];
     if (!isServing(cluster) || sleepReason(cluster) !== undefined) return [];
@@ -134,13 +142,6 @@ const LEFT = "Vault's user and connection";
 /** What makes another resource of it. The user's name is compared apart. */
 const IDENTITY: (keyof AdminInputs)[] = ["namespace", "cluster", "database", "mount", "connection", "vault"];
 
-function findByName(
-  kubernetes: KubernetesClient,
-  { namespace, cluster: name }: AdminInputs,
-): Promise<KubernetesObject | undefined> {
-  return kubernetes.get({ apiVersion: "postgresql.cnpg.io/v1", plural: "clusters", namespace, name });
-}
-
 /** Whether a value is to change; one that a preview does not know yet counts as the same. */
 function isOther(old: unknown, declared: unknown): boolean {
   const [one, other] = [JSON.stringify(old), JSON.stringify(declared)];
@@ -148,7 +149,7 @@ function isOther(old: unknown, declared: unknown): boolean {
 }
 
 async function clusterOf(kubernetes: KubernetesClient, inputs: AdminInputs): Promise<{ uid: string; asleep?: string }> {
-  const found = await findByName(kubernetes, inputs);
+  const found = await clusterNow(kubernetes, inputs);
   const uid = found?.metadata.uid;
   if (found && uid !== undefined && (inputs.uid === undefined || inputs.uid === uid)) {
     return { uid, asleep: sleepReason(found) };

@@ -36,7 +36,8 @@ export interface CredentialsConsumer {
 
 /** Credentials of one kind. */
 export interface CredentialsRole {
-  /** PostgreSQL roles that the users are members of. Default: the group that owns the objects, so that the users have its
+  /**
+   * PostgreSQL roles that the users are members of. Default: the group that owns the objects, so that the users have its
    * rights. For reading only: `[pg_read_all_data]`. If the users are not members of the group, their objects go to the first
    * of these roles that is not PostgreSQL's own, and never to a role with more rights.
    */
@@ -58,7 +59,8 @@ export interface VaultUsersSettings {
    * functions has its name. Default: `vault_<database>`.
    */
   admin?: string;
-  /** The role that owns the objects that the users make, so that the objects stay usable when the users are gone. If the
+  /**
+   * The role that owns the objects that the users make, so that the objects stay usable when the users are gone. If the
    * role does not exist, the program makes it, and lets it create objects in `schemas`. Default: the database's owner.
    *
    * Members of a role can set its password, as the role itself can. If the role may log in, as an owner may, a user can

@@ -12,7 +12,7 @@ import { networkPolicies, NetworkPolicySettings } from "../../components/cnpg/ne
 import { KubernetesObject } from "../../components/kubernetes/client";
 import { attempt, CommandResult, run } from "../../lab/host/command";
 import { RIGHT, USERS, WRONG } from "../unit/cnpg/settings-table";
-import { eventually, kubectl } from "./lab";
+import { eventually, kubectl, PROBES } from "./lab";
 
 const secrets = { server: "s", serverCa: "sca", replication: "r", clientCaBundle: "cca" };
 
@@ -96,7 +96,7 @@ const small: ClusterSettings = {
   sharedPreloadLibraries: ["pg_stat_statements", "auto_explain"],
   smartShutdownTimeout: 2,
   stopDelay: 60,
-  probes: { startup: { periodSeconds: 1, failureThreshold: 300 }, readiness: { periodSeconds: 5 } },
+  probes: PROBES,
   pgHba: ["hostssl cs_extra reporter 10.0.0.0/8 cert map=reports", "hostnossl all all all reject"],
   pgIdent: ["reports reports.shop.example reporter"],
   services: { disabledDefaultServices: ["r"], additional: [{ name: "cs-public", selectorType: "rw" }] },

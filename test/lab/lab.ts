@@ -120,7 +120,7 @@ export const vaultIssuer = {
  * An instance is found ready as soon as it has started. From then on each look costs a connection, and five Clusters that are
  * looked at each second would take a quarter of the machine.
  */
-const PROBES = { startup: { periodSeconds: 1, failureThreshold: 300 }, readiness: { periodSeconds: 5 } };
+export const PROBES = { startup: { periodSeconds: 1, failureThreshold: 300 }, readiness: { periodSeconds: 5 } };
 
 /** A configuration of one small database; `settings` go over it. */
 export function oneDatabase(name: string, settings: Record<string, unknown> = {}): StackConfig {
