@@ -150,6 +150,22 @@ describe("PostgresCluster", () => {
     assert.deepEqual(ipAddresses, ["10.20.30.40", "2001:db8::1"]);
   });
 
+  it("asks Vault for names and addresses besides, for roles that take none from a request", async () => {
+    const root = openssl.ca("root", undefined, 400);
+    signedByVault = { certificate: root, chain: [root.pem] };
+    const { all } = await deploy({
+      issuer: {
+        type: "vault",
+        server: { mount: "pki_server", role: "server" },
+        client: { mount: "pki_client", role: "client" },
+      },
+      serverAltNames: ["orders.example.com", "10.20.30.40"],
+    });
+    const { inputs } = ofType(all, ":SecretBackendSign").find(({ name }) => name === "orders-server") ?? {};
+    assert.deepEqual((inputs?.altNames as string[]).at(-1), "orders.example.com");
+    assert.deepEqual(inputs?.ipSans, ["10.20.30.40"]);
+  });
+
   it("makes the keys that are asked for, and the CAs' as before", async () => {
     const keysOf = async (args: Partial<PostgresClusterArgs>) =>
       Object.fromEntries(
@@ -199,6 +215,38 @@ describe("PostgresCluster", () => {
     assert.equal(serving?.inputs.serverCertificate, createHash("sha256").update(text).digest("hex"));
     const signings = ofType(all, ":SecretBackendSign");
     assert.ok(signings.length >= 4);
+  });
+
+  it("warns of CAs that it leaves out, and of a CA of Vault's by which nothing can be renewed", async () => {
+    const expired = openssl.datedCa("expired", "20200101000000Z", "20210101000000Z");
+    const ending = openssl.ca("ending", undefined, 100);
+    signedByVault = { certificate: ending, chain: [ending.pem] };
+    const warnings: string[] = [];
+    const { warn } = pulumi.log;
+    Object.assign(pulumi.log, { warn: async (message: string) => void warnings.push(message) });
+    try {
+      const pem = expired.pem + openssl.ca("another").pem;
+      await deploy({
+        issuer: {
+          type: "vault",
+          server: { mount: "pki_server", role: "server" },
+          client: { mount: "pki_client", role: "client" },
+        },
+        teleport: { proxy: "teleport.example.com:443", clientCas: [{ from: "teleport" }, { from: "pem", pem }] },
+      });
+    } finally {
+      Object.assign(pulumi.log, { warn });
+    }
+    const told = warnings.join("\n");
+    assert.match(told, /^1 CA that is not valid now is left out of .*"CN=expired" \(expired at 2021-/m);
+    for (const use of ["server", "client"])
+      assert.match(
+        told,
+        new RegExp(
+          `^The CA of issuer\\.${use}, mount pki_${use}, ends at .* so none can be renewed: replace the CA`,
+          "m",
+        ),
+      );
   });
 
   it("changes its Poolers with any certificate, so that PgBouncer loads it", async () => {

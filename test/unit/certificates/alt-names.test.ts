@@ -133,6 +133,8 @@ describe("settings of a PostgresCluster", () => {
       problems.map(({ setting }) => setting),
       ["clusterDomain", "serverAltNames[1]", "vaultDatabase.host"].map((setting) => `databases.orders.${setting}`),
     );
+    // Not "add it to serverAltNames", which refuses it as well.
+    assert.match(problems.at(-1)?.fix ?? "", /^Write 10\.20\.30\.40: a certificate is good for all ports\./);
   });
 
   it("take an address for Vault that the certificate is for", () => {

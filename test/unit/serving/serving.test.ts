@@ -14,6 +14,7 @@ import { KubernetesError } from "../../../components/kubernetes/errors";
 import { poolerProblems } from "../../../components/serving/pooler-state";
 import { progressOf } from "../../../components/serving/progress";
 import { servingOperations, ServingInputs } from "../../../components/serving/serving-operations";
+import { volumeProblems } from "../../../components/serving/volumes";
 import { FakeKubernetes } from "../access/fake-kubernetes";
 
 const expected: ExpectedCluster = {
@@ -423,6 +424,31 @@ describe("waiting for a Cluster", () => {
       const printed = await printedBy(() => serving.create({ ...inputs, within: 90_000 }));
       assert.match(printed.join("\n"), /orders-1 has 1Gi instead of the 2Gi of storage\.size: it is being resized$/);
       await printedBy(async () => assert.deepEqual(await serving.diff("id", inputs, inputs), { changes: false }));
+    });
+
+    it("is found whichever of an instance's volumes it is, and told by its own setting", () => {
+      const of = (pvcRole: string, tablespaceName?: string): KubernetesObject => ({
+        ...claim("1Gi"),
+        metadata: { name: "c", labels: { "cnpg.io/pvcRole": pvcRole, "cnpg.io/tablespaceName": tablespaceName } },
+      });
+      const tablespaces = [
+        { name: "slow", storage: { size: "1Gi" } },
+        { name: "fast", storage: { size: "4Gi" } },
+      ];
+      const spec = { storage: { size: "2Gi" }, walStorage: { size: "3Gi" }, tablespaces };
+      const claims = [
+        of("PG_DATA"),
+        of("PG_WAL"),
+        of("PG_TABLESPACE", "slow"),
+        of("PG_TABLESPACE", "fast"),
+        of("MINE"),
+      ];
+      assert.deepEqual(
+        volumeProblems({ metadata: { name: "orders" }, spec }, claims, () => false).map(
+          ({ text }) => /has 1Gi instead of (.*): its StorageClass/.exec(text)?.[1],
+        ),
+        ["the 2Gi of storage.size", "the 3Gi of walStorage.size", "the 4Gi of tablespaces: fast"],
+      );
     });
 
     it("is a change in the next run, which fails again", async () => {
