@@ -12,11 +12,10 @@ interface Made {
 
 const openssl = new OpenSsl();
 const made: Made[] = [];
-/** Fields whose changes are ignored, by type and name. */
-const ignored = new Map<string, string[]>();
-/** Mocks are not told of options. */
+/** Options by type and name: mocks are not told of them. */
+const options = new Map<string, pulumi.CustomResourceOptions>();
 const noteOptions: pulumi.ResourceTransformation = ({ type, name, opts }) => {
-  ignored.set(`${type} ${name}`, opts.ignoreChanges ?? []);
+  options.set(`${type} ${name}`, opts);
   return undefined;
 };
 let ca: Certificate;
@@ -98,6 +97,14 @@ describe("PostgresCluster", () => {
     return { cluster, outputs, all: [...made] };
   };
   const ofType = (all: Made[], suffix: string) => all.filter(({ type }) => type.endsWith(suffix));
+  const optionsOf = ({ type, name }: Pick<Made, "type" | "name">): pulumi.CustomResourceOptions =>
+    options.get(`${type} ${name}`) ?? {};
+  /** Kind and name of all that a condition on its options holds for. */
+  const those = (all: Made[], which: (of: pulumi.CustomResourceOptions) => boolean | undefined) =>
+    all
+      .filter((each) => which(optionsOf(each)))
+      .map(({ type, name }) => `${type.split(":").at(-1)} ${name}`)
+      .sort();
   const metadata = ({ inputs }: Made) =>
     inputs.metadata as { name: string; labels?: object; annotations?: Record<string, string> };
 
@@ -271,7 +278,7 @@ describe("PostgresCluster", () => {
       ],
     });
     const objects = [...ofType(all, ":Cluster"), ...ofType(all, ":Pooler")];
-    const ignoredOf = ({ type, name }: Made) => ignored.get(`${type} ${name}`) ?? [];
+    const ignoredOf = (object: Made) => optionsOf(object).ignoreChanges ?? [];
     const seen = objects.map((object) => [
       (object.inputs.spec as { instances: number }).instances,
       ignoredOf(object).includes("spec.instances"),
@@ -385,6 +392,77 @@ describe("PostgresCluster", () => {
     const { all, outputs } = await deploy({ namespace: undefined });
     assert.equal(metadata(ofType(all, ":Namespace")[0]!).name, "orders");
     assert.equal(outputs.namespace, "orders");
+  });
+
+  /** Everything that may be deleted with a database. */
+  const whole: Partial<PostgresClusterArgs> = {
+    namespace: undefined,
+    databases: [{ name: "dropped", reclaimPolicy: "delete" }, { name: "left" }],
+    networkPolicy: { applications: [], teleportAgents: [{ namespace: "teleport" }] },
+    poolers: [{ type: "rw" }],
+    autoUsers: { roles: ["teleport_user_read"] },
+  };
+
+  it("has Pulumi protect what holds data, until that is turned off", async () => {
+    const isProtected = async (args: Partial<PostgresClusterArgs>) => {
+      made.splice(0);
+      options.clear();
+      const { all } = await deploy({ ...whole, ...args });
+      const annotation = metadata(ofType(all, ":Cluster")[0]!).annotations?.["cnpg-teleport/deletion-protection"];
+      return [annotation, ...those(all, ({ protect }) => protect)];
+    };
+    const told = "orders: set deletionProtection: false, run pulumi up, then pulumi destroy";
+    assert.deepEqual(await isProtected({}), [
+      ...["true", "Cluster orders", "Database orders-dropped", `DeletionProtection ${told}`],
+    ]);
+    assert.deepEqual(await isProtected({ deletionProtection: false }), ["false"]);
+  });
+
+  it("has Pulumi delete no Namespace, and with `onDelete: retain` nothing that the Cluster lives on", async () => {
+    const kept = async (args: Partial<PostgresClusterArgs>) => {
+      made.splice(0);
+      options.clear();
+      const { all } = await deploy({ ...whole, ...args });
+      const access = ["Access", "AutoUsersAdmin"].flatMap((kind) => ofType(all, `:${kind}`));
+      assert.equal(access.length, 2);
+      const go = those(access, ({ deletedWith }) => deletedWith !== undefined);
+      return { kept: those(all, ({ retainOnDelete }) => retainOnDelete), go };
+    };
+    const byDefault = await kept({});
+    assert.deepEqual(byDefault.kept, ["Namespace orders"]);
+    assert.deepEqual(byDefault.go, ["Access orders", "AutoUsersAdmin orders"], "users go with their Cluster");
+    const retained = await kept({ onDelete: "retain" });
+    assert.deepEqual(
+      [...new Set(retained.kept.map((each) => each.split(" ")[0]))],
+      [...["Cluster", "Database", "Namespace", "NetworkPolicy", "Secret"]],
+    );
+    assert.equal(retained.kept.filter((each) => /^(Database|NetworkPolicy) /.test(each)).length, 4);
+    for (const secret of ["client-ca-bundle", "pooler", "replication-tls", "server-ca", "server-tls"])
+      assert.ok(retained.kept.includes(`Secret orders-${secret}`), secret);
+    assert.deepEqual(retained.go, [], "their rights are taken in one that stays");
+  });
+
+  it("has the names of before as aliases where it was renamed in the configuration", async () => {
+    await deploy({ formerNames: ["shop"] });
+    const { aliases } = optionsOf({ type: "cnpg-teleport:postgres:PostgresCluster", name: "orders" });
+    assert.deepEqual(aliases, [{ name: "shop" }]);
+  });
+
+  it("is deleted only after the Kubernetes cluster has been looked at, whatever of it an `up` has made", async () => {
+    const { all } = await deploy(whole);
+    const before = (of: Made) =>
+      [optionsOf(of).dependsOn ?? []].flat().map((each) => (each as unknown as { __pulumiType: string }).__pulumiType);
+    const guards = ofType(all, ":KubernetesIdentity");
+    assert.deepEqual(guards.map(({ name }) => name).sort(), [
+      ...["orders:database:dropped", "orders:database:left", "orders:pooler:pooler-orders-rw", "orders:secrets"],
+    ]);
+    const guarded = new Set(guards.flatMap(before).map((type) => type.split(":").at(-1)));
+    for (const kind of ["ClusterCertificates", "Database", "NetworkPolicy", "Pooler"])
+      assert.ok(guarded.has(kind), kind);
+    const [identity] = ofType(all, ":ClusterIdentity");
+    const first = new Set(before(identity!).map((type) => type.split(":").at(-1)));
+    for (const kind of ["Access", "AutoUsersAdmin", "ClusterServing", "Database", "DatabasesServing", "PoolerServing"])
+      assert.ok(first.has(kind), `${kind} goes after the look at the Cluster`);
   });
 
   it("says in all that comes before the Cluster, and in that, whose it is: another stack is refused it", async () => {

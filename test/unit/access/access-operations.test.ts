@@ -220,6 +220,15 @@ describe("access to a database", () => {
     assert.notDeepEqual(kubernetes.ran, []);
   });
 
+  it("takes their rights, when it is deleted, from users whose roles a Cluster that stays goes on to declare", async () => {
+    const { kubernetes, delete: remove } = setUp();
+    kubernetes.cluster!.spec = { managed: { roles: [{ name: "reader" }] } };
+    await remove("id", inputs());
+    const revoked = scripts(kubernetes, "REVOKE ALL ON %s FROM %I CASCADE").map(({ database }) => database);
+    assert.deepEqual(revoked, ["app", "postgres"]);
+    for (const part of ["GRANT SELECT", "NOLOGIN", "DROP ROLE"]) assert.deepEqual(scripts(kubernetes, part), [], part);
+  });
+
   it("gives back in every database, when it is deleted, what an earlier release took from everybody", async () => {
     const { kubernetes, delete: remove } = setUp();
     await remove("id", inputs());

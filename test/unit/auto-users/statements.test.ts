@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { ONE_AT_A_TIME } from "../../../components/access/statements";
 import { autoUserHbaRules, autoUsersAdmin, checkAutoUsers } from "../../../components/auto-users/settings";
 import { autoUserDatabaseScript, dropAutoUserSchemaScript } from "../../../components/auto-users/schema-statements";
 import { autoUserAccountsQuery, autoUserScript } from "../../../components/auto-users/statements";
@@ -15,6 +16,13 @@ describe("auto user provisioning", () => {
       ['"teleport-auto-user"', '"pg_read_all_data"', '"odd ""role"""'],
     );
     assert.doesNotMatch(script, /PASSWORD '/);
+  });
+
+  it("is made under the one lock that only a superuser can take", () => {
+    for (const script of [autoUserScript(settings), autoUserDatabaseScript(settings)]) {
+      assert.ok(script.includes(ONE_AT_A_TIME));
+      assert.doesNotMatch(script, /advisory/);
+    }
   });
 
   it("keeps Teleport's procedures where nobody else can put something in their way", () => {

@@ -78,6 +78,18 @@ describe("the databases of a configuration", () => {
     assert.deepEqual((await check(news, news)).failures, []);
   });
 
+  it("must not go from a Namespace that another one is in, unless that one goes on making it", async () => {
+    const namespace = { metadata: { annotations: { "pulumi.com/owner": "acme/p/dev/orders" } } };
+    const { check } = declaredDatabases(async () => new FakeApi({ "/api/v1/namespaces/orders": namespace }));
+    const unprotected = { ...orders, protected: false };
+    const audit = { ...orders, cluster: "audit", owner: "acme/p/dev/audit" };
+    const before = { databases: { orders: unprotected, audit }, owner };
+    const left = async (makesNamespace: boolean) =>
+      (await check(before, { databases: { audit: { ...audit, makesNamespace } }, owner })).failures ?? [];
+    assert.match((await left(false))[0]?.reason ?? "", /databases\.audit\.namespace = "orders": this stack made/);
+    assert.deepEqual(await left(true), []);
+  });
+
   it("must not take the name of somebody else's Cluster", async () => {
     const annotations: Record<string, string> = { "pulumi.com/owner": "acme/p/prod/orders" };
     const cluster = { metadata: { annotations } };
@@ -130,6 +142,13 @@ describe("deletion protection of one database", () => {
     assert.match(await reason({ cluster: "shop", protected: false }), /clusterName was changed/);
     assert.equal(await reason({ cluster: "shop" }, { ...before, protected: false }), "");
     assert.equal(await reason({ protected: false }), "");
+  });
+
+  it("changes with the context of the kubeconfig, by which it will be deleted", async () => {
+    const { diff } = deletionProtection(async () => new FakeApi());
+    const named = { ...before, kubernetesUid: "this-cluster", context: "prod" };
+    assert.deepEqual(await diff("id", named, { ...before, context: "prod" }), { changes: false });
+    assert.deepEqual(await diff("id", named, { ...before, context: "renamed" }), { changes: true });
   });
 
   it("is deleted in the stack's Kubernetes cluster alone, and forgotten when its Cluster is gone", async () => {

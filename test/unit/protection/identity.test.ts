@@ -43,6 +43,19 @@ describe("the check of the operator, which knows the Kubernetes cluster", () => 
     assert.deepEqual(await diff("id", checked as OperatorInputs, checked as OperatorInputs), { changes: false });
   });
 
+  it("changes with the context of the kubeconfig, and so do the guards, which will be deleted by it", async () => {
+    const known = { ...inputs, kubernetesUid: "this-cluster", context: "prod" };
+    const { diff } = check(new FakeApi(served));
+    const guard = kubernetesIdentity(async () => new FakeApi());
+    for (const [context, changes] of [
+      ["prod", false],
+      ["renamed", true],
+    ] as const) {
+      assert.deepEqual(await diff("id", known, { ...known, context }), { changes });
+      assert.deepEqual(await guard.diff("id", { context: "prod" }, { context }), { changes });
+    }
+  });
+
   it("refuses another cluster in preview and in refresh", async () => {
     const { check: look, read } = check(new FakeApi(served));
     const elsewhere = { ...inputs, kubernetesUid: "another" };
