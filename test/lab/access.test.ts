@@ -1,5 +1,6 @@
 /** The rights of people, as they change on a running database. */
 import { strict as assert } from "node:assert";
+import { surrenderScript } from "../../components/access/statements";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
 import { eventually, kubectl, loginAs, oneDatabase, sqlAsOwner, sqlAsSuperuser } from "./lab";
@@ -193,6 +194,44 @@ describe("people's rights in a running database", () => {
     assert.match(output, /1 updated/);
     assert.match(output, /the database broken is left over from an interrupted DROP DATABASE/);
     await superuser("DROP DATABASE broken", "postgres");
+  });
+
+  it("hand nothing of a removed user over that would run as its heir without anybody's asking", async () => {
+    const handOver = () => superuser(surrenderScript(["trapper"], "shop").replace(/^\\set .*$/m, "")); // psql's -c knows no \set
+    const asTrapper = (sql: string) => superuser(`SET ROLE trapper; ${sql}`);
+    await superuser("CREATE ROLE trapper; GRANT USAGE, CREATE ON SCHEMA sales TO trapper");
+    await asTrapper(
+      `CREATE TABLE sales.trap (id int);
+       CREATE FUNCTION sales.seen(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1; END';
+       CREATE STATISTICS sales.of_trap ON (sales.seen(id)) FROM sales.trap`,
+    );
+    const traps: [make: string, unmake: string, refused: RegExp][] = [
+      [
+        "CREATE RULE also AS ON INSERT TO sales.trap DO ALSO SELECT sales.seen(1)",
+        "DROP RULE also ON sales.trap",
+        /sales\.trap of the removed user trapper would run with the rights of its new owner/,
+      ],
+      [
+        "CREATE INDEX calls_seen ON sales.trap (sales.seen(id))",
+        "DROP INDEX sales.calls_seen",
+        /index sales\.calls_seen of the removed user trapper calls function sales\.seen\(integer\), which would run/,
+      ],
+      [
+        `CREATE FUNCTION sales.difference(int, int) RETURNS float8 LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $2 - $1; END';
+         CREATE TYPE sales.spans AS RANGE (subtype = int, subtype_diff = sales.difference); ALTER TABLE sales.trap ADD span sales.spans`,
+        "DROP TYPE sales.spans CASCADE; DROP FUNCTION sales.difference(int, int)",
+        /table sales\.trap of the removed user trapper calls function sales\.difference\(integer,integer\), which would run/,
+      ],
+    ];
+    for (const [make, unmake, refused] of traps) {
+      await asTrapper(make);
+      await assert.rejects(handOver(), refused);
+      await asTrapper(unmake);
+    }
+    await handOver();
+    assert.equal(await superuser("SELECT tableowner FROM pg_tables WHERE tablename = 'trap'"), "shop\n");
+    assert.equal(await superuser("SELECT count(*) FROM pg_statistic_ext WHERE stxname = 'of_trap'"), "0\n");
+    await superuser("DROP TABLE sales.trap; DROP FUNCTION sales.seen(int); DROP ROLE trapper");
   });
 
   it("end with users that are removed: what they made stays, their sessions end", async () => {

@@ -135,6 +135,26 @@ describe("Poolers", () => {
     assert.equal(refused.code, 0, "the owner still reaches the Cluster itself");
   });
 
+  it("ask no function of somebody else's, nor one in somebody else's schema", async () => {
+    const superuser = (sql: string) => sqlAsSuperuser(NAME, "postgres", sql);
+    const owners = "SELECT DISTINCT pg_get_userbyid(proowner) FROM pg_proc WHERE proname = 'user_search'";
+    const explicit = "pooler_authentication.user_search(text)";
+    await superuser(`ALTER FUNCTION public.user_search(text) OWNER TO shop; ALTER FUNCTION ${explicit} OWNER TO shop`);
+    assert.match(await stack.up(), /1 updated/);
+    assert.equal(await superuser(owners), "postgres\n");
+    await superuser(
+      `ALTER SCHEMA pooler_authentication OWNER TO shop; REVOKE EXECUTE ON FUNCTION ${explicit} FROM pooler_authentication`,
+    );
+    const refused = await stack.pulumi(["up", "--yes", "--skip-preview"]);
+    assert.match(
+      refused.output,
+      /the schema pooler_authentication of the database postgres is not owned by a superuser/,
+    );
+    await superuser("ALTER SCHEMA pooler_authentication OWNER TO postgres");
+    assert.match(await stack.up(), /1 updated/);
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
+  });
+
   it("that cannot come up fail `up` with the reason, and leave the Cluster as it is", async () => {
     const broken = { spec: { containers: [{ name: "pgbouncer", image: "lab.local/missing:1" }] } };
     configure([{ type: "rw", instances: 1, template: broken }], { instances: 2, readyMinutes: 0.5 });
