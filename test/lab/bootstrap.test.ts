@@ -5,6 +5,7 @@ import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { mergeCaBundle } from "../../components/certificates/ca-bundle";
 import { checkCertificate } from "../../components/certificates/certificate-check";
+import { DEFAULT_READY_MINUTES } from "../../components/postgres-cluster-args";
 import { Stack } from "../../lab/drive/stack";
 import { readTrimmed } from "../../lab/host/private-file";
 import { PROJECT, VAULT } from "../../lab/layout";
@@ -129,6 +130,12 @@ describe("what an administrator prepares once in Vault", () => {
       const set = await vaultRequest<{ data: object }>("GET", `${mount}/roles/${role}`, undefined, token);
       assert.ok(set && "key_type" in set.data);
     }
+  });
+
+  it("gives the program a token that outlives an `up` in which a Cluster and its poolers take all their time", async () => {
+    const path = "auth/token/lookup-self";
+    const answer = await vaultRequest<{ data: { creation_ttl: number } }>("GET", path, undefined, token);
+    assert.ok((answer?.data.creation_ttl ?? 0) > 2 * DEFAULT_READY_MINUTES * 60, JSON.stringify(answer));
   });
 
   it("lets the program do nothing else", async () => {
