@@ -1,4 +1,5 @@
 /** What a DatabasesServing waits for. */
+import { clusterNow } from "../access/primary";
 import { databaseProblems } from "../cnpg/databases";
 import { sleepReason } from "../cnpg/sleep";
 import { KubernetesClient, kubernetesClient } from "../kubernetes/client";
@@ -58,7 +59,7 @@ async function release(
   { namespace, cluster }: DatabasesServingInputs,
   names: readonly string[],
 ): Promise<void> {
-  const found = await kubernetes.get({ apiVersion: CNPG, plural: "clusters", namespace, name: cluster });
+  const found = await clusterNow(kubernetes, { namespace, cluster });
   const reason = found && sleepReason(found);
   if (reason === undefined) return;
   for (const name of names) {

@@ -1,6 +1,6 @@
 /** The methods of Pulumi's provider behind what waits until something serves. */
-import { clusterNow } from "../access/primary";
 import { setTimeout as pause } from "node:timers/promises";
+import { clusterNow } from "../access/primary";
 import { sleepReason } from "../cnpg/sleep";
 import {
   KubernetesClient,
