@@ -18,6 +18,11 @@ const noteOptions: pulumi.ResourceTransformation = ({ type, name, opts }) => {
   options.set(`${type} ${name}`, opts);
   return undefined;
 };
+const VAULT_ISSUER = {
+  type: "vault",
+  server: { mount: "pki_server", role: "server" },
+  client: { mount: "pki_client", role: "client" },
+} as const;
 let ca: Certificate;
 /** What Vault signs with, and the chain that it answers. */
 let signedByVault: { certificate: Certificate; chain: string[] };
@@ -161,15 +166,11 @@ describe("PostgresCluster", () => {
     const root = openssl.ca("root", undefined, 400);
     signedByVault = { certificate: root, chain: [root.pem] };
     const { all } = await deploy({
-      issuer: {
-        type: "vault",
-        server: { mount: "pki_server", role: "server" },
-        client: { mount: "pki_client", role: "client" },
-      },
+      issuer: VAULT_ISSUER,
       serverAltNames: ["orders.example.com", "10.20.30.40"],
     });
     const { inputs } = ofType(all, ":SecretBackendSign").find(({ name }) => name === "orders-server") ?? {};
-    assert.deepEqual((inputs?.altNames as string[]).at(-1), "orders.example.com");
+    assert.equal((inputs?.altNames as string[]).at(-1), "orders.example.com");
     assert.deepEqual(inputs?.ipSans, ["10.20.30.40"]);
   });
 
@@ -195,11 +196,7 @@ describe("PostgresCluster", () => {
     const intermediate = openssl.ca("intermediate", root, 300);
     signedByVault = { certificate: intermediate, chain: [intermediate.pem, root.pem] };
     const { all } = await deploy({
-      issuer: {
-        type: "vault",
-        server: { mount: "pki_server", role: "server" },
-        client: { mount: "pki_client", role: "client" },
-      },
+      issuer: VAULT_ISSUER,
       poolers: [{ type: "rw" }],
     });
     // A secret in a map makes the whole of it one, as the mocks see it.
@@ -234,11 +231,7 @@ describe("PostgresCluster", () => {
     try {
       const pem = expired.pem + openssl.ca("another").pem;
       await deploy({
-        issuer: {
-          type: "vault",
-          server: { mount: "pki_server", role: "server" },
-          client: { mount: "pki_client", role: "client" },
-        },
+        issuer: VAULT_ISSUER,
         teleport: { proxy: "teleport.example.com:443", clientCas: [{ from: "teleport" }, { from: "pem", pem }] },
       });
     } finally {
@@ -406,22 +399,19 @@ describe("PostgresCluster", () => {
   it("has Pulumi protect what holds data, until that is turned off", async () => {
     const isProtected = async (args: Partial<PostgresClusterArgs>) => {
       made.splice(0);
-      options.clear();
       const { all } = await deploy({ ...whole, ...args });
       const annotation = metadata(ofType(all, ":Cluster")[0]!).annotations?.["cnpg-teleport/deletion-protection"];
       return [annotation, ...those(all, ({ protect }) => protect)];
     };
     const told = "orders: set deletionProtection: false, run pulumi up, then pulumi destroy";
-    assert.deepEqual(await isProtected({}), [
-      ...["true", "Cluster orders", "Database orders-dropped", `DeletionProtection ${told}`],
-    ]);
+    const all = ["true", "Cluster orders", "Database orders-dropped", `DeletionProtection ${told}`];
+    assert.deepEqual(await isProtected({}), all);
     assert.deepEqual(await isProtected({ deletionProtection: false }), ["false"]);
   });
 
   it("has Pulumi delete no Namespace, and with `onDelete: retain` nothing that the Cluster lives on", async () => {
     const kept = async (args: Partial<PostgresClusterArgs>) => {
       made.splice(0);
-      options.clear();
       const { all } = await deploy({ ...whole, ...args });
       const access = ["Access", "AutoUsersAdmin"].flatMap((kind) => ofType(all, `:${kind}`));
       assert.equal(access.length, 2);
@@ -434,7 +424,7 @@ describe("PostgresCluster", () => {
     const retained = await kept({ onDelete: "retain" });
     assert.deepEqual(
       [...new Set(retained.kept.map((each) => each.split(" ")[0]))],
-      [...["Cluster", "Database", "Namespace", "NetworkPolicy", "Secret"]],
+      ["Cluster", "Database", "Namespace", "NetworkPolicy", "Secret"],
     );
     assert.equal(retained.kept.filter((each) => /^(Database|NetworkPolicy) /.test(each)).length, 4);
     for (const secret of ["client-ca-bundle", "pooler", "replication-tls", "server-ca", "server-tls"])
@@ -453,9 +443,13 @@ describe("PostgresCluster", () => {
     const before = (of: Made) =>
       [optionsOf(of).dependsOn ?? []].flat().map((each) => (each as unknown as { __pulumiType: string }).__pulumiType);
     const guards = ofType(all, ":KubernetesIdentity");
-    assert.deepEqual(guards.map(({ name }) => name).sort(), [
-      ...["orders:database:dropped", "orders:database:left", "orders:pooler:pooler-orders-rw", "orders:secrets"],
-    ]);
+    const names = [
+      "orders:database:dropped",
+      "orders:database:left",
+      "orders:pooler:pooler-orders-rw",
+      "orders:secrets",
+    ];
+    assert.deepEqual(guards.map(({ name }) => name).sort(), names);
     const guarded = new Set(guards.flatMap(before).map((type) => type.split(":").at(-1)));
     for (const kind of ["ClusterCertificates", "Database", "NetworkPolicy", "Pooler"])
       assert.ok(guarded.has(kind), kind);

@@ -22,31 +22,6 @@ describe("check of a Cluster's settings", () => {
       assert.deepEqual(others, []);
     });
   }
-  for (const [field, value] of [
-    ["imageCatalogRef", {}],
-    ["tablespaces", []],
-    ["certificates.serverTLSSecret", "mine"],
-    ["certificates.serverCASecret", "mine"],
-    ["certificates.replicationTLSSecret", "mine"],
-    ["bootstrap.initdb.secret", { name: "mine" }],
-    ["managed.services.disabledDefaultServices", ["rw"]],
-  ] as const) {
-    it(`names spec.${field}, which up would wait for in vain, or write nothing of`, () => {
-      const spec = field.split(".").reduceRight<unknown>((below, key) => ({ [key]: below }), value);
-      assert.deepEqual(
-        problems({ spec: spec as Record<string, unknown> }).map(({ setting }) => setting),
-        [`db.spec.${field}`],
-      );
-    });
-  }
-  it("names a list of spec that would replace the list of a setting, and not where there is none", () => {
-    const spec = { imagePullSecrets: [{ name: "mine" }] };
-    assert.deepEqual(problems({ spec }), []);
-    assert.deepEqual(
-      problems({ imagePullSecrets: ["registry"], spec }).map(({ setting }) => setting),
-      ["db.spec.imagePullSecrets"],
-    );
-  });
   it("tells all problems at once", () => {
     const settings = { instances: 0, storage: { size: "x" }, parameters: { ssl: "off" }, failoverDelay: -1 };
     assert.equal(problems(settings).length, 4);

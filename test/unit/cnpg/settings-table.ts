@@ -136,6 +136,7 @@ export const RIGHT: Record<string, Settings> = {
     },
   },
   "directory by prefix": { ldap: { server: "192.0.2.1", tls: true, bindAsAuth: { prefix: "uid=", suffix: ",dc=a" } } },
+  "a list of spec that no setting has": { spec: { imagePullSecrets: [{ name: "mine" }] } },
   metadata: {
     inheritedMetadata: { labels: { team: "shop" }, annotations: { "example.com/Owner": "shop" } },
     serviceAccountTemplate: { annotations: { "eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/a" } },
@@ -427,6 +428,16 @@ export const WRONG: Wrong[] = [
     sharedPreloadLibraries: ["auto_explain"],
     spec: { postgresql: { shared_preload_libraries: ["pgaudit"] } },
   }),
+  refused("spec.imageCatalogRef", { spec: { imageCatalogRef: {} } }),
+  accepted("spec.tablespaces", { spec: { tablespaces: [] } }),
+  accepted("spec.certificates.serverTLSSecret", { spec: { certificates: { serverTLSSecret: "mine" } } }),
+  accepted("spec.certificates.serverCASecret", { spec: { certificates: { serverCASecret: "mine" } } }),
+  accepted("spec.certificates.replicationTLSSecret", { spec: { certificates: { replicationTLSSecret: "mine" } } }),
+  accepted("spec.bootstrap.initdb.secret", { spec: { bootstrap: { initdb: { secret: { name: "mine" } } } } }),
+  refused("spec.managed.services.disabledDefaultServices", {
+    spec: { managed: { services: { disabledDefaultServices: ["rw"] } } },
+  }),
+  accepted("spec.imagePullSecrets", { imagePullSecrets: ["registry"], spec: { imagePullSecrets: [{ name: "mine" }] } }),
   accepted("spec.affinity.tolerations", {
     affinity: { tolerations: [{ operator: "Exists" }] },
     spec: { affinity: { tolerations: [] } },
