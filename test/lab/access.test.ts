@@ -196,7 +196,7 @@ describe("people's rights in a running database", () => {
     await superuser("DROP DATABASE broken", "postgres");
   });
 
-  it("hand nothing of a removed user over that would run as its heir without anybody's asking", async () => {
+  it("hand over nothing of a removed user that would run by itself with the new owner's rights", async () => {
     const handOver = () => superuser(surrenderScript(["trapper"], "shop").replace(/^\\set .*$/m, "")); // psql's -c knows no \set
     const asTrapper = (sql: string) => superuser(`SET ROLE trapper; ${sql}`);
     await superuser("CREATE ROLE trapper; GRANT USAGE, CREATE ON SCHEMA sales TO trapper");

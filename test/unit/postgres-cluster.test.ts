@@ -162,7 +162,7 @@ describe("PostgresCluster", () => {
     assert.deepEqual(ipAddresses, ["10.20.30.40", "2001:db8::1"]);
   });
 
-  it("asks Vault for names and addresses besides, for roles that take none from a request", async () => {
+  it("gives Vault names and addresses as parameters as well, for roles that take none from the request (CSR)", async () => {
     const root = openssl.ca("root", undefined, 400);
     signedByVault = { certificate: root, chain: [root.pem] };
     const { all } = await deploy({
@@ -438,7 +438,7 @@ describe("PostgresCluster", () => {
     assert.deepEqual(aliases, [{ name: "shop" }]);
   });
 
-  it("is deleted only after the Kubernetes cluster has been looked at, whatever of it an `up` has made", async () => {
+  it("is deleted only after a look at the Kubernetes cluster, even if `up` made only parts of it", async () => {
     const { all } = await deploy(whole);
     const before = (of: Made) =>
       [optionsOf(of).dependsOn ?? []].flat().map((each) => (each as unknown as { __pulumiType: string }).__pulumiType);

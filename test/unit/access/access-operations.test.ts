@@ -220,7 +220,7 @@ describe("access to a database", () => {
     assert.notDeepEqual(kubernetes.ran, []);
   });
 
-  it("takes their rights, when it is deleted, from users whose roles a Cluster that stays goes on to declare", async () => {
+  it("revokes users' rights when it is deleted, even if a Cluster that stays still declares their roles", async () => {
     const { kubernetes, delete: remove } = setUp();
     kubernetes.cluster!.spec = { managed: { roles: [{ name: "reader" }] } };
     await remove("id", inputs());

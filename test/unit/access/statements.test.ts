@@ -113,7 +113,7 @@ describe("SQL of access", () => {
     }
   });
 
-  it("finds in a table's rights alone what an earlier release granted there", () => {
+  it("reports rights that an earlier release granted on a superuser's table", () => {
     const users = desired({ name: "reader", access: "read" });
     const granted = /was granted %s on %s'.*?;$/ms.exec(deviationsQuery(users, "app"))?.[0] ?? "";
     assert.match(granted, /AND NOT \(\(.*s\.oid = c\.relowner AND s\.rolsuper.*\) AND acl\.privilege_type = ANY/s);

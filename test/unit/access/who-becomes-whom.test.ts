@@ -12,7 +12,7 @@ import { vaultUserNames } from "../../../components/vault-database/settings";
 
 describe("the function that tells PgBouncer hashes", () => {
   for (const login of ["integrated", "explicit"] as const)
-    it(`is made anew where it is somebody else's, and in nobody's schema: ${login}`, () => {
+    it(`is made again if somebody else owns it, and in no schema that somebody else owns: ${login}`, () => {
       const script = poolerLoginScript(login);
       const [schema, dropped, made] = [
         script.search(
@@ -61,7 +61,7 @@ describe("users that Vault or Teleport make", () => {
     for (const made of [vault, teleport]) assert.match(made, /rights of an administrator, and is not given to/);
   });
 
-  it("are their maker's from before an upgrade, unless they are an administrator, an owner or another maker's", () => {
+  it("from before an upgrade are given to their maker, except administrators, owners and another maker's users", () => {
     const script = grantUsersScript({ name: "maker", mark: "cnpg-teleport: x", isUser: (oid) => `is_user(${oid})` });
     assert.match(script, /is_user\(account\.oid\) AND account\.oid >= 16384/);
     assert.match(script, /NOT EXISTS \(SELECT FROM pg_database WHERE datdba = account\.oid\)/);
@@ -86,14 +86,14 @@ describe("users that Vault or Teleport make", () => {
     );
   });
 
-  it("are told by more than the group, in which their maker can put anybody", () => {
+  it("are recognized by more than their group, because their maker can put anybody into it", () => {
     assert.match(vault, /pg_get_userbyid\(in_users\.member\) ~ '/, "by a name as Vault makes them");
     assert.match(teleport, /proof\.member = .*? AND by_whom\.rolsuper/s, "by who put them there");
   });
 });
 
 describe("every script", () => {
-  it("is run by nobody but the superuser, and ends at no error that it handles", () => {
+  it("runs as the superuser, and goes on after an error that it handles", () => {
     assert.match(PREAMBLE, /^SET ROLE NONE;$/m);
     assert.match(PREAMBLE, /^SET exit_on_error = off;$/m);
   });

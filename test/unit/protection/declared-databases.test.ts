@@ -78,7 +78,7 @@ describe("the databases of a configuration", () => {
     assert.deepEqual((await check(news, news)).failures, []);
   });
 
-  it("must not go from a Namespace that another one is in, unless that one goes on making it", async () => {
+  it("must not leave its Namespace to another database, unless that one declares to make it", async () => {
     const namespace = { metadata: { annotations: { "pulumi.com/owner": "acme/p/dev/orders" } } };
     const { check } = declaredDatabases(async () => new FakeApi({ "/api/v1/namespaces/orders": namespace }));
     const unprotected = { ...orders, protected: false };

@@ -426,7 +426,7 @@ describe("waiting for a Cluster", () => {
       await printedBy(async () => assert.deepEqual(await serving.diff("id", inputs, inputs), { changes: false }));
     });
 
-    it("is found whichever of an instance's volumes it is, and told by its own setting", () => {
+    it("is found among all volumes of an instance, and named by its own setting", () => {
       const of = (pvcRole: string, tablespaceName?: string): KubernetesObject => ({
         ...claim("1Gi"),
         metadata: { name: "c", labels: { "cnpg.io/pvcRole": pvcRole, "cnpg.io/tablespaceName": tablespaceName } },
