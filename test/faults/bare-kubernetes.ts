@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { tool } from "../../lab/build/tools";
 import { run } from "../../lab/host/command";
 import { freePort } from "../../lab/host/free-port";
+import { eventually } from "../lab/lab";
 import { OwnProcess, startServer } from "./own-process";
 
 export class BareKubernetes {
@@ -34,6 +35,18 @@ export class BareKubernetes {
 
   kubectl(args: string[], input?: string): Promise<string> {
     return run("kubectl", args, { env: { KUBECONFIG: this.kubeconfig, HOME: this.folder }, input });
+  }
+
+  /** Makes a CustomResourceDefinition, as JSON or YAML, and waits until its objects are served. */
+  async define(definition: string, name: string): Promise<void> {
+    await this.kubectl(["create", "-f", "-"], definition);
+    // Neither `kubectl wait` nor a filter takes one that has no conditions yet.
+    const isServed = async () => {
+      const found = await this.kubectl(["get", "crd", name, "-o", "json"]);
+      const { status } = JSON.parse(found) as { status?: { conditions?: { type: string; status: string }[] | null } };
+      return status?.conditions?.some((each) => each.type === "Established" && each.status === "True") ?? false;
+    };
+    await eventually("the definition is served", isServed, 60_000);
   }
 
   /** A kubeconfig that leads elsewhere than to the server itself: to a proxy before it. */

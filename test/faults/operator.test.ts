@@ -145,21 +145,41 @@ describe("Kubernetes without a fitting CloudNativePG", () => {
   });
 });
 
+describe("an operator that does not watch the namespace", () => {
+  let kubernetes: BareKubernetes;
+  let stack: Stack;
+
+  before(async () => {
+    kubernetes = await BareKubernetes.start();
+    for (const definition of definitions())
+      await kubernetes.define(JSON.stringify(definition), definition.metadata.name);
+    stack = new Stack(`${NAME}-unwatched`, { env: { KUBECONFIG: kubernetes.kubeconfig } });
+    await stack.init();
+  });
+  after(async () => {
+    // Nothing can be deleted there: it has no controllers.
+    await stack.remove();
+    await kubernetes.end();
+  });
+
+  it("is named after a minute, long before `up` would give up, and nothing is registered", async () => {
+    stack.configure(oneDatabase(NAME, { namespace: "default", readyMinutes: 30 }));
+    const { code, output } = await stack.pulumi(["up", "--yes", "--skip-preview"]);
+    assert.notEqual(code, 0, output);
+    assert.match(
+      output,
+      /after [0-9]{2} s: CloudNativePG has not begun to process it[^]*does not watch default[^]*WATCH_NAMESPACE/,
+    );
+    assert.equal(await teleport.database(`${NAME}-${NAME}-unwatched`), undefined);
+  });
+});
+
 describe("the look for the operator in a program of one's own", () => {
   let kubernetes: BareKubernetes;
   let proxy: TcpProxy;
   let stack: Stack;
   const clusters = definitions().find(({ spec }) => spec.names.plural === "clusters") as Definition;
-  const create = async () => {
-    await kubernetes.kubectl(["create", "-f", "-"], JSON.stringify(clusters));
-    // Neither `kubectl wait` nor a filter takes one that has no conditions yet.
-    const isServed = async () => {
-      const found = await kubernetes.kubectl(["get", "crd", "clusters.postgresql.cnpg.io", "-o", "json"]);
-      const { status } = JSON.parse(found) as { status?: { conditions?: { type: string; status: string }[] | null } };
-      return status?.conditions?.some((each) => each.type === "Established" && each.status === "True") ?? false;
-    };
-    await eventually("the definition is served", isServed, 60_000);
-  };
+  const create = () => kubernetes.define(JSON.stringify(clusters), "clusters.postgresql.cnpg.io");
   const whatFollows = async () =>
     (await kubernetes.kubectl(["get", "configmap", "after", "--ignore-not-found", "-o", "name"])).trim();
 

@@ -175,6 +175,18 @@ describe("users that Teleport makes", () => {
     await reads();
   });
 
+  it("from before an upgrade can be dropped by their admin user; others that it puts into their group cannot", async () => {
+    // As an upgrade to PostgreSQL 16 leaves them: the superuser put them into the group, and nobody has ADMIN OPTION on them.
+    await superuser('CREATE ROLE "au-before"; GRANT "teleport-auto-user" TO "au-before"; CREATE ROLE "au-bystander"');
+    await superuser('SET SESSION AUTHORIZATION teleport_admin; GRANT "teleport-auto-user" TO "au-bystander"');
+    assert.match(await stack.up(), /1 updated/);
+    const reached = `SELECT string_agg(r.rolname, ',') FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
+      WHERE m.member = 'teleport_admin'::regrole AND m.admin_option AND r.rolname IN ('au-before', 'au-bystander')`;
+    assert.equal(await superuser(reached), "au-before");
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
+    await superuser('DROP ROLE "au-before"; DROP ROLE "au-bystander"');
+  });
+
   it("cannot be given what leads to an administrator's rights", async () => {
     await superuser("CREATE ROLE operators NOLOGIN CREATEROLE; CREATE ROLE staff IN ROLE operators");
     configure({ autoUsers: { roles: [READER.name, "staff"] } });

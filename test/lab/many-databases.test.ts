@@ -46,10 +46,11 @@ describe("several databases in one environment", () => {
   const people: string[] = [];
   const configure = (databases: Record<string, Settings>) => stack.configure({ databases } satisfies StackConfig);
   const outputs = async () => (await stack.outputs<{ databases: Record<string, PostgresClusterOutputs> }>()).databases;
-  const roles = async () =>
-    parseDocuments(await teleport.tctl(["get", "roles", "--format=json"]))
+  const named = async (kind: "roles" | "tokens", beginning: string) =>
+    parseDocuments(await teleport.tctl(["get", kind, "--format=json"]))
       .map(({ metadata }) => metadata.name)
-      .filter((name) => name.startsWith("first-many"));
+      .filter((name) => name.startsWith(beginning));
+  const roles = () => named("roles", "first-many");
 
   before(async () => {
     configure({ first });
@@ -113,6 +114,35 @@ describe("several databases in one environment", () => {
     configure({ first });
     await stack.up();
     assert.equal(await kubectl("-n", "first", "get", "clusters", "-o", "name"), "cluster.postgresql.cnpg.io/first\n");
+  });
+
+  it("keep their applications' access where their own deletion is refused", async () => {
+    const application = { join: { method: "kubernetes", namespace: "apps", serviceAccount: "reports" } };
+    const databases = { main: { database: "first", user: "operator" } };
+    stack.configure({ databases: { first }, applications: { reports: { ...application, databases } } });
+    await stack.up();
+    const access = async () => [...(await named("roles", "reports-many")), ...(await named("tokens", "reports-many"))];
+    assert.deepEqual(await access(), ["reports-many-main", "reports-many"]);
+    // The annotation that `deletionProtection` sets, here by hand: only a look at the Cluster finds it.
+    const protect = (text: string) =>
+      kubectl(
+        "-n",
+        "first",
+        "annotate",
+        "--overwrite",
+        "cluster",
+        "first",
+        `cnpg-teleport/deletion-protection=${text}`,
+      );
+    await protect("true");
+    const refused = await stack.pulumi(["destroy", "--yes", "--skip-preview"]);
+    assert.notEqual(refused.code, 0, refused.output);
+    assert.match(refused.output, /The database first is protected from deletion/);
+    assert.deepEqual(await access(), ["reports-many-main", "reports-many"]);
+    await protect("false");
+    configure({ first });
+    await stack.up();
+    await eventually("their access is gone", async () => (await access()).length === 0);
   });
 
   it("are not destroyed while people have their roles, and say so; then they go, with all of it", async () => {

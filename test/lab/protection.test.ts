@@ -219,8 +219,7 @@ describe("a protected database", () => {
     await other.kubectl(["create", "namespace", NAME]);
     for (const kind of ["clusters.postgresql.cnpg.io", "databases.postgresql.cnpg.io"]) {
       const definition = await kubectl("get", "customresourcedefinition", "-o", "json", kind);
-      await other.kubectl(["create", "-f", "-"], definition);
-      await other.kubectl(["wait", "--for=condition=Established", `crd/${kind}`]);
+      await other.define(definition, kind);
     }
     const cluster = { apiVersion: "postgresql.cnpg.io/v1", kind: "Cluster", metadata: { name: NAME, namespace: NAME } };
     const spec = { instances: 1, storage: { size: "1Gi" } };

@@ -117,6 +117,30 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     assert.equal(result.stdout.trim(), "8s", result.output);
   });
 
+  it("goes on where somebody fenced its primary, which is said, and does the rest when the fence is lifted", async () => {
+    const status = (field: string) =>
+      kubectl("-n", NAME, "get", "cluster", NAME, "-o", `jsonpath={.status.${field}}`).then((text) => text.trim());
+    const primary = await status("currentPrimary");
+    const fence = (instances: string[]) =>
+      kubectl(
+        ...["-n", NAME, "annotate", "--overwrite", "cluster", NAME],
+        `cnpg.io/fencedInstances=${JSON.stringify(instances)}`,
+      );
+    await fence([primary]);
+    await eventually("nothing is ready", async () => ["", "0"].includes(await status("readyInstances")), 60_000);
+    const users = [{ name: "teleport_user_read", access: "read", statementTimeout: "6s" }];
+    stack.configure(oneDatabase(NAME, { users }));
+    const begun = Date.now();
+    const fenced = new RegExp(`${primary} is fenced \\(annotation cnpg\\.io/fencedInstances`);
+    assert.match(await stack.up(), fenced);
+    assert.ok(Date.now() - begun < 5 * 60_000, "readyMinutes are not waited for");
+    await fence([]);
+    await eventually("it is ready again", async () => (await status("readyInstances")) === "1", 120_000);
+    await stack.up();
+    const result = await sqlThroughTeleport(loginAs("reader", "stock-tls", "app"), "SHOW statement_timeout");
+    assert.equal(result.stdout.trim(), "6s", result.output);
+  });
+
   it("ends with the beginning of an error that is longer than the engine can be sent", async () => {
     const trigger = `CREATE FUNCTION public.talk() RETURNS event_trigger LANGUAGE plpgsql AS
       $$ BEGIN RAISE EXCEPTION 'no grants today: %', repeat('x', 200000); END $$;
