@@ -144,7 +144,7 @@ describe("an engine that is killed in the midst of a Cluster", () => {
     });
     await mountIsTaken();
     await killed(UP, { kubernetes: [done(/^(POST|PATCH) .*\/namespaces\/eng-cluster\/clusters/)] });
-    await killed(UP, { kubernetes: [done(/^SQL in app: [^]*GRANT SELECT ON ALL TABLES/)] });
+    await killed(UP, { kubernetes: [done(/^SQL in app: [^]*GRANT SELECT ON TABLE/)] });
     await killed(UP, { kubernetes: [done(/^SQL in postgres: [^]*CREATE ROLE "teleport_admin"/)] });
     await killed(UP, { vault: [done(/^(PUT|POST) .*\/config\/eng-cluster/)] });
     await killed(UP, { vault: [done(/^(PUT|POST) .*\/rotate-root\//)] });
