@@ -73,20 +73,8 @@ describe("a Cluster of two whose instances are killed during `up`", () => {
     const old = await status("currentPrimary");
     // Whoever changes rights waits for this transaction, and so is at it when the primary ends.
     const held = `BEGIN; ${ONE_AT_A_TIME} SELECT pg_sleep(600);`;
-    const holder = attempt("kubectl", [
-      "-n",
-      NAME,
-      "exec",
-      old,
-      "-c",
-      "postgres",
-      "--",
-      "psql",
-      "-d",
-      "app",
-      "-c",
-      held,
-    ]);
+    const psql = ["-n", NAME, "exec", old, "-c", "postgres", "--", "psql", "-d", "app", "-c", held];
+    const holder = attempt("kubectl", psql, { limit: 900_000 }); // the pod's end is its own
     const waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'pg_authid'::regclass AND NOT granted";
     const atRights = async () => (await sqlAsSuperuser(NAME, "app", waiting)).trim() === "1";
     const { code, output } = await disturbedUp(stack, atRights, () => kill(old));
