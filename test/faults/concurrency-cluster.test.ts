@@ -62,7 +62,7 @@ describe("two stacks of Clusters", () => {
 
     const refused = await loser.pulumi(["up", "--yes", "--skip-preview"]);
     assert.notEqual(refused.code, 0, refused.output);
-    assert.match(refused.output, /(conflict[^]*pulumi\.com\/owner|already exists)/, refused.output);
+    assert.match(refused.output, /exists already and belongs to \S+\/eng-both-first\//, refused.output);
     await loser.destroy();
     assert.deepEqual(await uids(), before);
     assert.equal(await sqlAsSuperuser(SHARED, "app", "SELECT count(*) FROM precious"), "0\n");
