@@ -38,11 +38,11 @@ export class BareKubernetes {
   }
 
   /** Makes a CustomResourceDefinition, as JSON or YAML, and waits until its objects are served. */
-  async define(definition: string, name: string): Promise<void> {
-    await this.kubectl(["create", "-f", "-"], definition);
+  async define(definition: string): Promise<void> {
+    const name = (await this.kubectl(["create", "-f", "-", "-o", "name"], definition)).trim();
     // Neither `kubectl wait` nor a filter takes one that has no conditions yet.
     const isServed = async () => {
-      const found = await this.kubectl(["get", "crd", name, "-o", "json"]);
+      const found = await this.kubectl(["get", name, "-o", "json"]);
       const { status } = JSON.parse(found) as { status?: { conditions?: { type: string; status: string }[] | null } };
       return status?.conditions?.some((each) => each.type === "Established" && each.status === "True") ?? false;
     };

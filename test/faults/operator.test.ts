@@ -151,8 +151,7 @@ describe("an operator that does not watch the namespace", () => {
 
   before(async () => {
     kubernetes = await BareKubernetes.start();
-    for (const definition of definitions())
-      await kubernetes.define(JSON.stringify(definition), definition.metadata.name);
+    for (const definition of definitions()) await kubernetes.define(JSON.stringify(definition));
     stack = new Stack(`${NAME}-unwatched`, { env: { KUBECONFIG: kubernetes.kubeconfig } });
     await stack.init();
   });
@@ -179,7 +178,7 @@ describe("the look for the operator in a program of one's own", () => {
   let proxy: TcpProxy;
   let stack: Stack;
   const clusters = definitions().find(({ spec }) => spec.names.plural === "clusters") as Definition;
-  const create = () => kubernetes.define(JSON.stringify(clusters), "clusters.postgresql.cnpg.io");
+  const create = () => kubernetes.define(JSON.stringify(clusters));
   const whatFollows = async () =>
     (await kubernetes.kubectl(["get", "configmap", "after", "--ignore-not-found", "-o", "name"])).trim();
 

@@ -218,8 +218,7 @@ describe("a protected database", () => {
     other = await BareKubernetes.start();
     await other.kubectl(["create", "namespace", NAME]);
     for (const kind of ["clusters.postgresql.cnpg.io", "databases.postgresql.cnpg.io"]) {
-      const definition = await kubectl("get", "customresourcedefinition", "-o", "json", kind);
-      await other.define(definition, kind);
+      await other.define(await kubectl("get", "customresourcedefinition", "-o", "json", kind));
     }
     const cluster = { apiVersion: "postgresql.cnpg.io/v1", kind: "Cluster", metadata: { name: NAME, namespace: NAME } };
     const spec = { instances: 1, storage: { size: "1Gi" } };
