@@ -6,6 +6,7 @@ import { keepsInstances } from "./foreign-fields";
 import { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION } from "./kubernetes/deletion";
 import { secretNames } from "./names";
+import { objectOptions } from "./object-options";
 import { ownedBy, ownerOf } from "./owner";
 import { KubernetesIdentity } from "./protection/deletion-protection";
 import { UpdateCheck } from "./update-check";
@@ -72,7 +73,7 @@ export function makePoolers(name: string, args: PoolersArgs, opts: PoolersOption
         },
         spec,
       },
-      { ...opts, ...keepsInstances(settings), dependsOn: [check, ...opts.dependsOn] },
+      { ...opts, ...objectOptions(kubernetes), ...keepsInstances(settings), dependsOn: [check, ...opts.dependsOn] },
     );
     new KubernetesIdentity(`${name}:pooler:${pooler}`, { kubernetes }, { ...opts, dependsOn: [made] });
     const uid = made.metadata.apply((metadata) => metadata.uid ?? "");

@@ -19,7 +19,8 @@ import type { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "./kubernetes/deletion";
 import { OperatorCheck } from "./operator/operator-check";
 import { operatorNeeds } from "./operator-needs";
-import { KEEPS_FIELD_MANAGER, ownedBy, ownerOf } from "./owner";
+import { objectOptions } from "./object-options";
+import { ownedBy, ownerOf } from "./owner";
 import { makePoolers } from "./poolers";
 import {
   certificateUsers,
@@ -119,6 +120,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         teleport,
         {
           clusterName,
+          kubernetes: args.kubernetes,
           environment,
           namespace,
           description: args.description,
@@ -169,6 +171,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
       name,
       {
         cluster: clusterName,
+        kubernetes: args.kubernetes,
         namespace,
         issuer,
         clusterDomain,
@@ -225,6 +228,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
       {
         parent: this,
         dependsOn: [check, ...dependsOn],
+        ...objectOptions(args.kubernetes),
         ...keepsInstances(args),
         protect: isProtected(args),
         retainOnDelete: isRetained(args),
@@ -249,7 +253,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
           parent: this,
           dependsOn: serving,
           customTimeouts: SHORT_DELETION,
-          ...KEEPS_FIELD_MANAGER,
+          ...objectOptions(args.kubernetes),
           protect: isProtected(args) && manifest.spec.databaseReclaimPolicy === "delete",
           retainOnDelete: isRetained(args),
         },
@@ -278,7 +282,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         new k8s.networking.v1.NetworkPolicy(
           `${name}-${resourceName}`,
           { metadata: { ...metadata, annotations: { ...ownedBy(name), ...BACKGROUND_DELETION } }, spec },
-          { parent: this, dependsOn: operator, ...KEEPS_FIELD_MANAGER, retainOnDelete: isRetained(args) },
+          { parent: this, dependsOn: operator, ...objectOptions(args.kubernetes), retainOnDelete: isRetained(args) },
         ),
     );
   }

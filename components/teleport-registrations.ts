@@ -3,9 +3,11 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { AutoUsers, autoUsersAdmin } from "./auto-users/settings";
 import { TeleportUser } from "./cnpg/roles";
+import type { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "./kubernetes/deletion";
 import { agentConfigMap, POSTGRES_PORT, PRIMARY_LABEL, serviceHost, teleportNames } from "./names";
-import { KEEPS_FIELD_MANAGER, ownedBy, ownerOf } from "./owner";
+import { objectOptions } from "./object-options";
+import { ownedBy, ownerOf } from "./owner";
 import { TeleportArgs, TeleportRegistration } from "./postgres-cluster-args";
 import { agentConfiguration, kubeAgentValues } from "./teleport/agent";
 import { DatabaseSettings, TeleportDatabase } from "./teleport/database";
@@ -16,6 +18,8 @@ import { PROVISIONED_BY } from "./teleport/roles";
 /** The Cluster that Teleport gets to know. */
 export interface RegisteredCluster {
   clusterName: string;
+  /** Where the Cluster is. */
+  kubernetes?: KubernetesConnection;
   environment: string;
   description?: string;
   namespace: pulumi.Output<string>;
@@ -69,7 +73,7 @@ export function register(
       case "program":
         return byProgram(name, teleport, databases, cluster.caCert, opts);
       case "operator":
-        return byOperator(name, teleport, registration.namespace, databases, cluster.caCert, opts);
+        return byOperator(name, teleport, registration.namespace, databases, cluster, opts);
       case "agent":
         return byAgent(name, teleport, registration, databases, cluster, opts);
     }
@@ -141,7 +145,7 @@ function byOperator(
   teleport: TeleportArgs,
   namespace: string,
   databases: readonly Database[],
-  caCert: pulumi.Output<string>,
+  { kubernetes, caCert }: RegisteredCluster,
   opts: pulumi.CustomResourceOptions,
 ): Registered {
   const made = databases.map(({ sqlType, settings }) => {
@@ -158,7 +162,7 @@ function byOperator(
     return new k8s.apiextensions.CustomResource(
       resource,
       { ...kind, metadata, spec: manifest.spec },
-      { ...opts, customTimeouts: SHORT_DELETION, ...KEEPS_FIELD_MANAGER },
+      { ...opts, customTimeouts: SHORT_DELETION, ...objectOptions(kubernetes) },
     );
   });
   const names = pulumi.all(made.map(({ metadata }) => metadata.apply((known) => known.name ?? "")));
@@ -170,7 +174,7 @@ function byAgent(
   teleport: TeleportArgs,
   { join, namespace }: Extract<TeleportRegistration, { by: "agent" }>,
   databases: readonly Database[],
-  { clusterName, environment, caCert }: RegisteredCluster,
+  { clusterName, kubernetes, environment, caCert }: RegisteredCluster,
   opts: pulumi.CustomResourceOptions,
 ): Registered {
   const { proxy } = teleport;
@@ -181,7 +185,7 @@ function byAgent(
     const resource = `${resourcePrefix(name, teleport)}-agent-server-ca`;
     const metadata = { name: configMap, namespace, annotations: { ...ownedBy(resource), ...BACKGROUND_DELETION } };
     const data = { "ca.crt": caCert };
-    resources.push(new k8s.core.v1.ConfigMap(resource, { metadata, data }, { ...opts, ...KEEPS_FIELD_MANAGER }));
+    resources.push(new k8s.core.v1.ConfigMap(resource, { metadata, data }, { ...opts, ...objectOptions(kubernetes) }));
   }
   const known = pulumi.all(databases.map(({ settings }) => pulumi.output(settings)));
   return {

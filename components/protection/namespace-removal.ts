@@ -3,7 +3,8 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic-provider";
 import type { KubernetesConnection } from "../kubernetes/client";
-import { KEEPS_FIELD_MANAGER, ownedBy } from "../owner";
+import { objectOptions } from "../object-options";
+import { ownedBy } from "../owner";
 
 const provider = dynamicProvider("namespaceRemoval");
 
@@ -47,7 +48,7 @@ export function makeNamespace(
   const made = new k8s.core.v1.Namespace(
     resourceName,
     { metadata: { name: namespace, annotations: ownedBy(resourceName) } },
-    { ...rest, provider, ...KEEPS_FIELD_MANAGER, aliases: [...names, ...formerUrns], retainOnDelete: true },
+    { ...rest, provider, ...objectOptions(kubernetes), aliases: [...names, ...formerUrns], retainOnDelete: true },
   );
   return new NamespaceRemoval(
     resourceName,

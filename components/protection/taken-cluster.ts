@@ -45,8 +45,13 @@ export async function takenCluster(
   // Ours may have been made by a run that was killed, or left by `onDelete: retain`. States of early versions of 0.1.0 have
   // Clusters that do not say whose they are.
   if (whose === owner || (whose === undefined && !isNew)) return undefined;
+  return takenBy(`The Cluster ${namespace}/${name}`, whose, owner);
+}
+
+/** Says whose the object is, which is to belong to `owner`. */
+export function takenBy(what: string, whose: string | undefined, owner: string): string {
   return (
-    `The Cluster ${namespace}/${name} exists already and ${whose === undefined ? "names no owner" : `belongs to ${whose}, not to ${owner}`}. ` +
+    `${what} exists already and ${whose === undefined ? "names no owner" : `belongs to ${whose}, not to ${owner}`}. ` +
     "Nothing was changed. Set clusterName or namespace to another name. To move the Cluster into this stack, see docs/data-protection.md, " +
     '"Take up a retained Cluster".'
   );

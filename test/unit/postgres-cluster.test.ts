@@ -79,6 +79,9 @@ describe("PostgresCluster", () => {
       false,
       "acme",
     );
+    // Mocks know no hooks, so that resources would have none.
+    const registerResourceHook = (_hook: unknown, done: (error: null) => void) => done(null);
+    Object.assign(pulumi.runtime.getMonitor() ?? {}, { registerResourceHook });
     ({ PostgresCluster } = await import("../../components"));
   });
   beforeEach(() => made.splice(0));
@@ -113,7 +116,7 @@ describe("PostgresCluster", () => {
   const metadata = ({ inputs }: Made) =>
     inputs.metadata as { name: string; labels?: object; annotations?: Record<string, string> };
 
-  it("says of all that it makes in Kubernetes whose it is, and writes it under one name", async () => {
+  it("says of all that it makes in Kubernetes whose it is, writes it under one name, and looks before it creates it", async () => {
     const { all } = await deploy({
       namespace: undefined,
       schemas: ["app"],
@@ -121,11 +124,16 @@ describe("PostgresCluster", () => {
       networkPolicy: { applications: [], teleportAgents: [{ namespace: "teleport-agent" }] },
       teleport: { proxy: "teleport.example.com:443", registration: { by: "operator", namespace: "teleport" } },
     });
-    const objects = all.filter(({ type }) => type.startsWith("kubernetes:"));
+    const join = { method: "token", secret: "agent-token" } as const;
+    const registration = { by: "agent", join, namespace: "agents" } as const;
+    const { all: byAgent } = await deploy({ teleport: { proxy: "teleport.example.com:443", registration } });
+    const objects = [...all, ...byAgent].filter(({ type }) => type.startsWith("kubernetes:"));
     assert.deepEqual([...new Set(objects.map(({ type }) => type.split(":").at(-1)))].sort(), [
-      ...["Cluster", "Database", "Namespace", "NetworkPolicy", "Pooler", "Secret", "TeleportDatabaseV3"],
+      ...["Cluster", "ConfigMap", "Database", "Namespace", "NetworkPolicy", "Pooler", "Secret", "TeleportDatabaseV3"],
     ]);
     for (const { name, type, inputs } of objects) {
+      const { beforeCreate = [] } = optionsOf({ type, name }).hooks ?? {};
+      assert.equal(beforeCreate.length, 1, `${type} ${name}`);
       const { annotations = {} } = (inputs as { metadata: { annotations?: Record<string, string> } }).metadata;
       assert.match(annotations["pulumi.com/owner"] ?? "", /^acme\/cnpg-teleport\/dev\/orders/, `${type} ${name}`);
       // The provider takes over from no other names what it created without server-side apply.
