@@ -29,8 +29,11 @@ const SWITCHOVER =
   /read-only transaction|recovery is in progress|the database system is (starting|shutting)|could not connect to server|connection to server (.* failed|was lost)|tuple concurrently (updated|deleted)|deadlock detected|relation "[^\n]*" does not exist|cache lookup failed for relation/;
 /** 128 + SIGKILL: the kernel ends psql with its container. It says nothing then. */
 const KILLED = 137;
-const RETRIES = 10;
 const RETRY_MS = 3_000;
+/** As often as a primary that restarts needs. */
+const RETRIES = 10;
+/** As long as it may take until another instance is the primary. */
+const FAILOVER_MS = 150_000;
 /** PostgreSQL's message where a lock was not had in time. */
 const LOCK_TIMEOUT = /canceling statement due to lock timeout/;
 
@@ -80,14 +83,17 @@ export async function sqlInPrimary(
   script: string,
   locks: LockHandling = {},
 ): Promise<string[]> {
+  const begun = Date.now();
   for (let attempt = 1; ; attempt++) {
-    const { status } = await mustFindCluster(kubernetes, reference);
+    const found = await mustFindCluster(kubernetes, reference);
+    const { status } = found;
     const pod = status?.currentPrimary as string | undefined;
     const { code, stdout, stderr, holders } = pod
       ? await sqlWithHolders(kubernetes, reference, pod, database, script, locks)
       : { ...unreachable("the Cluster has no primary"), holders: [] };
     if (code === 0) return rowsOf(stdout);
-    if (!(SWITCHOVER.test(stderr) || code === KILLED) || attempt === RETRIES) {
+    const passes = SWITCHOVER.test(stderr) || code === KILLED;
+    if (!passes || (attempt >= RETRIES && !(hasStandby(found) && Date.now() - begun < FAILOVER_MS))) {
       const told = stderr.trim().replace(/\s*\n\s*/g, "; ") || `psql ended with ${code}, and said nothing`;
       const held = LOCK_TIMEOUT.test(stderr) ? `. ${heldBy(holders)}` : "";
       throw new KubernetesError(
@@ -97,6 +103,11 @@ export async function sqlInPrimary(
     }
     await sleep(RETRY_MS);
   }
+}
+
+/** Whether an instance runs that may become the primary. */
+function hasStandby({ spec, status }: KubernetesObject): boolean {
+  return Number(spec?.instances) > 1 && isServing({ status });
 }
 
 function heldBy(holders: readonly string[]): string {

@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { mock } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sqlInPrimary } from "../../../components/access/primary";
 import { access, AccessInputs } from "../../../components/access/access-operations";
@@ -324,6 +325,38 @@ describe("access to a database", () => {
     ]);
     const denied = new KubernetesError("access-denied", "Running psql in pod db/orders-1 was denied (403)");
     await assert.rejects(madeAfter(denied), denied);
+  });
+
+  /** How long a script is tried in a primary that is gone for `goneFor` milliseconds, and whether it ran in the end. */
+  async function triedFor(goneFor: number, instances: number): Promise<{ seconds: number; ran: boolean }> {
+    mock.timers.enable({ apis: ["setTimeout", "Date"] });
+    try {
+      const kubernetes = new FakeKubernetes();
+      const status = { currentPrimary: "orders-1", readyInstances: instances - 1 };
+      kubernetes.cluster = { metadata: { name: "orders", uid: "uid-1" }, spec: { instances }, status };
+      kubernetes.answer = () => (Date.now() < goneFor ? { code: 2, stderr: "could not connect to server" } : "done");
+      let ended: boolean | undefined;
+      const script = sqlInPrimary(kubernetes, inputs(), "app", "SELECT 1");
+      script.then(
+        () => (ended = true),
+        () => (ended = false),
+      );
+      for (;;) {
+        for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+        if (ended !== undefined) return { seconds: Date.now() / 1_000, ran: ended };
+        mock.timers.tick(1_000);
+      }
+    } finally {
+      mock.timers.reset();
+    }
+  }
+
+  it("waits for a failover for minutes, and half a minute where no other instance can take over", async () => {
+    assert.deepEqual(await triedFor(100_000, 3), { seconds: 102, ran: true });
+    const late = await triedFor(Infinity, 3);
+    assert.ok(!late.ran && late.seconds >= 150 && late.seconds < 160, JSON.stringify(late));
+    assert.deepEqual(await triedFor(20_000, 1), { seconds: 21, ran: true });
+    assert.deepEqual(await triedFor(Infinity, 1), { seconds: 27, ran: false });
   });
 
   it("tells PostgreSQL's message", async () => {
