@@ -4,6 +4,7 @@
  */
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
+import { TAKE_UP } from "../../components/protection/existing-object";
 import { Stack } from "../../lab/drive/stack";
 import { attempt } from "../../lab/host/command";
 import { asRoot, forwardTo, makeProgram, removeProgram } from "../lab/app-vault";
@@ -18,6 +19,8 @@ const MOUNT = "eng-cluster-postgres";
 const CONNECTION = `${NAME}-${NAME}`;
 const UP = ["up", "--yes", "--skip-preview", "--parallel=100"];
 const DESTROY = ["destroy", "--yes", "--skip-preview", "--parallel=100"];
+/** What the message of objects says that a killed run had created. */
+const TAKING_UP = { [TAKE_UP]: "true" };
 const ROLES_LEFT = `SELECT rolname FROM pg_roles WHERE rolname ~ '^(v-|vault|teleport)' ORDER BY 1`;
 
 const done = (what: RegExp): Moment => ({ when: "after", what });
@@ -84,10 +87,14 @@ describe("an engine that is killed in the midst of a Cluster", () => {
   });
 
   /** Runs until the moments have come, kills all, and takes the lock away. */
-  async function killed(args: string[], at: { kubernetes?: Moment[]; vault?: Moment[] }): Promise<void> {
+  async function killed(
+    args: string[],
+    at: { kubernetes?: Moment[]; vault?: Moment[] },
+    env: NodeJS.ProcessEnv = {},
+  ): Promise<void> {
     kubernetes.stopAt(at.kubernetes ?? []);
     vault.stopAt(at.vault ?? []);
-    const engine = new EngineRun(stack, args);
+    const engine = new EngineRun(stack, args, env);
     try {
       await Promise.all([kubernetes.untilStopped(engine.ended), vault.untilStopped(engine.ended)]).catch(
         async (error: Error) => {
@@ -106,7 +113,7 @@ describe("an engine that is killed in the midst of a Cluster", () => {
 
   /** Vault refuses to make a mount that is there, and nothing tells it from another's. Nothing is in it yet. */
   async function mountIsTaken(): Promise<void> {
-    const refused = await stack.pulumi(UP);
+    const refused = await stack.pulumi(UP, { env: TAKING_UP });
     assert.notEqual(refused.code, 0);
     assert.match(refused.output, /path is already in use at eng-cluster-postgres/);
     assert.equal(await asRoot("LIST", `${MOUNT}/config`), undefined);
@@ -142,14 +149,21 @@ describe("an engine that is killed in the midst of a Cluster", () => {
       kubernetes: [done(/^(POST|PATCH) .*\/namespaces\/eng-cluster\/secrets/)],
       vault: [done(/^(PUT|POST) .*\/sys\/mounts\//)],
     });
+    const refused = await stack.pulumi(UP);
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.output, /The Secret eng-cluster\/\S+ exists already\. It is this stack's own/);
     await mountIsTaken();
     await killed(UP, { kubernetes: [done(/^(POST|PATCH) .*\/namespaces\/eng-cluster\/clusters/)] });
-    await killed(UP, { kubernetes: [done(/^SQL in app: [^]*GRANT SELECT ON TABLE/)] });
-    await killed(UP, { kubernetes: [done(/^SQL in postgres: [^]*CREATE ROLE "teleport_admin"/)] });
-    await killed(UP, { vault: [done(/^(PUT|POST) .*\/config\/eng-cluster/)] });
-    await killed(UP, { vault: [done(/^(PUT|POST) .*\/rotate-root\//)] });
-    await killed(UP, { vault: [done(/^(PUT|POST) .*\/roles\/app/)] });
-    await stack.must(UP);
+    const uid = await kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.metadata.uid}");
+    const refusedCluster = await stack.pulumi(UP);
+    assert.match(refusedCluster.output, /The Cluster eng-cluster\/eng-cluster exists already\. It is this stack's own/);
+    await killed(UP, { kubernetes: [done(/^SQL in app: [^]*GRANT SELECT ON TABLE/)] }, TAKING_UP);
+    assert.equal(await kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.metadata.uid}"), uid);
+    await killed(UP, { kubernetes: [done(/^SQL in postgres: [^]*CREATE ROLE "teleport_admin"/)] }, TAKING_UP);
+    await killed(UP, { vault: [done(/^(PUT|POST) .*\/config\/eng-cluster/)] }, TAKING_UP);
+    await killed(UP, { vault: [done(/^(PUT|POST) .*\/rotate-root\//)] }, TAKING_UP);
+    await killed(UP, { vault: [done(/^(PUT|POST) .*\/roles\/app/)] }, TAKING_UP);
+    await stack.must(UP, { env: TAKING_UP });
     await stack.must(["refresh", "--yes", "--skip-preview", "--clear-pending-creates"]);
     await converged("teleport_admin");
     await writerOfEach(NAME);

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OWNER_LABEL } from "../../components/teleport/document";
 import { ACCEPTED_UID } from "../../components/kubernetes/identity";
+import { TAKE_UP } from "../../components/protection/existing-object";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack, StackConfig } from "../../lab/drive/stack";
 import { attempt } from "../../lab/host/command";
@@ -203,6 +204,21 @@ describe("a protected database", () => {
     await isWhole();
   });
 
+  it("keeps a Secret that a run is told to replace: Pulumi would create it over itself, and then delete it", async () => {
+    const secret = ["-n", NAME, "get", "secret", `${NAME}-client-ca-bundle`, "-o", "jsonpath={.metadata.uid}"];
+    const before = await kubectl(...secret);
+    const { resources } = (JSON.parse(await stack.state()) as { deployment: { resources: RecordedResource[] } })
+      .deployment;
+    const { urn = "" } = resources.find((resource) => /:Secret::.*client-ca-bundle$/.test(resource.urn)) ?? {};
+    const told = await refused([...UP, "--replace", urn]);
+    assert.match(told, /The Secret guarded\/guarded-client-ca-bundle exists already\. It is this stack's own/);
+    assert.equal(await kubectl(...secret), before);
+    await stack.up();
+    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
+    assert.equal(await kubectl(...secret), before);
+    await isWhole();
+  });
+
   it("keeps its Cluster when the stack is renamed", async () => {
     await renameStack("renamed");
     configure();
@@ -277,7 +293,10 @@ describe("a protected database", () => {
     assert.equal((await sqlAsSuperuser(NAME, NAME, granted)).trim(), "f", "the reader's rights are gone");
 
     configure();
-    await stack.up();
+    const told = await refused(UP);
+    assert.match(told, /The Namespace guarded exists already\. It is this stack's own/);
+    assert.equal(await clusterUid(), uid);
+    await stack.up({ env: { [TAKE_UP]: "true" } });
     await isWhole();
     assert.equal((await sqlAsSuperuser(NAME, NAME, granted)).trim(), "t");
     const { output } = await sqlThroughTeleport(loginAs("reader", IN_TELEPORT, NAME), "SELECT id FROM kept");
