@@ -7,8 +7,10 @@ import { KubeConfig, V1Secret, Watch } from "@kubernetes/client-node";
 
 export class SecretWatch {
   /** How often each Secret was seen, by `<event> <name>`. */
-  readonly seen = new Map<string, number>();
+  private readonly seen = new Map<string, number>();
   readonly problems: string[] = [];
+  /** What each Secret held, at each event. */
+  private readonly held = new Map<string, string[]>();
   private ending = false;
   private controller: AbortController | undefined;
 
@@ -35,15 +37,17 @@ export class SecretWatch {
     this.controller?.abort();
   }
 
-  /** How often a Secret was changed in place. */
+  /** How often what a Secret holds was changed in place. Changes of its metadata do not count. */
   changes(name: string): number {
-    return this.seen.get(`MODIFIED ${name}`) ?? 0;
+    const held = this.held.get(name) ?? [];
+    return held.filter((each, index) => index > 0 && each !== held[index - 1]).length;
   }
 
   private take(event: string, { metadata, data = {} }: V1Secret): void {
     const name = metadata?.name ?? "";
     if (this.names ? !this.names.has(name) : !("ca.crt" in data || "tls.crt" in data)) return;
     this.seen.set(`${event} ${name}`, (this.seen.get(`${event} ${name}`) ?? 0) + 1);
+    this.held.set(name, [...(this.held.get(name) ?? []), JSON.stringify(data)]);
     // What is there already comes as ADDED, once.
     if (event === "DELETED" || (event === "ADDED" && (this.seen.get(`ADDED ${name}`) ?? 0) > 1)) {
       this.problems.push(`${name} was ${event}`);

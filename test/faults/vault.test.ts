@@ -57,8 +57,8 @@ describe("certificates from a Vault that is not as it should be", () => {
     stack.pulumi([command, "--yes", "--skip-preview"], { env });
   const configure = (settings: object = {}) => stack.configure({ cluster: NAME, issuer: issuer(settings) });
 
-  async function refused(told: RegExp, env = credentials, command: "up" | "destroy" = "up"): Promise<void> {
-    const { code, output } = await run(command, env);
+  async function refused(told: RegExp, env = credentials): Promise<void> {
+    const { code, output } = await run("up", env);
     assert.notEqual(code, 0, output);
     assert.match(output, told);
     assert.ok(!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(output), "no key is shown");
@@ -259,10 +259,8 @@ describe("certificates from a Vault that is not as it should be", () => {
     assert.notEqual((await servedCertificate()).fingerprint256, before);
   });
 
-  it("fails to destroy without a login and forgets nothing, and destroys when Vault is back", async () => {
+  it("is not needed to destroy certificates: nothing of them is in Vault", async () => {
     proxy.line = "refuse";
-    await refused(new RegExp(proxy.address), credentials, "destroy");
-    proxy.line = "pass";
     const { code, output } = await run("destroy");
     assert.equal(code, 0, output);
     assert.doesNotMatch(await kubectl("-n", NAME, "get", "secrets", "-o", "name"), new RegExp(NAME));
