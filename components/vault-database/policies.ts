@@ -50,28 +50,26 @@ const ALL = `["create", "read", "update", "delete"]`;
 export function vaultDatabasePolicy(scope: RegistrarScope): string {
   const { mount, connection, roles, kubernetesAuth } = scope;
   const rules = [
-    ...(scope.makesMount ? mountRules(`sys/mounts/${mount}`, `["create", "read", "update", "delete"]`) : []),
+    ...(scope.makesMount
+      ? [
+          `path "sys/mounts/${mount}" { capabilities = ${ALL} }`,
+          `path "sys/mounts/${mount}/tune" { capabilities = ["read", "update"] }`,
+        ]
+      : []),
     `path "${mount}/config/${connection}" { capabilities = ${ALL} }`,
     `path "${mount}/rotate-root/${connection}" { capabilities = ["update"] }`,
     ...roles.flatMap((role) => roleRules(scope, role)),
     ...(kubernetesAuth !== undefined && scope.makesKubernetesAuth
       ? [
-          ...mountRules(`sys/auth/${kubernetesAuth}`, `["create", "read", "update", "delete", "sudo"]`),
-          `path "sys/auth" { capabilities = ["read"] }`,
+          `path "sys/auth/${kubernetesAuth}" { capabilities = ["create", "read", "update", "delete", "sudo"] }`,
+          // Where @pulumi/vault reads and tunes what was enabled below sys/auth.
+          `path "sys/mounts/auth/${kubernetesAuth}" { capabilities = ["read"] }`,
+          `path "sys/mounts/auth/${kubernetesAuth}/tune" { capabilities = ["read", "update"] }`,
           `path "auth/${kubernetesAuth}/config" { capabilities = ${ALL} }`,
         ]
       : []),
   ];
   return `${rules.join("\n")}\n`;
-}
-
-function mountRules(path: string, capabilities: string): string[] {
-  const list = path.startsWith("sys/mounts/") ? [`path "sys/mounts" { capabilities = ["read"] }`] : [];
-  return [
-    ...list,
-    `path "${path}" { capabilities = ${capabilities} }`,
-    `path "${path}/tune" { capabilities = ["read", "update"${path.startsWith("sys/auth/") ? `, "sudo"` : ""}] }`,
-  ];
 }
 
 function roleRules({ mount, connection, kubernetesAuth }: RegistrarScope, role: string): string[] {

@@ -126,7 +126,8 @@ export class VaultDatabase extends pulumi.ComponentResource {
   private makeAuth(name: string, { path, make }: KubernetesAuth): pulumi.Output<string> {
     if (!make) return pulumi.output(path);
     const child = { parent: this };
-    const backend = new vault.AuthBackend(name, { type: "kubernetes", path }, child);
+    // Moving it would need the right to move any.
+    const backend = new vault.AuthBackend(name, { type: "kubernetes", path }, { ...child, replaceOnChanges: ["path"] });
     const { host, caCert } = make;
     const config = new vault.kubernetes.AuthBackendConfig(
       name,

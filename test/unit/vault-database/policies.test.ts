@@ -48,8 +48,14 @@ describe("the policy of the program", () => {
 
   it("makes what is its own", () => {
     const opened = paths(vaultDatabasePolicy({ ...scope, makesMount: true, makesKubernetesAuth: true }));
-    for (const path of ["sys/mounts/postgres", "sys/auth/kubernetes", "auth/kubernetes/config"])
-      assert.ok(opened.includes(path), path);
+    assert.deepEqual(
+      opened.filter((path) => /^sys\/(mounts|auth)|\/config$/.test(path!)),
+      [
+        ...["sys/mounts/postgres", "sys/mounts/postgres/tune"],
+        ...["sys/auth/kubernetes", "sys/mounts/auth/kubernetes", "sys/mounts/auth/kubernetes/tune"],
+        "auth/kubernetes/config",
+      ],
+    );
   });
 
   it("writes the consumer's policy as it is, and gives no other by a login", () => {
