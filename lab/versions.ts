@@ -1,4 +1,6 @@
 /** What the lab runs, in which version and from which Go module: the one place where versions stand. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 
 export const VERSIONS = {
   go: "1.26",
@@ -57,8 +59,27 @@ function kubernetesBinary(name: string, probe = ["--version"]): Binary {
   return { name, from: `k8s.io/kubernetes/cmd/${name}`, stamp: KUBERNETES_STAMP, probe: { args: probe, expect } };
 }
 
-function pulumiPlugin(name: string, version: string, from: string): Binary {
-  return { name: `pulumi-resource-${name}`, from, stamp: `-X main.version=${version}` };
+/**
+ * What a plugin calls itself: the version that its SDK asks for, and the day of the sources that it is built from, which
+ * stands in the version of their module. The engine leaves what follows a "+" out when it compares.
+ */
+function pluginVersion(version: string, folder: string, module: string): string {
+  const pinned = readFileSync(join(__dirname, "tools", folder, "go.mod"), "utf8");
+  const day = new RegExp(`\\s${module} v\\S+[.-](\\d{8})\\d{6}-`).exec(pinned)?.[1];
+  if (!day) throw new Error(`lab/tools/${folder}/go.mod must require ${module} in the version of a commit.`);
+  return `${version}+source.${day}`;
+}
+
+const BRIDGED = "pulumi-resource-bridged";
+const KUBERNETES_PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4";
+const PLUGIN_VERSIONS = {
+  tls: pluginVersion(VERSIONS.pulumiTls, BRIDGED, "github.com/hashicorp/terraform-provider-tls"),
+  vault: pluginVersion(VERSIONS.pulumiVault, BRIDGED, "github.com/hashicorp/terraform-provider-vault"),
+  kubernetes: pluginVersion(VERSIONS.pulumiKubernetes, "pulumi-resource-kubernetes", KUBERNETES_PROVIDER),
+};
+
+function pulumiPlugin(name: keyof typeof PLUGIN_VERSIONS, from: string): Binary {
+  return { name: `pulumi-resource-${name}`, from, stamp: `-X main.version=${PLUGIN_VERSIONS[name]}` };
 }
 
 const teleportProbe = { args: ["version"], expect: `v${VERSIONS.teleport}` };
@@ -95,24 +116,24 @@ export const TOOLS: Tool[] = [
   {
     name: "pulumi-resource-tls",
     version: VERSIONS.pulumiTls,
-    folder: "pulumi-resource-bridged",
-    binaries: [pulumiPlugin("tls", VERSIONS.pulumiTls, "./tls")],
+    folder: BRIDGED,
+    binaries: [pulumiPlugin("tls", "./tls")],
   },
   {
     name: "pulumi-resource-vault",
     version: VERSIONS.pulumiVault,
-    folder: "pulumi-resource-bridged",
-    binaries: [pulumiPlugin("vault", VERSIONS.pulumiVault, "./vault")],
+    folder: BRIDGED,
+    binaries: [pulumiPlugin("vault", "./vault")],
   },
   {
     name: "pulumi-resource-kubernetes",
     version: VERSIONS.pulumiKubernetes,
-    binaries: [pulumiPlugin("kubernetes", VERSIONS.pulumiKubernetes, ".")],
+    binaries: [pulumiPlugin("kubernetes", ".")],
     embeds: ["schema.json", "terraform-mapping.json"].map((name) => ({
       name,
-      module: "github.com/pulumi/pulumi-kubernetes/provider/v4",
+      module: KUBERNETES_PROVIDER,
       path: `cmd/pulumi-resource-kubernetes/${name}`,
-      ...(name === "schema.json" && { version: VERSIONS.pulumiKubernetes }),
+      ...(name === "schema.json" && { version: PLUGIN_VERSIONS.kubernetes }),
     })),
   },
   {

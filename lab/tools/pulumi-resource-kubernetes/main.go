@@ -4,6 +4,8 @@ package main
 
 import (
 	_ "embed"
+	"fmt"
+	"os"
 
 	"github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/provider"
 )
@@ -17,4 +19,10 @@ var terraformMapping []byte
 // version is stamped by the linker.
 var version = "0.0.0"
 
-func main() { provider.Serve("kubernetes", version, schema, terraformMapping) }
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == "--version" {
+		fmt.Println(version)
+		return
+	}
+	provider.Serve("kubernetes", version, schema, terraformMapping)
+}

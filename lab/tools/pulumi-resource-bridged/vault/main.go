@@ -34,7 +34,7 @@ func main() {
 	info := tfbridge.ProviderInfo{
 		Name:    "vault",
 		Version: version,
-		P:       shim.NewProvider(vault.Provider()),
+		P:       shim.NewProvider(asCurrent(vault.Provider())),
 		Config:  one,
 		Resources: map[string]*tfbridge.ResourceInfo{
 			"vault_pki_secret_backend_sign":      {Fields: serial},
@@ -42,5 +42,7 @@ func main() {
 		},
 	}
 	info.MustComputeTokens(tokens.MappedModules("vault_", "index", modules, tokens.MakeStandard("vault")))
+	// As in @pulumi/vault: what has a given name is deleted before its replacement is created.
+	info.SetAutonaming(255, "-")
 	tfbridge.Main("vault", version, info, nil)
 }
