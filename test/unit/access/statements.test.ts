@@ -147,7 +147,7 @@ describe("SQL of access", () => {
   it("leaves nobody with a password", () => {
     assert.match(
       accessScript(desired({ name: "reader", access: "read" }), "app"),
-      /ALTER ROLE "reader" PASSWORD NULL;/,
+      /ALTER ROLE "reader" LOGIN .* PASSWORD NULL;/,
     );
   });
 
