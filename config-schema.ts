@@ -458,6 +458,7 @@ export const database = z.strictObject({
   serverAltNames: z.array(text).optional(),
   teleport: z.union([teleport, z.array(teleport)]).optional(),
   users: users.optional(),
+  usersAs: z.enum(["inline", "databaseRole"]).optional(),
   autoUsers: autoUsers.optional(),
   vaultDatabase: vaultDatabase.optional(),
   poolers: z.array(pooler).optional(),

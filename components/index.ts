@@ -4,6 +4,7 @@ export type { PostgresClusterArgs, TeleportArgs, TeleportRegistration } from "./
 export type { PostgresClusterOutputs } from "./postgres-cluster-outputs";
 export type { TeleportAgentOutput } from "./teleport-registrations";
 export type { ClusterSettings, InitDb, Resources, Storage } from "./cnpg/cluster-spec";
+export type { UsersAs } from "./cnpg/database-roles";
 export type { AdditionalDatabase, Extension, Schema } from "./cnpg/databases";
 export type { NetworkPeer, NetworkPolicySettings } from "./cnpg/network-policy";
 export type { PoolerSecrets, PoolerSettings, PoolerType } from "./cnpg/pooler";

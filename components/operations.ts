@@ -7,6 +7,7 @@ import { autoUserOperations } from "./auto-users/operations";
 import { bounded } from "./bounded";
 import { operatorOperations } from "./operator/operator-operations";
 import { clusterServingOperations } from "./serving/cluster-serving-operations";
+import { databaseRolesServingOperations } from "./serving/database-roles-serving-operations";
 import { databasesServingOperations } from "./serving/databases-serving-operations";
 import { poolerServingOperations } from "./serving/pooler-serving-operations";
 import { certAuthorityOperations } from "./teleport/cert-authority-operations";
@@ -25,6 +26,7 @@ export const operations = bounded({
   autoUsers: autoUserOperations,
   clusterServing: clusterServingOperations,
   databasesServing: databasesServingOperations,
+  databaseRolesServing: databaseRolesServingOperations,
   poolerServing: poolerServingOperations,
   operatorCheck: operatorOperations,
   registration: registrationOperations,

@@ -4,7 +4,7 @@ import { databaseManifests } from "./cnpg/databases";
 import { poolerName, poolerSecretName, poolerSpec } from "./cnpg/pooler";
 import { secretNames } from "./names";
 import { fieldsOf, OperatorNeeds } from "./operator/needs";
-import { certificateUsers, pgHbaOf, PostgresClusterArgs } from "./postgres-cluster-args";
+import { certificateUsers, databaseRolesOf, pgHbaOf, PostgresClusterArgs } from "./postgres-cluster-args";
 
 /** The fields of all objects of the Cluster. */
 export function operatorNeeds(cluster: string, args: PostgresClusterArgs): OperatorNeeds {
@@ -19,9 +19,11 @@ export function operatorNeeds(cluster: string, args: PostgresClusterArgs): Opera
     }),
   );
   const databases = databaseManifests(cluster, "", args).map(({ spec }) => spec);
+  const roles = databaseRolesOf(cluster, "", args).map(({ spec }) => spec);
   return {
     clusters: { spec: fieldsOf(clusters) },
     ...(poolers.length > 0 ? { poolers: { spec: fieldsOf(poolers) } } : {}),
     ...(databases.length > 0 ? { databases: { spec: fieldsOf(databases) } } : {}),
+    ...(roles.length > 0 ? { databaseroles: { spec: fieldsOf(roles) } } : {}),
   };
 }

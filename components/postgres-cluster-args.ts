@@ -1,5 +1,6 @@
 /** The settings of a PostgresCluster, and their checks. */
 import * as pulumi from "@pulumi/pulumi";
+import { EXPLICIT_LOGIN } from "./access/pooler-logins";
 import { AUTO_USER_GROUP, AutoUsers, autoUserHbaRules, autoUsersAdmin, checkAutoUsers } from "./auto-users/settings";
 import { checkAltNames, checkClusterDomain } from "./certificates/alt-names";
 import { CaSource, checkCaSources } from "./certificates/ca-source";
@@ -7,9 +8,11 @@ import type { IssuerArgs } from "./certificates/issuer";
 import { checkIssuer } from "./certificates/issuer-check";
 import { ClusterSettings, databaseAndOwner, DEFAULT_INSTANCES } from "./cnpg/cluster-spec";
 import { checkClusterSettings } from "./cnpg/cluster-check";
-import { POOLER_LOGINS, poolerLogins, PoolerSettings } from "./cnpg/pooler";
+import { DatabaseRoleManifest, databaseRoleManifests, UsersAs } from "./cnpg/database-roles";
+import { poolerLogins, PoolerSettings } from "./cnpg/pooler";
 import { checkPoolers } from "./cnpg/pooler-check";
 import { checkUsers, DEFAULT_USERS, TeleportUser } from "./cnpg/roles";
+import { checkOneOf } from "./cnpg/value-check";
 import type { KubernetesConnection } from "./kubernetes/client";
 import { checkClusterName, checkTeleportName, OUR_LABELS, teleportNames } from "./names";
 import type { ProtectionSettings } from "./protection/deletion-protection";
@@ -110,6 +113,12 @@ export interface PostgresClusterArgs extends ClusterSettings, ProtectionSettings
    * without `teleport`.
    */
   users?: TeleportUser[];
+  /**
+   * How CloudNativePG is told of `users`: `inline` in the Cluster's `spec.managed.roles`, `databaseRole` by a DatabaseRole
+   * object for each, which needs CloudNativePG 1.30 or later. You can change it at any time: every user stays as it is, and
+   * logs in meanwhile. Default: `inline`.
+   */
+  usersAs?: UsersAs;
   /** Users of their own for people and applications, made by Teleport at login. Default: none. */
   autoUsers?: AutoUsers;
   /** Short-lived users of the application's database, made by Vault. Default: none. */
@@ -140,8 +149,16 @@ export function teleportUsers(args: Pick<PostgresClusterArgs, "teleport" | "user
 /** All roles that log in by certificate: people, and PgBouncer with a role that CNPG has no rule for. */
 export function certificateUsers(args: PostgresClusterArgs): readonly TeleportUser[] {
   const explicit = poolerLogins(args.poolers).includes("explicit");
-  const pooler: TeleportUser = { name: POOLER_LOGINS.explicit.role, access: "none", connectionLimit: -1 };
-  return [...teleportUsers(args), ...(explicit ? [pooler] : [])];
+  return [...teleportUsers(args), ...(explicit ? [EXPLICIT_LOGIN] : [])];
+}
+
+/** The DatabaseRoles of those; none where the Cluster declares them. */
+export function databaseRolesOf<Namespace>(
+  cluster: string,
+  namespace: Namespace,
+  args: PostgresClusterArgs,
+): DatabaseRoleManifest<Namespace>[] {
+  return args.usersAs === "databaseRole" ? databaseRoleManifests(cluster, namespace, certificateUsers(args)) : [];
 }
 
 /** Rules of pg_hba.conf that stand before LDAP: for users that others make, and then the declared ones. */
@@ -193,6 +210,7 @@ export function checkPostgresCluster(
     ),
     ...checkCredentials(at("teleport"), teleports),
     ...checkUsers(at("users"), teleportUsers(args), databaseAndOwner(args.initdb).owner),
+    ...checkOneOf(at("usersAs"), args.usersAs, ["inline", "databaseRole"]),
     ...checkPoolers(at("poolers"), clusterName, poolers, {
       hasStandby: hasStandby(args),
       disabledServices: args.services?.disabledDefaultServices,

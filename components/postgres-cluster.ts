@@ -25,6 +25,7 @@ import { makePoolers } from "./poolers";
 import {
   certificateUsers,
   checkPostgresCluster,
+  databaseRolesOf,
   DEFAULT_READY_MINUTES,
   hasStandby,
   pgHbaOf,
@@ -42,7 +43,7 @@ import {
   PROTECTION_ANNOTATION,
 } from "./protection/deletion-protection";
 import { makeNamespace } from "./protection/namespace-removal";
-import { ClusterServing, DatabasesServing } from "./serving/serving";
+import { ClusterServing, DatabaseRolesServing, DatabasesServing } from "./serving/serving";
 import { refuse } from "./settings";
 import { register } from "./teleport-registrations";
 import { UpdateCheck } from "./update-check";
@@ -87,8 +88,10 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const namespace = pulumi.output(args.namespace ?? makeNamespace(name, clusterName, args.kubernetes, child));
     const certificates = this.makeCertificates(made, namespace);
     const policies = this.makeNetworkPolicies(made, namespace);
-    this.guard(`${name}:secrets`, args, [certificates, ...policies]);
-    this.cluster = this.makeCluster(made, namespace, [certificates, ...policies], certificates);
+    const roles = this.makeDatabaseRoles(made, namespace);
+    const beforehand = [certificates, ...policies, ...roles];
+    this.guard(`${name}:secrets`, args, beforehand);
+    this.cluster = this.makeCluster(made, namespace, beforehand, certificates);
     const uid = this.cluster.metadata.apply((metadata) => metadata.uid ?? "");
     const reference = { kubernetes: args.kubernetes, namespace, cluster: clusterName, uid };
     new DeletionProtection(
@@ -98,7 +101,8 @@ export class PostgresCluster extends pulumi.ComponentResource {
     );
     const serving = this.makeServing(made, reference, certificates);
     const databases = this.makeDatabases(made, namespace, reference, serving);
-    const access = this.makeAccess(made, reference, [serving, ...databases]);
+    const applied = this.makeRolesServing(made, reference, [serving, ...roles]);
+    const access = this.makeAccess(made, reference, [serving, ...databases, ...applied]);
     const autoUsers = this.makeAutoUsers(made, reference, access);
     const poolers = makePoolers(
       name,
@@ -146,7 +150,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
       {
         parent: this,
         dependsOn: [
-          ...[certificates, ...policies, serving, ...databases, access, ...autoUsers, ...poolers],
+          ...[...beforehand, serving, ...databases, ...applied, access, ...autoUsers, ...poolers],
           ...registered.flatMap(({ resources }) => resources),
           ...vault.resources,
         ],
@@ -262,15 +266,64 @@ export class PostgresCluster extends pulumi.ComponentResource {
       this.guard(`${name}:database:${resourceName}`, args, [database]);
       return database;
     });
-    const written = manifests.map(({ metadata, spec }) => [metadata.name, JSON.stringify(spec)] as const);
-    // While PostgreSQL is kept stopped, nobody applies a Database.
-    const suspended = isSuspended(args) || (args.fencedInstances ?? []).length > 0;
     return [
       new DatabasesServing(
         name,
-        { ...reference, suspended, within: readySeconds(args), databases: Object.fromEntries(written) },
+        {
+          ...reference,
+          suspended: isPaused(args),
+          within: readySeconds(args),
+          databases: writtenTo(manifests),
+        },
         // Deleted before them, also with the Cluster: where it sleeps, nobody else lets them go.
         { parent: this, dependsOn: databases },
+      ),
+    ];
+  }
+
+  /**
+   * Users' DatabaseRoles. They come before the Cluster stops to declare these users itself: its word holds while both do
+   * (CNPG 1.30), so that somebody declares each user at any time. A Cluster that is new finds them there.
+   */
+  private makeDatabaseRoles(
+    { name, clusterName, args, operator }: Made,
+    namespace: pulumi.Output<string>,
+  ): k8s.apiextensions.CustomResource[] {
+    return databaseRolesOf(clusterName, namespace, args).map(
+      ({ metadata, ...manifest }) =>
+        new k8s.apiextensions.CustomResource(
+          `${name}-${manifest.spec.name}`,
+          { ...manifest, metadata: { ...metadata, annotations: ownedBy(`${name}-${manifest.spec.name}`) } },
+          {
+            parent: this,
+            dependsOn: operator,
+            customTimeouts: SHORT_DELETION,
+            ...KEEPS_FIELD_MANAGER,
+            retainOnDelete: isRetained(args),
+          },
+        ),
+    );
+  }
+
+  /** Waits until the primary has applied the DatabaseRoles, where there are any. */
+  private makeRolesServing(
+    { name, clusterName, args }: Made,
+    reference: ClusterArgs,
+    dependsOn: pulumi.Resource[],
+  ): DatabaseRolesServing[] {
+    const manifests = databaseRolesOf(clusterName, "", args);
+    if (manifests.length === 0) return [];
+    return [
+      new DatabaseRolesServing(
+        name,
+        {
+          ...reference,
+          suspended: isPaused(args),
+          within: readySeconds(args),
+          roles: writtenTo(manifests),
+          retained: isRetained(args),
+        },
+        { parent: this, dependsOn },
       ),
     ];
   }
@@ -324,6 +377,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         suspended: isSuspended(args),
         database: databaseAndOwner(args.initdb).database,
         users: teleportUsers(args),
+        usersAs: args.usersAs,
         poolerLogins: poolerLogins(args.poolers),
       },
       { parent: this, dependsOn, deletedWith: this.deletedCluster(args) },
@@ -423,6 +477,16 @@ function hasDependencies({ dependsOn }: pulumi.ComponentResourceOptions = {}): b
 /** Whether no instance is to serve. */
 function isSuspended(args: PostgresClusterArgs): boolean {
   return servingInstances(args.instances ?? DEFAULT_INSTANCES, args) === 0;
+}
+
+/** Whether PostgreSQL is kept stopped, so that nobody applies a Database or a DatabaseRole. */
+function isPaused(args: PostgresClusterArgs): boolean {
+  return isSuspended(args) || (args.fencedInstances ?? []).length > 0;
+}
+
+/** Names of objects, with what is written to each. */
+function writtenTo(manifests: readonly { metadata: { name: string }; spec: object }[]): Record<string, string> {
+  return Object.fromEntries(manifests.map(({ metadata, spec }) => [metadata.name, JSON.stringify(spec)]));
 }
 
 function readySeconds({ readyMinutes = DEFAULT_READY_MINUTES }: PostgresClusterArgs): number {

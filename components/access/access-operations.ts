@@ -1,11 +1,13 @@
 /** The methods of Pulumi's provider behind a DatabaseAccess. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { TeleportUser } from "../cnpg/roles";
+import { databaseRoleName, UsersAs } from "../cnpg/database-roles";
+import { inlineRoles, TeleportUser } from "../cnpg/roles";
 import { PoolerAuthentication, POOLER_LOGINS } from "../cnpg/pooler";
 import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { firstOf } from "../message-limits";
 import type { Provider } from "../provider";
+import { appliedObject } from "../serving/applied-serving-operations";
 import { progressOf } from "../serving/progress";
 import { dropPoolerLoginScript, poolerLoginQuery, poolerLoginScript } from "./pooler-logins";
 import { deviates } from "./deviates";
@@ -27,6 +29,7 @@ import {
   existingRolesQuery,
   giveBackToPublicScript,
   lockOutScript,
+  missingRolesScript,
   scopedDatabases,
   surrenderScript,
   UNREACHABLE_DATABASES_QUERY,
@@ -37,6 +40,8 @@ export interface AccessInputs extends KubernetesConnection, ClusterReference {
   /** The application's database. */
   database: string;
   users: TeleportUser[];
+  /** How CloudNativePG is told of the users. Default: `inline`. */
+  usersAs?: UsersAs;
   /** Makes PgBouncer's roles, and the functions with which it looks up passwords. */
   poolerLogins?: PoolerAuthentication[];
   /** No instance runs (hibernation): nothing can be done, and the next run after it does it. */
@@ -103,8 +108,13 @@ export function access(
       if (!(await findCluster(kubernetes, props))) return;
       const names = [...rolesOf(props), ...(props.toRemove ?? [])];
       await unlessStopped(kubernetes, props, names.join(", "), async () => {
-        await withdraw(kubernetes, props);
-        await remove(kubernetes, props, names);
+        const declared = await rolesThatStay(kubernetes, props);
+        await withdraw(kubernetes, props, declared);
+        await remove(
+          kubernetes,
+          props,
+          names.filter((name) => !declared.includes(name)),
+        );
         await giveBack(kubernetes, props);
       });
     },
@@ -118,11 +128,27 @@ export function access(
     return reason !== undefined;
   }
 
-  /** A Cluster that stays goes on to declare its users, so that their roles stay as well: without rights. */
-  async function withdraw(kubernetes: KubernetesClient, state: AccessState): Promise<void> {
-    const { spec } = await mustFindCluster(kubernetes, state);
-    const { roles = [] } = (spec?.managed ?? {}) as { roles?: { name: string }[] };
-    const declared = state.users.filter(({ name }) => roles.some((role) => role.name === name));
+  /** Roles that a Cluster which stays goes on to declare, itself or by DatabaseRoles. */
+  async function rolesThatStay(kubernetes: KubernetesClient, state: AccessState): Promise<string[]> {
+    const objects = state.usersAs === "databaseRole" ? await databaseRoles(kubernetes, state) : {};
+    return [...inlineRoles(await mustFindCluster(kubernetes, state)), ...Object.keys(objects)];
+  }
+
+  /** The DatabaseRoles that are there, by their roles. */
+  async function databaseRoles(
+    kubernetes: KubernetesClient,
+    inputs: AccessInputs,
+  ): Promise<Record<string, KubernetesObject>> {
+    const found = rolesOf(inputs).map(async (role) => {
+      const name = databaseRoleName(inputs.cluster, role);
+      return [role, await kubernetes.get(appliedObject("DatabaseRole", inputs.namespace, name))] as const;
+    });
+    return Object.fromEntries((await Promise.all(found)).flatMap(([role, object]) => (object ? [[role, object]] : [])));
+  }
+
+  /** Their roles stay as well: without rights. */
+  async function withdraw(kubernetes: KubernetesClient, state: AccessState, stay: readonly string[]): Promise<void> {
+    const declared = state.users.filter(({ name }) => stay.includes(name));
     if (declared.length === 0) return;
     const users = declared.map((user) => ({ ...user, access: "none" as const }));
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, state, database, script);
@@ -190,6 +216,9 @@ export function access(
   async function untilRolesExist(kubernetes: KubernetesClient, inputs: AccessInputs): Promise<void> {
     const names = inputs.users.map(({ name }) => name);
     if (inputs.poolerLogins?.includes("explicit")) names.push(POOLER_LOGINS.explicit.role);
+    // The operator makes a role again that a hand dropped, but not one of a DatabaseRole, until that object changes (CNPG 1.30).
+    if (inputs.usersAs === "databaseRole")
+      await sqlInPrimary(kubernetes, inputs, MAINTENANCE_DATABASE, missingRolesScript(names));
     await until(kubernetes, inputs, async () => {
       const found = await sqlInPrimary(kubernetes, inputs, MAINTENANCE_DATABASE, existingRolesQuery(names));
       return names.filter((name) => !found.includes(name)).map((name) => `the role ${name} does not exist`);
@@ -211,9 +240,7 @@ export function access(
       const waited = Date.now() - begun;
       const isLate = waited > timing.rolesWithin;
       const reasons =
-        waited > timing.reasonsAfter
-          ? reasonsOf(await mustFindCluster(kubernetes, inputs), isLate ? undefined : missing)
-          : "";
+        waited > timing.reasonsAfter ? reasonsOf(await failures(kubernetes, inputs), isLate ? undefined : missing) : "";
       if (reasons !== "" || isLate) {
         throw new KubernetesError(
           "not-ready",
@@ -222,6 +249,20 @@ export function access(
       }
       await sleep(timing.poll);
     }
+  }
+
+  /** What the operator could not make as declared, by role. Of users that left the Cluster, its status tells what was before. */
+  async function failures(kubernetes: KubernetesClient, inputs: AccessInputs): Promise<Record<string, string[]>> {
+    const { status } = await mustFindCluster(kubernetes, inputs);
+    if (inputs.usersAs !== "databaseRole") {
+      const { cannotReconcile } = (status?.managedRolesStatus ?? {}) as { cannotReconcile?: Record<string, string[]> };
+      return cannotReconcile ?? {};
+    }
+    const told = Object.entries(await databaseRoles(kubernetes, inputs)).flatMap(([role, object]) => {
+      const { applied, message } = (object.status ?? {}) as { applied?: boolean; message?: string };
+      return applied === false && message ? [[role, [message]] as [string, string[]]] : [];
+    });
+    return Object.fromEntries(told);
   }
 
   /**
@@ -233,9 +274,8 @@ export function access(
     reference: AccessInputs,
     roleNames: readonly string[],
   ): Promise<string[]> {
-    const { spec } = await mustFindCluster(kubernetes, reference);
-    const { roles = [] } = (spec?.managed ?? {}) as { roles?: { name: string }[] };
-    const names = roleNames.filter((name) => !roles.some((role) => role.name === name));
+    const declared = inlineRoles(await mustFindCluster(kubernetes, reference));
+    const names = roleNames.filter((name) => !declared.includes(name));
     if (names.length === 0) return [];
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
     await sqlInPrimary(kubernetes, reference, MAINTENANCE_DATABASE, lockOutScript(names), { ends: names });
@@ -279,18 +319,18 @@ function removedRoles(before: AccessState, now: AccessInputs): string[] {
  *
  * @param missing what is not as declared: then only what is said of roles in it, since the rest may be out of date
  */
-function reasonsOf({ status }: KubernetesObject, missing?: readonly string[]): string {
-  const { cannotReconcile = {} } = (status?.managedRolesStatus ?? {}) as { cannotReconcile?: Record<string, string[]> };
+function reasonsOf(failures: Record<string, string[]>, missing?: readonly string[]): string {
   const counts = ([role]: [string, string[]]) => missing?.some((line) => line.split(/[\s,]+/).includes(role)) ?? true;
-  const told = Object.entries(cannotReconcile)
+  const told = Object.entries(failures)
     .filter(counts)
     .map(([role, reasons]) => `${role}: ${reasons.join(", ")}`);
   return told.length > 0 ? ` CloudNativePG says: ${told.join("; ")}.` : "";
 }
 
 /** What is declared; how the cluster is reached does not count. */
-function told({ namespace, cluster, uid, database, users, poolerLogins, suspended }: AccessInputs): string {
-  return JSON.stringify([namespace, cluster, uid, database, users, poolerLogins ?? [], suspended ?? false]);
+function told(inputs: AccessInputs): string {
+  const { namespace, cluster, uid, database, users, usersAs = "inline", poolerLogins = [], suspended = false } = inputs;
+  return JSON.stringify([namespace, cluster, uid, database, users, usersAs, poolerLogins, suspended]);
 }
 
 export const accessOperations = access();

@@ -1,5 +1,6 @@
 /** The rights of Teleport's users in the databases of a Cluster. */
 import * as pulumi from "@pulumi/pulumi";
+import type { UsersAs } from "../cnpg/database-roles";
 import type { PoolerAuthentication } from "../cnpg/pooler";
 import { TeleportUser } from "../cnpg/roles";
 import { dynamicProvider } from "../dynamic-provider";
@@ -16,8 +17,10 @@ export interface DatabaseAccessArgs {
   uid: pulumi.Input<string>;
   /** The application's database. */
   database: string;
-  /** Users and their rights; each is a managed role of the Cluster. */
+  /** Users and their rights; CloudNativePG is told of each as `usersAs` says. */
   users: readonly TeleportUser[];
+  /** `inline`: managed roles of the Cluster. `databaseRole`: DatabaseRoles of its namespace. Default: `inline`. */
+  usersAs?: UsersAs;
   /** Makes PgBouncer's roles, and the functions with which it looks up passwords. Default: none. */
   poolerLogins?: readonly PoolerAuthentication[];
   /** No instance runs, so that nothing can be done. Default: false. */
@@ -27,17 +30,20 @@ export interface DatabaseAccessArgs {
 const provider = dynamicProvider("access");
 
 /**
- * Makes the users' rights and settings what is declared: in every `up` in which the declaration or the database
- * differs, whoever changed it. Removing a user ends its sessions, gives what it owns to the database's owner, and
- * drops it. Needs the Kubernetes rights `get` on the Cluster and `get` and `create` on `pods/exec`.
+ * Makes the users' attributes, memberships, rights and settings what is declared: in every `up` in which the declaration or
+ * the database differs, whoever changed it. Removing a user ends its sessions, gives what it owns to the database's owner, and
+ * drops it. Needs the Kubernetes rights `get` on the Cluster, and on DatabaseRoles where users are such, and `get` and `create`
+ * on `pods/exec`.
  */
 export class DatabaseAccess extends pulumi.dynamic.Resource {
   constructor(name: string, args: DatabaseAccessArgs, opts?: pulumi.CustomResourceOptions) {
-    const { kubernetes, ...inputs } = args;
+    const { kubernetes, usersAs, ...inputs } = args;
+    // States of before know of no `usersAs`: what they have is left out.
+    const as = usersAs === "databaseRole" ? { usersAs } : {};
     super(
       provider,
       name,
-      { context: kubernetes?.context, suspended: false, poolerLogins: [], ...inputs },
+      { context: kubernetes?.context, suspended: false, poolerLogins: [], ...as, ...inputs },
       opts,
       "postgres",
       "Access",

@@ -3,6 +3,8 @@
  * of a user's. Never that of a superuser or of a replication role. Pure.
  */
 import { PoolerAuthentication, POOLER_LOGINS } from "../cnpg/pooler";
+import type { TeleportUser } from "../cnpg/roles";
+import { attributeDeviations, attributeScript } from "./role-attributes";
 import { doBlock, literal } from "./sql";
 import { OWN_MARK, PREAMBLE } from "./statements";
 
@@ -11,6 +13,9 @@ const MARK = `${OWN_MARK}tells PgBouncer passwords' hashes`;
 
 const BODY = `SELECT rolname, rolpassword FROM pg_authid
   WHERE rolname = uname AND rolcanlogin AND NOT rolsuper AND NOT rolreplication`;
+
+/** The role of a Pooler that CNPG has no rule for, as a user. The other one is CNPG's own. */
+export const EXPLICIT_LOGIN: TeleportUser = { name: POOLER_LOGINS.explicit.role, access: "none", connectionLimit: -1 };
 
 /** Makes the login; its role is made here only where CNPG reserves the name, so that it cannot be a managed role. */
 export function poolerLoginScript(login: PoolerAuthentication): string {
@@ -27,7 +32,7 @@ ${doBlock(`BEGIN
   IF EXISTS (SELECT FROM pg_proc WHERE oid = to_regprocedure('${schema}.user_search(text)') AND ${isForeign("proowner")}) THEN
     DROP FUNCTION ${schema}.user_search(text);
   END IF;
-END`)}
+END`)}${login === "explicit" ? `\n${attributeScript(EXPLICIT_LOGIN)}` : ""}
 CREATE SCHEMA IF NOT EXISTS ${schema};${isOwn(schema) ? `\nCOMMENT ON SCHEMA ${schema} IS ${literal(MARK)};` : ""}
 CREATE OR REPLACE FUNCTION ${schema}.user_search(uname text) RETURNS TABLE (usename name, passwd text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
@@ -50,7 +55,7 @@ DROP FUNCTION IF EXISTS ${schema}.user_search(text);${isOwn(schema) ? `\nDROP SC
 /** Says where the login is not as it was made. */
 export function poolerLoginQuery(login: PoolerAuthentication): string {
   const { role, schema } = POOLER_LOGINS[login];
-  return `${PREAMBLE}
+  return `${PREAMBLE}${login === "explicit" ? `\n${attributeDeviations(EXPLICIT_LOGIN)}` : ""}
 SELECT 'PgBouncer lacks its login ${role}' WHERE NOT EXISTS (
   SELECT FROM pg_roles WHERE rolname = '${role}' AND rolcanlogin
     AND has_function_privilege(rolname, to_regprocedure('${schema}.user_search(text)'), 'EXECUTE'));

@@ -6,9 +6,10 @@
  * It runs as PostgreSQL's superuser in databases whose owners may have made functions and operators of any name, and
  * settings for every session: `search_path` holds pg_catalog alone, and what could be in the way is set.
  */
-import { Access, AccessScope, DEFAULT_CONNECTION_LIMIT, memberships, roleSettings, TeleportUser } from "../cnpg/roles";
+import { Access, AccessScope, roleSettings, TeleportUser } from "../cnpg/roles";
 import { isGrantedRelation, isGrantedSchema, isSuperuser, RELATION_KINDS } from "./superuser-objects";
 import { giveBackScript, publicFunctionDeviations, upgradeHindrance } from "./public-functions";
+import { attributeDeviations, attributeScript } from "./role-attributes";
 import { doBlock, identifier, literal, textArray } from "./sql";
 
 /** Users of one instance, with the name of the application's database filled in. */
@@ -205,6 +206,18 @@ export function existingRolesQuery(names: readonly string[]): string {
   return `${PREAMBLE}\nSELECT rolname FROM pg_roles WHERE rolname = ANY (${textArray(names)}) ORDER BY rolname;`;
 }
 
+/** Makes roles that are not there, without rights. */
+export function missingRolesScript(names: readonly string[]): string {
+  const each = names.map((name) =>
+    doBlock(`BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(name)}) THEN
+    CREATE ROLE ${identifier(name)} LOGIN;
+  END IF;
+END`),
+  );
+  return [PREAMBLE, "BEGIN;", ONE_AT_A_TIME, ...each, "COMMIT;"].join("\n");
+}
+
 /**
  * Says in a line each what differs from what is declared: roles' attributes and settings (looked at in the
  * application's database), and the rights in this database. Schemas that do not exist (yet) are no difference.
@@ -236,15 +249,14 @@ function endSessions(names: readonly string[]): string {
   return `SELECT FROM pg_stat_activity, pg_terminate_backend(pid) WHERE usename = ANY (${textArray(names)});`;
 }
 
-/** The settings of a role are exactly the declared ones, and it has no password. */
+/** The attributes, memberships and settings of a role are exactly the declared ones. */
 function settingsOf(user: TeleportUser): string {
   const role = identifier(user.name);
   const set = Object.entries(roleSettings(user)).map(
     ([name, value]) =>
       `ALTER ROLE ${role} SET ${name.split(".").map(identifier).join(".")} TO ${settingParts(name, value).map(literal).join(", ")};`,
   );
-  // A role may give itself a password. No rule lets it in with one, and it is to have none.
-  return [`ALTER ROLE ${role} RESET ALL;`, ...set, `ALTER ROLE ${role} PASSWORD NULL;`].join("\n");
+  return [attributeScript(user), `ALTER ROLE ${role} RESET ALL;`, ...set].join("\n");
 }
 
 /** Settings of one database only, which a role can make for itself, and so for all who share it. */
@@ -397,21 +409,10 @@ END`);
 
 function roleDeviations(user: TeleportUser): string {
   const name = literal(user.name);
-  const wanted = textArray(memberships(user));
   const settings = textArray(
     Object.entries(roleSettings(user)).map(([setting, value]) => comparable(setting, settingParts(setting, value))),
   );
-  return `SELECT format('the role %s does not exist', ${name})
-WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${name});
-SELECT format('%s may not log in', rolname) FROM pg_roles WHERE rolname = ${name} AND NOT rolcanlogin;
-SELECT format('%s has a password', rolname) FROM pg_authid WHERE rolname = ${name} AND rolpassword IS NOT NULL;
-SELECT format('%s has a connection limit of %s', rolname, rolconnlimit)
-FROM pg_roles WHERE rolname = ${name} AND rolconnlimit <> ${user.connectionLimit ?? DEFAULT_CONNECTION_LIMIT};
-SELECT format('%s is no member of %s', ${name}, wanted) FROM unnest(${wanted}) wanted
-WHERE wanted NOT IN (
-  SELECT pg_get_userbyid(roleid) FROM pg_auth_members WHERE member = (SELECT oid FROM pg_roles WHERE rolname = ${name}));
-SELECT format('%s is a member of %s', ${name}, pg_get_userbyid(roleid)) FROM pg_auth_members
-WHERE member = (SELECT oid FROM pg_roles WHERE rolname = ${name}) AND pg_get_userbyid(roleid) <> ALL (${wanted});
+  return `${attributeDeviations(user)}
 SELECT format('%s has not the setting %s', ${name}, wanted) FROM unnest(${settings}) wanted
 WHERE NOT wanted = ANY (${settingsIn(name)});
 SELECT format('%s has the setting %s', ${name}, found) FROM unnest(${settingsIn(name)}) found

@@ -1,4 +1,5 @@
 /** From settings to the `spec` of CNPG's Cluster. Pure. */
+import type { UsersAs } from "./database-roles";
 import { DatabasesSettings } from "./databases";
 import { ImageSettings, imageSpec } from "./image";
 import { InitDb, initDbSpec } from "./initdb";
@@ -67,13 +68,15 @@ export interface ClusterSpecInputs extends ClusterSettings {
   secrets: { server: string; serverCa: string; replication: string; clientCaBundle: string };
   /** Users that come through Teleport. */
   users: readonly TeleportUser[];
+  /** Where these users are declared. Default: `inline`, here. */
+  usersAs?: UsersAs;
 }
 
 export const DEFAULT_INSTANCES = 3;
 
 /** The Cluster's `spec`. */
 export function clusterSpec(inputs: ClusterSpecInputs): Record<string, unknown> {
-  const { secrets } = inputs;
+  const { secrets, users, usersAs = "inline" } = inputs;
   const spec = {
     instances: inputs.instances ?? DEFAULT_INSTANCES,
     ...imageSpec(inputs),
@@ -89,12 +92,12 @@ export function clusterSpec(inputs: ClusterSpecInputs): Record<string, unknown> 
     postgresql: {
       parameters: inputs.parameters ?? {},
       shared_preload_libraries: inputs.sharedPreloadLibraries,
-      pg_hba: pgHbaRules(inputs.users, inputs.pgHba),
+      pg_hba: pgHbaRules(users, inputs.pgHba),
       pg_ident: inputs.pgIdent,
       ldap: inputs.ldap,
       synchronous: inputs.synchronous,
     },
-    managed: { roles: managedRoles(inputs.users), services: servicesSpec(inputs.services) },
+    managed: { roles: usersAs === "inline" ? managedRoles(users) : [], services: servicesSpec(inputs.services) },
     ...schedulingSpec(inputs),
     ...lifecycleSpec(inputs),
     ...metadataSpec(inputs),

@@ -1,6 +1,7 @@
 /** Databases, schemas and extensions, as CNPG's Database objects. Pure. */
 import { createHash } from "node:crypto";
 import type { KubernetesObject } from "../kubernetes/client";
+import { appliedProblems } from "./applied";
 import { databaseAndOwner, InitDb } from "./initdb";
 
 /** A schema of a database. It is made, and stays when it is no longer declared. */
@@ -134,32 +135,7 @@ export function databaseObjectName(cluster: string, database: string): string {
   return [cluster, ...(readable ? [readable] : []), digest].join(".");
 }
 
-interface DatabaseStatus {
-  applied?: boolean;
-  message?: string;
-  observedGeneration?: number;
-  schemas?: ObjectStatus[];
-  extensions?: ObjectStatus[];
-}
-
-interface ObjectStatus {
-  name: string;
-  applied: boolean;
-  message?: string;
-}
-
-/**
- * What keeps a Database object from being as it was written, in the operator's words; empty if it is. After a change,
- * `status.applied` stays true until the primary has seen it: only `observedGeneration` tells.
- */
+/** What keeps a Database object from being as it was written, in the operator's words; empty if it is. */
 export function databaseProblems(name: string, database: KubernetesObject | undefined): string[] {
-  if (!database) return [`Database ${name} does not exist`];
-  const status = (database.status ?? {}) as DatabaseStatus;
-  const parts = [...(status.schemas ?? []), ...(status.extensions ?? [])].filter(({ applied }) => !applied);
-  if (status.applied && status.observedGeneration === database.metadata.generation) return [];
-  const reasons = [
-    ...(status.applied === false && status.message ? [status.message] : []),
-    ...parts.map((part) => `${part.name}: ${part.message ?? "not applied"}`),
-  ];
-  return [`Database ${name}: ${reasons.join("; ") || "the primary has not seen it yet"}`];
+  return appliedProblems("Database", name, database);
 }

@@ -1,4 +1,5 @@
 /** The PostgreSQL roles of people who come through Teleport: their settings, and CNPG's managed roles. Pure. */
+import type { KubernetesObject } from "../kubernetes/client";
 import { SettingProblem } from "../settings";
 import { isPostgresName } from "./value-check";
 import { isAdministrative, isReservedRole } from "./reserved-roles";
@@ -78,6 +79,12 @@ export function managedRoles(users: readonly TeleportUser[]): ManagedRole[] {
     disablePassword: true,
     inRoles: memberships(user),
   }));
+}
+
+/** Names of the roles that a Cluster declares itself. */
+export function inlineRoles({ spec }: KubernetesObject): string[] {
+  const { roles = [] } = (spec?.managed ?? {}) as { roles?: { name: string }[] };
+  return roles.map(({ name }) => name);
 }
 
 /**

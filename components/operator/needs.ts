@@ -5,7 +5,7 @@ export interface Fields {
   [field: string]: Fields;
 }
 
-/** What is written, by the kinds' names in the API server's paths: `clusters`, `poolers`, `databases`. */
+/** What is written, by the kinds' names in the API server's paths: `clusters`, `poolers`, `databases`, `databaseroles`. */
 export type OperatorNeeds = Record<string, { spec?: Fields }>;
 
 /** What an API server serves of `postgresql.cnpg.io/v1`. */

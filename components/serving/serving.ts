@@ -28,6 +28,15 @@ export interface DatabasesServingArgs extends ServingArgs {
   databases: Record<string, string>;
 }
 
+export interface DatabaseRolesServingArgs extends ServingArgs {
+  /** The Cluster's `metadata.uid`. */
+  uid: pulumi.Input<string>;
+  /** Names of DatabaseRole objects, with what was written to each in any form that changes with it. */
+  roles: Record<string, string>;
+  /** The objects stay in Kubernetes when Pulumi lets go of them (`retainOnDelete`). */
+  retained: boolean;
+}
+
 export interface PoolerServingArgs extends ServingArgs {
   /** Name of the Pooler, and of its Deployment. */
   pooler: pulumi.Input<string>;
@@ -39,6 +48,7 @@ export interface PoolerServingArgs extends ServingArgs {
 
 const clusterProvider = dynamicProvider("clusterServing");
 const databasesProvider = dynamicProvider("databasesServing");
+const databaseRolesProvider = dynamicProvider("databaseRolesServing");
 const poolerProvider = dynamicProvider("poolerServing");
 
 /**
@@ -63,6 +73,18 @@ export class DatabasesServing extends pulumi.dynamic.Resource {
   constructor(name: string, args: DatabasesServingArgs, opts?: pulumi.CustomResourceOptions) {
     const { kubernetes, ...inputs } = args;
     super(databasesProvider, name, { context: kubernetes?.context, ...inputs }, opts, "postgres", "DatabasesServing");
+  }
+}
+
+/**
+ * Is made, and updated, when the primary has applied DatabaseRoles as they were written; fails after `within` seconds with
+ * the operator's reasons. Needs the Kubernetes rights `get`, `patch` and `delete` on DatabaseRoles, and `get` on the Cluster.
+ */
+export class DatabaseRolesServing extends pulumi.dynamic.Resource {
+  constructor(name: string, args: DatabaseRolesServingArgs, opts?: pulumi.CustomResourceOptions) {
+    const { kubernetes, ...inputs } = args;
+    const props = { context: kubernetes?.context, ...inputs };
+    super(databaseRolesProvider, name, props, opts, "postgres", "DatabaseRolesServing");
   }
 }
 

@@ -224,7 +224,7 @@ describe("a kubeconfig without a right", () => {
   /** What README lists, but for the Namespace, which is there, and for running commands in pods. */
   const ALL = [
     rule("", ["secrets"]),
-    rule("postgresql.cnpg.io", ["clusters", "poolers", "databases"]),
+    rule("postgresql.cnpg.io", ["clusters", "poolers", "databases", "databaseroles"]),
     rule("networking.k8s.io", ["networkpolicies"]),
     rule("apps", ["deployments"], ["get"]),
     rule("", ["pods", "events", "persistentvolumeclaims"], ["list"]),

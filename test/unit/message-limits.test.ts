@@ -74,7 +74,8 @@ describe("operations, as the engine calls them", () => {
   });
 
   it("are all bounded, under the names that states know", async () => {
-    const kinds = "access autoUsers certAuthority clusterServing databasesServing operatorCheck poolerServing";
+    const kinds =
+      "access autoUsers certAuthority clusterServing databasesServing databaseRolesServing operatorCheck poolerServing";
     for (const kind of `${kinds} registration vaultAdmin vaultLeases`.split(" ")) assert.ok(kind in operations, kind);
     // A namespace of this length is repeated by the error of whoever reads the state.
     const error = await operations.access.read(huge, undefined).catch((reason: Error) => reason);

@@ -3,6 +3,7 @@ import { operatorNeeds } from "../../components/operator-needs";
 import { fieldsOf, OperatorNeeds, Schema, unserved } from "../../components/operator/needs";
 import { operatorCheck, OperatorInputs } from "../../components/operator/operator-operations";
 import { ApiReader } from "../../components/kubernetes/client";
+import type { PostgresClusterArgs } from "../../components/postgres-cluster-args";
 import { KubernetesError } from "../../components/kubernetes/errors";
 
 const object = (properties: Record<string, Schema>): Schema => ({ properties });
@@ -17,7 +18,7 @@ describe("what a declaration needs of the operator", () => {
     assert.deepEqual(fieldsOf({ image: new Later() }), { image: {} }, "an output is a value like any other");
   });
 
-  it("is told by the settings: Clusters always, Poolers and Databases where they are declared", () => {
+  it("is told by the settings: Clusters always, Poolers, Databases and DatabaseRoles where they are declared", () => {
     const settings = { storage: { size: "1Gi" }, issuer: { type: "tls" } } as const;
     const bare = operatorNeeds("orders", settings);
     assert.deepEqual(Object.keys(bare), ["clusters"]);
@@ -25,6 +26,10 @@ describe("what a declaration needs of the operator", () => {
     const more = operatorNeeds("orders", { ...settings, poolers: [{ type: "rw" }], schemas: ["app"] });
     assert.ok(more.poolers?.spec?.pgbouncer?.clientTLSSecret);
     assert.ok(more.databases?.spec?.schemas?.owner);
+    const users = { ...settings, users: [{ name: "reader", access: "read" }] } satisfies PostgresClusterArgs;
+    assert.deepEqual(Object.keys(operatorNeeds("orders", users)), ["clusters"]);
+    const { databaseroles } = operatorNeeds("orders", { ...users, usersAs: "databaseRole" });
+    assert.ok(databaseroles?.spec?.databaseRoleReclaimPolicy);
   });
 
   it("is compared with what is served; where a schema says nothing, all is taken", () => {
@@ -71,6 +76,13 @@ describe("the look for the operator", () => {
   it("refuses by `check` where it is not installed, and says where and what to do", async () => {
     const { failures } = await setUp(() => undefined).check(inputs, inputs);
     assert.match(failures?.[0]?.reason ?? "", /https:\/\/k8s \(context prod\) has no CloudNativePG.*Install/);
+  });
+
+  it("refuses by `check` where it is older than what is declared: it has no DatabaseRole before 1.30", async () => {
+    const needs = { needs: { clusters: {}, databaseroles: {} }, awaited: false };
+    const { failures } = await setUp(onlyGroup).check(needs, needs);
+    const reason = failures?.[0]?.reason ?? "";
+    assert.match(reason, /does not know what is declared.*: databaseroles\..*usersAs: databaseRole needs 1\.30/);
   });
 
   it("is content where schemas are not published, and asks once for many", async () => {

@@ -107,6 +107,11 @@ describe("PostgresCluster", () => {
   const ofType = (all: Made[], suffix: string) => all.filter(({ type }) => type.endsWith(suffix));
   const optionsOf = ({ type, name }: Pick<Made, "type" | "name">): pulumi.CustomResourceOptions =>
     options.get(`${type} ${name}`) ?? {};
+  /** Kinds of what something depends on by its options. */
+  const comesAfter = (of: Pick<Made, "type" | "name">) =>
+    [optionsOf(of).dependsOn ?? []]
+      .flat()
+      .map((each) => (each as unknown as { __pulumiType: string }).__pulumiType.split(":").at(-1));
   /** Kind and name of all that a condition on its options holds for. */
   const those = (all: Made[], which: (of: pulumi.CustomResourceOptions) => boolean | undefined) =>
     all
@@ -404,6 +409,45 @@ describe("PostgresCluster", () => {
     autoUsers: { roles: ["teleport_user_read"] },
   };
 
+  it("tells CloudNativePG of users by DatabaseRoles where that is set: before the Cluster, and applied before rights are granted", async () => {
+    const { all } = await deploy({ usersAs: "databaseRole" });
+    const [cluster] = ofType(all, ":Cluster");
+    assert.deepEqual((cluster!.inputs.spec as { managed: { roles: unknown[] } }).managed.roles, []);
+    const objects = ofType(all, ":DatabaseRole");
+    const names = objects.map((each) => metadata(each).name).sort();
+    assert.deepEqual(names, ["orders.teleport-user-read", "orders.teleport-user-write"]);
+    for (const object of objects) {
+      assert.match(
+        metadata(object).annotations?.["pulumi.com/owner"] ?? "",
+        /^acme\/cnpg-teleport\/dev\/orders-teleport/,
+      );
+      assert.ok(optionsOf(object).ignoreChanges?.some((field) => field.includes("patchFieldManager")));
+      assert.ok(!comesAfter(object).includes("Cluster"));
+    }
+    assert.ok(comesAfter(cluster!).includes("DatabaseRole"));
+    const [serving] = ofType(all, ":DatabaseRolesServing");
+    assert.deepEqual(Object.keys(serving!.inputs.roles as object).sort(), names);
+    for (const kind of ["ClusterServing", "DatabaseRole"]) assert.ok(comesAfter(serving!).includes(kind), kind);
+    const [access] = ofType(all, ":Access");
+    assert.equal(access!.inputs.usersAs, "databaseRole");
+    assert.ok(comesAfter(access!).includes("DatabaseRolesServing"));
+    assert.ok(comesAfter(ofType(all, ":ClusterIdentity")[0]!).includes("DatabaseRolesServing"));
+  });
+
+  it("has no trace of DatabaseRoles where the Cluster declares its users, as in states of before", async () => {
+    for (const usersAs of [undefined, "inline"] as const) {
+      made.splice(0);
+      const { all } = await deploy({ usersAs });
+      assert.deepEqual(ofType(all, ":DatabaseRole").concat(ofType(all, ":DatabaseRolesServing")), []);
+      assert.ok(!("usersAs" in ofType(all, ":Access")[0]!.inputs));
+      const { managed } = ofType(all, ":Cluster")[0]!.inputs.spec as { managed: { roles: { name: string }[] } };
+      assert.deepEqual(
+        managed.roles.map(({ name }) => name),
+        ["teleport_user_read", "teleport_user_write"],
+      );
+    }
+  });
+
   it("has Pulumi protect what holds data, until that is turned off", async () => {
     const isProtected = async (args: Partial<PostgresClusterArgs>) => {
       made.splice(0);
@@ -420,7 +464,7 @@ describe("PostgresCluster", () => {
   it("has Pulumi delete no Namespace, and with `onDelete: retain` nothing that the Cluster lives on", async () => {
     const kept = async (args: Partial<PostgresClusterArgs>) => {
       made.splice(0);
-      const { all } = await deploy({ ...whole, ...args });
+      const { all } = await deploy({ ...whole, usersAs: "databaseRole", ...args });
       const access = ["Access", "AutoUsersAdmin"].flatMap((kind) => ofType(all, `:${kind}`));
       assert.equal(access.length, 2);
       const go = those(access, ({ deletedWith }) => deletedWith !== undefined);
@@ -432,7 +476,7 @@ describe("PostgresCluster", () => {
     const retained = await kept({ onDelete: "retain" });
     assert.deepEqual(
       [...new Set(retained.kept.map((each) => each.split(" ")[0]))],
-      ["Cluster", "Database", "Namespace", "NetworkPolicy", "Secret"],
+      ["Cluster", "Database", "DatabaseRole", "Namespace", "NetworkPolicy", "Secret"],
     );
     assert.equal(retained.kept.filter((each) => /^(Database|NetworkPolicy) /.test(each)).length, 4);
     for (const secret of ["client-ca-bundle", "pooler", "replication-tls", "server-ca", "server-tls"])
@@ -447,9 +491,7 @@ describe("PostgresCluster", () => {
   });
 
   it("is deleted only after a look at the Kubernetes cluster, even if `up` made only parts of it", async () => {
-    const { all } = await deploy(whole);
-    const before = (of: Made) =>
-      [optionsOf(of).dependsOn ?? []].flat().map((each) => (each as unknown as { __pulumiType: string }).__pulumiType);
+    const { all } = await deploy({ ...whole, usersAs: "databaseRole" });
     const guards = ofType(all, ":KubernetesIdentity");
     const names = [
       "orders:database:dropped",
@@ -458,11 +500,11 @@ describe("PostgresCluster", () => {
       "orders:secrets",
     ];
     assert.deepEqual(guards.map(({ name }) => name).sort(), names);
-    const guarded = new Set(guards.flatMap(before).map((type) => type.split(":").at(-1)));
-    for (const kind of ["ClusterCertificates", "Database", "NetworkPolicy", "Pooler"])
+    const guarded = new Set(guards.flatMap(comesAfter));
+    for (const kind of ["ClusterCertificates", "Database", "DatabaseRole", "NetworkPolicy", "Pooler"])
       assert.ok(guarded.has(kind), kind);
     const [identity] = ofType(all, ":ClusterIdentity");
-    const first = new Set(before(identity!).map((type) => type.split(":").at(-1)));
+    const first = new Set(comesAfter(identity!));
     for (const kind of ["Access", "AutoUsersAdmin", "ClusterServing", "Database", "DatabasesServing", "PoolerServing"])
       assert.ok(first.has(kind), `${kind} goes after the look at the Cluster`);
   });

@@ -133,6 +133,19 @@ describe("access to a database", () => {
     await assert.rejects(create(inputs()), /reader is no member of nobody.*CloudNativePG says: reader: role "nobody"/s);
   });
 
+  it("fails with what the DatabaseRole says, and not with what the Cluster said of the role before", async () => {
+    const { kubernetes, create } = setUp(() => "reader is no member of nobody\n");
+    const stale = { reader: ["of before"] };
+    kubernetes.cluster!.status = { currentPrimary: "orders-1", managedRolesStatus: { cannotReconcile: stale } };
+    const status = { applied: false, message: 'role "nobody" does not exist' };
+    kubernetes.objects.set("orders.reader", { metadata: { name: "orders.reader" }, status });
+    await assert.rejects(create(inputs({ usersAs: "databaseRole" })), (error: Error) => {
+      assert.match(error.message, /CloudNativePG says: reader: role "nobody" does not exist/);
+      assert.doesNotMatch(error.message, /of before/);
+      return true;
+    });
+  });
+
   it("waits on where the operator still says of another role what was wrong before", async () => {
     const begun = Date.now();
     const { kubernetes, create } = setUp(() => (Date.now() - begun < 300 ? "writer is no member of app\n" : ""));
@@ -228,6 +241,44 @@ describe("access to a database", () => {
     const revoked = scripts(kubernetes, "REVOKE ALL ON %s FROM %I CASCADE").map(({ database }) => database);
     assert.deepEqual(revoked, ["app", "postgres"]);
     for (const part of ["GRANT SELECT", "NOLOGIN", "DROP ROLE"]) assert.deepEqual(scripts(kubernetes, part), [], part);
+  });
+
+  it("revokes users' rights when it is deleted, and leaves the roles whose DatabaseRoles stay", async () => {
+    const { kubernetes, delete: remove } = setUp();
+    kubernetes.objects.set("orders.reader", { metadata: { name: "orders.reader" }, spec: { name: "reader" } });
+    const users = [...inputs().users, { name: "writer", access: "write" as const }];
+    await remove("id", inputs({ users, usersAs: "databaseRole" }));
+    assert.equal(scripts(kubernetes, "REVOKE ALL ON %s FROM %I CASCADE").length, 4, "each user's, in each database");
+    assert.equal(scripts(kubernetes, `"reader" NOLOGIN`).length, 0);
+    assert.equal(scripts(kubernetes, `DROP ROLE "writer"`).length, 1);
+    assert.equal(scripts(kubernetes, `DROP ROLE "reader"`).length, 0);
+  });
+
+  it("drops who is removed although the DatabaseRole is still there, which goes at the end of the run", async () => {
+    const { kubernetes, update } = setUp();
+    kubernetes.objects.set("orders.writer", { metadata: { name: "orders.writer" }, spec: { name: "writer" } });
+    const before = inputs({ users: [...inputs().users, { name: "writer", access: "write" }], usersAs: "databaseRole" });
+    await update("id", before, inputs({ usersAs: "databaseRole" }));
+    assert.equal(scripts(kubernetes, `DROP ROLE "writer"`).length, 1);
+  });
+
+  it("makes a role again that a hand dropped, where the operator would not: that of a DatabaseRole", async () => {
+    for (const [usersAs, made] of [
+      ["databaseRole", 1],
+      ["inline", 0],
+    ] as const) {
+      const { kubernetes, create } = setUp();
+      await create(inputs({ usersAs }));
+      assert.equal(scripts(kubernetes, `CREATE ROLE "reader"`).length, made, usersAs);
+    }
+  });
+
+  it("is looked at again when the operator is told of users in another way; states of before were told inline", async () => {
+    const { diff } = setUp();
+    const [before, objects] = [inputs(), inputs({ usersAs: "databaseRole" })];
+    assert.deepEqual(await diff("id", before, objects), { changes: true });
+    assert.deepEqual(await diff("id", objects, before), { changes: true });
+    assert.deepEqual(await diff("id", before, inputs({ usersAs: "inline" })), { changes: false });
   });
 
   it("gives back in every database, when it is deleted, what an earlier release took from everybody", async () => {

@@ -1,4 +1,4 @@
-/** A Kubernetes in memory that has one Cluster, and answers the SQL that is run in it. */
+/** A Kubernetes in memory that has one Cluster and a few other objects, and answers the SQL that is run in it. */
 import { Command, CommandEnd, KubernetesClient, KubernetesObject } from "../../../components/kubernetes/client";
 
 export interface Ran {
@@ -14,11 +14,13 @@ export class FakeKubernetes implements KubernetesClient {
     spec: {},
     status: { currentPrimary: "orders-1" },
   };
+  /** Other objects, by name. */
+  readonly objects = new Map<string, KubernetesObject>();
   /** What psql prints for a script; undefined stands for nothing. */
   answer: (ran: Ran) => string | Partial<CommandEnd> | undefined = () => undefined;
 
   async get({ name }: { name: string }): Promise<KubernetesObject | undefined> {
-    return name === this.cluster?.metadata.name ? this.cluster : undefined;
+    return name === this.cluster?.metadata.name ? this.cluster : this.objects.get(name);
   }
 
   async list(): Promise<KubernetesObject[]> {

@@ -37,6 +37,25 @@ describe("SQL of access", () => {
     assert.doesNotMatch(accessScript(users, "other"), /ALTER ROLE "reader"/);
   });
 
+  it("puts attributes and memberships right once, whoever declares the role", () => {
+    const users = desired({ name: "reader", access: "read", memberOf: ["auditors"], connectionLimit: 7 });
+    const script = accessScript(users, "app");
+    const absent = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS";
+    assert.ok(script.includes(`ALTER ROLE "reader" LOGIN INHERIT ${absent} CONNECTION LIMIT 7 PASSWORD NULL;`));
+    assert.match(script, /r\.rolname <> ALL \(ARRAY\['auditors'\]::text\[\]\)[\s\S]*REVOKE %I FROM %I/);
+    assert.match(script, /rolname = ANY \(ARRAY\['auditors'\]::text\[\]\)[\s\S]*GRANT %I TO %I/);
+    assert.doesNotMatch(accessScript(users, "other"), /REVOKE %I FROM|GRANT %I TO/);
+    for (const [attribute, column] of [
+      ["NOINHERIT", "NOT rolinherit"],
+      ["SUPERUSER", "rolsuper"],
+      ["CREATEDB", "rolcreatedb"],
+      ["CREATEROLE", "rolcreaterole"],
+      ["REPLICATION", "rolreplication"],
+      ["BYPASSRLS", "rolbypassrls"],
+    ])
+      assert.ok(deviationsQuery(users, "app").includes(`('${attribute}', ${column})`), attribute);
+  });
+
   it("writes lists of names as lists", () => {
     const settings = { search_path: '"Odd one", public', DateStyle: "ISO, DMY" };
     const script = accessScript(desired({ name: "reader", access: "none", settings }), "app");
@@ -147,7 +166,7 @@ describe("SQL of access", () => {
   it("leaves nobody with a password", () => {
     assert.match(
       accessScript(desired({ name: "reader", access: "read" }), "app"),
-      /ALTER ROLE "reader" PASSWORD NULL;/,
+      /ALTER ROLE "reader" LOGIN .* PASSWORD NULL;/,
     );
   });
 

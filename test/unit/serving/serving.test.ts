@@ -8,6 +8,10 @@ import {
 } from "../../../components/serving/cluster-state";
 import { mayStartAgain } from "../../../components/serving/bootstrap";
 import { clusterServing, ClusterServingInputs } from "../../../components/serving/cluster-serving-operations";
+import {
+  databaseRolesServing,
+  DatabaseRolesServingInputs,
+} from "../../../components/serving/database-roles-serving-operations";
 import { databasesServing, DatabasesServingInputs } from "../../../components/serving/databases-serving-operations";
 import { eventReasons } from "../../../components/serving/event-reasons";
 import { KubernetesError } from "../../../components/kubernetes/errors";
@@ -600,6 +604,78 @@ describe("Databases of a Cluster that sleeps", () => {
     const { patched, serving } = setUp({});
     await serving.delete("id", inputs);
     assert.deepEqual(patched, []);
+  });
+});
+
+describe("DatabaseRoles of a Cluster", () => {
+  const inputs: DatabaseRolesServingInputs = {
+    namespace: "db",
+    cluster: "orders",
+    uid: "uid-1",
+    within: 1,
+    roles: { "orders.reader": "", "orders.writer": "" },
+    retained: false,
+  };
+  const setUp = (status: object = { applied: true, observedGeneration: 1 }) => {
+    const kubernetes = new FakeKubernetes();
+    const done: string[] = [];
+    for (const role of ["reader", "writer"]) {
+      const name = `orders.${role}`;
+      const metadata = {
+        name,
+        uid: `uid-${role}`,
+        generation: 1,
+        resourceVersion: "7",
+        finalizers: ["cnpg.io/deleteRole"],
+      };
+      kubernetes.objects.set(name, { metadata, spec: { name: role }, status: { ...status } });
+    }
+    Object.assign(kubernetes, {
+      patch: async ({ plural, name }: { plural: string; name: string }, fields: object) =>
+        void done.push(`${plural}/${name} ${JSON.stringify(fields)}`),
+      remove: async ({ plural, name }: { plural: string; name: string }, uid: string) =>
+        void done.push(`${plural}/${name} deleted ${uid}`),
+    });
+    const timing = { poll: 1, settle: 1, events: 1, second: 20 };
+    return { kubernetes, done, serving: databaseRolesServing(async () => kubernetes, timing) };
+  };
+  const letGo = (role: string) => `databaseroles/orders.${role} {"metadata":{"resourceVersion":"7","finalizers":[]}}`;
+  const deleted = (role: string) => `databaseroles/orders.${role} deleted uid-${role}`;
+
+  it("are waited for until the primary has applied them; who waits in vain is told the operator's reason", async () => {
+    await setUp().serving.create(inputs);
+    const { serving } = setUp({ applied: false, message: 'role "nobody" does not exist' });
+    await printedBy(async () => {
+      assert.deepEqual(await serving.diff("id", inputs, inputs), { changes: true });
+      await assert.rejects(
+        serving.create(inputs),
+        /orders\.reader: role "nobody" does not exist; DatabaseRole orders\.writer: role "nobody" does not exist/,
+      );
+    });
+  });
+
+  it("are let go before their Cluster, after which no primary would", async () => {
+    const { done, serving } = setUp();
+    await serving.delete("id", inputs);
+    assert.deepEqual(done, [letGo("reader"), letGo("writer")]);
+  });
+
+  it("stay as they are with a Cluster that stays; but not where that declares their roles by now", async () => {
+    const { kubernetes, done, serving } = setUp();
+    await serving.delete("id", { ...inputs, retained: true });
+    assert.deepEqual(done, []);
+    kubernetes.cluster!.spec = { managed: { roles: [{ name: "reader" }] } };
+    await serving.delete("id", { ...inputs, retained: true });
+    assert.deepEqual(done, [letGo("reader"), deleted("reader")]);
+  });
+
+  it("go with a user that is removed: by Pulumi, or here where Pulumi would leave them", async () => {
+    for (const retained of [false, true]) {
+      const { done, serving } = setUp();
+      const olds = { ...inputs, retained };
+      await serving.update("id", olds, { ...olds, roles: { "orders.reader": "" } });
+      assert.deepEqual(done, [letGo("writer"), ...(retained ? [deleted("writer")] : [])]);
+    }
   });
 });
 

@@ -1,0 +1,37 @@
+/** Whether the primary has applied an object of its Cluster, as Databases and DatabaseRoles tell in their status. Pure. */
+import type { KubernetesObject } from "../kubernetes/client";
+
+/** Kinds that the primary applies. */
+export type AppliedKind = "Database" | "DatabaseRole";
+
+interface AppliedStatus {
+  applied?: boolean;
+  message?: string;
+  observedGeneration?: number;
+  /** Of a Database. */
+  schemas?: PartStatus[];
+  /** Of a Database. */
+  extensions?: PartStatus[];
+}
+
+interface PartStatus {
+  name: string;
+  applied: boolean;
+  message?: string;
+}
+
+/**
+ * What keeps an object from being as it was written, in the operator's words; empty if it is. After a change,
+ * `status.applied` stays true until the primary has seen it: only `observedGeneration` tells.
+ */
+export function appliedProblems(kind: AppliedKind, name: string, object: KubernetesObject | undefined): string[] {
+  if (!object) return [`${kind} ${name} does not exist`];
+  const status = (object.status ?? {}) as AppliedStatus;
+  const parts = [...(status.schemas ?? []), ...(status.extensions ?? [])].filter(({ applied }) => !applied);
+  if (status.applied && status.observedGeneration === object.metadata.generation) return [];
+  const reasons = [
+    ...(status.applied === false && status.message ? [status.message] : []),
+    ...parts.map((part) => `${part.name}: ${part.message ?? "not applied"}`),
+  ];
+  return [`${kind} ${name}: ${reasons.join("; ") || "the primary has not seen it yet"}`];
+}

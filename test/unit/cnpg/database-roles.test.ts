@@ -1,0 +1,91 @@
+import { strict as assert } from "node:assert";
+import * as fc from "fast-check";
+import { appliedProblems } from "../../../components/cnpg/applied";
+import { clusterSpec } from "../../../components/cnpg/cluster-spec";
+import { databaseRoleManifests, databaseRoleName } from "../../../components/cnpg/database-roles";
+import { checkPostgresCluster, databaseRolesOf, PostgresClusterArgs } from "../../../components/postgres-cluster-args";
+
+const READER = { name: "teleport_user_read", access: "read" } as const;
+
+describe("DatabaseRole objects", () => {
+  it("say what the Cluster would, and never drop the role", () => {
+    assert.deepEqual(databaseRoleManifests("orders", "shop", [{ ...READER, memberOf: ["auditors"] }]), [
+      {
+        apiVersion: "postgresql.cnpg.io/v1",
+        kind: "DatabaseRole",
+        metadata: { name: "orders.teleport-user-read", namespace: "shop" },
+        spec: {
+          cluster: { name: "orders" },
+          name: "teleport_user_read",
+          comment: "Logs in by certificate: read",
+          login: true,
+          inherit: true,
+          connectionLimit: 20,
+          disablePassword: true,
+          inRoles: ["auditors"],
+          databaseRoleReclaimPolicy: "retain",
+        },
+      },
+    ]);
+  });
+
+  it("are there in place of the Cluster's roles, only where that is set, for the pooler's role too", () => {
+    const args: PostgresClusterArgs = {
+      storage: { size: "1Gi" },
+      issuer: { type: "tls" },
+      users: [READER],
+      poolers: [{ type: "rw", authentication: "explicit" }],
+    };
+    const rolesOf = (usersAs: PostgresClusterArgs["usersAs"]) => {
+      const secrets = { server: "", serverCa: "", replication: "", clientCaBundle: "" };
+      const spec = clusterSpec({ ...args, usersAs, secrets, users: [READER] });
+      const { managed } = spec as { managed: { roles: { name: string }[] } };
+      return {
+        objects: databaseRolesOf("orders", "", { ...args, usersAs }).map((role) => role.spec.name),
+        inline: managed.roles.map(({ name }) => name),
+      };
+    };
+    const inline = { objects: [], inline: [READER.name] };
+    assert.deepEqual([rolesOf(undefined), rolesOf("inline")], [inline, inline]);
+    assert.deepEqual(rolesOf("databaseRole"), { objects: [READER.name, "pooler_authentication"], inline: [] });
+  });
+
+  it("have names that Kubernetes takes, of which no two are alike", () => {
+    const label = fc.stringMatching(/^[a-z]([-a-z0-9]{0,20}[a-z0-9])?$/);
+    const role = fc.stringMatching(/^[a-z_][a-z0-9_]{0,62}$/);
+    fc.assert(
+      fc.property(label, role, label, role, (cluster, user, otherCluster, otherUser) => {
+        const name = databaseRoleName(cluster, user);
+        assert.match(name, /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/);
+        assert.ok(name.length <= 253, name);
+        const isSame = cluster === otherCluster && user === otherUser;
+        assert.equal(name === databaseRoleName(otherCluster, otherUser), isSame);
+      }),
+    );
+    const alike = ["a_b", "a__b", "_a_b", "a_b_", "ab"].map((user) => databaseRoleName("orders", user));
+    assert.equal(new Set(alike).size, alike.length);
+    assert.notEqual(databaseRoleName("orders", "eu_reader"), databaseRoleName("orders-eu", "reader"));
+  });
+
+  it("are as written once the primary has applied them, and else tell the operator's reason", () => {
+    const role = (status: object) => ({ metadata: { name: "r", generation: 2 }, status: { ...status } });
+    const problems = (status: object) => appliedProblems("DatabaseRole", "r", role(status));
+    assert.deepEqual(problems({ applied: true, observedGeneration: 2 }), []);
+    assert.deepEqual(problems({ applied: true, observedGeneration: 1 }), [
+      "DatabaseRole r: the primary has not seen it yet",
+    ]);
+    // As it says while the Cluster declares the role.
+    const message = "database role is already managed by the CNPG cluster";
+    assert.deepEqual(problems({ applied: false, observedGeneration: 2, message }), [`DatabaseRole r: ${message}`]);
+  });
+
+  it("are refused under another word, and beside roles in `spec`", () => {
+    const args: PostgresClusterArgs = { storage: { size: "1Gi" }, issuer: { type: "tls" }, users: [READER] };
+    const settings = (more: object) =>
+      checkPostgresCluster("", "orders", "dev", { ...args, ...more }).map(({ setting }) => setting);
+    assert.deepEqual(settings({ usersAs: "objects" }), ["usersAs"]);
+    const roles = { managed: { roles: [{ name: READER.name }] } };
+    assert.deepEqual(settings({ usersAs: "databaseRole", spec: roles }), ["spec.managed.roles"]);
+    assert.deepEqual(settings({ usersAs: "databaseRole" }), []);
+  });
+});
