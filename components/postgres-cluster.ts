@@ -298,7 +298,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
             parent: this,
             dependsOn: operator,
             customTimeouts: SHORT_DELETION,
-            ...KEEPS_FIELD_MANAGER,
+            ...objectOptions(args.kubernetes),
             retainOnDelete: isRetained(args),
           },
         ),

@@ -17,6 +17,7 @@ const PLURALS: Record<string, string> = {
   "networking.k8s.io/v1/NetworkPolicy": "networkpolicies",
   "postgresql.cnpg.io/v1/Cluster": "clusters",
   "postgresql.cnpg.io/v1/Database": "databases",
+  "postgresql.cnpg.io/v1/DatabaseRole": "databaseroles",
   "postgresql.cnpg.io/v1/Pooler": "poolers",
   "resources.teleport.dev/v1/TeleportDatabaseV3": "teleportdatabasesv3",
 };

@@ -131,10 +131,12 @@ describe("PostgresCluster", () => {
     });
     const join = { method: "token", secret: "agent-token" } as const;
     const registration = { by: "agent", join, namespace: "agents" } as const;
-    const { all: byAgent } = await deploy({ teleport: { proxy: "teleport.example.com:443", registration } });
+    const teleport = { proxy: "teleport.example.com:443", registration };
+    const { all: byAgent } = await deploy({ teleport, usersAs: "databaseRole" });
     const objects = [...all, ...byAgent].filter(({ type }) => type.startsWith("kubernetes:"));
     assert.deepEqual([...new Set(objects.map(({ type }) => type.split(":").at(-1)))].sort(), [
-      ...["Cluster", "ConfigMap", "Database", "Namespace", "NetworkPolicy", "Pooler", "Secret", "TeleportDatabaseV3"],
+      ...["Cluster", "ConfigMap", "Database", "DatabaseRole", "Namespace", "NetworkPolicy", "Pooler", "Secret"],
+      "TeleportDatabaseV3",
     ]);
     for (const { name, type, inputs } of objects) {
       const { beforeCreate = [] } = optionsOf({ type, name }).hooks ?? {};
