@@ -69,7 +69,7 @@ export interface TeleportArgs {
    * `autoUsers` makes its own. Becomes `admin_user`. Default: that of `autoUsers`.
    */
   adminUser?: DatabaseAdminUser;
-  /** Trust the CAs of the agent's system as well as the server's CA. Default: false. Teleport 13 drops it. */
+  /** Trust the CAs of the agent's system as well as the server's CA. Default: false. Teleport before June 2024 drops it. */
   trustSystemPool?: boolean;
   /**
    * Make a role in Teleport for each of `users`, named after the primary and the user, e.g. `orders-prod-reader`. Its

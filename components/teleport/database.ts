@@ -49,7 +49,7 @@ export interface TeleportDatabaseArgs extends RegistrationArgs {
   serverName?: pulumi.Input<string>;
   /**
    * Trust the CAs of the agent's system as well, for a server with a certificate of a public CA. Becomes
-   * `trust_system_cert_pool`. Default: false. Newer than Teleport 13, which drops it.
+   * `trust_system_cert_pool`. Default: false. Teleport releases before June 2024 (of 15 and 16) drop it.
    */
   trustSystemPool?: pulumi.Input<boolean>;
   /** For auto user provisioning. Becomes `admin_user`. Default: none. */

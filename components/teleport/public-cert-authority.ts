@@ -33,6 +33,9 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE----
  */
 const FORMATS = ["&format=json", ""];
 
+/** What is said where there are several CAs, and the version does not show them as JSON, or not at all. */
+const SEVERAL = /format=(zip|json)|expected one TLS key pair/;
+
 /** The endpoint is rate limited, and all databases of a program ask the same. */
 const once = askedOnce<DatabaseClientCa>();
 
@@ -137,10 +140,10 @@ function refused(proxy: string, { status, text }: Answer): TeleportError {
     const why = status === 429 ? "it limits how often it may be asked" : "it cannot answer now";
     return new TeleportError("unavailable", `${told}: ${why}. Run the command again later: nothing was forgotten.`);
   }
-  if (/format=(zip|json)/.test(text)) {
+  if (SEVERAL.test(text)) {
     return new TeleportError(
       "failed",
-      `${told}: it has several CAs at once, and this version of Teleport offers them only as an archive. Upgrade Teleport, or use from: teleport, which reads them with the program's identity.`,
+      `${told}: it has several CAs at once, and this version of Teleport does not show them, or only as an archive. Upgrade Teleport, or use from: teleport, which reads them with the program's identity.`,
     );
   }
   return new TeleportError("failed", `${told}. Check that this is the web address of a Teleport proxy.`);

@@ -214,13 +214,19 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
   async function removeOurs(teleport: TeleportClient, state: RegistrationState): Promise<void> {
     const deadline = Date.now() + timing.visibleWithin;
     let goneSince: number | undefined;
+    let removedAt = -Infinity;
     for (;;) {
       const found = await find(teleport, state.document);
       const now = Date.now();
       if (found && isRegistration(found, state)) {
         if (now > deadline) throw notYet(state.document, "is still there", timing.visibleWithin);
         goneSince = undefined;
-        await teleport.remove(reference(state.document));
+        // Not while reads lag: where there is no database of a name, tctl 14 and newer removes the one that was
+        // discovered under it (`filterByNameOrDiscoveredName` of tool/tctl/common/resource_command.go).
+        if (now - removedAt >= timing.settle) {
+          await teleport.remove(reference(state.document));
+          removedAt = Date.now();
+        }
       } else {
         goneSince ??= now;
         if (now - goneSince >= timing.goneFor) return;

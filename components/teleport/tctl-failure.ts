@@ -26,9 +26,10 @@ export function isUnexplained(told: string): boolean {
 /** The words of each kind, the most specific first. They are looked for where no name can be taken for them. */
 export const PATTERNS: readonly (readonly [TeleportFailure, RegExp])[] = [
   ["tctl-version", /unknown (long|short) flag|client version is unsupported/i],
-  ["mfa", /requires? MFA|MFA is required|MFA verification|MFA ceremony|MFA is not supported/i],
+  // Each version words it in other ways: whatever is said of a second factor is said of a missing one.
+  ["mfa", /(?<!\w)MFA(?!\w)/],
   ["in-use", /… is still in use/i],
-  ["already-exists", /… already exists/i],
+  ["already-exists", /… already (exists|registered)/i],
   ["not-found", /… (is )?not found|… (doesn't|does not) exist/i],
   ["identity", /lock targeting .* is in force/i],
   ["access-denied", /access (to .* )?denied|not allowed to|permission denied|does not have permission/i],
@@ -37,7 +38,7 @@ export const PATTERNS: readonly (readonly [TeleportFailure, RegExp])[] = [
     /expired|certificate (is )?(revoked|unknown|signed by unknown authority)|unknown authority|not logged in|no such file|please relogin|bad certificate|ssh: handshake|tls: .*certificate|parse identity file|tctl must be (either )?used on/i,
   ],
   ["in-use", /still in use/i],
-  ["already-exists", /already exists/i],
+  ["already-exists", /already (exists|registered)/i],
   ["not-found", /not found|doesn't exist|does not exist/i],
   [
     "unavailable",
@@ -59,7 +60,7 @@ const QUOTED = /"(?:\\.|[^"\\])*"|`[^`]*`|(?<![\w'])'[^']*'(?!\w)/g;
 const NO_WORD = /[^\s()";,]*(?:\w[-_@/]\w|\/\w|\w\.\w)[^\s()";,]*|(?<=\btoken)\([^)]*\)/g;
 /** A name between what it is a name of and what is said of it, such as `role expired is not found`. */
 const BETWEEN =
-  /\b(token|role|user|bot|database|db|key|lock|resource) ([^\s…]+)(?= (?:(?:is )?not found|doesn't exist|does not exist|already exists|is still in use|denied)(?!\w))/gi;
+  /\b(token|role|user|bot|database|db|key|lock|resource) ([^\s…]+)(?= (?:(?:is )?not found|doesn't exist|does not exist|already exists|already registered|is still in use|denied)(?!\w))/gi;
 
 /** tctl's words with the names out of them: people may call a database whatever an error says. */
 function withoutNames(told: string): string {
@@ -129,7 +130,8 @@ function describe(failure: TeleportFailure, command: string, told: string, proxy
     "in-use":
       "Take it from the users who have it (`tctl users ls`, SSO connectors, access lists), then run the command again: nothing was forgotten",
     mfa:
-      "Teleport asks a person for a second factor before administrative actions, which write roles, tokens, bots and users. " +
+      "Teleport asks a person for a second factor before administrative actions, which write roles, tokens, bots and users; " +
+      "tctl 18 and newer asks before it creates anything. " +
       "Give the program the identity of a bot, which is not asked: run tbot with a bot that has the program's role (README, " +
       '"Teleport identity")',
     "tctl-version": `Install tctl of the version of the Teleport cluster at ${proxy} (\`tctl version\` tells the one that is on the PATH)`,

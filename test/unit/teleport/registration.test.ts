@@ -177,6 +177,21 @@ describe("registration", () => {
     assert.equal(teleport.get("orders"), undefined);
   });
 
+  it("is not removed a second time while reads show what is gone: tctl 14 and newer could take another for it", async () => {
+    const { teleport, create } = setUp();
+    const removed: string[] = [];
+    const counting = {
+      ...teleport.client,
+      remove: (reference: string) => {
+        removed.push(reference);
+        return teleport.client.remove(reference);
+      },
+    };
+    const state = await create(inputs());
+    await registrations((_connection, use) => use(counting), TIMING).remove(state);
+    assert.deepEqual(removed, ["db/orders"]);
+  });
+
   it("leaves alone on remove what is not ours", async () => {
     const { teleport, create, remove } = setUp(0);
     const state = await create(inputs());

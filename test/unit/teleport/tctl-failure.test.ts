@@ -17,6 +17,7 @@ const SENTENCES: [TeleportFailure, (name: string) => string][] = [
   ["not-found", (name) => `provision token ${name} not found`],
   ["not-found", (name) => `provisioning token(${name}) not found`],
   ["not-found", (name) => `token ${name} doesn't exist`],
+  ["not-found", (name) => `getting resource "${name}" of type "db"; database "${name}" not found`],
   ["not-found", (name) => `error deleting resource "${name}" of type "db"; database "${name}" doesn't exist`],
   ["not-found", (name) => `rpc error: code = NotFound desc = "role ${name} is not found"`],
   ["already-exists", (name) => `database "${name}" already exists`],
@@ -24,6 +25,7 @@ const SENTENCES: [TeleportFailure, (name: string) => string][] = [
   ["already-exists", (name) => `role ${name} already exists`],
   ["already-exists", (name) => `user "bot-${name}" already exists; use -f or --force flag to overwrite`],
   ["already-exists", (name) => `token "${name}" already exists`],
+  ["already-exists", (name) => `user "bot-${name}" already registered`],
   ["already-exists", (name) => `key "/db/${name}" already exists`],
   ["in-use", (name) => `role ${name} is still in use by a user`],
   ["in-use", (name) => `failed to delete a role that is still in use by a user. Check role ${name}.`],
@@ -69,10 +71,6 @@ describe("the kind of a failure of tctl", () => {
       "identity",
     ],
     ["tctl must be either used on the auth server or provided with the identity file via --identity flag", "identity"],
-    ["admin-level API request requires MFA verification", "mfa"],
-    ["admin-level API request requires MFA verification, client cannot perform MFA ceremony", "mfa"],
-    ['MFA is required for admin-level API request: "CreateRole"', "mfa"],
-    ["re-authentication with MFA is not supported for this client", "mfa"],
   ] as const)
     it(`is ${failure}: ${told}`, () => assert.equal(classify(told), failure));
 });
