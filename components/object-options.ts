@@ -8,13 +8,14 @@ import { existing, NewObject, TAKE_UP } from "./protection/existing-object";
 import { IN_PASSING } from "./protection/taken-cluster";
 
 const HOOK = "cnpg-teleport: looks before it creates";
-/** By the engine that they are registered with: a process may run the programs of several stacks, with Pulumi's Automation API. */
+/** Hooks, by the engine that has them. With Pulumi's Automation API, one process may run the programs of several stacks. */
 const hooks = new WeakMap<object, Map<string, pulumi.ResourceHook>>();
 const connected = askedOnce<ApiReader>();
 
 /**
- * An object keeps its field manager (owner.ts), and is created only where none of its name exists. Pulumi's Kubernetes provider
- * before 4.29 takes over what exists, whosever it is; from 4.29 on it refuses, and names neither the owner nor the way out.
+ * An object keeps its field manager (owner.ts), and is created only if no object of its name exists. Before 4.29, Pulumi's
+ * Kubernetes provider takes over an existing object, whoever owns it. From 4.29 on, it refuses, but it names neither the owner
+ * nor what to do.
  *
  * @param kubernetes must lead to the cluster of the object's Kubernetes provider
  */
@@ -25,7 +26,7 @@ export function objectOptions({ context }: KubernetesConnection = {}): {
   return { ...KEEPS_FIELD_MANAGER, hooks: { beforeCreate: looksFirst(context) } };
 }
 
-/** None under Pulumi's mocks, which would wait for its registration for ever. */
+/** No hook under Pulumi's mocks: they would wait for its registration for ever. */
 function looksFirst(context: string | undefined): pulumi.ResourceHook[] {
   const monitor = pulumi.runtime.getMonitor() as { registerResourceHook?: unknown } | undefined;
   if (typeof monitor?.registerResourceHook !== "function") return [];
@@ -39,7 +40,7 @@ function looksFirst(context: string | undefined): pulumi.ResourceHook[] {
   return [hook];
 }
 
-/** What a preview cannot ask, `up` asks. @throws Error that says why the object must not be created */
+/** If a preview cannot ask now, `up` asks. @throws Error that says why the object must not be created */
 async function mustBeNew(context: string | undefined, object: NewObject): Promise<void> {
   const preview = pulumi.runtime.isDryRun();
   const question = JSON.stringify([preview, context ?? ""]);

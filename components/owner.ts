@@ -21,7 +21,7 @@ const FIELD_MANAGER = "pulumi.com/patchFieldManager";
 
 /**
  * Annotations of an object in Kubernetes that is made for a resource: whose it is, and under which name it is written.
- * Options of the object: object-options.ts.
+ * The options of the object are in object-options.ts.
  *
  * **Whose it is.** Providers before 4.29 take an object over that exists, and the destroy of the stack that did so would
  * remove what another stack made. With server-side apply the API server refuses what another field manager wrote otherwise

@@ -69,7 +69,7 @@ export interface TeleportArgs {
    * `autoUsers` makes its own. Becomes `admin_user`. Default: that of `autoUsers`.
    */
   adminUser?: DatabaseAdminUser;
-  /** Trust the CAs of the agent's system as well as the server's CA. Default: false. Teleport before June 2024 drops it. */
+  /** Trust the CAs of the agent's system as well as the server's CA. Default: false. Teleport releases before June 2024 drop it. */
   trustSystemPool?: boolean;
   /**
    * Make a role in Teleport for each of `users`, named after the primary and the user, e.g. `orders-prod-reader`. Its
@@ -114,9 +114,9 @@ export interface PostgresClusterArgs extends ClusterSettings, ProtectionSettings
    */
   users?: TeleportUser[];
   /**
-   * How CloudNativePG is told of `users`: `inline` in the Cluster's `spec.managed.roles`, `databaseRole` by a DatabaseRole
-   * object for each, which needs CloudNativePG 1.30 or later. You can change it at any time: every user stays as it is, and
-   * logs in meanwhile. Default: `inline`.
+   * How `users` are declared to CloudNativePG. `inline`: in the Cluster's `spec.managed.roles`. `databaseRole`: by a DatabaseRole
+   * object for each user. This needs CloudNativePG 1.30 or later. You can change the setting at any time: every user stays as it
+   * is, and can log in meanwhile. Default: `inline`.
    */
   usersAs?: UsersAs;
   /** Users of their own for people and applications, made by Teleport at login. Default: none. */
@@ -152,7 +152,7 @@ export function certificateUsers(args: PostgresClusterArgs): readonly TeleportUs
   return [...teleportUsers(args), ...(explicit ? [EXPLICIT_LOGIN] : [])];
 }
 
-/** The DatabaseRoles of those; none where the Cluster declares them. */
+/** The DatabaseRoles of all roles that log in by certificate. Empty if the Cluster declares these roles. */
 export function databaseRolesOf<Namespace>(
   cluster: string,
   namespace: Namespace,

@@ -282,8 +282,8 @@ export class PostgresCluster extends pulumi.ComponentResource {
   }
 
   /**
-   * Users' DatabaseRoles. They come before the Cluster stops to declare these users itself: its word holds while both do
-   * (CNPG 1.30), so that somebody declares each user at any time. A Cluster that is new finds them there.
+   * Users' DatabaseRoles. They are made before the Cluster stops declaring these users. While both declare a user, CloudNativePG
+   * follows the Cluster (CNPG 1.30). So every user is declared at any time. They are also made before a new Cluster.
    */
   private makeDatabaseRoles(
     { name, clusterName, args, operator }: Made,
@@ -305,7 +305,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     );
   }
 
-  /** Waits until the primary has applied the DatabaseRoles, where there are any. */
+  /** Waits until the primary has applied the DatabaseRoles, if there are any. */
   private makeRolesServing(
     { name, clusterName, args }: Made,
     reference: ClusterArgs,
@@ -479,12 +479,12 @@ function isSuspended(args: PostgresClusterArgs): boolean {
   return servingInstances(args.instances ?? DEFAULT_INSTANCES, args) === 0;
 }
 
-/** Whether PostgreSQL is kept stopped, so that nobody applies a Database or a DatabaseRole. */
+/** Whether PostgreSQL is kept stopped. Then nothing applies a Database or a DatabaseRole. */
 function isPaused(args: PostgresClusterArgs): boolean {
   return isSuspended(args) || (args.fencedInstances ?? []).length > 0;
 }
 
-/** Names of objects, with what is written to each. */
+/** What is written to each object, by the object's name. */
 function writtenTo(manifests: readonly { metadata: { name: string }; spec: object }[]): Record<string, string> {
   return Object.fromEntries(manifests.map(({ metadata, spec }) => [metadata.name, JSON.stringify(spec)]));
 }

@@ -18,7 +18,7 @@ import { PROVISIONED_BY } from "./teleport/roles";
 /** The Cluster that Teleport gets to know. */
 export interface RegisteredCluster {
   clusterName: string;
-  /** Where the Cluster is. */
+  /** How the Kubernetes cluster of the Cluster is reached. */
   kubernetes?: KubernetesConnection;
   environment: string;
   description?: string;

@@ -60,13 +60,16 @@ function kubernetesBinary(name: string, probe = ["--version"]): Binary {
 }
 
 /**
- * What a plugin calls itself: the version that its SDK asks for, and the day of the sources that it is built from, which
- * stands in the version of their module. The engine leaves what follows a "+" out when it compares.
+ * The version of a plugin: the version that its SDK asks for, and the day of its sources. The day is part of the module's
+ * version in go.mod. When the engine compares versions, it ignores everything after a "+".
  */
 function pluginVersion(version: string, folder: string, module: string): string {
   const pinned = readFileSync(join(__dirname, "tools", folder, "go.mod"), "utf8");
   const day = new RegExp(`\\s${module} v\\S+[.-](\\d{8})\\d{6}-`).exec(pinned)?.[1];
-  if (!day) throw new Error(`lab/tools/${folder}/go.mod must require ${module} in the version of a commit.`);
+  if (!day)
+    throw new Error(
+      `lab/tools/${folder}/go.mod must require ${module} at a pseudo-version (v<version>-<date>-<commit>).`,
+    );
   return `${version}+source.${day}`;
 }
 

@@ -40,7 +40,7 @@ export interface AccessInputs extends KubernetesConnection, ClusterReference {
   /** The application's database. */
   database: string;
   users: TeleportUser[];
-  /** How CloudNativePG is told of the users. Default: `inline`. */
+  /** How the users are declared to CloudNativePG. Default: `inline`. */
   usersAs?: UsersAs;
   /** Makes PgBouncer's roles, and the functions with which it looks up passwords. */
   poolerLogins?: PoolerAuthentication[];
@@ -128,13 +128,13 @@ export function access(
     return reason !== undefined;
   }
 
-  /** Roles that a Cluster which stays goes on to declare, itself or by DatabaseRoles. */
+  /** Roles that stay because the Cluster still declares them, in its spec or by DatabaseRoles. */
   async function rolesThatStay(kubernetes: KubernetesClient, state: AccessState): Promise<string[]> {
     const objects = state.usersAs === "databaseRole" ? await databaseRoles(kubernetes, state) : {};
     return [...inlineRoles(await mustFindCluster(kubernetes, state)), ...Object.keys(objects)];
   }
 
-  /** The DatabaseRoles that are there, by their roles. */
+  /** The DatabaseRoles that exist, by the name of the role. */
   async function databaseRoles(
     kubernetes: KubernetesClient,
     inputs: AccessInputs,
@@ -146,7 +146,7 @@ export function access(
     return Object.fromEntries((await Promise.all(found)).flatMap(([role, object]) => (object ? [[role, object]] : [])));
   }
 
-  /** Their roles stay as well: without rights. */
+  /** Takes the rights of users away if their roles stay. */
   async function withdraw(kubernetes: KubernetesClient, state: AccessState, stay: readonly string[]): Promise<void> {
     const declared = state.users.filter(({ name }) => stay.includes(name));
     if (declared.length === 0) return;
@@ -216,7 +216,8 @@ export function access(
   async function untilRolesExist(kubernetes: KubernetesClient, inputs: AccessInputs): Promise<void> {
     const names = inputs.users.map(({ name }) => name);
     if (inputs.poolerLogins?.includes("explicit")) names.push(POOLER_LOGINS.explicit.role);
-    // The operator makes a role again that a hand dropped, but not one of a DatabaseRole, until that object changes (CNPG 1.30).
+    // If somebody drops a role by hand, the operator makes it again if it is inline. It makes the role of a DatabaseRole again
+    // only when that object changes (CNPG 1.30).
     if (inputs.usersAs === "databaseRole")
       await sqlInPrimary(kubernetes, inputs, MAINTENANCE_DATABASE, missingRolesScript(names));
     await until(kubernetes, inputs, async () => {
@@ -251,7 +252,7 @@ export function access(
     }
   }
 
-  /** What the operator could not make as declared, by role. Of users that left the Cluster, its status tells what was before. */
+  /** Why the operator could not make a role as declared, by role. For users that left the Cluster, its status is out of date. */
   async function failures(kubernetes: KubernetesClient, inputs: AccessInputs): Promise<Record<string, string[]>> {
     const { status } = await mustFindCluster(kubernetes, inputs);
     if (inputs.usersAs !== "databaseRole") {

@@ -17,7 +17,7 @@ export interface DatabaseAccessArgs {
   uid: pulumi.Input<string>;
   /** The application's database. */
   database: string;
-  /** Users and their rights; CloudNativePG is told of each as `usersAs` says. */
+  /** Users and their rights. `usersAs` says how they are declared to CloudNativePG. */
   users: readonly TeleportUser[];
   /** `inline`: managed roles of the Cluster. `databaseRole`: DatabaseRoles of its namespace. Default: `inline`. */
   usersAs?: UsersAs;
@@ -30,15 +30,15 @@ export interface DatabaseAccessArgs {
 const provider = dynamicProvider("access");
 
 /**
- * Makes the users' attributes, memberships, rights and settings what is declared: in every `up` in which the declaration or
+ * Sets the users' attributes, memberships, rights and settings to what is declared: in every `up` in which the declaration or
  * the database differs, whoever changed it. Removing a user ends its sessions, gives what it owns to the database's owner, and
- * drops it. Needs the Kubernetes rights `get` on the Cluster, and on DatabaseRoles where users are such, and `get` and `create`
- * on `pods/exec`.
+ * drops it. Needs the Kubernetes rights `get` on the Cluster, and `get` and `create` on `pods/exec`. With
+ * `usersAs: databaseRole`, it also needs `get` on DatabaseRoles.
  */
 export class DatabaseAccess extends pulumi.dynamic.Resource {
   constructor(name: string, args: DatabaseAccessArgs, opts?: pulumi.CustomResourceOptions) {
     const { kubernetes, usersAs, ...inputs } = args;
-    // States of before know of no `usersAs`: what they have is left out.
+    // Older states have no `usersAs`. So the default is left out.
     const as = usersAs === "databaseRole" ? { usersAs } : {};
     super(
       provider,

@@ -14,7 +14,7 @@ const MARK = `${OWN_MARK}tells PgBouncer passwords' hashes`;
 const BODY = `SELECT rolname, rolpassword FROM pg_authid
   WHERE rolname = uname AND rolcanlogin AND NOT rolsuper AND NOT rolreplication`;
 
-/** The role of a Pooler that CNPG has no rule for, as a user. The other one is CNPG's own. */
+/** PgBouncer's role for `explicit`, as a user. CNPG has no rule for it. The role for `integrated` is CNPG's own. */
 export const EXPLICIT_LOGIN: TeleportUser = { name: POOLER_LOGINS.explicit.role, access: "none", connectionLimit: -1 };
 
 /** Makes the login; its role is made here only where CNPG reserves the name, so that it cannot be a managed role. */

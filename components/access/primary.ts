@@ -30,9 +30,9 @@ const SWITCHOVER =
 /** 128 + SIGKILL: the kernel ends psql with its container. It says nothing then. */
 const KILLED = 137;
 const RETRY_MS = 3_000;
-/** As often as a primary that restarts needs. */
+/** Enough attempts for a primary that restarts. */
 const RETRIES = 10;
-/** As long as it may take until another instance is the primary. */
+/** How long it may take until another instance is the primary. */
 const FAILOVER_MS = 150_000;
 /** PostgreSQL's message where a lock was not had in time. */
 const LOCK_TIMEOUT = /canceling statement due to lock timeout/;
@@ -105,7 +105,7 @@ export async function sqlInPrimary(
   }
 }
 
-/** Whether an instance runs that may become the primary. */
+/** Whether another instance can become the primary. */
 function hasStandby({ spec, status }: KubernetesObject): boolean {
   return Number(spec?.instances) > 1 && isServing({ status });
 }

@@ -1,12 +1,11 @@
 /**
- * What a role that logs in by certificate is, apart from its rights: attributes and memberships. The operator makes them, and
- * makes those of inline roles again; what a hand changed of a DatabaseRole's role, it leaves until that object changes
- * (CNPG 1.30). Pure.
+ * Attributes and memberships of a role that logs in by certificate. The operator sets them, and repairs manual changes of
+ * inline roles. It does not repair the role of a DatabaseRole until that object changes (CNPG 1.30). Pure.
  */
 import { DEFAULT_CONNECTION_LIMIT, memberships, TeleportUser } from "../cnpg/roles";
 import { doBlock, identifier, literal, textArray } from "./sql";
 
-/** Attributes that nobody has who comes by certificate, with their columns of pg_roles. */
+/** Attributes that a role with a login by certificate never has, each with its column of pg_roles. */
 const ABSENT = {
   SUPERUSER: "rolsuper",
   CREATEDB: "rolcreatedb",
@@ -15,13 +14,13 @@ const ABSENT = {
   BYPASSRLS: "rolbypassrls",
 };
 
-/** Makes a role that exists what is declared. Roles to be a member of that do not exist are left out: see the deviations. */
+/** Sets the declared attributes and memberships of an existing role. Leaves out groups that do not exist: see the deviations. */
 export function attributeScript(user: TeleportUser): string {
   const { name, connectionLimit = DEFAULT_CONNECTION_LIMIT } = user;
   const absent = Object.keys(ABSENT).map((attribute) => `NO${attribute}`);
   const wanted = textArray(memberships(user));
   const role = literal(name);
-  // A role may give itself a password. No rule lets it in with one, and it is to have none.
+  // A role may give itself a password. No rule accepts the password, and the role must have none.
   return `ALTER ROLE ${identifier(name)} LOGIN INHERIT ${absent.join(" ")} CONNECTION LIMIT ${connectionLimit} PASSWORD NULL;
 ${doBlock(`DECLARE
   item record;
@@ -30,7 +29,8 @@ BEGIN
     FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid LEFT JOIN pg_roles g ON g.oid = m.grantor
     WHERE m.member = (SELECT oid FROM pg_roles WHERE rolname = ${role}) AND r.rolname <> ALL (${wanted})
   LOOP
-    -- As who granted it: from PostgreSQL 16 on, a superuser's REVOKE leaves what others granted. Before, they may be gone.
+    -- Revoke as the grantor: from PostgreSQL 16 on, a superuser's REVOKE leaves what others granted. Before 16, the grantor
+    -- may be gone.
     EXECUTE format('REVOKE %I FROM %I', item.role, ${role})
       || CASE WHEN item.grantor IS NULL THEN '' ELSE format(' GRANTED BY %I', item.grantor) END || ' CASCADE';
   END LOOP;
@@ -42,7 +42,7 @@ BEGIN
 END`)}`;
 }
 
-/** Says in a line each what of a role is not as declared. */
+/** Returns a line for each difference between a role and its declaration. */
 export function attributeDeviations(user: TeleportUser): string {
   const name = literal(user.name);
   const wanted = textArray(memberships(user));

@@ -206,7 +206,7 @@ export function existingRolesQuery(names: readonly string[]): string {
   return `${PREAMBLE}\nSELECT rolname FROM pg_roles WHERE rolname = ANY (${textArray(names)}) ORDER BY rolname;`;
 }
 
-/** Makes roles that are not there, without rights. */
+/** Makes the roles that do not exist, without rights. */
 export function missingRolesScript(names: readonly string[]): string {
   const each = names.map((name) =>
     doBlock(`BEGIN

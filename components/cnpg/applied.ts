@@ -1,4 +1,4 @@
-/** Whether the primary has applied an object of its Cluster, as Databases and DatabaseRoles tell in their status. Pure. */
+/** Whether the primary has applied a Database or a DatabaseRole. Their status tells. Pure. */
 import type { KubernetesObject } from "../kubernetes/client";
 
 /** Kinds that the primary applies. */
@@ -8,9 +8,9 @@ interface AppliedStatus {
   applied?: boolean;
   message?: string;
   observedGeneration?: number;
-  /** Of a Database. */
+  /** Only of a Database. */
   schemas?: PartStatus[];
-  /** Of a Database. */
+  /** Only of a Database. */
   extensions?: PartStatus[];
 }
 
@@ -21,8 +21,8 @@ interface PartStatus {
 }
 
 /**
- * What keeps an object from being as it was written, in the operator's words; empty if it is. After a change,
- * `status.applied` stays true until the primary has seen it: only `observedGeneration` tells.
+ * Why the primary has not applied an object as written, in the operator's words. Empty if it has. After a change,
+ * `status.applied` stays true until the primary has seen the change: only `observedGeneration` tells.
  */
 export function appliedProblems(kind: AppliedKind, name: string, object: KubernetesObject | undefined): string[] {
   if (!object) return [`${kind} ${name} does not exist`];

@@ -68,7 +68,7 @@ export interface ClusterSpecInputs extends ClusterSettings {
   secrets: { server: string; serverCa: string; replication: string; clientCaBundle: string };
   /** Users that come through Teleport. */
   users: readonly TeleportUser[];
-  /** Where these users are declared. Default: `inline`, here. */
+  /** Where these users are declared. Default: `inline`, in this spec. */
   usersAs?: UsersAs;
 }
 

@@ -2,19 +2,19 @@
 import { databaseObjectName } from "./databases";
 import { ManagedRole, managedRoles, TeleportUser } from "./roles";
 
-/** Where CloudNativePG is told of users: in the Cluster, or in an object for each. */
+/** Where users are declared to CloudNativePG: in the Cluster, or in a DatabaseRole each. */
 export type UsersAs = "inline" | "databaseRole";
 
-/** A DatabaseRole object; its namespace may be known later only. */
+/** A DatabaseRole object. Its namespace may become known later. */
 export interface DatabaseRoleManifest<Namespace = string> {
   apiVersion: "postgresql.cnpg.io/v1";
   kind: "DatabaseRole";
   metadata: { name: string; namespace: Namespace };
-  /** Never drops the role: whoever removes a user gives away what it owns first (see DatabaseAccess). */
+  /** Never drops the role: DatabaseAccess drops it, after it has given away what the user owns. */
   spec: Omit<ManagedRole, "ensure"> & { cluster: { name: string }; databaseRoleReclaimPolicy: "retain" };
 }
 
-/** The DatabaseRole of each user. CloudNativePG applies none whose role is also in `spec.managed.roles`. */
+/** A DatabaseRole for each user. While a role is also in `spec.managed.roles`, CloudNativePG does not apply its DatabaseRole. */
 export function databaseRoleManifests<Namespace>(
   cluster: string,
   namespace: Namespace,
@@ -29,11 +29,11 @@ export function databaseRoleManifests<Namespace>(
 }
 
 /**
- * Name of the DatabaseRole: `orders.teleport-user-read`. Users' names have no hyphens, so that no two become alike. The dot
- * keeps those of Clusters apart, as in Databases' names.
+ * Name of the DatabaseRole: `orders.teleport-user-read`. Users' names have no hyphens, so no two users get the same name. The
+ * dot ends the Cluster's name, so no two Clusters get the same name either. Databases' names work alike.
  */
 export function databaseRoleName(cluster: string, role: string): string {
   const readable = role.replaceAll("_", "-");
-  // Kubernetes takes no hyphen at the beginning or the end.
+  // Kubernetes allows no hyphen at the beginning or the end.
   return databaseObjectName(cluster, /^-|-$/.test(readable) ? role : readable);
 }

@@ -135,7 +135,7 @@ export function databaseObjectName(cluster: string, database: string): string {
   return [cluster, ...(readable ? [readable] : []), digest].join(".");
 }
 
-/** What keeps a Database object from being as it was written, in the operator's words; empty if it is. */
+/** Why the primary has not applied a Database object as written, in the operator's words. Empty if it has. */
 export function databaseProblems(name: string, database: KubernetesObject | undefined): string[] {
   return appliedProblems("Database", name, database);
 }

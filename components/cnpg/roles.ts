@@ -81,7 +81,7 @@ export function managedRoles(users: readonly TeleportUser[]): ManagedRole[] {
   }));
 }
 
-/** Names of the roles that a Cluster declares itself. */
+/** Names of the roles in a Cluster's `spec.managed.roles`. */
 export function inlineRoles({ spec }: KubernetesObject): string[] {
   const { roles = [] } = (spec?.managed ?? {}) as { roles?: { name: string }[] };
   return roles.map(({ name }) => name);

@@ -22,7 +22,7 @@ export interface OperatorInputs extends KubernetesConnection {
 const GROUP = "apis/postgresql.cnpg.io/v1";
 /** CNPG's own page, and what this project is tested with. */
 const INSTALL = "https://cloudnative-pg.io/documentation/current/installation_upgrade/";
-const VERSIONS = "1.30 is what is tested, poolers need 1.28, usersAs: databaseRole needs 1.30";
+const VERSIONS = "1.30 is tested, poolers need 1.28, usersAs: databaseRole needs 1.30";
 
 /** A preview waits for nobody: what cannot be asked now is asked by `up`. */
 const IN_PASSING: Patience = { limit: 10_000, delays: [] };

@@ -1,15 +1,15 @@
-/** Whether an object in Kubernetes that is to be created exists already, and what to do then. */
+/** Checks, before an object is created in Kubernetes, whether it exists already, and says what to do then. */
 import type { ApiReader } from "../kubernetes/client";
 import { OWNER_LABEL } from "../teleport/document";
 import { takenBy } from "./taken-cluster";
 
 /**
- * Names the variable of Pulumi's Kubernetes provider by which it updates objects that exist, where it would otherwise refuse to
- * create them (4.29 and later). One run with it takes the stack's own objects up.
+ * Name of an environment variable of Pulumi's Kubernetes provider. From 4.29 on, the provider refuses to create an object that
+ * exists. With the variable, it updates the object instead. One run with it takes the stack's own objects into the state.
  */
 export const TAKE_UP = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS";
 
-/** Kinds that the components create, as the API server's paths name them. */
+/** Kinds that the components create, with their names in the API server's paths. */
 const PLURALS: Record<string, string> = {
   "v1/ConfigMap": "configmaps",
   "v1/Namespace": "namespaces",
@@ -22,7 +22,7 @@ const PLURALS: Record<string, string> = {
   "resources.teleport.dev/v1/TeleportDatabaseV3": "teleportdatabasesv3",
 };
 
-/** An object as it is to be created. What a preview does not know yet is no text. */
+/** The object to create. A value that a preview does not know yet is not a string. */
 export interface NewObject {
   apiVersion?: unknown;
   kind?: unknown;
@@ -30,12 +30,12 @@ export interface NewObject {
 }
 
 /**
- * Why the object must not be created; undefined if its name is free, or not known yet.
+ * Why the object must not be created. Undefined if its name is free, or not known yet.
  *
- * @param options.preview a preview cannot tell an object that the run would delete before from one that stays, so that it
- * passes what is the stack's own. Default: false
- * @param options.takesUp objects of the stack's own are taken up. Default: false
- * @throws KubernetesError if the API server refuses to tell, or does not answer
+ * @param options.preview whether this is a preview. It accepts the stack's own objects, because it cannot know whether the run
+ * would delete them first. Default: false
+ * @param options.takesUp whether to take the stack's own objects into the state. Default: false
+ * @throws KubernetesError if the API server denies the request, or does not answer
  */
 export async function existing(
   api: ApiReader,
@@ -63,10 +63,10 @@ export async function existing(
   }
   if (takesUp) return undefined;
   return (
-    `${what} exists already. It is this stack's own, but the stack's state does not have it: a run was killed while it created ` +
-    "the object, the object was left by onDelete: retain or by a Namespace that was not empty, or the state was lost. Nothing " +
-    `was changed. Do not delete the object: run "${TAKE_UP}=true pulumi up" once, which takes it into the state as it is. ` +
-    'Never use this together with --replace or --target-replace. See docs/operations.md, "Interrupted runs".'
+    `${what} exists already. It is this stack's own, but it is not in the stack's state. Possible causes: a run was killed while ` +
+    "it created the object; onDelete: retain, or a Namespace that was not empty, kept the object; the state was lost. " +
+    `Nothing was changed. Do not delete the object. Instead, run "${TAKE_UP}=true pulumi up" once: it takes the object into the ` +
+    'state. Never use this variable together with --replace or --target-replace. See docs/operations.md, "Interrupted runs".'
   );
 }
 

@@ -48,7 +48,7 @@ export async function takenCluster(
   return takenBy(`The Cluster ${namespace}/${name}`, whose, owner);
 }
 
-/** Says whose the object is, which is to belong to `owner`. */
+/** The error for an object that does not belong to `owner`. It names the owner that the object has. */
 export function takenBy(what: string, whose: string | undefined, owner: string): string {
   return (
     `${what} exists already and ${whose === undefined ? "names no owner" : `belongs to ${whose}, not to ${owner}`}. ` +

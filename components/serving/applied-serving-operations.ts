@@ -1,23 +1,23 @@
-/** What waits until the primary has applied objects of its Cluster: Databases, or DatabaseRoles. */
+/** Operations that wait until the primary has applied Databases or DatabaseRoles of its Cluster. */
 import { AppliedKind, appliedProblems } from "../cnpg/applied";
 import type { KubernetesClient, KubernetesObject, ObjectReference } from "../kubernetes/client";
 import type { Provider } from "../provider";
 import { Connect, servingOperations, ServingInputs, ServingTiming } from "./serving-operations";
 
-/** As the API server's paths name the kinds. */
+/** The kinds' names in the API server's paths. */
 const PLURALS: Record<AppliedKind, string> = { Database: "databases", DatabaseRole: "databaseroles" };
-/** With which the primary keeps an object until it has dropped what it stands for, or seen that this is to stay. */
+/** Finalizers of the primary. They keep an object until the primary has dropped its database or role, or knows that it must stay. */
 const FINALIZERS: Record<AppliedKind, string> = {
   Database: "cnpg.io/deleteDatabase",
   DatabaseRole: "cnpg.io/deleteRole",
 };
 
-/** Where an object is. */
+/** The object's place in the API server. */
 export function appliedObject(kind: AppliedKind, namespace: string, name: string): ObjectReference {
   return { apiVersion: "postgresql.cnpg.io/v1", plural: PLURALS[kind], namespace, name };
 }
 
-/** The operations over a way of reaching Kubernetes; `names` are those of the objects. */
+/** The operations over a way of reaching Kubernetes. `names` returns the names of the objects. */
 export function appliedServing<Inputs extends ServingInputs>(
   kind: AppliedKind,
   names: (inputs: Inputs) => string[],
@@ -39,12 +39,12 @@ export function appliedServing<Inputs extends ServingInputs>(
   );
 }
 
-/** Whether the primary still has to let it go. */
+/** Whether the object still has the primary's finalizer. */
 export function isHeld(kind: AppliedKind, { metadata }: KubernetesObject): boolean {
   return finalizersOf(metadata).includes(FINALIZERS[kind]);
 }
 
-/** Lets an object go in the primary's place, so that its deletion waits for nothing. */
+/** Removes the primary's finalizer, so that the object's deletion does not wait for the primary. */
 export async function letGo(
   kubernetes: KubernetesClient,
   kind: AppliedKind,

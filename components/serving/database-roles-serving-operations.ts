@@ -10,9 +10,9 @@ import type { Connect, ServingInputs, ServingTiming } from "./serving-operations
 export interface DatabaseRolesServingInputs extends ServingInputs {
   /** The Cluster's `metadata.uid`. */
   uid: string;
-  /** Names of DatabaseRole objects, with what was written to each in any form that changes with it. */
+  /** What was written to each DatabaseRole, by the object's name. In any form that changes with the content. */
   roles: Record<string, string>;
-  /** Pulumi leaves the objects where they are when it lets go of them. */
+  /** Whether Pulumi leaves the objects in Kubernetes when it removes them from its state (`retainOnDelete`). */
   retained: boolean;
 }
 
@@ -30,7 +30,7 @@ export function databaseRolesServing(
       if (removed.length > 0) await release(await connect(news), news, removed, () => true);
       return operations.update(id, olds, news);
     },
-    /** Runs before the Cluster is deleted, and then the DatabaseRoles: nobody would let go of them without their primary. */
+    /** Runs before the Cluster is deleted, and then the DatabaseRoles. Without a primary, their finalizers would stay for ever. */
     async delete(_id, props) {
       const kubernetes = await connect(props);
       const cluster = await clusterNow(kubernetes, props);
@@ -41,10 +41,11 @@ export function databaseRolesServing(
 }
 
 /**
- * Lets DatabaseRoles go: their roles stay in PostgreSQL, so that there is nothing to wait for. The primary does not take hold
- * again of one that it has applied (CNPG 1.30).
+ * Removes the finalizers of DatabaseRoles. Their roles stay in PostgreSQL, so there is nothing to wait for. The primary adds no
+ * new finalizer to a DatabaseRole that it has applied (CNPG 1.30).
  *
- * @param isOver whether the role is no longer declared by its object: where Pulumi leaves objects, this deletes those alone
+ * @param isOver whether the object no longer declares the role. If Pulumi leaves objects, only these objects are handled: this
+ * function deletes them
  */
 async function release(
   kubernetes: KubernetesClient,

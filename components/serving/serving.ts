@@ -31,9 +31,9 @@ export interface DatabasesServingArgs extends ServingArgs {
 export interface DatabaseRolesServingArgs extends ServingArgs {
   /** The Cluster's `metadata.uid`. */
   uid: pulumi.Input<string>;
-  /** Names of DatabaseRole objects, with what was written to each in any form that changes with it. */
+  /** What was written to each DatabaseRole, by the object's name. In any form that changes with the content. */
   roles: Record<string, string>;
-  /** The objects stay in Kubernetes when Pulumi lets go of them (`retainOnDelete`). */
+  /** Whether the objects stay in Kubernetes when Pulumi removes them from its state (`retainOnDelete`). */
   retained: boolean;
 }
 
@@ -77,8 +77,8 @@ export class DatabasesServing extends pulumi.dynamic.Resource {
 }
 
 /**
- * Is made, and updated, when the primary has applied DatabaseRoles as they were written; fails after `within` seconds with
- * the operator's reasons. Needs the Kubernetes rights `get`, `patch` and `delete` on DatabaseRoles, and `get` on the Cluster.
+ * Waits, when it is made or updated, until the primary has applied the DatabaseRoles as written. Fails after `within` seconds
+ * with the operator's reasons. Needs the Kubernetes rights `get`, `patch` and `delete` on DatabaseRoles, and `get` on the Cluster.
  */
 export class DatabaseRolesServing extends pulumi.dynamic.Resource {
   constructor(name: string, args: DatabaseRolesServingArgs, opts?: pulumi.CustomResourceOptions) {

@@ -33,7 +33,7 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE----
  */
 const FORMATS = ["&format=json", ""];
 
-/** What is said where there are several CAs, and the version does not show them as JSON, or not at all. */
+/** Answers of a Teleport that has several CAs and does not show them as JSON, or not at all. */
 const SEVERAL = /format=(zip|json)|expected one TLS key pair/;
 
 /** The endpoint is rate limited, and all databases of a program ask the same. */
@@ -143,7 +143,7 @@ function refused(proxy: string, { status, text }: Answer): TeleportError {
   if (SEVERAL.test(text)) {
     return new TeleportError(
       "failed",
-      `${told}: it has several CAs at once, and this version of Teleport does not show them, or only as an archive. Upgrade Teleport, or use from: teleport, which reads them with the program's identity.`,
+      `${told}: it has several CAs at once, and this version of Teleport does not show them, or shows them only as an archive. Upgrade Teleport, or use from: teleport, which reads them with the program's identity.`,
     );
   }
   return new TeleportError("failed", `${told}. Check that this is the web address of a Teleport proxy.`);

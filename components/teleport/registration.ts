@@ -221,8 +221,8 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
       if (found && isRegistration(found, state)) {
         if (now > deadline) throw notYet(state.document, "is still there", timing.visibleWithin);
         goneSince = undefined;
-        // Not while reads lag: where there is no database of a name, tctl 14 and newer removes the one that was
-        // discovered under it (`filterByNameOrDiscoveredName` of tool/tctl/common/resource_command.go).
+        // Do not remove it again while reads lag. If no database has the name, tctl 14 and newer removes one that was
+        // discovered under this name (`filterByNameOrDiscoveredName` of tool/tctl/common/resource_command.go).
         if (now - removedAt >= timing.settle) {
           await teleport.remove(reference(state.document));
           removedAt = Date.now();

@@ -26,7 +26,7 @@ export function isUnexplained(told: string): boolean {
 /** The words of each kind, the most specific first. They are looked for where no name can be taken for them. */
 export const PATTERNS: readonly (readonly [TeleportFailure, RegExp])[] = [
   ["tctl-version", /unknown (long|short) flag|client version is unsupported/i],
-  // Each version words it in other ways: whatever is said of a second factor is said of a missing one.
+  // Each version has its own wording. Every message about a second factor means that it is missing.
   ["mfa", /(?<!\w)MFA(?!\w)/],
   ["in-use", /… is still in use/i],
   ["already-exists", /… already (exists|registered)/i],
@@ -130,7 +130,7 @@ function describe(failure: TeleportFailure, command: string, told: string, proxy
     "in-use":
       "Take it from the users who have it (`tctl users ls`, SSO connectors, access lists), then run the command again: nothing was forgotten",
     mfa:
-      "Teleport asks a person for a second factor before administrative actions, which write roles, tokens, bots and users; " +
+      "Teleport asks a person for a second factor before administrative actions, which write roles, tokens, bots and users. " +
       "tctl 18 and newer asks before it creates anything. " +
       "Give the program the identity of a bot, which is not asked: run tbot with a bot that has the program's role (README, " +
       '"Teleport identity")',

@@ -62,7 +62,7 @@ export function vaultDatabasePolicy(scope: RegistrarScope): string {
     ...(kubernetesAuth !== undefined && scope.makesKubernetesAuth
       ? [
           `path "sys/auth/${kubernetesAuth}" { capabilities = ["create", "read", "update", "delete", "sudo"] }`,
-          // Where @pulumi/vault reads and tunes what was enabled below sys/auth.
+          // @pulumi/vault enables a login below sys/auth, but reads and tunes it here.
           `path "sys/mounts/auth/${kubernetesAuth}" { capabilities = ["read"] }`,
           `path "sys/mounts/auth/${kubernetesAuth}/tune" { capabilities = ["read", "update"] }`,
           `path "auth/${kubernetesAuth}/config" { capabilities = ${ALL} }`,

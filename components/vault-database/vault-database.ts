@@ -126,7 +126,7 @@ export class VaultDatabase extends pulumi.ComponentResource {
   private makeAuth(name: string, { path, make }: KubernetesAuth): pulumi.Output<string> {
     if (!make) return pulumi.output(path);
     const child = { parent: this };
-    // Moving it would need the right to move any.
+    // Replaced, not moved: moving it would need the right to move any mount.
     const backend = new vault.AuthBackend(name, { type: "kubernetes", path }, { ...child, replaceOnChanges: ["path"] });
     const { host, caCert } = make;
     const config = new vault.kubernetes.AuthBackendConfig(

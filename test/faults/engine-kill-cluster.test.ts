@@ -19,7 +19,7 @@ const MOUNT = "eng-cluster-postgres";
 const CONNECTION = `${NAME}-${NAME}`;
 const UP = ["up", "--yes", "--skip-preview", "--parallel=100"];
 const DESTROY = ["destroy", "--yes", "--skip-preview", "--parallel=100"];
-/** What the message of objects says that a killed run had created. */
+/** The variable that the message names for objects that a killed run created. */
 const TAKING_UP = { [TAKE_UP]: "true" };
 const ROLES_LEFT = `SELECT rolname FROM pg_roles WHERE rolname ~ '^(v-|vault|teleport)' ORDER BY 1`;
 

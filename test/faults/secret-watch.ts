@@ -9,7 +9,7 @@ export class SecretWatch {
   /** How often each Secret was seen, by `<event> <name>`. */
   private readonly seen = new Map<string, number>();
   readonly problems: string[] = [];
-  /** What each Secret held, at each event. */
+  /** The data of each Secret, at each event. */
   private readonly held = new Map<string, string[]>();
   private ending = false;
   private controller: AbortController | undefined;
@@ -37,7 +37,7 @@ export class SecretWatch {
     this.controller?.abort();
   }
 
-  /** How often what a Secret holds was changed in place. Changes of its metadata do not count. */
+  /** How often the data of a Secret was changed in place. Changes of its metadata do not count. */
   changes(name: string): number {
     const held = this.held.get(name) ?? [];
     return held.filter((each, index) => index > 0 && each !== held[index - 1]).length;

@@ -259,7 +259,7 @@ describe("certificates from a Vault that is not as it should be", () => {
     assert.notEqual((await servedCertificate()).fingerprint256, before);
   });
 
-  it("is not needed to destroy certificates: nothing of them is in Vault", async () => {
+  it("destroys certificates without Vault, which keeps nothing of them", async () => {
     proxy.line = "refuse";
     const { code, output } = await run("destroy");
     assert.equal(code, 0, output);

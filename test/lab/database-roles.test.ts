@@ -1,4 +1,4 @@
-/** Users that CloudNativePG is told of by DatabaseRoles, and the way there and back. Real Kubernetes, CloudNativePG, Teleport. */
+/** Users that DatabaseRoles declare, and the move there and back. With real Kubernetes, CloudNativePG and Teleport. */
 import { strict as assert } from "node:assert";
 import type { KubernetesObject } from "../../components/kubernetes/client";
 import { Stack } from "../../lab/drive/stack";
@@ -19,7 +19,7 @@ describe("users as DatabaseRoles", () => {
   const superuser = async (sql: string) => (await sqlAsSuperuser(NAME, "app", sql)).trim();
   const get = async (kind: string) =>
     (JSON.parse(await kubectl("-n", NAME, "get", kind, "-o", "json")) as { items: KubernetesObject[] }).items;
-  /** The users of the DatabaseRoles, with whether each is applied. */
+  /** Whether each DatabaseRole is applied, by its user. */
   const objects = async () =>
     Object.fromEntries((await get("databaseroles")).map(({ spec, status }) => [spec?.name, status?.applied]));
   const inline = async () => {
@@ -46,7 +46,7 @@ describe("users as DatabaseRoles", () => {
     await stack.remove();
   });
 
-  it("are there with a new Cluster, whose DatabaseRoles came first", async () => {
+  it("exist in a new Cluster, after their DatabaseRoles were made", async () => {
     configure("databaseRole");
     await stack.up();
     assert.deepEqual(await objects(), Object.fromEntries(ALL.map((name) => [name, true])));
@@ -55,13 +55,13 @@ describe("users as DatabaseRoles", () => {
     logins = await SteadyLogins.begin([loginAs("reader", `${NAME}-dr`, "app")], "as DatabaseRoles");
   });
 
-  it("log in all the while when the Cluster declares them, and the DatabaseRoles go without a role", async () => {
+  it("can log in while they move to the Cluster, and deleting the DatabaseRoles drops no role", async () => {
     await moved("inline");
     assert.deepEqual(await objects(), {});
     assert.deepEqual(await inline(), ALL);
   });
 
-  it("log in all the while when DatabaseRoles declare them", async () => {
+  it("can log in while they move to DatabaseRoles, and stay the same roles", async () => {
     const oids =
       "SELECT string_agg(oid::text, ',' ORDER BY rolname) FROM pg_roles WHERE rolname ~ '^(teleport_user|clerk)'";
     const before = await superuser(oids);
@@ -71,7 +71,7 @@ describe("users as DatabaseRoles", () => {
     assert.equal(await superuser(oids), before, "the roles are the same ones");
   });
 
-  it("are put right by `up` where a hand changed or dropped them; who is removed is dropped", async () => {
+  it("are repaired by `up` if they were changed or dropped by hand; a removed user is dropped", async () => {
     await superuser("ALTER ROLE teleport_user_read SUPERUSER CREATEDB NOINHERIT CONNECTION LIMIT 99 PASSWORD 'x'");
     await superuser("GRANT pg_monitor TO teleport_user_read");
     await superuser("DROP ROLE clerk");
@@ -93,7 +93,7 @@ describe("users as DatabaseRoles", () => {
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   });
 
-  it("go with their Cluster", async () => {
+  it("are deleted with their Cluster", async () => {
     await logins?.end();
     logins = undefined;
     await stack.destroy();

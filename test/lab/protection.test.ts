@@ -204,7 +204,7 @@ describe("a protected database", () => {
     await isWhole();
   });
 
-  it("keeps a Secret that a run is told to replace: Pulumi would create it over itself, and then delete it", async () => {
+  it("keeps a Secret although --replace names it: Pulumi would overwrite the Secret, and then delete it", async () => {
     const secret = ["-n", NAME, "get", "secret", `${NAME}-client-ca-bundle`, "-o", "jsonpath={.metadata.uid}"];
     const before = await kubectl(...secret);
     const { resources } = (JSON.parse(await stack.state()) as { deployment: { resources: RecordedResource[] } })

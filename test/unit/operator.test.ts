@@ -18,7 +18,7 @@ describe("what a declaration needs of the operator", () => {
     assert.deepEqual(fieldsOf({ image: new Later() }), { image: {} }, "an output is a value like any other");
   });
 
-  it("is told by the settings: Clusters always, Poolers, Databases and DatabaseRoles where they are declared", () => {
+  it("follows from the settings: Clusters always; Poolers, Databases and DatabaseRoles if they are declared", () => {
     const settings = { storage: { size: "1Gi" }, issuer: { type: "tls" } } as const;
     const bare = operatorNeeds("orders", settings);
     assert.deepEqual(Object.keys(bare), ["clusters"]);
@@ -78,7 +78,7 @@ describe("the look for the operator", () => {
     assert.match(failures?.[0]?.reason ?? "", /https:\/\/k8s \(context prod\) has no CloudNativePG.*Install/);
   });
 
-  it("refuses by `check` where it is older than what is declared: it has no DatabaseRole before 1.30", async () => {
+  it("refuses by `check` an operator that is too old for what is declared: before 1.30, it has no DatabaseRole", async () => {
     const needs = { needs: { clusters: {}, databaseroles: {} }, awaited: false };
     const { failures } = await setUp(onlyGroup).check(needs, needs);
     const reason = failures?.[0]?.reason ?? "";

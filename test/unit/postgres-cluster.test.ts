@@ -79,7 +79,7 @@ describe("PostgresCluster", () => {
       false,
       "acme",
     );
-    // Mocks know no hooks, so that resources would have none.
+    // Mocks do not support hooks. Without this, resources would have no hooks.
     const registerResourceHook = (_hook: unknown, done: (error: null) => void) => done(null);
     Object.assign(pulumi.runtime.getMonitor() ?? {}, { registerResourceHook });
     ({ PostgresCluster } = await import("../../components"));
@@ -107,7 +107,7 @@ describe("PostgresCluster", () => {
   const ofType = (all: Made[], suffix: string) => all.filter(({ type }) => type.endsWith(suffix));
   const optionsOf = ({ type, name }: Pick<Made, "type" | "name">): pulumi.CustomResourceOptions =>
     options.get(`${type} ${name}`) ?? {};
-  /** Kinds of what something depends on by its options. */
+  /** Kinds of the resources in the `dependsOn` of a resource. */
   const comesAfter = (of: Pick<Made, "type" | "name">) =>
     [optionsOf(of).dependsOn ?? []]
       .flat()
@@ -121,7 +121,7 @@ describe("PostgresCluster", () => {
   const metadata = ({ inputs }: Made) =>
     inputs.metadata as { name: string; labels?: object; annotations?: Record<string, string> };
 
-  it("says of all that it makes in Kubernetes whose it is, writes it under one name, and looks before it creates it", async () => {
+  it("gives each object in Kubernetes its owner and one field manager, and looks whether it exists before it creates it", async () => {
     const { all } = await deploy({
       namespace: undefined,
       schemas: ["app"],
@@ -411,7 +411,7 @@ describe("PostgresCluster", () => {
     autoUsers: { roles: ["teleport_user_read"] },
   };
 
-  it("tells CloudNativePG of users by DatabaseRoles where that is set: before the Cluster, and applied before rights are granted", async () => {
+  it("makes DatabaseRoles with `usersAs: databaseRole`: before the Cluster, and applied before rights are granted", async () => {
     const { all } = await deploy({ usersAs: "databaseRole" });
     const [cluster] = ofType(all, ":Cluster");
     assert.deepEqual((cluster!.inputs.spec as { managed: { roles: unknown[] } }).managed.roles, []);
@@ -436,7 +436,7 @@ describe("PostgresCluster", () => {
     assert.ok(comesAfter(ofType(all, ":ClusterIdentity")[0]!).includes("DatabaseRolesServing"));
   });
 
-  it("has no trace of DatabaseRoles where the Cluster declares its users, as in states of before", async () => {
+  it("makes no DatabaseRoles if the Cluster declares its users, as in older states", async () => {
     for (const usersAs of [undefined, "inline"] as const) {
       made.splice(0);
       const { all } = await deploy({ usersAs });

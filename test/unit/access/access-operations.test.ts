@@ -133,7 +133,7 @@ describe("access to a database", () => {
     await assert.rejects(create(inputs()), /reader is no member of nobody.*CloudNativePG says: reader: role "nobody"/s);
   });
 
-  it("fails with what the DatabaseRole says, and not with what the Cluster said of the role before", async () => {
+  it("fails with the message of the DatabaseRole, not with an older message of the Cluster", async () => {
     const { kubernetes, create } = setUp(() => "reader is no member of nobody\n");
     const stale = { reader: ["of before"] };
     kubernetes.cluster!.status = { currentPrimary: "orders-1", managedRolesStatus: { cannotReconcile: stale } };
@@ -243,7 +243,7 @@ describe("access to a database", () => {
     for (const part of ["GRANT SELECT", "NOLOGIN", "DROP ROLE"]) assert.deepEqual(scripts(kubernetes, part), [], part);
   });
 
-  it("revokes users' rights when it is deleted, and leaves the roles whose DatabaseRoles stay", async () => {
+  it("revokes users' rights when it is deleted, and keeps a role if its DatabaseRole stays", async () => {
     const { kubernetes, delete: remove } = setUp();
     kubernetes.objects.set("orders.reader", { metadata: { name: "orders.reader" }, spec: { name: "reader" } });
     const users = [...inputs().users, { name: "writer", access: "write" as const }];
@@ -254,7 +254,7 @@ describe("access to a database", () => {
     assert.equal(scripts(kubernetes, `DROP ROLE "reader"`).length, 0);
   });
 
-  it("drops who is removed although the DatabaseRole is still there, which goes at the end of the run", async () => {
+  it("drops a removed user before its DatabaseRole, which is deleted at the end of the run", async () => {
     const { kubernetes, update } = setUp();
     kubernetes.objects.set("orders.writer", { metadata: { name: "orders.writer" }, spec: { name: "writer" } });
     const before = inputs({ users: [...inputs().users, { name: "writer", access: "write" }], usersAs: "databaseRole" });
@@ -262,7 +262,7 @@ describe("access to a database", () => {
     assert.equal(scripts(kubernetes, `DROP ROLE "writer"`).length, 1);
   });
 
-  it("makes a role again that a hand dropped, where the operator would not: that of a DatabaseRole", async () => {
+  it("creates the role of a DatabaseRole again if it was dropped by hand, because the operator does not", async () => {
     for (const [usersAs, made] of [
       ["databaseRole", 1],
       ["inline", 0],
@@ -273,7 +273,7 @@ describe("access to a database", () => {
     }
   });
 
-  it("is looked at again when the operator is told of users in another way; states of before were told inline", async () => {
+  it("changes with `usersAs`; older states count as inline", async () => {
     const { diff } = setUp();
     const [before, objects] = [inputs(), inputs({ usersAs: "databaseRole" })];
     assert.deepEqual(await diff("id", before, objects), { changes: true });
@@ -378,7 +378,7 @@ describe("access to a database", () => {
     await assert.rejects(madeAfter(denied), denied);
   });
 
-  /** How long a script is tried in a primary that is gone for `goneFor` milliseconds, and whether it ran in the end. */
+  /** How long a script is tried if the primary is away for `goneFor` milliseconds, and whether it ran in the end. */
   async function triedFor(goneFor: number, instances: number): Promise<{ seconds: number; ran: boolean }> {
     mock.timers.enable({ apis: ["setTimeout", "Date"] });
     try {
@@ -402,7 +402,7 @@ describe("access to a database", () => {
     }
   }
 
-  it("waits for a failover for minutes, and half a minute where no other instance can take over", async () => {
+  it("waits for a failover for minutes, or for half a minute if no other instance can take over", async () => {
     assert.deepEqual(await triedFor(100_000, 3), { seconds: 102, ran: true });
     const late = await triedFor(Infinity, 3);
     assert.ok(!late.ran && late.seconds >= 150 && late.seconds < 160, JSON.stringify(late));

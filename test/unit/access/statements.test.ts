@@ -37,7 +37,7 @@ describe("SQL of access", () => {
     assert.doesNotMatch(accessScript(users, "other"), /ALTER ROLE "reader"/);
   });
 
-  it("puts attributes and memberships right once, whoever declares the role", () => {
+  it("repairs attributes and memberships in the application's database only, whoever declares the role", () => {
     const users = desired({ name: "reader", access: "read", memberOf: ["auditors"], connectionLimit: 7 });
     const script = accessScript(users, "app");
     const absent = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS";

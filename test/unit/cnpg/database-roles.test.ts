@@ -8,7 +8,7 @@ import { checkPostgresCluster, databaseRolesOf, PostgresClusterArgs } from "../.
 const READER = { name: "teleport_user_read", access: "read" } as const;
 
 describe("DatabaseRole objects", () => {
-  it("say what the Cluster would, and never drop the role", () => {
+  it("declare what the Cluster would declare, and never drop the role", () => {
     assert.deepEqual(databaseRoleManifests("orders", "shop", [{ ...READER, memberOf: ["auditors"] }]), [
       {
         apiVersion: "postgresql.cnpg.io/v1",
@@ -29,7 +29,7 @@ describe("DatabaseRole objects", () => {
     ]);
   });
 
-  it("are there in place of the Cluster's roles, only where that is set, for the pooler's role too", () => {
+  it("replace the Cluster's roles, the pooler's role too, but only if `usersAs` says so", () => {
     const args: PostgresClusterArgs = {
       storage: { size: "1Gi" },
       issuer: { type: "tls" },
@@ -50,7 +50,7 @@ describe("DatabaseRole objects", () => {
     assert.deepEqual(rolesOf("databaseRole"), { objects: [READER.name, "pooler_authentication"], inline: [] });
   });
 
-  it("have names that Kubernetes takes, of which no two are alike", () => {
+  it("have names that Kubernetes accepts, and no two names are the same", () => {
     const label = fc.stringMatching(/^[a-z]([-a-z0-9]{0,20}[a-z0-9])?$/);
     const role = fc.stringMatching(/^[a-z_][a-z0-9_]{0,62}$/);
     fc.assert(
@@ -67,19 +67,19 @@ describe("DatabaseRole objects", () => {
     assert.notEqual(databaseRoleName("orders", "eu_reader"), databaseRoleName("orders-eu", "reader"));
   });
 
-  it("are as written once the primary has applied them, and else tell the operator's reason", () => {
+  it("have no problem once the primary has applied them, and otherwise give the operator's reason", () => {
     const role = (status: object) => ({ metadata: { name: "r", generation: 2 }, status: { ...status } });
     const problems = (status: object) => appliedProblems("DatabaseRole", "r", role(status));
     assert.deepEqual(problems({ applied: true, observedGeneration: 2 }), []);
     assert.deepEqual(problems({ applied: true, observedGeneration: 1 }), [
       "DatabaseRole r: the primary has not seen it yet",
     ]);
-    // As it says while the Cluster declares the role.
+    // The operator's message while the Cluster declares the role.
     const message = "database role is already managed by the CNPG cluster";
     assert.deepEqual(problems({ applied: false, observedGeneration: 2, message }), [`DatabaseRole r: ${message}`]);
   });
 
-  it("are refused under another word, and beside roles in `spec`", () => {
+  it("are refused if `usersAs` has another value, or if `spec` has roles too", () => {
     const args: PostgresClusterArgs = { storage: { size: "1Gi" }, issuer: { type: "tls" }, users: [READER] };
     const settings = (more: object) =>
       checkPostgresCluster("", "orders", "dev", { ...args, ...more }).map(({ setting }) => setting);

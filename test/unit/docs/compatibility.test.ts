@@ -1,4 +1,4 @@
-/** docs/compatibility.md names what the lab runs, and the README's requirements lead to it. */
+/** docs/compatibility.md names what the lab runs, and the README's requirements link to it. */
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -30,7 +30,7 @@ describe("docs/compatibility.md", () => {
   }))
     it(`names the ${system} that the lab runs`, () => assert.ok(run(system).includes(` ${version}`), run(system)));
 
-  it("names the oldest PostgreSQL that is accepted", () =>
+  it("names the oldest PostgreSQL that the program accepts", () =>
     assert.match(page, new RegExp(`\\s${OLDEST_MAJOR} is the oldest`)));
 
   it("is linked from the README's requirements", () => {

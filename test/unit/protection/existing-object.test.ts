@@ -15,13 +15,13 @@ const cluster = objectOf("postgresql.cnpg.io/v1", "Cluster");
 const there = (metadata: object) => new FakeApi({ [CLUSTER]: { metadata } });
 
 describe("an object that is to be created", () => {
-  it("may be where none of its name is, or where a preview does not know the name yet", async () => {
+  it("is accepted if no object has its name, or if a preview does not know the name yet", async () => {
     assert.equal(await existing(new FakeApi(), cluster), undefined);
     const unknown = { ...cluster, metadata: { ...cluster.metadata, namespace: Symbol("unknown") } };
     assert.equal(await existing(there(ownedBy(THEIRS)), unknown), undefined);
   });
 
-  it("is looked for where its kind is", async () => {
+  it("is looked for under the path of its kind", async () => {
     for (const [apiVersion, kind, path, namespace] of [
       ["v1", "Namespace", "/api/v1/namespaces/orders", undefined],
       ["v1", "Secret", "/api/v1/namespaces/shop/secrets/orders", "shop"],
@@ -49,7 +49,7 @@ describe("an object that is to be created", () => {
     await assert.rejects(existing(new FakeApi(), objectOf("v1", "Service")), /does not know the kind v1\/Service/);
   });
 
-  it("is refused where it is another's or nobody's, in previews and when the stack's own are taken up as well", async () => {
+  it("is refused if it exists and has another owner or none, also in previews and in a run with the variable", async () => {
     for (const options of [{}, { preview: true }, { takesUp: true }]) {
       const another = (await existing(there(ownedBy(THEIRS)), cluster, options)) ?? "";
       assert.ok(another.startsWith(`The Cluster shop/orders exists already and belongs to ${THEIRS}, not to ${OURS}.`));
@@ -57,7 +57,7 @@ describe("an object that is to be created", () => {
     }
   });
 
-  it("is the stack's own after a killed run: refused with the one command that takes it up, which then does", async () => {
+  it("is refused if a killed run left it, until the command that the message names takes it into the state", async () => {
     const api = there(ownedBy(OURS));
     const told = (await existing(api, cluster)) ?? "";
     assert.match(told, /^The Cluster shop\/orders exists already\. It is this stack's own/);
@@ -68,12 +68,12 @@ describe("an object that is to be created", () => {
     assert.equal(await existing(api, cluster, { preview: true }), undefined);
   });
 
-  it("is waited for, and not taken up, while the one before it is being deleted", async () => {
+  it("is refused while the old object is being deleted, also in a run with the variable", async () => {
     const going = there({ ...ownedBy(OURS), deletionTimestamp: "2026-01-01T00:00:00Z" });
     assert.match((await existing(going, cluster, { takesUp: true })) ?? "", /is being deleted.*when it is gone/);
   });
 
-  it("is not created where the API server refuses to tell", async () => {
+  it("is not created if the API server denies the request", async () => {
     await assert.rejects(existing(new FakeApi({ [CLUSTER]: "denied" }), cluster), /was denied \(403\)/);
   });
 });

@@ -642,7 +642,7 @@ describe("DatabaseRoles of a Cluster", () => {
   const letGo = (role: string) => `databaseroles/orders.${role} {"metadata":{"resourceVersion":"7","finalizers":[]}}`;
   const deleted = (role: string) => `databaseroles/orders.${role} deleted uid-${role}`;
 
-  it("are waited for until the primary has applied them; who waits in vain is told the operator's reason", async () => {
+  it("are waited for until the primary has applied them; if it does not, the error has the operator's reason", async () => {
     await setUp().serving.create(inputs);
     const { serving } = setUp({ applied: false, message: 'role "nobody" does not exist' });
     await printedBy(async () => {
@@ -654,13 +654,13 @@ describe("DatabaseRoles of a Cluster", () => {
     });
   });
 
-  it("are let go before their Cluster, after which no primary would", async () => {
+  it("lose their finalizers before their Cluster is deleted, because no primary would remove them later", async () => {
     const { done, serving } = setUp();
     await serving.delete("id", inputs);
     assert.deepEqual(done, [letGo("reader"), letGo("writer")]);
   });
 
-  it("stay as they are with a Cluster that stays; but not where that declares their roles by now", async () => {
+  it("stay as they are if the Cluster stays, unless it declares their roles by now", async () => {
     const { kubernetes, done, serving } = setUp();
     await serving.delete("id", { ...inputs, retained: true });
     assert.deepEqual(done, []);
@@ -669,7 +669,7 @@ describe("DatabaseRoles of a Cluster", () => {
     assert.deepEqual(done, [letGo("reader"), deleted("reader")]);
   });
 
-  it("go with a user that is removed: by Pulumi, or here where Pulumi would leave them", async () => {
+  it("are deleted with a removed user: by Pulumi, or here if Pulumi would leave them", async () => {
     for (const retained of [false, true]) {
       const { done, serving } = setUp();
       const olds = { ...inputs, retained };

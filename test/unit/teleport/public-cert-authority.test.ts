@@ -149,12 +149,12 @@ describe("the CA that a Teleport proxy shows to anybody", () => {
     // `exportTLSAuthority` of lib/client/ca_export.go, 13 to the first releases of 17: an HSM gives each auth server its CA.
     "does not show": () => "expected one TLS key pair, got 2\n",
     // `authExportPublicError` of lib/web, for some weeks of 2025
-    "offers as an archive only": (format) =>
+    "offers only as an archive": (format) =>
       format === null
         ? "found 2 authorities to export, use format=zip to export all\n"
         : `unsupported format "${format}"\n`,
   }))
-    it(`says where to read several CAs at once, which the proxy ${what}`, async () => {
+    it(`says where to read several CAs that the proxy ${what}`, async () => {
       const server = await proxy((_type, _count, format) => ({ status: 400, text: answer(format) }));
       assert.match((await error(read(server))).message, /Upgrade Teleport, or .*from: teleport/);
     });

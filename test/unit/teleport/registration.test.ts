@@ -177,7 +177,7 @@ describe("registration", () => {
     assert.equal(teleport.get("orders"), undefined);
   });
 
-  it("is not removed a second time while reads show what is gone: tctl 14 and newer could take another for it", async () => {
+  it("is removed only once while reads lag: tctl 14 and newer could remove another database", async () => {
     const { teleport, create } = setUp();
     const removed: string[] = [];
     const counting = {

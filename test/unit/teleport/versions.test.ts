@@ -1,8 +1,9 @@
 /**
- * What Teleport 14 to 18 answer otherwise than 13.3.8, which the lab runs.
+ * How answers of Teleport 14 to 18 differ from those of 13.3.8, which the lab runs.
  *
- * Documents were recorded from Teleport's own types, given what this program writes: its api module of 15.0.0-dev
- * (December 2023) and of 18.0.0-dev (January 2025). Words are those of its source, at the place that is named.
+ * The documents were recorded from Teleport's own types, with the documents that this program writes as input. The types are
+ * those of its api module of 15.0.0-dev (December 2023) and of 18.0.0-dev (January 2025). The messages are from its source, at
+ * the place that is named.
  */
 import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -125,7 +126,7 @@ const RECORDED: [what: string, written: TeleportDocument, version: string, rest:
 
 describe("what Teleport prints of a document", () => {
   for (const [what, written, version, rest] of RECORDED)
-    it(`is ours, and no change, in ${version}: ${what}`, () => {
+    it(`is ours and shows no change in ${version}: ${what}`, () => {
       const owned = withOwner(written, OWNER);
       const labels = { ...owned.metadata.labels, ...(owned.kind === "db" ? { "teleport.dev/origin": "dynamic" } : {}) };
       const metadata = { ...owned.metadata, labels, revision: "0e4ee7ce-5a2c-4d3e-9b3f-0a6e7d9d5e6f" };
@@ -134,7 +135,7 @@ describe("what Teleport prints of a document", () => {
       assert.deepEqual(differences(found, written), []);
     });
 
-  it("is told where a version drops a field, such as trust_system_cert_pool before June 2024", () => {
+  it("shows a difference if a version drops a field, such as trust_system_cert_pool before June 2024", () => {
     const trusting = databaseDocument({ name: "orders", uri: "db:5432", serverName: "db", trustSystemPool: true });
     const spec = { ...trusting.spec, tls: { mode: 0, server_name: "db" } };
     const [found = assert.fail("nothing")] = printed({ ...trusting, spec });
@@ -144,8 +145,8 @@ describe("what Teleport prints of a document", () => {
     );
   });
 
-  // `getDatabase` of tool/tctl/common lists by name or, from 14 on, by the name that it was discovered under.
-  it("is not ours where a discovered database has the name as a label", async () => {
+  // `getDatabase` of tool/tctl/common finds a database by its name. From 14 on, also by the name that it was discovered under.
+  it("is not ours if it is a discovered database that has the name as a label", async () => {
     const labels = { "teleport.internal/discovered-name": "orders", "teleport.dev/origin": "cloud" };
     const discovered = { ...database, metadata: { name: "orders-rds-us-east-1", labels } };
     const client = { ...new FakeTeleport(0).client, get: async () => printed(discovered) };
@@ -164,7 +165,7 @@ describe("what Teleport prints of a document", () => {
       assert.deepEqual(await client.get("bot/shop"), [bot]);
     });
 
-  // `CertAuthoritySpecV2` of api/types: an HSM or KMS gives each auth server keys of its own.
+  // `CertAuthoritySpecV2` of api/types: with an HSM or KMS, each auth server has its own keys.
   it("has every active and every additional certificate of db_client, and the phase of its rotation", () => {
     const base64 = (pem: string) => Buffer.from(pem).toString("base64");
     const never = "0001-01-01T00:00:00Z";
@@ -206,9 +207,9 @@ describe("what Teleport prints of a document", () => {
   });
 });
 
-/** What tctl writes to stderr, as trace's `UserMessage` prints causes: each on a line of its own, indented. */
+/** What tctl writes to stderr. `UserMessage` of trace prints each cause on its own line, indented. */
 const WORDS: [failure: TeleportFailure, source: string, told: string][] = [
-  // Newer than 17: `getCollectionByRef` and `Delete` of tool/tctl/common/resource_command.go say of what.
+  // After 17, `getCollectionByRef` and `Delete` of tool/tctl/common/resource_command.go name the resource.
   ["not-found", "tool/tctl, get db", 'getting resource "orders" of type "db"\n\tdatabase "orders" not found'],
   [
     "not-found",
@@ -228,7 +229,7 @@ const WORDS: [failure: TeleportFailure, source: string, told: string][] = [
   ],
   ["already-exists", "tool/tctl, create role, to 16", "role 'orders' already exists"],
   ["already-exists", "tool/tctl, create db", 'use -f or --force flag to overwrite\n\tdatabase "orders" already exists'],
-  // A person whose name is that of a bot's user is in the way (`CreateUser` of lib/services/local/users.go).
+  // A person has the name of the bot's user (`CreateUser` of lib/services/local/users.go).
   [
     "already-exists",
     "lib/auth/machineid, create bot",
@@ -282,14 +283,14 @@ describe("what tctl says of its version", () => {
     ["Teleport v17.7.3 git:v17.7.3-0-gd1c3b5a go1.23.12", false],
     ["Teleport Enterprise v18.2.0 git:v18.2.0-0-ga0b1c2d go1.24.7", false],
   ] as const)
-    it(`is ${isTooOld ? "too old for" : "taken by"} ${ping.version}: ${text}`, () => {
+    it(`is ${isTooOld ? "too old for" : "accepted by"} ${ping.version}: ${text}`, () => {
       const error = whyNotConnected({ command: "tctl get", proxy: "t:443", identity: {}, ping, tctlVersion: text });
       assert.equal(error?.failure, isTooOld ? "tctl-version" : undefined);
     });
 });
 
 // `encodeIdentityFile` of api/identityfile: key, SSH certificate, the user's certificate, SSH CAs, CAs. The key is an
-// elliptic one from 17 on; while a CA for hosts is rotated, there are two.
+// elliptic one from 17 on. While a CA for hosts is rotated, there are two.
 describe("an identity file of tbot", () => {
   const openssl = new OpenSsl();
   const folder = mkdtempSync(join(tmpdir(), "identity-"));
@@ -298,7 +299,7 @@ describe("an identity file of tbot", () => {
     rmSync(folder, { recursive: true });
   });
 
-  it("is of the user and the cluster of its first certificate, and ends with that, whatever the others are", async () => {
+  it("has the user, the cluster and the end of its first certificate, whatever the other certificates are", async () => {
     const users = openssl.ca("lab");
     const user = openssl.leaf("bot-shop", users, { use: "clientAuth", days: 1 });
     const key = openssl.run(["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]);
