@@ -17,7 +17,7 @@ export function stackPrefix(): string {
 export const PROVIDER_MANAGER = "pulumi-kubernetes";
 
 /** Under which name Pulumi's Kubernetes provider writes an object. */
-const FIELD_MANAGER = "pulumi.com/patchFieldManager";
+export const FIELD_MANAGER = "pulumi.com/patchFieldManager";
 
 /**
  * Annotations of an object in Kubernetes that is made for a resource: whose it is, and under which name it is written.

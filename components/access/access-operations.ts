@@ -266,6 +266,24 @@ export function access(
     return Object.fromEntries(told);
   }
 
+  /** Roles of the Cluster that DatabaseRoles of somebody else declare. None if they may not be listed. */
+  async function othersDatabaseRoles(
+    kubernetes: KubernetesClient,
+    { namespace, cluster }: AccessInputs,
+  ): Promise<string[]> {
+    const { name: _, ...kind } = appliedObject("DatabaseRole", namespace, "");
+    const found = await kubernetes.list(kind).catch((error: unknown) => {
+      if (error instanceof KubernetesError && error.failure === "access-denied") return [];
+      throw error;
+    });
+    return found.flatMap(({ metadata, spec }) => {
+      const { name: role, cluster: of } = (spec ?? {}) as { name?: string; cluster?: { name?: string } };
+      return role !== undefined && of?.name === cluster && metadata.name !== databaseRoleName(cluster, role)
+        ? [role]
+        : [];
+    });
+  }
+
   /**
    * Locks out, takes everything away, drops. Roles that the Cluster declares by now for something else are left alone.
    * Returns those that stay without a login, because a database that takes no connections names them.
@@ -275,7 +293,10 @@ export function access(
     reference: AccessInputs,
     roleNames: readonly string[],
   ): Promise<string[]> {
-    const declared = inlineRoles(await mustFindCluster(kubernetes, reference));
+    const declared = [
+      ...inlineRoles(await mustFindCluster(kubernetes, reference)),
+      ...(await othersDatabaseRoles(kubernetes, reference)),
+    ];
     const names = roleNames.filter((name) => !declared.includes(name));
     if (names.length === 0) return [];
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);

@@ -106,8 +106,9 @@ export async function sqlInPrimary(
 }
 
 /** Whether another instance can become the primary. */
-function hasStandby({ spec, status }: KubernetesObject): boolean {
-  return Number(spec?.instances) > 1 && isServing({ status });
+function hasStandby({ status }: KubernetesObject): boolean {
+  const { healthy = [] } = (status?.instancesStatus ?? {}) as { healthy?: string[] };
+  return healthy.some((instance) => instance !== status?.currentPrimary);
 }
 
 function heldBy(holders: readonly string[]): string {

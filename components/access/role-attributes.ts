@@ -14,6 +14,9 @@ const ABSENT = {
   BYPASSRLS: "rolbypassrls",
 };
 
+/** Whether a membership `m` lets the member make others members, or gives it no rights (PostgreSQL 16 and later). */
+const OTHER_OPTIONS = `m.admin_option OR to_jsonb(m) ->> 'inherit_option' = 'false'`;
+
 /** Sets the declared attributes and memberships of an existing role. Leaves out groups that do not exist: see the deviations. */
 export function attributeScript(user: TeleportUser): string {
   const { name, connectionLimit = DEFAULT_CONNECTION_LIMIT } = user;
@@ -27,7 +30,7 @@ ${doBlock(`DECLARE
 BEGIN
   FOR item IN SELECT r.rolname AS role, g.rolname AS grantor
     FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid LEFT JOIN pg_roles g ON g.oid = m.grantor
-    WHERE m.member = (SELECT oid FROM pg_roles WHERE rolname = ${role}) AND r.rolname <> ALL (${wanted})
+    WHERE m.member = (SELECT oid FROM pg_roles WHERE rolname = ${role}) AND (r.rolname <> ALL (${wanted}) OR ${OTHER_OPTIONS})
   LOOP
     -- Revoke as the grantor: from PostgreSQL 16 on, a superuser's REVOKE leaves what others granted. Before 16, the grantor
     -- may be gone.
@@ -59,6 +62,10 @@ FROM pg_roles WHERE rolname = ${name} AND rolconnlimit <> ${user.connectionLimit
 SELECT format('%s is no member of %s', ${name}, wanted) FROM unnest(${wanted}) wanted
 WHERE wanted NOT IN (
   SELECT pg_get_userbyid(roleid) FROM pg_auth_members WHERE member = (SELECT oid FROM pg_roles WHERE rolname = ${name}));
+SELECT format('%s is a member of %s with options that nobody declared', ${name}, pg_get_userbyid(m.roleid))
+FROM pg_auth_members m
+WHERE m.member = (SELECT oid FROM pg_roles WHERE rolname = ${name}) AND pg_get_userbyid(m.roleid) = ANY (${wanted})
+  AND (${OTHER_OPTIONS});
 SELECT format('%s is a member of %s', ${name}, pg_get_userbyid(roleid)) FROM pg_auth_members
 WHERE member = (SELECT oid FROM pg_roles WHERE rolname = ${name}) AND pg_get_userbyid(roleid) <> ALL (${wanted});`;
 }

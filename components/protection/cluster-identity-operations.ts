@@ -5,6 +5,7 @@ import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
 import type { Provider } from "../provider";
 import { UNKNOWN } from "../teleport/document";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
+import { refuseWhileTakingUp } from "./existing-object";
 import { Connect, findCluster, IN_PASSING } from "./taken-cluster";
 
 /** Inputs of a ClusterIdentity. */
@@ -50,6 +51,7 @@ export function clusterIdentity(connect: Connect = apiReader): Provider<ClusterI
     },
     /** Comes before everything else is deleted. */
     async delete(_id, props) {
+      refuseWhileTakingUp();
       const api = await connect(props);
       const now = await mustBeOfStack(api, props.kubernetesUid);
       const cluster = await findCluster(api, props.namespace, props.cluster);

@@ -1,5 +1,7 @@
 /** Checks, before an object is created in Kubernetes, whether it exists already, and says what to do then. */
-import type { ApiReader } from "../kubernetes/client";
+import type { KubernetesClient, KubernetesObject } from "../kubernetes/client";
+import { KubernetesError } from "../kubernetes/errors";
+import { FIELD_MANAGER, PROVIDER_MANAGER } from "../owner";
 import { OWNER_LABEL } from "../teleport/document";
 import { takenBy } from "./taken-cluster";
 
@@ -22,54 +24,89 @@ const PLURALS: Record<string, string> = {
   "resources.teleport.dev/v1/TeleportDatabaseV3": "teleportdatabasesv3",
 };
 
-/** The object to create. A value that a preview does not know yet is not a string. */
+/** The object to create. */
 export interface NewObject {
-  apiVersion?: unknown;
-  kind?: unknown;
-  metadata?: { name?: unknown; namespace?: unknown; annotations?: Record<string, unknown> };
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string; namespace?: string; annotations: Record<string, string> };
 }
 
 /**
- * Why the object must not be created. Undefined if its name is free, or not known yet.
+ * Why the object must not be created. Undefined if no object has its name, or if this run takes the stack's own objects into
+ * the state. Then the object is prepared for that.
  *
- * @param options.preview whether this is a preview. It accepts the stack's own objects, because it cannot know whether the run
- * would delete them first. Default: false
- * @param options.takesUp whether to take the stack's own objects into the state. Default: false
  * @throws KubernetesError if the API server denies the request, or does not answer
  */
 export async function existing(
-  api: ApiReader,
-  { apiVersion, kind, metadata = {} }: NewObject,
-  { preview = false, takesUp = false }: { preview?: boolean; takesUp?: boolean } = {},
+  kubernetes: Pick<KubernetesClient, "get" | "patch">,
+  { apiVersion, kind, metadata }: NewObject,
+  environment: NodeJS.ProcessEnv = process.env,
 ): Promise<string | undefined> {
-  const plural = PLURALS[`${String(apiVersion)}/${String(kind)}`];
-  if (plural === undefined)
-    throw new Error(`existing-object.ts does not know the kind ${String(apiVersion)}/${String(kind)}`);
-  const { name, namespace, annotations = {} } = metadata;
+  const { name, namespace = "", annotations } = metadata;
+  const plural = PLURALS[`${apiVersion}/${kind}`];
   const owner = annotations[OWNER_LABEL];
-  const isWhole = typeof name === "string" && typeof owner === "string";
-  if (!isWhole || (kind !== "Namespace" && typeof namespace !== "string")) return undefined;
-  const group = `${String(apiVersion).includes("/") ? "/apis" : "/api"}/${String(apiVersion)}`;
-  const place = typeof namespace === "string" ? `/namespaces/${namespace}` : "";
-  const found = (await api.read(`${group}${place}/${plural}/${name}`)) as FoundObject | undefined;
+  if (plural === undefined || owner === undefined)
+    throw new Error(`existing-object.ts does not know the kind ${apiVersion}/${kind}, or the object has no owner`);
+  const reference = { apiVersion, plural, namespace, name };
+  const found = await kubernetes.get(reference);
   if (found === undefined) return undefined;
 
-  const what = `The ${String(kind)} ${typeof namespace === "string" ? `${namespace}/` : ""}${name}`;
-  const whose = found.metadata.annotations?.[OWNER_LABEL];
-  if (whose !== owner) return takenBy(what, whose, owner);
-  if (preview) return undefined;
+  const whose = (found.metadata.annotations as Record<string, string> | undefined)?.[OWNER_LABEL];
+  if (whose !== owner) return takenBy({ kind, namespace, name }, whose, owner);
+  const what = `The ${kind} ${namespace === "" ? "" : `${namespace}/`}${name}`;
   if (found.metadata.deletionTimestamp !== undefined) {
-    return `${what} is being deleted. Nothing was changed. Run pulumi up again when it is gone.`;
+    return `${what} is being deleted. It was not changed. Run pulumi up again when it is gone.`;
   }
-  if (takesUp) return undefined;
-  return (
-    `${what} exists already. It is this stack's own, but it is not in the stack's state. Possible causes: a run was killed while ` +
-    "it created the object; onDelete: retain, or a Namespace that was not empty, kept the object; the state was lost. " +
-    `Nothing was changed. Do not delete the object. Instead, run "${TAKE_UP}=true pulumi up" once: it takes the object into the ` +
-    'state. Never use this variable together with --replace or --target-replace. See docs/operations.md, "Interrupted runs".'
-  );
+  if (environment[TAKE_UP] !== "true") {
+    return (
+      `${what} exists already. It is this stack's own, but the stack's state does not have it under this resource. Possible ` +
+      "causes: a run was killed while it created the object; onDelete: retain, or a Namespace that was not empty, kept the " +
+      "object; the state was lost. The object was not changed. Do not delete it. Instead, run " +
+      `"${TAKE_UP}=true pulumi up" once: it takes the object into the state. But if a resource of your program was moved or ` +
+      "renamed, give it an alias instead; and never use the variable together with --replace, --target-replace or pulumi state " +
+      'taint, because the object would be deleted afterwards. See docs/operations.md, "Interrupted runs".'
+    );
+  }
+  const managedFields = withoutProvider(found, annotations[FIELD_MANAGER]);
+  if (managedFields !== undefined) {
+    const { resourceVersion } = found.metadata;
+    await kubernetes.patch(reference, { metadata: { resourceVersion, managedFields } });
+  }
+  return undefined;
 }
 
-interface FoundObject {
-  metadata: { annotations?: Record<string, string>; deletionTimestamp?: string };
+interface ManagedFields {
+  manager?: string;
+  operation?: string;
+  [field: string]: unknown;
+}
+
+/**
+ * Who owns the object's fields, without Pulumi's Kubernetes provider: it creates objects under another name than it updates
+ * them, and would then be refused by itself for each value that differs. Undefined if it owns nothing under another name than
+ * `now`. The API server would give all fields to somebody else if nobody owned any, so that the owner's annotation is ours.
+ */
+function withoutProvider({ apiVersion, metadata }: KubernetesObject, now?: string): ManagedFields[] | undefined {
+  const { managedFields = [] } = metadata as { managedFields?: ManagedFields[] };
+  const stays = ({ manager = "", operation }: ManagedFields) =>
+    !manager.startsWith(PROVIDER_MANAGER) || (manager === now && operation === "Apply");
+  if (managedFields.every(stays)) return undefined;
+  const annotation = { "f:metadata": { "f:annotations": { [`f:${OWNER_LABEL}`]: {} } } };
+  const ours = { manager: "cnpg-teleport", operation: "Update", fieldsType: "FieldsV1", fieldsV1: annotation };
+  return [...managedFields.filter(stays), { ...ours, apiVersion }];
+}
+
+/**
+ * Keeps a run that takes objects into the state from deleting any: it may have taken the same objects, under another resource.
+ *
+ * @throws KubernetesError "configuration"
+ */
+export function refuseWhileTakingUp(environment: NodeJS.ProcessEnv = process.env): void {
+  if (environment[TAKE_UP] !== "true") return;
+  throw new KubernetesError(
+    "configuration",
+    `A run with ${TAKE_UP}=true deletes nothing, because it may have taken the same objects into the state under another ` +
+      "resource. If a resource of your program was moved or renamed, give it an alias, and remove what is twice in the state " +
+      "with pulumi state delete. Otherwise run the command again without the variable.",
+  );
 }

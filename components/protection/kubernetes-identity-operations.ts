@@ -2,6 +2,7 @@
 import { apiReader, KubernetesConnection } from "../kubernetes/client";
 import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
 import type { Provider } from "../provider";
+import { refuseWhileTakingUp } from "./existing-object";
 import type { Connect } from "./taken-cluster";
 
 /** Inputs of a KubernetesIdentity. */
@@ -36,6 +37,7 @@ export function kubernetesIdentity(
     },
     /** Comes before what it depends on is deleted. */
     async delete(_id, props) {
+      refuseWhileTakingUp();
       await mustBeOfStack(await connect(props), props.kubernetesUid);
     },
   };

@@ -126,8 +126,7 @@ export class VaultDatabase extends pulumi.ComponentResource {
   private makeAuth(name: string, { path, make }: KubernetesAuth): pulumi.Output<string> {
     if (!make) return pulumi.output(path);
     const child = { parent: this };
-    // Replaced, not moved: moving it would need the right to move any mount.
-    const backend = new vault.AuthBackend(name, { type: "kubernetes", path }, { ...child, replaceOnChanges: ["path"] });
+    const backend = new vault.AuthBackend(name, { type: "kubernetes", path }, child);
     const { host, caCert } = make;
     const config = new vault.kubernetes.AuthBackendConfig(
       name,

@@ -383,7 +383,8 @@ describe("access to a database", () => {
     mock.timers.enable({ apis: ["setTimeout", "Date"] });
     try {
       const kubernetes = new FakeKubernetes();
-      const status = { currentPrimary: "orders-1", readyInstances: instances - 1 };
+      const healthy = Array.from({ length: instances }, (_, index) => `orders-${index + 1}`);
+      const status = { currentPrimary: "orders-1", instancesStatus: { healthy } };
       kubernetes.cluster = { metadata: { name: "orders", uid: "uid-1" }, spec: { instances }, status };
       kubernetes.answer = () => (Date.now() < goneFor ? { code: 2, stderr: "could not connect to server" } : "done");
       let ended: boolean | undefined;
