@@ -54,10 +54,12 @@ describe("the stored code", () => {
   });
 
   it("is stored anew where older code no longer finds the package, and only there", async () => {
-    const kinds = { registration: { diff: () => Promise.resolve({ changes: false }) } };
+    const kinds = {
+      registration: { diff: (_id: string, _olds: object, _news: object) => Promise.resolve({ changes: false }) },
+    };
     const changes = async (sees: boolean, olds: string, news: string) => {
-      const { registration } = withStoredCode(kinds, () => sees) as Record<string, pulumi.dynamic.ResourceProvider>;
-      return (await registration!.diff!("id", { __provider: olds }, { __provider: news })).changes;
+      const { registration } = withStoredCode(kinds, () => sees);
+      return (await registration.diff("id", { __provider: olds }, { __provider: news })).changes;
     };
     assert.equal(await changes(false, "old", "new"), true);
     assert.equal(await changes(true, "old", "new"), false);
