@@ -3,7 +3,7 @@
  * years later, runs the stored text. So it is kept small and stable. It captures nothing but the name of the
  * resource's kind, and finds the operations when one runs, through this package's export `cnpg-teleport/operations`:
  * from the folder of the program's `main`, where Pulumi starts the provider, or else from a package among the project's
- * dependencies. With pnpm and Plug'n'Play the project does not see what only such a package depends on.
+ * dependencies that depends on this one. With pnpm and Plug'n'Play the project does not see what only such a package needs.
  *
  * A preview and an `up` run it as well, for `check`: what a delete would not find fails there first.
  *
@@ -26,12 +26,14 @@ export function dynamicProvider(kind: keyof Operations): pulumi.dynamic.Resource
         return undefined;
       }
     };
+    const dependencies = (manifest?: string) =>
+      (manifest ? (load(manifest) as { dependencies?: object }).dependencies : undefined) ?? {};
     let found = find(own);
-    for (const up of main.split(/[\\/]/).keys()) {
-      const manifest = found ? undefined : find(`./${"../".repeat(up)}package.json`);
-      const { dependencies = {} } = manifest ? (load(manifest) as { dependencies?: object }) : {};
-      for (const name in dependencies) found ??= find(own, find(name) ?? find(`${name}/package.json`));
-    }
+    for (const up of main.split(/[\\/]/).keys())
+      for (const name in found ? {} : dependencies(find(`./${"../".repeat(up)}package.json`))) {
+        const other = find(`${name}/package.json`);
+        if ("cnpg-teleport" in dependencies(other)) found ??= find(own, other);
+      }
     if (!found)
       throw new Error(
         `${process.cwd()} finds no cnpg-teleport. Add it to the dependencies of the project's package.json, and install it.`,

@@ -1,6 +1,7 @@
 /** Where everything of this suite lies, and which installations and programs there are. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { PROJECT, STATE } from "../../lab/layout";
 
 /** For the PATH: the newest CLI with the lab's language host, and the newest Node.js. */
@@ -35,8 +36,7 @@ export const MANAGERS: Record<"npm" | "pnpm" | "yarn", { install: string[]; envi
       "install",
       "--mode=skip-build",
     ],
-    // As `yarn exec pulumi …` sets it.
-    environment: { NODE_OPTIONS: `--require ${JSON.stringify(join(repositoryOf("yarn"), ".pnp.cjs"))}` },
+    environment: { NODE_OPTIONS: plugNPlay(repositoryOf("yarn")) },
   },
 };
 
@@ -46,6 +46,12 @@ export const PROGRAMS = {
   "through-one": { main: "src/index.js", from: "@acme/databases" },
   "through-two": { main: "src/index.js", from: "@acme/platform" },
 };
+
+/** As `yarn exec pulumi …` sets it. */
+function plugNPlay(repository: string): string {
+  const loader = pathToFileURL(join(repository, ".pnp.loader.mjs")).href;
+  return `--require ${JSON.stringify(join(repository, ".pnp.cjs"))} --experimental-loader ${loader}`;
+}
 
 export function repositoryOf(manager: string): string {
   return join(STATE.compat, manager);

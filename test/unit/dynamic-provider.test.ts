@@ -33,7 +33,7 @@ describe("the stored code", () => {
     write("through/package.json", JSON.stringify({ dependencies: { path: "1", "@acme/databases": "1" } }));
     mkdirSync(join(root, "through/node_modules/@acme"), { recursive: true });
     symlinkSync(join(root, "databases"), join(root, "through/node_modules/@acme/databases"));
-    write("databases/package.json", JSON.stringify({ name: "@acme/databases", main: "dist/not-built.js" }));
+    write("databases/package.json", JSON.stringify({ dependencies: { "cnpg-teleport": "1" } }));
   });
   after(() => rmSync(root, { recursive: true }));
 
