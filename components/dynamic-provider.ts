@@ -1,20 +1,44 @@
 /**
  * The provider behind our dynamic resources, as Pulumi stores it in the state beside each resource: a delete, even
- * years later, runs the stored text. So it is kept tiny and stable. It captures nothing but the name of the
- * resource's kind, and finds the operations when one runs, through this package's export `cnpg-teleport/operations`,
- * in the project's folder (where Pulumi starts the provider).
+ * years later, runs the stored text. So it is kept small and stable. It captures nothing but the name of the
+ * resource's kind, and finds the operations when one runs, through this package's export `cnpg-teleport/operations`:
+ * from the folder of the program's `main`, where Pulumi starts the provider, or else from a package among the project's
+ * dependencies that depends on this one. With pnpm and Plug'n'Play the project does not see what only such a package needs.
  *
- * Changing the text below shows as an update of `__provider` only; `diff` does not look at it.
+ * A preview and an `up` run it as well, for `check`: what a delete would not find fails there first.
+ *
+ * `diff` does not look at the text: a resource keeps the text it has in the state until its next update. See stored-code.ts.
  */
 import type * as pulumi from "@pulumi/pulumi";
 import type { Operations } from "./operations";
 
-/** The provider of one kind of resource. */
+/** The provider of one kind of resource. Without comments inside, which would be stored as well. */
 export function dynamicProvider(kind: keyof Operations): pulumi.dynamic.ResourceProvider {
   const operations = () => {
     const { createRequire } = process.getBuiltinModule("node:module");
-    const load = createRequire(`${process.cwd()}/index.js`);
-    return (load("cnpg-teleport/operations") as Record<string, Required<pulumi.dynamic.ResourceProvider>>)[kind]!;
+    const own = "cnpg-teleport/operations";
+    const main = `${process.cwd()}/index.js`;
+    const load = createRequire(main);
+    const find = (name: string, from = main) => {
+      try {
+        return createRequire(from).resolve(name);
+      } catch {
+        return undefined;
+      }
+    };
+    const dependencies = (manifest?: string) =>
+      (manifest ? (load(manifest) as { dependencies?: object }).dependencies : undefined) ?? {};
+    let found = find(own);
+    for (const up of main.split(/[\\/]/).keys())
+      for (const name in found ? {} : dependencies(find(`./${"../".repeat(up)}package.json`))) {
+        const other = find(`${name}/package.json`);
+        if ("cnpg-teleport" in dependencies(other)) found ??= find(own, other);
+      }
+    if (!found)
+      throw new Error(
+        `${process.cwd()} finds no cnpg-teleport. Add it to the dependencies of the project's package.json, and install it.`,
+      );
+    return (load(found) as Record<string, Required<pulumi.dynamic.ResourceProvider>>)[kind]!;
   };
   return {
     check: async (olds, news) => operations().check(olds, news),

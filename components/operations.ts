@@ -17,11 +17,12 @@ import { deletionProtectionOperations } from "./protection/deletion-protection-o
 import { kubernetesIdentityOperations } from "./protection/kubernetes-identity-operations";
 import { namespaceRemovalOperations } from "./protection/namespace-removal-operations";
 import { updateCheckOperations } from "./update-check-operations";
+import { withStoredCode } from "./stored-code";
 import { registrationOperations } from "./teleport/registration-operations";
 import { adminOperations } from "./vault-database/admin-operations";
 import { leaseOperations } from "./vault-database/lease-operations";
 
-export const operations = bounded({
+const kinds = {
   access: accessOperations,
   autoUsers: autoUserOperations,
   clusterServing: clusterServingOperations,
@@ -39,5 +40,7 @@ export const operations = bounded({
   updateCheck: updateCheckOperations,
   namespaceRemoval: namespaceRemovalOperations,
   declaredDatabases: declaredDatabasesOperations,
-});
+};
+
+export const operations = bounded(withStoredCode(kinds));
 export type Operations = typeof operations;

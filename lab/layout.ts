@@ -41,6 +41,8 @@ export const STATE = {
   teleport: join(state, "teleport"),
   pulumi: join(state, "pulumi"),
   bin: join(state, "bin"),
+  /** Programs, packages and engines of `npm run test:compat`, which removes it at its end. */
+  compat: join(state, "compat"),
   lock: join(state, "lock"),
 };
 

@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, statSync } from 
 import { dirname, join } from "node:path";
 import { PULUMI, STATE } from "./layout";
 import { randomOnce } from "./host/private-file";
-import { Tools } from "./build/tools";
+import { recordedTools, Tools } from "./build/tools";
 import { TOOLS } from "./versions";
 
 /** Pulumi takes language hosts from its own folder without a warning, from elsewhere on the PATH with one. */
@@ -20,9 +20,17 @@ export function ensurePulumi(tools: Tools): void {
     if (!plugin) continue;
     place(tools.binaries[name], join(PULUMI.home, "plugins", `resource-${plugin}-v${version}`, name));
   }
-  for (const name of [...BESIDE_PULUMI, ...COMMANDS]) {
-    place(tools.binaries[name] ?? tools.files[name], join(STATE.bin, name));
-  }
+  placeCommands([...BESIDE_PULUMI, ...COMMANDS], tools, STATE.bin);
+}
+
+/** Another CLI with the lab's language host beside it, in a folder for the PATH. */
+export function placeEngine(pulumi: Tools, folder: string): void {
+  const { binaries, files } = recordedTools();
+  placeCommands(BESIDE_PULUMI, { binaries: { ...binaries, ...pulumi.binaries }, files }, folder);
+}
+
+function placeCommands(names: readonly string[], { binaries, files }: Tools, folder: string): void {
+  for (const name of names) place(binaries[name] ?? files[name], join(folder, name));
 }
 
 /** A hard link: the executable sees this as its own folder, which a symbolic link would not give. */

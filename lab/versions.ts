@@ -23,6 +23,15 @@ export const VERSIONS = {
   olderDebian: "bookworm",
 } as const;
 
+/** What `npm run test:compat` runs besides: the newest engine, and what installs packages. `up` builds none of it. */
+export const NEWEST = {
+  pulumi: "3.274.1",
+  pulumiSdk: "3.276.0",
+  node: "24.21.0",
+  pnpm: "10.34.8",
+  yarn: "4.18.1",
+} as const;
+
 /** One executable of a tool. */
 export interface Binary {
   name: string;
@@ -85,22 +94,24 @@ function pulumiPlugin(name: keyof typeof PLUGIN_VERSIONS, from: string): Binary 
   return { name: `pulumi-resource-${name}`, from, stamp: `-X main.version=${PLUGIN_VERSIONS[name]}` };
 }
 
+function pulumiCli(name: string, version: string): Tool {
+  const stamp = `-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v${version}`;
+  const probe = { args: ["version"], expect: `v${version}` };
+  return {
+    name,
+    version,
+    binaries: [{ name: "pulumi", from: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", stamp, probe }],
+  };
+}
+
+/** Built for `npm run test:compat` alone. */
+export const NEWEST_PULUMI = pulumiCli("pulumi-newest", NEWEST.pulumi);
+
 const teleportProbe = { args: ["version"], expect: `v${VERSIONS.teleport}` };
 
 /** In the order in which they are built: what shares packages stands together. */
 export const TOOLS: Tool[] = [
-  {
-    name: "pulumi",
-    version: VERSIONS.pulumi,
-    binaries: [
-      {
-        name: "pulumi",
-        from: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
-        stamp: `-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v${VERSIONS.pulumi}`,
-        probe: { args: ["version"], expect: `v${VERSIONS.pulumi}` },
-      },
-    ],
-  },
+  pulumiCli("pulumi", VERSIONS.pulumi),
   {
     name: "pulumi-language-nodejs",
     version: VERSIONS.pulumiLanguageNodejs,

@@ -1,13 +1,14 @@
 /**
  * `npm test`: unit tests, then tests on the real systems with those under fault that fit its time, then one line with all
- * counts. `npm run test:faults`: all tests under fault. Brings the lab up and leaves it as it was found: ended if it was
- * not running before, unless `--keep` is given.
+ * counts. `npm run test:faults`: all tests under fault. `npm run test:compat`: the newest engine, and the package as npm,
+ * pnpm and yarn install it. Brings the lab up and leaves it as it was found: ended if it was not running before, unless
+ * `--keep` is given.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { inherit } from "../lab/host/command";
-import { PROJECT } from "../lab/layout";
+import { PROJECT, STATE } from "../lab/layout";
 import type { Counts } from "./reporter";
 
 /** Exit code of `lab status`. */
@@ -20,16 +21,21 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal
 async function main(): Promise<number> {
   const totals: Counts = { passed: 0, failed: 0, skipped: 0 };
   const underFault = process.argv.includes("--faults");
-  if (!underFault) await suite("unit", []);
+  const compat = process.argv.includes("--compat");
+  if (!underFault && !compat) await suite("unit", []);
   const wasUp = (await command("npm", ["run", "--silent", "lab", "--", "status"], true)) !== NOTHING_RUNS;
   if (interrupted) {
     totals.failed++;
-  } else if ((await command("npm", ["run", "--silent", "lab", "--", "up"])) === 0) {
-    for (const kind of underFault ? ["faults", "faults/alone"] : ["lab"])
+  } else if (
+    (await command("npm", ["run", "--silent", "lab", "--", "up"])) === 0 &&
+    (!compat || (await command("npx", ["ts-node", "--transpile-only", "test/compat/prepare.ts"])) === 0)
+  ) {
+    for (const kind of underFault ? ["faults", "faults/alone"] : [compat ? "compat" : "lab"])
       await suite(kind, ["npm", "run", "--silent", "lab", "--", "exec"]);
   } else {
     totals.failed++; // what could not run has not passed
   }
+  if (compat) rmSync(STATE.compat, { recursive: true, force: true });
   if (!wasUp && !process.argv.includes("--keep")) await command("npm", ["run", "--silent", "lab", "--", "down"]);
 
   console.log(`${totals.passed} passed, ${totals.failed} failed${totals.skipped ? `, ${totals.skipped} skipped` : ""}`);

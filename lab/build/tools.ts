@@ -49,37 +49,44 @@ export function toolFolder(tool: Tool): string {
 }
 
 /** Tools that neither the PATH nor the cache has. */
-export async function missingTools(): Promise<Tool[]> {
+export async function missingTools(tools = TOOLS): Promise<Tool[]> {
   const missing: Tool[] = [];
-  for (const tool of TOOLS) {
+  for (const tool of tools) {
     if (!existsSync(toolFolder(tool)) && !(await onPath(tool))) missing.push(tool);
   }
   return missing;
 }
 
-/** Finds or builds all tools and records where they are. */
+/** Finds or builds the lab's tools and records where they are. */
 export async function ensureTools(): Promise<Tools> {
-  // Caches that are left are of builds that were interrupted, perhaps while they were being removed.
-  if ((await missingTools()).length > 0 || existsSync(CACHE.go)) {
-    await withLock(CACHE.lock, buildMissing, (holder) => say(`  …    the tools are being built by ${holder}: waiting`));
-  }
-  const tools: Tools = { binaries: {}, files: {} };
-  for (const tool of TOOLS) {
-    const found = existsSync(toolFolder(tool)) ? undefined : await onPath(tool);
-    for (const { name } of tool.binaries) tools.binaries[name] = found?.[name] ?? join(toolFolder(tool), "bin", name);
-    for (const { name } of tool.files ?? []) tools.files[name] = join(toolFolder(tool), "share", name);
-  }
+  const tools = await findOrBuild(TOOLS);
   writeWhole(record, `${JSON.stringify(tools, null, 2)}\n`, 0o644);
   return tools;
 }
 
-async function buildMissing(): Promise<void> {
+/** Finds or builds tools; the lab does not record them. */
+export async function findOrBuild(wanted: Tool[]): Promise<Tools> {
+  // Caches that are left are of builds that were interrupted, perhaps while they were being removed.
+  if ((await missingTools(wanted)).length > 0 || existsSync(CACHE.go)) {
+    const waiting = (holder: string) => say(`  …    the tools are being built by ${holder}: waiting`);
+    await withLock(CACHE.lock, () => buildMissing(wanted), waiting);
+  }
+  const tools: Tools = { binaries: {}, files: {} };
+  for (const tool of wanted) {
+    const found = existsSync(toolFolder(tool)) ? undefined : await onPath(tool);
+    for (const { name } of tool.binaries) tools.binaries[name] = found?.[name] ?? join(toolFolder(tool), "bin", name);
+    for (const { name } of tool.files ?? []) tools.files[name] = join(toolFolder(tool), "share", name);
+  }
+  return tools;
+}
+
+async function buildMissing(wanted: Tool[]): Promise<void> {
   mkdirSync(CACHE.tools, { recursive: true });
   // The lock is ours: whatever is half built was left behind by a build that was interrupted.
   for (const name of readdirSync(CACHE.tools)) {
     if (name.startsWith(".building-")) rmSync(join(CACHE.tools, name), { recursive: true, force: true });
   }
-  const missing = await missingTools(); // again: the holder of the lock may have built them
+  const missing = await missingTools(wanted); // again: the holder of the lock may have built them
   for (const [index, tool] of missing.entries()) {
     const what = `building ${tool.name} ${tool.version} (${index + 1} of ${missing.length})`;
     await step(what, () => buildTool(tool, toolSources(tool), toolFolder(tool)), { announce: true });
