@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
+import * as state from "@pulumi/pulumi/runtime/state";
 import type { PostgresClusterArgs } from "../../components";
 import { Certificate, OpenSsl } from "./certificates/openssl";
 
@@ -80,8 +81,10 @@ describe("PostgresCluster", () => {
       "acme",
     );
     // Mocks do not support hooks. Without this, resources would have no hooks.
-    const registerResourceHook = (_hook: unknown, done: (error: null) => void) => done(null);
-    Object.assign(pulumi.runtime.getMonitor() ?? {}, { registerResourceHook });
+    Object.assign(pulumi.runtime.getMonitor() ?? {}, { registerResourceHook: () => {} });
+    const { getStore } = state as unknown as { getStore(): object };
+    const nothing = async () => {};
+    Object.assign(getStore(), { callbacks: { registerResourceHook: nothing, awaitStackRegistrations: nothing } });
     ({ PostgresCluster } = await import("../../components"));
   });
   beforeEach(() => made.splice(0));
