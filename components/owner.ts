@@ -17,11 +17,11 @@ export function stackPrefix(): string {
 export const PROVIDER_MANAGER = "pulumi-kubernetes";
 
 /** Under which name Pulumi's Kubernetes provider writes an object. */
-export const FIELD_MANAGER = "pulumi.com/patchFieldManager";
+const FIELD_MANAGER = "pulumi.com/patchFieldManager";
 
 /**
  * Annotations of an object in Kubernetes that is made for a resource: whose it is, and under which name it is written.
- * The options of the object are in object-options.ts.
+ * Options of the object: `KEEPS_FIELD_MANAGER`.
  *
  * **Whose it is.** Providers before 4.29 take an object over that exists, and the destroy of the stack that did so would
  * remove what another stack made. With server-side apply the API server refuses what another field manager wrote otherwise

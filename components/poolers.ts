@@ -6,7 +6,6 @@ import { keepsInstances } from "./foreign-fields";
 import { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION } from "./kubernetes/deletion";
 import { secretNames } from "./names";
-import { objectOptions } from "./object-options";
 import { ownedBy, ownerOf } from "./owner";
 import { KubernetesIdentity } from "./protection/deletion-protection";
 import { UpdateCheck } from "./update-check";
@@ -73,7 +72,7 @@ export function makePoolers(name: string, args: PoolersArgs, opts: PoolersOption
         },
         spec,
       },
-      { ...opts, ...objectOptions(kubernetes), ...keepsInstances(settings), dependsOn: [check, ...opts.dependsOn] },
+      { ...opts, ...keepsInstances(settings), dependsOn: [check, ...opts.dependsOn] },
     );
     new KubernetesIdentity(`${name}:pooler:${pooler}`, { kubernetes }, { ...opts, dependsOn: [made] });
     const uid = made.metadata.apply((metadata) => metadata.uid ?? "");

@@ -19,8 +19,7 @@ import type { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "./kubernetes/deletion";
 import { OperatorCheck } from "./operator/operator-check";
 import { operatorNeeds } from "./operator-needs";
-import { objectOptions } from "./object-options";
-import { ownedBy, ownerOf } from "./owner";
+import { KEEPS_FIELD_MANAGER, ownedBy, ownerOf } from "./owner";
 import { makePoolers } from "./poolers";
 import {
   certificateUsers,
@@ -124,7 +123,6 @@ export class PostgresCluster extends pulumi.ComponentResource {
         teleport,
         {
           clusterName,
-          kubernetes: args.kubernetes,
           environment,
           namespace,
           description: args.description,
@@ -175,7 +173,6 @@ export class PostgresCluster extends pulumi.ComponentResource {
       name,
       {
         cluster: clusterName,
-        kubernetes: args.kubernetes,
         namespace,
         issuer,
         clusterDomain,
@@ -232,7 +229,6 @@ export class PostgresCluster extends pulumi.ComponentResource {
       {
         parent: this,
         dependsOn: [check, ...dependsOn],
-        ...objectOptions(args.kubernetes),
         ...keepsInstances(args),
         protect: isProtected(args),
         retainOnDelete: isRetained(args),
@@ -257,7 +253,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
           parent: this,
           dependsOn: serving,
           customTimeouts: SHORT_DELETION,
-          ...objectOptions(args.kubernetes),
+          ...KEEPS_FIELD_MANAGER,
           protect: isProtected(args) && manifest.spec.databaseReclaimPolicy === "delete",
           retainOnDelete: isRetained(args),
         },
@@ -298,7 +294,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
             parent: this,
             dependsOn: operator,
             customTimeouts: SHORT_DELETION,
-            ...objectOptions(args.kubernetes),
+            ...KEEPS_FIELD_MANAGER,
             retainOnDelete: isRetained(args),
           },
         ),
@@ -335,7 +331,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         new k8s.networking.v1.NetworkPolicy(
           `${name}-${resourceName}`,
           { metadata: { ...metadata, annotations: { ...ownedBy(name), ...BACKGROUND_DELETION } }, spec },
-          { parent: this, dependsOn: operator, ...objectOptions(args.kubernetes), retainOnDelete: isRetained(args) },
+          { parent: this, dependsOn: operator, ...KEEPS_FIELD_MANAGER, retainOnDelete: isRetained(args) },
         ),
     );
   }

@@ -3,11 +3,9 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { AutoUsers, autoUsersAdmin } from "./auto-users/settings";
 import { TeleportUser } from "./cnpg/roles";
-import type { KubernetesConnection } from "./kubernetes/client";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "./kubernetes/deletion";
 import { agentConfigMap, POSTGRES_PORT, PRIMARY_LABEL, serviceHost, teleportNames } from "./names";
-import { objectOptions } from "./object-options";
-import { ownedBy, ownerOf } from "./owner";
+import { KEEPS_FIELD_MANAGER, ownedBy, ownerOf } from "./owner";
 import { TeleportArgs, TeleportRegistration } from "./postgres-cluster-args";
 import { agentConfiguration, kubeAgentValues } from "./teleport/agent";
 import { DatabaseSettings, TeleportDatabase } from "./teleport/database";
@@ -18,8 +16,6 @@ import { PROVISIONED_BY } from "./teleport/roles";
 /** The Cluster that Teleport gets to know. */
 export interface RegisteredCluster {
   clusterName: string;
-  /** How the Kubernetes cluster of the Cluster is reached. */
-  kubernetes?: KubernetesConnection;
   environment: string;
   description?: string;
   namespace: pulumi.Output<string>;
@@ -73,7 +69,7 @@ export function register(
       case "program":
         return byProgram(name, teleport, databases, cluster.caCert, opts);
       case "operator":
-        return byOperator(name, teleport, registration.namespace, databases, cluster, opts);
+        return byOperator(name, teleport, registration.namespace, databases, cluster.caCert, opts);
       case "agent":
         return byAgent(name, teleport, registration, databases, cluster, opts);
     }
@@ -145,7 +141,7 @@ function byOperator(
   teleport: TeleportArgs,
   namespace: string,
   databases: readonly Database[],
-  { kubernetes, caCert }: RegisteredCluster,
+  caCert: pulumi.Output<string>,
   opts: pulumi.CustomResourceOptions,
 ): Registered {
   const made = databases.map(({ sqlType, settings }) => {
@@ -162,7 +158,7 @@ function byOperator(
     return new k8s.apiextensions.CustomResource(
       resource,
       { ...kind, metadata, spec: manifest.spec },
-      { ...opts, customTimeouts: SHORT_DELETION, ...objectOptions(kubernetes) },
+      { ...opts, customTimeouts: SHORT_DELETION, ...KEEPS_FIELD_MANAGER },
     );
   });
   const names = pulumi.all(made.map(({ metadata }) => metadata.apply((known) => known.name ?? "")));
@@ -174,7 +170,7 @@ function byAgent(
   teleport: TeleportArgs,
   { join, namespace }: Extract<TeleportRegistration, { by: "agent" }>,
   databases: readonly Database[],
-  { clusterName, kubernetes, environment, caCert }: RegisteredCluster,
+  { clusterName, environment, caCert }: RegisteredCluster,
   opts: pulumi.CustomResourceOptions,
 ): Registered {
   const { proxy } = teleport;
@@ -185,7 +181,7 @@ function byAgent(
     const resource = `${resourcePrefix(name, teleport)}-agent-server-ca`;
     const metadata = { name: configMap, namespace, annotations: { ...ownedBy(resource), ...BACKGROUND_DELETION } };
     const data = { "ca.crt": caCert };
-    resources.push(new k8s.core.v1.ConfigMap(resource, { metadata, data }, { ...opts, ...objectOptions(kubernetes) }));
+    resources.push(new k8s.core.v1.ConfigMap(resource, { metadata, data }, { ...opts, ...KEEPS_FIELD_MANAGER }));
   }
   const known = pulumi.all(databases.map(({ settings }) => pulumi.output(settings)));
   return {

@@ -2,11 +2,9 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { PoolerAuthentication, poolerDnsNames, POOLER_LOGINS, poolerSecretName } from "../cnpg/pooler";
-import type { KubernetesConnection } from "../kubernetes/client";
 import { BACKGROUND_DELETION } from "../kubernetes/deletion";
 import { secretNames, serverDnsNames } from "../names";
-import { objectOptions } from "../object-options";
-import { ownedBy } from "../owner";
+import { KEEPS_FIELD_MANAGER, ownedBy } from "../owner";
 import { altNames } from "./alt-names";
 import { CaBundle, clientCaBundle, leftOutWarnings, mergeCaBundle, PemSource, serverCaBundle } from "./ca-bundle";
 import { caEndWarning, checkCertificate } from "./certificate-check";
@@ -22,8 +20,6 @@ const RELOAD = { "cnpg.io/reload": "" };
 export interface ClusterCertificatesArgs {
   /** Name of the Cluster. */
   cluster: string;
-  /** How the Kubernetes cluster is reached; must be the Kubernetes provider's. */
-  kubernetes?: KubernetesConnection;
   namespace: pulumi.Input<string>;
   issuer: IssuerArgs;
   /** The Kubernetes cluster's DNS domain, e.g. `cluster.local`. */
@@ -123,7 +119,7 @@ export class ClusterCertificates extends pulumi.ComponentResource {
           type,
           stringData,
         },
-        { ...child, ...objectOptions(args.kubernetes), retainOnDelete: args.retained },
+        { ...child, ...KEEPS_FIELD_MANAGER, retainOnDelete: args.retained },
       ).metadata.name;
     const tlsSecret = (secretName: string, issued: IssuedCertificate) =>
       secret(secretName, "kubernetes.io/tls", { "tls.crt": issued.certificate, "tls.key": issued.privateKey });

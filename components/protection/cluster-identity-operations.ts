@@ -5,7 +5,7 @@ import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
 import type { Provider } from "../provider";
 import { UNKNOWN } from "../teleport/document";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
-import { refuseWhileTakingUp } from "./existing-object";
+import { refuseWhileTakingUp } from "./taking-up";
 import { Connect, findCluster, IN_PASSING } from "./taken-cluster";
 
 /** Inputs of a ClusterIdentity. */

@@ -2,7 +2,7 @@
 import { apiReader, KubernetesConnection } from "../kubernetes/client";
 import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
 import type { Provider } from "../provider";
-import { refuseWhileTakingUp } from "./existing-object";
+import { refuseWhileTakingUp } from "./taking-up";
 import type { Connect } from "./taken-cluster";
 
 /** Inputs of a KubernetesIdentity. */

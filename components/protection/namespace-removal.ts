@@ -3,8 +3,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic-provider";
 import type { KubernetesConnection } from "../kubernetes/client";
-import { objectOptions } from "../object-options";
-import { ownedBy } from "../owner";
+import { KEEPS_FIELD_MANAGER, ownedBy } from "../owner";
 
 const provider = dynamicProvider("namespaceRemoval");
 
@@ -48,7 +47,7 @@ export function makeNamespace(
   const made = new k8s.core.v1.Namespace(
     resourceName,
     { metadata: { name: namespace, annotations: ownedBy(resourceName) } },
-    { ...rest, provider, ...objectOptions(kubernetes), aliases: [...names, ...formerUrns], retainOnDelete: true },
+    { ...rest, provider, ...KEEPS_FIELD_MANAGER, aliases: [...names, ...formerUrns], retainOnDelete: true },
   );
   return new NamespaceRemoval(
     resourceName,

@@ -45,32 +45,21 @@ export async function takenCluster(
   // Ours may have been made by a run that was killed, or left by `onDelete: retain`. States of early versions of 0.1.0 have
   // Clusters that do not say whose they are.
   if (whose === owner || (whose === undefined && !isNew)) return undefined;
-  return takenBy({ kind: "Cluster", namespace, name }, whose, owner);
+  return takenBy(`${namespace}/${name}`, whose, owner);
 }
 
-/** The error for an object that does not belong to `owner`. It names the owner that the object has. */
-export function takenBy(
-  { kind, namespace, name }: { kind: string; namespace: string; name: string },
-  whose: string | undefined,
-  owner: string,
-): string {
-  const place = namespace === "" ? "" : `${namespace}/`;
+/** Says whose the Cluster is, which is to belong to `owner`. */
+function takenBy(cluster: string, whose: string | undefined, owner: string): string {
   const told =
-    `The ${kind} ${place}${name} exists already and ` +
-    `${whose === undefined ? "names no owner" : `belongs to ${whose}, not to ${owner}`}. It was not changed. `;
+    `The Cluster ${cluster} exists already and ` +
+    `${whose === undefined ? "names no owner" : `belongs to ${whose}, not to ${owner}`}. Nothing was changed. `;
   if (whose !== undefined && stackOf(whose) === stackOf(owner)) {
     return `${told}If you renamed the database, set formerNames. In a program of your own, give the resource an alias.`;
   }
-  const other =
-    kind === "Namespace"
-      ? `To use the Namespace as it is, set namespace: ${name} without createNamespace. `
-      : "Set clusterName or namespace to another name. ";
-  const take =
-    whose === undefined
-      ? `If it is this stack's own, of an early release, run: kubectl ${namespace === "" ? "" : `-n ${namespace} `}annotate ` +
-        `${kind.toLowerCase()} ${name} ${OWNER_LABEL}=${owner}. `
-      : "";
-  return `${told}${other}${take}To move a Cluster into this stack, see docs/data-protection.md, "Take up a retained Cluster".`;
+  return (
+    `${told}Set clusterName or namespace to another name. To move the Cluster into this stack, see docs/data-protection.md, ` +
+    '"Take up a retained Cluster".'
+  );
 }
 
 function stackOf(owner: string): string {

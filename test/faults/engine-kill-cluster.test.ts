@@ -4,7 +4,7 @@
  */
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
-import { TAKE_UP } from "../../components/protection/existing-object";
+import { TAKE_UP } from "../../components/protection/taking-up";
 import { Stack } from "../../lab/drive/stack";
 import { attempt } from "../../lab/host/command";
 import { asRoot, forwardTo, makeProgram, removeProgram } from "../lab/app-vault";
@@ -19,7 +19,7 @@ const MOUNT = "eng-cluster-postgres";
 const CONNECTION = `${NAME}-${NAME}`;
 const UP = ["up", "--yes", "--skip-preview", "--parallel=100"];
 const DESTROY = ["destroy", "--yes", "--skip-preview", "--parallel=100"];
-/** The variable that the message names for objects that a killed run created. */
+/** Takes up what a killed run had created, which the Kubernetes plugin refuses from 4.29 on. The lab's older one does so anyway. */
 const TAKING_UP = { [TAKE_UP]: "true" };
 const ROLES_LEFT = `SELECT rolname FROM pg_roles WHERE rolname ~ '^(v-|vault|teleport)' ORDER BY 1`;
 
@@ -149,14 +149,9 @@ describe("an engine that is killed in the midst of a Cluster", () => {
       kubernetes: [done(/^(POST|PATCH) .*\/namespaces\/eng-cluster\/secrets/)],
       vault: [done(/^(PUT|POST) .*\/sys\/mounts\//)],
     });
-    const refused = await stack.pulumi(UP);
-    assert.notEqual(refused.code, 0);
-    assert.match(refused.output, /The Secret eng-cluster\/\S+ exists already\. It is this stack's own/);
     await mountIsTaken();
-    await killed(UP, { kubernetes: [done(/^(POST|PATCH) .*\/namespaces\/eng-cluster\/clusters/)] });
+    await killed(UP, { kubernetes: [done(/^(POST|PATCH) .*\/namespaces\/eng-cluster\/clusters/)] }, TAKING_UP);
     const uid = await kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.metadata.uid}");
-    const refusedCluster = await stack.pulumi(UP);
-    assert.match(refusedCluster.output, /The Cluster eng-cluster\/eng-cluster exists already\. It is this stack's own/);
     await killed(UP, { kubernetes: [done(/^SQL in app: [^]*GRANT SELECT ON TABLE/)] }, TAKING_UP);
     assert.equal(await kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.metadata.uid}"), uid);
     await killed(UP, { kubernetes: [done(/^SQL in postgres: [^]*CREATE ROLE "teleport_admin"/)] }, TAKING_UP);

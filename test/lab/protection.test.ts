@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OWNER_LABEL } from "../../components/teleport/document";
 import { ACCEPTED_UID } from "../../components/kubernetes/identity";
-import { TAKE_UP } from "../../components/protection/existing-object";
+import { TAKE_UP } from "../../components/protection/taking-up";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack, StackConfig } from "../../lab/drive/stack";
 import { attempt } from "../../lab/host/command";
@@ -204,21 +204,6 @@ describe("a protected database", () => {
     await isWhole();
   });
 
-  it("keeps a Secret although --replace names it: Pulumi would overwrite the Secret, and then delete it", async () => {
-    const secret = ["-n", NAME, "get", "secret", `${NAME}-client-ca-bundle`, "-o", "jsonpath={.metadata.uid}"];
-    const before = await kubectl(...secret);
-    const { resources } = (JSON.parse(await stack.state()) as { deployment: { resources: RecordedResource[] } })
-      .deployment;
-    const { urn = "" } = resources.find((resource) => /:Secret::.*client-ca-bundle$/.test(resource.urn)) ?? {};
-    const told = await refused([...UP, "--replace", urn]);
-    assert.match(told, /The Secret guarded\/guarded-client-ca-bundle exists already\. It is this stack's own/);
-    assert.equal(await kubectl(...secret), before);
-    await stack.up();
-    assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
-    assert.equal(await kubectl(...secret), before);
-    await isWhole();
-  });
-
   it("keeps its Cluster when the stack is renamed", async () => {
     await renameStack("renamed");
     configure();
@@ -293,9 +278,6 @@ describe("a protected database", () => {
     assert.equal((await sqlAsSuperuser(NAME, NAME, granted)).trim(), "f", "the reader's rights are gone");
 
     configure();
-    const told = await refused(UP);
-    assert.match(told, /The Namespace guarded exists already\. It is this stack's own/);
-    assert.equal(await clusterUid(), uid);
     await stack.up({ env: { [TAKE_UP]: "true" } });
     await isWhole();
     assert.equal((await sqlAsSuperuser(NAME, NAME, granted)).trim(), "t");

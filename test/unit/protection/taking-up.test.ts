@@ -1,0 +1,24 @@
+import { strict as assert } from "node:assert";
+import { clusterIdentity } from "../../../components/protection/cluster-identity-operations";
+import { kubernetesIdentity } from "../../../components/protection/kubernetes-identity-operations";
+import { TAKE_UP } from "../../../components/protection/taking-up";
+import { FakeApi } from "./fake-api";
+
+describe("a run that takes objects into the state", () => {
+  afterEach(() => delete process.env[TAKE_UP]);
+
+  it("deletes nothing: it may have taken them under another resource", async () => {
+    const metadata = { uid: "uid-1", annotations: {} };
+    const api = new FakeApi({ "/apis/postgresql.cnpg.io/v1/namespaces/shop/clusters/orders": { metadata } });
+    const place = { database: "orders", namespace: "shop", cluster: "orders", uid: "uid-1" };
+    const kubernetesUid = "this-cluster";
+    const deletions = () => [
+      clusterIdentity(async () => api).delete("shop/orders", { ...place, kubernetesUid }),
+      kubernetesIdentity(async () => api).delete("kubernetes", { kubernetesUid }),
+    ];
+    await Promise.all(deletions());
+    process.env[TAKE_UP] = "true";
+    for (const deletion of deletions())
+      await assert.rejects(deletion, /UPSERT_EXISTING_OBJECTS=true deletes nothing.*alias.*pulumi state delete/s);
+  });
+});
