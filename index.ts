@@ -13,6 +13,7 @@ import { ownerOf, stackPrefix } from "./components/owner";
 import { ClusterIdentity } from "./components/protection/deletion-protection";
 import { DeclaredDatabases, inContext } from "./components/protection/declared-databases";
 import { makeNamespace } from "./components/protection/namespace-removal";
+import { TAKE_UP } from "./components/protection/taking-up";
 import { EnvironmentConfig, parseConfig, usesVault, VaultSettings } from "./config";
 import { contextsOf, declaredDatabases, namespaceOf, namespacesToMake } from "./config-places";
 
@@ -23,6 +24,9 @@ const declared = new DeclaredDatabases("databases", {
   databases: declaredDatabases(config, ownerOf),
   owner: stackPrefix(),
 });
+
+// Pulumi's SDK would write it into the state of each provider, and the next run would update them. The plugin reads it itself.
+delete process.env[TAKE_UP];
 
 /** A provider for each Kubernetes cluster that a database names; undefined is the kubeconfig's current context. */
 const contexts = contextsOf(config);
