@@ -30,15 +30,18 @@ func main() {
 		"auth_login":  {MaxItemsOne: tfbridge.True()},
 		"client_auth": {MaxItemsOne: tfbridge.True()},
 	}
-	serial := map[string]*tfbridge.SchemaInfo{"serial": {Name: "serialNumber"}}
+	// A map each: SetAutonaming writes into it.
+	serial := func() map[string]*tfbridge.SchemaInfo {
+		return map[string]*tfbridge.SchemaInfo{"serial": {Name: "serialNumber"}}
+	}
 	info := tfbridge.ProviderInfo{
 		Name:    "vault",
 		Version: version,
 		P:       shim.NewProvider(asCurrent(vault.Provider())),
 		Config:  one,
 		Resources: map[string]*tfbridge.ResourceInfo{
-			"vault_pki_secret_backend_sign":      {Fields: serial},
-			"vault_pki_secret_backend_root_cert": {Fields: serial},
+			"vault_pki_secret_backend_sign":      {Fields: serial()},
+			"vault_pki_secret_backend_root_cert": {Fields: serial()},
 		},
 	}
 	info.MustComputeTokens(tokens.MappedModules("vault_", "index", modules, tokens.MakeStandard("vault")))
