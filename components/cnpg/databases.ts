@@ -1,7 +1,5 @@
 /** Databases, schemas and extensions, as CNPG's Database objects. Pure. */
 import { createHash } from "node:crypto";
-import type { KubernetesObject } from "../kubernetes/client";
-import { appliedProblems } from "./applied";
 import { databaseAndOwner, InitDb } from "./initdb";
 
 /** A schema of a database. It is made, and stays when it is no longer declared. */
@@ -133,9 +131,4 @@ export function databaseObjectName(cluster: string, database: string): string {
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/^-|-$/g, "");
   return [cluster, ...(readable ? [readable] : []), digest].join(".");
-}
-
-/** Why the primary has not applied a Database object as written, in the operator's words. Empty if it has. */
-export function databaseProblems(name: string, database: KubernetesObject | undefined): string[] {
-  return appliedProblems("Database", name, database);
 }

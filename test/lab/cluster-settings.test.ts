@@ -6,7 +6,8 @@ import { strict as assert } from "node:assert";
 import { CLUSTER_SPEC_FIELDS } from "../../components/cnpg/cluster-fields";
 import { ClusterSettings, clusterSpec } from "../../components/cnpg/cluster-spec";
 import { checkClusterSettings } from "../../components/cnpg/cluster-check";
-import { databaseManifests, databaseProblems } from "../../components/cnpg/databases";
+import { appliedProblems } from "../../components/cnpg/applied";
+import { databaseManifests } from "../../components/cnpg/databases";
 import { clusterAnnotations, MetadataSettings } from "../../components/cnpg/metadata";
 import { networkPolicies, NetworkPolicySettings } from "../../components/cnpg/network-policy";
 import { KubernetesObject } from "../../components/kubernetes/client";
@@ -139,7 +140,7 @@ describe("a Cluster with many settings", () => {
   const databases = databaseManifests(NAME, NAMESPACE, small);
   const applied = (name: string, object: string) =>
     eventually(`Database ${name} is applied`, async () => {
-      const problems = databaseProblems(name, await get("databases.postgresql.cnpg.io", object));
+      const problems = appliedProblems("Database", name, await get("databases.postgresql.cnpg.io", object));
       return problems.length === 0;
     });
 
@@ -234,7 +235,7 @@ describe("a Cluster with many settings", () => {
     await patch("nobody_there");
     await eventually("the reason is told", async () =>
       /role "nobody_there" does not exist/.test(
-        databaseProblems("cs_extra", await get("databases.postgresql.cnpg.io", name)).join(),
+        appliedProblems("Database", "cs_extra", await get("databases.postgresql.cnpg.io", name)).join(),
       ),
     );
     await patch("cs_owner");

@@ -2,7 +2,8 @@ import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
 import { checkClusterSettings } from "../../../components/cnpg/cluster-check";
 import { ClusterSettings } from "../../../components/cnpg/cluster-spec";
-import { databaseManifests, databaseObjectName, databaseProblems } from "../../../components/cnpg/databases";
+import { appliedProblems } from "../../../components/cnpg/applied";
+import { databaseManifests, databaseObjectName } from "../../../components/cnpg/databases";
 import { USERS } from "./settings-table";
 
 describe("Database objects", () => {
@@ -102,18 +103,20 @@ describe("the state of a Database object", () => {
     status,
   });
   it("is well where the primary applied what was written", () => {
-    assert.deepEqual(databaseProblems("a", database(2, { applied: true, observedGeneration: 2 })), []);
+    assert.deepEqual(appliedProblems("Database", "a", database(2, { applied: true, observedGeneration: 2 })), []);
   });
   it("is not where an older one was applied", () => {
-    const [problem] = databaseProblems("a", database(3, { applied: true, observedGeneration: 2 }));
+    const [problem] = appliedProblems("Database", "a", database(3, { applied: true, observedGeneration: 2 }));
     assert.match(problem ?? "", /not seen/);
   });
   it("is told in the operator's words", () => {
     const extensions = [{ name: "nosuch", applied: false, message: "not available" }];
     const status = { applied: false, message: "failed", observedGeneration: 1, extensions };
-    assert.deepEqual(databaseProblems("a", database(2, status)), ["Database a: failed; nosuch: not available"]);
-    assert.match(databaseProblems("a", undefined)[0] ?? "", /does not exist/);
-    assert.match(databaseProblems("a", database(1))[0] ?? "", /not seen/);
+    assert.deepEqual(appliedProblems("Database", "a", database(2, status)), [
+      "Database a: failed; nosuch: not available",
+    ]);
+    assert.match(appliedProblems("Database", "a", undefined)[0] ?? "", /does not exist/);
+    assert.match(appliedProblems("Database", "a", database(1))[0] ?? "", /not seen/);
   });
 });
 
