@@ -5,17 +5,17 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { applicationOf } from "./applications";
+import { applicationOf } from "./config/applications";
 import { MachineIdWorkload, OperatorCheck, PostgresCluster, SettingsError } from "./components";
-import { operatorNeeds } from "./components/operator-needs";
-import { needsOfAll } from "./components/operator/needs";
-import { ownerOf, stackPrefix } from "./components/owner";
+import { operatorNeeds } from "./components/postgres-cluster/operator-needs";
+import { needsOfAll } from "./components/cnpg/operator-version";
+import { ownerOf, stackPrefix } from "./components/kubernetes/owner";
 import { ClusterIdentity } from "./components/protection/deletion-protection";
 import { DeclaredDatabases, inContext } from "./components/protection/declared-databases";
 import { makeNamespace } from "./components/protection/namespace-removal";
 import { TAKE_UP } from "./components/protection/taking-up";
-import { EnvironmentConfig, parseConfig, usesVault, VaultSettings } from "./config";
-import { contextsOf, declaredDatabases, namespaceOf, namespacesToMake } from "./config-places";
+import { EnvironmentConfig, parseConfig, usesVault, VaultSettings } from "./config/config";
+import { contextsOf, declaredDatabases, namespaceOf, namespacesToMake } from "./config/places";
 
 const config = readConfig();
 

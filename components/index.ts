@@ -1,17 +1,17 @@
 /** The library: what programs of your own import. */
-export { PostgresCluster } from "./postgres-cluster";
-export type { PostgresClusterArgs, TeleportArgs, TeleportRegistration } from "./postgres-cluster-args";
-export type { PostgresClusterOutputs } from "./postgres-cluster-outputs";
-export type { TeleportAgentOutput } from "./teleport-registrations";
+export { PostgresCluster } from "./postgres-cluster/postgres-cluster";
+export type { PostgresClusterArgs, TeleportArgs, TeleportRegistration } from "./postgres-cluster/args";
+export type { PostgresClusterOutputs } from "./postgres-cluster/outputs";
+export type { TeleportAgentOutput } from "./postgres-cluster/registrations";
 export type { ClusterSettings, InitDb, Resources, Storage } from "./cnpg/cluster-spec";
 export type { UsersAs } from "./cnpg/database-roles";
 export type { AdditionalDatabase, Extension, Schema } from "./cnpg/databases";
-export type { NetworkPeer, NetworkPolicySettings } from "./cnpg/network-policy";
+export type { NetworkPeer, NetworkPolicySettings } from "./kubernetes/network-policy";
 export type { PoolerSecrets, PoolerSettings, PoolerType } from "./cnpg/pooler";
 export type { Access, AccessScope, TeleportUser } from "./cnpg/roles";
-export { DatabaseAccess, type DatabaseAccessArgs } from "./access/database-access";
-export type { AutoUsers } from "./auto-users/settings";
-export { AutoUsersAdmin, type AutoUsersAdminArgs } from "./auto-users/auto-users";
+export { DatabaseAccess, type DatabaseAccessArgs } from "./postgres/grants-resource";
+export type { AutoUsers } from "./teleport/auto-users/settings";
+export { AutoUsersAdmin, type AutoUsersAdminArgs } from "./teleport/auto-users/admin";
 export { ClusterCertificates, type ClusterCertificatesArgs } from "./certificates/cluster-certificates";
 export type {
   CertificateKey,
@@ -38,21 +38,25 @@ export {
   type DatabaseTlsMode,
   type DynamicLabel,
   type TeleportDatabaseArgs,
-} from "./teleport/database";
-export { TeleportCertAuthority, type TeleportCertAuthorityArgs } from "./teleport/cert-authority";
-export { operatorDatabase, type OperatorDatabaseSettings, type TeleportDatabaseManifest } from "./teleport/operator";
-export { TeleportAccessRole, type TeleportAccessRoleArgs } from "./teleport/role";
-export { accessRegistrarRole, PROVISIONED_BY, registrarBot, registrarRole } from "./teleport/roles";
-export { TeleportJoinToken, type TeleportJoinTokenArgs } from "./teleport/token";
-export type { TeleportConnection, TeleportDocument } from "./teleport/tctl";
-export { TeleportError, type TeleportFailure } from "./teleport/errors";
+} from "./teleport/resources/database";
+export { TeleportCertAuthority, type TeleportCertAuthorityArgs } from "./teleport/ca/cert-authority";
+export {
+  operatorDatabase,
+  type OperatorDatabaseSettings,
+  type TeleportDatabaseManifest,
+} from "./teleport/kubernetes-operator";
+export { TeleportAccessRole, type TeleportAccessRoleArgs } from "./teleport/resources/access-role";
+export { accessRegistrarRole, PROVISIONED_BY, registrarBot, registrarRole } from "./teleport/program-roles";
+export { TeleportJoinToken, type TeleportJoinTokenArgs } from "./teleport/resources/join-token";
+export type { TeleportConnection, TeleportDocument } from "./teleport/client/tctl";
+export { TeleportError, type TeleportFailure } from "./teleport/client/errors";
 export { KubernetesError, type KubernetesFailure } from "./kubernetes/errors";
 export type { KubernetesConnection } from "./kubernetes/client";
-export { OperatorCheck, type OperatorCheckArgs } from "./operator/operator-check";
-export type { Fields, OperatorNeeds } from "./operator/needs";
-export { SettingsError, type SettingProblem } from "./settings";
-export { TeleportBot, type TeleportBotArgs } from "./teleport/bot";
-export { workloadRegistrarRole } from "./teleport/bot-registrar";
+export { OperatorCheck, type OperatorCheckArgs } from "./cnpg/operator-check";
+export type { Fields, OperatorNeeds } from "./cnpg/operator-version";
+export { SettingsError, type SettingProblem } from "./problems";
+export { TeleportBot, type TeleportBotArgs } from "./teleport/resources/bot";
+export { workloadRegistrarRole } from "./teleport/resources/bot-registrar";
 export {
   VaultDatabase,
   type CredentialsOutputs,

@@ -9,5 +9,5 @@ const isCheckout = existsSync(join(__dirname, "operations.ts"));
 if (isCheckout) require("ts-node").register({ transpileOnly: true, dir: __dirname });
 
 const from = isCheckout ? "." : "../dist";
-require(`${from}/end-with-engine`).endWithEngine();
+require(`${from}/dynamic/end-with-engine`).endWithEngine();
 module.exports = require(`${from}/operations`).operations;

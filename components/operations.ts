@@ -2,23 +2,23 @@
  * What the dynamic resources run, in Pulumi's process for dynamic providers: the pure parts and the adapters, put
  * into the shape of Pulumi's provider methods. Old states call these names: keep them.
  */
-import { accessOperations } from "./access/access-operations";
-import { autoUserOperations } from "./auto-users/operations";
-import { bounded } from "./bounded";
-import { operatorOperations } from "./operator/operator-operations";
-import { clusterServingOperations } from "./serving/cluster-serving-operations";
-import { databaseRolesServingOperations } from "./serving/database-roles-serving-operations";
-import { databasesServingOperations } from "./serving/databases-serving-operations";
-import { poolerServingOperations } from "./serving/pooler-serving-operations";
-import { certAuthorityOperations } from "./teleport/cert-authority-operations";
+import { accessOperations } from "./postgres/grants-operations";
+import { autoUserOperations } from "./teleport/auto-users/admin-operations";
+import { bounded } from "./dynamic/bounded";
+import { operatorOperations } from "./cnpg/operator-check-operations";
+import { clusterServingOperations } from "./readiness/cluster-operations";
+import { databaseRolesServingOperations } from "./readiness/database-roles-operations";
+import { databasesServingOperations } from "./readiness/databases-operations";
+import { poolerServingOperations } from "./readiness/pooler-operations";
+import { certAuthorityOperations } from "./teleport/ca/cert-authority-operations";
 import { clusterIdentityOperations } from "./protection/cluster-identity-operations";
 import { declaredDatabasesOperations } from "./protection/declared-databases-operations";
 import { deletionProtectionOperations } from "./protection/deletion-protection-operations";
 import { kubernetesIdentityOperations } from "./protection/kubernetes-identity-operations";
 import { namespaceRemovalOperations } from "./protection/namespace-removal-operations";
-import { updateCheckOperations } from "./update-check-operations";
-import { withStoredCode } from "./stored-code";
-import { registrationOperations } from "./teleport/registration-operations";
+import { updateCheckOperations } from "./cnpg/update-check-operations";
+import { withStoredCode } from "./dynamic/stored-code";
+import { registrationOperations } from "./teleport/resources/lifecycle-operations";
 import { adminOperations } from "./vault-database/admin-operations";
 import { leaseOperations } from "./vault-database/lease-operations";
 

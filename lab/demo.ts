@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PostgresClusterOutputs } from "../components";
-import { parseDocuments } from "../components/teleport/tctl";
+import { parseDocuments } from "../components/teleport/client/tctl";
 import { Login, sqlThroughTeleport } from "./drive/login";
 import { Stack } from "./drive/stack";
 import { inherit, run } from "./host/command";

@@ -1,7 +1,7 @@
 /** The names and addresses that a server certificate is for, beside those of the Services. Pure. */
 import { isIP } from "node:net";
 import { domainToASCII } from "node:url";
-import { SettingProblem } from "../settings";
+import { SettingProblem } from "../problems";
 
 /** Subject alternative names, by their kind. */
 export interface AltNames {

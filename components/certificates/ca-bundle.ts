@@ -4,7 +4,7 @@
  * own client CA comes first. Pure.
  */
 import { X509Certificate } from "node:crypto";
-import { refuse, SettingProblem } from "../settings";
+import { refuse, SettingProblem } from "../problems";
 import { readPem, toPem } from "./pem";
 
 /** PEM text and where it came from, for error messages. */

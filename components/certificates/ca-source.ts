@@ -3,7 +3,7 @@
  * be before it counts as public. That it is a CA and valid is checked for all of them alike, by mergeCaBundle. Pure.
  */
 import * as pulumi from "@pulumi/pulumi";
-import { refuse, SettingProblem } from "../settings";
+import { refuse, SettingProblem } from "../problems";
 import type { PemSource } from "./ca-bundle";
 import { readPem, toPem } from "./pem";
 

@@ -2,9 +2,9 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { SettingsError } from "../settings";
-import { TeleportCertAuthority } from "../teleport/cert-authority";
-import type { TeleportConnection } from "../teleport/tctl";
+import { SettingsError } from "../problems";
+import { TeleportCertAuthority } from "../teleport/ca/cert-authority";
+import type { TeleportConnection } from "../teleport/client/tctl";
 import type { PemSource } from "./ca-bundle";
 import {
   CaSource,

@@ -3,7 +3,7 @@
  * lifetime leaves a Cluster that never becomes ready, with nothing but the operator's log to tell. Pure.
  */
 import { X509Certificate } from "node:crypto";
-import { SettingsError, refuse, SettingProblem } from "../settings";
+import { SettingsError, refuse, SettingProblem } from "../problems";
 import { CertificateUse } from "./issuer";
 
 /** What was asked for. */

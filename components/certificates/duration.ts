@@ -1,5 +1,5 @@
 /** Durations as settings give them: a whole number and a unit, `90d`, `2160h`. Pure. */
-import { SettingProblem } from "../settings";
+import { SettingProblem } from "../problems";
 
 const HOURS_OF: Record<string, number> = { h: 1, d: 24 };
 const DURATION = /^([1-9][0-9]{0,5})([hd])$/;

@@ -1,5 +1,5 @@
 /** What may be wrong with the settings of an issuer. Pure. */
-import { SettingProblem } from "../settings";
+import { SettingProblem } from "../problems";
 import { checkDuration, hours } from "./duration";
 import {
   CertificateKey,

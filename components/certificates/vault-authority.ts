@@ -1,7 +1,7 @@
 /** The CA of a mount of Vault that signs nothing here, or nothing any more, and is trusted. */
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { SettingsError } from "../settings";
+import { SettingsError } from "../problems";
 import type { PemSource } from "./ca-bundle";
 import { DEFAULT_ISSUER, VaultPkiRole } from "./issuer";
 

@@ -1,5 +1,5 @@
 /** Checks of a Cluster's settings, before Kubernetes or the operator's webhook would refuse them. Pure. */
-import { SettingProblem } from "../settings";
+import { SettingProblem } from "../problems";
 import { ClusterSettings, DEFAULT_INSTANCES } from "./cluster-spec";
 import { checkDatabases } from "./databases-check";
 import { checkImage } from "./image";
@@ -7,7 +7,7 @@ import { checkInitDb } from "./initdb";
 import { checkLdap } from "./ldap";
 import { checkLifecycle } from "./lifecycle";
 import { checkMetadata } from "./metadata";
-import { checkNetworkPolicy } from "./network-policy-check";
+import { checkNetworkPolicy } from "../kubernetes/network-policy-check";
 import { checkParameters } from "./parameters";
 import { checkPgHba } from "./pg-hba-check";
 import { checkPgIdent } from "./pg-ident";
@@ -17,7 +17,7 @@ import { checkServices, ServiceContext } from "./services";
 import { checkSpec } from "./spec-check";
 import { checkVolumes } from "./storage";
 import { checkSynchronous } from "./synchronous";
-import { wrong } from "./value-check";
+import { wrong } from "../value-check";
 
 /** What else decides whether the settings are right. */
 export interface ClusterContext extends ServiceContext {

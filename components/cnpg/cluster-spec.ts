@@ -6,7 +6,7 @@ import { InitDb, initDbSpec } from "./initdb";
 import { Ldap } from "./ldap";
 import { LifecycleSettings, lifecycleSpec } from "./lifecycle";
 import { MetadataSettings, metadataSpec } from "./metadata";
-import { NetworkPolicySettings } from "./network-policy";
+import { NetworkPolicySettings } from "../kubernetes/network-policy";
 import { ParameterSettings } from "./parameters";
 import { pgHbaRules } from "./pg-hba";
 import { Resources } from "./resources";

@@ -1,10 +1,10 @@
 /** Checks of databases, schemas and extensions. Pure. */
-import { SettingProblem } from "../settings";
+import { SettingProblem } from "../problems";
 import { AdditionalDatabase, DatabasesSettings, Extension, Schema } from "./databases";
 import { checkDatabaseName, checkIdentifier, checkOwner, databaseAndOwner, InitDb } from "./initdb";
 import { ParameterSettings } from "./parameters";
 import { StorageSettings } from "./storage";
-import { checkOneOf, checkTwice, checkWhole, wrong } from "./value-check";
+import { checkOneOf, checkTwice, checkWhole, wrong } from "../value-check";
 
 type At = (setting: string) => string;
 type Settings = DatabasesSettings & ParameterSettings & Pick<StorageSettings, "tablespaces"> & { initdb?: InitDb };

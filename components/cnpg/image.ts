@@ -1,7 +1,7 @@
 /** Which PostgreSQL runs, and where its image comes from. Pure. */
-import { SettingProblem } from "../settings";
-import { checkObjectName } from "./kubernetes-names";
-import { checkOneOf, checkTwice, wrong } from "./value-check";
+import { SettingProblem } from "../problems";
+import { checkObjectName } from "../kubernetes/names";
+import { checkOneOf, checkTwice, wrong } from "../value-check";
 
 /** A CNPG ImageCatalog, of the Cluster's namespace, or a ClusterImageCatalog. Becomes `spec.imageCatalogRef`. */
 export interface ImageCatalog {

@@ -1,7 +1,7 @@
 /** How the application's database is made, once. Pure. */
 import { isReservedRole } from "./reserved-roles";
-import { SettingProblem } from "../settings";
-import { wrong } from "./value-check";
+import { SettingProblem } from "../problems";
+import { wrong } from "../value-check";
 
 /** How the database is made, once, when the Cluster is created. Becomes `spec.bootstrap.initdb`. */
 export interface InitDb {

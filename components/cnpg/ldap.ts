@@ -1,7 +1,7 @@
 /** Passwords that a directory checks. Pure. */
-import { SettingProblem } from "../settings";
-import { checkObjectName } from "./kubernetes-names";
-import { checkOneOf, checkWhole, wrong } from "./value-check";
+import { SettingProblem } from "../problems";
+import { checkObjectName } from "../kubernetes/names";
+import { checkOneOf, checkWhole, wrong } from "../value-check";
 
 /**
  * LDAP in place of passwords that PostgreSQL keeps, for every role and every IPv4 address that no rule of `pgHba`

@@ -1,7 +1,7 @@
 /** How instances are updated, stopped, watched and replaced. Times are in seconds, as in CNPG's own fields. Pure. */
-import { SettingProblem } from "../settings";
-import { parseQuantity } from "./quantity";
-import { checkOneOf, checkWhole, wrong } from "./value-check";
+import { SettingProblem } from "../problems";
+import { parseQuantity } from "../kubernetes/quantity";
+import { checkOneOf, checkWhole, wrong } from "../value-check";
 
 /** A probe of the instances, as in a container's spec, with what CNPG adds. */
 export interface Probe {

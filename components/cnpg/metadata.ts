@@ -1,7 +1,7 @@
 /** Labels and annotations: those by which CNPG is told to pause, and those of the objects that it makes. Pure. */
-import { SettingProblem } from "../settings";
-import { checkAnnotations, checkLabels, checkNotCnpgs } from "./kubernetes-names";
-import { checkTwice, wrong } from "./value-check";
+import { SettingProblem } from "../problems";
+import { checkAnnotations, checkLabels, checkNotCnpgs } from "../kubernetes/names";
+import { checkTwice, wrong } from "../value-check";
 
 /** Labels and annotations of an object. */
 export interface Metadata {

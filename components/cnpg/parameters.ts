@@ -1,7 +1,7 @@
 /** Settings of PostgreSQL (postgresql.conf). Pure. */
-import { SettingProblem } from "../settings";
-import { parseMemory, parseQuantity } from "./quantity";
-import { checkTwice, wrong } from "./value-check";
+import { SettingProblem } from "../problems";
+import { parseMemory, parseQuantity } from "../kubernetes/quantity";
+import { checkTwice, wrong } from "../value-check";
 
 export interface ParameterSettings {
   /** PostgreSQL settings (postgresql.conf), e.g. `max_connections: "200"`. */

@@ -1,8 +1,8 @@
 /** Checks of the user's rules of pg_hba.conf: what is no rule, lets in too many, or is never reached. Pure. */
 import { BlockList, isIP } from "node:net";
-import { SettingProblem } from "../settings";
+import { SettingProblem } from "../problems";
 import { HbaRule, parseHbaRule } from "./pg-hba";
-import { wrong } from "./value-check";
+import { wrong } from "../value-check";
 
 /** Methods that let in without proof, or send a password in a form that can be used again. */
 const WEAK: Record<string, string> = {

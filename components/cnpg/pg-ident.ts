@@ -1,7 +1,7 @@
 /** The maps of pg_ident.conf, from names in certificates (or of Kerberos) to PostgreSQL users. Pure. */
-import { SettingProblem } from "../settings";
+import { SettingProblem } from "../problems";
 import { AMBIGUOUS, parseHbaRule, QUOTED } from "./pg-hba";
-import { wrong } from "./value-check";
+import { wrong } from "../value-check";
 
 /** Maps of CNPG itself: a line more in one of them is a way in as the server's administrator or a standby. */
 const CNPGS = /^(local|cnpg_.*)$/;

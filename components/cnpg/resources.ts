@@ -1,7 +1,7 @@
 /** CPU and memory of the instances. Pure. */
-import { SettingProblem } from "../settings";
-import { checkQuantity, parseQuantity } from "./quantity";
-import { wrong } from "./value-check";
+import { SettingProblem } from "../problems";
+import { checkQuantity, parseQuantity } from "../kubernetes/quantity";
+import { wrong } from "../value-check";
 
 /** CPU and memory of each instance, as Kubernetes quantities. */
 export interface Resources {

@@ -1,7 +1,7 @@
 /** The PostgreSQL roles of people who come through Teleport: their settings, and CNPG's managed roles. Pure. */
 import type { KubernetesObject } from "../kubernetes/client";
-import { SettingProblem } from "../settings";
-import { isPostgresName } from "./value-check";
+import { SettingProblem } from "../problems";
+import { isPostgresName } from "../value-check";
 import { isAdministrative, isReservedRole } from "./reserved-roles";
 
 /** What a user may do with data: read it, read and write it, or only what `memberOf` brings. */

@@ -1,7 +1,7 @@
 /** Where the instances run. Pure. */
-import { SettingProblem } from "../settings";
-import { checkKey, checkLabels, checkLabelValue, checkObjectName } from "./kubernetes-names";
-import { checkOneOf, checkWhole, wrong } from "./value-check";
+import { SettingProblem } from "../problems";
+import { checkKey, checkLabels, checkLabelValue, checkObjectName } from "../kubernetes/names";
+import { checkOneOf, checkWhole, wrong } from "../value-check";
 
 /** A taint that instances put up with, as in a pod's spec. */
 export interface Toleration {

@@ -1,8 +1,8 @@
 /** The Services of a Cluster: CNPG's own, and further ones. Pure. */
-import { ENDPOINTS, Endpoint, serviceName } from "../names";
-import { SettingProblem } from "../settings";
-import { checkAnnotations, checkCidr, checkLabels, checkNotCnpgs, checkServiceName } from "./kubernetes-names";
-import { checkOneOf, checkTwice, wrong } from "./value-check";
+import { ENDPOINTS, Endpoint, serviceName } from "../postgres-cluster/names";
+import { SettingProblem } from "../problems";
+import { checkAnnotations, checkCidr, checkLabels, checkNotCnpgs, checkServiceName } from "../kubernetes/names";
+import { checkOneOf, checkTwice, wrong } from "../value-check";
 
 /** A Service besides CNPG's. Becomes one of `spec.managed.services.additional`. */
 export interface AdditionalService {

@@ -1,7 +1,7 @@
 /** Checks of `spec`: what would take away what is set here, or be waited for in vain. Pure. */
-import { SettingProblem } from "../settings";
+import { SettingProblem } from "../problems";
 import type { ClusterSettings } from "./cluster-spec";
-import { wrong } from "./value-check";
+import { wrong } from "../value-check";
 
 /** What else decides whether `spec` is right. */
 export interface SpecContext {

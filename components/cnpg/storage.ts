@@ -1,9 +1,9 @@
 /** The volumes of an instance: data, write-ahead log, tablespaces. Pure. */
-import { SettingProblem } from "../settings";
+import { SettingProblem } from "../problems";
 import { checkOwner } from "./initdb";
-import { checkObjectName } from "./kubernetes-names";
-import { checkQuantity, parseQuantity } from "./quantity";
-import { wrong } from "./value-check";
+import { checkObjectName } from "../kubernetes/names";
+import { checkQuantity, parseQuantity } from "../kubernetes/quantity";
+import { wrong } from "../value-check";
 
 /** A PersistentVolumeClaim of each instance. */
 export interface Storage {

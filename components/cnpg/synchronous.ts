@@ -1,6 +1,6 @@
 /** Synchronous replication: whether a commit waits for standbys. Pure. */
-import { SettingProblem } from "../settings";
-import { checkOneOf, checkTwice, checkWhole, wrong } from "./value-check";
+import { SettingProblem } from "../problems";
+import { checkOneOf, checkTwice, checkWhole, wrong } from "../value-check";
 
 /** Becomes `spec.postgresql.synchronous`. */
 export interface Synchronous {

@@ -2,8 +2,8 @@
 import { apiReader, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
-import type { Provider } from "../provider";
-import { UNKNOWN } from "../teleport/document";
+import type { Provider } from "../dynamic/methods";
+import { UNKNOWN } from "../teleport/resources/document";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
 import { refuseWhileTakingUp } from "./taking-up";
 import { Connect, findCluster, IN_PASSING } from "./taken-cluster";

@@ -1,8 +1,8 @@
 /** The methods of Pulumi's provider behind DeclaredDatabases: it makes nothing, and refuses what would lose data. */
 import { ApiReader, apiReader, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import type { Provider } from "../provider";
-import { OWNER_LABEL } from "../teleport/document";
+import type { Provider } from "../dynamic/methods";
+import { OWNER_LABEL } from "../teleport/resources/document";
 import { DeclaredDatabase, DeclaredDatabasesArgs, inContext } from "./declared-databases";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
 import { mayExist, otherPlace } from "./deletion-protection-operations";

@@ -1,6 +1,6 @@
 /** The databases of a whole configuration, remembered from one `up` to the next. */
 import * as pulumi from "@pulumi/pulumi";
-import { dynamicProvider } from "../dynamic-provider";
+import { dynamicProvider } from "../dynamic/provider";
 
 /** Where a database of the configuration is. */
 export interface DeclaredDatabase {

@@ -1,8 +1,8 @@
 /** The methods of Pulumi's provider behind a DeletionProtection: it makes nothing, and refuses what would lose data. */
 import { apiReader, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import type { Provider } from "../provider";
-import { UNKNOWN } from "../teleport/document";
+import type { Provider } from "../dynamic/methods";
+import { UNKNOWN } from "../teleport/resources/document";
 import { clusterIdentity, ClusterIdentityInputs, ClusterIdentityState } from "./cluster-identity-operations";
 import { howToDelete } from "./deletion-protection";
 import { Connect, findCluster, IN_PASSING } from "./taken-cluster";

@@ -1,6 +1,6 @@
 /** What keeps a run from deleting data: resources that refuse before anything is changed. */
 import * as pulumi from "@pulumi/pulumi";
-import { dynamicProvider } from "../dynamic-provider";
+import { dynamicProvider } from "../dynamic/provider";
 import type { KubernetesConnection } from "../kubernetes/client";
 
 /** Settings by which a database decides what may be deleted, and when. */

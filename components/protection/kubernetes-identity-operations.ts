@@ -1,7 +1,7 @@
 /** The methods of Pulumi's provider behind a KubernetesIdentity. */
 import { apiReader, KubernetesConnection } from "../kubernetes/client";
 import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
-import type { Provider } from "../provider";
+import type { Provider } from "../dynamic/methods";
 import { refuseWhileTakingUp } from "./taking-up";
 import type { Connect } from "./taken-cluster";
 

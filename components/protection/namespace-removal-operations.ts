@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ApiWriter, apiWriter, KubernetesConnection } from "../kubernetes/client";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
-import type { Provider } from "../provider";
-import { UNKNOWN } from "../teleport/document";
+import type { Provider } from "../dynamic/methods";
+import { UNKNOWN } from "../teleport/resources/document";
 import { contentOf } from "./namespace-content";
 
 /** Inputs of a NamespaceRemoval. */

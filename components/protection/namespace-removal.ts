@@ -1,9 +1,9 @@
 /** Namespaces that the program makes, and their careful removal. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { dynamicProvider } from "../dynamic-provider";
+import { dynamicProvider } from "../dynamic/provider";
 import type { KubernetesConnection } from "../kubernetes/client";
-import { KEEPS_FIELD_MANAGER, ownedBy } from "../owner";
+import { KEEPS_FIELD_MANAGER, ownedBy } from "../kubernetes/owner";
 
 const provider = dynamicProvider("namespaceRemoval");
 

@@ -1,6 +1,6 @@
 /** Whether the name of a Cluster that is to be made is taken. */
 import type { ApiReader, KubernetesConnection, KubernetesObject, Patience } from "../kubernetes/client";
-import { OWNER_LABEL, UNKNOWN } from "../teleport/document";
+import { OWNER_LABEL, UNKNOWN } from "../teleport/resources/document";
 
 /** A way of reaching the API server. */
 export type Connect = (connection: KubernetesConnection, patience?: Patience) => Promise<ApiReader>;

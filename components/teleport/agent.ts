@@ -3,11 +3,11 @@
  * backend. They come and go with the agent, and Teleport knows no owner of them. Plain objects for the chart
  * teleport-kube-agent, and for an agent's `teleport.yaml` (JSON is YAML). Pure.
  */
-import { checkTeleportName } from "../names";
-import { refuse, SettingProblem } from "../settings";
-import type { DatabaseSettings } from "./database";
-import { databaseAdminUser } from "./database-document";
-import { checkDynamicLabels, checkLabels } from "./labels";
+import { checkTeleportName } from "../postgres-cluster/names";
+import { refuse, SettingProblem } from "../problems";
+import type { DatabaseSettings } from "./resources/database";
+import { databaseAdminUser } from "./resources/database-document";
+import { checkDynamicLabels, checkLabels } from "./resources/labels";
 
 /** A database in an agent's own configuration. The agent reads the server's CA from a file. */
 export interface StaticDatabase extends Omit<DatabaseSettings, "caCert"> {

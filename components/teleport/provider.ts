@@ -1,5 +1,5 @@
 /** The providers behind our Teleport resources. */
-import { dynamicProvider } from "../dynamic-provider";
+import { dynamicProvider } from "../dynamic/provider";
 
 /** Behind everything that is registered in Teleport. */
 export const registrationProvider = dynamicProvider("registration");

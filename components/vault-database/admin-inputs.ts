@@ -1,5 +1,5 @@
 /** What Vault's own user and its connection are made from, and what follows from it. Pure. */
-import type { ClusterReference } from "../access/primary";
+import type { ClusterReference } from "../postgres/psql";
 import type { KubernetesConnection } from "../kubernetes/client";
 import type { ConnectionSettings } from "./connection";
 import type { VaultConnection, VaultUserNames } from "./settings";

@@ -4,8 +4,8 @@
  * it is made here, PostgreSQL is given what it stores of it, Vault is given it and rotates it at once. It is in no state,
  * and a later `up` writes a connection without one, which leaves Vault's own in place.
  */
-import { deviates } from "../access/deviates";
-import { endUsers } from "../access/end-users";
+import { deviates } from "../dynamic/deviates";
+import { endUsers } from "../postgres/drop-users";
 import {
   clusterNow,
   findCluster,
@@ -14,13 +14,13 @@ import {
   sayLeft,
   sqlInPrimary,
   unlessStopped,
-} from "../access/primary";
-import { DATABASES_QUERY } from "../access/statements";
+} from "../postgres/psql";
+import { DATABASES_QUERY } from "../postgres/grants";
 import { sleepReason } from "../cnpg/sleep";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import { UNKNOWN } from "../teleport/document";
-import type { Provider } from "../provider";
+import { UNKNOWN } from "../teleport/resources/document";
+import type { Provider } from "../dynamic/methods";
 import { VaultError } from "../vault/errors";
 import { AdminInputs, AdminState, configPath, connectionOf, referenceOf, usersOf } from "./admin-inputs";
 import { connectionDeviations } from "./connection";

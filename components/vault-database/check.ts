@@ -1,8 +1,8 @@
 /** Checks of the settings of a database in Vault, before anything is made. Pure. */
 import { isAdministrative, isReservedRole } from "../cnpg/reserved-roles";
-import { isPostgresName } from "../cnpg/value-check";
-import { SettingProblem } from "../settings";
-import { parseDuration } from "../teleport/duration";
+import { isPostgresName } from "../value-check";
+import { SettingProblem } from "../problems";
+import { parseDuration } from "../teleport/resources/duration";
 import {
   CredentialsConsumer,
   CredentialsRole,

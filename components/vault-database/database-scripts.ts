@@ -1,6 +1,6 @@
 /** The SQL that sets up the database that credentials are for, run as the superuser. Pure. */
-import { doBlock, identifier, literal, textArray } from "../access/sql";
-import { ONE_AT_A_TIME, PREAMBLE } from "../access/statements";
+import { doBlock, identifier, literal, textArray } from "../postgres/sql";
+import { ONE_AT_A_TIME, PREAMBLE } from "../postgres/grants";
 import { endUserFunction } from "./end-user";
 import { sourceOf } from "./function-text";
 import { CREATING_COMMANDS, handOverFunction } from "./hand-over";

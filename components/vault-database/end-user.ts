@@ -1,5 +1,5 @@
 /** The function that ends a user, for Vault's own user to call. Pure. */
-import { dollarQuoted, identifier, literal } from "../access/sql";
+import { dollarQuoted, identifier, literal } from "../postgres/sql";
 import { heirOf } from "./function-text";
 import type { VaultUserNames } from "./settings";
 import { isUser } from "./vault-users";

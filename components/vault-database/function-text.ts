@@ -1,5 +1,5 @@
 /** What the functions in the database have in common. Pure. */
-import { literal } from "../access/sql";
+import { literal } from "../postgres/sql";
 import type { VaultUserNames } from "./settings";
 
 /** Between these is what PostgreSQL keeps as the function's source. */

@@ -1,5 +1,5 @@
 /** The function of the event trigger that gives to the group what users make. Pure. */
-import { dollarQuoted, identifier, literal } from "../access/sql";
+import { dollarQuoted, identifier, literal } from "../postgres/sql";
 import { heirOf } from "./function-text";
 import type { VaultUserNames } from "./settings";
 import { isUser } from "./vault-users";

@@ -2,12 +2,12 @@
  * The methods of Pulumi's provider behind the leases of a role. Nothing is made: it is seen that the role's name is not
  * another connection's. When it is deleted, all credentials that the role gave out end. It goes after the role, so that no new ones come, and before the connection.
  */
-import { endUsers } from "../access/end-users";
-import { ClusterReference, findCluster, unlessStopped } from "../access/primary";
+import { endUsers } from "../postgres/drop-users";
+import { ClusterReference, findCluster, unlessStopped } from "../postgres/psql";
 import { sleepReason } from "../cnpg/sleep";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
-import { UNKNOWN } from "../teleport/document";
-import type { Provider } from "../provider";
+import { UNKNOWN } from "../teleport/resources/document";
+import type { Provider } from "../dynamic/methods";
 import { VaultError } from "../vault/errors";
 import { vaultUsersQuery } from "./role-scripts";
 import { credentialsPath, usernamePattern, VaultConnection, VaultUserNames } from "./settings";

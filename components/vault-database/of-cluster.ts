@@ -1,6 +1,6 @@
 /** The settings of a database in Vault, where a PostgresCluster makes it. Pure. */
 import { checkHost, coversHost } from "../certificates/alt-names";
-import { SettingProblem } from "../settings";
+import { SettingProblem } from "../problems";
 import { checkVaultDatabase } from "./check";
 import type { VaultDatabaseArgs } from "./vault-database";
 

@@ -1,5 +1,5 @@
 /** Vault's connection, and the password of Vault's user on its way to it. */
-import { MAINTENANCE_DATABASE, sqlInPrimary } from "../access/primary";
+import { MAINTENANCE_DATABASE, sqlInPrimary } from "../postgres/psql";
 import type { KubernetesClient } from "../kubernetes/client";
 import { VaultError } from "../vault/errors";
 import { AdminInputs, AdminState, configPath, connectionOf, referenceOf } from "./admin-inputs";

@@ -7,11 +7,11 @@
  * Since PostgreSQL 16, CREATEROLE reaches no further than the roles that one has ADMIN OPTION on: it gets that on the roles
  * that it grants, and on users of before an upgrade.
  */
-import { refuseAdministrators } from "../access/administrators";
-import { roleSettingsDeviations, roleSettingsScript } from "../access/role-settings";
-import { doBlock, identifier, literal, textArray } from "../access/sql";
-import { ONE_AT_A_TIME, PREAMBLE } from "../access/statements";
-import { grantUsersScript, Maker, usersOutOfReachQuery } from "../access/users-of-maker";
+import { refuseAdministrators } from "../postgres/administrators";
+import { roleSettingsDeviations, roleSettingsScript } from "../postgres/role-settings";
+import { doBlock, identifier, literal, textArray } from "../postgres/sql";
+import { ONE_AT_A_TIME, PREAMBLE } from "../postgres/grants";
+import { grantUsersScript, Maker, usersOutOfReachQuery } from "../postgres/users-of-maker";
 import { OLDEST_MAJOR } from "../cnpg/image";
 import type { VaultUserNames } from "./settings";
 import { isUser, mark, VaultUsers } from "./vault-users";

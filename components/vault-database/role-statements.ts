@@ -2,7 +2,7 @@
  * The statements that Vault runs as its own user in PostgreSQL, with `{{name}}`, `{{password}}` and `{{expiration}}` filled
  * in by it. Each is one statement: Vault splits texts at semicolons. Pure.
  */
-import { identifier } from "../access/sql";
+import { identifier } from "../postgres/sql";
 import { DEFAULTS, CredentialsRole, VaultUserNames } from "./settings";
 
 /** The statements of a role, by the names of @pulumi/vault. */

@@ -1,8 +1,8 @@
 /** A database of ours in Vault's database secrets engine. */
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { dynamicProvider } from "../dynamic-provider";
-import { refuse } from "../settings";
+import { dynamicProvider } from "../dynamic/provider";
+import { refuse } from "../problems";
 import { checkVaultDatabase } from "./check";
 import { makeRole } from "./credentials-role";
 import { DEFAULTS, grantedRoles, vaultUserNames } from "./settings";

@@ -1,6 +1,6 @@
 /** What PostgreSQL is set up with for Vault, and how its users and roles are told from others. Pure. */
-import { literal } from "../access/sql";
-import { OWN_MARK } from "../access/statements";
+import { literal } from "../postgres/sql";
+import { OWN_MARK } from "../postgres/grants";
 import { usernamePattern, VaultUserNames } from "./settings";
 
 /** What is to be there. */

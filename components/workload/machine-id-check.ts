@@ -1,9 +1,9 @@
 /** Checks of an application's settings, before anything is made. Pure; what is not known yet is checked when it is. */
-import type { SettingProblem } from "../settings";
-import { checkTrust, isCheckedByTeleport } from "../teleport/account-trust";
-import { parseDuration } from "../teleport/duration";
-import { checkJoinRules } from "../teleport/join-token";
-import { checkDatabaseRoles, checkDatabaseUsers } from "../teleport/reserved-users";
+import type { SettingProblem } from "../problems";
+import { checkTrust, isCheckedByTeleport } from "../teleport/resources/account-trust";
+import { parseDuration } from "../teleport/resources/duration";
+import { checkJoinRules } from "../teleport/resources/join-token-document";
+import { checkDatabaseRoles, checkDatabaseUsers } from "../teleport/resources/reserved-users";
 import { certificateTimes, MachineIdSettings, WorkloadDatabase } from "./machine-id";
 
 /** Becomes part of names in Teleport and of containers in Kubernetes (a DNS label of 63 characters at most). */

@@ -1,10 +1,10 @@
 /** An application's identity in Teleport, and its way to its databases. */
 import * as pulumi from "@pulumi/pulumi";
-import { refuse } from "../settings";
-import { TeleportBot } from "../teleport/bot";
-import { TeleportAccessRole } from "../teleport/role";
-import type { TeleportConnection } from "../teleport/tctl";
-import { TeleportJoinToken } from "../teleport/token";
+import { refuse } from "../problems";
+import { TeleportBot } from "../teleport/resources/bot";
+import { TeleportAccessRole } from "../teleport/resources/access-role";
+import type { TeleportConnection } from "../teleport/client/tctl";
+import { TeleportJoinToken } from "../teleport/resources/join-token";
 import {
   certificateTimes,
   joinRules,

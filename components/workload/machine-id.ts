@@ -1,10 +1,10 @@
 /**
  * What an application's way through Teleport is made of: its names in Teleport, and what its pods are told. Pure.
  */
-import { isCheckedByTeleport } from "../teleport/account-trust";
-import { botAccountName } from "../teleport/bot-document";
-import { parseDuration } from "../teleport/duration";
-import type { JoinRules } from "../teleport/token";
+import { isCheckedByTeleport } from "../teleport/resources/account-trust";
+import { botAccountName } from "../teleport/resources/bot-document";
+import { parseDuration } from "../teleport/resources/duration";
+import type { JoinRules } from "../teleport/resources/join-token";
 
 /** A database that the application may use, and as whom. */
 export interface WorkloadDatabase {

@@ -1,5 +1,5 @@
 /** Merges what `tbotPod` or `vaultAgentPod` returned into an application's pod. Pure. */
-import { refuse, SettingProblem } from "../settings";
+import { refuse, SettingProblem } from "../problems";
 
 export interface Variable {
   name: string;

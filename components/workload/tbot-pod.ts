@@ -3,7 +3,7 @@
  * spec, to be merged with the application's own. Pure.
  */
 import { createHash } from "node:crypto";
-import { refuse, SettingProblem } from "../settings";
+import { refuse, SettingProblem } from "../problems";
 import { MachineIdOutputs } from "./machine-id";
 import type { PodPart } from "./pod-part";
 import {

@@ -1,5 +1,5 @@
 /** Checks of what Vault's agent is told, before anything is made. Pure. */
-import type { SettingProblem } from "../settings";
+import type { SettingProblem } from "../problems";
 import type { CredentialsFile, Reload, VaultAgentDatabase } from "./vault-agent-configuration";
 
 /** What is checked of the settings. */

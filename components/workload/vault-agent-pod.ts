@@ -3,7 +3,7 @@
  * and a pod's spec, to be merged with the application's own. Pure.
  */
 import { createHash } from "node:crypto";
-import { refuse } from "../settings";
+import { refuse } from "../problems";
 import type { Container, ContainerResources, PodPart, Variable, Volume, VolumeMount } from "./pod-part";
 import { checkVaultAgent } from "./vault-agent-check";
 import {

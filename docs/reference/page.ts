@@ -34,7 +34,7 @@ const OUTPUTS = `What \`pulumi stack output databases\` and a StackReference giv
 /** The settings, and the outputs. */
 export function references(): { settings: Reference; outputs: Reference; applications: Reference } {
   return {
-    settings: readReference(PROJECT, { file: join(PROJECT, "config.ts"), type: "EnvironmentConfig", path: "" }),
+    settings: readReference(PROJECT, { file: join(PROJECT, "config/config.ts"), type: "EnvironmentConfig", path: "" }),
     outputs: readReference(PROJECT, {
       file: join(PROJECT, "components", "index.ts"),
       type: "PostgresClusterOutputs",

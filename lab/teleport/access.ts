@@ -1,5 +1,5 @@
 /** Teleport's roles and users of the lab, as documents for `tctl create`. Pure. */
-import { PROVISIONED_BY, registrarRole } from "../../components/teleport/roles";
+import { PROVISIONED_BY, registrarRole } from "../../components/teleport/program-roles";
 
 /** Users that have an identity file. */
 export const TELEPORT_USERS = ["registrar", "reader", "writer", "admin"];

@@ -1,5 +1,5 @@
 /** The configuration of a Teleport of the lab: auth and proxy in one process, and an agent if asked for. Pure. */
-import { PROVISIONED_BY } from "../../components/teleport/roles";
+import { PROVISIONED_BY } from "../../components/teleport/program-roles";
 
 export interface TeleportServer {
   nodename: string;

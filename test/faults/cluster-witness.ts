@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PostgresClusterOutputs } from "../../components/postgres-cluster-outputs";
+import type { PostgresClusterOutputs } from "../../components/postgres-cluster/outputs";
 import { openTunnel, Tunnel } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
 import { eventually, loginAs, sqlAsSuperuser } from "../lab/lab";

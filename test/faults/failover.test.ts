@@ -1,6 +1,6 @@
 /** Instances that are killed while `up` works on their Cluster: it ends right, or says why, and the next one does. */
 import { strict as assert } from "node:assert";
-import { ONE_AT_A_TIME } from "../../components/access/statements";
+import { ONE_AT_A_TIME } from "../../components/postgres/grants";
 import { Stack } from "../../lab/drive/stack";
 import { attempt } from "../../lab/host/command";
 import { eventually, kubectl, oneDatabase, sqlAsSuperuser, teleport } from "../lab/lab";

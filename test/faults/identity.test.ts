@@ -14,8 +14,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { OWNER_LABEL } from "../../components/teleport/document";
-import { withTeleport } from "../../components/teleport/tctl";
+import { OWNER_LABEL } from "../../components/teleport/resources/document";
+import { withTeleport } from "../../components/teleport/client/tctl";
 import { Stack } from "../../lab/drive/stack";
 import { attempt, run } from "../../lab/host/command";
 import { PROJECT } from "../../lab/layout";
@@ -121,7 +121,7 @@ describe("a Teleport identity", () => {
     writeFileSync(file, readFileSync(identities.registrar), { mode: 0o000 });
     // As root, who may read everything unless this right is taken away.
     const reading = `require("ts-node/register/transpile-only");
-      require(${JSON.stringify(join(PROJECT, "components/teleport/tctl"))})
+      require(${JSON.stringify(join(PROJECT, "components/teleport/client/tctl"))})
         .withTeleport({ proxy: "${PROXY}" }, (client) => client.get("db")).then(() => process.exit(3), (e) => console.log(e.failure, e.message));`;
     const withoutRight = ["--bounding-set=-dac_override,-dac_read_search", "node", "-e", reading];
     const { output } = await attempt("setpriv", withoutRight, { ...at(file), cwd: PROJECT });

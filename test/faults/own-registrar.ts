@@ -1,5 +1,5 @@
 /** A user of a test's own in the lab's Teleport, who may register all that the program registers, bots too. */
-import { workloadRegistrarRole } from "../../components/teleport/bot-registrar";
+import { workloadRegistrarRole } from "../../components/teleport/resources/bot-registrar";
 import { attempt, CommandResult } from "../../lab/host/command";
 import { eventually, identities, PROXY, teleport } from "../lab/lab";
 

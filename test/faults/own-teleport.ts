@@ -6,7 +6,7 @@ import { ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseDocuments, TeleportDocument } from "../../components/teleport/tctl";
+import { parseDocuments, TeleportDocument } from "../../components/teleport/client/tctl";
 import { tool } from "../../lab/build/tools";
 import { ensureServerCertificate } from "../../lab/certificates";
 import { attempt, CommandResult, run, tail } from "../../lab/host/command";

@@ -14,8 +14,8 @@ import {
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { TeleportError } from "../../components/teleport/errors";
-import { TeleportClient, withTeleport } from "../../components/teleport/tctl";
+import { TeleportError } from "../../components/teleport/client/errors";
+import { TeleportClient, withTeleport } from "../../components/teleport/client/tctl";
 import { Stack } from "../../lab/drive/stack";
 import { attempt, run, searchPath } from "../../lab/host/command";
 import { PROJECT } from "../../lab/layout";

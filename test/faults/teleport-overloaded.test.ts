@@ -6,8 +6,8 @@ import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { createServer, Server } from "node:https";
 import { AddressInfo } from "node:net";
-import { certAuthorityOperations } from "../../components/teleport/cert-authority-operations";
-import { withTeleport } from "../../components/teleport/tctl";
+import { certAuthorityOperations } from "../../components/teleport/ca/cert-authority-operations";
+import { withTeleport } from "../../components/teleport/client/tctl";
 import { ensureServerCertificate } from "../../lab/certificates";
 
 describe("a Teleport that answers 429", () => {

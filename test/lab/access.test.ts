@@ -1,6 +1,6 @@
 /** The rights of people, as they change on a running database. */
 import { strict as assert } from "node:assert";
-import { surrenderScript } from "../../components/access/statements";
+import { surrenderScript } from "../../components/postgres/grants";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
 import { eventually, kubectl, loginAs, oneDatabase, sqlAsOwner, sqlAsSuperuser } from "./lab";

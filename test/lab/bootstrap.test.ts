@@ -5,7 +5,7 @@ import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { mergeCaBundle } from "../../components/certificates/ca-bundle";
 import { checkCertificate } from "../../components/certificates/certificate-check";
-import { DEFAULT_READY_MINUTES } from "../../components/postgres-cluster-args";
+import { DEFAULT_READY_MINUTES } from "../../components/postgres-cluster/args";
 import { Stack } from "../../lab/drive/stack";
 import { readTrimmed } from "../../lab/host/private-file";
 import { PROJECT, VAULT } from "../../lab/layout";

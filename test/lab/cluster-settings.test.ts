@@ -9,7 +9,7 @@ import { checkClusterSettings } from "../../components/cnpg/cluster-check";
 import { appliedProblems } from "../../components/cnpg/applied";
 import { databaseManifests } from "../../components/cnpg/databases";
 import { clusterAnnotations, MetadataSettings } from "../../components/cnpg/metadata";
-import { networkPolicies, NetworkPolicySettings } from "../../components/cnpg/network-policy";
+import { networkPolicies, NetworkPolicySettings } from "../../components/kubernetes/network-policy";
 import { KubernetesObject } from "../../components/kubernetes/client";
 import { attempt, CommandResult, run } from "../../lab/host/command";
 import { RIGHT, USERS, WRONG } from "../unit/cnpg/settings-table";

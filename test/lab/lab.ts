@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseDocuments, TeleportDocument } from "../../components/teleport/tctl";
+import { parseDocuments, TeleportDocument } from "../../components/teleport/client/tctl";
 import { Login } from "../../lab/drive/login";
 import { StackConfig } from "../../lab/drive/stack";
 import { attempt, CommandResult, run } from "../../lab/host/command";

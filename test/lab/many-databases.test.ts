@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { PostgresClusterOutputs } from "../../components";
-import { parseDocuments } from "../../components/teleport/tctl";
+import { parseDocuments } from "../../components/teleport/client/tctl";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack, StackConfig } from "../../lab/drive/stack";
 import { eventually, identities, kubectl, oneDatabase, PROXY, sqlAsOwner, teleport } from "./lab";

@@ -112,7 +112,7 @@ describe("a registration in Teleport", () => {
   });
 
   it("cannot be mistaken for an error by its name, of whatever kind it is", async () => {
-    const { withTeleport } = await import("../../components/teleport/tctl");
+    const { withTeleport } = await import("../../components/teleport/client/tctl");
     const before = process.env.TELEPORT_IDENTITY_FILE;
     process.env.TELEPORT_IDENTITY_FILE = identities.admin;
     const allow = [{ service_account: "rt-words:agent" }];
@@ -185,7 +185,7 @@ describe("a registration in Teleport", () => {
       metadata: { name: "unlabelled" },
       spec: { protocol: "postgres", uri: "x.invalid:5432" },
     };
-    const { withTeleport } = await import("../../components/teleport/tctl");
+    const { withTeleport } = await import("../../components/teleport/client/tctl");
     await assert.rejects(
       withTeleport({ proxy: PROXY }, (client) => client.create(foreign)),
       /denied.*registrarRole/,

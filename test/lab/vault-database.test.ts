@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "yaml";
-import type { PostgresClusterOutputs } from "../../components/postgres-cluster-outputs";
+import type { PostgresClusterOutputs } from "../../components/postgres-cluster/outputs";
 import { vaultHbaRules } from "../../components/vault-database/pg-hba";
 import { vaultDatabasePolicy } from "../../components/vault-database/policies";
 import type { VaultDatabaseArgs, VaultDatabaseOutputs } from "../../components/vault-database/vault-database";

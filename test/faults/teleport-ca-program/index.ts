@@ -1,6 +1,6 @@
 /** A program of somebody's own that uses the library: the CA of a Teleport cluster, as a PostgresCluster reads it. */
 import * as pulumi from "@pulumi/pulumi";
-import { TeleportCertAuthority } from "../../../components/teleport/cert-authority";
+import { TeleportCertAuthority } from "../../../components/teleport/ca/cert-authority";
 
 const config = new pulumi.Config();
 const authority = new TeleportCertAuthority("ca", { teleport: { proxy: config.require("proxy") } });

@@ -1,9 +1,9 @@
 /** A program of somebody's own that uses the library: a database, a role that opens it, and a token for its agents. */
 import * as pulumi from "@pulumi/pulumi";
-import { TeleportDatabase } from "../../../components/teleport/database";
-import { TeleportAccessRole } from "../../../components/teleport/role";
-import { PROVISIONED_BY } from "../../../components/teleport/roles";
-import { TeleportJoinToken } from "../../../components/teleport/token";
+import { TeleportDatabase } from "../../../components/teleport/resources/database";
+import { TeleportAccessRole } from "../../../components/teleport/resources/access-role";
+import { PROVISIONED_BY } from "../../../components/teleport/program-roles";
+import { TeleportJoinToken } from "../../../components/teleport/resources/join-token";
 
 const config = new pulumi.Config();
 const teleport = { proxy: config.require("proxy") };

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
 import { altNames, checkAltNames, checkClusterDomain, coversHost } from "../../../components/certificates/alt-names";
-import { checkPostgresCluster } from "../../../components/postgres-cluster-args";
+import { checkPostgresCluster } from "../../../components/postgres-cluster/args";
 
 describe("names of a server certificate", () => {
   it("are told apart into DNS names and IP addresses, each once", () => {

@@ -9,7 +9,7 @@ import {
   PemSource,
   serverCaBundle,
 } from "../../../components/certificates/ca-bundle";
-import { SettingsError } from "../../../components/settings";
+import { SettingsError } from "../../../components/problems";
 import { Certificate, OpenSsl } from "./openssl";
 
 const DAY = 86_400_000;

@@ -8,7 +8,7 @@ import {
   valueAt,
 } from "../../../components/certificates/ca-source";
 import type { PemSource } from "../../../components/certificates/ca-bundle";
-import { SettingsError } from "../../../components/settings";
+import { SettingsError } from "../../../components/problems";
 import { Certificate, OpenSsl } from "./openssl";
 
 describe("where CAs of the bundle come from", () => {

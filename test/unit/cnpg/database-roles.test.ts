@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { appliedProblems } from "../../../components/cnpg/applied";
 import { clusterSpec } from "../../../components/cnpg/cluster-spec";
 import { databaseRoleManifests, databaseRoleName } from "../../../components/cnpg/database-roles";
-import { checkPostgresCluster, databaseRolesOf, PostgresClusterArgs } from "../../../components/postgres-cluster-args";
+import { checkPostgresCluster, databaseRolesOf, PostgresClusterArgs } from "../../../components/postgres-cluster/args";
 
 const READER = { name: "teleport_user_read", access: "read" } as const;
 

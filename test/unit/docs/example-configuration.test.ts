@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { parseConfig } from "../../../config";
+import { parseConfig } from "../../../config/config";
 
 const PREFIX = "cnpg-teleport:";
 const credentials = { VAULT_ADDR: "https://vault.example.com:8200", VAULT_ROLE_ID: "id", VAULT_SECRET_ID: "secret" };

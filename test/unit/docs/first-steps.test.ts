@@ -3,9 +3,9 @@ import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
-import { DEFAULT_READY_MINUTES } from "../../../components/postgres-cluster-args";
-import { joinToken } from "../../../components/teleport/join-token";
-import { registrarBot } from "../../../components/teleport/roles";
+import { DEFAULT_READY_MINUTES } from "../../../components/postgres-cluster/args";
+import { joinToken } from "../../../components/teleport/resources/join-token-document";
+import { registrarBot } from "../../../components/teleport/program-roles";
 
 const PROJECT = join(__dirname, "..", "..", "..");
 const read = (file: string) => readFileSync(join(PROJECT, file), "utf8");

@@ -11,7 +11,7 @@ describe("docs/operations.md", () => {
     .filter((file) => file.endsWith(".ts"))
     .map((file) => read("components", file));
   // Sentences that continue in the next string, or hold a value, are one text.
-  const code = [...sources, read("config.ts")]
+  const code = [...sources, read("config/config.ts")]
     .join("\n")
     .replace(/["`]\s*\+\s*["`]/g, "")
     .replaceAll("\\`", "`");

@@ -1,10 +1,10 @@
 /** Names and texts that are accepted are such as PostgreSQL can have: what it would cut off or refuse is told before. */
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
-import { checkAutoUsers } from "../../../components/auto-users/settings";
+import { checkAutoUsers } from "../../../components/teleport/auto-users/settings";
 import { checkDatabaseName, checkOwner } from "../../../components/cnpg/initdb";
 import { checkUsers, TeleportUser } from "../../../components/cnpg/roles";
-import { SettingProblem } from "../../../components/settings";
+import { SettingProblem } from "../../../components/problems";
 import { checkVaultDatabase } from "../../../components/vault-database/check";
 import { plain } from "./hostile";
 

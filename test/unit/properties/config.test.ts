@@ -3,8 +3,8 @@ import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
 import { z } from "zod";
 import { SettingsError } from "../../../components";
-import { EnvironmentConfig, parseConfig } from "../../../config";
-import { application, database, kubernetes, vault } from "../../../config-schema";
+import { EnvironmentConfig, parseConfig } from "../../../config/config";
+import { application, database, kubernetes, vault } from "../../../config/schema";
 import { hostile, plain } from "./hostile";
 
 type Raw = Record<string, unknown>;

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { mergeCaBundle } from "../../../components/certificates/ca-bundle";
 import { checkCertificate } from "../../../components/certificates/certificate-check";
-import { SettingsError } from "../../../components/settings";
+import { SettingsError } from "../../../components/problems";
 import { Certificate, OpenSsl } from "../certificates/openssl";
 
 const BLOCK = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;

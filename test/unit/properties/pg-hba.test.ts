@@ -1,7 +1,7 @@
 /** Rules of pg_hba.conf: what is made of accepted names, and what of the user's own is accepted, is read as it is meant. */
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
-import { AUTO_USER_GROUP, autoUserHbaRules, checkAutoUsers } from "../../../components/auto-users/settings";
+import { AUTO_USER_GROUP, autoUserHbaRules, checkAutoUsers } from "../../../components/teleport/auto-users/settings";
 import { checkDatabaseName } from "../../../components/cnpg/initdb";
 import { parseHbaRule, pgHbaRules } from "../../../components/cnpg/pg-hba";
 import { checkPgHba } from "../../../components/cnpg/pg-hba-check";

@@ -1,8 +1,8 @@
 /** No name leaves its token in any SQL that is made, whoever chose the name. */
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
-import { poolerLoginQuery, poolerLoginScript, dropPoolerLoginScript } from "../../../components/access/pooler-logins";
-import { identifier, literal, textArray } from "../../../components/access/sql";
+import { poolerLoginQuery, poolerLoginScript, dropPoolerLoginScript } from "../../../components/postgres/pooler-login";
+import { identifier, literal, textArray } from "../../../components/postgres/sql";
 import {
   accessScript,
   deviationsQuery,
@@ -10,10 +10,10 @@ import {
   existingRolesQuery,
   lockOutScript,
   surrenderScript,
-} from "../../../components/access/statements";
-import { AutoUsers, checkAutoUsers } from "../../../components/auto-users/settings";
-import * as autoUserSchemas from "../../../components/auto-users/schema-statements";
-import * as autoUsers from "../../../components/auto-users/statements";
+} from "../../../components/postgres/grants";
+import { AutoUsers, checkAutoUsers } from "../../../components/teleport/auto-users/settings";
+import * as autoUserSchemas from "../../../components/teleport/auto-users/procedures";
+import * as autoUsers from "../../../components/teleport/auto-users/roles";
 import { checkDatabaseName, checkOwner } from "../../../components/cnpg/initdb";
 import { checkUsers, TeleportUser } from "../../../components/cnpg/roles";
 import { checkVaultDatabase } from "../../../components/vault-database/check";

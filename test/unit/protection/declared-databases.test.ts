@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
-import { checkFormerNames, contextsOf, declaredDatabases as declared, namespacesToMake } from "../../../config-places";
+import { checkFormerNames, contextsOf, declaredDatabases as declared, namespacesToMake } from "../../../config/places";
 import { inContext } from "../../../components/protection/declared-databases";
-import { parseConfig } from "../../../config";
+import { parseConfig } from "../../../config/config";
 import type { DeclaredDatabase } from "../../../components/protection/declared-databases";
 import { declaredDatabases, lostDatabases } from "../../../components/protection/declared-databases-operations";
 import { deletionProtection } from "../../../components/protection/deletion-protection-operations";

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { ACCEPTED_UID, kubernetesUid, otherCluster } from "../../../components/kubernetes/identity";
-import { operatorCheck, OperatorInputs } from "../../../components/operator/operator-operations";
+import { operatorCheck, OperatorInputs } from "../../../components/cnpg/operator-check-operations";
 import { clusterIdentity, ClusterIdentityState } from "../../../components/protection/cluster-identity-operations";
 import { kubernetesIdentity } from "../../../components/protection/kubernetes-identity-operations";
 import { FakeApi, KUBE_SYSTEM } from "./fake-api";

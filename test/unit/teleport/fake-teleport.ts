@@ -1,6 +1,6 @@
 /** A Teleport in memory whose reads lag behind its writes, as the real one's cache does. */
-import { TeleportError } from "../../../components/teleport/errors";
-import { TeleportClient, TeleportDocument } from "../../../components/teleport/tctl";
+import { TeleportError } from "../../../components/teleport/client/errors";
+import { TeleportClient, TeleportDocument } from "../../../components/teleport/client/tctl";
 
 interface Write {
   at: number;

@@ -4,9 +4,9 @@ import { admin, AdminInputs, AdminState } from "../../../components/vault-databa
 import { leases, LeasesInputs } from "../../../components/vault-database/lease-operations";
 import { vaultUserNames } from "../../../components/vault-database/settings";
 import type { VaultEngine } from "../../../components/vault-database/vault-engine";
-import { UNKNOWN } from "../../../components/teleport/document";
+import { UNKNOWN } from "../../../components/teleport/resources/document";
 import { VaultError } from "../../../components/vault/errors";
-import { FakeKubernetes, Ran } from "../access/fake-kubernetes";
+import { FakeKubernetes, Ran } from "../postgres/fake-kubernetes";
 
 const names = vaultUserNames({}, "app", "app");
 const inputs = (more: Partial<AdminInputs> = {}): AdminInputs => ({

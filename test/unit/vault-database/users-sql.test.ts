@@ -1,7 +1,7 @@
 /** What the SQL for Vault's users holds against users who want to stay. That it works is for test/lab/vault-database.test.ts. */
 import { strict as assert } from "node:assert";
-import { roleSettingsDeviations, roleSettingsScript } from "../../../components/access/role-settings";
-import { ONE_AT_A_TIME, surrenderScript } from "../../../components/access/statements";
+import { roleSettingsDeviations, roleSettingsScript } from "../../../components/postgres/role-settings";
+import { ONE_AT_A_TIME, surrenderScript } from "../../../components/postgres/grants";
 import { vaultDatabaseScript } from "../../../components/vault-database/database-scripts";
 import { endUserFunction } from "../../../components/vault-database/end-user";
 import { vaultRolesScript, vaultUsersQuery } from "../../../components/vault-database/role-scripts";

@@ -1,0 +1,123 @@
+/** The methods of Pulumi's provider behind an UpdateCheck. */
+import { refuseIfHindered } from "../postgres/major-upgrade";
+import { DeclaredFields, KEEPER, preparationFor } from "../kubernetes/foreign-fields";
+import {
+  KubernetesClient,
+  kubernetesClient,
+  KubernetesConnection,
+  KubernetesObject,
+  Patience,
+} from "../kubernetes/client";
+import { KubernetesError } from "../kubernetes/errors";
+import { PROVIDER_MANAGER } from "../kubernetes/owner";
+import type { Provider } from "../dynamic/methods";
+import { OWNER_LABEL } from "../teleport/resources/document";
+
+/** Inputs of an UpdateCheck. */
+export interface UpdateCheckInputs extends KubernetesConnection, DeclaredFields {
+  plural: "clusters" | "poolers";
+  namespace: string;
+  object: string;
+  owner: string;
+  image?: { name: string; major?: number };
+}
+
+/** Its state. */
+export interface UpdateCheckState extends UpdateCheckInputs {
+  /** Not among the inputs, so that a preview does not know it where something is to be prepared. */
+  prepared: true;
+}
+
+type Connect = (connection: KubernetesConnection, patience?: Patience) => Promise<KubernetesClient>;
+
+/** A preview waits for nobody; what could not be asked is asked once more before anything is changed. */
+const IN_PASSING: Patience = { limit: 10_000, delays: [] };
+
+/** The operations over a way of reaching Kubernetes. */
+export function updateCheck(connect: Connect = kubernetesClient): Provider<UpdateCheckInputs, UpdateCheckState> {
+  return {
+    async check(olds, news) {
+      await refuseUpgrade(news, olds?.image?.name, IN_PASSING).catch(unavailable);
+      return { inputs: news };
+    },
+    /** Only where there is something to do: the provider does not try out in a preview what depends on a change. */
+    async diff(_id, olds, news) {
+      if (olds.prepared !== true || olds.image?.name !== news.image?.name) return { changes: true };
+      try {
+        const found = await lookedUp(await connect(news, IN_PASSING), news);
+        if (!found) return { changes: false };
+        const { isNeeded, messages } = preparationFor(found, news);
+        for (const message of messages) console.error(message);
+        return { changes: isNeeded };
+      } catch (error) {
+        unavailable(error);
+        return { changes: true };
+      }
+    },
+    /** The object may be there: of an earlier release, made by a run that was killed, or somebody else's, which is left alone. */
+    async create(inputs) {
+      await refuseUpgrade(inputs, undefined);
+      await prepare(inputs, (found) => ownerIn(found) === inputs.owner);
+      return { id: `${inputs.plural}/${inputs.namespace}/${inputs.object}`, outs: { ...inputs, prepared: true } };
+    },
+    async read(id, props) {
+      return props ? { id, props } : {};
+    },
+    async update(_id, olds, news) {
+      await refuseUpgrade(news, olds.image?.name);
+      await prepare(news);
+      return { outs: { ...news, prepared: true } };
+    },
+    async delete() {
+      // It made nothing, so there is nothing to remove.
+    },
+  };
+
+  async function refuseUpgrade(
+    { image, namespace, object, ...inputs }: UpdateCheckInputs,
+    formerImage: string | undefined,
+    patience?: Patience,
+  ): Promise<void> {
+    if (image === undefined || !isOtherImage(image, formerImage)) return;
+    await refuseIfHindered(await connect(inputs, patience), { namespace, cluster: object }, image.major);
+  }
+
+  async function prepare(inputs: UpdateCheckInputs, isOurs = (_found: KubernetesObject) => true): Promise<void> {
+    const kubernetes = await connect(inputs);
+    const found = await lookedUp(kubernetes, inputs);
+    if (!found || !isOurs(found)) return;
+    const { changed, kept, isNeeded } = preparationFor(found, inputs);
+    if (!isNeeded) return;
+    const { uid = "" } = found.metadata;
+    const { annotations, ...rest } = changed;
+    // In the name of the provider, which takes it over with its next update.
+    if (annotations !== undefined || rest.spec !== undefined)
+      await kubernetes.patch(referenceOf(inputs), { metadata: { uid, annotations }, ...rest }, PROVIDER_MANAGER);
+    if (Object.keys(kept).length > 0)
+      await kubernetes.own(referenceOf(inputs), { kind: "Cluster", metadata: { uid, annotations: kept } }, KEEPER);
+  }
+}
+
+function ownerIn({ metadata }: KubernetesObject): string | undefined {
+  return (metadata.annotations as Record<string, string> | undefined)?.[OWNER_LABEL];
+}
+
+function lookedUp(kubernetes: KubernetesClient, inputs: UpdateCheckInputs): Promise<KubernetesObject | undefined> {
+  return kubernetes.get(referenceOf(inputs));
+}
+
+function referenceOf({ plural, namespace, object }: UpdateCheckInputs) {
+  return { apiVersion: "postgresql.cnpg.io/v1", plural, namespace, name: object };
+}
+
+/** What comes next says that Kubernetes does not answer. */
+function unavailable(error: unknown): undefined {
+  if (!(error instanceof KubernetesError) || error.failure !== "unavailable") throw error;
+}
+
+/** Of a state that does not know the former image, one that is not declared is as it was. */
+function isOtherImage({ name, major }: { name: string; major?: number }, former: string | undefined): boolean {
+  return former === undefined ? major !== undefined : name !== former;
+}
+
+export const updateCheckOperations = updateCheck();

@@ -1,0 +1,42 @@
+/** Amounts as Kubernetes and PostgreSQL write them. Pure. */
+import { SettingProblem } from "../problems";
+import { wrong } from "../value-check";
+
+/** Kubernetes' notation of quantities, without exponents. */
+const QUANTITY = /^([0-9]+(?:\.[0-9]+)?)(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi|E|Ei)?$/;
+const DECIMAL = ["k", "M", "G", "T", "P", "E"];
+const MEMORY = /^([0-9]+) *(B|kB|MB|GB|TB)$/;
+const MEMORY_UNITS = ["B", "kB", "MB", "GB", "TB"];
+
+/** A Kubernetes quantity as a number (of bytes, cores, …); undefined if it is none. */
+export function parseQuantity(quantity: string): number | undefined {
+  const [, number, unit = ""] = QUANTITY.exec(quantity) ?? [];
+  if (number === undefined) return undefined;
+  if (unit === "m") return Number(number) / 1_000;
+  const power = DECIMAL.indexOf(unit === "Ki" ? "k" : unit.slice(0, 1)) + 1;
+  return Number(number) * (unit.endsWith("i") ? 1_024 : 1_000) ** power;
+}
+
+/** How the API server may write a quantity besides: with an exponent, or in parts of a thousandth. */
+const OTHER_QUANTITY = /^([0-9]+(?:\.[0-9]+)?)(?:(n|u)|[eE]([+-]?[0-9]+))$/;
+
+/** A quantity as the API server shows it, e.g. of a volume, as a number; undefined if it is none. */
+export function bytesOf(quantity: string): number | undefined {
+  const [, number, part, exponent] = OTHER_QUANTITY.exec(quantity) ?? [];
+  if (number === undefined) return parseQuantity(quantity);
+  return Number(number) * 10 ** Number(exponent ?? (part === "n" ? -9 : -6));
+}
+
+/**
+ * A PostgreSQL amount of memory in bytes; undefined if it is none. A number without a unit counts as megabytes, as
+ * CNPG's webhook has it (parsePostgresQuantityValue); for PostgreSQL its unit depends on the setting.
+ */
+export function parseMemory(memory: string): number | undefined {
+  const [, number, unit] = MEMORY.exec(/^[0-9]+$/.test(memory) ? `${memory}MB` : memory) ?? [];
+  return number === undefined ? undefined : Number(number) * 1_024 ** MEMORY_UNITS.indexOf(unit ?? "");
+}
+
+export function checkQuantity(setting: string, quantity: string | undefined, example: string): SettingProblem[] {
+  if (quantity === undefined || (parseQuantity(quantity) ?? 0) > 0) return [];
+  return wrong(setting, quantity, "is no Kubernetes quantity", `Write a number and a unit, e.g. ${example}.`);
+}

@@ -1,0 +1,113 @@
+/**
+ * Every name that is derived from a Cluster's: Services, Secrets, DNS names and Teleport databases.
+ * CNPG makes the Services `<cluster>-rw`, `-ro` and `-r` itself; the Secrets here are ours and differ
+ * from the ones that CNPG would make (`<cluster>-server`, `<cluster>-replication`, `<cluster>-ca`).
+ */
+import { SettingProblem } from "../problems";
+
+/** The Services of a Cluster: primary, replicas only, any instance. */
+export const ENDPOINTS = ["rw", "ro", "r"] as const;
+export type Endpoint = (typeof ENDPOINTS)[number];
+
+export const POSTGRES_PORT = 5432;
+
+/** CNPG appends suffixes to the Cluster's name and refuses longer ones. */
+const MAX_CLUSTER_NAME = 50;
+const DNS_1035 = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
+/** Teleport's rule for the names of databases (`ValidateDatabase`); names also become DNS labels at the proxy. */
+const MAX_TELEPORT_NAME = 63;
+
+/** The Service that leads to an endpoint. */
+export function serviceName(cluster: string, endpoint: Endpoint): string {
+  return `${cluster}-${endpoint}`;
+}
+
+/** `<cluster>-<endpoint>.<namespace>.svc`: resolves in every pod, whatever the cluster's domain. */
+export function serviceHost(cluster: string, namespace: string, endpoint: Endpoint): string {
+  return `${serviceName(cluster, endpoint)}.${namespace}.svc`;
+}
+
+/** All names of a Cluster's server certificate: three Services, each in the four forms a client may use, and `extra`. */
+export function serverDnsNames(
+  cluster: string,
+  namespace: string,
+  clusterDomain: string,
+  extra: string[] = [],
+): string[] {
+  const names = ENDPOINTS.flatMap((endpoint) => {
+    const service = serviceName(cluster, endpoint);
+    return [
+      service,
+      `${service}.${namespace}`,
+      `${service}.${namespace}.svc`,
+      `${service}.${namespace}.svc.${clusterDomain}`,
+    ];
+  });
+  return [...new Set([...names, ...extra])];
+}
+
+/** The Secrets of a Cluster. */
+export function secretNames(cluster: string) {
+  return {
+    /** `kubernetes.io/tls`: what the instances serve. */
+    server: `${cluster}-server-tls`,
+    /** `ca.crt`: what clients verify the server with. */
+    serverCa: `${cluster}-server-ca`,
+    /** `kubernetes.io/tls`: CN streaming_replica. */
+    replication: `${cluster}-replication-tls`,
+    /** `ca.crt`: every CA whose client certificates the instances accept. */
+    clientCaBundle: `${cluster}-client-ca-bundle`,
+    /** `kubernetes.io/tls`: CN cnpg_pooler_pgbouncer, where CNPG looks for it before it tries to make it. */
+    pooler: `${cluster}-pooler`,
+    /** `kubernetes.io/tls`: the login of PgBouncer with explicit authentication. */
+    poolerAuthentication: `${cluster}-pooler-authentication`,
+    /** `kubernetes.io/basic-auth`: the owner of the database, made by CNPG. */
+    owner: `${cluster}-app`,
+  };
+}
+
+/** Names of a Cluster's databases in Teleport; the environment makes them unique in the whole Teleport cluster. */
+export function teleportNames(
+  cluster: string,
+  environment: string,
+  override?: string,
+): { primary: string; standby: string } {
+  const primary = override ?? `${cluster}-${environment}`;
+  return { primary, standby: `${primary}-ro` };
+}
+
+/** Checks a Cluster's name. */
+export function checkClusterName(setting: string, name: string): SettingProblem[] {
+  if (DNS_1035.test(name) && name.length <= MAX_CLUSTER_NAME) return [];
+  return [
+    {
+      setting,
+      value: name,
+      problem: "is not a name that CloudNativePG accepts",
+      fix: `Use at most ${MAX_CLUSTER_NAME} lower-case letters, digits and hyphens, beginning with a letter and ending with a letter or digit.`,
+    },
+  ];
+}
+
+/** Checks the name of a database in Teleport. */
+export function checkTeleportName(setting: string, name: string): SettingProblem[] {
+  if (DNS_1035.test(name) && name.length <= MAX_TELEPORT_NAME) return [];
+  return [
+    {
+      setting,
+      value: name,
+      problem: "is not a name that Teleport accepts for a database",
+      fix: `Use at most ${MAX_TELEPORT_NAME} lower-case letters, digits and hyphens, beginning with a letter; set teleport.name to choose another one.`,
+    },
+  ];
+}
+
+/** The label that primary and standby have in common, and no other database: the primary's name in Teleport. */
+export const PRIMARY_LABEL = "primary";
+/** Labels of databases in Teleport that are set here. */
+export const OUR_LABELS = ["environment", "cluster", "namespace", PRIMARY_LABEL, "provisioned_by", "sql_type"];
+
+/** The ConfigMap with the server's CA in the namespace of an agent that serves a database by its configuration. */
+export function agentConfigMap(primary: string): string {
+  return `${primary}-server-ca`;
+}

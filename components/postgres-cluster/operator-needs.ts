@@ -1,0 +1,29 @@
+/** What a PostgresCluster writes of CloudNativePG's kinds: their fields, as far as the settings decide. Pure. */
+import { clusterSpec } from "../cnpg/cluster-spec";
+import { databaseManifests } from "../cnpg/databases";
+import { poolerName, poolerSecretName, poolerSpec } from "../cnpg/pooler";
+import { secretNames } from "./names";
+import { fieldsOf, OperatorNeeds } from "../cnpg/operator-version";
+import { certificateUsers, databaseRolesOf, pgHbaOf, PostgresClusterArgs } from "./args";
+
+/** The fields of all objects of the Cluster. */
+export function operatorNeeds(cluster: string, args: PostgresClusterArgs): OperatorNeeds {
+  const secrets = secretNames(cluster);
+  const clusters = clusterSpec({ ...args, pgHba: pgHbaOf(args), secrets, users: certificateUsers(args) });
+  const poolers = (args.poolers ?? []).map((pooler) =>
+    poolerSpec(pooler, {
+      cluster,
+      clientTls: poolerSecretName(poolerName(cluster, pooler)),
+      authentication: secrets.poolerAuthentication,
+      serverCa: secrets.serverCa,
+    }),
+  );
+  const databases = databaseManifests(cluster, "", args).map(({ spec }) => spec);
+  const roles = databaseRolesOf(cluster, "", args).map(({ spec }) => spec);
+  return {
+    clusters: { spec: fieldsOf(clusters) },
+    ...(poolers.length > 0 ? { poolers: { spec: fieldsOf(poolers) } } : {}),
+    ...(databases.length > 0 ? { databases: { spec: fieldsOf(databases) } } : {}),
+    ...(roles.length > 0 ? { databaseroles: { spec: fieldsOf(roles) } } : {}),
+  };
+}

@@ -1,0 +1,52 @@
+/** The rights of Teleport's users in the databases of a Cluster. */
+import * as pulumi from "@pulumi/pulumi";
+import type { UsersAs } from "../cnpg/database-roles";
+import type { PoolerAuthentication } from "../cnpg/pooler";
+import { TeleportUser } from "../cnpg/roles";
+import { dynamicProvider } from "../dynamic/provider";
+import { KubernetesConnection } from "../kubernetes/client";
+
+export interface DatabaseAccessArgs {
+  /** How the Kubernetes cluster is reached; must be the Kubernetes provider's. */
+  kubernetes?: KubernetesConnection;
+  /** Namespace of the Cluster. */
+  namespace: pulumi.Input<string>;
+  /** Name of the Cluster. */
+  cluster: pulumi.Input<string>;
+  /** The Cluster's `metadata.uid`. */
+  uid: pulumi.Input<string>;
+  /** The application's database. */
+  database: string;
+  /** Users and their rights. `usersAs` says how they are declared to CloudNativePG. */
+  users: readonly TeleportUser[];
+  /** `inline`: managed roles of the Cluster. `databaseRole`: DatabaseRoles of its namespace. Default: `inline`. */
+  usersAs?: UsersAs;
+  /** Makes PgBouncer's roles, and the functions with which it looks up passwords. Default: none. */
+  poolerLogins?: readonly PoolerAuthentication[];
+  /** No instance runs, so that nothing can be done. Default: false. */
+  suspended?: boolean;
+}
+
+const provider = dynamicProvider("access");
+
+/**
+ * Sets the users' attributes, memberships, rights and settings to what is declared: in every `up` in which the declaration or
+ * the database differs, whoever changed it. Removing a user ends its sessions, gives what it owns to the database's owner, and
+ * drops it. Needs the Kubernetes rights `get` on the Cluster, and `get` and `create` on `pods/exec`. With
+ * `usersAs: databaseRole`, it also needs `get` on DatabaseRoles.
+ */
+export class DatabaseAccess extends pulumi.dynamic.Resource {
+  constructor(name: string, args: DatabaseAccessArgs, opts?: pulumi.CustomResourceOptions) {
+    const { kubernetes, usersAs, ...inputs } = args;
+    // Older states have no `usersAs`. So the default is left out.
+    const as = usersAs === "databaseRole" ? { usersAs } : {};
+    super(
+      provider,
+      name,
+      { context: kubernetes?.context, suspended: false, poolerLogins: [], ...as, ...inputs },
+      opts,
+      "postgres",
+      "Access",
+    );
+  }
+}

@@ -1,0 +1,52 @@
+/** What keeps `pg_upgrade` from coming to a major version of PostgreSQL, looked at before the upgrade begins. */
+import { sleepReason } from "../cnpg/sleep";
+import type { KubernetesClient, KubernetesObject } from "../kubernetes/client";
+import { ClusterReference, clusterNow, isServing, MAINTENANCE_DATABASE, sqlInPrimary } from "./psql";
+import { CHANGED_IN } from "./public-functions";
+import { DATABASES_QUERY, upgradeHindranceQuery } from "./grants";
+
+/** The major version where the settings name none: the operator's default image may be of any. */
+const ANY_MAJOR = 99;
+
+/**
+ * Refuses an upgrade that `pg_upgrade` could not carry out. A Cluster that is gone or does not serve is passed over: its
+ * image may be what is wrong with it.
+ *
+ * @param major undefined where the settings name none
+ * @throws Error that names the databases in which something hinders the upgrade
+ * @throws KubernetesError if the Cluster could not be asked
+ */
+export async function refuseIfHindered(
+  kubernetes: KubernetesClient,
+  name: Omit<ClusterReference, "uid">,
+  major: number | undefined,
+): Promise<void> {
+  const cluster = await clusterNow(kubernetes, name);
+  if (!cluster) return;
+  const asleep = sleepReason(cluster);
+  if (asleep !== undefined) return refuseWhileAsleep(cluster, asleep, major);
+  if (!isServing(cluster)) return;
+  const reference = { ...name, uid: cluster.metadata.uid ?? "" };
+  const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
+  const hindered: string[] = [];
+  for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
+    hindered.push(...(await sql(database, upgradeHindranceQuery(major ?? ANY_MAJOR))));
+  if (hindered.length === 0) return;
+  throw new Error(
+    `${name.cluster} cannot be upgraded to PostgreSQL ${major ?? "of the operator's choice"} yet: in the database ${hindered.join(", ")} the function pg_logical_emit_message does not have its default rights, ` +
+      "and pg_upgrade would fail. Run `pulumi up` with the present image, which restores what an earlier release of this " +
+      'program changed. Then change the image. If this error stays, see docs/operations.md, "Upgrading PostgreSQL".',
+  );
+}
+
+/** Nothing can be looked at then, and the upgrade begins when the Cluster wakes up. */
+function refuseWhileAsleep(cluster: KubernetesObject, asleep: string, major = ANY_MAJOR): void {
+  const { pgDataImageInfo } = (cluster.status ?? {}) as { pgDataImageInfo?: { majorVersion?: number } };
+  const present = pgDataImageInfo?.majorVersion;
+  if (present === undefined || present >= CHANGED_IN || major < CHANGED_IN) return;
+  throw new Error(
+    `${cluster.metadata.name} cannot be upgraded from PostgreSQL ${present} to ${major === ANY_MAJOR ? "the operator's choice" : major} ` +
+      `while it sleeps (${asleep}): what would make pg_upgrade fail cannot be looked at. Wake it up with the present image, ` +
+      'run `pulumi up`, and then change the image. See docs/operations.md, "Upgrading PostgreSQL".',
+  );
+}

@@ -1,0 +1,100 @@
+/** Waiting for the truth: resources that are made once what was written is served. */
+import * as pulumi from "@pulumi/pulumi";
+import { dynamicProvider } from "../dynamic/provider";
+import { KubernetesConnection } from "../kubernetes/client";
+import type { ExpectedCluster } from "./cluster";
+
+interface ServingArgs {
+  /** How the Kubernetes cluster is reached; must be the Kubernetes provider's. */
+  kubernetes?: KubernetesConnection;
+  namespace: pulumi.Input<string>;
+  /** Name of the Cluster. */
+  cluster: pulumi.Input<string>;
+  /** Seconds to wait. */
+  within: number;
+  /** No instance is to run, so that there is nothing to wait for. Default: false. */
+  suspended?: boolean;
+}
+
+export type ClusterServingArgs = ServingArgs & {
+  /** The Cluster's `metadata.uid`. */
+  uid: pulumi.Input<string>;
+} & { [Field in keyof ExpectedCluster]: pulumi.Input<ExpectedCluster[Field]> };
+
+export interface DatabasesServingArgs extends ServingArgs {
+  /** The Cluster's `metadata.uid`. */
+  uid: pulumi.Input<string>;
+  /** Names of Database objects, with what was written to each in any form that changes with it. */
+  databases: Record<string, string>;
+}
+
+export interface DatabaseRolesServingArgs extends ServingArgs {
+  /** The Cluster's `metadata.uid`. */
+  uid: pulumi.Input<string>;
+  /** What was written to each DatabaseRole, by the object's name. In any form that changes with the content. */
+  roles: Record<string, string>;
+  /** Whether the objects stay in Kubernetes when Pulumi removes them from its state (`retainOnDelete`). */
+  retained: boolean;
+}
+
+export interface PoolerServingArgs extends ServingArgs {
+  /** Name of the Pooler, and of its Deployment. */
+  pooler: pulumi.Input<string>;
+  /** The Pooler's `metadata.uid`. */
+  uid: pulumi.Input<string>;
+  /** What was written, in any form that changes with it. */
+  written: pulumi.Input<string>;
+}
+
+const clusterProvider = dynamicProvider("clusterServing");
+const databasesProvider = dynamicProvider("databasesServing");
+const databaseRolesProvider = dynamicProvider("databaseRolesServing");
+const poolerProvider = dynamicProvider("poolerServing");
+
+/**
+ * Is made, and updated, when every instance serves the certificate, the bundle, the settings and the rules that were
+ * written, and every volume has its size; fails after `within` seconds, or as soon as it is known that waiting helps nobody,
+ * naming what each does not. Needs the Kubernetes rights `get` on the Cluster, `list` on pods and PersistentVolumeClaims,
+ * and `get` and `create` on `pods/exec`; says more with `list` on Events, `get` on `pods/log` and StorageClasses, and starts an
+ * initdb that failed anew with `get` and `delete` on Jobs.
+ */
+export class ClusterServing extends pulumi.dynamic.Resource {
+  constructor(name: string, args: ClusterServingArgs, opts?: pulumi.CustomResourceOptions) {
+    const { kubernetes, ...inputs } = args;
+    super(clusterProvider, name, { context: kubernetes?.context, ...inputs }, opts, "postgres", "ClusterServing");
+  }
+}
+
+/**
+ * Is made, and updated, when databases, schemas and extensions are there as they were written; fails after `within`
+ * seconds with the operator's reasons. Needs the Kubernetes right `get` on Databases.
+ */
+export class DatabasesServing extends pulumi.dynamic.Resource {
+  constructor(name: string, args: DatabasesServingArgs, opts?: pulumi.CustomResourceOptions) {
+    const { kubernetes, ...inputs } = args;
+    super(databasesProvider, name, { context: kubernetes?.context, ...inputs }, opts, "postgres", "DatabasesServing");
+  }
+}
+
+/**
+ * Waits, when it is made or updated, until the primary has applied the DatabaseRoles as written. Fails after `within` seconds
+ * with the operator's reasons. Needs the Kubernetes rights `get`, `patch` and `delete` on DatabaseRoles, and `get` on the Cluster.
+ */
+export class DatabaseRolesServing extends pulumi.dynamic.Resource {
+  constructor(name: string, args: DatabaseRolesServingArgs, opts?: pulumi.CustomResourceOptions) {
+    const { kubernetes, ...inputs } = args;
+    const props = { context: kubernetes?.context, ...inputs };
+    super(databaseRolesProvider, name, props, opts, "postgres", "DatabaseRolesServing");
+  }
+}
+
+/**
+ * Is made, and updated, when all instances of a Pooler serve; fails after `within` seconds with the operator's
+ * reasons. Needs the Kubernetes rights `get` on Pooler, Cluster and Deployment, and `list` on pods.
+ */
+export class PoolerServing extends pulumi.dynamic.Resource {
+  constructor(name: string, args: PoolerServingArgs, opts?: pulumi.CustomResourceOptions) {
+    const { kubernetes, ...inputs } = args;
+    super(poolerProvider, name, { context: kubernetes?.context, ...inputs }, opts, "postgres", "PoolerServing");
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * The SQL behind auto user provisioning. Pure.
+ *
+ * The admin user is made by SQL as the superuser. As a managed role of CloudNativePG it would lose the memberships that it
+ * needs: the operator makes a role's memberships exactly what the Cluster declares, and the group of Teleport's users, as
+ * whose creator PostgreSQL 16 gives the admin user ADMIN OPTION, is not among them (seen with 1.30.0). Roles that the
+ * operator does not know it leaves alone, and so are the users that Teleport makes.
+ */
+import { refuseAdministrators } from "../../postgres/administrators";
+import { roleSettingsDeviations, roleSettingsScript } from "../../postgres/role-settings";
+import { doBlock, identifier, literal, textArray } from "../../postgres/sql";
+import { ONE_AT_A_TIME, OWN_MARK, PREAMBLE } from "../../postgres/grants";
+import { grantUsersScript, Maker, usersOutOfReachQuery } from "../../postgres/users-of-maker";
+import { AUTO_USER_GROUP, AutoUsers, autoUsersAdmin } from "./settings";
+
+/** Tells the admin user from another's role of the same name. */
+export const MARK = `${OWN_MARK}makes users for Teleport`;
+const IS_MARKED = `shobj_description(oid, 'pg_authid') = ${literal(MARK)}`;
+
+/**
+ * Makes the admin user, and the group that its users will be in, as the superuser; run again, it puts right what differs.
+ * In the database `postgres`; then `autoUserDatabaseScript` in each that people log in to.
+ */
+export function autoUserScript(settings: AutoUsers): string {
+  const { name } = autoUsersAdmin(settings);
+  const admin = identifier(name);
+  const group = identifier(AUTO_USER_GROUP);
+  return `${PREAMBLE}
+BEGIN;
+${ONE_AT_A_TIME}
+${doBlock(`BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(name)}) THEN
+    CREATE ROLE ${admin} LOGIN CREATEROLE;
+    COMMENT ON ROLE ${admin} IS ${literal(MARK)};
+  ELSIF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(name)} AND ${IS_MARKED}) THEN
+    RAISE EXCEPTION 'the role % exists and was not made for Teleport; name another one by autoUsers.adminUser', ${literal(name)};
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(AUTO_USER_GROUP)}) THEN
+    CREATE ROLE ${group} NOLOGIN;
+  END IF;
+END`)}
+ALTER ROLE ${admin} WITH LOGIN CREATEROLE NOSUPERUSER NOCREATEDB NOREPLICATION NOBYPASSRLS NOINHERIT PASSWORD NULL;
+ALTER ROLE ${group} WITH NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS PASSWORD NULL;
+${refuseAdministrators(settings.roles, "users that Teleport makes", "other autoUsers.roles")}
+${revokeOthers(name, [AUTO_USER_GROUP, ...settings.roles])}
+${revokeOfGroup()}
+${[AUTO_USER_GROUP, ...settings.roles].map((role) => `GRANT ${identifier(role)} TO ${admin} WITH ADMIN OPTION;`).join("\n")}
+${takeGrantsOver(name)}
+${grantUsersScript(makerOf(name))}
+${roleSettingsScript(name)}
+COMMIT;`;
+}
+
+/** Lists the users that Teleport made, and at last its admin user. */
+export function autoUserAccountsQuery(settings: AutoUsers): string {
+  const name = literal(autoUsersAdmin(settings).name);
+  return `${PREAMBLE}
+SELECT rolname FROM pg_roles r
+WHERE (rolname = ${name} AND ${IS_MARKED}) OR ${isAutoUser("r.oid")} ORDER BY rolname = ${name}, rolname;`;
+}
+
+/** Lists admin users of earlier settings. */
+export function formerAdminsQuery(settings: AutoUsers): string {
+  return `${PREAMBLE}
+SELECT rolname FROM pg_roles WHERE rolname <> ${literal(autoUsersAdmin(settings).name)} AND ${IS_MARKED} ORDER BY rolname;`;
+}
+
+/** Says in a line each what differs from what `autoUserScript` makes. */
+export function autoUserDeviationsQuery(settings: AutoUsers): string {
+  const { name } = autoUsersAdmin(settings);
+  const wanted = textArray([AUTO_USER_GROUP, ...settings.roles]);
+  return `${PREAMBLE}
+SELECT format('the role %s does not exist', wanted) FROM unnest(${textArray([name, AUTO_USER_GROUP])}) wanted
+WHERE wanted NOT IN (SELECT rolname FROM pg_roles);
+SELECT format('%s may not log in and make roles, or does more than that', rolname) FROM pg_roles
+WHERE rolname = ${literal(name)} AND NOT (rolcanlogin AND rolcreaterole AND NOT rolinherit);
+SELECT format('%s has a password', rolname) FROM pg_authid
+WHERE rolname = ANY (${textArray([name, AUTO_USER_GROUP])}) AND rolpassword IS NOT NULL;
+SELECT format('%s may log in, or has rights of its own', rolname) FROM pg_roles WHERE rolname = ${literal(AUTO_USER_GROUP)}
+AND (rolcanlogin OR rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls);
+SELECT format('%s is a member of %s', ${literal(AUTO_USER_GROUP)}, pg_get_userbyid(roleid)) FROM pg_auth_members
+WHERE pg_get_userbyid(member) = ${literal(AUTO_USER_GROUP)};
+${roleSettingsDeviations(name)}
+${usersOutOfReachQuery(makerOf(name))}
+SELECT DISTINCT format('%s may not take %s from %s', ${literal(name)}, role, member) FROM ${grantsOfOthers(name)}
+WHERE role <> ${literal(AUTO_USER_GROUP)};
+SELECT format('%s has rights that it must not have', rolname) FROM pg_roles
+WHERE rolname = ${literal(name)} AND (rolsuper OR rolcreatedb OR rolreplication OR rolbypassrls);
+SELECT format('%s is an admin user of earlier settings', rolname) FROM pg_roles
+WHERE rolname <> ${literal(name)} AND ${IS_MARKED};
+SELECT format('%s may not give %s', ${literal(name)}, wanted) FROM unnest(${wanted}) wanted
+WHERE NOT EXISTS (SELECT FROM pg_auth_members WHERE admin_option AND pg_get_userbyid(roleid) = wanted
+  AND pg_get_userbyid(member) = ${literal(name)});
+SELECT DISTINCT format('%s may give %s', ${literal(name)}, r.rolname) FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
+WHERE pg_get_userbyid(m.member) = ${literal(name)} AND r.rolname <> ALL (${wanted}) AND NOT ${isAutoUser("r.oid")};`;
+}
+
+/** Whatever the group is a member of, each of the users would be. */
+function revokeOfGroup(): string {
+  return doBlock(`DECLARE
+  item record;
+BEGIN
+  FOR item IN SELECT pg_get_userbyid(roleid) AS role, pg_get_userbyid(grantor) AS grantor FROM pg_auth_members
+    WHERE pg_get_userbyid(member) = ${literal(AUTO_USER_GROUP)}
+  LOOP
+    EXECUTE format('REVOKE %I FROM %I GRANTED BY %I CASCADE', item.role, ${literal(AUTO_USER_GROUP)}, item.grantor);
+  END LOOP;
+END`);
+}
+
+/**
+ * Since PostgreSQL 16 nobody but who granted a membership takes it back, and it holds back whoever granted it from being
+ * dropped. What a former admin user granted ends here, and so do the roles of users of before an upgrade, whose sessions are
+ * over: the upgrade makes them the superuser's grants. Users that the former admin user made stay in the group.
+ */
+function takeGrantsOver(name: string): string {
+  return doBlock(`DECLARE
+  item record;
+BEGIN
+  FOR item IN SELECT * FROM ${grantsOfOthers(name)} LOOP
+    IF item.role = ${literal(AUTO_USER_GROUP)} AND item.is_maker THEN
+      EXECUTE format('GRANT %I TO %I', item.role, item.member);
+    END IF;
+    EXECUTE format('REVOKE %I FROM %I GRANTED BY %I CASCADE', item.role, item.member, item.grantor);
+  END LOOP;
+END`);
+}
+
+/** Memberships of Teleport's users that its admin user could not take back, and what former admin users granted. */
+function grantsOfOthers(name: string): string {
+  return `(SELECT pg_get_userbyid(m.roleid) AS role, pg_get_userbyid(m.member) AS member, g.rolname AS grantor,
+      EXISTS (SELECT FROM pg_auth_members made WHERE made.roleid = m.member AND made.member = g.oid AND made.admin_option) AS is_maker
+    FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.grantor
+    WHERE current_setting('server_version_num')::int >= 160000 AND g.rolname <> ${literal(name)}
+      AND (shobj_description(g.oid, 'pg_authid') = ${literal(MARK)}
+        OR (${isProven("m.member")} AND pg_get_userbyid(m.roleid) <> ${literal(AUTO_USER_GROUP)}))) of_others`;
+}
+
+function makerOf(name: string): Maker {
+  return { name, mark: MARK, isUser: isProven };
+}
+
+/** Whether a superuser put it into the group, as an upgrade does with users of before: its admin user can put anybody there. */
+function isProven(oid: string): string {
+  return `(${isAutoUser(oid)} AND EXISTS (SELECT FROM pg_auth_members proof JOIN pg_roles by_whom ON by_whom.oid = proof.grantor
+    WHERE proof.member = ${oid} AND pg_get_userbyid(proof.roleid) = ${literal(AUTO_USER_GROUP)} AND by_whom.rolsuper))`;
+}
+
+/** Roles that are no longer declared; but not the users that it made, over which it has ADMIN OPTION as their maker. */
+function revokeOthers(name: string, wanted: readonly string[]): string {
+  return doBlock(`DECLARE
+  membership record;
+BEGIN
+  FOR membership IN
+    SELECT r.rolname AS role, pg_get_userbyid(m.grantor) AS grantor FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
+    WHERE pg_get_userbyid(m.member) = ${literal(name)} AND r.rolname <> ALL (${textArray(wanted)}) AND NOT ${isAutoUser("r.oid")}
+  LOOP
+    EXECUTE format('REVOKE %I FROM %I GRANTED BY %I CASCADE', membership.role, ${literal(name)}, membership.grantor);
+  END LOOP;
+END`);
+}
+
+function isAutoUser(oid: string): string {
+  return `EXISTS (SELECT FROM pg_auth_members g JOIN pg_roles member ON member.oid = g.member
+    WHERE g.member = ${oid} AND pg_get_userbyid(g.roleid) = ${literal(AUTO_USER_GROUP)} AND NOT member.rolsuper
+    AND member.oid >= 16384 AND coalesce(shobj_description(member.oid, 'pg_authid'), '') NOT LIKE ${literal(`${OWN_MARK}%`)})`;
+}

@@ -1,0 +1,73 @@
+/** Which CAs of a Teleport cluster sign the certificates that its agents present to databases. Pure but for the client. */
+import { overridingCertificates, readCaOverrides } from "./override";
+import { CaRotation, rotationOf } from "./rotation";
+import { TeleportError } from "../client/errors";
+import { TeleportClient, TeleportDocument } from "../client/tctl";
+
+/**
+ * CA types, newest first. Teleport split `db_client` off from `db`; a cluster that has it signs database
+ * clients' certificates with it alone, an older one with `db`.
+ */
+const CLIENT_CA_TYPES = ["db_client", "db"];
+
+/** What a Teleport cluster says of its database client CA. */
+export interface DatabaseClientCa extends Partial<CaRotation> {
+  /** The Teleport cluster's name. */
+  cluster: string;
+  /**
+   * PEM certificates: those in use first, then those that a rotation is bringing in or phasing out, then those that
+   * override them, with their chains.
+   */
+  certificates: string[];
+}
+
+/**
+ * Reads the CA with both certificates of a rotation, which `tctl auth export` shows since 2026 only, and with those that
+ * override them.
+ */
+export async function readDatabaseClientCa(teleport: TeleportClient): Promise<DatabaseClientCa> {
+  const documents = await teleport.get("cert_authorities");
+  // Clusters that can override the CA have it; others are not asked a second time.
+  const isNewer = documents.some(({ sub_kind }) => sub_kind === CLIENT_CA_TYPES[0]);
+  const overrides = isNewer ? await readCaOverrides(teleport) : [];
+  return selectDatabaseClientCa([...documents, ...overrides], teleport.cluster);
+}
+
+/**
+ * Picks the database client CA of a cluster out of all that it knows, trusted clusters' included.
+ *
+ * @param cluster name of the Teleport cluster; may be left out where the documents name just one
+ * @throws TeleportError "failed" if there is none, or the cluster cannot be told
+ */
+export function selectDatabaseClientCa(documents: TeleportDocument[], cluster?: string): DatabaseClientCa {
+  const authorities = documents.filter(({ kind }) => kind === "cert_authority");
+  const ofType = (type: string) =>
+    authorities.filter((document) => document.sub_kind === type || document.spec.type === type);
+  const candidates =
+    CLIENT_CA_TYPES.map(ofType).find((found) => found.some(({ metadata }) => !cluster || metadata.name === cluster)) ??
+    [];
+  const names = [...new Set(candidates.map(({ metadata }) => metadata.name))];
+  const name = cluster ?? (names.length === 1 ? names[0] : undefined);
+  const authority = candidates.find(({ metadata }) => metadata.name === name);
+  if (!authority || !name) {
+    throw new TeleportError(
+      "failed",
+      names.length > 1
+        ? `Teleport knows the database CAs of several clusters (${names.join(", ")}); use an identity file, whose issuer tells which one is meant.`
+        : `Teleport shows no database CA${cluster ? ` of the cluster ${cluster}` : ""}. Give the identity's user the right to list cert_authority (registrarRole; README, "Teleport role").`,
+    );
+  }
+  const overrides = overridingCertificates(documents, name, authority.sub_kind);
+  const certificates = [...new Set([...certificatesOf(authority), ...overrides])];
+  return { cluster: name, certificates, ...rotationOf(authority) };
+}
+
+function certificatesOf({ metadata, spec }: TeleportDocument): string[] {
+  const keySets = [spec.active_keys, spec.additional_trusted_keys] as ({ tls?: { cert: string }[] } | undefined)[];
+  const certificates = keySets
+    .flatMap((keys) => keys?.tls ?? [])
+    .map(({ cert }) => Buffer.from(cert, "base64").toString("utf8"));
+  if (certificates.length === 0)
+    throw new TeleportError("failed", `Teleport's database CA of ${metadata.name} holds no certificate.`);
+  return certificates;
+}

@@ -1,0 +1,94 @@
+/**
+ * Registration by Teleport's Kubernetes operator: the custom resource in place of our own registration, for clusters
+ * that run the operator. It keeps the database in Teleport as the custom resource says, and refuses one that exists and
+ * is not the operator's. Pure.
+ */
+import { createHash } from "node:crypto";
+import { checkTeleportName } from "../postgres-cluster/names";
+import { refuse, SettingProblem } from "../problems";
+import type { DatabaseSettings } from "./resources/database";
+import { databaseSpec } from "./resources/database-document";
+import { OWNER_LABEL } from "./resources/document";
+import { checkLabels } from "./resources/labels";
+
+/** A Kubernetes object, to apply as it is. */
+export interface TeleportDatabaseManifest {
+  apiVersion: "resources.teleport.dev/v1";
+  kind: "TeleportDatabaseV3";
+  metadata: { name: string; namespace: string; labels: Record<string, string>; annotations?: Record<string, string> };
+  spec: Record<string, unknown>;
+}
+
+export interface OperatorDatabaseSettings extends DatabaseSettings {
+  /** Namespace that the operator watches: its own. */
+  namespace: string;
+  /** Which resource of which stack it belongs to: `<organization>/<project>/<stack>/<resource>`. */
+  owner: string;
+}
+
+/** Kubernetes' rules for labels; the operator copies the labels of the custom resource to Teleport. */
+const LABEL_KEY = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?$/;
+const LABEL_VALUE = /^([A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?$/;
+const MAX_LABEL = 63;
+/** How the operator's schema spells the modes. */
+const TLS_MODES: Record<string, number> = { "verify-full": 0, "verify-ca": 1 };
+
+/**
+ * The custom resource `TeleportDatabaseV3` of `resources.teleport.dev/v1`.
+ *
+ * @throws SettingsError with every problem found
+ */
+export function operatorDatabase(settings: OperatorDatabaseSettings): TeleportDatabaseManifest {
+  refuse(checkOperatorDatabase("", settings));
+  const { name, namespace, owner, description, labels = {} } = settings;
+  const { tls, ...spec } = databaseSpec(settings);
+  const { mode, ...verification } = tls as Record<string, unknown>;
+  const set = Object.entries(verification).filter(([, value]) => value !== "");
+  return {
+    apiVersion: "resources.teleport.dev/v1",
+    kind: "TeleportDatabaseV3",
+    metadata: {
+      name,
+      namespace,
+      labels: { ...labels, "app.kubernetes.io/managed-by": "pulumi", [OWNER_LABEL]: ownerValue(owner) },
+      ...(description ? { annotations: { description } } : {}), // where the operator looks for it
+    },
+    spec: { ...spec, tls: { mode: TLS_MODES[String(mode)] ?? 0, ...Object.fromEntries(set) } },
+  };
+}
+
+/** All that is wrong with the settings; `path` is put before each setting's name. */
+export function checkOperatorDatabase(path: string, settings: OperatorDatabaseSettings): SettingProblem[] {
+  const at = (setting: string) => (path ? `${path}.${setting}` : setting);
+  const { labels = {}, dynamicLabels = {} } = settings;
+  return [
+    ...checkTeleportName(at("name"), settings.name),
+    ...checkLabels(at("labels"), labels),
+    ...Object.entries(labels)
+      .filter(([key, value]) => !LABEL_KEY.test(key) || !LABEL_VALUE.test(String(value)))
+      .map(([key, value]) => ({
+        setting: at(`labels ${key}`),
+        value,
+        problem: "is no label that a Kubernetes object may have, and the operator takes them from there",
+        fix: "Use at most 63 letters, digits, - _ and . in key and value.",
+      })),
+    ...(Object.keys(dynamicLabels).length === 0
+      ? []
+      : [
+          {
+            setting: at("dynamicLabels"),
+            problem: "cannot be given to the operator: its schema has a single key and value where labels should be",
+            fix: "Leave them out, or register the database by TeleportDatabase.",
+          },
+        ]),
+  ];
+}
+
+/** The owner as a label of Kubernetes allows it; where that takes too much away, a hash keeps owners apart. */
+function ownerValue(owner: string): string {
+  const plain = owner.replaceAll("/", ".");
+  if (LABEL_VALUE.test(plain)) return plain;
+  const hash = createHash("sha256").update(owner).digest("hex").slice(0, 8);
+  const kept = plain.replace(/[^-_.A-Za-z0-9]/g, "-").replace(/^[^A-Za-z0-9]+/, "");
+  return `${kept.slice(0, MAX_LABEL - hash.length - 1)}-${hash}`;
+}

@@ -1,0 +1,20 @@
+/** The role of a program that keeps bots of applications. Pure. */
+import { accessRegistrarRole } from "../program-roles";
+import type { TeleportDocument } from "../client/tctl";
+
+/**
+ * What `accessRegistrarRole` may, and bots: as documents, and as the users that stand for them before Teleport 15.
+ *
+ * As with that role, **whoever holds it can become the administrator of the Teleport cluster**: guard the identity as
+ * an administrator's.
+ */
+export function workloadRegistrarRole(name = "cnpg-teleport-workload-registrar"): TeleportDocument {
+  const { metadata, spec, ...kind } = accessRegistrarRole(name);
+  const allow = spec.allow as { rules: object[] };
+  const verbs = ["list", "read", "create", "update", "delete"];
+  return {
+    ...kind,
+    metadata: { ...metadata, description: "Registers CloudNativePG databases, and keeps roles, join tokens and bots" },
+    spec: { allow: { ...allow, rules: [...allow.rules, { resources: ["bot", "user"], verbs }] } },
+  };
+}

@@ -1,0 +1,67 @@
+/** Checks of a Teleport document before it is sent. Pure; what is not known yet in a preview passes. */
+import type * as pulumi from "@pulumi/pulumi";
+import { describeProblem, SettingProblem } from "../../problems";
+import { checkRoleSpec } from "./access-role-document";
+import { checkBotSpec } from "./bot-document";
+import { reference, UNKNOWN } from "./document";
+import { checkTokenSpec } from "./join-token-document";
+import { checkDynamicLabels, checkLabels } from "./labels";
+import { TeleportDocument } from "../client/tctl";
+
+/** Teleport's rule for names of databases (`ValidateDatabaseName`), with the length of a DNS label. */
+const DATABASE_NAME = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
+/** Names that tctl takes in `<kind>/<name>`, where a comma begins the next. */
+const OTHER_NAME = /^[A-Za-z0-9]([-_.A-Za-z0-9]{0,126}[A-Za-z0-9])?$/;
+
+const SPECS: Record<string, (setting: string, spec: Record<string, unknown>) => SettingProblem[]> = {
+  bot: checkBotSpec,
+  db: checkDatabaseSpec,
+  role: checkRoleSpec,
+  token: checkTokenSpec,
+};
+
+/** What is wrong with a document, as Pulumi's check failures. */
+export function checkDocument(document: TeleportDocument): pulumi.dynamic.CheckFailure[] {
+  if ((document as unknown) === UNKNOWN) return [];
+  const where = reference(document);
+  const spec: unknown = document.spec;
+  const reasons = [
+    ...checkName(document).map((problem) => `${where}: ${problem}`),
+    ...checkLabels(`${where}: label`, document.metadata?.labels).map(describeProblem),
+    ...(isKnown(spec) ? (SPECS[document.kind]?.(`${where}: spec`, spec) ?? []) : []).map(describeProblem),
+  ];
+  return reasons.map((reason) => ({ property: "document", reason }));
+}
+
+function checkName({ kind, metadata }: TeleportDocument): string[] {
+  const name: unknown = metadata?.name;
+  const rule = kind === "db" ? DATABASE_NAME : OTHER_NAME;
+  if (name === UNKNOWN || (typeof name === "string" && rule.test(name))) return [];
+  return [
+    kind === "db"
+      ? "Teleport refuses this name; use at most 63 lower-case letters, digits and hyphens, beginning with a letter"
+      : "this name cannot be used; use letters, digits, hyphens, dots and underscores, beginning with a letter or digit",
+  ];
+}
+
+function checkDatabaseSpec(setting: string, spec: Record<string, unknown>): SettingProblem[] {
+  const { mode } = (spec.tls ?? {}) as { mode?: unknown };
+  return [
+    ...(mode === undefined || mode === "verify-full" || mode === "verify-ca"
+      ? []
+      : [
+          {
+            setting: `${setting}.tls.mode`,
+            value: mode,
+            problem: "does not verify the server",
+            fix: "Use verify-full or verify-ca, with caCert or trustSystemPool.",
+          },
+        ]),
+    ...checkDynamicLabels(`${setting}.dynamic_labels`, spec.dynamic_labels),
+  ];
+}
+
+/** A spec that is known as a whole. */
+function isKnown(spec: unknown): spec is Record<string, unknown> {
+  return spec !== null && typeof spec === "object" && !JSON.stringify(spec).includes(UNKNOWN);
+}

@@ -1,0 +1,153 @@
+/**
+ * Documents of Teleport resources: the form in which two of them are compared, and the label that
+ * says whose they are. Pure, and the same for databases, roles and tokens.
+ */
+import { goDuration } from "./duration";
+import { TeleportDocument } from "../client/tctl";
+
+/**
+ * The label that marks what we registered: `<organization>/<project>/<stack>/<resource>#<registration>`.
+ * The part before `#` says which resource of which stack owns it; the part after it is made anew at each
+ * create, so that the delete of a replaced resource does not take away its successor's registration.
+ * Databases, roles and tokens all keep it in `metadata.labels` (seen with Teleport 13.3.8).
+ */
+export const OWNER_LABEL = "pulumi.com/owner";
+
+/** What Pulumi passes in a preview for a value that is not known yet. */
+export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+/** Labels that the server sets, e.g. `teleport.dev/origin: dynamic`. */
+const SERVER_LABEL_PREFIX = "teleport.dev/";
+
+/** Fields of the metadata that are ours; the server adds ids, revisions and namespaces. `expires`: by hand only. */
+const OUR_METADATA = ["name", "description", "labels", "expires"];
+
+/** Defaults that the server writes out, by their path below the document. */
+const SERVER_DEFAULTS: Record<string, readonly unknown[]> = {
+  "spec.tls.mode": ["verify-full"],
+  "spec.kubernetes.type": ["in_cluster"], // newer than 13
+  "spec.gitlab.domain": ["gitlab.com"],
+  "metadata.expires": ["0001-01-01T00:00:00Z"],
+};
+/** How the server prints what was written by name (`DatabaseTLSMode` of its API). */
+const ENUMERATIONS: Record<string, readonly string[]> = { "spec.tls.mode": ["verify-full", "verify-ca", "insecure"] };
+/** How it writes an enumeration that nobody set, e.g. `IAM_POLICY_STATUS_UNSPECIFIED`. */
+const UNSPECIFIED = /_UNSPECIFIED$/;
+/** Durations, which it prints in Go's form: `90s` as `1m30s`. */
+const DURATIONS = /^spec\.(options\..+|dynamic_labels\..+\.period)$/;
+/** Values of labels in roles: it prints a list of one as the one (`utils.Strings` of its API). */
+const LABEL_VALUES = /^spec\.(allow|deny)\.[a-z_]+_labels\.[^[]+$/;
+/** What agents report of a dynamic label. */
+const REPORTED = /^spec\.dynamic_labels\..+\.result$/;
+/**
+ * Parts that the server fills with settings of its own, more in each version: of these we compare what we set, and
+ * nothing else. Everywhere else an addition by hand is a change.
+ */
+const OPEN = "spec.options";
+
+/** What the owner label of a document says. */
+export interface Ownership {
+  owner: string;
+  registration: string;
+}
+
+/** The document with the owner label on it. */
+export function withOwner(document: TeleportDocument, { owner, registration }: Ownership): TeleportDocument {
+  const labels = { ...document.metadata.labels, [OWNER_LABEL]: `${owner}#${registration}` };
+  return { ...document, metadata: { ...document.metadata, labels } };
+}
+
+/** Whose a document is; undefined if it carries no owner label. */
+export function ownership(document: TeleportDocument): Ownership | undefined {
+  const label = document.metadata.labels?.[OWNER_LABEL];
+  if (label === undefined) return undefined;
+  const end = label.lastIndexOf("#");
+  return end < 0
+    ? { owner: label, registration: "" }
+    : { owner: label.slice(0, end), registration: label.slice(end + 1) };
+}
+
+/** `db/orders`: how tctl names a resource. In a preview a part of it may not be known yet. */
+export function reference(document: TeleportDocument): string {
+  return `${document.kind}/${document.metadata?.name}`;
+}
+
+/**
+ * The normal form: what somebody set, without what the server adds. Two documents mean the same exactly if their
+ * normal forms are equal. `written` is the document that we wrote, where `document` is what the server made of it.
+ */
+export function normalForm(document: TeleportDocument, written: TeleportDocument = document): TeleportDocument {
+  const labels = Object.entries(document.metadata.labels ?? {}).filter(
+    ([key]) => key !== OWNER_LABEL && !key.startsWith(SERVER_LABEL_PREFIX),
+  );
+  const metadata = Object.fromEntries(OUR_METADATA.map((field) => [field, document.metadata[field]]));
+  const ours = {
+    kind: document.kind,
+    version: document.version,
+    sub_kind: document.sub_kind,
+    metadata: { ...metadata, labels: Object.fromEntries(labels) },
+    spec: withoutServerOptions(document.spec, written.spec),
+  };
+  return prune(ours, "") as TeleportDocument;
+}
+
+/** Whether the server holds what we wrote. */
+export function sameDocument(found: TeleportDocument, written: TeleportDocument): boolean {
+  return JSON.stringify(normalForm(found, written)) === JSON.stringify(normalForm(written));
+}
+
+/** Where what the server holds differs from what we wrote: paths such as `spec.tls.mode`, with both values. */
+export function differences(
+  found: TeleportDocument,
+  written: TeleportDocument,
+): { path: string; found: unknown; written: unknown }[] {
+  return compare(normalForm(found, written), normalForm(written), "");
+}
+
+function compare(found: unknown, written: unknown, path: string): ReturnType<typeof differences> {
+  if (isRecord(found) && isRecord(written)) {
+    const keys = [...new Set([...Object.keys(written), ...Object.keys(found)])];
+    return keys.flatMap((key) => compare(found[key], written[key], path ? `${path}.${key}` : key));
+  }
+  return JSON.stringify(found) === JSON.stringify(written) ? [] : [{ path, found, written }];
+}
+
+function withoutServerOptions(spec: unknown, written: unknown): unknown {
+  if (!isRecord(spec) || !isRecord(written) || !isRecord(spec.options)) return spec;
+  return { ...spec, options: onlyWritten(spec.options, written.options ?? {}) };
+}
+
+/** Of what the server holds, the fields that were written. It may leave out what is off. */
+function onlyWritten(found: unknown, written: unknown): unknown {
+  if (!isRecord(written)) return found ?? (written || undefined);
+  if (!isRecord(found)) return found;
+  return Object.fromEntries(
+    Object.entries(written).map(([key, value]) => [
+      key,
+      found[key] === undefined && !value ? value : onlyWritten(found[key], value),
+    ]),
+  );
+}
+
+/** Sorts keys and drops what is empty or a default: the server writes `aws: {}`, `ca_cert: ""` and the like. */
+function prune(value: unknown, path: string): unknown {
+  if (LABEL_VALUES.test(path) && Array.isArray(value) && value.length === 1) return value[0];
+  if (Array.isArray(value)) return value.length > 0 ? value.map((item) => prune(item, `${path}[]`)) : undefined;
+  if (isRecord(value)) {
+    const entries = Object.entries(value)
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .map(([key, item]) => [key, prune(item, path ? `${path}.${key}` : key)] as const)
+      .filter(([, item]) => item !== undefined);
+    return entries.length > 0 || path === "" ? Object.fromEntries(entries) : undefined;
+  }
+  if (value === null || value === "" || REPORTED.test(path)) return undefined;
+  const named = typeof value === "number" ? (ENUMERATIONS[path]?.[value] ?? value) : value;
+  if (typeof named === "string" && DURATIONS.test(path)) return goDuration(named) ?? named;
+  if (typeof named === "string" && UNSPECIFIED.test(named)) return undefined;
+  if ((named === false || named === 0) && !path.startsWith(`${OPEN}.`)) return undefined;
+  return SERVER_DEFAULTS[path]?.includes(named) ? undefined : named;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === "object" && !Array.isArray(value);
+}

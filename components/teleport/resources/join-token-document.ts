@@ -1,0 +1,162 @@
+/** What a join token says, and what it must not say. Pure. */
+import type { SettingProblem } from "../../problems";
+import { checkTrust, trustSpec } from "./account-trust";
+import type { TeleportDocument } from "../client/tctl";
+import type { JoinRules, JoinTokenSettings } from "./join-token";
+
+export const JOIN_TOKEN = { kind: "token", version: "v2" } as const;
+const METHODS: readonly string[] = ["kubernetes", "iam", "gcp", "azure", "github", "gitlab"];
+
+/** The document that Teleport is given. */
+export function joinToken(settings: JoinTokenSettings): TeleportDocument {
+  const { name, labels = {} } = settings;
+  return { ...JOIN_TOKEN, metadata: { name, labels }, spec: joinTokenSpec(settings) };
+}
+
+/** Its `spec`. */
+export function joinTokenSpec({ join, botName }: Pick<JoinTokenSettings, "join" | "botName">): Record<string, unknown> {
+  return {
+    roles: [botName === undefined ? "Db" : "Bot"],
+    ...(botName === undefined ? {} : { bot_name: botName }),
+    join_method: join.method,
+    ...joinRules(join),
+  };
+}
+
+function joinRules(join: JoinRules): Record<string, unknown> {
+  switch (join.method) {
+    case "kubernetes": {
+      const allow = join.serviceAccounts.map((account) => ({ service_account: account }));
+      return { kubernetes: { ...trustSpec(join), allow } };
+    }
+    case "iam":
+      return {
+        allow: join.allow.map(({ account, arn }) => ({
+          aws_account: account,
+          ...(arn === undefined ? {} : { aws_arn: arn }),
+        })),
+      };
+    case "gcp":
+      return {
+        gcp: {
+          allow: join.allow.map(({ projects, locations, serviceAccounts }) => ({
+            project_ids: projects,
+            ...(locations ? { locations } : {}),
+            ...(serviceAccounts ? { service_accounts: serviceAccounts } : {}),
+          })),
+        },
+      };
+    case "azure":
+      return {
+        azure: {
+          allow: join.allow.map(({ subscription, resourceGroups }) => ({
+            subscription,
+            ...(resourceGroups ? { resource_groups: resourceGroups } : {}),
+          })),
+        },
+      };
+    case "github": {
+      const { allow, enterpriseServerHost: host } = join;
+      return { github: { ...(host === undefined ? {} : { enterprise_server_host: host }), allow } };
+    }
+    case "gitlab": {
+      const { allow, domain } = join;
+      return { gitlab: { ...(domain === undefined ? {} : { domain }), allow } };
+    }
+    default:
+      return {}; // refused by checkTokenSpec, which says why
+  }
+}
+
+/** Checks the spec of a token as it is sent. */
+export function checkTokenSpec(setting: string, spec: Record<string, unknown>): SettingProblem[] {
+  const method = spec.join_method;
+  const methodSetting = `${setting}.join_method`;
+  if (method === "token" || method === undefined) {
+    return [
+      {
+        setting: methodSetting,
+        value: method,
+        problem: "makes the token's name the secret that lets machines join, and the name is in the state and in logs",
+        fix: `Use ${METHODS.slice(0, -1).join(", ")} or ${METHODS.at(-1)}; a secret token is for \`tctl tokens add\`, by hand.`,
+      },
+    ];
+  }
+  if (typeof method !== "string" || !METHODS.includes(method)) {
+    return [
+      {
+        setting: methodSetting,
+        value: method,
+        problem: "is no method that is supported here",
+        fix: `Use one of ${METHODS.join(", ")}.`,
+      },
+    ];
+  }
+  const where = method === "iam" ? `${setting}.allow` : `${setting}.${method}.allow`;
+  return [
+    ...checkRules(method, rulesOf(method, spec)).map(({ index, ...problem }) => ({
+      ...problem,
+      setting: at(where, index),
+    })),
+    ...(method === "kubernetes" ? checkKubernetes(`${setting}.kubernetes`, spec.kubernetes) : []),
+  ];
+}
+
+/** Where its signing keys come from, by the names that Teleport gives them. */
+function checkKubernetes(setting: string, kubernetes: unknown): SettingProblem[] {
+  const { static_jwks, oidc } = (kubernetes ?? {}) as {
+    static_jwks?: { jwks?: unknown };
+    oidc?: { issuer?: unknown };
+  };
+  const names = { jwks: `${setting}.static_jwks.jwks`, oidcIssuer: `${setting}.oidc.issuer` };
+  return checkTrust({ jwks: static_jwks?.jwks, oidcIssuer: oidc?.issuer }, (name) => names[name]);
+}
+
+/** Checks rules before a token is made of them, and tells what is wrong by the names that they have here. */
+export function checkJoinRules(setting: string, join: JoinRules): SettingProblem[] {
+  const { method } = join;
+  if (!METHODS.includes(method)) return checkTokenSpec(setting, joinTokenSpec({ join }));
+  const [where, declared] =
+    join.method === "kubernetes" ? ["serviceAccounts", join.serviceAccounts] : ["allow", join.allow];
+  return [
+    ...checkRules(method, rulesOf(method, joinTokenSpec({ join }))).map(({ index, ...problem }) => ({
+      ...problem,
+      setting: at(`${setting}.${where}`, index),
+      ...(index === undefined ? {} : { value: declared[index] }),
+    })),
+    ...(join.method === "kubernetes" ? checkTrust(join, (name) => `${setting}.${name}`) : []),
+  ];
+}
+
+function rulesOf(method: string, spec: Record<string, unknown>): unknown {
+  return method === "iam" ? spec.allow : (spec[method] as Record<string, unknown> | undefined)?.allow;
+}
+
+function at(setting: string, index: number | undefined): string {
+  return index === undefined ? setting : `${setting}[${index}]`;
+}
+
+/** Without these Teleport refuses a rule (`ProvisionTokenSpecV2GCP` and `…Azure`, api/types/provisioning.go). */
+const NEEDED: Readonly<Record<string, string>> = { gcp: "project_ids", azure: "subscription" };
+
+/** Rules that would let in nobody, or more than somebody meant. Without an index it is all of them. */
+function checkRules(method: string, rules: unknown): (Omit<SettingProblem, "setting"> & { index?: number })[] {
+  if (!Array.isArray(rules) || rules.length === 0) {
+    return [{ problem: "lets nobody join", fix: "Give at least one rule." }];
+  }
+  return (rules as Record<string, unknown>[]).flatMap((rule, index) => {
+    const account = rule.service_account;
+    if (method === "kubernetes" && !(typeof account === "string" && /^[^:]+:[^:]+$/.test(account))) {
+      const problem = "is no service account as Teleport names one";
+      return [{ index, value: account, problem, fix: "Write namespace:name, e.g. teleport:teleport-agent." }];
+    }
+    const needed = NEEDED[method];
+    const asks = needed === undefined ? Object.values(rule).some(isSaid) : isSaid(rule[needed]);
+    return asks ? [] : [{ index, value: rule, problem: "asks for nothing", fix: "Name what must be true." }];
+  });
+}
+
+/** An empty list says nothing, as an empty text does. */
+function isSaid(value: unknown): boolean {
+  return Array.isArray(value) ? value.some(isSaid) : value !== undefined && value !== "";
+}

@@ -1,0 +1,58 @@
+/** The methods of Pulumi's provider behind everything that is registered in Teleport. */
+import { withBots } from "./bot-before-15";
+import { checkDocument } from "./document-check";
+import { TeleportError } from "../client/errors";
+import type { Provider } from "../../dynamic/methods";
+import { RegistrationInputs, registrations, RegistrationState } from "./lifecycle";
+
+/** The methods over a way of registering; the tests put a fake Teleport behind it. */
+export function registrationMethods({
+  collision,
+  create,
+  read,
+  diff,
+  update,
+  remove,
+}: ReturnType<typeof registrations>): Provider<RegistrationInputs, RegistrationState> {
+  return {
+    async check(olds, news) {
+      const failures = checkDocument(news.document);
+      // Pulumi gives the olds of a resource that stays, and none for a new one or one that gets another name.
+      const isNew = !(olds as Partial<RegistrationState> | undefined)?.document;
+      if (failures.length > 0 || !isNew) return { inputs: news, failures };
+      const taken = await collisionIfTold(news);
+      return { inputs: news, failures: taken === undefined ? [] : [{ property: "document", reason: taken }] };
+    },
+    async diff(_id, olds, news) {
+      return diff(olds, news);
+    },
+    async create(inputs) {
+      return { id: inputs.document.metadata.name, outs: await create(inputs) };
+    },
+    async read(id, props) {
+      if (!props?.document)
+        throw new TeleportError("failed", `${id} cannot be imported; set teleport.adopt: true to take it over.`);
+      const state = await read(props);
+      return state ? { id, props: state } : {};
+    },
+    async update(_id, olds, news) {
+      return { outs: await update(olds, news) };
+    },
+    async delete(_id, props) {
+      await remove(props);
+    },
+  };
+
+  /** A preview works without Teleport, and without an identity: it says that it could not look, and create looks. */
+  async function collisionIfTold(inputs: RegistrationInputs): Promise<string | undefined> {
+    try {
+      return await collision(inputs);
+    } catch (error) {
+      if (!(error instanceof TeleportError)) throw error;
+      console.error(`Whether the name is free in Teleport could not be told: ${error.message}`);
+      return undefined;
+    }
+  }
+}
+
+export const registrationOperations = registrationMethods(registrations(withBots()));

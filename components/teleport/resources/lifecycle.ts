@@ -1,0 +1,242 @@
+/**
+ * The life of what we register in Teleport: create, read, update, delete. One implementation for every kind.
+ * Reads of Teleport go through a cache that lags behind writes, so every write waits until reads agree with it;
+ * a delete that trusted one read would leave a fresh registration behind for ever.
+ */
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { normalForm, Ownership, ownership, reference, sameDocument, UNKNOWN, withOwner } from "./document";
+import { TeleportError } from "../client/errors";
+import { find, refusal } from "./owner";
+import { foreign, notKept, notYet, stillRegistered, UnfinishedRegistration } from "./lifecycle-errors";
+import { TeleportClient, TeleportConnection, TeleportDocument, withTeleport } from "../client/tctl";
+import { watch } from "../client/watched";
+
+/** Inputs of a registration. */
+export interface RegistrationInputs extends TeleportConnection {
+  /** What to register, without the owner label. */
+  document: TeleportDocument;
+  /** Which resource of which stack it belongs to. */
+  owner: string;
+  /** Take over a document of that name that is not ours. Default: refuse. */
+  adopt?: boolean;
+}
+
+/** What is remembered of a registration. After a refresh, `document` is what Teleport holds. */
+export interface RegistrationState extends RegistrationInputs {
+  /** Made anew at each create; see OWNER_LABEL. */
+  registration: string;
+}
+
+/** Times in milliseconds. */
+export interface RegistrationTiming {
+  /** Between two reads. */
+  poll: number;
+  /** How long a write may take to become visible. */
+  visibleWithin: number;
+  /** How long a deleted document must stay gone. The cache was seen to lag by up to a second. */
+  goneFor: number;
+  /** How long to let the cache catch up before a read decides whose a document is. */
+  settle: number;
+  /** How long what is visible may differ from what was written, before it is taken for what Teleport made of it. */
+  differsFor: number;
+}
+
+const TIMING: RegistrationTiming = {
+  poll: 300,
+  visibleWithin: 60_000,
+  goneFor: 3_000,
+  settle: 1_500,
+  differsFor: 10_000,
+};
+
+/**
+ * Kinds that `tctl create` creates atomically. Of a role it asks the cache first, and a token it overwrites without
+ * asking (`createToken` of tool/tctl calls UpsertToken, 13 to 18): of these, we look first.
+ */
+const CREATED_ATOMICALLY = ["db"];
+
+export interface RegistrationDiff {
+  changes: boolean;
+  replaces: string[];
+}
+
+/** The operations over a way of reaching Teleport. */
+export function registrations(reach: typeof withTeleport = withTeleport, timing: RegistrationTiming = TIMING) {
+  return {
+    /**
+     * What a create would say of a name that is taken; undefined if it is free, ours, to be adopted, or not known yet.
+     *
+     * @throws TeleportError if Teleport cannot be asked; it is asked once
+     */
+    collision: async (inputs: RegistrationInputs): Promise<string | undefined> => {
+      const { proxy, credentials, document } = inputs;
+      const unknown = [proxy, credentials, document, document.metadata?.name].includes(UNKNOWN);
+      if (inputs.adopt || unknown) return undefined;
+      return reach(
+        inputs,
+        async (teleport) => {
+          const first = await refusal(teleport, inputs);
+          if (!first) return undefined;
+          await sleep(timing.settle); // what was removed a moment ago may still be in the cache
+          return (await refusal(teleport, inputs))?.message;
+        },
+        [],
+      );
+    },
+
+    /**
+     * @throws TeleportError "foreign" if something of that name exists and is not ours
+     * @throws UnfinishedRegistration if it was written but is not seen, or may have been: it has to be remembered
+     */
+    create: (inputs: RegistrationInputs): Promise<RegistrationState> =>
+      reach(inputs, async (teleport) => {
+        const state = { ...inputs, registration: randomUUID().slice(0, 8) };
+        const watched = watch(teleport);
+        let isNew: boolean;
+        try {
+          isNew = await put(watched.client, inputs, state);
+        } catch (error) {
+          const isOpen = watched.mayBeWritten && error instanceof TeleportError && error.failure !== "foreign";
+          throw isOpen ? new UnfinishedRegistration(error, state) : error;
+        }
+        try {
+          // Somebody who found the name free at the same moment may write over it: then ours is not there to stay.
+          const isAtomic = CREATED_ATOMICALLY.includes(inputs.document.kind);
+          await untilWritten(teleport, inputs, state, isAtomic ? 0 : timing.settle);
+        } catch (error) {
+          if (!(error instanceof TeleportError) || error.failure === "foreign") throw error;
+          if (!isNew || error.failure !== "failed") throw new UnfinishedRegistration(error, state);
+          await removeOurs(teleport, state); // less than what was asked for may be less safe
+          throw error;
+        }
+        return state;
+      }),
+
+    /** What Teleport holds; undefined if it is gone, or somebody else's by now. */
+    read: (state: RegistrationState): Promise<RegistrationState | undefined> =>
+      reach(state, async (teleport) => {
+        const found = await find(teleport, state.document);
+        const whose = found && ownership(found);
+        if (!found || whose?.owner !== state.owner) return undefined;
+        return { ...state, registration: whose.registration, document: normalForm(found, state.document) };
+      }),
+
+    diff(state: RegistrationState, inputs: RegistrationInputs): RegistrationDiff {
+      const replaces = [
+        ...(state.proxy !== inputs.proxy ? ["proxy"] : []),
+        ...(reference(state.document) !== reference(inputs.document) ? ["document"] : []),
+      ];
+      const changes =
+        replaces.length > 0 ||
+        state.owner !== inputs.owner ||
+        state.credentials !== inputs.credentials ||
+        JSON.stringify(normalForm(state.document)) !== JSON.stringify(normalForm(inputs.document));
+      return { changes, replaces };
+    },
+
+    /** Puts right what differs; registers again what was removed by hand. */
+    update: (state: RegistrationState, inputs: RegistrationInputs): Promise<RegistrationState> =>
+      reach(inputs, async (teleport) => {
+        const ours = { owner: inputs.owner, registration: state.registration };
+        await put(teleport, inputs, ours, state.owner);
+        await untilWritten(teleport, inputs, ours);
+        return { ...inputs, registration: state.registration };
+      }),
+
+    /** Removes what we registered, and makes sure of it. Leaves alone what is not ours. */
+    remove: async (state: RegistrationState): Promise<void> => {
+      try {
+        await reach(state, (teleport) => removeOurs(teleport, state));
+      } catch (error) {
+        throw error instanceof TeleportError && error.failure === "unavailable" ? stillRegistered(error, state) : error;
+      }
+    },
+  };
+
+  /** Creates or, if it is ours (or may be adopted), overwrites. True if there was nothing of that name. */
+  async function put(
+    teleport: TeleportClient,
+    inputs: RegistrationInputs,
+    ours: Ownership,
+    formerOwner?: string,
+  ): Promise<boolean> {
+    const wanted = withOwner(inputs.document, ours);
+    const isAtomic = CREATED_ATOMICALLY.includes(wanted.kind);
+    if (isAtomic && (await created(teleport, wanted))) return true;
+    // A create that was cut off, or repeated after its reply was lost, finds its own document here. A read that lags
+    // could show it as ours although somebody else has just taken its place, or as there although it is gone.
+    await sleep(timing.settle);
+    if (!isAtomic && !(await find(teleport, wanted)) && (await created(teleport, wanted))) return true;
+    const refused = await refusal(teleport, inputs, { exists: timing, formerOwner });
+    if (refused && !inputs.adopt) throw refused;
+    await teleport.overwrite(wanted);
+    return false;
+  }
+
+  /** False if there is one of that name. */
+  async function created(teleport: TeleportClient, wanted: TeleportDocument): Promise<boolean> {
+    try {
+      await teleport.create(wanted);
+      return true;
+    } catch (error) {
+      if (error instanceof TeleportError && error.failure === "already-exists") return false;
+      throw error;
+    }
+  }
+
+  /** Waits until Teleport shows what was written, and goes on to for so many milliseconds. */
+  async function untilWritten(
+    teleport: TeleportClient,
+    inputs: RegistrationInputs,
+    ours: Ownership,
+    stays = 0,
+  ): Promise<void> {
+    const { document } = inputs;
+    const written = Date.now();
+    let shownSince: number | undefined;
+    for (;;) {
+      const found = await find(teleport, document);
+      const whose = found && ownership(found);
+      const isOurs = whose?.owner === ours.owner && whose.registration === ours.registration;
+      const isShown = found !== undefined && isOurs && sameDocument(found, document);
+      shownSince = isShown ? (shownSince ?? Date.now()) : undefined;
+      if (shownSince !== undefined && Date.now() - shownSince >= stays) return;
+      const waited = Date.now() - written;
+      if (found && !isShown && waited > timing.differsFor)
+        throw isOurs ? notKept(inputs, found) : foreign(inputs, { owner: whose?.owner });
+      if (waited > timing.visibleWithin)
+        throw notYet(document, "is not visible as it was written", timing.visibleWithin);
+      await sleep(timing.poll);
+    }
+  }
+
+  async function removeOurs(teleport: TeleportClient, state: RegistrationState): Promise<void> {
+    const deadline = Date.now() + timing.visibleWithin;
+    let goneSince: number | undefined;
+    let removedAt = -Infinity;
+    for (;;) {
+      const found = await find(teleport, state.document);
+      const now = Date.now();
+      if (found && isRegistration(found, state)) {
+        if (now > deadline) throw notYet(state.document, "is still there", timing.visibleWithin);
+        goneSince = undefined;
+        // Do not remove it again while reads lag. If no database has the name, tctl 14 and newer removes one that was
+        // discovered under this name (`filterByNameOrDiscoveredName` of tool/tctl/common/resource_command.go).
+        if (now - removedAt >= timing.settle) {
+          await teleport.remove(reference(state.document));
+          removedAt = Date.now();
+        }
+      } else {
+        goneSince ??= now;
+        if (now - goneSince >= timing.goneFor) return;
+      }
+      await sleep(timing.poll);
+    }
+  }
+}
+
+function isRegistration(found: TeleportDocument, state: RegistrationState): boolean {
+  const whose = ownership(found);
+  return whose?.owner === state.owner && whose.registration === state.registration;
+}

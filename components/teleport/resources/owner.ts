@@ -1,0 +1,61 @@
+/** Whether a name in Teleport can be had: it is free, or what has it is ours. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { ownership, reference } from "./document";
+import { TeleportError } from "../client/errors";
+import type { RegistrationInputs, RegistrationTiming } from "./lifecycle";
+import { foreign } from "./lifecycle-errors";
+import type { TeleportClient, TeleportDocument } from "../client/tctl";
+
+export interface Circumstances {
+  /** Given where it is known that there is one of that name, although reads may not show it yet. */
+  exists?: Pick<RegistrationTiming, "settle" | "poll">;
+  /** Whose it was before: the stack may have been renamed. */
+  formerOwner?: string;
+}
+
+/** Why a name cannot be had; undefined if it is free or ours. */
+export async function refusal(
+  teleport: TeleportClient,
+  inputs: RegistrationInputs,
+  { exists, formerOwner }: Circumstances = {},
+): Promise<TeleportError | undefined> {
+  const found = await findOrHidden(teleport, inputs.document, exists);
+  if (!found) return exists ? foreign(inputs, "hidden") : undefined;
+  if (found === "hidden") return foreign(inputs, found);
+  const owner = ownership(found)?.owner;
+  const isOurs = owner !== undefined && (owner === inputs.owner || owner === formerOwner);
+  return isOurs ? undefined : foreign(inputs, { owner });
+}
+
+/** What has the name of a document. */
+export async function find(
+  teleport: TeleportClient,
+  document: TeleportDocument,
+): Promise<TeleportDocument | undefined> {
+  return (await teleport.get(reference(document))).find((found) => found.metadata.name === document.metadata.name);
+}
+
+/**
+ * Like `find`, but tells what exists and may not be seen. With the role that this project ships (databases of our
+ * label only), Teleport 13 answers for another's database `access to db denied`, and for none that it doesn't exist.
+ * Newer ones leave it out of what they list, as of everything else that this identity may read: there only a create
+ * tells, by failing (`getDatabase` of tool/tctl/common/resources/database.go).
+ */
+async function findOrHidden(
+  teleport: TeleportClient,
+  document: TeleportDocument,
+  exists: Circumstances["exists"],
+): Promise<TeleportDocument | "hidden" | undefined> {
+  const deadline = Date.now() + (exists?.settle ?? 0);
+  try {
+    for (;;) {
+      const found = await find(teleport, document);
+      if (found || !exists || Date.now() >= deadline) return found;
+      await sleep(exists.poll);
+    }
+  } catch (error) {
+    const denied = error instanceof TeleportError && error.failure === "access-denied";
+    if (denied && (exists || error.message.includes(`access to ${document.kind} denied`))) return "hidden";
+    throw error;
+  }
+}

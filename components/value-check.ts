@@ -1,0 +1,33 @@
+/** Checks of single values, in the same words for every setting. A value that is left out is no problem. Pure. */
+import { SettingProblem } from "./problems";
+
+export function wrong(setting: string, value: unknown, problem: string, fix: string): SettingProblem[] {
+  return [{ setting, value, problem, fix }];
+}
+
+/** A whole number; `what` says what it counts, e.g. `seconds`. */
+export function checkWhole(setting: string, value: number | undefined, what: string, least = 0): SettingProblem[] {
+  if (value === undefined || (Number.isInteger(value) && value >= least && value < 2 ** 31)) return [];
+  return wrong(setting, value, `is no number of ${what}`, `Use a whole number of at least ${least}.`);
+}
+
+export function checkOneOf(setting: string, value: string | undefined, known: readonly string[]): SettingProblem[] {
+  if (value === undefined || known.includes(value)) return [];
+  return wrong(setting, value, "is none of the values there are", `Use ${known.join(" or ")}.`);
+}
+
+/** Whether PostgreSQL can have something of this name: of 63 bytes at most, and no NUL. */
+export function isPostgresName(name: string): boolean {
+  return name !== "" && !name.includes("\0") && Buffer.byteLength(name) <= 63;
+}
+
+/** Values that may be there once only. `fix` of the second of two. */
+export function checkTwice(
+  setting: (index: number) => string,
+  values: readonly string[],
+  fix = "Remove one of the two.",
+): SettingProblem[] {
+  return values.flatMap((value, index) =>
+    values.indexOf(value) < index ? wrong(setting(index), value, "is there twice", fix) : [],
+  );
+}

@@ -1,0 +1,230 @@
+/** Applications of the configuration: what they may use of its databases, as the component wants it. Pure. */
+import type { MachineIdSettings, TeleportConnection, WorkloadDatabase, WorkloadJoin } from "../components";
+import { databaseAndOwner } from "../components/cnpg/cluster-spec";
+import { PRIMARY_LABEL, teleportNames } from "../components/postgres-cluster/names";
+import { hasStandby, teleportClusters, teleportUsers } from "../components/postgres-cluster/args";
+import type { SettingProblem } from "../components/problems";
+import { PROVISIONED_BY } from "../components/teleport/program-roles";
+import { checkMachineId } from "../components/workload/machine-id-check";
+import { listed, nearest } from "./problems";
+import type { DatabaseSettings } from "./schema";
+
+/** A database of the configuration that an application may use. */
+export interface ApplicationDatabase {
+  /** Name of the database in the configuration: a key of `databases`. */
+  database: string;
+  /** Reach the standby in place of the primary. Default: false. */
+  standby?: boolean;
+  /** Database in PostgreSQL. Default: the one that `initdb` makes. */
+  databaseName?: string;
+  /** PostgreSQL user to log in as, one of the database's `users`. Default: one that Teleport makes, with `roles`. */
+  user?: string;
+  /** PostgreSQL roles of the user that Teleport makes for the application, in place of `user`: some of `autoUsers.roles`. */
+  roles?: string[];
+  /** Port on localhost where the application finds it. Default: 5432, and the next ones for further databases. */
+  port?: number;
+}
+
+/** An application that reaches its databases through Teleport, with an identity of its own. */
+export interface ApplicationSettings extends Pick<
+  MachineIdSettings,
+  "certificateTtl" | "renewalInterval" | "endExpiredSessions"
+> {
+  /**
+   * Name of the bot and the join token in Teleport, and the beginning of its roles' names. Default:
+   * `<application>-<stack>`.
+   */
+  name?: string;
+  /** How its pods prove who they are. */
+  join: WorkloadJoin;
+  /** The databases that it may use, by its own names for them. */
+  databases: Record<string, ApplicationDatabase>;
+  /** Which of the databases' Teleport clusters, by their `credentials`. Default: the unnamed set. */
+  credentials?: string;
+  /** Take over a bot, roles and a token of these names that exist and are not ours. Default: false, which refuses. */
+  adopt?: boolean;
+}
+
+/** What the component is given; `settings` are complete but for what Teleport says of the databases. */
+export interface Application {
+  teleport: TeleportConnection;
+  settings: MachineIdSettings;
+}
+
+type Databases = Readonly<Record<string, DatabaseSettings>>;
+
+/**
+ * All that is wrong with an application. `key` is its name in the configuration. A database that is undefined is
+ * declared, but with mistakes, which are told elsewhere: what an application may use of it is not known.
+ */
+export function checkApplication(
+  setting: string,
+  key: string,
+  application: ApplicationSettings,
+  declared: Readonly<Record<string, DatabaseSettings | undefined>>,
+  stack: string,
+): SettingProblem[] {
+  const wanted = Object.entries(application.databases);
+  const unknown = wanted.filter(([, { database }]) => Object.hasOwn(declared, database) && !declared[database]);
+  const databases = Object.fromEntries(
+    Object.entries(declared).flatMap(([name, settings]) => (settings ? [[name, settings]] : [])),
+  );
+  const problems = wanted
+    .filter((one) => !unknown.includes(one))
+    .flatMap(([alias, one]) =>
+      checkDatabase(`${setting}.databases.${alias}`, one, application, databases, Object.keys(declared)),
+    );
+  if (problems.length > 0) return problems;
+  const all = ofWhole(setting, key, application, databases, stack);
+  return all.filter(
+    (problem) => !unknown.some(([alias]) => problem.setting.startsWith(`${setting}.databases.${alias}`)),
+  );
+}
+
+function ofWhole(
+  setting: string,
+  key: string,
+  application: ApplicationSettings,
+  databases: Databases,
+  stack: string,
+): SettingProblem[] {
+  const proxies = [
+    ...new Set(Object.values(application.databases).flatMap((one) => proxyOf(one, application, databases) ?? [])),
+  ];
+  if (proxies.length > 1) {
+    const fix = "An application has one identity: declare one for each Teleport cluster.";
+    return [{ setting: `${setting}.databases`, value: proxies, problem: "are in several Teleport clusters", fix }];
+  }
+  const { settings } = applicationOf(key, application, databases, stack);
+  return checkMachineId(setting, settings).map((problem) =>
+    problem.setting === `${setting}.name` && application.name === undefined
+      ? ofDefaultName(setting, key, settings.name, stack)
+      : problem,
+  );
+}
+
+/** A default name that Teleport does not take is told where its parts were written. */
+function ofDefaultName(setting: string, key: string, name: string, stack: string): SettingProblem {
+  const fix = `Rename it, or set ${setting}.name.`;
+  if (!/^[a-z][-a-z0-9]*$/.test(key)) {
+    return { setting, problem: `cannot be part of a bot's name: only lower-case letters, digits and hyphens can`, fix };
+  }
+  return /^([-a-z0-9]*[a-z0-9])?$/.test(stack)
+    ? { setting, problem: `would be called ${name} in Teleport, where a bot's name has at most 40 characters`, fix }
+    : {
+        setting: "the stack's name",
+        value: stack,
+        problem: "cannot be part of a bot's name: only lower-case letters, digits and hyphens can",
+        fix: `Set ${setting}.name.`,
+      };
+}
+
+/** What the component is given for a checked application. The stack makes its name unique, as the databases' names are. */
+export function applicationOf(
+  key: string,
+  { name, join, databases: wanted, credentials, adopt: _, ...times }: ApplicationSettings,
+  databases: Databases,
+  stack: string,
+): Application {
+  const entries = Object.entries(wanted);
+  const proxy = entries[0] ? (proxyOf(entries[0][1], { credentials }, databases) ?? "") : "";
+  return {
+    teleport: { proxy, credentials },
+    settings: {
+      name: name ?? `${key}-${stack}`,
+      proxy,
+      join,
+      ...times,
+      databases: Object.fromEntries(
+        entries.map(([alias, database]) => [alias, workloadDatabase(database, { credentials }, databases, stack)]),
+      ),
+    },
+  };
+}
+
+/** The role opens this one: `primary` is unique in Teleport, as the primary's name is. */
+function workloadDatabase(
+  { database, standby = false, databaseName, user, roles, port }: ApplicationDatabase,
+  application: Pick<ApplicationSettings, "credentials">,
+  databases: Databases,
+  stack: string,
+): WorkloadDatabase {
+  const settings = databases[database];
+  const teleport = settings && teleportOf(settings, application);
+  const names = teleportNames(settings?.clusterName ?? database, settings?.environment ?? stack, teleport?.name);
+  const sqlType = standby ? "standby" : "primary";
+  return {
+    service: names[sqlType],
+    labels: { ...PROVISIONED_BY, [PRIMARY_LABEL]: names.primary, sql_type: sqlType },
+    database: databaseName ?? databaseAndOwner(settings?.initdb).database,
+    ...(user === undefined ? {} : { user }),
+    ...(roles === undefined ? {} : { roles }),
+    ...(port === undefined ? {} : { port }),
+  };
+}
+
+function checkDatabase(
+  setting: string,
+  { database, standby, user, roles = [] }: ApplicationDatabase,
+  application: Pick<ApplicationSettings, "credentials">,
+  databases: Databases,
+  known: readonly string[],
+): SettingProblem[] {
+  const settings = Object.hasOwn(databases, database) ? databases[database] : undefined;
+  const wrong = (key: string, value: unknown, problem: string, fix: string) => ({
+    setting: `${setting}.${key}`,
+    value,
+    problem,
+    fix,
+  });
+  if (!settings) {
+    return [wrong("database", database, "is not a database of this configuration", hintOf(database, known))];
+  }
+  if (!teleportOf(settings, application)) {
+    const fix = `Add teleport.proxy to databases.${database}, or correct credentials.`;
+    return [wrong("database", database, "is not in that Teleport cluster", fix)];
+  }
+  const users = teleportUsers(settings).map(({ name }) => name);
+  const { roles: offered = [] } = settings.autoUsers ?? {};
+  return [
+    ...(standby && !hasStandby(settings)
+      ? [wrong("standby", standby, "leads nowhere: the database has one instance", "Remove it.")]
+      : []),
+    ...(standby && roles.length > 0
+      ? [wrong("roles", roles, "are for a user that is made at login, and a standby takes none", "Name a user.")]
+      : []),
+    ...(user === undefined || users.includes(user)
+      ? []
+      : [wrong("user", user, `is no user of databases.${database}`, `Add it to users, or use ${users.join(", ")}.`)]),
+    ...roles
+      .filter((role) => !offered.includes(role))
+      .map((role) =>
+        wrong(
+          "roles",
+          role,
+          `is no role that Teleport may give in databases.${database}`,
+          `Add it to databases.${database}.autoUsers.roles.`,
+        ),
+      ),
+  ];
+}
+
+function hintOf(database: string, known: readonly string[]): string {
+  if (known.length === 0) return "Declare it: databases is empty.";
+  const similar = nearest(database, known);
+  if (similar !== undefined) return `Did you mean ${similar}?`;
+  return known.length > 10 ? "Name one of databases." : `Use ${listed(known)}.`;
+}
+
+function proxyOf(
+  { database }: ApplicationDatabase,
+  application: Pick<ApplicationSettings, "credentials">,
+  databases: Databases,
+): string | undefined {
+  const settings = databases[database];
+  return settings && teleportOf(settings, application)?.proxy;
+}
+
+function teleportOf(settings: DatabaseSettings, { credentials }: Pick<ApplicationSettings, "credentials">) {
+  return teleportClusters(settings).find((teleport) => teleport.credentials === credentials);
+}

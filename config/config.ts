@@ -1,0 +1,268 @@
+/** The configuration of an environment, `Pulumi.<env>.yaml`: its shape, its defaults, its checks. Pure. */
+import { z } from "zod";
+import { ApplicationSettings, checkApplication } from "./applications";
+import { isHttpUrl } from "../components/http/url";
+import { checkPostgresCluster, teleportClusters } from "../components/postgres-cluster/args";
+import { refuse, SettingProblem } from "../components/problems";
+import { checkCollisions } from "./collisions";
+import { checkFormerNames } from "./places";
+import { check, isObject, problemsOf, told } from "./problems";
+import {
+  application,
+  database,
+  DatabaseSettings,
+  DEFAULT_APPROLE_MOUNT,
+  kubernetes,
+  KubernetesSettings,
+  vault,
+} from "./schema";
+
+const mapping = z.record(z.string(), z.unknown());
+
+export type { DatabaseSettings };
+export type VaultSettings = z.output<typeof vault>;
+
+/** A checked configuration. */
+export interface EnvironmentConfig {
+  /** How the Kubernetes cluster is reached, for databases that do not say. Default: the kubeconfig's current context. */
+  kubernetes: KubernetesSettings;
+  /** How the program logs in to Vault. Needed where an `issuer` is `vault`, and for `vaultDatabase`. */
+  vault?: VaultSettings;
+  /** The databases, by name. */
+  databases: Record<string, DatabaseSettings>;
+  /** Applications that reach databases through Teleport with an identity of their own (Machine ID), by name. */
+  applications: Record<string, ApplicationSettings>;
+}
+
+/** The keys of the configuration: `vault` is `cnpg-teleport:vault` in the file. `defaults` goes below every database. */
+const KEYS = ["kubernetes", "vault", "defaults", "databases", "applications"];
+
+/**
+ * Reads and checks the whole configuration.
+ *
+ * @param raw the values of the configuration's keys, as Pulumi parsed them
+ * @param stack name of the stack: the default of each database's `environment`
+ * @param variables the process's environment, where credentials come from
+ * @throws SettingsError with every mistake found
+ */
+export function parseConfig(
+  raw: Record<string, unknown>,
+  stack: string,
+  variables: NodeJS.ProcessEnv,
+): EnvironmentConfig {
+  const problems: SettingProblem[] = Object.keys(raw)
+    .filter((key) => !KEYS.includes(key))
+    .map((key) => ({ setting: key, problem: "is not a setting", fix: `Use one of ${KEYS.join(", ")}.` }));
+  const read = <Schema extends z.ZodType>(
+    schema: Schema,
+    value: unknown,
+    setting: string,
+  ): z.output<Schema> | undefined => {
+    const parsed = check(schema, value);
+    if (parsed.success) return parsed.data;
+    problems.push(...problemsOf(parsed.error, setting, schema));
+    return undefined;
+  };
+  for (const key of ["databases", "applications"]) {
+    const named = raw[key];
+    if (isObject(named) && Object.hasOwn(named, "__proto__")) {
+      problems.push({ setting: `${key}.__proto__`, problem: "cannot be a name", fix: "Rename it." });
+    }
+  }
+  const defaults = read(mapping, raw.defaults ?? {}, "defaults") ?? {};
+  const general = read(kubernetes, raw.kubernetes ?? {}, "kubernetes") ?? {};
+  const databases: Record<string, DatabaseSettings> = {};
+  const written = read(mapping, raw.databases, "databases") ?? {};
+  /** The databases that others are compared with; undefined where the shape is wrong: what is missing is not known. */
+  const declared: Record<string, DatabaseSettings | undefined> = {};
+  for (const [name, settings] of Object.entries(written)) {
+    const merged = overlay(defaults, settings);
+    const whole = read(database, merged, `databases.${name}`);
+    // What is left of a database with mistakes is checked as well, so that one run tells all of them.
+    const checked = whole ?? database.safeParse(withoutMistakes(merged)).data;
+    if (checked) databases[name] = { ...checked, kubernetes: checked.kubernetes ?? general };
+    declared[name] = whole && databases[name];
+  }
+  const applications: Record<string, ApplicationSettings> = {};
+  for (const [name, settings] of Object.entries(read(mapping, raw.applications ?? {}, "applications") ?? {})) {
+    const checked = read(application, settings, `applications.${name}`);
+    if (checked) applications[name] = checked;
+  }
+  const config: EnvironmentConfig = {
+    kubernetes: general,
+    vault: raw.vault === undefined ? undefined : read(vault, raw.vault, "vault"),
+    databases,
+    applications,
+  };
+  const found = [
+    ...problems,
+    ...Object.entries(databases).flatMap(([name, settings]) =>
+      checkPostgresCluster(`databases.${name}`, settings.clusterName ?? name, settings.environment ?? stack, settings),
+    ),
+    ...(raw.vault !== undefined && !config.vault ? [] : checkVault(config, variables)),
+    ...checkCollisions({ databases: defined(declared), applications }, stack),
+    ...checkFormerNames(config),
+    ...Object.entries(applications).flatMap(([name, settings]) =>
+      checkApplication(`applications.${name}`, name, settings, declared, stack),
+    ),
+  ];
+  refuse(whereWritten(found, written, defaults));
+  return config;
+}
+
+/** Whether a database's certificates, a part of its bundle, or users come from Vault. */
+export function usesVault(database: DatabaseSettings): boolean {
+  return database.issuer.type === "vault" || database.vaultDatabase !== undefined || readsFromVault(database);
+}
+
+/** Whether a part of its bundle does: it is read by the environment alone. */
+function readsFromVault(database: DatabaseSettings): boolean {
+  return teleportClusters(database).some(({ clientCas = [] }) => clientCas.some(({ from }) => from === "vault"));
+}
+
+function checkVault({ vault: settings, databases }: EnvironmentConfig, variables: NodeJS.ProcessEnv): SettingProblem[] {
+  const users = Object.entries(databases).filter(([, database]) => usesVault(database));
+  const [first] = users;
+  if (!first) return [];
+  if (!settings) {
+    return [
+      {
+        setting: "vault",
+        problem: `is missing, but databases.${first[0]} needs it`,
+        fix: "Add vault.auth, e.g. {method: approle}.",
+      },
+    ];
+  }
+  const credentials = settings.auth.method === "approle" ? ["VAULT_ROLE_ID", "VAULT_SECRET_ID"] : [];
+  const wanted = [...(settings.address ? [] : ["VAULT_ADDR"]), ...credentials];
+  const { VAULT_ADDR } = variables;
+  return [
+    ...(settings.address === undefined && VAULT_ADDR && !isHttpUrl(VAULT_ADDR)
+      ? [
+          {
+            setting: "the environment variable VAULT_ADDR",
+            value: VAULT_ADDR,
+            problem: "must be a URL that begins with https:// or http://",
+            fix: "Write e.g. https://vault.example.com:8200.",
+          },
+        ]
+      : []),
+    ...wanted
+      .filter((variable) => !variables[variable])
+      .map((variable) => ({
+        setting: "vault",
+        problem: `needs the environment variable ${variable}, which is not set`,
+        fix: `Export ${variable}.`,
+      })),
+    ...checkVaultVariables(users, settings, variables),
+  ];
+}
+
+/** What Vault's Pulumi provider cannot do is done by the program itself, which logs in by the environment. */
+function checkVaultVariables(
+  users: [string, DatabaseSettings][],
+  { auth, namespace }: VaultSettings,
+  { VAULT_TOKEN, VAULT_APPROLE_MOUNT, VAULT_NAMESPACE }: NodeJS.ProcessEnv,
+): SettingProblem[] {
+  const [asked] = users.find(([, database]) => database.vaultDatabase || readsFromVault(database)) ?? [];
+  const [read] = users.find(([, database]) => readsFromVault(database)) ?? [];
+  const differs = (setting: string, value: string, variable: string, name: string) => ({
+    setting,
+    value,
+    problem: `is not what the environment variable ${variable} says, by which databases.${name} asks Vault`,
+    fix: `Export ${variable}=${value}.`,
+  });
+  return [
+    // A token comes before a login (vault/login.ts).
+    ...(asked !== undefined &&
+    auth.method === "approle" &&
+    !VAULT_TOKEN &&
+    auth.mount !== (VAULT_APPROLE_MOUNT || DEFAULT_APPROLE_MOUNT)
+      ? [differs("vault.auth.mount", auth.mount, "VAULT_APPROLE_MOUNT", asked)]
+      : []),
+    ...(read !== undefined && namespace !== undefined && namespace !== VAULT_NAMESPACE
+      ? [differs("vault.namespace", namespace, "VAULT_NAMESPACE", read)]
+      : []),
+  ];
+}
+
+type JsonObject = Record<string, unknown>;
+
+function defined<Value>(entries: Record<string, Value | undefined>): Record<string, Value> {
+  return Object.fromEntries(Object.entries(entries).flatMap(([key, value]) => (value ? [[key, value]] : [])));
+}
+
+/** Settings of a database over the defaults: objects merge, except where another `type` of issuer is chosen. */
+function overlay(below: JsonObject, above: unknown): unknown {
+  if (!isObject(above) || choosesAnother(above, below)) return above;
+  const merged = { ...below };
+  for (const [key, value] of Object.entries(above)) {
+    const base = merged[key];
+    merged[key] = isObject(base) && isObject(value) ? overlay(base, value) : value;
+  }
+  return merged;
+}
+
+const choosesAnother = (above: JsonObject, below: JsonObject) => above.type !== undefined && above.type !== below.type;
+
+/** A database's settings without those that the schema refuses. */
+function withoutMistakes(settings: unknown): unknown {
+  const rest = structuredClone(settings);
+  for (const { path, ...issue } of (database.safeParse(settings).error?.issues ?? []).flatMap(told)) {
+    for (const key of issue.code === "unrecognized_keys" ? issue.keys : [undefined]) {
+      const [last, ...above] = [...path, ...(key === undefined ? [] : [key])].reverse();
+      const parent = above.reduceRight<unknown>(
+        (value, step) =>
+          value !== null && typeof value === "object" ? (value as JsonObject)[String(step)] : undefined,
+        rest,
+      );
+      if (isObject(parent)) delete parent[String(last)];
+    }
+  }
+  return rest;
+}
+
+/** Problems of the databases, each where it was written and once: what comes from `defaults` is reported there. */
+function whereWritten(
+  problems: readonly SettingProblem[],
+  databases: Readonly<Record<string, unknown>>,
+  defaults: JsonObject,
+): SettingProblem[] {
+  const all = Object.keys(databases);
+  const names = [...all].sort((one, other) => other.length - one.length);
+  const found = new Map<string, { problem: SettingProblem; of: Set<string> }>();
+  for (const problem of problems) {
+    const name = names.find((candidate) => isBelow(problem.setting, `databases.${candidate}`));
+    const rest = name === undefined ? "" : problem.setting.slice(`databases.${name}`.length);
+    const inherited = name !== undefined && rest !== "" && isInherited(rest, databases[name], defaults);
+    const reported = inherited ? { ...problem, setting: `defaults${rest}` } : problem;
+    const key = JSON.stringify([reported.setting, reported.value, reported.problem, reported.fix]);
+    const known = found.get(key) ?? { problem: reported, of: new Set<string>() };
+    found.set(key, known);
+    if (inherited) known.of.add(name);
+  }
+  return [...found.values()].map(({ problem, of }) =>
+    of.size === 0 || of.size === all.length
+      ? problem
+      : { ...problem, problem: `${problem.problem} (in ${listedSome([...of].map((name) => `databases.${name}`))})` },
+  );
+}
+
+const isBelow = (setting: string, path: string) =>
+  setting.startsWith(path) && /^([.[]|$)/.test(setting.slice(path.length));
+
+/** Whether what is at a path of a database is not the database's own. */
+function isInherited(rest: string, own: unknown, defaults: unknown): boolean {
+  if (!isObject(own) || !isObject(defaults) || choosesAnother(own, defaults)) return false;
+  const keys = [...new Set([...Object.keys(own), ...Object.keys(defaults)])];
+  const [key] = keys
+    .filter((candidate) => isBelow(rest, `.${candidate}`))
+    .sort((one, other) => other.length - one.length);
+  if (key === undefined) return false;
+  if (!Object.hasOwn(own, key)) return true;
+  return Object.hasOwn(defaults, key) && isInherited(rest.slice(key.length + 1), own[key], defaults[key]);
+}
+
+function listedSome(names: readonly string[]): string {
+  return names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
+}

@@ -1,0 +1,470 @@
+import { strict as assert } from "node:assert";
+import { parseConfig } from "../../../config/config";
+import { SettingsError } from "../../../components";
+
+const vaultRoles = { server: { mount: "pki", role: "s" }, client: { mount: "pki", role: "c" } };
+const minimal = { storage: { size: "1Gi" }, issuer: { type: "tls" } };
+const parse = (raw: Record<string, unknown>, variables: NodeJS.ProcessEnv = {}) => parseConfig(raw, "dev", variables);
+const problems = (raw: Record<string, unknown>, variables: NodeJS.ProcessEnv = {}): string[] => {
+  try {
+    parse(raw, variables);
+    return [];
+  } catch (error) {
+    assert.ok(error instanceof SettingsError, String(error));
+    return error.message
+      .split("\n")
+      .slice(1)
+      .map((line) => line.replace("  - ", ""));
+  }
+};
+
+describe("configuration", () => {
+  it("puts defaults below every database, object by object", () => {
+    const { databases } = parse({
+      defaults: { ...minimal, parameters: { a: "1", b: "1" } },
+      databases: { orders: { parameters: { b: "2" } }, sales: { storage: { size: "5Gi" } } },
+    });
+    assert.deepEqual(databases.orders?.parameters, { a: "1", b: "2" });
+    assert.equal(databases.sales?.storage.size, "5Gi");
+  });
+
+  it("replaces the default issuer where a database chooses another type", () => {
+    const { databases } = parse({
+      defaults: { storage: { size: "1Gi" }, issuer: { type: "vault", ...vaultRoles } },
+      databases: { orders: { issuer: { type: "tls" } } },
+    });
+    assert.deepEqual(databases.orders?.issuer, { type: "tls" });
+  });
+
+  for (const [what, raw, expected] of [
+    ["a key that is none", { databases: {}, databasse: {} }, /^databasse: is not a setting\. Use one of/],
+    ["missing databases", {}, /^databases: is missing\./],
+    [
+      "a setting that is none",
+      { databases: { a: { ...minimal, instnces: 2 } } },
+      /^databases\.a\.instnces: is not a setting\. Did you mean instances\?/,
+    ],
+    ["a missing setting", { databases: { a: { issuer: { type: "tls" } } } }, /^databases\.a\.storage: is missing/],
+    [
+      "a size without a unit",
+      { databases: { a: { ...minimal, storage: { size: 10 } } } },
+      /^databases\.a\.storage\.size = "10": must be at least 1Mi\. Write a number and a unit/,
+    ],
+    [
+      "a fraction where a version may be meant",
+      { databases: { a: { ...minimal, extensions: [{ name: "timescaledb", version: 2.1 }] } } },
+      /^databases\.a\.extensions\[0\]\.version = 2\.1: must be a string\. Put the value in quotes: .*1\.10/,
+    ],
+    [
+      "a number that is not kept exactly",
+      { databases: { a: { ...minimal, parameters: { x: 12345678901234567890 } } } },
+      /^databases\.a\.parameters\.x = .*: must be a string\. Put the value in quotes: .*exactly/,
+    ],
+    [
+      "a list where text is meant",
+      { databases: { a: { ...minimal, parameters: { x: [1] } } } },
+      /^databases\.a\.parameters\.x = \[1\]: must be a string\./,
+    ],
+    [
+      "text where a mapping or a list is meant",
+      { databases: { a: { ...minimal, teleport: "t:443" } } },
+      /^databases\.a\.teleport = "t:443": must be a mapping or a list\./,
+    ],
+    [
+      "an issuer that is none",
+      { databases: { a: { ...minimal, issuer: { type: "acme" } } } },
+      /^databases\.a\.issuer\.type = "acme": is not one of the allowed values\. Use tls or vault\.$/,
+    ],
+    [
+      "a proxy with a scheme",
+      { databases: { a: { ...minimal, teleport: { proxy: "https://t" } } } },
+      /^databases\.a\.teleport\.proxy = "https:\/\/t": .*without a scheme/,
+    ],
+    [
+      "a kind of registration that is none",
+      { databases: { a: { ...minimal, teleport: { proxy: "t:443", registration: { by: "hand" } } } } },
+      /^databases\.a\.teleport\.registration\.by = "hand": .*\. Use program, agent or operator\.$/,
+    ],
+    [
+      "a source of CAs that is none",
+      { databases: { a: { ...minimal, teleport: { proxy: "t:443", clientCas: [{ from: "air" }] } } } },
+      /^databases\.a\.teleport\.clientCas\[0\]\.from = "air": .*\. Use teleport, proxy, vault, secret, configMap or pem\.$/,
+    ],
+    [
+      "two Teleport clusters with one identity",
+      { databases: { a: { ...minimal, teleport: [{ proxy: "t:443" }, { proxy: "u:443", name: "a" }] } } },
+      /^databases\.a\.teleport\[1\]\.credentials: is that of another Teleport cluster/,
+    ],
+    [
+      "a setting of PgBouncer that is CloudNativePG's",
+      { databases: { a: { ...minimal, poolers: [{ type: "rw", parameters: { listen_port: "1" } }] } } },
+      /^databases\.a\.poolers\[0\]\.parameters\.listen_port: is no setting of PgBouncer/,
+    ],
+    [
+      "a Pooler named as a Service of the Cluster",
+      { databases: { a: { ...minimal, poolers: [{ type: "rw", name: "a-rw" }] } } },
+      /^databases\.a\.poolers\[0\]\.name = "a-rw": is taken by the Cluster/,
+    ],
+    [
+      "a database name that is none",
+      { databases: { "A B": minimal } },
+      /^databases\.A B: is not a name that CloudNativePG/,
+    ],
+    [
+      "a missing method",
+      { databases: {}, vault: { auth: {} } },
+      /^vault\.auth\.method: is missing\. Use approle or token\.$/,
+    ],
+    [
+      "a method that is none, showing what was written",
+      { databases: {}, vault: { auth: { method: "kubernetes", role: "x" } } },
+      /^vault\.auth\.method = "kubernetes": is not one of the allowed values\. Use approle or token\.$/,
+    ],
+    [
+      "an address of Vault without a scheme",
+      { databases: {}, vault: { address: "localhost:8200", auth: { method: "token" } } },
+      /^vault\.address = "localhost:8200": must be a URL that begins with https/,
+    ],
+    [
+      "such an address of a database's Vault",
+      {
+        databases: { a: { ...minimal, vaultDatabase: { roles: { app: {} }, vault: { address: "vault:8200" } } } },
+        vault: { address: "https://v", auth: { method: "token" } },
+      },
+      /^databases\.a\.vaultDatabase\.vault\.address = "vault:8200": must be a URL/,
+    ],
+    [
+      "CloudNativePG's own field",
+      { databases: { a: { ...minimal, backup: { retentionPolicy: "30d" } } } },
+      /^databases\.a\.backup: is not a setting, but a field of CloudNativePG\. Write it under spec, as spec\.backup\.$/,
+    ],
+    [
+      "CloudNativePG's own field that has a setting",
+      { databases: { a: { ...minimal, imageName: "postgresql:17" } } },
+      /^databases\.a\.imageName: is not a setting, but a field of CloudNativePG\. Use image\.$/,
+    ],
+    [
+      "a setting at the wrong place",
+      { databases: { a: { ...minimal, tolerations: [] } } },
+      /^databases\.a\.tolerations: is not a setting here\. Use affinity\.tolerations\.$/,
+    ],
+    [
+      "a setting that is misspelt below another",
+      { databases: { a: { ...minimal, teleport: { proxy: "t:443", acessRoles: true } } } },
+      /^databases\.a\.teleport\.acessRoles: is not a setting\. Did you mean accessRoles\?$/,
+    ],
+    [
+      "a pooler for standbys where there is none",
+      { databases: { a: { ...minimal, instances: 1, poolers: [{ type: "ro" }] } } },
+      /^databases\.a\.poolers\[0\]\.type = "ro": connects to standbys, but the database has only one instance\./,
+    ],
+    [
+      "a pooler whose Service is not made",
+      {
+        databases: {
+          a: { ...minimal, poolers: [{ type: "r" }], services: { disabledDefaultServices: ["r"] } },
+        },
+      },
+      /^databases\.a\.poolers\[0\]\.type = "r": needs a Service of the Cluster/,
+    ],
+    [
+      "an environment that names cannot have, where it was written",
+      { databases: { a: { ...minimal, environment: "Prod", teleport: { proxy: "t:443" } } } },
+      /^databases\.a\.environment = "Prod": cannot be part of a name in Teleport\./,
+    ],
+    [
+      "a database's key with capitals, and nothing that is made of it",
+      {
+        databases: {
+          Orders: {
+            ...minimal,
+            teleport: { proxy: "t:443" },
+            poolers: [{ type: "rw" }],
+            vaultDatabase: { roles: { app: {} } },
+          },
+        },
+        vault: { address: "https://v", auth: { method: "token" } },
+      },
+      /^databases\.Orders: is not a name that CloudNativePG accepts\. .*Or set clusterName\.$/,
+    ],
+    [
+      "names that are too long together",
+      {
+        databases: { ["a".repeat(50)]: { ...minimal, environment: "production-europe", teleport: { proxy: "t:443" } } },
+      },
+      /^databases\.a{50}: would be called a{50}-production-europe-ro in Teleport, which is too long\. Set teleport\.name\.$/,
+    ],
+    [
+      "a name in Teleport that is none, as it was written",
+      { databases: { a: { ...minimal, teleport: { proxy: "t:443", name: "Shop" } } } },
+      /^databases\.a\.teleport\.name = "Shop": is not a name that Teleport accepts/,
+    ],
+    [
+      "a database in PostgreSQL that is none, once",
+      { databases: { a: { ...minimal, initdb: { database: "My Shop" } } } },
+      /^databases\.a\.initdb\.database = "My Shop": /,
+    ],
+    [
+      "an access that is none",
+      { databases: { a: { ...minimal, users: [{ name: "x", access: "admin" }] } } },
+      /^databases\.a\.users\[0\]\.access = "admin": is not one of the allowed values\. Use read, write or none\./,
+    ],
+  ] as [string, Record<string, unknown>, RegExp][]) {
+    it(`refuses ${what}, naming setting, value and fix`, () => {
+      const [first, ...others] = problems(raw);
+      assert.match(first ?? "", expected);
+      assert.deepEqual(others, []);
+    });
+  }
+
+  it("takes numbers and true or false where text is meant, as YAML shows them", () => {
+    const { databases } = parse({
+      databases: {
+        a: {
+          ...minimal,
+          description: 2026,
+          parameters: {
+            max_connections: 200,
+            "pg_stat_statements.track_utility": false,
+            random_page_cost: 1.1,
+            a: 1e3,
+          },
+          resources: { requests: { cpu: 0.5, memory: 1073741824 }, limits: { cpu: 2 } },
+          inheritedMetadata: { labels: { tier: 1, critical: true }, annotations: { since: 2024 } },
+          poolers: [{ type: "rw", parameters: { default_pool_size: 50, log_connections: 0 } }],
+          users: [
+            { name: "reader", access: "read", statementTimeout: 30000, settings: { work_mem: 4096, jit: false } },
+          ],
+        },
+      },
+    });
+    const { description, parameters, resources, inheritedMetadata, poolers, users } = databases.a!;
+    assert.deepEqual(
+      { description, parameters, resources, inheritedMetadata },
+      {
+        description: "2026",
+        parameters: {
+          max_connections: "200",
+          "pg_stat_statements.track_utility": "false",
+          random_page_cost: "1.1",
+          a: "1000",
+        },
+        resources: { requests: { cpu: "0.5", memory: "1073741824" }, limits: { cpu: "2" } },
+        inheritedMetadata: { labels: { tier: "1", critical: "true" }, annotations: { since: "2024" } },
+      },
+    );
+    assert.deepEqual(poolers?.[0]?.parameters, { default_pool_size: "50", log_connections: "0" });
+    assert.deepEqual(users?.[0]?.settings, { work_mem: "4096", jit: "false" });
+    assert.equal(users?.[0]?.statementTimeout, "30000");
+  });
+
+  describe("a mistake in defaults", () => {
+    const a = minimal;
+    const where = (raw: Record<string, unknown>, variables: NodeJS.ProcessEnv = {}) =>
+      problems(raw, variables).map((line) => /^(.*?)(?: = |: )/.exec(line)?.[1]);
+
+    it("is told once, as it was written", () => {
+      const defaults = {
+        ...minimal,
+        instnces: 2,
+        readyMinutes: -1,
+        parameters: { ssl: "off", "a.b": ["x"] },
+        teleport: { proxy: "https://t", colour: "red" },
+        users: [{ name: "X", access: "read" }],
+      };
+      assert.deepEqual(where({ defaults, databases: { a: {}, b: { storage: { size: "2Gi" } }, c: {} } }).sort(), [
+        "defaults.instnces",
+        "defaults.parameters.a.b",
+        "defaults.parameters.ssl",
+        "defaults.readyMinutes",
+        "defaults.teleport.colour",
+        "defaults.teleport.proxy",
+        "defaults.users[0].name",
+      ]);
+    });
+
+    it("is told of the database that sets the same itself", () => {
+      const raw = {
+        defaults: { ...minimal, storage: { size: "x" } },
+        databases: { a: { storage: { size: "y" } }, b: {} },
+      };
+      assert.deepEqual(where(raw), ["databases.a.storage.size", "defaults.storage.size"]);
+    });
+
+    it("names the databases where it harms some only", () => {
+      const defaults = { ...minimal, poolers: [{ type: "ro" }] };
+      const [line, ...others] = problems({ defaults, databases: { a: { instances: 1 }, b: {} } });
+      assert.match(line ?? "", /^defaults\.poolers\[0\]\.type = "ro": .* \(in databases\.a\)\./);
+      assert.deepEqual(others, []);
+    });
+
+    it("is not told of what another type of issuer leaves out", () => {
+      const raw = {
+        defaults: { storage: { size: "1Gi" }, issuer: { type: "vault", server: 5, client: 5 } },
+        databases: { a: { issuer: { type: "tls", validity: "soon" } } },
+      };
+      assert.deepEqual(where(raw), ["databases.a.issuer.validity"]);
+    });
+
+    it("is missing below the mapping that was written", () => {
+      const defaults = { ...minimal, issuer: { type: "vault", server: vaultRoles.server } };
+      assert.deepEqual(where({ defaults, databases: { a: {}, b: {} } }), ["defaults.issuer.client"]);
+      assert.deepEqual(where({ defaults: { issuer: a.issuer }, databases: { a: {} } }), ["databases.a.storage"]);
+    });
+
+    it("is found in databases whose names contain each other", () => {
+      const raw = { defaults: minimal, databases: { a: { "b.instances": 1 }, "a.b": { instances: 0 } } };
+      assert.deepEqual(where(raw), ["databases.a.b.instances", "databases.a.b", "databases.a.b.instances"]);
+    });
+  });
+
+  it("tells a stack's name that names cannot have once, as the stack's", () => {
+    const settings = { ...minimal, teleport: { proxy: "t:443" } };
+    assert.throws(
+      () => parseConfig({ databases: { a: settings, b: settings } }, "Prod", {}),
+      /^SettingsError: 1 setting is wrong:\n {2}- the stack's name = "Prod": .*Set environment\./,
+    );
+  });
+
+  it("tells that VAULT_ADDR lacks its scheme", () => {
+    const databases = { a: { ...minimal, vaultDatabase: { roles: { app: {} } } } };
+    const vault = { auth: { method: "token" } };
+    assert.match(
+      problems({ databases, vault }, { VAULT_ADDR: "localhost:8200" })[0] ?? "",
+      /^the environment variable VAULT_ADDR = "localhost:8200": must be a URL/,
+    );
+  });
+
+  it("tells all mistakes of all databases at once", () => {
+    const found = problems({
+      databases: { a: { ...minimal, instances: 0, storage: { size: "x" } }, b: { ...minimal, colour: "red" }, c: null },
+    });
+    assert.equal(found.length, 4, found.join("\n"));
+  });
+
+  it("tells a value that is wrong beside a setting that is none", () => {
+    const teleport = { proxy: "https://t", colour: "red", labels: "all" };
+    const found = problems({ databases: { a: { ...minimal, instances: 0, instnces: 2, teleport } } });
+    assert.deepEqual(
+      found.map((line) => line.split(/[ :]/)[0]),
+      [
+        "databases.a.teleport.labels",
+        "databases.a.teleport.colour",
+        "databases.a.instnces",
+        "databases.a.instances",
+        "databases.a.teleport.proxy",
+      ],
+    );
+  });
+
+  it("wants Vault's settings and credentials where Vault is the issuer", () => {
+    const databases = { a: { ...minimal, issuer: { type: "vault", ...vaultRoles } } };
+    assert.match(problems({ databases })[0]!, /^vault: is missing, but databases\.a needs it/);
+    const vault = { auth: { method: "approle" } };
+    assert.equal(problems({ databases, vault }).length, 3);
+    const set = { VAULT_ADDR: "https://vault", VAULT_ROLE_ID: "r", VAULT_SECRET_ID: "s" };
+    assert.deepEqual(problems({ databases, vault }, set), []);
+    assert.deepEqual(
+      problems({ databases, vault: { auth: { method: "token" } } }, { VAULT_ADDR: "https://vault" }),
+      [],
+    );
+  });
+
+  it("refuses databases that would take the same name", () => {
+    const teleport = { proxy: "t:443", name: "shop" };
+    const [collision] = problems({
+      databases: { a: { ...minimal, teleport }, b: { ...minimal, instances: 1, teleport } },
+    });
+    assert.match(collision ?? "", /^databases\.b: would take the Teleport name shop at t:443, as databases\.a does/);
+    const same = { ...minimal, namespace: "db", clusterName: "x" };
+    assert.match(problems({ databases: { a: same, b: same } })[0]!, /the Cluster x in namespace db/);
+    const standby = { ...minimal, teleport: { proxy: "t:443", name: "shop-ro" } };
+    assert.equal(problems({ databases: { a: { ...minimal, teleport }, b: { ...standby, instances: 1 } } }).length, 1);
+  });
+
+  describe("in one Vault", () => {
+    const vault = { auth: { method: "token" } };
+    const byVault = (vaultDatabase: object) => ({
+      ...minimal,
+      vaultDatabase: { roles: { app: {} }, ...vaultDatabase },
+    });
+    const collisions = (one: object, other: object, names = ["a", "b"]) =>
+      problems(
+        { vault, databases: { [names[0]!]: byVault(one), [names[1]!]: byVault(other) } },
+        { VAULT_ADDR: "https://vault" },
+      ).map((line) => /would take (.*), as /.exec(line)?.[1]);
+    const shared = { path: "database", exists: true };
+
+    it("keeps databases of the default names apart", () => assert.deepEqual(collisions({}, {}), []));
+
+    for (const [what, one, other, expected] of [
+      ["a role of a mount", { mount: shared }, { mount: shared }, ["the role app in Vault's mount database"]],
+      [
+        "a connection of a mount",
+        { mount: shared, connection: "x", roles: { one: {} } },
+        { mount: shared, connection: "x", roles: { two: {} } },
+        ["the connection x in Vault's mount database"],
+      ],
+      [
+        "a mount that is made",
+        { mount: { path: "pg" }, roles: { one: {} } },
+        { mount: { path: "pg" }, roles: { two: {} } },
+        ["the mount pg of Vault"],
+      ],
+      [
+        "a login method that is made",
+        { kubernetesAuth: { path: "k8s", make: { host: "https://one" } } },
+        { kubernetesAuth: { path: "k8s", make: { host: "https://two" } } },
+        ["the login method k8s of Vault"],
+      ],
+      [
+        "a policy, which two connections and roles can make alike",
+        { connection: "a-b", roles: { c: {} } },
+        { connection: "a", roles: { "b-c": {} } },
+        ["the policy database-a-b-c of Vault"],
+      ],
+    ] as [string, object, object, string[]][]) {
+      it(`refuses two that would take ${what}`, () => assert.deepEqual(collisions(one, other), expected));
+    }
+
+    it("lets two share a mount and a login method that are there already", () => {
+      const there = { mount: shared, kubernetesAuth: { path: "kubernetes" } };
+      assert.deepEqual(collisions({ ...there, roles: { one: {} } }, { ...there, roles: { two: {} } }), []);
+    });
+  });
+
+  it("logs in to Vault in one way, whichever part of it asks", () => {
+    const set = { VAULT_ADDR: "https://vault", VAULT_ROLE_ID: "r", VAULT_SECRET_ID: "s" };
+    const vault = { auth: { method: "approle", mount: "ci" } };
+    const asking = { a: { ...minimal, vaultDatabase: { roles: { app: {} } } } };
+    const [differs, ...others] = problems({ databases: asking, vault }, set);
+    assert.match(
+      differs ?? "",
+      /^vault\.auth\.mount = "ci": .*VAULT_APPROLE_MOUNT.*databases\.a .*VAULT_APPROLE_MOUNT=ci\./,
+    );
+    assert.deepEqual(others, []);
+    assert.deepEqual(problems({ databases: asking, vault }, { ...set, VAULT_APPROLE_MOUNT: "ci" }), []);
+    assert.deepEqual(problems({ databases: asking, vault }, { ...set, VAULT_TOKEN: "t" }), [], "it is not logged in");
+    const signing = { a: { ...minimal, issuer: { type: "vault", ...vaultRoles } } };
+    assert.deepEqual(problems({ databases: signing, vault }, set), [], "the provider alone logs in");
+    const usual = { auth: { method: "approle" } };
+    assert.equal(problems({ databases: asking, vault: usual }, { ...set, VAULT_APPROLE_MOUNT: "ci" }).length, 1);
+    const clientCas = [{ from: "vault", path: "secret/ca", key: "ca" }];
+    const reading = { a: { ...minimal, teleport: { proxy: "t:443", clientCas } } };
+    assert.match(problems({ databases: reading, vault }, set)[0] ?? "", /^vault\.auth\.mount = "ci"/);
+  });
+
+  it("knows the namespace of Vault, which what is read by the environment must be told as well", () => {
+    const set = { VAULT_ADDR: "https://vault", VAULT_TOKEN: "t" };
+    const vault = { namespace: "team", auth: { method: "token" } };
+    const databases = { a: { ...minimal, vaultDatabase: { roles: { app: {} } } } };
+    assert.equal(parse({ databases, vault }, set).vault?.namespace, "team");
+    const clientCas = [{ from: "vault", path: "secret/ca", key: "ca" }];
+    const reading = { a: { ...minimal, teleport: { proxy: "t:443", clientCas } } };
+    assert.match(
+      problems({ databases: reading, vault }, set)[0] ?? "",
+      /^vault\.namespace = "team": .*VAULT_NAMESPACE=team/,
+    );
+    assert.deepEqual(problems({ databases: reading, vault }, { ...set, VAULT_NAMESPACE: "team" }), []);
+  });
+});

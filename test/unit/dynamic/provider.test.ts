@@ -1,0 +1,68 @@
+/** Where the code that Pulumi stores finds this package, and what it says where it does not. */
+import { strict as assert } from "node:assert";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { dynamicProvider } from "../../../components/dynamic/provider";
+import { withStoredCode } from "../../../components/dynamic/stored-code";
+import { attempt } from "../../../lab/host/command";
+
+describe("the stored code", () => {
+  const root = realpathSync(mkdtempSync(join(tmpdir(), "stored-code-")));
+  const write = (file: string, content: string) => {
+    mkdirSync(join(root, file, ".."), { recursive: true });
+    writeFileSync(join(root, file), content);
+  };
+  /** What a check of it prints that runs in a folder, as Pulumi's process does. */
+  const checkedIn = async (folder: string) => {
+    const check = `require("../stored.js").handler().check({}, {}).then(console.log, ({ message }) => console.log(message))`;
+    const script = check.replace("../stored.js", join(root, "stored.js"));
+    return (await attempt(process.execPath, ["-e", script], { cwd: join(root, folder) })).stdout.trim();
+  };
+
+  before(async () => {
+    const provider = dynamicProvider("registration");
+    write("stored.js", (await pulumi.runtime.serializeFunction(() => provider)).text);
+    const manifest = { name: "cnpg-teleport", exports: { "./operations": "./operations.js" } };
+    for (const package_ of ["direct/node_modules/cnpg-teleport", "databases/node_modules/cnpg-teleport"]) {
+      write(`${package_}/package.json`, JSON.stringify(manifest));
+      write(`${package_}/operations.js`, `exports.registration = { check: async () => ${JSON.stringify(package_)} };`);
+    }
+    for (const project of ["through", "through/source", "neither"]) mkdirSync(join(root, project), { recursive: true });
+    write("through/package.json", JSON.stringify({ dependencies: { path: "1", "@acme/databases": "1" } }));
+    mkdirSync(join(root, "through/node_modules/@acme"), { recursive: true });
+    symlinkSync(join(root, "databases"), join(root, "through/node_modules/@acme/databases"));
+    write("databases/package.json", JSON.stringify({ dependencies: { "cnpg-teleport": "1" } }));
+  });
+  after(() => rmSync(root, { recursive: true }));
+
+  it("finds the package among the project's dependencies", async () => {
+    assert.equal(await checkedIn("direct"), "direct/node_modules/cnpg-teleport");
+  });
+
+  it("finds it through a package that the project depends on, from a folder below the project's as well", async () => {
+    for (const folder of ["through", "through/source"])
+      assert.equal(await checkedIn(folder), "databases/node_modules/cnpg-teleport", folder);
+  });
+
+  it("says where it was looked for, and what to do, where it is not found", async () => {
+    assert.equal(
+      await checkedIn("neither"),
+      `${join(root, "neither")} finds no cnpg-teleport. Add it to the dependencies of the project's package.json, and install it.`,
+    );
+  });
+
+  it("is stored anew where older code no longer finds the package, and only there", async () => {
+    const kinds = {
+      registration: { diff: (_id: string, _olds: object, _news: object) => Promise.resolve({ changes: false }) },
+    };
+    const changes = async (sees: boolean, olds: string, news: string) => {
+      const { registration } = withStoredCode(kinds, () => sees);
+      return (await registration.diff("id", { __provider: olds }, { __provider: news })).changes;
+    };
+    assert.equal(await changes(false, "old", "new"), true);
+    assert.equal(await changes(true, "old", "new"), false);
+    assert.equal(await changes(false, "new", "new"), false);
+  });
+});

@@ -1,0 +1,196 @@
+import { strict as assert } from "node:assert";
+import { readDatabaseClientCa, selectDatabaseClientCa } from "../../../../components/teleport/ca/select";
+import { certAuthorityMethods } from "../../../../components/teleport/ca/cert-authority-operations";
+import { TeleportError, TeleportFailure } from "../../../../components/teleport/client/errors";
+import { TeleportClient, TeleportDocument } from "../../../../components/teleport/client/tctl";
+
+const keys = (...pems: string[]) => ({ tls: pems.map((pem) => ({ cert: Buffer.from(pem).toString("base64") })) });
+
+function authority(type: string, cluster = "lab", spec: Record<string, unknown> = {}): TeleportDocument {
+  return {
+    kind: "cert_authority",
+    sub_kind: type,
+    version: "v2",
+    metadata: { name: cluster },
+    spec: { type, active_keys: keys(`${cluster} ${type}`), additional_trusted_keys: {}, ...spec },
+  };
+}
+
+describe("a Teleport cluster's database client CA", () => {
+  it("is db_client where the cluster has it, else db", () => {
+    const old = [authority("host"), authority("db")];
+    assert.deepEqual(selectDatabaseClientCa(old), { cluster: "lab", certificates: ["lab db"] });
+    assert.deepEqual(selectDatabaseClientCa([...old, authority("db_client")]).certificates, ["lab db_client"]);
+  });
+
+  it("has both certificates while a rotation is under way, the one in use first", () => {
+    const rotation = { state: "in_progress", phase: "update_clients" };
+    const rotating = authority("db", "lab", {
+      active_keys: keys("new"),
+      additional_trusted_keys: keys("old"),
+      rotation,
+    });
+    assert.deepEqual(selectDatabaseClientCa([rotating]), {
+      cluster: "lab",
+      certificates: ["new", "old"],
+      rotationPhase: "update_clients",
+      rotationType: "db",
+      rotationSchedule: [],
+    });
+  });
+
+  it("is told by no phase once the rotation is over", () => {
+    const standby = authority("db", "lab", { rotation: { state: "standby", phase: "standby" } });
+    assert.ok(!("rotationPhase" in selectDatabaseClientCa([standby])));
+  });
+
+  it("is of the cluster that signed the identity, not of one that it trusts", () => {
+    const both = [authority("db", "leaf"), authority("db", "lab")];
+    assert.deepEqual(selectDatabaseClientCa(both, "lab").certificates, ["lab db"]);
+    assert.throws(() => selectDatabaseClientCa(both), /several clusters \(leaf, lab\)/);
+  });
+
+  it("is not taken from a trusted cluster that alone has the newer type", () => {
+    const mixed = [authority("db_client", "leaf"), authority("db", "leaf"), authority("db", "lab")];
+    assert.deepEqual(selectDatabaseClientCa(mixed, "lab").certificates, ["lab db"]);
+  });
+
+  it("is missed with a word on the right that it takes", () => {
+    assert.throws(
+      () => selectDatabaseClientCa([authority("host")], "lab"),
+      /no database CA of the cluster lab.*cert_authority/,
+    );
+  });
+});
+
+describe("certificates that override a Teleport cluster's database client CA", () => {
+  /** As `tctl get --format=json` prints it (api/proto/teleport/subca/v1 of Teleport 18). */
+  const override = (overrides: object[], type = "db_client", cluster = "lab"): TeleportDocument => ({
+    kind: "cert_authority_override",
+    sub_kind: type,
+    version: "v1",
+    metadata: { name: cluster },
+    spec: { certificate_overrides: overrides },
+  });
+  const inForce = { public_key: "AB", certificate: "below a root of the company", chain: ["issuer", "root"] };
+  const asking: string[] = [];
+  const client = (authorities: TeleportDocument[], overrides: TeleportDocument[] | TeleportError): TeleportClient => ({
+    cluster: "lab",
+    get: async (reference) => {
+      asking.push(reference);
+      if (reference === "cert_authorities") return authorities;
+      if (overrides instanceof TeleportError) throw overrides;
+      return overrides;
+    },
+    create: () => assert.fail("it only reads"),
+    overwrite: () => assert.fail("it only reads"),
+    remove: () => assert.fail("it only reads"),
+  });
+  const read = async (overrides: TeleportDocument[] | TeleportError) =>
+    (await readDatabaseClientCa(client([authority("db"), authority("db_client")], overrides))).certificates;
+
+  it("are trusted with their chains, besides the CA's own", async () => {
+    assert.deepEqual(await read([override([inForce])]), [
+      "lab db_client",
+      "below a root of the company",
+      "issuer",
+      "root",
+    ]);
+  });
+
+  it("are trusted once each, and not where they are disabled, empty, or another CA's", async () => {
+    const others = [override([inForce], "windows"), override([inForce], "db_client", "leaf")];
+    assert.deepEqual(await read(others), ["lab db_client"]);
+    assert.deepEqual(await read([override([{ ...inForce, disabled: true }, { public_key: "CD" }])]), ["lab db_client"]);
+    assert.deepEqual(await read([{ ...override([]), spec: {} }]), ["lab db_client"]);
+    assert.equal((await read([override([inForce, inForce])])).length, 4);
+  });
+
+  for (const [told, failure] of [
+    ['unsupported resource: "cert_authority_override" - resources should be expressed as type/name', "failed"],
+    ['getting "cert_authority_override" is not supported', "failed"],
+    ["unknown service teleport.subca.v1.SubCAService", "failed"],
+    ["access denied to perform action list on cert_authority_override", "access-denied"],
+  ] as const)
+    it(`are none where they cannot be read: ${told}`, async () => {
+      assert.deepEqual(await read(new TeleportError(failure, told)), ["lab db_client"]);
+    });
+
+  it("are missed where Teleport does not answer, so that what was known is kept", async () => {
+    await assert.rejects(read(new TeleportError("unavailable", "away")), { failure: "unavailable" });
+  });
+
+  it("are not asked for where the cluster is older than they are", async () => {
+    asking.length = 0;
+    await readDatabaseClientCa(client([authority("db")], new TeleportError("failed", "unknown")));
+    assert.deepEqual(asking, ["cert_authorities"]);
+  });
+});
+
+describe("a Teleport cluster's CA in the state", () => {
+  const rotation = { rotationPhase: "init", rotationType: "db", rotationSchedule: ["one", "two", "three"] };
+  const known = { proxy: "teleport.example.com:443", cluster: "lab", certificates: ["old"], ...rotation };
+  const { proxy } = known;
+  const reading = (answer: { certificates: string[] } | TeleportFailure, answers: "yes" | "no" = "yes") =>
+    certAuthorityMethods(
+      async () => {
+        if (typeof answer === "string") throw new TeleportError(answer, answer);
+        return { cluster: "lab", ...answer };
+      },
+      async () => (answers === "yes" ? { answers } : { answers, why: "away" }),
+    );
+
+  it("is read by check, with the connection as given", async () => {
+    const { check } = reading({ certificates: ["new"] });
+    for (const asked of [
+      { proxy },
+      { proxy, credentials: "emea" },
+      { proxy, source: "proxy", caFile: "ca.pem" } as const,
+    ]) {
+      const former = { ...asked, ...rotation, cluster: "x", certificates: ["x"] };
+      assert.deepEqual((await check(known, former)).inputs, { ...asked, cluster: "lab", certificates: ["new"] });
+    }
+  });
+
+  it("is the one known before while Teleport has no answer", async () => {
+    assert.deepEqual((await reading("unavailable").check(known, { proxy })).inputs, known);
+    const { rotationPhase: _phase, rotationType: _type, rotationSchedule: _schedule, ...atRest } = known;
+    assert.deepEqual((await reading("unavailable").check(atRest, { proxy })).inputs, atRest);
+    const { inputs } = await reading("unavailable").check({ ...atRest, rotationPhase: "init" }, { proxy });
+    assert.deepEqual(inputs, { ...known, rotationSchedule: [] }, "of a state that knows the phase alone");
+  });
+
+  it("is the one known before where the identity is bad and Teleport is away, so that nobody can get another", async () => {
+    assert.deepEqual((await reading("identity", "no").check(known, { proxy })).inputs, known);
+    await assert.rejects(reading("identity", "yes").check(known, { proxy }), TeleportError);
+  });
+
+  it("is not the one of another proxy, and not one that Teleport refuses to show", async () => {
+    const check = (failure: TeleportFailure, olds: object, at = proxy) =>
+      reading(failure).check(olds as typeof known, { proxy: at });
+    await assert.rejects(check("unavailable", {}), TeleportError);
+    await assert.rejects(check("unavailable", known, "other.example.com:443"), TeleportError);
+    await assert.rejects(check("access-denied", known), TeleportError);
+    await assert.rejects(check("failed", known), TeleportError);
+  });
+
+  it("changes with its certificates, its phase, and where it is read", async () => {
+    const { diff } = reading({ certificates: [] });
+    const changes = async (news: object) => (await diff("lab", known, { ...known, ...news })).changes;
+    assert.equal(await changes({}), false);
+    for (const news of [
+      { certificates: ["old", "new"] },
+      { rotationPhase: undefined },
+      { rotationType: "db_client" },
+      { rotationSchedule: undefined },
+      { source: "proxy" },
+      { caFile: "x" },
+    ])
+      assert.equal(await changes(news), true);
+  });
+
+  it("is read anew by refresh, and forgets a rotation that is over", async () => {
+    const { read } = reading({ certificates: ["new"] });
+    assert.deepEqual((await read("lab", known)).props, { proxy, cluster: "lab", certificates: ["new"] });
+  });
+});

@@ -1,0 +1,159 @@
+import { strict as assert } from "node:assert";
+import * as fc from "fast-check";
+import {
+  differences,
+  normalForm,
+  ownership,
+  sameDocument,
+  withOwner,
+} from "../../../../components/teleport/resources/document";
+import { TeleportDocument } from "../../../../components/teleport/client/tctl";
+import { withServerFields } from "../fake-teleport";
+
+const ours: TeleportDocument = {
+  kind: "db",
+  version: "v3",
+  metadata: { name: "orders", labels: { provisioned_by: "cloudnative-pg" } },
+  spec: { protocol: "postgres", uri: "orders:5432", tls: { mode: "verify-full", ca_cert: "PEM" } },
+};
+
+describe("normal form of a document", () => {
+  it("is blind to what the server adds", () => assert.ok(sameDocument(ours, withServerFields(ours))));
+
+  it("is blind to the order of keys", () => {
+    const spec = Object.fromEntries(Object.entries(ours.spec).reverse());
+    assert.ok(sameDocument(ours, { ...ours, spec }));
+  });
+
+  for (const [what, changed] of Object.entries<TeleportDocument>({
+    uri: { ...ours, spec: { ...ours.spec, uri: "elsewhere:5432" } },
+    "CA certificate": { ...ours, spec: { ...ours.spec, tls: { ca_cert: "OTHER" } } },
+    "TLS mode": { ...ours, spec: { ...ours.spec, tls: { mode: "insecure", ca_cert: "PEM" } } },
+    label: { ...ours, metadata: { ...ours.metadata, labels: { provisioned_by: "hand" } } },
+    "added label": { ...ours, metadata: { ...ours.metadata, labels: { ...ours.metadata.labels, team: "x" } } },
+    description: { ...ours, metadata: { ...ours.metadata, description: "by hand" } },
+  })) {
+    it(`sees a changed ${what}`, () => assert.ok(!sameDocument(ours, withServerFields(changed))));
+  }
+
+  it("is its own normal form", () => assert.deepEqual(normalForm(normalForm(ours)), normalForm(ours)));
+});
+
+describe("ownership", () => {
+  it("comes back from the label as it was put on", () => {
+    fc.assert(
+      fc.property(fc.string(), fc.stringMatching(/^[0-9a-f]{8}$/), (owner, registration) => {
+        assert.deepEqual(ownership(withOwner(ours, { owner, registration })), { owner, registration });
+      }),
+    );
+  });
+  it("is unknown without the label", () => assert.equal(ownership(ours), undefined));
+});
+
+/** What was written, and what Teleport 13.3.8 printed of it, where the two differ (seen on the real one). */
+const PRINTED: Record<string, { written: TeleportDocument; spec: Record<string, unknown> }> = {
+  "a database with every field that it keeps": {
+    written: {
+      ...ours,
+      spec: {
+        protocol: "postgres",
+        uri: "orders:5432",
+        dynamic_labels: {
+          load: { command: ["cat", "/proc/loadavg"], period: "1m" },
+          "example.com/date": { command: ["date"], period: "90s" },
+        },
+        tls: { mode: "verify-ca", ca_cert: "", server_name: "sn" },
+        admin_user: { name: "teleport_admin" },
+      },
+    },
+    spec: {
+      protocol: "postgres",
+      uri: "orders:5432",
+      dynamic_labels: {
+        load: { period: "1m0s", command: ["cat", "/proc/loadavg"], result: "" },
+        "example.com/date": { period: "1m30s", command: ["date"], result: "" },
+      },
+      tls: { mode: 1, server_name: "sn" },
+      admin_user: { name: "teleport_admin" },
+      mysql: {},
+      mongo_atlas: {},
+      gcp: {},
+    },
+  },
+  "a role": {
+    written: {
+      ...ours,
+      kind: "role",
+      version: "v6",
+      spec: {
+        options: { max_session_ttl: "8h", create_db_user: false, record_session: { default: "strict" } },
+        allow: { db_labels: { provisioned_by: ["cloudnative-pg"], env: "prod" }, db_users: ["reader"] },
+      },
+    },
+    spec: {
+      options: {
+        forward_agent: false,
+        max_session_ttl: "8h0m0s",
+        port_forwarding: true,
+        cert_format: "standard",
+        enhanced_recording: ["command", "network"],
+        record_session: { desktop: true, default: "strict" },
+        idp: { saml: { enabled: true } },
+        create_db_user: false,
+      },
+      allow: { db_labels: { env: "prod", provisioned_by: "cloudnative-pg" }, db_users: ["reader"] },
+      deny: {},
+    },
+  },
+};
+
+describe("normal form of what Teleport prints", () => {
+  for (const [what, { written, spec }] of Object.entries(PRINTED)) {
+    const found = { ...written, metadata: { ...written.metadata, id: 1795256552713517018 }, spec };
+    it(`is that of what was written: ${what}`, () => {
+      assert.ok(sameDocument(found, written));
+      assert.deepEqual(differences(found, written), []);
+    });
+    it(`and stays so through the refreshes that follow: ${what}`, () => {
+      const refreshed = normalForm(found, written);
+      assert.deepEqual(normalForm(found, refreshed), refreshed);
+      assert.deepEqual(refreshed, normalForm(written));
+    });
+  }
+
+  const { written, spec } = PRINTED["a role"]!;
+  const byHand = (part: Record<string, unknown>) => normalForm({ ...written, spec: { ...spec, ...part } }, written);
+  it("sees what a hand added to what a role allows", () => {
+    const allow = { ...(spec.allow as object), logins: ["root"] };
+    assert.notDeepEqual(byHand({ allow }), normalForm(written));
+  });
+  it("sees what a hand denied", () =>
+    assert.notDeepEqual(byHand({ deny: { db_users: ["reader"] } }), normalForm(written)));
+  it("sees an option that was written as off and that a hand switched on, also after a refresh", () => {
+    const options = { ...(spec.options as object), create_db_user: true };
+    const refreshed = byHand({ options });
+    assert.notDeepEqual(refreshed, normalForm(written));
+    assert.deepEqual(normalForm({ ...written, spec: { ...spec, options } }, refreshed), refreshed);
+  });
+  it("is blind to options that nobody wrote, of which each version adds more", () => {
+    assert.deepEqual(byHand({ options: { ...(spec.options as object), new_in_19: true } }), normalForm(written));
+  });
+  it("takes an option that is left out for off", () => {
+    const { create_db_user: _off, ...options } = spec.options as Record<string, unknown>;
+    assert.deepEqual(byHand({ options }), normalForm(written));
+  });
+  it("sees an end that a hand set", () => {
+    const expiring = { ...written, spec, metadata: { ...written.metadata, expires: "2030-01-01T00:00:00Z" } };
+    assert.ok(!sameDocument(expiring, written));
+  });
+});
+
+describe("differences of documents", () => {
+  it("are named by their path, with both values", () => {
+    const written = { ...ours, spec: { ...ours.spec, tls: { mode: "verify-ca", trust_system_cert_pool: true } } };
+    const found = { ...ours, spec: { ...ours.spec, tls: { mode: 1 } } };
+    assert.deepEqual(differences(found, written), [
+      { path: "spec.tls.trust_system_cert_pool", found: undefined, written: true },
+    ]);
+  });
+});

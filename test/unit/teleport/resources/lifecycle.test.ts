@@ -1,0 +1,404 @@
+import { strict as assert } from "node:assert";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ownership, UNKNOWN, withOwner } from "../../../../components/teleport/resources/document";
+import { TeleportError } from "../../../../components/teleport/client/errors";
+import {
+  registrations,
+  RegistrationInputs,
+  RegistrationState,
+} from "../../../../components/teleport/resources/lifecycle";
+import { UnfinishedRegistration } from "../../../../components/teleport/resources/lifecycle-errors";
+import { registrationMethods } from "../../../../components/teleport/resources/lifecycle-operations";
+import { TeleportDocument } from "../../../../components/teleport/client/tctl";
+import { FakeTeleport } from "../fake-teleport";
+
+const LAG = 60;
+const TIMING = { poll: 5, visibleWithin: 1_000, goneFor: 3 * LAG, settle: 2 * LAG, differsFor: 3 * LAG };
+
+function database(name: string, uri = "orders-rw.db.svc:5432"): TeleportDocument {
+  return {
+    kind: "db",
+    version: "v3",
+    metadata: { name, description: "", labels: { provisioned_by: "cloudnative-pg" } },
+    spec: { protocol: "postgres", uri, tls: { mode: "verify-full", ca_cert: "", server_name: "" } },
+  };
+}
+
+function inputs(document = database("orders"), more: Partial<RegistrationInputs> = {}): RegistrationInputs {
+  return { proxy: "teleport:443", owner: "acme/shop/dev/orders", document, ...more };
+}
+
+function setUp(lag = LAG) {
+  const teleport = new FakeTeleport(lag);
+  return { teleport, ...registrations(teleport.reach, TIMING) };
+}
+
+describe("registration", () => {
+  it("ends a create only when reads show it", async () => {
+    const { teleport, create } = setUp();
+    await create(inputs());
+    const [seen] = await teleport.client.get("db/orders");
+    assert.equal(ownership(seen!)?.owner, "acme/shop/dev/orders");
+  });
+
+  it("refuses a name that somebody else took, and leaves it alone", async () => {
+    const { teleport, create } = setUp();
+    teleport.put(database("orders", "theirs:5432"));
+    await assert.rejects(create(inputs()), /db\/orders exists .* not registered by this project.*teleport\.adopt/s);
+    assert.equal(teleport.get("orders")?.spec.uri, "theirs:5432");
+  });
+
+  it("names the stack that a taken name belongs to", async () => {
+    const { create } = setUp();
+    await create(inputs(undefined, { owner: "acme/shop/prod/orders" }));
+    await assert.rejects(create(inputs()), /belongs to acme\/shop\/prod\/orders/);
+  });
+
+  it("does not end a create of what is not made atomically while another may write over it", async () => {
+    const { teleport, create } = setUp();
+    const role = { ...database("orders"), kind: "role", version: "v6", spec: { allow: {} } };
+    const made = create(inputs(role));
+    while (!teleport.get("orders", "role")) await sleep(5);
+    await sleep(LAG + 30); // seen by now, in reads that lag
+    teleport.put(withOwner(role, { owner: "acme/shop/prod/orders", registration: "2" }));
+    await assert.rejects(made, /role\/orders exists .*belongs to acme\/shop\/prod\/orders/);
+  });
+
+  it("takes a foreign one over where it may adopt", async () => {
+    const { teleport, create } = setUp();
+    teleport.put(database("orders", "theirs:5432"));
+    await create(inputs(undefined, { adopt: true }));
+    assert.equal(teleport.get("orders")?.spec.uri, "orders-rw.db.svc:5432");
+  });
+
+  it("goes on with what a create that was cut off left behind", async () => {
+    const { teleport, create } = setUp();
+    teleport.put(withOwner(database("orders", "half:5432"), { owner: "acme/shop/dev/orders", registration: "lost" }));
+    const state = await create(inputs());
+    assert.equal(teleport.get("orders")?.spec.uri, "orders-rw.db.svc:5432");
+    assert.notEqual(state.registration, "lost");
+  });
+
+  it("is remembered where it is not known whether it was written, so that a destroy removes it", async () => {
+    const { teleport, remove } = setUp();
+    const cutOff = (isWritten: boolean, mayBeDone: boolean): typeof teleport.client => ({
+      ...teleport.client,
+      create: async (document) => {
+        if (isWritten) await teleport.client.create(document);
+        throw new TeleportError("unavailable", "EOF", { mayBeDone });
+      },
+    });
+    const create = (client: typeof teleport.client) =>
+      registrations((_connection, use) => use(client), TIMING)
+        .create(inputs())
+        .then(
+          () => undefined,
+          (error: Error) => error,
+        );
+    assert.ok(!((await create(cutOff(false, false))) instanceof UnfinishedRegistration), "nothing was sent");
+    const unfinished = await create(cutOff(true, true));
+    assert.ok(unfinished instanceof UnfinishedRegistration);
+    assert.equal(unfinished.id, "orders");
+    await remove(unfinished.properties);
+    assert.equal(teleport.get("orders"), undefined);
+  });
+
+  it("is not remembered where the name turns out to be somebody else's", async () => {
+    const { teleport } = setUp();
+    teleport.put(database("orders", "theirs:5432"));
+    const client = {
+      ...teleport.client,
+      create: async () => {
+        throw new TeleportError("already-exists", "already exists", { mayBeDone: true });
+      },
+    };
+    const creating = registrations((_connection, use) => use(client), TIMING).create(inputs());
+    await assert.rejects(
+      creating,
+      (error) => !(error instanceof UnfinishedRegistration) && /foreign/.test(String((error as TeleportError).failure)),
+    );
+  });
+
+  it("says at a delete without Teleport how to have it forgotten", async () => {
+    const away = registrations(async () => Promise.reject(new TeleportError("unavailable", "Nobody answers.")), TIMING);
+    const removing = away.remove({ ...inputs(), registration: "r1" });
+    await assert.rejects(
+      removing,
+      /Nobody answers\. If this Teleport will not come back, .* db\/orders: .*pulumi state delete/,
+    );
+  });
+
+  it("reads what a hand changed, and puts it right", async () => {
+    const { teleport, create, read, diff, update } = setUp(0);
+    const state = await create(inputs());
+    const label = teleport.get("orders")?.metadata.labels;
+    teleport.put({ ...database("orders", "elsewhere:5432"), metadata: { name: "orders", labels: label } });
+    const seen = await read(state);
+    assert.equal(seen?.document.spec.uri, "elsewhere:5432");
+    assert.deepEqual(diff(seen!, inputs()), { changes: true, replaces: [] });
+    await update(seen!, inputs());
+    assert.equal(teleport.get("orders")?.spec.uri, "orders-rw.db.svc:5432");
+  });
+
+  it("reads as gone what was removed, or is somebody else's by now", async () => {
+    const { teleport, create, read } = setUp(0);
+    const state = await create(inputs());
+    teleport.put(database("orders", "theirs:5432"));
+    assert.equal(await read(state), undefined);
+    teleport.drop("orders");
+    assert.equal(await read(state), undefined);
+  });
+
+  it("registers again on update what was removed by hand", async () => {
+    const { teleport, create, update } = setUp();
+    const state = await create(inputs());
+    teleport.drop("orders");
+    await update(state, inputs());
+    assert.ok(teleport.get("orders"));
+  });
+
+  it("refuses to update what became somebody else's", async () => {
+    const { teleport, create, update } = setUp();
+    const state = await create(inputs());
+    teleport.put(database("orders", "theirs:5432"));
+    await assert.rejects(update(state, inputs()), /left as it is/);
+    assert.equal(teleport.get("orders")?.spec.uri, "theirs:5432");
+  });
+
+  it("keeps its own when the stack was renamed", async () => {
+    const { teleport, create, update } = setUp();
+    const state = await create(inputs());
+    await update(state, inputs(undefined, { owner: "acme/shop/renamed/orders" }));
+    assert.equal(ownership(teleport.get("orders")!)?.owner, "acme/shop/renamed/orders");
+  });
+
+  it("removes what the cache does not show yet", async () => {
+    const { teleport, remove } = setUp();
+    const ours = { owner: "acme/shop/dev/orders", registration: "r1" };
+    teleport.put(withOwner(database("orders"), ours)); // written just now: a first read says "not there"
+    assert.deepEqual(await teleport.client.get("db/orders"), []);
+    await remove({ ...inputs(), registration: "r1" });
+    assert.equal(teleport.get("orders"), undefined);
+  });
+
+  it("is removed only once while reads lag: tctl 14 and newer could remove another database", async () => {
+    const { teleport, create } = setUp();
+    const removed: string[] = [];
+    const counting = {
+      ...teleport.client,
+      remove: (reference: string) => {
+        removed.push(reference);
+        return teleport.client.remove(reference);
+      },
+    };
+    const state = await create(inputs());
+    await registrations((_connection, use) => use(counting), TIMING).remove(state);
+    assert.deepEqual(removed, ["db/orders"]);
+  });
+
+  it("leaves alone on remove what is not ours", async () => {
+    const { teleport, create, remove } = setUp(0);
+    const state = await create(inputs());
+    teleport.put(database("orders", "theirs:5432"));
+    await remove(state);
+    assert.ok(teleport.get("orders"));
+  });
+
+  it("leaves alone on remove the registration of its own successor", async () => {
+    const { teleport, create, remove } = setUp(0);
+    const replaced = await create(inputs());
+    await create(inputs());
+    await remove(replaced);
+    assert.ok(teleport.get("orders"));
+  });
+
+  it("leaves nothing after many rounds", async () => {
+    const { teleport, create, remove } = setUp(20);
+    for (let round = 0; round < 20; round++) await remove(await create(inputs()));
+    assert.equal(teleport.get("orders"), undefined);
+  });
+
+  it("fails, and says so, when a write never becomes visible; what was written is remembered", async () => {
+    const teleport = new FakeTeleport(10_000);
+    const { create } = registrations(teleport.reach, { ...TIMING, visibleWithin: 50 });
+    await assert.rejects(create(inputs()), (error) => {
+      assert.ok(error instanceof UnfinishedRegistration);
+      assert.match(error.message, /db\/orders is not visible as it was written after 0\.05 s/);
+      assert.equal(error.id, "orders");
+      assert.equal(error.properties.registration, ownership(teleport.get("orders")!)?.registration);
+      return true;
+    });
+  });
+
+  it("takes back a create of which Teleport does not keep all, and names what it dropped", async () => {
+    const teleport = new FakeTeleport(LAG, (document) => ({ ...document, spec: { ...document.spec, admin_user: {} } }));
+    const { create } = registrations(teleport.reach, TIMING);
+    const document = { ...database("orders"), spec: { ...database("orders").spec, admin_user: { name: "admin" } } };
+    await assert.rejects(
+      create(inputs(document)),
+      /does not keep spec\.admin_user \(written: .*admin.*, kept: nothing\)/,
+    );
+    assert.equal(teleport.get("orders"), undefined);
+  });
+
+  it("leaves what was there before an update of which Teleport does not keep all registered", async () => {
+    const teleport = new FakeTeleport(0, (document) => ({ ...document, spec: { ...document.spec, admin_user: {} } }));
+    const { create, update } = registrations(teleport.reach, TIMING);
+    const state = await create(inputs());
+    const document = { ...database("orders"), spec: { ...database("orders").spec, admin_user: { name: "admin" } } };
+    await assert.rejects(update(state, inputs(document)), /does not keep spec\.admin_user/);
+    assert.equal(ownership(teleport.get("orders")!)?.registration, state.registration);
+  });
+
+  it("takes one that exists and may not be seen for somebody else's", async () => {
+    const teleport = new FakeTeleport(0);
+    teleport.put(database("orders", "theirs:5432"));
+    const blind = { ...teleport.client, get: async () => denied("access to db denied") };
+    const { create, collision } = registrations((_connection, use) => use(blind), TIMING);
+    await assert.rejects(create(inputs()), /db\/orders exists .* may not see it.*teleport\.adopt/s);
+    assert.match((await collision(inputs())) ?? "", /db\/orders exists .* may not see it/);
+  });
+
+  it("refuses one that Teleport 14 and newer leave out of every answer: at create, not in the preview", async () => {
+    const teleport = new FakeTeleport(0);
+    teleport.put(database("orders", "theirs:5432"));
+    const filtered = { ...teleport.client, get: async () => [] };
+    const { create, collision } = registrations((_connection, use) => use(filtered), TIMING);
+    assert.equal(await collision(inputs()), undefined);
+    await assert.rejects(create(inputs()), {
+      failure: "foreign",
+      message: /db\/orders exists .* may not see it.*teleport\.name.*teleport\.adopt.*administrator.*provisioned_by/s,
+    });
+    assert.equal(teleport.get("orders")?.spec.uri, "theirs:5432");
+  });
+});
+
+const token: TeleportDocument = {
+  kind: "token",
+  version: "v2",
+  metadata: { name: "agents" },
+  spec: { roles: ["Db"], join_method: "kubernetes", kubernetes: { allow: [{ service_account: "teleport:agent" }] } },
+};
+
+describe("registration of a token, which tctl overwrites without a question", () => {
+  it("refuses a name that somebody else took, even if reads do not show it yet", async () => {
+    const { teleport, create } = setUp();
+    teleport.put({ ...token, metadata: { name: "agents", description: "theirs" } });
+    assert.deepEqual(await teleport.client.get("token/agents"), []);
+    await assert.rejects(
+      create(inputs(token)),
+      /token\/agents exists .*Choose another name \(name\), or set adopt: true/,
+    );
+    assert.equal(teleport.get("agents", "token")?.metadata.description, "theirs");
+  });
+
+  it("lives as a database does", async () => {
+    const { teleport, create, read, diff, update, remove } = setUp();
+    const state = await create(inputs(token));
+    assert.deepEqual(diff((await read(state))!, inputs(token)), { changes: false, replaces: [] });
+    teleport.drop("agents", "token");
+    await update(state, inputs(token));
+    assert.ok(teleport.get("agents", "token"));
+    await remove(state);
+    assert.equal(teleport.get("agents", "token"), undefined);
+  });
+
+  it("tells who won, where two created it at the same time", async () => {
+    const { teleport, create } = setUp();
+    const [first, second] = await Promise.allSettled([
+      create(inputs(token)),
+      create(inputs(token, { owner: "acme/shop/prod/orders" })),
+    ]);
+    const winner = ownership(teleport.get("agents", "token")!)?.owner;
+    const loser = winner === "acme/shop/prod/orders" ? first : second;
+    assert.equal(loser.status, "rejected");
+    assert.match(String(loser.reason), new RegExp(`belongs to ${winner}`));
+  });
+});
+
+describe("whether a name is taken", () => {
+  it("is told in the words of a create", async () => {
+    const { teleport, collision, create } = setUp(0);
+    teleport.put(database("orders", "theirs:5432"));
+    const told = await collision(inputs());
+    await assert.rejects(create(inputs()), (error: Error) => error.message === told);
+  });
+
+  it("is no matter where it is free, ours, or to be adopted", async () => {
+    const { teleport, collision, create } = setUp(0);
+    assert.equal(await collision(inputs()), undefined);
+    await create(inputs());
+    assert.equal(await collision(inputs()), undefined);
+    teleport.put(database("orders", "theirs:5432"));
+    assert.equal(await collision(inputs(undefined, { adopt: true })), undefined);
+  });
+
+  it("is decided when the cache has caught up with what was removed a moment ago", async () => {
+    const { teleport, collision } = setUp();
+    teleport.put(database("orders", "theirs:5432"));
+    await sleep(2 * LAG);
+    teleport.drop("orders");
+    assert.equal((await teleport.client.get("db/orders")).length, 1);
+    assert.equal(await collision(inputs()), undefined);
+  });
+
+  for (const [what, unknown] of Object.entries<Partial<RegistrationInputs>>({
+    name: { document: { ...database("orders"), metadata: { name: UNKNOWN } } },
+    document: { document: UNKNOWN as unknown as TeleportDocument },
+    proxy: { proxy: UNKNOWN },
+  })) {
+    it(`is not asked while it is not known: ${what}`, async () => {
+      const { collision } = registrations(() => assert.fail("asked"), TIMING);
+      assert.equal(await collision(inputs(undefined, unknown)), undefined);
+    });
+  }
+});
+
+describe("check of a registration", () => {
+  const check = (teleport: FakeTeleport, olds: object) =>
+    registrationMethods(registrations(teleport.reach, TIMING)).check(olds as RegistrationState, inputs());
+
+  it("fails for a new one whose name is taken, and not for one that is there", async () => {
+    const teleport = new FakeTeleport(0);
+    teleport.put(database("orders", "theirs:5432"));
+    assert.match((await check(teleport, {})).failures?.[0]?.reason ?? "", /db\/orders exists/);
+    assert.deepEqual((await check(teleport, { ...inputs(), registration: "r1" })).failures, []);
+  });
+
+  it("passes where Teleport cannot be asked", async () => {
+    const methods = registrationMethods(registrations(async () => denied("no such file"), TIMING));
+    const { inputs: passed, failures } = await methods.check({} as RegistrationState, inputs());
+    assert.deepEqual([passed, failures], [inputs(), []]);
+  });
+});
+
+function denied(told: string): never {
+  throw new TeleportError("access-denied", `tctl get failed: ${told}`);
+}
+
+describe("diff of a registration", () => {
+  const { diff } = setUp();
+  const state = { ...inputs(), registration: "r1" };
+
+  it("sees no change in what the server adds", () => {
+    assert.deepEqual(diff(state, inputs()), { changes: false, replaces: [] });
+  });
+  it("replaces on another name", () => {
+    assert.deepEqual(diff(state, inputs(database("sales"))).replaces, ["document"]);
+  });
+  it("replaces on another Teleport cluster", () => {
+    assert.deepEqual(diff(state, inputs(undefined, { proxy: "other:443" })).replaces, ["proxy"]);
+  });
+  it("updates on a changed label", () => {
+    const changed = database("orders");
+    changed.metadata.labels = { ...changed.metadata.labels, team: "shop" };
+    assert.deepEqual(diff(state, inputs(changed)), { changes: true, replaces: [] });
+  });
+  it("updates, and replaces nothing, while the spec is not known yet", () => {
+    const unknown = { ...database("orders"), spec: UNKNOWN as unknown as Record<string, unknown> };
+    assert.deepEqual(diff(state, inputs(unknown)), { changes: true, replaces: [] });
+  });
+  it("does not look at adopt, which matters to a create only", () => {
+    assert.equal(diff(state, inputs(undefined, { adopt: true })).changes, false);
+  });
+});
