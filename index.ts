@@ -14,7 +14,7 @@ import { ClusterIdentity } from "./components/protection/deletion-protection";
 import { DeclaredDatabases, inContext } from "./components/protection/declared-databases";
 import { makeNamespace } from "./components/protection/namespace-removal";
 import { TAKE_UP } from "./components/protection/taking-up";
-import { EnvironmentConfig, parseConfig, usesVault, VaultSettings } from "./config/config";
+import { appRoleMount, EnvironmentConfig, parseConfig, usesVault, VaultSettings } from "./config/config";
 import { contextsOf, declaredDatabases, namespaceOf, namespacesToMake } from "./config/places";
 
 const config = readConfig();
@@ -189,7 +189,7 @@ function vaultProvider({
     namespace,
     skipChildToken: true,
     ...(auth.method === "approle"
-      ? { authLogin: { namespace, path: `auth/${auth.mount}/login`, parameters: pulumi.secret(credentials) } }
+      ? { authLogin: { namespace, path: `auth/${appRoleMount(auth)}/login`, parameters: pulumi.secret(credentials) } }
       : {}),
   });
 }

@@ -1,6 +1,9 @@
 /** Checks of single values, in the same words for every setting. A value that is left out is no problem. Pure. */
 import { SettingProblem } from "./problems";
 
+/** An amount, with or without a unit: `200`, `0.5`, `512Mi`. YAML may have it as a number. */
+export type Amount = string;
+
 export function wrong(setting: string, value: unknown, problem: string, fix: string): SettingProblem[] {
   return [{ setting, value, problem, fix }];
 }

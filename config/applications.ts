@@ -7,7 +7,7 @@ import type { SettingProblem } from "../components/problems";
 import { PROVISIONED_BY } from "../components/teleport/program-roles";
 import { checkMachineId } from "../components/workload/machine-id-check";
 import { listed, nearest } from "./problems";
-import type { DatabaseSettings } from "./schema";
+import type { DatabaseSettings } from "./settings";
 
 /** A database of the configuration that an application may use. */
 export interface ApplicationDatabase {

@@ -9,7 +9,7 @@ import { vaultPlace } from "../components/vault-database/of-cluster";
 import { consumerName } from "../components/vault-database/settings";
 import { workloadRole } from "../components/workload/machine-id";
 import type { EnvironmentConfig } from "./config";
-import type { DatabaseSettings } from "./schema";
+import type { DatabaseSettings } from "./settings";
 
 type Declared = Pick<EnvironmentConfig, "databases" | "applications">;
 

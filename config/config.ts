@@ -1,26 +1,22 @@
 /** The configuration of an environment, `Pulumi.<env>.yaml`: its shape, its defaults, its checks. Pure. */
-import { z } from "zod";
 import { ApplicationSettings, checkApplication } from "./applications";
 import { isHttpUrl } from "../components/http/url";
 import { checkPostgresCluster, teleportClusters } from "../components/postgres-cluster/args";
 import { refuse, SettingProblem } from "../components/problems";
 import { checkCollisions } from "./collisions";
 import { checkFormerNames } from "./places";
-import { check, isObject, problemsOf, told } from "./problems";
-import {
-  application,
-  database,
-  DatabaseSettings,
-  DEFAULT_APPROLE_MOUNT,
-  kubernetes,
-  KubernetesSettings,
-  vault,
-} from "./schema";
+import { isObject, typeHint } from "./problems";
+import type { AppRoleLogin, DatabaseSettings, KubernetesSettings, VaultSettings } from "./settings";
+import { validate } from "./validation";
 
-const mapping = z.record(z.string(), z.unknown());
+export type { DatabaseSettings, VaultSettings };
 
-export type { DatabaseSettings };
-export type VaultSettings = z.output<typeof vault>;
+const DEFAULT_APPROLE_MOUNT = "approle";
+
+/** Path of Vault's login method AppRole. */
+export function appRoleMount({ mount = DEFAULT_APPROLE_MOUNT }: AppRoleLogin): string {
+  return mount;
+}
 
 /** A checked configuration. */
 export interface EnvironmentConfig {
@@ -53,15 +49,20 @@ export function parseConfig(
   const problems: SettingProblem[] = Object.keys(raw)
     .filter((key) => !KEYS.includes(key))
     .map((key) => ({ setting: key, problem: "is not a setting", fix: `Use one of ${KEYS.join(", ")}.` }));
-  const read = <Schema extends z.ZodType>(
-    schema: Schema,
-    value: unknown,
-    setting: string,
-  ): z.output<Schema> | undefined => {
-    const parsed = check(schema, value);
-    if (parsed.success) return parsed.data;
-    problems.push(...problemsOf(parsed.error, setting, schema));
-    return undefined;
+  const mapping = (value: unknown, setting: string): JsonObject => {
+    if (isObject(value)) return value;
+    const problem = value === undefined ? "is missing" : "must be a mapping";
+    problems.push(
+      value === undefined
+        ? { setting, problem, fix: "Give it a mapping." }
+        : { setting, value, problem, fix: typeHint("a mapping", value) },
+    );
+    return {};
+  };
+  const read = <Type extends Parameters<typeof validate>[0]>(type: Type, value: unknown, setting: string) => {
+    const checked = validate(type, value, setting);
+    problems.push(...checked.problems);
+    return checked;
   };
   for (const key of ["databases", "applications"]) {
     const named = raw[key];
@@ -69,28 +70,26 @@ export function parseConfig(
       problems.push({ setting: `${key}.__proto__`, problem: "cannot be a name", fix: "Rename it." });
     }
   }
-  const defaults = read(mapping, raw.defaults ?? {}, "defaults") ?? {};
-  const general = read(kubernetes, raw.kubernetes ?? {}, "kubernetes") ?? {};
+  const defaults = mapping(raw.defaults ?? {}, "defaults");
+  const general = read("KubernetesSettings", raw.kubernetes ?? {}, "kubernetes").value ?? {};
   const databases: Record<string, DatabaseSettings> = {};
-  const written = read(mapping, raw.databases, "databases") ?? {};
+  const written = mapping(raw.databases, "databases");
   /** The databases that others are compared with; undefined where the shape is wrong: what is missing is not known. */
   const declared: Record<string, DatabaseSettings | undefined> = {};
   for (const [name, settings] of Object.entries(written)) {
-    const merged = overlay(defaults, settings);
-    const whole = read(database, merged, `databases.${name}`);
-    // What is left of a database with mistakes is checked as well, so that one run tells all of them.
-    const checked = whole ?? database.safeParse(withoutMistakes(merged)).data;
-    if (checked) databases[name] = { ...checked, kubernetes: checked.kubernetes ?? general };
-    declared[name] = whole && databases[name];
+    const { value, rest } = read("DatabaseSettings", overlay(defaults, settings), `databases.${name}`);
+    // What is left of a database with mistakes is checked as well, so that one run reports all of them.
+    if (rest) databases[name] = { ...rest, kubernetes: rest.kubernetes ?? general };
+    declared[name] = value && databases[name];
   }
   const applications: Record<string, ApplicationSettings> = {};
-  for (const [name, settings] of Object.entries(read(mapping, raw.applications ?? {}, "applications") ?? {})) {
-    const checked = read(application, settings, `applications.${name}`);
-    if (checked) applications[name] = checked;
+  for (const [name, settings] of Object.entries(mapping(raw.applications ?? {}, "applications"))) {
+    const { value } = read("ApplicationSettings", settings, `applications.${name}`);
+    if (value) applications[name] = value;
   }
   const config: EnvironmentConfig = {
     kubernetes: general,
-    vault: raw.vault === undefined ? undefined : read(vault, raw.vault, "vault"),
+    vault: raw.vault === undefined ? undefined : read("VaultSettings", raw.vault, "vault").value,
     databases,
     applications,
   };
@@ -177,8 +176,8 @@ function checkVaultVariables(
     ...(asked !== undefined &&
     auth.method === "approle" &&
     !VAULT_TOKEN &&
-    auth.mount !== (VAULT_APPROLE_MOUNT || DEFAULT_APPROLE_MOUNT)
-      ? [differs("vault.auth.mount", auth.mount, "VAULT_APPROLE_MOUNT", asked)]
+    appRoleMount(auth) !== (VAULT_APPROLE_MOUNT || DEFAULT_APPROLE_MOUNT)
+      ? [differs("vault.auth.mount", appRoleMount(auth), "VAULT_APPROLE_MOUNT", asked)]
       : []),
     ...(read !== undefined && namespace !== undefined && namespace !== VAULT_NAMESPACE
       ? [differs("vault.namespace", namespace, "VAULT_NAMESPACE", read)]
@@ -204,23 +203,6 @@ function overlay(below: JsonObject, above: unknown): unknown {
 }
 
 const choosesAnother = (above: JsonObject, below: JsonObject) => above.type !== undefined && above.type !== below.type;
-
-/** A database's settings without those that the schema refuses. */
-function withoutMistakes(settings: unknown): unknown {
-  const rest = structuredClone(settings);
-  for (const { path, ...issue } of (database.safeParse(settings).error?.issues ?? []).flatMap(told)) {
-    for (const key of issue.code === "unrecognized_keys" ? issue.keys : [undefined]) {
-      const [last, ...above] = [...path, ...(key === undefined ? [] : [key])].reverse();
-      const parent = above.reduceRight<unknown>(
-        (value, step) =>
-          value !== null && typeof value === "object" ? (value as JsonObject)[String(step)] : undefined,
-        rest,
-      );
-      if (isObject(parent)) delete parent[String(last)];
-    }
-  }
-  return rest;
-}
 
 /** Problems of the databases, each where it was written and once: what comes from `defaults` is reported there. */
 function whereWritten(

@@ -6,7 +6,7 @@ import type { DeclaredDatabase } from "../components/protection/declared-databas
 import { isProtected } from "../components/protection/deletion-protection";
 import type { SettingProblem } from "../components/problems";
 import type { EnvironmentConfig } from "./config";
-import type { DatabaseSettings } from "./schema";
+import type { DatabaseSettings } from "./settings";
 
 type Databases = Pick<EnvironmentConfig, "databases">;
 

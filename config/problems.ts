@@ -1,125 +1,42 @@
-/** What the schema finds, in our words. What is allowed is taken from the schema, so that no hint can omit any. Pure. */
-import { z } from "zod";
+/** What is said of settings that are not as they should be: unknown keys, wrong types, values that are not allowed. Pure. */
 import { placeOfClusterField } from "../components/cnpg/cluster-fields";
 import type { SettingProblem } from "../components/problems";
 
 type JsonObject = Record<string, unknown>;
-type Issue = z.core.$ZodIssue;
 
 export const isObject = (value: unknown): value is JsonObject =>
   value !== null && typeof value === "object" && !Array.isArray(value);
 
-/** Schema of a value: the issues that a check finds name what they allow. */
-export function check<Schema extends z.ZodType>(
-  schema: Schema,
-  value: unknown,
-): z.ZodSafeParseResult<z.output<Schema>> {
-  return schema.safeParse(value, { reportInput: true, error: allowedKeys });
-}
-
-/** The only way to learn from zod which keys an object may have: its schema is not in the issue in the end. */
-function allowedKeys({ code, inst }: z.core.$ZodRawIssue): string | undefined {
-  if (code !== "unrecognized_keys") return undefined;
-  const { shape = {} } = (inst as { _zod?: { def?: { shape?: object } } } | undefined)?._zod?.def ?? {};
-  return JSON.stringify(Object.keys(shape));
-}
-
-/** Where a value may be one or a list: what is wrong with it as what it is, and not that it is neither. */
-export function told(issue: Issue): Issue[] {
-  if (issue.code !== "invalid_union") return [issue];
-  const ofItsKind = issue.errors.find(
-    (found) => !found.some(({ code, path }) => code === "invalid_type" && !path.length),
-  );
-  if (!ofItsKind?.length) return [issue];
-  return ofItsKind.flatMap((nested) => told({ ...nested, path: [...issue.path, ...nested.path] }));
-}
-
-/** What a failed check found, by settings; `root` is put before each. `schema` is what was checked. */
-export function problemsOf(found: z.ZodError, root: string, schema: z.ZodType): SettingProblem[] {
-  return found.issues.flatMap(told).flatMap((issue) => problemsOfIssue(issue, root, schema));
-}
-
-const REFERENCE = "docs/configuration.md lists all settings and their values.";
-
-function problemsOfIssue(issue: Issue, root: string, schema: z.ZodType): SettingProblem[] {
-  const setting = issue.path.reduce<string>(
-    (path, step) => (typeof step === "number" ? `${path}[${step}]` : `${path}.${String(step)}`),
-    root,
-  );
-  switch (issue.code) {
-    case "unrecognized_keys": {
-      const known = JSON.parse(issue.message) as string[];
-      return issue.keys.map((key) => ({
-        setting: `${setting}.${key}`,
-        ...unknownKey(key, known, issue.path, schema),
-      }));
-    }
-    case "invalid_type": {
-      const expected = NAMES_OF_TYPES[issue.expected] ?? `a ${issue.expected}`;
-      return issue.input === undefined
-        ? [{ setting, problem: "is missing", fix: `Give it ${expected}.` }]
-        : [{ setting, value: issue.input, problem: `must be ${expected}`, fix: typeHint(expected, issue.input) }];
-    }
-    case "invalid_union":
-      return [ofNoKind(issue, setting)];
-    case "invalid_value":
-      return [notAllowed(setting, issue.input, issue.values.map(String))];
-    default:
-      return [{ setting, value: issue.input, problem: issue.message, fix: REFERENCE }];
-  }
-}
-
-/** A key that the schema does not know: a field of CloudNativePG's, misspelt, at the wrong place, or none at all. */
-function unknownKey(
+/**
+ * A key that is not known: a field of CloudNativePG's, misspelt, at the wrong place, or none at all.
+ *
+ * @param known the keys that may stand there
+ * @param elsewhere for a key of a database or an application: where it stands one level below
+ */
+export function unknownKey(
   key: string,
   known: readonly string[],
-  path: readonly PropertyKey[],
-  schema: z.ZodType,
+  elsewhere: readonly string[] | undefined,
 ): Pick<SettingProblem, "problem" | "fix"> {
   const problem = "is not a setting";
-  const ofCluster = path.length === 0 && known.includes("storage") ? placeOfClusterField(key) : undefined;
+  const ofCluster = elsewhere && known.includes("storage") ? placeOfClusterField(key) : undefined;
   if (ofCluster !== undefined) return { problem: `${problem}, but a field of CloudNativePG`, fix: ofCluster };
   const similar = nearest(key, known);
   if (similar !== undefined) return { problem, fix: `Did you mean ${similar}?` };
-  const [elsewhere, ...others] = path.length === 0 && key !== "name" ? placesOf(key, schema) : [];
-  if (elsewhere !== undefined && others.length === 0) return { problem: `${problem} here`, fix: `Use ${elsewhere}.` };
+  const [only, ...others] = key === "name" ? [] : (elsewhere ?? []);
+  if (only !== undefined && others.length === 0) return { problem: `${problem} here`, fix: `Use ${only}.` };
   return { problem, fix: "Check the spelling; docs/configuration.md lists all settings." };
 }
 
-/** What chooses between kinds is wrong, or the value is neither a mapping nor what else may stand there. */
-function ofNoKind(issue: Extract<Issue, { code: "invalid_union" }>, setting: string): SettingProblem {
-  const { discriminator, options } = issue as { discriminator?: string; options?: unknown[] };
-  if (discriminator !== undefined && options) {
-    const value = isObject(issue.input) ? issue.input[discriminator] : undefined;
-    return notAllowed(setting, value, options.map(String));
-  }
-  const kinds = issue.errors.flatMap((found) =>
-    found.flatMap((nested) =>
-      nested.code === "invalid_type" ? [NAMES_OF_TYPES[nested.expected] ?? `a ${nested.expected}`] : [],
-    ),
-  );
-  const allowed = listed([...new Set(kinds)]);
-  return { setting, value: issue.input, problem: `must be ${allowed}`, fix: `Write ${allowed}.` };
-}
-
-function notAllowed(setting: string, value: unknown, allowed: readonly string[]): SettingProblem {
+export function notAllowed(setting: string, value: unknown, allowed: readonly string[]): SettingProblem {
   const fix = `Use ${listed(allowed)}.`;
   return value === undefined
     ? { setting, problem: "is missing", fix }
     : { setting, value, problem: "is not one of the allowed values", fix };
 }
 
-/** The schema's names of types, as YAML calls them. */
-const NAMES_OF_TYPES: Record<string, string> = {
-  object: "a mapping",
-  record: "a mapping",
-  array: "a list",
-  string: "a string",
-  boolean: "true or false",
-  int: "a whole number",
-};
-
-function typeHint(expected: string, value: unknown): string {
+/** What to do about a value of another type. */
+export function typeHint(expected: string, value: unknown): string {
   if (expected === "a string" && typeof value === "number") {
     return Number.isInteger(value)
       ? "Put the value in quotes: a number of this size is not kept exactly."
@@ -164,21 +81,4 @@ function distance(one: string, other: string, limit: number): number {
     rows.push(row);
   }
   return rows[one.length]?.[other.length] ?? Infinity;
-}
-
-/** Where a key stands one level below in the schema: `tolerations` is `affinity.tolerations`. */
-function placesOf(key: string, schema: z.ZodType): string[] {
-  return Object.entries(shapeOf(schema)).flatMap(([name, inner]) =>
-    kindsOf(inner).some((kind) => Object.hasOwn(shapeOf(kind), key)) ? [`${name}.${key}`] : [],
-  );
-}
-
-type Definition = { shape?: Record<string, z.core.$ZodType>; innerType?: z.core.$ZodType; options?: z.core.$ZodType[] };
-const definitionOf = (schema: z.core.$ZodType) => schema._zod.def as unknown as Definition;
-const shapeOf = (schema: z.core.$ZodType) => definitionOf(schema).shape ?? {};
-
-/** A schema without what makes it optional, or the kinds that it chooses between. */
-function kindsOf(schema: z.core.$ZodType): z.core.$ZodType[] {
-  const { innerType, options } = definitionOf(schema);
-  return innerType ? kindsOf(innerType) : (options?.flatMap(kindsOf) ?? [schema]);
 }

@@ -65,7 +65,7 @@ export interface CommonIssuerArgs extends Validity {
   key?: CertificateKey;
 }
 
-/** CAs that live in the stack, one for servers and one for clients of each Cluster, by @pulumi/tls. */
+/** CAs that live in the stack, one for servers and one for clients of each Cluster, by `@pulumi/tls`. */
 export interface TlsIssuerArgs extends CommonIssuerArgs {
   type: "tls";
   /**
@@ -81,9 +81,17 @@ export interface TlsIssuerArgs extends CommonIssuerArgs {
 
 /** A role of a Vault PKI secrets engine that signs certificate requests. */
 export interface VaultPkiRole {
-  /** Path of the mount, e.g. `pki_postgres`. */
+  /**
+   * Path of the mount, e.g. `pki_postgres`.
+   *
+   * @minLength 1
+   */
   mount: string;
-  /** Name of the role; it must allow the names asked for and the one extended key usage. */
+  /**
+   * Name of the role; it must allow the names asked for and the one extended key usage.
+   *
+   * @minLength 1
+   */
   role: string;
   /**
    * The issuer of the mount that the role signs with, its `issuer_ref`. Only read where another signs: it says whose
@@ -93,7 +101,7 @@ export interface VaultPkiRole {
 }
 
 /**
- * Vault's PKI secrets engine, by @pulumi/vault. Keys are made by @pulumi/tls and never sent to Vault.
+ * Vault's PKI secrets engine, by `@pulumi/vault`. Keys are made by `@pulumi/tls` and never sent to Vault.
  * Where several Clusters share the mount of `client`, their replicas' certificates are good for each other.
  */
 export interface VaultIssuerArgs extends CommonIssuerArgs {
@@ -109,6 +117,7 @@ export interface VaultIssuerArgs extends CommonIssuerArgs {
   trustAnchors?: pulumi.Input<string>;
 }
 
+/** Who signs certificates. */
 export type IssuerArgs = TlsIssuerArgs | VaultIssuerArgs;
 
 /** The CA of the stack whose resources have no name of its own in theirs: the one that there is by default. */

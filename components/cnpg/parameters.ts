@@ -1,11 +1,11 @@
 /** Settings of PostgreSQL (postgresql.conf). Pure. */
 import { SettingProblem } from "../problems";
 import { parseMemory, parseQuantity } from "../kubernetes/quantity";
-import { checkTwice, wrong } from "../value-check";
+import { type Amount, checkTwice, wrong } from "../value-check";
 
 export interface ParameterSettings {
   /** PostgreSQL settings (postgresql.conf), e.g. `max_connections: "200"`. */
-  parameters?: Record<string, string>;
+  parameters?: Record<string, Amount>;
   /**
    * Libraries loaded at the start of PostgreSQL. CNPG adds those of pg_stat_statements, pgaudit, auto_explain and
    * pg_failover_slots where `parameters` configures them. Default: none.

@@ -1,4 +1,5 @@
 /** PgBouncer in front of a Cluster, as CNPG's Pooler. Pure. */
+import type { Amount } from "../value-check";
 import { Resources } from "./cluster-spec";
 
 /** Where a Pooler leads: the primary, the standbys, or any instance. */
@@ -32,7 +33,7 @@ export interface PoolerSettings {
    */
   scaledByOthers?: boolean;
   /** Settings of PgBouncer, e.g. `default_pool_size: "50"`, `server_idle_timeout: "30"`. */
-  parameters?: Record<string, string>;
+  parameters?: Record<string, Amount>;
   /** Rules of PgBouncer's own pg_hba. Default: everybody with a password, over TLS or not. */
   pgHba?: string[];
   /** CPU and memory of each instance. */

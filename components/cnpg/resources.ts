@@ -1,14 +1,14 @@
 /** CPU and memory of the instances. Pure. */
 import { SettingProblem } from "../problems";
 import { checkQuantity, parseQuantity } from "../kubernetes/quantity";
-import { wrong } from "../value-check";
+import { type Amount, wrong } from "../value-check";
 
 /** CPU and memory of each instance, as Kubernetes quantities. */
 export interface Resources {
   /** What is set aside for an instance. Default: nothing. */
-  requests?: Record<string, string>;
+  requests?: Record<string, Amount>;
   /** The most that an instance gets. Default: no limit. */
-  limits?: Record<string, string>;
+  limits?: Record<string, Amount>;
 }
 
 export function checkResources(setting: string, resources: Resources = {}): SettingProblem[] {

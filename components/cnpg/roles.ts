@@ -1,7 +1,7 @@
 /** The PostgreSQL roles of people who come through Teleport: their settings, and CNPG's managed roles. Pure. */
 import type { KubernetesObject } from "../kubernetes/client";
 import { SettingProblem } from "../problems";
-import { isPostgresName } from "../value-check";
+import { type Amount, isPostgresName } from "../value-check";
 import { isAdministrative, isReservedRole } from "./reserved-roles";
 
 /** What a user may do with data: read it, read and write it, or only what `memberOf` brings. */
@@ -39,7 +39,7 @@ export interface TeleportUser {
   /** PostgreSQL's `statement_timeout` for this role, e.g. `30s`, `5min`. Default: none. */
   statementTimeout?: string;
   /** Further PostgreSQL settings of the role, e.g. `idle_in_transaction_session_timeout: 10min`. Default: none. */
-  settings?: Record<string, string>;
+  settings?: Record<string, Amount>;
 }
 
 /** A reader and a writer. */

@@ -74,7 +74,11 @@ export interface VaultUsersSettings {
 
 /** How Vault is reached for what its Pulumi provider cannot do; credentials come from the environment. */
 export interface VaultConnection {
-  /** Default: VAULT_ADDR. Must be the Vault of the provider. */
+  /**
+   * URL of Vault: must be that of the provider. Default: VAULT_ADDR.
+   *
+   * @format url
+   */
   address?: string;
   /** Vault Enterprise. Default: VAULT_NAMESPACE. */
   namespace?: string;

@@ -1,31 +1,7 @@
-/** What a doc comment says of a setting: its meaning, and after `Default:` its default. */
-import * as ts from "typescript";
-
+/** What a doc comment says of a setting: its meaning, and after `Default:` its default. Pure. */
 export interface Described {
   meaning: string;
   default?: string;
-}
-
-/**
- * The text of a symbol's doc comments, without tags. Read from the source, because TypeScript takes the name of a
- * package such as @pulumi/tls in the middle of a sentence for a tag, and ends the comment there.
- */
-export function commentOf(symbol: ts.Symbol | undefined): string {
-  const texts = (symbol?.declarations ?? []).flatMap((declaration) => {
-    const [comment] = ts.getJSDocCommentsAndTags(declaration).filter(ts.isJSDoc).slice(-1);
-    return comment ? [textOf(comment.getText())] : [];
-  });
-  return [...new Set(texts)].join(" ");
-}
-
-function textOf(comment: string): string {
-  const lines = comment
-    .slice("/**".length, -"*/".length)
-    .split("\n")
-    .map((line) => line.replace(/^\s*\*?\s?/, ""));
-  const tag = lines.findIndex((line) => /^@[a-z]+(\s|$)/.test(line));
-  const text = lines.slice(0, tag < 0 ? undefined : tag).join(" ");
-  return text.replace(/\s+/g, " ").trim();
 }
 
 /** The sentence that begins with `Default:` is the default; everything else is the meaning. */

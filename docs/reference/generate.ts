@@ -1,8 +1,11 @@
-/** `npm run docs`: writes docs/configuration.md. */
+/** `npm run docs`: writes docs/configuration.md, and the JSON Schema of Pulumi.<env>.yaml. */
 import { writeFileSync } from "node:fs";
+import { format } from "prettier";
+import { SCHEMA, settingsSchema } from "./json-schema";
 import { page, PAGE, references } from "./page";
 
 async function main(): Promise<void> {
+  writeFileSync(SCHEMA, await format(JSON.stringify(settingsSchema()), { parser: "json", printWidth: 120 }));
   const all = references();
   writeFileSync(PAGE, await page(all));
   const missing = Object.values(all).flatMap(({ undocumented }) => undocumented);

@@ -1,6 +1,7 @@
 /** docs/configuration.md: what is in it, apart from what the types say themselves. */
 import { join } from "node:path";
 import * as prettier from "prettier";
+import { definitionsOf, settingsDefinitions, type Definitions, type Schema } from "./json-schema";
 import { markdown } from "./markdown";
 import { readReference, Reference } from "./settings";
 
@@ -33,18 +34,19 @@ const OUTPUTS = `What \`pulumi stack output databases\` and a StackReference giv
 
 /** The settings, and the outputs. */
 export function references(): { settings: Reference; outputs: Reference; applications: Reference } {
+  const outputs = (type: string, path: string) =>
+    readReference(definitionsOf(type, join(PROJECT, "components", "index.ts")), type, path);
+  const definitions = settingsDefinitions();
+  // The settings of a database are listed once.
+  const { defaults, ...others } = definitions.EnvironmentSettings?.properties ?? {};
+  const root = {
+    ...definitions.EnvironmentSettings,
+    properties: { defaults: { type: "object" as const, description: (defaults as Schema).description }, ...others },
+  };
   return {
-    settings: readReference(PROJECT, { file: join(PROJECT, "config/config.ts"), type: "EnvironmentConfig", path: "" }),
-    outputs: readReference(PROJECT, {
-      file: join(PROJECT, "components", "index.ts"),
-      type: "PostgresClusterOutputs",
-      path: "databases.<name>",
-    }),
-    applications: readReference(PROJECT, {
-      file: join(PROJECT, "components", "index.ts"),
-      type: "MachineIdOutputs",
-      path: "applications.<name>",
-    }),
+    settings: readReference({ ...definitions, EnvironmentSettings: root }, "EnvironmentSettings", ""),
+    outputs: outputs("PostgresClusterOutputs", "databases.<name>"),
+    applications: outputs("MachineIdOutputs", "applications.<name>"),
   };
 }
 

@@ -1,8 +1,6 @@
-/** Reads settings out of TypeScript's types: sections of settings with type, default and meaning, as data. */
-import { relative } from "node:path";
-import * as ts from "typescript";
-import { commentOf, describe } from "./doc-comment";
-import { TypeNames } from "./type-names";
+/** The settings that JSON Schemas describe, as data: sections of settings with type, default and meaning. Pure. */
+import { describe } from "./doc-comment";
+import { nameOf, type Definitions, type Schema } from "./json-schema";
 
 /** One key of a section. */
 export interface Setting {
@@ -30,101 +28,103 @@ export interface Section {
 
 export interface Reference {
   sections: Section[];
-  /** Settings without a doc comment, as `file: Type.setting`. */
+  /** Settings without a doc comment, as `Type.setting`. */
   undocumented: string[];
 }
 
-/** Where to begin: an exported type of a file, and the path that its settings are written at. */
-export interface Root {
-  file: string;
-  type: string;
-  path: string;
-}
-
-/** The settings of a type and of all types reachable from it, in the order of their first use. */
-export function readReference(project: string, { file, type, path }: Root): Reference {
-  const program = ts.createProgram([file], compilerOptions(project));
-  const checker = program.getTypeChecker();
-  const source = program.getSourceFile(file);
-  const module = source && checker.getSymbolAtLocation(source);
-  const exported = module && checker.getExportsOfModule(module).find(({ name }) => name === type);
-  if (!exported) throw new Error(`${relative(project, file)} exports no ${type}`);
-  // What a file hands on from another has to be followed to its declaration.
-  const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
-  const reader = new Reader(checker, project);
-  reader.read(checker.getDeclaredTypeOfSymbol(symbol), path);
+/** The settings of a type and of all types reachable from it, in the order of their first use; `path` is where it is written. */
+export function readReference(definitions: Definitions, type: string, path: string): Reference {
+  const reader = new Reader(definitions);
+  reader.read({ $ref: `#/definitions/${type}` }, path);
   return { sections: reader.sections, undocumented: reader.undocumented.sort() };
 }
 
-function compilerOptions(project: string): ts.CompilerOptions {
-  const { config } = ts.readConfigFile(`${project}/tsconfig.json`, ts.sys.readFile) as {
-    config?: { compilerOptions?: unknown };
-  };
-  const { options } = ts.convertCompilerOptionsFromJson(config?.compilerOptions, project);
-  // Types of test runners and the like have nothing to do with settings.
-  return { ...options, types: [] };
+/** A type in words, and the schemas whose settings it holds. */
+interface Typed {
+  text: string;
+  objects: Schema[];
+  /** What comes between the setting's own path and the objects' keys: nothing, `[]` for lists, `.<name>` for mappings. */
+  inside: string;
 }
+
+const OBJECT = "{}";
+const plain = (text: string): Typed => ({ text, objects: [], inside: "" });
 
 class Reader {
   readonly sections: Section[] = [];
   readonly undocumented: string[] = [];
-  private readonly known = new Map<ts.Type, Section>();
-  private readonly names: TypeNames;
+  private readonly known = new Map<string, Section>();
 
-  constructor(
-    private readonly checker: ts.TypeChecker,
-    private readonly project: string,
-  ) {
-    this.names = new TypeNames(checker);
-  }
+  constructor(private readonly definitions: Definitions) {}
 
   /** Adds the section of a type, or one more path to it; gives its name. */
-  read(type: ts.Type, path: string): string {
-    const seen = this.known.get(type);
+  read(schema: Schema, path: string, tag?: string): string {
+    const { $ref } = schema;
+    const { properties = {}, required = [], description = "" } = this.resolved(schema);
+    const kind = kindOf(properties as Record<string, Schema>, tag);
+    const name = $ref === undefined ? (kind ? `${path}: ${kind.value}` : path) : nameOf($ref);
+    const seen = this.known.get(name);
     if (seen) {
       // A type that contains itself is written at paths without end; its first is enough.
       if (!seen.paths.some((known) => known === path || isBelow(path, known))) this.addPath(seen, path);
-      return seen.name;
+      return name;
     }
-    const properties = this.checker.getPropertiesOfType(type);
-    const kind = this.kindOf(properties);
-    const declared = this.names.declared(type);
     const section: Section = {
-      name: declared?.name ?? (kind ? `${path}: ${kind.value}` : path),
+      name,
       paths: path === "" ? [] : [path],
-      meaning: commentOf(declared),
+      meaning: oneLine(description),
       kind,
       settings: [],
     };
-    this.known.set(type, section);
+    this.known.set(name, section);
     this.sections.push(section);
-    for (const property of properties) section.settings.push(this.setting(section, property, path));
-    return section.name;
-  }
-
-  /** The first key that can have one value only tells kinds apart. */
-  private kindOf(properties: readonly ts.Symbol[]): Section["kind"] {
-    for (const property of properties) {
-      const { literal } = this.names.typed(this.checker.getTypeOfSymbol(property));
-      if (literal !== undefined) return { key: property.name, value: literal };
+    for (const [key, property] of Object.entries(properties as Record<string, Schema>)) {
+      section.settings.push(this.setting(section, key, property, required.includes(key), path));
     }
-    return undefined;
+    return name;
   }
 
-  private setting({ name, kind }: Section, property: ts.Symbol, path: string): Setting {
-    const { text, objects, inside } = this.names.typed(this.checker.getTypeOfSymbol(property));
-    const comment = commentOf(property);
+  private setting({ name, kind }: Section, key: string, schema: Schema, required: boolean, path: string): Setting {
+    const { text, objects, inside } = this.typed(schema);
+    const comment = oneLine(schema.description ?? "");
     const described = describe(comment);
-    if (property.name === kind?.key) described.meaning ||= "Chooses this kind.";
-    else if (comment === "") this.undocumented.push(`${this.fileOf(property)}: ${name}.${property.name}`);
-    const at = `${path === "" ? "" : `${path}.`}${property.name}${inside}`;
+    if (key === kind?.key) described.meaning ||= "Chooses this kind.";
+    else if (comment === "") this.undocumented.push(`${name}.${key}`);
+    const at = `${path === "" ? "" : `${path}.`}${key}${inside}`;
+    const tag = this.resolved(schema).discriminator?.propertyName;
     return {
-      name: property.name,
+      name: key,
       type: text,
-      required: (property.flags & ts.SymbolFlags.Optional) === 0,
+      required,
       ...described,
-      sections: objects.map((object) => this.read(object, at)),
+      sections: objects.map((object) => this.read(object, at, tag)),
     };
+  }
+
+  private typed(schema: Schema): Typed {
+    const { oneOf, if: condition, then: one, else: other, ...rest } = this.resolved(schema);
+    if (oneOf) return joined((oneOf as Schema[]).map((kind) => this.typed(kind)));
+    if (condition) return joined([other, one].map((kind) => this.typed(kind as Schema)));
+    const values = rest.enum ?? (rest.const === undefined ? undefined : [rest.const]);
+    if (values) return joined(values.map((value) => plain(`\`${String(value)}\``)));
+    const types = [rest.type ?? []].flat();
+    if (rest.asText) return plain("text");
+    if (types.includes("number")) return plain("number");
+    if (types.includes("boolean")) return plain("true or false");
+    if (types.includes("array")) {
+      const { text, objects, inside } = this.typed(rest.items as Schema);
+      return { text: `list of ${text}`, objects, inside: `[]${inside}` };
+    }
+    if (types.includes("object") && rest.properties) return { text: OBJECT, objects: [schema], inside: "" };
+    if (types.includes("object")) {
+      const { text, objects, inside } = this.typed((rest.additionalProperties ?? {}) as Schema);
+      return { text: text === "anything" ? "mapping" : `mapping to ${text}`, objects, inside: `.<name>${inside}` };
+    }
+    return plain("anything");
+  }
+
+  private resolved(schema: Schema): Schema {
+    return schema.$ref === undefined ? schema : (this.definitions[nameOf(schema.$ref)] ?? {});
   }
 
   /** One more path to a section, and so to all sections below it. */
@@ -137,11 +137,29 @@ class Reader {
       if (added && !paths.includes(added)) paths.push(added);
     }
   }
+}
 
-  private fileOf(property: ts.Symbol): string {
-    const file = property.declarations?.[0]?.getSourceFile().fileName;
-    return file ? relative(this.project, file) : "?";
-  }
+/** The key that tells kinds apart: the one that is named, or the first that can have one value only. */
+function kindOf(properties: Readonly<Record<string, Schema>>, tag?: string): Section["kind"] {
+  const [key, value] =
+    Object.entries(properties).find(([name, { const: only, enum: some }]) =>
+      tag === undefined ? only !== undefined : name === tag && (only !== undefined || some),
+    ) ?? [];
+  if (key === undefined || value === undefined) return undefined;
+  return { key, value: value.enum ? value.enum.join(", ") : String(value.const) };
+}
+
+function joined(kinds: readonly Typed[]): Typed {
+  const texts = kinds.map(({ text }) => text).filter((text, at, all) => text === OBJECT || all.indexOf(text) === at);
+  return {
+    text: texts.length < 2 ? texts.join("") : `${texts.slice(0, -1).join(", ")} or ${texts.at(-1)}`,
+    objects: kinds.flatMap(({ objects }) => objects),
+    inside: kinds.find(({ objects }) => objects.length > 0)?.inside ?? "",
+  };
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, " ").trim();
 }
 
 function isBelow(path: string, above: string): boolean {

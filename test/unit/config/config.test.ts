@@ -71,6 +71,29 @@ describe("configuration", () => {
       /^databases\.a\.teleport = "t:443": must be a mapping or a list\./,
     ],
     [
+      "a missing part of one kind of issuer",
+      {
+        databases: { a: { ...minimal, issuer: { type: "vault", server: vaultRoles.server } } },
+        vault: { auth: { method: "token" }, address: "https://v" },
+      },
+      /^databases\.a\.issuer\.client: is missing\. Give it a mapping or a list\.$/,
+    ],
+    [
+      "an empty name of a mount",
+      { databases: {}, vault: { auth: { method: "token" }, namespace: "" } },
+      /^vault\.namespace = "": must not be empty\. Write a value, or remove it\.$/,
+    ],
+    [
+      "a number where a list is meant",
+      { databases: { a: { ...minimal, users: 3 } } },
+      /^databases\.a\.users = 3: must be a list\. Write a list, or remove it\./,
+    ],
+    [
+      "a number in quotes",
+      { databases: { a: { ...minimal, instances: "3" } } },
+      /^databases\.a\.instances = "3": must be a number\. Write a number, or remove it\./,
+    ],
+    [
       "an issuer that is none",
       { databases: { a: { ...minimal, issuer: { type: "acme" } } } },
       /^databases\.a\.issuer\.type = "acme": is not one of the allowed values\. Use tls or vault\.$/,
@@ -345,16 +368,13 @@ describe("configuration", () => {
   it("tells a value that is wrong beside a setting that is none", () => {
     const teleport = { proxy: "https://t", colour: "red", labels: "all" };
     const found = problems({ databases: { a: { ...minimal, instances: 0, instnces: 2, teleport } } });
-    assert.deepEqual(
-      found.map((line) => line.split(/[ :]/)[0]),
-      [
-        "databases.a.teleport.labels",
-        "databases.a.teleport.colour",
-        "databases.a.instnces",
-        "databases.a.instances",
-        "databases.a.teleport.proxy",
-      ],
-    );
+    assert.deepEqual(found.map((line) => line.split(/[ :]/)[0]).sort(), [
+      "databases.a.instances",
+      "databases.a.instnces",
+      "databases.a.teleport.colour",
+      "databases.a.teleport.labels",
+      "databases.a.teleport.proxy",
+    ]);
   });
 
   it("wants Vault's settings and credentials where Vault is the issuer", () => {

@@ -5,23 +5,24 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe as described } from "../../../docs/reference/doc-comment";
 import { markdown } from "../../../docs/reference/markdown";
+import { definitionsOf, type Definitions, type Schema } from "../../../docs/reference/json-schema";
 import { readReference, Reference } from "../../../docs/reference/settings";
 
 const SOURCE = `
-/** Who signs, by @pulumi/tls. @see nothing */
-interface Tls {
+/** Who signs, by \`@pulumi/tls\`. @see nothing */
+export interface Tls {
   type: "tls";
   /** Years. Default: 10. */
   years?: number;
 }
 /** Vault. */
-interface Vault {
+export interface Vault {
   type: "vault";
   /** Path of the mount. */
   mount: string;
 }
 /** A volume. */
-interface Volume {
+export interface Volume {
   /** Quantity, e.g. \`1Gi\`. */
   size: string;
 }
@@ -32,7 +33,7 @@ interface Below {
 interface Promise<T> { then: T }
 type Input<T> = T | Promise<T>;
 /** A tree. */
-interface Tree {
+export interface Tree {
   /** Its own kind. */
   children?: Tree[];
 }
@@ -43,6 +44,10 @@ interface Tree {
 export interface Settings extends Below {
   /** One of two. */
   issuer: Tls | Vault;
+  /** One or more. */
+  volumes?: Volume | Volume[];
+  /** By name, or in full. */
+  named?: (string | Volume)[];
   /** May be computed. */
   name?: Input<string>;
   /** The data. */
@@ -70,11 +75,14 @@ export interface Settings extends Below {
 
 describe("the reference of settings", () => {
   const project = mkdtempSync(join(tmpdir(), "reference-"));
+  let definitions: Definitions;
   let reference: Reference;
   before(() => {
-    writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions: { strict: true } }));
+    const tsconfig = join(project, "tsconfig.json");
+    writeFileSync(tsconfig, JSON.stringify({ compilerOptions: { strict: true, types: [] } }));
     writeFileSync(join(project, "settings.ts"), SOURCE);
-    reference = readReference(project, { file: join(project, "settings.ts"), type: "Settings", path: "root" });
+    definitions = definitionsOf("Settings", join(project, "settings.ts"), tsconfig);
+    reference = readReference(definitions, "Settings", "root");
   });
   after(() => rmSync(project, { recursive: true }));
 
@@ -87,7 +95,7 @@ describe("the reference of settings", () => {
   });
 
   it("says everywhere that a type is written", () => {
-    const paths = ["root.storage", "root.log", "root.more.<name>[]"];
+    const paths = ["root.volumes", "root.named[]", "root.storage", "root.log", "root.more.<name>[]"];
     assert.deepEqual(section("Volume")?.paths, paths);
     assert.deepEqual(section("Tree")?.paths, ["root.tree"]);
   });
@@ -111,13 +119,40 @@ describe("the reference of settings", () => {
     assert.deepEqual(section("Vault")?.kind, { key: "type", value: "vault" });
   });
 
+  it("takes what YAML makes of text, and says which of several kinds is meant", () => {
+    const { issuer, name, volumes, named } = (definitions.Settings?.properties ?? {}) as Record<string, Schema>;
+    const text = { type: ["string", "integer", "boolean"], asText: true };
+    const volume = { $ref: "#/definitions/Volume" };
+    const { description: _one, ...kinds } = issuer ?? {};
+    assert.deepEqual(kinds, {
+      type: "object",
+      discriminator: { propertyName: "type" },
+      oneOf: [{ $ref: "#/definitions/Tls" }, { $ref: "#/definitions/Vault" }],
+    });
+    const { description: _two, ...computed } = name ?? {};
+    assert.deepEqual(computed, text);
+    const { description: _three, ...several } = volumes ?? {};
+    assert.deepEqual(several, {
+      type: ["array", "object"],
+      if: { type: "array" },
+      then: { type: "array", items: volume },
+      else: volume,
+    });
+    assert.deepEqual(named?.items, {
+      type: ["object", "string", "integer", "boolean"],
+      if: { type: "object" },
+      then: volume,
+      else: text,
+    });
+  });
+
   it("reads comments to their end, without tags", () => {
     assert.equal(section("Settings")?.meaning, "All settings.");
-    assert.match(section("Tls")?.meaning ?? "", /^Who signs, by @pulumi\/tls\./);
+    assert.match(section("Tls")?.meaning ?? "", /^Who signs, by `@pulumi\/tls`\.$/);
   });
 
   it("names the settings without a comment", () => {
-    assert.deepEqual(reference.undocumented, ["settings.ts: Settings.bare"]);
+    assert.deepEqual(reference.undocumented, ["Settings.bare"]);
   });
 
   it("tells apart meaning and default", () => {

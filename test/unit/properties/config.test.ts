@@ -1,13 +1,29 @@
 /** Whatever stands in the configuration: it is taken, or refused with all that is wrong, and soon. */
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
-import { z } from "zod";
 import { SettingsError } from "../../../components";
 import { EnvironmentConfig, parseConfig } from "../../../config/config";
-import { application, database, kubernetes, vault } from "../../../config/schema";
+import * as file from "../../../config/settings.schema.json";
 import { hostile, plain } from "./hostile";
 
 type Raw = Record<string, unknown>;
+
+/** The part of JSON Schema that the settings use. */
+interface Schema {
+  $ref?: string;
+  type?: string | string[];
+  asText?: boolean;
+  enum?: string[];
+  const?: string;
+  properties?: Record<string, Schema>;
+  required?: string[];
+  additionalProperties?: Schema | boolean;
+  items?: Schema;
+  oneOf?: Schema[];
+  if?: Schema;
+  then?: Schema;
+  else?: Schema;
+}
 
 /** The longest that a configuration of some pages may take, in milliseconds. */
 const SOON = 2_000;
@@ -33,38 +49,29 @@ function judge(raw: Raw, variables: NodeJS.ProcessEnv = {}): EnvironmentConfig |
 /** As it comes out of Pulumi.<env>.yaml, so that a key `__proto__` is one. */
 const parsed = (value: unknown): Raw => JSON.parse(JSON.stringify(value)) as Raw;
 
-/** Of the right shape for a schema, more or less; what is inside is anything. */
-function near(schema: z.core.$ZodType): fc.Arbitrary<unknown> {
-  const { def } = schema._zod as unknown as { def: Record<string, unknown> & { type: string } };
-  const inner = () => near((def.innerType ?? def.element ?? def.valueType) as z.core.$ZodType);
-  switch (def.type) {
-    case "optional":
-    case "default":
-      return inner();
+/** Of the right shape for a type of the settings, more or less; what is inside is anything. */
+function near(schema: Schema): fc.Arbitrary<unknown> {
+  if (schema.$ref !== undefined) return nearType(schema.$ref.replace("#/definitions/", ""));
+  if (schema.oneOf) return fc.oneof(...schema.oneOf.map(near));
+  if (schema.then && schema.else) return fc.oneof(near(schema.then), near(schema.else));
+  if (schema.enum) return fc.constantFrom(...schema.enum);
+  if (schema.const !== undefined) return fc.constant(schema.const);
+  if (schema.asText) return fc.oneof({ weight: 6, arbitrary: text }, number, fc.boolean());
+  switch (schema.type) {
     case "object": {
-      const shape = Object.entries(def.shape as Record<string, z.core.$ZodType>);
-      const required = shape.filter(([, field]) => (field as z.ZodType).safeParse(undefined).success === false);
-      const fields = Object.fromEntries(shape.map(([key, field]) => [key, near(field)]));
-      const keys = Object.keys(fields);
+      const { properties, required = [], additionalProperties } = schema;
+      if (!properties) {
+        const inner = near(typeof additionalProperties === "object" ? additionalProperties : {});
+        return fc.array(fc.tuple(text, inner), { maxLength: 3 }).map((entries) => Object.fromEntries(entries));
+      }
+      const keys = Object.keys(properties);
       return fc.subarray(keys, { maxLength: Math.min(6, keys.length) }).chain((some) => {
-        const all = [...new Set([...required.map(([key]) => key), ...some])];
-        return fc.record(Object.fromEntries(all.map((key) => [key, fields[key] as fc.Arbitrary<unknown>])));
+        const all = [...new Set([...required, ...some])];
+        return fc.record(Object.fromEntries(all.map((key) => [key, near(properties[key] as Schema)])));
       });
     }
-    case "record":
-      return fc.array(fc.tuple(text, inner()), { maxLength: 3 }).map((entries) => Object.fromEntries(entries));
     case "array":
-      return fc.array(inner(), { maxLength: 3 });
-    case "union":
-      return fc.oneof(...(def.options as z.core.$ZodType[]).map(near));
-    case "enum":
-      return fc.constantFrom(...Object.values(def.entries as Record<string, string>));
-    case "literal":
-      return fc.constantFrom(...(def.values as unknown[]));
-    case "pipe":
-      return fc.oneof({ weight: 6, arbitrary: near(def.out as z.core.$ZodType) }, number, fc.boolean());
-    case "string":
-      return text;
+      return fc.array(near(schema.items as Schema), { maxLength: 3 });
     case "number":
       return number;
     case "boolean":
@@ -72,6 +79,12 @@ function near(schema: z.core.$ZodType): fc.Arbitrary<unknown> {
     default:
       return fc.jsonValue({ maxDepth: 2 });
   }
+}
+
+function nearType(name: string): fc.Arbitrary<unknown> {
+  const schema = (file.definitions as unknown as Record<string, Schema>)[name];
+  assert.ok(schema, `there is no type ${name}`);
+  return near(schema);
 }
 
 const text = fc.oneof(
@@ -112,10 +125,14 @@ const minimal = { storage: { size: "1Gi" }, issuer: { type: "tls" } };
 describe("any configuration", () => {
   const ofShape = fc.record(
     {
-      kubernetes: near(kubernetes),
-      vault: near(vault),
-      databases: fc.array(fc.tuple(text, near(database)), { maxLength: 2 }).map((all) => Object.fromEntries(all)),
-      applications: fc.array(fc.tuple(text, near(application)), { maxLength: 2 }).map((all) => Object.fromEntries(all)),
+      kubernetes: nearType("KubernetesSettings"),
+      vault: nearType("VaultSettings"),
+      databases: fc
+        .array(fc.tuple(text, nearType("DatabaseSettings")), { maxLength: 2 })
+        .map((all) => Object.fromEntries(all)),
+      applications: fc
+        .array(fc.tuple(text, nearType("ApplicationSettings")), { maxLength: 2 })
+        .map((all) => Object.fromEntries(all)),
     },
     { requiredKeys: ["databases"] },
   );
@@ -149,7 +166,7 @@ describe("any configuration", () => {
 
   it("with defaults of any kind is taken or refused", () => {
     fc.assert(
-      fc.property(near(database), near(database), (defaults, settings) => {
+      fc.property(nearType("DatabaseSettings"), nearType("DatabaseSettings"), (defaults, settings) => {
         judge(parsed({ defaults, databases: { orders: settings } }));
       }),
       { numRuns: 200 },
