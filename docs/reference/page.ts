@@ -1,7 +1,7 @@
 /** docs/configuration.md: what is in it, apart from what the types say themselves. */
 import { join } from "node:path";
 import * as prettier from "prettier";
-import { definitionsOf, settingsDefinitions, type Definitions, type Schema } from "./json-schema";
+import { definitionsOf, settingsDefinitions, type Schema } from "./json-schema";
 import { markdown } from "./markdown";
 import { readReference, Reference } from "./settings";
 
