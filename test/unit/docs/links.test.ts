@@ -68,6 +68,26 @@ describe("docs/architecture.md", () => {
   });
 });
 
+describe("messages that name a page and its heading", () => {
+  it("name those that exist", () => {
+    const code = readdirSync(join(PROJECT, "components"), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts"))
+      .map((file) => read(join("components", file)))
+      .join("\n")
+      .replace(/["'`]\s*\+\s*["'`]/g, "");
+    const named = [...code.matchAll(/docs\/([a-z-]+\.md), "([^"]+)"/g)];
+    assert.ok(named.length > 3, `only ${named.length} headings are named`);
+    const missing = named.filter(([, page = "", heading = ""]) => {
+      const lines = read(`docs/${page}`).split("\n");
+      return !lines.some((line) => /^#+ /.test(line) && line.replace(/^#+ /, "") === heading);
+    });
+    assert.deepEqual(
+      missing.map(([text]) => text),
+      [],
+    );
+  });
+});
+
 describe("anchors of headings", () => {
   it("are lower case, without punctuation, with a hyphen for each space, and numbered when they repeat", () => {
     const text = "# A `code_name`, b\n## To change … go to …\n```\n# no heading\n```\n### [Link](x.md)\n# Link\n";
