@@ -34,7 +34,24 @@ describe("docs/compatibility.md", () => {
     assert.match(page, new RegExp(`\\s${OLDEST_MAJOR} is the oldest`)));
 
   it("is linked from the README's requirements", () => {
-    const [, requirements = ""] = /\nYou need\n([\s\S]*?)\nFrom zero/.exec(read("README.md")) ?? [];
+    const [, requirements = ""] = /\n## Requirements\n([\s\S]*?)\n## /.exec(read("README.md")) ?? [];
     assert.match(requirements, /\(docs\/compatibility\.md\)/);
+  });
+
+  it("and the README's requirements name the same versions", () => {
+    const major = (version: string) => version.split(".")[0];
+    const minor = (version: string) => version.split(".").slice(0, 2).join(".");
+    const rows = read("README.md").split("\n");
+    for (const [system, versions] of Object.entries({
+      "Pulumi CLI, Node.js": `${VERSIONS.pulumi}, ${major(VERSIONS.node)}`,
+      Kubernetes: minor(VERSIONS.kubernetes),
+      CloudNativePG: minor(VERSIONS.cnpg),
+      PostgreSQL: `${VERSIONS.olderPostgresqlMajor}, ${VERSIONS.postgresqlMajor}`,
+      Vault: minor(VERSIONS.vault),
+      Teleport: major(VERSIONS.teleport),
+    })) {
+      const row = rows.find((line) => line.startsWith(`| ${system} `));
+      assert.equal(row?.split("|")[2]?.trim(), versions, system);
+    }
   });
 });

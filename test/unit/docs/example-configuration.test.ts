@@ -22,6 +22,14 @@ describe("the configurations that users copy", () => {
     });
   }
 
+  for (const page of ["README.md", "docs/getting-started.md"]) {
+    it(`the configuration of ${page} has no mistake`, () => {
+      const text = readFileSync(join(__dirname, "..", "..", "..", page), "utf8");
+      const [, block = ""] = /```yaml\n(config:\n[\s\S]*?)```/.exec(text) ?? [];
+      assert.ok(parseConfig(configuration(block), "prod", credentials).databases.orders);
+    });
+  }
+
   for (const page of ["machine-id.md", "vault-credentials.md"]) {
     it(`the settings of docs/${page} go with a database`, () => {
       const text = readFileSync(join(__dirname, "..", "..", "..", "docs", page), "utf8");

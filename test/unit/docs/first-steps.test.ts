@@ -1,4 +1,4 @@
-/** The README's way from zero to a first database, as far as a reader can be harmed by its order. */
+/** The way from nothing to a first database, as far as its order or its values can harm a reader. */
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,25 +10,29 @@ import { registrarBot } from "../../../components/teleport/program-roles";
 const PROJECT = join(__dirname, "..", "..", "..");
 const read = (file: string) => readFileSync(join(PROJECT, file), "utf8");
 
-describe("the first steps in the README", () => {
-  const readme = read("README.md");
-  const steps = (/From zero to a first database:\n\n```sh\n([\s\S]*?)```/.exec(readme)?.[1] ?? "").split("\n");
-  const stepOf = (begin: string) => steps.findIndex((step) => step.startsWith(begin));
+describe("the first steps", () => {
+  const guide = read("docs/getting-started.md");
 
-  it("copy the configuration before `pulumi stack init` writes the secrets provider into it", () => {
-    const [copied, made] = [stepOf("cp Pulumi.prod.yaml.example Pulumi.prod.yaml"), stepOf("pulumi stack init prod")];
-    assert.ok(copied >= 0 && copied < made, steps.join("\n"));
-    assert.ok(made < stepOf("pulumi up"));
-    assert.equal(steps.filter((step) => step.startsWith("cp ")).length, 1, "and nothing overwrites it afterwards");
-  });
+  for (const [page, [, text = ""]] of [
+    ["README.md", /\n## Quick start\n([\s\S]*?)\n## /.exec(read("README.md")) ?? []],
+    ["docs/getting-started.md", /\n## 4\. ([\s\S]*)/.exec(guide) ?? []],
+  ] as const)
+    it(`of ${page} copy the configuration before \`pulumi stack init\` writes the secrets provider into it`, () => {
+      const steps = [...text.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block = ""]) => block.split("\n"));
+      const stepOf = (begin: string) => steps.findIndex((step) => step.startsWith(begin));
+      const [copied, made] = [stepOf("cp Pulumi.prod.yaml.example Pulumi.prod.yaml"), stepOf("pulumi stack init prod")];
+      assert.ok(copied >= 0 && copied < made, steps.join("\n"));
+      assert.ok(made < stepOf("pulumi up"));
+      assert.equal(steps.filter((step) => step.startsWith("cp ")).length, 1, "and nothing overwrites it afterwards");
+    });
 
   it("show how a KMS encrypts the state's secrets, and copy nobody's secrets provider", () => {
-    assert.match(readme, /^pulumi stack init prod --secrets-provider="awskms:\/\//m);
+    assert.match(guide, /^pulumi stack init prod --secrets-provider="awskms:\/\//m);
     assert.doesNotMatch(read("Pulumi.prod.yaml.example"), /^(encryptionsalt|encryptedkey|secretsprovider):/m);
   });
 
   it("show the bot and the join token that the library makes", () => {
-    const [, shown = ""] = /tctl create <<END[^\n]*\n([\s\S]*?)\nEND\n/.exec(readme) ?? [];
+    const [, shown = ""] = /tctl create <<END[^\n]*\n([\s\S]*?)\nEND\n/.exec(read("docs/teleport.md")) ?? [];
     const [bot, token] = parseAllDocuments(shown).map((document) => document.toJS() as Record<string, unknown>);
     assert.deepEqual(bot, registrarBot());
     const { name } = registrarBot().metadata;
@@ -39,7 +43,7 @@ describe("the first steps in the README", () => {
 
   it("give the program's login to Vault a token that outlives an `up`, as examples/bootstrap does", () => {
     const [, ttl = "", max = ""] =
-      /token_policies=cnpg-teleport token_ttl=(\d+)h token_max_ttl=(\d+)h/.exec(readme) ?? [];
+      /token_policies=cnpg-teleport token_ttl=(\d+)h token_max_ttl=(\d+)h/.exec(read("docs/vault.md")) ?? [];
     // A Cluster and its poolers may take as long one after the other, and Vault's users come after both.
     assert.ok(Number(ttl) * 60 > 2 * DEFAULT_READY_MINUTES, `${ttl} h`);
     assert.ok(Number(max) >= Number(ttl));

@@ -8,7 +8,7 @@ import { registrarRole } from "../../../components/teleport/program-roles";
 
 describe("the program's roles in Teleport", () => {
   for (const [page, role] of [
-    ["README.md", registrarRole()],
+    ["docs/permissions.md", registrarRole()],
     ["docs/machine-id.md", workloadRegistrarRole()],
   ] as const) {
     it(`${page} shows what the code makes`, () => {
