@@ -1,6 +1,6 @@
 /** What the schema finds, in our words. What is allowed is taken from the schema, so that no hint can omit any. Pure. */
 import { z } from "zod";
-import { placeOfClusterField } from "../components/cnpg/cluster-fields";
+import { CLUSTER_SPEC_FIELDS, placeOfClusterField } from "../components/cnpg/cluster-fields";
 import type { SettingProblem } from "../components/problems";
 
 type JsonObject = Record<string, unknown>;
@@ -77,12 +77,16 @@ function unknownKey(
   schema: z.ZodType,
 ): Pick<SettingProblem, "problem" | "fix"> {
   const problem = "is not a setting";
-  const ofCluster = path.length === 0 && known.includes("storage") ? placeOfClusterField(key) : undefined;
-  if (ofCluster !== undefined) return { problem: `${problem}, but a field of CloudNativePG`, fix: ofCluster };
+  const isOfDatabase = path.length === 0 && known.includes("storage");
+  const ofCluster = isOfDatabase ? placeOfClusterField(key) : undefined;
+  if (ofCluster !== undefined) return ofCluster;
   const similar = nearest(key, known);
   if (similar !== undefined) return { problem, fix: `Did you mean ${similar}?` };
   const [elsewhere, ...others] = path.length === 0 && key !== "name" ? placesOf(key, schema) : [];
   if (elsewhere !== undefined && others.length === 0) return { problem: `${problem} here`, fix: `Use ${elsewhere}.` };
+  const field = isOfDatabase ? nearest(key, CLUSTER_SPEC_FIELDS) : undefined;
+  const place = field === undefined ? undefined : placeOfClusterField(field);
+  if (place !== undefined) return { problem, fix: `Did you mean CloudNativePG's ${field}? ${place.fix}` };
   return { problem, fix: "Check the spelling; docs/configuration.md lists all settings." };
 }
 
@@ -166,7 +170,7 @@ function distance(one: string, other: string, limit: number): number {
   return rows[one.length]?.[other.length] ?? Infinity;
 }
 
-/** Where a key stands one level below in the schema: `tolerations` is `affinity.tolerations`. */
+/** Where a key stands one level below in the schema: `dataChecksums` is `initdb.dataChecksums`. */
 function placesOf(key: string, schema: z.ZodType): string[] {
   return Object.entries(shapeOf(schema)).flatMap(([name, inner]) =>
     kindsOf(inner).some((kind) => Object.hasOwn(shapeOf(kind), key)) ? [`${name}.${key}`] : [],

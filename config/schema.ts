@@ -32,27 +32,6 @@ const storage = z.strictObject({
   resizeInUseVolumes: flag.optional(),
   pvcTemplate: asIs.optional(),
 });
-const metadata = z.strictObject({ labels: map.optional(), annotations: map.optional() });
-const toleration = z.strictObject({
-  key: text.optional(),
-  operator: z.enum(["Equal", "Exists"]).optional(),
-  value: text.optional(),
-  effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]).optional(),
-  tolerationSeconds: count.optional(),
-});
-const probe = {
-  initialDelaySeconds: count.optional(),
-  periodSeconds: count.optional(),
-  timeoutSeconds: count.optional(),
-  failureThreshold: count.optional(),
-  successThreshold: count.optional(),
-  terminationGracePeriodSeconds: count.optional(),
-};
-const replicaProbe = z.strictObject({
-  ...probe,
-  type: z.enum(["pg_isready", "query", "streaming"]).optional(),
-  maximumLag: text.optional(),
-});
 const ensure = z.enum(["present", "absent"]).optional();
 const schemas = z.array(z.union([text, z.strictObject({ name: text, owner: text.optional(), ensure })])).optional();
 const extensions = z
@@ -65,7 +44,6 @@ const peer = {
   cidr: text.optional(),
 };
 const peers = z.array(z.strictObject(peer));
-const honor = z.enum(["Honor", "Ignore"]).optional();
 
 const clusterSettings = {
   instances: count.optional(),
@@ -79,24 +57,12 @@ const clusterSettings = {
       apiGroup: text.optional(),
     })
     .optional(),
-  imagePullSecrets: texts.optional(),
   storage,
   walStorage: storage.optional(),
   tablespaces: z.array(storage.extend({ name: text, owner: text.optional(), temporary: flag.optional() })).optional(),
   resources: resources.optional(),
   parameters: amounts.optional(),
   sharedPreloadLibraries: texts.optional(),
-  synchronous: z
-    .strictObject({
-      method: z.enum(["any", "first"]),
-      number: count,
-      dataDurability: z.enum(["required", "preferred"]).optional(),
-      failoverQuorum: flag.optional(),
-      maxStandbyNamesFromCluster: count.optional(),
-      standbyNamesPre: texts.optional(),
-      standbyNamesPost: texts.optional(),
-    })
-    .optional(),
   initdb: z
     .strictObject({
       database: text.optional(),
@@ -110,99 +76,6 @@ const clusterSettings = {
     .optional(),
   pgHba: texts.optional(),
   pgIdent: texts.optional(),
-  ldap: z
-    .strictObject({
-      server: text,
-      port: count.optional(),
-      scheme: z.enum(["ldap", "ldaps"]).optional(),
-      tls: flag.optional(),
-      bindAsAuth: z.strictObject({ prefix: text.optional(), suffix: text.optional() }).optional(),
-      bindSearchAuth: z
-        .strictObject({
-          baseDN: text,
-          bindDN: text.optional(),
-          bindPassword: z.strictObject({ name: text, key: text }).optional(),
-          searchAttribute: text.optional(),
-          searchFilter: text.optional(),
-        })
-        .optional(),
-    })
-    .optional(),
-  services: z
-    .strictObject({
-      disabledDefaultServices: z.array(z.enum(["ro", "r"])).optional(),
-      additional: z
-        .array(
-          z.strictObject({
-            name: text,
-            selectorType: z.enum(["rw", "ro", "r"]),
-            type: z.enum(["ClusterIP", "NodePort", "LoadBalancer"]).optional(),
-            loadBalancerSourceRanges: texts.optional(),
-            loadBalancerClass: text.optional(),
-            externalTrafficPolicy: z.enum(["Cluster", "Local"]).optional(),
-            annotations: map.optional(),
-            labels: map.optional(),
-            updateStrategy: z.enum(["patch", "replace"]).optional(),
-          }),
-        )
-        .optional(),
-    })
-    .optional(),
-  affinity: z
-    .strictObject({
-      enablePodAntiAffinity: flag.optional(),
-      podAntiAffinityType: z.enum(["preferred", "required"]).optional(),
-      topologyKey: text.optional(),
-      nodeSelector: map.optional(),
-      tolerations: z.array(toleration).optional(),
-      nodeAffinity: asIs.optional(),
-      additionalPodAffinity: asIs.optional(),
-      additionalPodAntiAffinity: asIs.optional(),
-    })
-    .optional(),
-  topologySpreadConstraints: z
-    .array(
-      z.strictObject({
-        maxSkew: count,
-        topologyKey: text,
-        whenUnsatisfiable: z.enum(["DoNotSchedule", "ScheduleAnyway"]),
-        labelSelector: asIs,
-        minDomains: count.optional(),
-        matchLabelKeys: texts.optional(),
-        nodeAffinityPolicy: honor,
-        nodeTaintsPolicy: honor,
-      }),
-    )
-    .optional(),
-  priorityClassName: text.optional(),
-  enablePDB: flag.optional(),
-  primaryUpdateStrategy: z.enum(["unsupervised", "supervised"]).optional(),
-  primaryUpdateMethod: z.enum(["restart", "switchover"]).optional(),
-  startDelay: count.optional(),
-  stopDelay: count.optional(),
-  smartShutdownTimeout: count.optional(),
-  switchoverDelay: count.optional(),
-  failoverDelay: count.optional(),
-  probes: z
-    .strictObject({
-      startup: replicaProbe.optional(),
-      readiness: replicaProbe.optional(),
-      liveness: z
-        .strictObject({
-          ...probe,
-          isolationCheck: z
-            .strictObject({
-              enabled: flag.optional(),
-              requestTimeout: count.optional(),
-              connectionTimeout: count.optional(),
-            })
-            .optional(),
-        })
-        .optional(),
-    })
-    .optional(),
-  inheritedMetadata: metadata.optional(),
-  serviceAccountTemplate: metadata.optional(),
   hibernation: flag.optional(),
   fencedInstances: texts.optional(),
   schemas,
