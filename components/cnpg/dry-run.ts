@@ -121,7 +121,7 @@ function refusedFields({ message, causes }: Status): Refused[] {
   }
   const [, value, field, type] = WRONG_TYPE.exec(message) ?? [];
   if (value !== undefined && field !== undefined && type !== undefined) {
-    return [refused(field, `must be ${typeName(type)}, but is ${valueName(value)}`)];
+    return [refused(field, `must be ${typeName(type, value)}, but is ${valueName(value)}`)];
   }
   const [, list] = / is invalid: (.*)$/s.exec(message) ?? [];
   const listed = [...(list ?? "").replace(/^\[(.*)\]$/s, "$1").matchAll(LISTED)];
@@ -136,19 +136,23 @@ const LISTED = /(?:^|, )((?:spec|metadata)[^\s:,]*): (.*?)(?=, (?:spec|metadata)
 /** How Go's decoder, in the operator's webhook, tells a value of another type than the field's. */
 const WRONG_TYPE = /cannot unmarshal (.+?) into Go struct field \w+\.(\S+) of type (\S+)/;
 
-/** A Go type in YAML's words. */
-function typeName(type: string): string {
-  if (/^\*?u?int[0-9]*$/.test(type)) return "a whole number";
-  if (/string$|^v1\.\w+$/.test(type) && !type.startsWith("[]") && !type.startsWith("map"))
-    return "a string (put it in quotes)";
-  if (/bool$/.test(type)) return "true or false";
+/** A Go type in YAML's words. Of its named types a text is none: what is wanted there is a mapping. */
+function typeName(type: string, value: string): string {
+  if (/^u?int[0-9]*$/.test(type)) return "a whole number";
+  if (type === "string") return "a string (put it in quotes)";
+  if (type === "bool") return "true or false";
   if (type.startsWith("[]")) return "a list";
-  return `a value of the type ${type}`;
+  return type.startsWith("map[") || value === "string" ? "a mapping" : `of the type ${type}`;
 }
 
+/** A value in YAML's words; of some numbers, Go tells which it is. */
 function valueName(value: string): string {
-  const names: Record<string, string> = { array: "a list", bool: "true or false", object: "a mapping" };
-  return Object.hasOwn(names, value) ? (names[value] ?? value) : value.includes(" ") ? value : `a ${value}`;
+  const names = new Map([
+    ["array", "a list"],
+    ["bool", "true or false"],
+    ["object", "a mapping"],
+  ]);
+  return names.get(value) ?? `${value.includes(" ") ? "the" : "a"} ${value}`;
 }
 
 /**

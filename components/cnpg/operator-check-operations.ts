@@ -191,7 +191,7 @@ const clustersIn = (namespace: string) => `/${GROUP}/namespaces/${namespace}/clu
 function refusalOf({ cluster }: OperatorInputs, fields: readonly RefusedField[]): string {
   const lines = fields.map(({ setting, problem }) => printable(setting === "" ? problem : `${setting}: ${problem}`));
   return (
-    `CloudNativePG would refuse the Cluster ${cluster?.name}. Nothing was changed. Correct these ` +
+    `CloudNativePG would refuse the Cluster ${cluster?.name}, so nothing of it was made. Correct these ` +
     `(${API_REFERENCE} describes what is under spec):\n${firstOf([...new Set(lines)])
       .map((line) => `  - ${line}`)
       .join("\n")}`

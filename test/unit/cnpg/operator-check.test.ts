@@ -222,7 +222,7 @@ describe("the operator's judgement on a Cluster", () => {
     const [title = "", ...lines] = failures[0]?.split("\n") ?? [];
     assert.match(
       title,
-      /^CloudNativePG would refuse the Cluster orders\. Nothing was changed\. Correct these \(https:/,
+      /^CloudNativePG would refuse the Cluster orders, so nothing of it was made\. Correct these \(https:/,
     );
     assert.deepEqual(lines, [
       "  - spec.affinity.podAntiAffinityType: Invalid value: \"always\": pod anti-affinity type must be 'preferred' (default if empty) or 'required'",
@@ -294,6 +294,20 @@ describe("the operator's judgement on a Cluster", () => {
       /\n {2}- admission webhook "mcluster\.cnpg\.io" .*: quantities must match$/,
     );
     assert.equal(api.dryRuns.length, 1);
+  });
+
+  it("is told of a value of another type in YAML's words", async () => {
+    for (const [value, type, told] of [
+      ["number", "string", "must be a string (put it in quotes), but is a number"],
+      ["number 60.5", "int32", "must be a whole number, but is the number 60.5"],
+      ["string", "v1.AffinityConfiguration", "must be a mapping, but is a string"],
+      ["bool", "v1.PrimaryUpdateMethod", "must be of the type v1.PrimaryUpdateMethod, but is true or false"],
+      ["object", "[]v1.Toleration", "must be a list, but is a mapping"],
+    ]) {
+      const text = `json: cannot unmarshal ${value} into Go struct field ClusterSpec.spec.affinity of type ${type}`;
+      const answer = status(400, `admission webhook "mcluster.cnpg.io" denied the request: ${text}`);
+      assert.deepEqual(await linesOf(answer, accepted), [`  - spec.affinity: ${told}`]);
+    }
   });
 
   it("is read of a webhook's text where nothing else is told", async () => {
