@@ -1,5 +1,5 @@
 /** What is said of settings that are not as they should be: unknown keys, wrong types, values that are not allowed. Pure. */
-import { placeOfClusterField } from "../components/cnpg/cluster-fields";
+import { CLUSTER_SPEC_FIELDS, placeOfClusterField } from "../components/cnpg/cluster-fields";
 import type { SettingProblem } from "../components/problems";
 
 type JsonObject = Record<string, unknown>;
@@ -19,12 +19,16 @@ export function unknownKey(
   elsewhere: readonly string[] | undefined,
 ): Pick<SettingProblem, "problem" | "fix"> {
   const problem = "is not a setting";
-  const ofCluster = elsewhere && known.includes("storage") ? placeOfClusterField(key) : undefined;
-  if (ofCluster !== undefined) return { problem: `${problem}, but a field of CloudNativePG`, fix: ofCluster };
+  const isOfDatabase = elsewhere !== undefined && known.includes("storage");
+  const ofCluster = isOfDatabase ? placeOfClusterField(key) : undefined;
+  if (ofCluster !== undefined) return ofCluster;
   const similar = nearest(key, known);
   if (similar !== undefined) return { problem, fix: `Did you mean ${similar}?` };
   const [only, ...others] = key === "name" ? [] : (elsewhere ?? []);
   if (only !== undefined && others.length === 0) return { problem: `${problem} here`, fix: `Use ${only}.` };
+  const field = isOfDatabase ? nearest(key, CLUSTER_SPEC_FIELDS) : undefined;
+  const place = field === undefined ? undefined : placeOfClusterField(field);
+  if (place !== undefined) return { problem, fix: `Did you mean CloudNativePG's ${field}? ${place.fix}` };
   return { problem, fix: "Check the spelling; docs/configuration.md lists all settings." };
 }
 

@@ -227,7 +227,7 @@ function typeName(schema: Schema): string {
   );
 }
 
-/** Where a key is one level below: for `tolerations` that is `affinity.tolerations`. */
+/** Where a key is one level below: for `dataChecksums` that is `initdb.dataChecksums`. */
 function placesOf(key: string, type: keyof Settings): string[] {
   return Object.entries(definitions[type]?.properties ?? {}).flatMap(([name, inner]) =>
     kindsOf(inner).some(({ properties = {} }) => Object.hasOwn(properties, key)) ? [`${name}.${key}`] : [],

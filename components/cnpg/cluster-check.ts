@@ -1,26 +1,25 @@
 /** Checks of a Cluster's settings, before Kubernetes or the operator's webhook would refuse them. Pure. */
 import { SettingProblem } from "../problems";
+import { movedSettings } from "./cluster-fields";
 import { ClusterSettings, DEFAULT_INSTANCES } from "./cluster-spec";
 import { checkDatabases } from "./databases-check";
 import { checkImage } from "./image";
 import { checkInitDb } from "./initdb";
-import { checkLdap } from "./ldap";
-import { checkLifecycle } from "./lifecycle";
 import { checkMetadata } from "./metadata";
 import { checkNetworkPolicy } from "../kubernetes/network-policy-check";
 import { checkParameters } from "./parameters";
 import { checkPgHba } from "./pg-hba-check";
 import { checkPgIdent } from "./pg-ident";
 import { checkResources } from "./resources";
-import { checkScheduling } from "./scheduling";
-import { checkServices, ServiceContext } from "./services";
 import { checkSpec } from "./spec-check";
+import type { ServiceContext } from "./services";
 import { checkVolumes } from "./storage";
-import { checkSynchronous } from "./synchronous";
 import { wrong } from "../value-check";
 
 /** What else decides whether the settings are right. */
 export interface ClusterContext extends ServiceContext {
+  /** Name of the Cluster. */
+  cluster?: string;
   /** Users that come through Teleport. */
   users?: readonly { name: string }[];
   /** Something is registered in Teleport, so that its agents must reach the instances. */
@@ -41,19 +40,15 @@ export function checkClusterSettings(
     memoryRequest: resources?.requests?.memory,
   };
   return [
+    ...movedSettings(settings).map((moved) => ({ ...moved, setting: at(moved.setting) })),
     ...checkInstances(at("instances"), instances),
     ...checkImage(at, settings),
     ...checkVolumes(at, settings),
     ...checkResources(at("resources"), resources),
     ...checkInitDb(at("initdb"), settings.initdb),
     ...checkParameters(at, settings, parameterContext),
-    ...checkSynchronous(at("synchronous"), instances, settings.synchronous),
     ...checkPgHba(at, settings.pgHba, context.users),
     ...checkPgIdent(at, settings.pgIdent, settings.pgHba),
-    ...checkLdap(at("ldap"), settings.ldap),
-    ...checkServices(at("services"), settings.services, context),
-    ...checkScheduling(at, settings),
-    ...checkLifecycle(at, instances, settings),
     ...checkMetadata(at, settings, context.cluster),
     ...checkDatabases(at, settings, context.users),
     ...(settings.networkPolicy

@@ -1,4 +1,6 @@
 /** The fields of CloudNativePG's own Cluster, for those who write them as settings. Pure. */
+import type { SettingProblem } from "../problems";
+import { keysTo } from "./spec-fields";
 
 /** Of `spec`, from the definition of version 1.30. */
 export const CLUSTER_SPEC_FIELDS = (
@@ -18,16 +20,128 @@ const SETTINGS: Record<string, string> = {
   certificates: "issuer and serverAltNames",
   imageCatalogRef: "imageCatalog",
   imageName: "image",
-  livenessProbeTimeout: "probes.liveness",
-  managed: "users and services",
-  maxSyncReplicas: "synchronous",
-  minSyncReplicas: "synchronous",
-  postgresql: "parameters, pgHba, pgIdent, ldap, synchronous and sharedPreloadLibraries",
+  livenessProbeTimeout: "spec.probes.liveness",
+  managed: "users; Services go under spec, as spec.managed.services",
+  maxSyncReplicas: "spec.postgresql.synchronous",
+  minSyncReplicas: "spec.postgresql.synchronous",
+  postgresql:
+    "parameters, pgHba, pgIdent and sharedPreloadLibraries; ldap and synchronous go under spec, as spec.postgresql.ldap",
 };
 
-/** What to write in place of a field of CloudNativePG's; undefined if it has none of that name. */
-export function placeOfClusterField(field: string): string | undefined {
-  if (!CLUSTER_SPEC_FIELDS.includes(field)) return undefined;
-  const setting = Object.hasOwn(SETTINGS, field) ? SETTINGS[field] : undefined;
-  return setting === undefined ? `Write it under spec, as spec.${field}.` : `Use ${setting}.`;
+/** Settings of version 0.1.0 that are written as CloudNativePG's own fields now, by the field. */
+const MOVED: Record<string, string> = {
+  ...Object.fromEntries(
+    (
+      "affinity topologySpreadConstraints priorityClassName enablePDB primaryUpdateStrategy primaryUpdateMethod startDelay " +
+      "stopDelay smartShutdownTimeout switchoverDelay failoverDelay probes imagePullSecrets inheritedMetadata " +
+      "serviceAccountTemplate"
+    )
+      .split(" ")
+      .map((field) => [field, field]),
+  ),
+  synchronous: "postgresql.synchronous",
+  ldap: "postgresql.ldap",
+  services: "managed.services",
+};
+
+/** The form of those that were written in another one. */
+const FORMS: Record<string, string> = {
+  imagePullSecrets: ", a list of {name: <name of the Secret>}",
+  serviceAccountTemplate: ": {metadata: {labels: {…}, annotations: {…}}}",
+  services:
+    ", and each of its list additional as {selectorType: rw, serviceTemplate: {metadata: {name: …, labels: {…}, " +
+    "annotations: {…}}, spec: {type: LoadBalancer, …}}}",
+};
+
+/** Fields of fields, which are often written one level too high. */
+const PARENTS: Record<string, string> = Object.fromEntries(
+  Object.entries({
+    affinity:
+      "additionalPodAffinity additionalPodAntiAffinity enablePodAntiAffinity nodeAffinity nodeSelector podAntiAffinityType " +
+      "tolerations topologyKey",
+    "managed.services": "additional disabledDefaultServices",
+    "postgresql.ldap": "bindAsAuth bindSearchAuth",
+    "postgresql.synchronous":
+      "dataDurability failoverQuorum maxStandbyNamesFromCluster standbyNamesPost standbyNamesPre",
+    probes: "liveness readiness startup",
+  }).flatMap(([parent, fields]) => fields.split(" ").map((field) => [field, parent])),
+);
+
+const own = (table: Record<string, string>, key: string) => (Object.hasOwn(table, key) ? table[key] : undefined);
+
+/** What is wrong with a setting, and what to write. */
+type Advice = Pick<SettingProblem, "problem" | "fix">;
+
+/** Where a key belongs that is not a setting; undefined if CloudNativePG has no field of that name either. */
+export function placeOfClusterField(key: string): Advice | undefined {
+  const moved = own(MOVED, key);
+  if (moved !== undefined) {
+    const problem = "is now a field of CloudNativePG's own under spec";
+    return { problem, fix: `Write it as spec.${moved}${own(FORMS, key) ?? ""}.` };
+  }
+  const problem = "is not a setting, but a field of CloudNativePG";
+  const parent = own(PARENTS, key);
+  if (parent !== undefined) return { problem, fix: `Write it under spec, as spec.${parent}.${key}.` };
+  if (!CLUSTER_SPEC_FIELDS.includes(key)) return undefined;
+  const setting = own(SETTINGS, key);
+  return { problem, fix: setting === undefined ? `Write it under spec, as spec.${key}.` : `Use ${setting}.` };
+}
+
+/** Settings of version 0.1.0 that are CloudNativePG's own fields now, which a program without types may still give. */
+export function movedSettings(settings: object): SettingProblem[] {
+  return Object.entries(settings).flatMap(([setting, value]) => {
+    const place = value !== undefined && Object.hasOwn(MOVED, setting) ? placeOfClusterField(setting) : undefined;
+    return place === undefined ? [] : [{ setting, ...place }];
+  });
+}
+
+/** Fields of the Cluster by the settings that they are made of. */
+const OF_SETTINGS: readonly [field: string, setting: string][] = [
+  ["metadata.name", "clusterName"],
+  ["spec.instances", "instances"],
+  ["spec.imageName", "image"],
+  ["spec.imageCatalogRef", "imageCatalog"],
+  ["spec.storage", "storage"],
+  ["spec.walStorage", "walStorage"],
+  ["spec.tablespaces", "tablespaces"],
+  ["spec.resources", "resources"],
+  ["spec.postgresql.parameters", "parameters"],
+  ["spec.postgresql.shared_preload_libraries", "sharedPreloadLibraries"],
+  ["spec.postgresql.pg_hba", "pgHba"],
+  ["spec.postgresql.pg_ident", "pgIdent"],
+  ["spec.bootstrap.initdb.secret.name", "initdb.ownerSecret"],
+  ["spec.bootstrap.initdb", "initdb"],
+  ["spec.managed.roles", "users"],
+];
+
+/** What CNPG's webhook calls by another name than the field has (1.30, `internal/webhook/v1/cluster_webhook.go`). */
+const MISNAMED: readonly [called: string, field: string][] = [
+  ["spec.affinity.toleration", "spec.affinity.tolerations"],
+  ["spec.postgresql.env", "spec.env"],
+  ["spec.replicaCluster", "spec.replica"],
+  ["spec.superusersecret", "spec.superuserSecret"],
+  ["spec.certificates.servercasecret", "spec.certificates.serverCASecret"],
+  ["spec.certificates.serveraltdnsnames", "spec.certificates.serverAltDNSNames"],
+  ["spec.certificates.clientcasecret", "spec.certificates.clientCASecret"],
+];
+
+/** Whether a field is another, or is in it. */
+export function isWithin(field: string, other: string): boolean {
+  return field.startsWith(other) && /^([.[]|$)/.test(field.slice(other.length));
+}
+
+/** A field of the Cluster as CNPG's definition calls it. */
+export function properField(called: string): string {
+  const [name, field] = MISNAMED.find(([each]) => isWithin(called, each)) ?? ["", ""];
+  return `${field}${called.slice(name.length)}`;
+}
+
+/** Where a user writes a field of the Cluster: a setting, or under `spec`, which is `spec` here. */
+export function settingOfField(field: string, spec: Record<string, unknown> = {}): string {
+  const [of, setting] = OF_SETTINGS.find(([each]) => isWithin(field, each)) ?? [];
+  if (of === undefined || setting === undefined || keysTo({ spec }, field)) return field;
+  const rest = field.slice(of.length);
+  if (setting === "tablespaces") return `${setting}${rest.replace(".storage.", ".").replace(".owner.name", ".owner")}`;
+  // Rules of users stand before those of the setting.
+  return setting === "pgHba" ? setting : `${setting}${rest}`;
 }

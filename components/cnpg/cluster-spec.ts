@@ -3,18 +3,14 @@ import type { UsersAs } from "./database-roles";
 import { DatabasesSettings } from "./databases";
 import { ImageSettings, imageSpec } from "./image";
 import { InitDb, initDbSpec } from "./initdb";
-import { Ldap } from "./ldap";
-import { LifecycleSettings, lifecycleSpec } from "./lifecycle";
-import { MetadataSettings, metadataSpec } from "./metadata";
+import type { MetadataSettings } from "./metadata";
 import { NetworkPolicySettings } from "../kubernetes/network-policy";
 import { ParameterSettings } from "./parameters";
 import { pgHbaRules } from "./pg-hba";
 import { Resources } from "./resources";
 import { managedRoles, TeleportUser } from "./roles";
-import { SchedulingSettings, schedulingSpec } from "./scheduling";
-import { Services, servicesSpec } from "./services";
+import { isObject } from "./spec-fields";
 import { StorageSettings, storageSpec } from "./storage";
-import { Synchronous } from "./synchronous";
 
 export { databaseAndOwner, DEFAULT_DATABASE } from "./initdb";
 export type { InitDb } from "./initdb";
@@ -23,14 +19,7 @@ export type { Storage } from "./storage";
 
 /** The settings of a Cluster, and of what goes with it, that do not depend on other resources. */
 export interface ClusterSettings
-  extends
-    ImageSettings,
-    StorageSettings,
-    ParameterSettings,
-    SchedulingSettings,
-    LifecycleSettings,
-    MetadataSettings,
-    DatabasesSettings {
+  extends ImageSettings, StorageSettings, ParameterSettings, MetadataSettings, DatabasesSettings {
   /** PostgreSQL instances: one primary, the others standbys. Default: 3. */
   instances?: number;
   /**
@@ -42,23 +31,19 @@ export interface ClusterSettings
   resources?: Resources;
   /** How the application's database is made, once. Default: a database `app`, owned by `app`. */
   initdb?: InitDb;
-  /** Whether a commit waits for standbys. Default: it does not. */
-  synchronous?: Synchronous;
   /** Rules of pg_hba.conf, placed after the ones that let the Teleport users in by certificate only. */
   pgHba?: string[];
   /** Lines of pg_ident.conf: the maps that rules of `pgHba` name by `map=`. */
   pgIdent?: string[];
-  /** Passwords that a directory checks. Default: PostgreSQL does. */
-  ldap?: Ldap;
-  /** Services besides CNPG's own, and those of its own that are not to be made. */
-  services?: Services;
   /** Who may connect to the instances' pods. Becomes NetworkPolicies. Default: everybody. */
   networkPolicy?: NetworkPolicySettings;
   /**
-   * Merged into the Cluster's `spec` last, for fields that have no setting here, e.g. `backup`. Objects are merged;
+   * CloudNativePG's own fields, with the names and forms of its API reference: `affinity`, `probes`, `backup`,
+   * `postgresql.synchronous`, `managed.services` and so on. Any field of the installed release may stand here. A preview asks
+   * the operator whether it accepts a new Cluster. The fields are merged into the Cluster's `spec` last. Objects are merged;
    * all other values, lists included, are replaced. Fields that would override a setting are refused: instances, images,
    * volumes, certificates, `postgresql.pg_hba`, the database and owner of `bootstrap.initdb`, and, if there are `users`,
-   * `managed.roles`.
+   * `managed.roles`. Default: none, so CloudNativePG's own defaults apply.
    */
   spec?: Record<string, unknown>;
 }
@@ -94,29 +79,20 @@ export function clusterSpec(inputs: ClusterSpecInputs): Record<string, unknown> 
       shared_preload_libraries: inputs.sharedPreloadLibraries,
       pg_hba: pgHbaRules(users, inputs.pgHba),
       pg_ident: inputs.pgIdent,
-      ldap: inputs.ldap,
-      synchronous: inputs.synchronous,
     },
-    managed: { roles: usersAs === "inline" ? managedRoles(users) : [], services: servicesSpec(inputs.services) },
-    ...schedulingSpec(inputs),
-    ...lifecycleSpec(inputs),
-    ...metadataSpec(inputs),
+    managed: { roles: usersAs === "inline" ? managedRoles(users) : [] },
   };
-  return merge(defined(spec), inputs.spec ?? {});
+  return mergeSpec(defined(spec), inputs.spec);
 }
 
 type JsonObject = Record<string, unknown>;
 
-function isObject(value: unknown): value is JsonObject {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
-}
-
-/** Objects merge, key by key; everything else of `override` replaces. */
-function merge(base: JsonObject, override: JsonObject): JsonObject {
+/** A Cluster's spec with what a user wrote under `spec`: objects merge, key by key; everything else replaces. */
+export function mergeSpec(base: JsonObject, override: JsonObject = {}): JsonObject {
   const merged = { ...base };
   for (const [key, value] of Object.entries(override)) {
     const below = merged[key];
-    merged[key] = isObject(below) && isObject(value) ? merge(below, value) : value;
+    merged[key] = isObject(below) && isObject(value) ? mergeSpec(below, value) : value;
   }
   return merged;
 }

@@ -1,7 +1,7 @@
 /** Which PostgreSQL runs, and where its image comes from. Pure. */
 import { SettingProblem } from "../problems";
 import { checkObjectName } from "../kubernetes/names";
-import { checkOneOf, checkTwice, wrong } from "../value-check";
+import { checkOneOf, wrong } from "../value-check";
 
 /** A CNPG ImageCatalog, of the Cluster's namespace, or a ClusterImageCatalog. Becomes `spec.imageCatalogRef`. */
 export interface ImageCatalog {
@@ -24,8 +24,6 @@ export interface ImageSettings {
    * `image` with the catalog, and run `pulumi up` again.
    */
   imageCatalog?: ImageCatalog;
-  /** Names of Secrets with which images are pulled. Default: none. */
-  imagePullSecrets?: string[];
 }
 
 const API_GROUP = "postgresql.cnpg.io";
@@ -35,11 +33,10 @@ export const OLDEST_MAJOR = 14;
 const TOO_OLD = `must be PostgreSQL ${OLDEST_MAJOR} or later`;
 const NEWER = `Use ${OLDEST_MAJOR} or later, e.g. 17. Upgrade an older Cluster before you declare it here.`;
 
-export function imageSpec({ image, imageCatalog, imagePullSecrets }: ImageSettings): Record<string, unknown> {
+export function imageSpec({ image, imageCatalog }: ImageSettings): Record<string, unknown> {
   return {
     imageName: image,
     imageCatalogRef: imageCatalog && { apiGroup: API_GROUP, ...imageCatalog },
-    imagePullSecrets: imagePullSecrets?.map((name) => ({ name })),
   };
 }
 
@@ -55,14 +52,12 @@ export function declaredMajor({ image, imageCatalog }: ImageSettings): number | 
 }
 
 export function checkImage(at: (setting: string) => string, settings: ImageSettings): SettingProblem[] {
-  const { image, imageCatalog, imagePullSecrets = [] } = settings;
+  const { image, imageCatalog } = settings;
   const both = image !== undefined && imageCatalog !== undefined;
   return [
     ...(image === undefined ? [] : checkName(at("image"), image)),
     ...(both ? wrong(at("imageCatalog"), imageCatalog.name, "excludes image", "Remove one of the two.") : []),
     ...(imageCatalog ? checkCatalog(at("imageCatalog"), imageCatalog) : []),
-    ...imagePullSecrets.flatMap((name, index) => checkObjectName(at(`imagePullSecrets[${index}]`), name, "Secret")),
-    ...checkTwice((index) => at(`imagePullSecrets[${index}]`), imagePullSecrets),
   ];
 }
 

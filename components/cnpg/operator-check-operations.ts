@@ -1,11 +1,14 @@
 /** The methods of Pulumi's provider behind an OperatorCheck: it makes nothing, and fails where the rest would. */
 import { askedOnce } from "../http/asked-once";
-import { ApiReader, apiReader, KubernetesConnection, Patience } from "../kubernetes/client";
+import { ApiReader, ApiValidator, apiValidator, KubernetesConnection, Patience } from "../kubernetes/client";
+import { firstOf, printable } from "../dynamic/message-limits";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, mustBeOfStack, otherCluster } from "../kubernetes/identity";
-import { takenCluster, type WantedCluster } from "../protection/taken-cluster";
+import { findCluster, takenCluster, type WantedCluster } from "../protection/taken-cluster";
 import type { Provider } from "../dynamic/methods";
 import { retried } from "../retry";
+import { UNKNOWN } from "../teleport/resources/document";
+import { DeclaredCluster, RefusedField, verdictOn } from "./dry-run";
 import { OperatorNeeds, Schema, ServedOperator, unserved } from "./operator-version";
 
 /** Inputs of an OperatorCheck, and its state. */
@@ -15,6 +18,11 @@ export interface OperatorInputs extends KubernetesConnection {
   awaited: boolean;
   /** The Cluster that is to be made, and whose it will be. Absent in states of 0.1.0. */
   cluster?: WantedCluster;
+  /**
+   * A DeclaredCluster, as JSON: what is to be made of `cluster`. The operator is asked about it while there is no such
+   * Cluster. Absent in states of 0.1.0, and where nothing is asked.
+   */
+  declared?: string;
   /** UID of the Kubernetes cluster's `kube-system`: put here by `check`. Absent where it may not be read. */
   kubernetesUid?: string;
 }
@@ -22,6 +30,7 @@ export interface OperatorInputs extends KubernetesConnection {
 const GROUP = "apis/postgresql.cnpg.io/v1";
 /** CNPG's own page, and what this project is tested with. */
 const INSTALL = "https://cloudnative-pg.io/documentation/current/installation_upgrade/";
+const API_REFERENCE = "https://cloudnative-pg.io/documentation/current/cloudnative-pg.v1/";
 const VERSIONS = "1.30 is tested, poolers need 1.28, usersAs: databaseRole needs 1.30";
 
 /** A preview waits for nobody: what cannot be asked now is asked by `up`. */
@@ -29,7 +38,7 @@ const IN_PASSING: Patience = { limit: 10_000, delays: [] };
 
 /** The operations over a way of reaching the API server. */
 export function operatorCheck(
-  connect: (connection: KubernetesConnection, patience?: Patience) => Promise<ApiReader> = apiReader,
+  connect: (connection: KubernetesConnection, patience?: Patience) => Promise<ApiValidator> = apiValidator,
   delays?: readonly number[],
 ): Provider<OperatorInputs, OperatorInputs> {
   const once = askedOnce<Asked>();
@@ -39,8 +48,8 @@ export function operatorCheck(
     async check(olds, news) {
       const { kubernetesUid: uid, reason } = await placeInPassing(olds, news);
       const inputs = { ...news, ...(uid === undefined ? {} : { kubernetesUid: uid }) };
-      const failure = reason ?? (news.awaited ? undefined : await lackInPassing(news));
-      return { inputs, failures: failure === undefined ? [] : [{ property: "", reason: failure }] };
+      const failures = reason === undefined ? await refusalsInPassing(news) : [reason];
+      return { inputs, failures: failures.map((failure) => ({ property: "", reason: failure })) };
     },
     /** `check` has looked, but where the operator may come before this resource. */
     async diff(_id, olds, news) {
@@ -90,6 +99,62 @@ export function operatorCheck(
     }
   }
 
+  /** What the operator lacks, and what it has against the Cluster. */
+  async function refusalsInPassing(inputs: OperatorInputs): Promise<string[]> {
+    const [lacking, refused] = await Promise.all([
+      inputs.awaited ? undefined : lackInPassing(inputs),
+      refusedInPassing(inputs),
+    ]);
+    // Fields that are not served are named by what is lacking as well.
+    const fields = refused.filter(({ isUnknown }) => !isUnknown || lacking === undefined);
+    const refusal = fields.length === 0 ? undefined : refusalOf(inputs, fields);
+    return [lacking, refusal].filter((reason) => reason !== undefined);
+  }
+
+  /** Fields that would be refused if the Cluster were made now; none too where nobody can tell, which is said. */
+  async function refusedInPassing(inputs: OperatorInputs): Promise<RefusedField[]> {
+    const { cluster, declared } = inputs;
+    if (cluster === undefined || declared === undefined || declared === UNKNOWN) return [];
+    if (!(await servesClusters(inputs))) return [];
+    const { namespace, name } = cluster;
+    // What is not known yet is not there yet.
+    let place = namespace === UNKNOWN ? ELSEWHERE : namespace;
+    const untold = (reason: string) => {
+      const where = place === namespace ? "" : ` in the namespace ${place}, because its own does not exist yet`;
+      console.error(
+        `Whether CloudNativePG accepts the Cluster ${name} could not be asked${where} (${printable(reason)}). ` +
+          "`up` will find out.",
+      );
+    };
+    try {
+      const api = await connect(inputs, IN_PASSING);
+      if (namespace !== UNKNOWN && (await findCluster(api, namespace, name))) return [];
+      const verdict = await verdictOn(name, JSON.parse(declared) as DeclaredCluster, async (manifest) => {
+        const answer = await api.dryRun(clustersIn(place), manifest);
+        if (answer.code !== 404 || place === ELSEWHERE) return answer;
+        place = ELSEWHERE;
+        return api.dryRun(clustersIn(place), manifest);
+      });
+      if (verdict.is === "unknown") untold(verdict.reason);
+      return verdict.is === "refused" ? verdict.fields : [];
+    } catch (error) {
+      if (!(error instanceof KubernetesError)) throw error;
+      untold(error.message);
+      return [];
+    }
+  }
+
+  /** Where this cannot be told, lackInPassing says so, or `diff`. */
+  async function servesClusters(inputs: OperatorInputs): Promise<boolean> {
+    try {
+      const { served } = await once(inputs.context ?? "", () => ask(inputs, IN_PASSING));
+      return served.kinds?.clusters !== undefined;
+    } catch (error) {
+      if (error instanceof KubernetesError) return false;
+      throw error;
+    }
+  }
+
   /** What is lacking; undefined too where nobody can tell, which is said. */
   async function lackInPassing(inputs: OperatorInputs): Promise<string | undefined> {
     try {
@@ -116,6 +181,21 @@ export function operatorCheck(
     const api = await connect(inputs, patience);
     return { server: api.server, context: api.context, served: await servedBy(api) };
   }
+}
+
+/** A namespace that every Kubernetes cluster has: a dry run needs one, and makes nothing in it. */
+const ELSEWHERE = "default";
+const clustersIn = (namespace: string) => `/${GROUP}/namespaces/${namespace}/clusters`;
+
+/** What is refused, one line for each field, and what to do. */
+function refusalOf({ cluster }: OperatorInputs, fields: readonly RefusedField[]): string {
+  const lines = fields.map(({ setting, problem }) => printable(setting === "" ? problem : `${setting}: ${problem}`));
+  return (
+    `CloudNativePG would refuse the Cluster ${cluster?.name}, so nothing of it was made. Correct these ` +
+    `(${API_REFERENCE} describes what is under spec):\n${firstOf([...new Set(lines)])
+      .map((line) => `  - ${line}`)
+      .join("\n")}`
+  );
 }
 
 /** What an API server said. */

@@ -2,6 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
 import { KubernetesConnection } from "../kubernetes/client";
+import type { DeclaredCluster } from "./dry-run";
 import type { OperatorNeeds } from "./operator-version";
 
 export interface OperatorCheckArgs {
@@ -16,13 +17,17 @@ export interface OperatorCheckArgs {
   awaited?: boolean;
   /** The Cluster that is to be made: one of that name that is another stack's is refused. Default: none is looked for. */
   cluster?: { namespace: pulumi.Input<string>; name: string; owner: string };
+  /** What is to be made of `cluster`: what the operator has against a new one is told. Default: it is not asked. */
+  declared?: DeclaredCluster;
 }
 
 const provider = dynamicProvider("operatorCheck");
 
 /**
  * Fails, in a preview already, where the Kubernetes cluster does not serve CloudNativePG's kinds, or not with the fields
- * that are declared. It makes nothing, and looks at nothing during refresh and destroy. An API server that does not
+ * that are declared, and where the operator would refuse the Cluster that is to be made: the API server is asked for a
+ * strict dry run. Where the Cluster's namespace does not exist yet, that is done in the namespace `default`; who may not
+ * create Clusters there gets a warning, and `up` finds out. It makes nothing, and looks at nothing during refresh and destroy. An API server that does not
  * answer is a warning in a preview, and an error of the `up` that makes it. Needs no Kubernetes right that not every
  * user has (`system:discovery`).
  *
@@ -32,7 +37,8 @@ const provider = dynamicProvider("operatorCheck");
 export class OperatorCheck extends pulumi.dynamic.Resource {
   constructor(name: string, args: OperatorCheckArgs, opts?: pulumi.CustomResourceOptions) {
     const { kubernetes, needs = { clusters: {} }, awaited = false, cluster } = args;
-    const inputs = { context: kubernetes?.context, needs, awaited, cluster };
+    const declared = args.declared && pulumi.jsonStringify(args.declared);
+    const inputs = { context: kubernetes?.context, needs, awaited, cluster, declared };
     super(provider, name, inputs, opts, "kubernetes", "OperatorCheck");
   }
 }

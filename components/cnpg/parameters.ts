@@ -24,7 +24,7 @@ const FIXED: readonly [names: string, fix: string][] = [
     "Remove it: TLS is always on, with the certificates of `issuer`; ssl_min_protocol_version and ssl_ciphers can be set.",
   ],
   ["shared_preload_libraries", "Use sharedPreloadLibraries."],
-  ["synchronous_standby_names synchronized_standby_slots", "Use synchronous."],
+  ["synchronous_standby_names synchronized_standby_slots", "Use spec.postgresql.synchronous."],
   ["temp_tablespaces", "Use tablespaces, with temporary: true."],
   ["hba_file", "Use pgHba."],
   ["ident_file", "Use pgIdent."],

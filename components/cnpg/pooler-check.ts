@@ -51,8 +51,8 @@ function checkType(
     return [{ setting, value: type, problem: "connects to standbys, but the database has only one instance", fix }];
   }
   if (!disabledServices.includes(type)) return [];
-  const problem = "needs a Service of the Cluster that services.disabledDefaultServices disables";
-  return [{ setting, value: type, problem, fix: `Remove ${type} from services.disabledDefaultServices.` }];
+  const problem = "needs a Service of the Cluster that spec.managed.services.disabledDefaultServices disables";
+  return [{ setting, value: type, problem, fix: `Remove ${type} from spec.managed.services.disabledDefaultServices.` }];
 }
 
 function checkPooler(

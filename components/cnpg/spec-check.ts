@@ -1,14 +1,16 @@
-/** Checks of `spec`: what would take away what is set here, or be waited for in vain. Pure. */
+/** Checks of `spec`: what would take away what is set here, be waited for in vain, or do harm. Pure. */
 import { SettingProblem } from "../problems";
 import type { ClusterSettings } from "./cluster-spec";
+import { checkLdap } from "./ldap";
+import { checkServices, ServiceContext } from "./services";
+import { isObject, valueAt } from "./spec-fields";
+import { checkSpecValues } from "./spec-values";
 import { wrong } from "../value-check";
 
 /** What else decides whether `spec` is right. */
-export interface SpecContext {
+export interface SpecContext extends ServiceContext {
   /** Roles that log in by certificate: they are CloudNativePG's managed roles. */
   users?: readonly unknown[];
-  /** A standby is registered in Teleport, by its Service. */
-  standbyRegistered?: boolean;
 }
 
 /** Fields that have a setting, which the rest of the program goes by, and what to use. */
@@ -34,10 +36,6 @@ const SETTINGS: readonly [field: string, fix: string][] = [
 const LISTS: readonly [field: string, setting: string, of: (settings: ClusterSettings) => unknown][] = [
   ["postgresql.pg_ident", "pgIdent", ({ pgIdent }) => pgIdent],
   ["postgresql.shared_preload_libraries", "sharedPreloadLibraries", ({ sharedPreloadLibraries: all }) => all],
-  ["imagePullSecrets", "imagePullSecrets", ({ imagePullSecrets }) => imagePullSecrets],
-  ["topologySpreadConstraints", "topologySpreadConstraints", ({ topologySpreadConstraints: all }) => all],
-  ["managed.services.additional", "services.additional", ({ services }) => services?.additional],
-  ["affinity.tolerations", "affinity.tolerations", ({ affinity }) => affinity?.tolerations],
 ];
 
 /** Objects that are written in any case. */
@@ -47,9 +45,7 @@ export function checkSpec(setting: string, settings: ClusterSettings, context: S
   const { spec = {} } = settings;
   const at = (field: string) => `${setting}.${field}`;
   const has = (field: string) => valueAt(spec, field) !== undefined;
-  const { users = [], standbyRegistered = false } = context;
-  const disabled = valueAt(spec, "managed.services.disabledDefaultServices");
-  const needed = ["rw", ...(standbyRegistered ? ["ro"] : [])];
+  const { users = [] } = context;
   return [
     ...OBJECTS.filter(
       (field) => has(field) && !isObject(valueAt(spec, field)) && !isOtherBootstrap(spec, field),
@@ -70,14 +66,9 @@ export function checkSpec(setting: string, settings: ClusterSettings, context: S
     ...LISTS.filter(([field, , of]) => has(field) && of(settings) !== undefined).flatMap(([field, name]) =>
       wrong(at(field), undefined, `would replace the list of ${name}`, `Use ${name} alone.`),
     ),
-    ...(Array.isArray(disabled) && disabled.some((service) => needed.includes(String(service)))
-      ? wrong(
-          at("managed.services.disabledDefaultServices"),
-          disabled,
-          "disables a Service that Teleport or the program needs",
-          "Use services.disabledDefaultServices.",
-        )
-      : []),
+    ...checkSpecValues(at, spec),
+    ...checkLdap(at, spec),
+    ...checkServices(at, spec, context),
   ];
 }
 
@@ -89,14 +80,4 @@ function isOtherBootstrap(spec: Record<string, unknown>, field: string): boolean
     valueAt(spec, field) === null &&
     others.some((other) => valueAt(spec, other) !== undefined)
   );
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
-}
-
-function valueAt(object: unknown, field: string): unknown {
-  return field
-    .split(".")
-    .reduce<unknown>((value, key) => (isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined), object);
 }

@@ -88,6 +88,23 @@ export interface ApiReader {
   read(path: string): Promise<unknown>;
 }
 
+/** What asks for an opinion on objects as well. */
+export interface ApiValidator extends ApiReader {
+  /**
+   * Creates an object in a collection, e.g. `/api/v1/namespaces/shop/pods`, in a strict dry run: the API server and its
+   * webhooks check all of it, and nothing is made.
+   */
+  dryRun(collection: string, object: object): Promise<DryRunAnswer>;
+}
+
+/** What the API server answered to a dry run. */
+export interface DryRunAnswer {
+  /** HTTP status. */
+  code: number;
+  /** JSON: the object, or the Status that says what is wrong. */
+  text: string;
+}
+
 /** What deletes as well. */
 export interface ApiWriter extends ApiReader {
   /** Deletes the object at a path, if it has this UID. Does not wait until it is gone; one that is gone is no error. */
@@ -172,6 +189,21 @@ export async function apiReader({ context }: KubernetesConnection, patience: Pat
     server: serverOf(config),
     context: config.getCurrentContext(),
     read: (path) => retried(() => getJson(library, config, path, patience.limit), isPassing, patience.delays),
+  };
+}
+
+/** A reader that can ask for an opinion. @throws KubernetesError "configuration" */
+export async function apiValidator(connection: KubernetesConnection, patience: Patience = {}): Promise<ApiValidator> {
+  const library = await import("@kubernetes/client-node");
+  const config = loadConfig(library, connection.context);
+  const { limit, delays } = patience;
+  return {
+    ...(await apiReader(connection, patience)),
+    dryRun: (collection, object) => {
+      const path = `${collection}?dryRun=All&fieldValidation=Strict`;
+      const request = { path, limit, method: library.HttpMethod.POST, body: JSON.stringify(object) };
+      return retried(() => send(library, config, request), isPassing, delays);
+    },
   };
 }
 

@@ -18,6 +18,7 @@ import { DatabaseRoleManifest, databaseRoleManifests, UsersAs } from "../cnpg/da
 import { poolerLogins, PoolerSettings } from "../cnpg/pooler";
 import { checkPoolers } from "../cnpg/pooler-check";
 import { checkUsers, DEFAULT_USERS, TeleportUser } from "../cnpg/roles";
+import { disabledServices } from "../cnpg/spec-fields";
 import { checkOneOf } from "../value-check";
 import type { KubernetesConnection } from "../kubernetes/client";
 import { checkClusterName, checkTeleportName, OUR_LABELS, teleportNames } from "./names";
@@ -219,7 +220,7 @@ export function checkPostgresCluster(
     ...checkOneOf(at("usersAs"), args.usersAs, ["inline", "databaseRole"]),
     ...checkPoolers(at("poolers"), clusterName, poolers, {
       hasStandby: hasStandby(args),
-      disabledServices: args.services?.disabledDefaultServices,
+      disabledServices: disabledServices(args.spec),
     }).filter(isWritten),
     ...checkAutoUsersOf(at, args),
     ...checkForeignRoles(at, args),

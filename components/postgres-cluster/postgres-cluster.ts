@@ -14,11 +14,12 @@ import { clusterAnnotations, servingInstances } from "../cnpg/metadata";
 import { networkPolicies } from "../kubernetes/network-policy";
 import { isExplicit, poolerLogins, poolerName } from "../cnpg/pooler";
 import { additionalDnsNames } from "../cnpg/services";
+import { isSupervised } from "../cnpg/spec-fields";
 import { keepsInstances } from "../kubernetes/foreign-fields";
 import type { KubernetesConnection } from "../kubernetes/client";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "../kubernetes/deletion";
 import { OperatorCheck } from "../cnpg/operator-check";
-import { operatorNeeds } from "./operator-needs";
+import { declaredCluster, operatorNeeds } from "./operator-needs";
 import { KEEPS_FIELD_MANAGER, ownedBy, ownerOf } from "../kubernetes/owner";
 import { makePoolers } from "./poolers";
 import {
@@ -77,7 +78,8 @@ export class PostgresCluster extends pulumi.ComponentResource {
         kubernetes: args.kubernetes,
         needs: operatorNeeds(clusterName, args),
         awaited: hasDependencies(opts),
-        cluster: wantedCluster(name, clusterName, args),
+        cluster: { namespace: args.namespace ?? clusterName, name: clusterName, owner: ownerOf(name) },
+        declared: declaredCluster(clusterName, args),
       },
       { parent: this },
     );
@@ -178,7 +180,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         clusterDomain,
         serverAltNames: namespace.apply((inNamespace) => [
           ...(args.serverAltNames ?? []),
-          ...additionalDnsNames(args.services, inNamespace, clusterDomain),
+          ...additionalDnsNames(args.spec, inNamespace, clusterDomain),
         ]),
         explicitPoolers: poolers.some(isExplicit),
         poolers: poolers
@@ -358,7 +360,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
           ...(args.autoUsers ? [autoUsersAdmin(args.autoUsers).name] : []),
         ],
         fenced: args.fencedInstances ?? [],
-        supervised: args.primaryUpdateStrategy === "supervised",
+        supervised: isSupervised(args.spec),
       },
       { parent: this, dependsOn: this.cluster, deletedWith: this.cluster },
     );
@@ -453,11 +455,6 @@ interface Made {
   clusterName: string;
   args: PostgresClusterArgs;
   operator: OperatorCheck;
-}
-
-/** The Cluster, for a look whether its name is taken; undefined where the namespace is known later only. */
-function wantedCluster(name: string, clusterName: string, { namespace = clusterName }: PostgresClusterArgs) {
-  return typeof namespace === "string" ? { namespace, name: clusterName, owner: ownerOf(name) } : undefined;
 }
 
 /** A database that was renamed is the same: all that is named after it is renamed with it. */

@@ -30,13 +30,11 @@ describe("the Cluster's spec", () => {
   it("is overridden last: objects merge, lists and values replace", () => {
     const overridden = spec({
       parameters: { a: "1" },
-      services: { disabledDefaultServices: ["r", "ro"] },
-      affinity: { tolerations: [{ key: "a" }], topologyKey: "zone" },
+      sharedPreloadLibraries: ["a"],
       spec: {
         instances: 5,
-        postgresql: { parameters: { b: "2" } },
+        postgresql: { parameters: { b: "2" }, shared_preload_libraries: ["b"] },
         managed: { services: { disabledDefaultServices: ["r"] } },
-        affinity: { tolerations: [{ key: "b" }] },
         storage: null,
       },
     });
@@ -45,46 +43,101 @@ describe("the Cluster's spec", () => {
     assert.equal((overridden.postgresql!.pg_hba as string[]).length, 4);
     assert.deepEqual(overridden.managed!.services, { disabledDefaultServices: ["r"] });
     assert.equal((overridden.managed!.roles as unknown[]).length, 2);
-    assert.deepEqual(overridden.affinity, { tolerations: [{ key: "b" }], topologyKey: "zone" });
+    assert.deepEqual(overridden.postgresql!.shared_preload_libraries, ["b"]);
     assert.equal(overridden.storage, null);
   });
   it("puts settings into CNPG's fields", () => {
     const made = spec({
       imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 17 },
-      imagePullSecrets: ["registry"],
       tablespaces: [
         { name: "fast", size: "1Gi", owner: "reports" },
         { name: "tmp", size: "2Gi", temporary: true },
       ],
       sharedPreloadLibraries: ["auto_explain"],
       pgIdent: ["m a b"],
-      synchronous: { method: "any", number: 1 },
-      ldap: { server: "ldap", tls: true, bindAsAuth: {} },
-      serviceAccountTemplate: { annotations: { a: "b" } },
-      services: { additional: [{ name: "public", selectorType: "rw", type: "LoadBalancer", labels: { a: "b" } }] },
-      failoverDelay: 0,
     });
     const catalog = { apiGroup: "postgresql.cnpg.io", kind: "ImageCatalog", name: "postgresql", major: 17 };
     assert.deepEqual(made.imageCatalogRef, catalog);
-    assert.deepEqual(made.imagePullSecrets, [{ name: "registry" }]);
     assert.deepEqual(made.tablespaces, [
       { name: "fast", storage: { size: "1Gi" }, owner: { name: "reports" } },
       { name: "tmp", storage: { size: "2Gi" }, temporary: true },
     ]);
     assert.deepEqual(made.postgresql!.shared_preload_libraries, ["auto_explain"]);
     assert.deepEqual(made.postgresql!.pg_ident, ["m a b"]);
-    assert.deepEqual(made.postgresql!.synchronous, { method: "any", number: 1 });
-    assert.deepEqual(made.postgresql!.ldap, { server: "ldap", tls: true, bindAsAuth: {} });
-    assert.deepEqual(made.serviceAccountTemplate, { metadata: { annotations: { a: "b" } } });
-    assert.deepEqual(made.managed!.services, {
-      additional: [
-        {
-          selectorType: "rw",
-          serviceTemplate: { metadata: { name: "public", labels: { a: "b" } }, spec: { type: "LoadBalancer" } },
+  });
+  it("is the one of version 0.1.0, whose settings are fields under spec now", () => {
+    // Version 0.1.0 was given these as settings: affinity, startDelay, imagePullSecrets: [registry], inheritedMetadata,
+    // serviceAccountTemplate: {annotations}, synchronous, ldap, and services: {disabledDefaultServices, additional: [{name:
+    // public, selectorType: rw, type: LoadBalancer, labels, updateStrategy}]}. It wrote this spec.
+    const written = {
+      instances: 3,
+      certificates: {
+        serverTLSSecret: "s",
+        serverCASecret: "sca",
+        replicationTLSSecret: "r",
+        clientCASecret: "cca",
+      },
+      bootstrap: { initdb: { database: "app", owner: "app", dataChecksums: true } },
+      storage: { size: "1Gi" },
+      postgresql: {
+        parameters: { max_connections: "50" },
+        pg_hba: ["hostssl all all all reject"],
+        ldap: { server: "ldap", tls: true, bindAsAuth: {} },
+        synchronous: { method: "any", number: 1 },
+      },
+      managed: {
+        roles: [],
+        services: {
+          disabledDefaultServices: ["r"],
+          additional: [
+            {
+              selectorType: "rw",
+              updateStrategy: "replace",
+              serviceTemplate: { metadata: { name: "public", labels: { a: "b" } }, spec: { type: "LoadBalancer" } },
+            },
+          ],
         },
-      ],
+      },
+      affinity: { topologyKey: "zone", tolerations: [{ operator: "Exists" }] },
+      startDelay: 600,
+      imagePullSecrets: [{ name: "registry" }],
+      inheritedMetadata: { labels: { team: "shop" } },
+      serviceAccountTemplate: { metadata: { annotations: { a: "b" } } },
+    };
+    const { postgresql, managed, affinity, startDelay, imagePullSecrets, inheritedMetadata, serviceAccountTemplate } =
+      written;
+    const now = clusterSpec({
+      storage: { size: "1Gi" },
+      secrets,
+      users: [],
+      parameters: { max_connections: "50" },
+      pgHba: ["hostssl all all all reject"],
+      spec: {
+        affinity,
+        startDelay,
+        imagePullSecrets,
+        inheritedMetadata,
+        serviceAccountTemplate,
+        postgresql: { ldap: postgresql.ldap, synchronous: postgresql.synchronous },
+        managed: { services: managed.services },
+      },
     });
-    assert.equal(made.failoverDelay, 0);
+    assert.deepEqual(now, written);
+  });
+  it("is written to the letter as before where nothing moved, so that nothing of a Cluster changes", () => {
+    const { spec: own, ...settings } = {
+      spec: { priorityClassName: "low" },
+      image: "postgresql:17",
+      pgIdent: ["m a b"],
+    };
+    const text = JSON.stringify(clusterSpec({ storage: { size: "1Gi" }, secrets, users: [], ...settings, spec: own }));
+    assert.equal(
+      text,
+      '{"instances":3,"imageName":"postgresql:17","certificates":{"serverTLSSecret":"s","serverCASecret":"sca",' +
+        '"replicationTLSSecret":"r","clientCASecret":"cca"},"bootstrap":{"initdb":{"database":"app","owner":"app",' +
+        '"dataChecksums":true}},"storage":{"size":"1Gi"},"postgresql":{"parameters":{},"pg_hba":[],"pg_ident":["m a b"]},' +
+        '"managed":{"roles":[]},"priorityClassName":"low"}',
+    );
   });
   it("keeps databases, network policies and annotations out", () => {
     const made = spec({

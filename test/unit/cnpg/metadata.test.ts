@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { clusterAnnotations, servingInstances } from "../../../components/cnpg/metadata";
-import { additionalDnsNames, hasService } from "../../../components/cnpg/services";
+import { additionalDnsNames } from "../../../components/cnpg/services";
+import { disabledServices, isSupervised, keysTo } from "../../../components/cnpg/spec-fields";
 
 describe("what pauses a Cluster", () => {
   it("is left to people where nothing is said", () => assert.deepEqual(clusterAnnotations({}), {}));
@@ -24,17 +25,33 @@ describe("what pauses a Cluster", () => {
 
 describe("Services", () => {
   it("are there unless disabled", () => {
-    assert.ok(hasService(undefined, "ro") && hasService({ disabledDefaultServices: ["r"] }, "ro"));
-    assert.ok(!hasService({ disabledDefaultServices: ["ro"] }, "ro"));
+    assert.deepEqual(disabledServices(undefined), []);
+    assert.deepEqual(disabledServices({ managed: { services: { disabledDefaultServices: ["r", 1, null] } } }), ["r"]);
+    for (const managed of [null, [], "x", { services: [] }, { services: { disabledDefaultServices: { r: true } } }])
+      assert.deepEqual(disabledServices({ managed }), []);
   });
   it("have names for the server certificate", () => {
-    const services = { additional: [{ name: "public", selectorType: "rw" as const }] };
-    assert.deepEqual(additionalDnsNames(services, "shop", "cluster.local"), [
+    const named = (name: unknown) => ({ selectorType: "rw", serviceTemplate: { metadata: { name } } });
+    const spec = { managed: { services: { additional: [named("public"), null, {}, named(7)] } } };
+    assert.deepEqual(additionalDnsNames(spec, "shop", "cluster.local"), [
       "public",
       "public.shop",
       "public.shop.svc",
       "public.shop.svc.cluster.local",
     ]);
     assert.deepEqual(additionalDnsNames(undefined, "shop", "cluster.local"), []);
+  });
+});
+
+describe("fields of spec", () => {
+  it("say whether updates are supervised", () => {
+    assert.ok(isSupervised({ primaryUpdateStrategy: "supervised" }));
+    assert.ok(!isSupervised({ primaryUpdateStrategy: ["supervised"] }) && !isSupervised(undefined));
+  });
+  it("are found by the API server's paths, also where keys have dots", () => {
+    const spec = { a: { "b.c": [{ d: 1 }], b: null } };
+    assert.deepEqual(keysTo(spec, "a.b.c[0].d"), ["a", "b.c", "0", "d"]);
+    assert.deepEqual(keysTo(spec, "a.b"), ["a", "b"]);
+    for (const none of ["a.b.c[1]", "a.b.c.d", "a.x", "b", "a.b.c[0].d.e"]) assert.equal(keysTo(spec, none), undefined);
   });
 });

@@ -17,7 +17,7 @@ export const RIGHT: Record<string, Settings> = {
   "an image with tag and digest": { image: `registry.example.com:5000/pg/postgresql:17.5-1@sha256:${"a".repeat(64)}` },
   "an image catalog": {
     imageCatalog: { kind: "ClusterImageCatalog", name: "postgresql", major: 17 },
-    imagePullSecrets: ["registry", "mirror.example"],
+    spec: { imagePullSecrets: [{ name: "registry" }, { name: "mirror.example" }] },
   },
   volumes: {
     storage: { size: "1.5Gi", storageClass: "fast.ssd", resizeInUseVolumes: false },
@@ -29,76 +29,103 @@ export const RIGHT: Record<string, Settings> = {
     parameters: { max_wal_size: "1GB", min_wal_size: "100MB" },
   },
   scheduling: {
-    affinity: {
-      podAntiAffinityType: "required",
-      topologyKey: "topology.kubernetes.io/zone",
-      nodeSelector: { "kubernetes.io/os": "linux" },
-      tolerations: [
-        { key: "database", value: "yes", effect: "NoSchedule" },
-        { operator: "Exists", effect: "NoExecute", tolerationSeconds: 60 },
-      ],
-      nodeAffinity: {
-        requiredDuringSchedulingIgnoredDuringExecution: {
-          nodeSelectorTerms: [{ matchExpressions: [{ key: "disk", operator: "In", values: ["ssd"] }] }],
+    spec: {
+      affinity: {
+        podAntiAffinityType: "required",
+        topologyKey: "topology.kubernetes.io/zone",
+        nodeSelector: { "kubernetes.io/os": "linux" },
+        tolerations: [
+          { key: "database", value: "yes", effect: "NoSchedule" },
+          { operator: "Exists", effect: "NoExecute", tolerationSeconds: 60 },
+        ],
+        nodeAffinity: {
+          requiredDuringSchedulingIgnoredDuringExecution: {
+            nodeSelectorTerms: [{ matchExpressions: [{ key: "disk", operator: "In", values: ["ssd"] }] }],
+          },
         },
       },
+      topologySpreadConstraints: [
+        {
+          maxSkew: 1,
+          topologyKey: "topology.kubernetes.io/zone",
+          whenUnsatisfiable: "DoNotSchedule",
+          labelSelector: { matchLabels: { "cnpg.io/cluster": "orders" } },
+          minDomains: 2,
+        },
+      ],
+      priorityClassName: "system-cluster-critical",
     },
-    topologySpreadConstraints: [
-      {
-        maxSkew: 1,
-        topologyKey: "topology.kubernetes.io/zone",
-        whenUnsatisfiable: "DoNotSchedule",
-        labelSelector: { matchLabels: { "cnpg.io/cluster": "orders" } },
-        minDomains: 2,
-      },
-    ],
-    priorityClassName: "system-cluster-critical",
   },
   "updates and delays": {
-    enablePDB: false,
-    primaryUpdateStrategy: "supervised",
-    primaryUpdateMethod: "switchover",
-    startDelay: 600,
-    stopDelay: 60,
-    smartShutdownTimeout: 0,
-    switchoverDelay: 60,
-    failoverDelay: 5,
+    spec: {
+      enablePDB: false,
+      primaryUpdateStrategy: "supervised",
+      primaryUpdateMethod: "switchover",
+      startDelay: 600,
+      stopDelay: 60,
+      smartShutdownTimeout: 0,
+      switchoverDelay: 60,
+      failoverDelay: 5,
+    },
   },
   probes: {
-    probes: {
-      startup: { type: "streaming", maximumLag: "16Mi", periodSeconds: 1, failureThreshold: 300 },
-      readiness: { type: "query", successThreshold: 2 },
-      liveness: { timeoutSeconds: 5, isolationCheck: { enabled: true, requestTimeout: 500, connectionTimeout: 500 } },
+    spec: {
+      probes: {
+        startup: { type: "streaming", maximumLag: "16Mi", periodSeconds: 1, failureThreshold: 300 },
+        readiness: { type: "query", successThreshold: 2 },
+        liveness: { timeoutSeconds: 5, isolationCheck: { enabled: true, requestTimeout: 500, connectionTimeout: 500 } },
+      },
     },
   },
   "synchronous replication": {
     instances: 3,
-    synchronous: { method: "any", number: 1, dataDurability: "required", failoverQuorum: true },
+    spec: {
+      postgresql: { synchronous: { method: "any", number: 1, dataDurability: "required", failoverQuorum: true } },
+    },
   },
   "synchronous replication that gives way": {
     instances: 2,
-    synchronous: { method: "first", number: 1, dataDurability: "preferred", maxStandbyNamesFromCluster: 1 },
+    spec: {
+      postgresql: {
+        synchronous: { method: "first", number: 1, dataDurability: "preferred", maxStandbyNamesFromCluster: 1 },
+      },
+    },
   },
   "standbys outside of the Cluster": {
     instances: 2,
-    synchronous: { method: "any", number: 2, failoverQuorum: true, standbyNamesPost: ["elsewhere"] },
+    spec: {
+      postgresql: { synchronous: { method: "any", number: 2, failoverQuorum: true, standbyNamesPost: ["elsewhere"] } },
+    },
   },
   services: {
-    services: {
-      disabledDefaultServices: ["ro", "r"],
-      additional: [
-        {
-          name: "orders-public",
-          selectorType: "rw",
-          type: "LoadBalancer",
-          loadBalancerSourceRanges: ["192.0.2.0/24", "2001:db8::/32"],
-          externalTrafficPolicy: "Local",
-          annotations: { "service.example.com/Scheme": "internal" },
-          labels: { team: "shop" },
-          updateStrategy: "replace",
+    spec: {
+      managed: {
+        services: {
+          disabledDefaultServices: ["ro", "r"],
+          additional: [
+            {
+              selectorType: "rw",
+              updateStrategy: "replace",
+              serviceTemplate: {
+                metadata: {
+                  name: "orders-public",
+                  annotations: { "service.example.com/Scheme": "internal" },
+                  labels: { team: "shop" },
+                },
+                spec: {
+                  type: "LoadBalancer",
+                  loadBalancerSourceRanges: ["192.0.2.0/24", "2001:db8::/32"],
+                  externalTrafficPolicy: "Local",
+                },
+              },
+            },
+            {
+              selectorType: "r",
+              serviceTemplate: { metadata: { name: "orders-node" }, spec: { type: "NodePort" } },
+            },
+          ],
         },
-        { name: "orders-node", selectorType: "r", type: "NodePort" },
-      ],
+      },
     },
   },
   parameters: {
@@ -123,23 +150,30 @@ export const RIGHT: Record<string, Settings> = {
     pgIdent: ["partners standby.partner.example partners", '"partners" /^(.*)\\.example$ "partners"'],
   },
   directory: {
-    ldap: {
-      server: "ldap.example.com",
-      scheme: "ldaps",
-      port: 636,
-      bindSearchAuth: {
-        baseDN: "ou=people,dc=example,dc=com",
-        bindDN: "cn=reader,dc=example,dc=com",
-        bindPassword: { name: "ldap-reader", key: "password" },
-        searchAttribute: "uid",
+    spec: {
+      postgresql: {
+        ldap: {
+          server: "ldap.example.com",
+          scheme: "ldaps",
+          port: 636,
+          bindSearchAuth: {
+            baseDN: "ou=people,dc=example,dc=com",
+            bindDN: "cn=reader,dc=example,dc=com",
+            bindPassword: { name: "ldap-reader", key: "password" },
+            searchAttribute: "uid",
+          },
+        },
       },
     },
   },
-  "directory by prefix": { ldap: { server: "192.0.2.1", tls: true, bindAsAuth: { prefix: "uid=", suffix: ",dc=a" } } },
-  "a list of spec that no setting has": { spec: { imagePullSecrets: [{ name: "mine" }] } },
+  "directory by prefix": {
+    spec: { postgresql: { ldap: { server: "192.0.2.1", tls: true, bindAsAuth: { prefix: "uid=", suffix: ",dc=a" } } } },
+  },
   metadata: {
-    inheritedMetadata: { labels: { team: "shop" }, annotations: { "example.com/Owner": "shop" } },
-    serviceAccountTemplate: { annotations: { "eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/a" } },
+    spec: {
+      inheritedMetadata: { labels: { team: "shop" }, annotations: { "example.com/Owner": "shop" } },
+      serviceAccountTemplate: { metadata: { annotations: { "eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/a" } } },
+    },
     hibernation: false,
     fencedInstances: ["orders-1"],
   },
@@ -147,7 +181,7 @@ export const RIGHT: Record<string, Settings> = {
 
 /** A setting that is wrong. */
 export interface Wrong {
-  /** The setting that our check must name, and no other. */
+  /** The setting that our check must name, and no other; or, if we leave it to the operator, the one that it names. */
   setting: string;
   settings: Settings;
   /**
@@ -155,21 +189,54 @@ export interface Wrong {
    * meant: a pod that never starts, a rule that is never reached, a way in that nobody wanted.
    */
   server: "refuses" | "accepts";
+  /** Whether a check of ours names it. */
+  checked: boolean;
+  /** What the dry run names, where that is not the setting; empty where it names nothing. */
+  told?: string;
 }
 
-const refused = (setting: string, settings: Settings): Wrong => ({ setting, settings, server: "refuses" });
-const accepted = (setting: string, settings: Settings): Wrong => ({ setting, settings, server: "accepts" });
+const refused = (setting: string, settings: Settings, told?: string): Wrong => ({
+  setting,
+  settings,
+  told,
+  server: "refuses",
+  checked: true,
+});
+const accepted = (setting: string, settings: Settings): Wrong => ({
+  setting,
+  settings,
+  server: "accepts",
+  checked: true,
+});
+/** Of CloudNativePG's own fields: the operator refuses it, so that we need no check. */
+const left = (setting: string, spec: Record<string, unknown>, settings: Settings = {}): Wrong => ({
+  setting: `spec.${setting}`,
+  settings: { ...settings, spec },
+  server: "refuses",
+  checked: false,
+});
+/** Of CloudNativePG's own fields: the operator takes it. */
+const taken = (setting: string, spec: Record<string, unknown>): Wrong => accepted(`spec.${setting}`, { spec });
 /** For values that the types exclude, and a YAML file does not. */
 const untyped = (settings: Record<string, unknown>) => settings as Settings;
-const service = { name: "extra", selectorType: "rw" } as const;
 const spread = {
   maxSkew: 1,
   topologyKey: "zone",
   whenUnsatisfiable: "ScheduleAnyway",
   labelSelector: { matchLabels: { a: "b" } },
-} as const;
-const ldap = { server: "ldap.example.com", tls: true, bindAsAuth: {} };
-const search = { server: "ldap.example.com", tls: true };
+};
+const spreads = (constraint: object) => ({ topologySpreadConstraints: [{ ...spread, ...constraint }] });
+const tolerations = (...all: object[]) => ({ affinity: { tolerations: all } });
+const synchronous = (fields: object) => ({ postgresql: { synchronous: { method: "any", number: 1, ...fields } } });
+const service = (name: string, { spec = {}, selectorType = "rw", ...metadata }: Record<string, unknown> = {}) => ({
+  selectorType,
+  serviceTemplate: { metadata: { name, ...metadata }, spec },
+});
+const services = (...additional: object[]) => ({ managed: { services: { additional } } });
+const disabled = (...disabledDefaultServices: string[]) => ({ managed: { services: { disabledDefaultServices } } });
+const LDAP = { server: "ldap.example.com", tls: true };
+const ldap = (fields: object) => ({ postgresql: { ldap: { ...LDAP, bindAsAuth: {}, ...fields } } });
+const search = (bindSearchAuth?: object) => ({ postgresql: { ldap: { ...LDAP, bindSearchAuth } } });
 const rule = (...pgHba: string[]) => ({ pgHba });
 
 export const WRONG: Wrong[] = [
@@ -186,31 +253,43 @@ export const WRONG: Wrong[] = [
     storage: { size: "1Gi", pvcTemplate: { resources: { requests: { storage: "2Gi" } } } },
   }),
   refused("tablespaces[0].size", { tablespaces: [{ name: "fast", size: "big" }] }),
-  refused("tablespaces[0].name", { tablespaces: [{ name: "pg_fast", size: "1Gi" }] }),
-  refused("tablespaces[0].name", { tablespaces: [{ name: "1fast", size: "1Gi" }] }),
+  refused("tablespaces[0].name", { tablespaces: [{ name: "pg_fast", size: "1Gi" }] }, "tablespaces[0]"),
+  refused("tablespaces[0].name", { tablespaces: [{ name: "1fast", size: "1Gi" }] }, "tablespaces[0]"),
   accepted("tablespaces[0].name", { tablespaces: [{ name: "Fast", size: "1Gi" }] }),
   accepted("tablespaces[0].name", { tablespaces: [{ name: "fast_", size: "1Gi" }] }),
-  refused("tablespaces[1].name", {
-    tablespaces: [
-      { name: "fast", size: "1Gi" },
-      { name: "fast", size: "2Gi" },
-    ],
-  }),
-  refused("tablespaces[1].name", {
-    tablespaces: [
-      { name: "a_b", size: "1Gi" },
-      { name: "a$b", size: "1Gi" },
-    ],
-  }),
+  refused(
+    "tablespaces[1].name",
+    {
+      tablespaces: [
+        { name: "fast", size: "1Gi" },
+        { name: "fast", size: "2Gi" },
+      ],
+    },
+    "tablespaces[1]",
+  ),
+  refused(
+    "tablespaces[1].name",
+    {
+      tablespaces: [
+        { name: "a_b", size: "1Gi" },
+        { name: "a$b", size: "1Gi" },
+      ],
+    },
+    "tablespaces[1]",
+  ),
   accepted("tablespaces[0].owner", { tablespaces: [{ name: "fast", size: "1Gi", owner: "streaming_replica" }] }),
 
-  refused("resources.requests.cpu", { resources: { requests: { cpu: "half" } } }),
+  refused("resources.requests.cpu", { resources: { requests: { cpu: "half" } } }, ""),
   refused("resources.requests.cpu", { resources: { requests: { cpu: "2" }, limits: { cpu: "1500m" } } }),
   refused("resources.requests.memory", { resources: { requests: { memory: "1Gi" }, limits: { memory: "1G" } } }),
-  refused("parameters.shared_buffers", {
-    parameters: { shared_buffers: "2GB" },
-    resources: { requests: { memory: "1Gi" } },
-  }),
+  refused(
+    "parameters.shared_buffers",
+    {
+      parameters: { shared_buffers: "2GB" },
+      resources: { requests: { memory: "1Gi" } },
+    },
+    "resources.requests",
+  ),
 
   accepted("initdb.database", { initdb: { database: "template1", owner: "app" } }),
   accepted("initdb.owner", { initdb: { owner: "postgres" } }),
@@ -220,115 +299,119 @@ export const WRONG: Wrong[] = [
   refused("image", { image: "postgresql:latest" }),
   refused("image", { image: "postgresql:bookworm" }),
   accepted("image", { image: "postgresql:13.22" }),
-  refused("imageCatalog", {
-    image: "postgresql:17",
-    imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 17 },
-  }),
-  refused("imageCatalog.kind", untyped({ imageCatalog: { kind: "Catalog", name: "postgresql", major: 17 } })),
-  refused("imageCatalog.apiGroup", {
-    imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 17, apiGroup: "example.com" },
-  }),
+  refused(
+    "imageCatalog",
+    {
+      image: "postgresql:17",
+      imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 17 },
+    },
+    "spec",
+  ),
+  refused(
+    "imageCatalog.kind",
+    untyped({ imageCatalog: { kind: "Catalog", name: "postgresql", major: 17 } }),
+    "imageCatalog",
+  ),
+  refused(
+    "imageCatalog.apiGroup",
+    {
+      imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 17, apiGroup: "example.com" },
+    },
+    "imageCatalog",
+  ),
   accepted("imageCatalog.major", { imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 13 } }),
   refused("imageCatalog.major", { imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 17.5 } }),
   accepted("imageCatalog.name", { imageCatalog: { kind: "ImageCatalog", name: "Postgres QL", major: 17 } }),
-  accepted("imagePullSecrets[0]", { imagePullSecrets: ["My Secret"] }),
-  accepted("imagePullSecrets[1]", { imagePullSecrets: ["registry", "registry"] }),
+  taken("imagePullSecrets[0].name", { imagePullSecrets: [{ name: "My Secret" }] }),
+  taken("imagePullSecrets[1].name", { imagePullSecrets: [{ name: "registry" }, { name: "registry" }] }),
 
-  refused("affinity.podAntiAffinityType", untyped({ affinity: { podAntiAffinityType: "always" } })),
-  accepted("affinity.topologyKey", { affinity: { topologyKey: "zone of mine" } }),
-  accepted("affinity.nodeSelector.disk", { affinity: { nodeSelector: { disk: "very fast" } } }),
-  refused("affinity.tolerations[0].operator", { affinity: { tolerations: [{ value: "yes" }] } }),
-  refused("affinity.tolerations[0].operator", untyped({ affinity: { tolerations: [{ key: "a", operator: "In" }] } })),
-  refused("affinity.tolerations[0].value", {
-    affinity: { tolerations: [{ key: "a", operator: "Exists", value: "b" }] },
-  }),
-  refused("affinity.tolerations[0].value", { affinity: { tolerations: [{ key: "a", value: "b c" }] } }),
-  refused("affinity.tolerations[0].key", { affinity: { tolerations: [{ key: "a b", value: "c" }] } }),
-  refused("affinity.tolerations[0].effect", untyped({ affinity: { tolerations: [{ key: "a", effect: "Never" }] } })),
-  refused("affinity.tolerations[0].effect", {
-    affinity: { tolerations: [{ key: "a", effect: "NoSchedule", tolerationSeconds: 5 }] },
-  }),
-  accepted("topologySpreadConstraints[0].maxSkew", { topologySpreadConstraints: [{ ...spread, maxSkew: 0 }] }),
-  accepted("topologySpreadConstraints[0].topologyKey", {
-    topologySpreadConstraints: [{ ...spread, topologyKey: "" }],
-  }),
-  accepted(
-    "topologySpreadConstraints[0].whenUnsatisfiable",
-    untyped({ topologySpreadConstraints: [{ ...spread, whenUnsatisfiable: "Never" }] }),
-  ),
-  accepted("topologySpreadConstraints[0].labelSelector", {
-    topologySpreadConstraints: [{ ...spread, labelSelector: {} }],
-  }),
-  accepted("topologySpreadConstraints[0].minDomains", { topologySpreadConstraints: [{ ...spread, minDomains: 2 }] }),
-  accepted("priorityClassName", { priorityClassName: "Very High" }),
+  left("affinity.podAntiAffinityType", { affinity: { podAntiAffinityType: "always" } }),
+  taken("affinity.topologyKey", { affinity: { topologyKey: "zone of mine" } }),
+  taken("affinity.nodeSelector.disk", { affinity: { nodeSelector: { disk: "very fast" } } }),
+  left("affinity.tolerations[0].operator", tolerations({ value: "yes" })),
+  left("affinity.tolerations[0].operator", tolerations({ key: "a", operator: "In" })),
+  left("affinity.tolerations[0].operator", tolerations({ key: "a", operator: "Exists", value: "b" })),
+  left("affinity.tolerations[0].operator", tolerations({ key: "a", value: "b c" })),
+  left("affinity.tolerations[0].key", tolerations({ key: "a b", value: "c" })),
+  left("affinity.tolerations[0].effect", tolerations({ key: "a", effect: "Never" })),
+  left("affinity.tolerations[0].effect", tolerations({ key: "a", effect: "NoSchedule", tolerationSeconds: 5 })),
+  taken("topologySpreadConstraints[0].maxSkew", spreads({ maxSkew: 0 })),
+  taken("topologySpreadConstraints[0].topologyKey", spreads({ topologyKey: "" })),
+  taken("topologySpreadConstraints[0].whenUnsatisfiable", spreads({ whenUnsatisfiable: "Never" })),
+  taken("topologySpreadConstraints[0].labelSelector", spreads({ labelSelector: {} })),
+  taken("topologySpreadConstraints[0].minDomains", spreads({ minDomains: 2 })),
+  taken("priorityClassName", { priorityClassName: "Very High" }),
 
-  refused("primaryUpdateStrategy", untyped({ primaryUpdateStrategy: "never" })),
-  refused("primaryUpdateStrategy", { instances: 1, primaryUpdateStrategy: "supervised" }),
-  refused("primaryUpdateMethod", untyped({ primaryUpdateMethod: "kill" })),
-  accepted("smartShutdownTimeout", { smartShutdownTimeout: 1_790 }),
-  accepted("stopDelay", { stopDelay: 100 }),
-  accepted("failoverDelay", { failoverDelay: -1 }),
-  refused("switchoverDelay", { switchoverDelay: 0.5 }),
-  accepted("startDelay", { startDelay: 0 }),
-  accepted("probes.startup.periodSeconds", { probes: { startup: { periodSeconds: -1 } } }),
-  accepted("probes.liveness.successThreshold", { probes: { liveness: { successThreshold: 3 } } }),
-  accepted("probes.readiness.terminationGracePeriodSeconds", {
+  left("primaryUpdateStrategy", { primaryUpdateStrategy: "never" }),
+  left("primaryUpdateStrategy", { primaryUpdateStrategy: "supervised" }, { instances: 1 }),
+  left("primaryUpdateMethod", { primaryUpdateMethod: "kill" }),
+  taken("smartShutdownTimeout", { smartShutdownTimeout: 1_790 }),
+  taken("stopDelay", { stopDelay: 100 }),
+  taken("failoverDelay", { failoverDelay: -1 }),
+  left("switchoverDelay", { switchoverDelay: 60.5 }),
+  left("startDelay", { startDelay: "soon" }),
+  taken("startDelay", { startDelay: 0 }),
+  taken("probes.startup.periodSeconds", { probes: { startup: { periodSeconds: -1 } } }),
+  taken("probes.liveness.successThreshold", { probes: { liveness: { successThreshold: 3 } } }),
+  taken("probes.readiness.terminationGracePeriodSeconds", {
     probes: { readiness: { terminationGracePeriodSeconds: 5 } },
   }),
-  refused("probes.readiness.type", untyped({ probes: { readiness: { type: "ping" } } })),
-  accepted("probes.readiness.maximumLag", { probes: { readiness: { maximumLag: "16Mi" } } }),
-  refused("probes.startup.maximumLag", { probes: { startup: { type: "streaming", maximumLag: "little" } } }),
-  accepted("probes.liveness.isolationCheck.requestTimeout", {
+  left("probes.readiness.type", { probes: { readiness: { type: "ping" } } }),
+  taken("probes.readiness.maximumLag", { probes: { readiness: { maximumLag: "16Mi" } } }),
+  refused(
+    "spec.probes.startup.maximumLag",
+    { spec: { probes: { startup: { type: "streaming", maximumLag: "little" } } } },
+    "",
+  ),
+  taken("probes.liveness.isolationCheck.requestTimeout", {
     probes: { liveness: { isolationCheck: { requestTimeout: 0 } } },
   }),
 
-  refused("synchronous.method", untyped({ synchronous: { method: "all", number: 1 } })),
-  refused("synchronous.number", { synchronous: { method: "any", number: 0 } }),
-  refused("synchronous.number", { instances: 3, synchronous: { method: "any", number: 3 } }),
-  refused("synchronous.number", { instances: 1, synchronous: { method: "any", number: 1 } }),
-  refused("synchronous.dataDurability", untyped({ synchronous: { method: "any", number: 1, dataDurability: "some" } })),
-  refused("synchronous.dataDurability", {
-    synchronous: { method: "any", number: 1, dataDurability: "preferred", standbyNamesPre: ["elsewhere"] },
-  }),
-  refused("synchronous.number", {
-    synchronous: { method: "any", number: 1, failoverQuorum: true, standbyNamesPost: ["elsewhere"] },
-  }),
-  accepted("synchronous.standbyNamesPost", {
-    synchronous: { method: "any", number: 1, standbyNamesPre: ["a"], standbyNamesPost: ["a"] },
-  }),
-  accepted("synchronous.maxStandbyNamesFromCluster", {
-    synchronous: { method: "any", number: 1, maxStandbyNamesFromCluster: -1 },
-  }),
+  left("postgresql.synchronous.method", synchronous({ method: "all" })),
+  left("postgresql.synchronous.number", synchronous({ number: 0 })),
+  left("postgresql.synchronous", synchronous({ number: 3 }), { instances: 3 }),
+  left("postgresql.synchronous", synchronous({}), { instances: 1 }),
+  left("postgresql.synchronous.dataDurability", synchronous({ dataDurability: "some" })),
+  left("postgresql.synchronous", synchronous({ dataDurability: "preferred", standbyNamesPre: ["elsewhere"] })),
+  left("postgresql.synchronous", synchronous({ failoverQuorum: true, standbyNamesPost: ["elsewhere"] })),
+  taken("postgresql.synchronous.standbyNamesPost", synchronous({ standbyNamesPre: ["a"], standbyNamesPost: ["a"] })),
+  taken("postgresql.synchronous.maxStandbyNamesFromCluster", synchronous({ maxStandbyNamesFromCluster: -1 })),
 
-  refused("services.disabledDefaultServices[0]", untyped({ services: { disabledDefaultServices: ["rw"] } })),
-  accepted("services.disabledDefaultServices[1]", { services: { disabledDefaultServices: ["r", "r"] } }),
-  refused("services.additional[0].name", { services: { additional: [{ ...service, name: "orders-ro" }] } }),
-  refused("services.additional[0].name", { services: { additional: [{ ...service, name: "orders-any" }] } }),
-  accepted("services.additional[0].name", { services: { additional: [{ ...service, name: "My Service" }] } }),
-  refused("services.additional[1].name", { services: { additional: [service, { ...service, selectorType: "r" }] } }),
-  refused(
-    "services.additional[0].selectorType",
-    untyped({ services: { additional: [{ name: "extra", selectorType: "any" }] } }),
+  left("managed.services.disabledDefaultServices", disabled("rw")),
+  taken("managed.services.disabledDefaultServices[1]", disabled("r", "r")),
+  left("managed.services.additional[0]", services(service("orders-ro"))),
+  left("managed.services.additional[0]", services(service("orders-any"))),
+  taken("managed.services.additional[0].serviceTemplate.metadata.name", services(service("My Service"))),
+  left("managed.services.additional", services(service("extra"), service("extra", { selectorType: "r" }))),
+  left("managed.services.additional[0].selectorType", services(service("extra", { selectorType: "any" }))),
+  taken(
+    "managed.services.additional[0].serviceTemplate.spec.type",
+    services(service("extra", { spec: { type: "Public" } })),
   ),
-  accepted("services.additional[0].type", untyped({ services: { additional: [{ ...service, type: "Public" }] } })),
-  accepted("services.additional[0].loadBalancerSourceRanges[0]", {
-    services: { additional: [{ ...service, type: "LoadBalancer", loadBalancerSourceRanges: ["10.0.0.0"] }] },
-  }),
-  accepted("services.additional[0].loadBalancerSourceRanges", {
-    services: { additional: [{ ...service, loadBalancerSourceRanges: ["10.0.0.0/8"] }] },
-  }),
-  accepted("services.additional[0].loadBalancerClass", {
-    services: { additional: [{ ...service, type: "NodePort", loadBalancerClass: "example.com/a" }] },
-  }),
-  accepted("services.additional[0].externalTrafficPolicy", {
-    services: { additional: [{ ...service, externalTrafficPolicy: "Local" }] },
-  }),
-  accepted("services.additional[0].labels.team", {
-    services: { additional: [{ ...service, labels: { team: "the shop" } }] },
-  }),
-  accepted("services.additional[0].labels", {
-    services: { additional: [{ ...service, labels: { "cnpg.io/cluster": "other" } }] },
-  }),
+  taken(
+    "managed.services.additional[0].serviceTemplate.spec.loadBalancerSourceRanges[0]",
+    services(service("extra", { spec: { type: "LoadBalancer", loadBalancerSourceRanges: ["10.0.0.0"] } })),
+  ),
+  taken(
+    "managed.services.additional[0].serviceTemplate.spec.loadBalancerSourceRanges",
+    services(service("extra", { spec: { loadBalancerSourceRanges: ["10.0.0.0/8"] } })),
+  ),
+  taken(
+    "managed.services.additional[0].serviceTemplate.spec.loadBalancerClass",
+    services(service("extra", { spec: { type: "NodePort", loadBalancerClass: "example.com/a" } })),
+  ),
+  taken(
+    "managed.services.additional[0].serviceTemplate.spec.externalTrafficPolicy",
+    services(service("extra", { spec: { externalTrafficPolicy: "Local" } })),
+  ),
+  taken(
+    "managed.services.additional[0].serviceTemplate.metadata.labels.team",
+    services(service("extra", { labels: { team: "the shop" } })),
+  ),
+  taken(
+    "managed.services.additional[0].serviceTemplate.metadata.labels",
+    services(service("extra", { labels: { "cnpg.io/cluster": "other" } })),
+  ),
 
   refused("parameters", { parameters: { "max connections": "5" } }),
   refused("parameters.ssl", { parameters: { ssl: "off" } }),
@@ -381,30 +464,36 @@ export const WRONG: Wrong[] = [
   }),
   accepted("pgIdent[1]", { ...rule("hostssl all app all cert map=m"), pgIdent: ["m someone app", "m someone all"] }),
 
-  refused("ldap.server", { ldap: { ...ldap, server: "" } }),
-  accepted("ldap.server", { ldap: { ...ldap, server: "ldap://ldap.example.com" } }),
-  refused("ldap.scheme", untyped({ ldap: { ...ldap, scheme: "http" } })),
-  accepted("ldap.port", { ldap: { ...ldap, port: 70_000 } }),
-  accepted("ldap.tls", { ldap: { ...ldap, tls: false } }),
-  accepted("ldap.tls", { ldap: { ...ldap, scheme: "ldaps" } }),
-  accepted("ldap", { ldap: search }),
-  refused("ldap", { ldap: { ...ldap, bindSearchAuth: { baseDN: "dc=a" } } }),
-  accepted("ldap.bindSearchAuth.baseDN", { ldap: { ...search, bindSearchAuth: { baseDN: "" } } }),
-  accepted("ldap.bindSearchAuth.bindPassword", { ldap: { ...search, bindSearchAuth: { baseDN: "a", bindDN: "b" } } }),
-  accepted("ldap.bindSearchAuth.bindPassword.name", {
-    ldap: { ...search, bindSearchAuth: { baseDN: "a", bindDN: "b", bindPassword: { name: "A B", key: "c" } } },
-  }),
-  accepted("ldap.bindSearchAuth.bindPassword.key", {
-    ldap: { ...search, bindSearchAuth: { baseDN: "a", bindDN: "b", bindPassword: { name: "a", key: "b c" } } },
-  }),
-  accepted("ldap.bindSearchAuth.searchFilter", {
-    ldap: { ...search, bindSearchAuth: { baseDN: "a", searchAttribute: "uid", searchFilter: "(uid=$username)" } },
-  }),
+  left("postgresql.ldap", ldap({ server: "" })),
+  taken("postgresql.ldap.server", ldap({ server: "ldap://ldap.example.com" })),
+  left("postgresql.ldap.scheme", ldap({ scheme: "http" })),
+  taken("postgresql.ldap.port", ldap({ port: 70_000 })),
+  taken("postgresql.ldap.tls", ldap({ tls: false })),
+  taken("postgresql.ldap.tls", ldap({ tls: undefined, scheme: "ldap" })),
+  taken("postgresql.ldap.tls", ldap({ scheme: "ldaps" })),
+  taken("postgresql.ldap", search()),
+  left("postgresql.ldap", ldap({ bindSearchAuth: { baseDN: "dc=a" } })),
+  taken("postgresql.ldap.bindSearchAuth.baseDN", search({ baseDN: "" })),
+  taken("postgresql.ldap.bindSearchAuth.bindPassword", search({ baseDN: "a", bindDN: "b" })),
+  taken(
+    "postgresql.ldap.bindSearchAuth.bindPassword.name",
+    search({ baseDN: "a", bindDN: "b", bindPassword: { name: "A B", key: "c" } }),
+  ),
+  taken(
+    "postgresql.ldap.bindSearchAuth.bindPassword.key",
+    search({ baseDN: "a", bindDN: "b", bindPassword: { name: "a", key: "b c" } }),
+  ),
+  taken(
+    "postgresql.ldap.bindSearchAuth.searchFilter",
+    search({ baseDN: "a", searchAttribute: "uid", searchFilter: "(uid=$username)" }),
+  ),
 
-  accepted("inheritedMetadata.labels.team", { inheritedMetadata: { labels: { team: "the shop" } } }),
-  accepted("inheritedMetadata.labels", { inheritedMetadata: { labels: { "cnpg.io/podRole": "instance" } } }),
-  accepted("inheritedMetadata.annotations", { inheritedMetadata: { annotations: { "cnpg.io/hibernation": "on" } } }),
-  accepted("serviceAccountTemplate.annotations", { serviceAccountTemplate: { annotations: { "a b": "c" } } }),
+  taken("inheritedMetadata.labels.team", { inheritedMetadata: { labels: { team: "the shop" } } }),
+  taken("inheritedMetadata.labels", { inheritedMetadata: { labels: { "cnpg.io/podRole": "instance" } } }),
+  taken("inheritedMetadata.annotations", { inheritedMetadata: { annotations: { "cnpg.io/hibernation": "on" } } }),
+  taken("serviceAccountTemplate.metadata.annotations", {
+    serviceAccountTemplate: { metadata: { annotations: { "a b": "c" } } },
+  }),
   accepted("fencedInstances[0]", { fencedInstances: ["other-1"] }),
   accepted("fencedInstances[1]", { fencedInstances: ["orders-1", "*"] }),
   accepted("fencedInstances[1]", { fencedInstances: ["orders-1", "orders-1"] }),
@@ -428,18 +517,10 @@ export const WRONG: Wrong[] = [
     sharedPreloadLibraries: ["auto_explain"],
     spec: { postgresql: { shared_preload_libraries: ["pgaudit"] } },
   }),
-  refused("spec.imageCatalogRef", { spec: { imageCatalogRef: {} } }),
+  refused("spec.imageCatalogRef", { spec: { imageCatalogRef: {} } }, "imageCatalog"),
   accepted("spec.tablespaces", { spec: { tablespaces: [] } }),
   accepted("spec.certificates.serverTLSSecret", { spec: { certificates: { serverTLSSecret: "mine" } } }),
   accepted("spec.certificates.serverCASecret", { spec: { certificates: { serverCASecret: "mine" } } }),
   accepted("spec.certificates.replicationTLSSecret", { spec: { certificates: { replicationTLSSecret: "mine" } } }),
   accepted("spec.bootstrap.initdb.secret", { spec: { bootstrap: { initdb: { secret: { name: "mine" } } } } }),
-  refused("spec.managed.services.disabledDefaultServices", {
-    spec: { managed: { services: { disabledDefaultServices: ["rw"] } } },
-  }),
-  accepted("spec.imagePullSecrets", { imagePullSecrets: ["registry"], spec: { imagePullSecrets: [{ name: "mine" }] } }),
-  accepted("spec.affinity.tolerations", {
-    affinity: { tolerations: [{ operator: "Exists" }] },
-    spec: { affinity: { tolerations: [] } },
-  }),
 ];

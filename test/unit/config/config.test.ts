@@ -168,8 +168,33 @@ describe("configuration", () => {
     ],
     [
       "a setting at the wrong place",
+      { databases: { a: { ...minimal, dataChecksums: true } } },
+      /^databases\.a\.dataChecksums: is not a setting here\. Use initdb\.dataChecksums\.$/,
+    ],
+    [
+      "a field of a field of CloudNativePG's",
       { databases: { a: { ...minimal, tolerations: [] } } },
-      /^databases\.a\.tolerations: is not a setting here\. Use affinity\.tolerations\.$/,
+      /^databases\.a\.tolerations: is not a setting, but a field of CloudNativePG\. Write it under spec, as spec\.affinity\.tolerations\.$/,
+    ],
+    [
+      "CloudNativePG's own field that is misspelt",
+      { databases: { a: { ...minimal, topologySpreadConstraint: [] } } },
+      /^databases\.a\.topologySpreadConstraint: is not a setting\. Did you mean CloudNativePG's topologySpreadConstraints\? Write it as spec\.topologySpreadConstraints\.$/,
+    ],
+    [
+      "a setting of version 0.1.0 that is CloudNativePG's own field now",
+      { databases: { a: { ...minimal, affinity: { topologyKey: "zone of mine" } } } },
+      /^databases\.a\.affinity: is now a field of CloudNativePG's own under spec\. Write it as spec\.affinity\.$/,
+    ],
+    [
+      "such a setting of all databases, where it was written",
+      { defaults: { imagePullSecrets: ["registry"] }, databases: { a: minimal, b: minimal } },
+      /^defaults\.imagePullSecrets: is now a field .*Write it as spec\.imagePullSecrets, a list of \{name: /,
+    ],
+    [
+      "passwords in clear, in CloudNativePG's own field",
+      { databases: { a: { ...minimal, spec: { postgresql: { ldap: { server: "l", bindAsAuth: {} } } } } } },
+      /^databases\.a\.spec\.postgresql\.ldap\.tls = false: sends passwords in clear to the directory\. /,
     ],
     [
       "a setting that is misspelt below another",
@@ -185,7 +210,11 @@ describe("configuration", () => {
       "a pooler whose Service is not made",
       {
         databases: {
-          a: { ...minimal, poolers: [{ type: "r" }], services: { disabledDefaultServices: ["r"] } },
+          a: {
+            ...minimal,
+            poolers: [{ type: "r" }],
+            spec: { managed: { services: { disabledDefaultServices: ["r"] } } },
+          },
         },
       },
       /^databases\.a\.poolers\[0\]\.type = "r": needs a Service of the Cluster/,
@@ -253,7 +282,7 @@ describe("configuration", () => {
             a: 1e3,
           },
           resources: { requests: { cpu: 0.5, memory: 1073741824 }, limits: { cpu: 2 } },
-          inheritedMetadata: { labels: { tier: 1, critical: true }, annotations: { since: 2024 } },
+          teleport: { proxy: "t:443", labels: { tier: 1, critical: true } },
           poolers: [{ type: "rw", parameters: { default_pool_size: 50, log_connections: 0 } }],
           users: [
             { name: "reader", access: "read", statementTimeout: 30000, settings: { work_mem: 4096, jit: false } },
@@ -261,9 +290,9 @@ describe("configuration", () => {
         },
       },
     });
-    const { description, parameters, resources, inheritedMetadata, poolers, users } = databases.a!;
+    const { description, parameters, resources, teleport, poolers, users } = databases.a!;
     assert.deepEqual(
-      { description, parameters, resources, inheritedMetadata },
+      { description, parameters, resources, teleport },
       {
         description: "2026",
         parameters: {
@@ -273,7 +302,7 @@ describe("configuration", () => {
           a: "1000",
         },
         resources: { requests: { cpu: "0.5", memory: "1073741824" }, limits: { cpu: "2" } },
-        inheritedMetadata: { labels: { tier: "1", critical: "true" }, annotations: { since: "2024" } },
+        teleport: { proxy: "t:443", labels: { tier: "1", critical: "true" } },
       },
     );
     assert.deepEqual(poolers?.[0]?.parameters, { default_pool_size: "50", log_connections: "0" });

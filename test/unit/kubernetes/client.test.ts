@@ -5,7 +5,7 @@ import { createServer, IncomingMessage, Server } from "node:http";
 import { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { kubernetesClient } from "../../../components/kubernetes/client";
+import { apiValidator, kubernetesClient } from "../../../components/kubernetes/client";
 import { KubernetesError } from "../../../components/kubernetes/errors";
 
 interface Answer {
@@ -141,5 +141,15 @@ describe("the client of the Kubernetes API", () => {
     assert.deepEqual(JSON.parse(asked[0]!.body), { propagationPolicy: "Background", preconditions: { uid: "uid-1" } });
     answer = () => status(403, "no");
     await assert.rejects((await client()).remove(job, "uid-1"), { failure: "access-denied" });
+  });
+
+  it("asks in a strict dry run, and hands the answer over as it is", async () => {
+    answer = () => status(422, "is invalid");
+    const api = await apiValidator({}, { delays: [], limit: 5_000 });
+    const told = await api.dryRun("/api/v1/namespaces/db/pods", { kind: "Pod" });
+    assert.deepEqual(told, status(422, "is invalid"));
+    const [{ method, url, body } = { method: "", url: "", body: "" }] = asked;
+    assert.deepEqual([method, url], ["POST", "/api/v1/namespaces/db/pods?dryRun=All&fieldValidation=Strict"]);
+    assert.deepEqual(JSON.parse(body), { kind: "Pod" });
   });
 });

@@ -362,6 +362,9 @@ describe("PostgresCluster", () => {
     };
     const { type, inputs } = await look();
     assert.deepEqual([type, inputs.awaited], ["pulumi-nodejs:dynamic/kubernetes:OperatorCheck", false]);
+    assert.equal((inputs.cluster as { namespace: string }).namespace, "orders");
+    const { settings } = JSON.parse(inputs.declared as string) as { settings: { instances: number } };
+    assert.equal(settings.instances, 3, "the operator is asked about the Cluster");
     const chart = new pulumi.ComponentResource("test:Chart", "chart");
     assert.equal((await look({ dependsOn: chart })).inputs.awaited, true);
   });

@@ -228,9 +228,11 @@ describe("any configuration", () => {
         pgIdent: [`a ${'"b"'.repeat(30_000)} c`],
         parameters: { shared_buffers: `${"1".repeat(100_000)}x`, [long]: `${" ".repeat(100_000)}x` },
         users: [{ name: `${"a_".repeat(50_000)}!`, access: "read", statementTimeout: `${"1".repeat(100_000)}x` }],
-        inheritedMetadata: {
-          labels: { [`${"a.".repeat(50_000)}!/x`]: long },
-          annotations: { [`${"a-".repeat(50_000)}!`]: "" },
+        spec: {
+          inheritedMetadata: {
+            labels: { [`${"a.".repeat(50_000)}!/x`]: long },
+            annotations: { [`${"a-".repeat(50_000)}!`]: "" },
+          },
         },
         vaultDatabase: {
           mount: { path: `${"a/".repeat(50_000)}!` },

@@ -1,0 +1,173 @@
+/**
+ * Values of `spec` that CloudNativePG takes, and that do harm or fail later: a pod that is never made, a stop that never
+ * ends. What the operator refuses itself is not looked at here: a preview asks the operator (operator-check.ts). Pure.
+ */
+import { SettingProblem } from "../problems";
+import { checkAnnotations, checkKey, checkLabels, checkNotCnpgs, checkObjectName } from "../kubernetes/names";
+import { parseQuantity } from "../kubernetes/quantity";
+import { checkOneOf, checkTwice, checkWhole, wrong } from "../value-check";
+import { isObject, listAt, numberAt, Spec, textAt, textMapAt, textsAt, valueAt } from "./spec-fields";
+
+/** The path of a field of `spec` as the user writes it. */
+export type At = (field: string) => string;
+
+export function checkSpecValues(at: At, spec: Spec): SettingProblem[] {
+  return [
+    ...checkScheduling(at, spec),
+    ...checkDelays(at, spec),
+    ...checkProbe(at, spec, "startup"),
+    ...checkProbe(at, spec, "liveness"),
+    ...checkProbe(at, spec, "readiness"),
+    ...checkSynchronous(at, spec),
+    ...checkMetadata(at, spec, "inheritedMetadata"),
+    ...checkMetadata(at, spec, "serviceAccountTemplate.metadata"),
+    ...checkPullSecrets(at, spec),
+  ];
+}
+
+/** A number that may not be lower; fractions are refused by the operator. */
+function checkLeast(at: At, spec: Spec, field: string, what: string, least = 0): SettingProblem[] {
+  const value = numberAt(spec, field);
+  return value !== undefined && value < least ? checkWhole(at(field), value, what, least) : [];
+}
+
+function checkScheduling(at: At, spec: Spec): SettingProblem[] {
+  const topologyKey = textAt(spec, "affinity.topologyKey");
+  return [
+    ...(topologyKey === undefined ? [] : checkKey(at("affinity.topologyKey"), topologyKey)),
+    ...checkLabels(at("affinity.nodeSelector"), textMapAt(spec, "affinity.nodeSelector")),
+    ...listAt(spec, "topologySpreadConstraints").flatMap((constraint, index) =>
+      isObject(constraint)
+        ? checkSpread((field) => at(`topologySpreadConstraints[${index}].${field}`), constraint)
+        : [],
+    ),
+    ...checkObjectName(at("priorityClassName"), textAt(spec, "priorityClassName"), "PriorityClass"),
+  ];
+}
+
+function checkSpread(at: At, constraint: Spec): SettingProblem[] {
+  const { labelSelector, minDomains } = constraint;
+  const whenUnsatisfiable = textAt(constraint, "whenUnsatisfiable");
+  const topologyKey = textAt(constraint, "topologyKey");
+  const countsNone =
+    labelSelector === undefined || (isObject(labelSelector) && Object.keys(labelSelector).length === 0);
+  return [
+    ...checkLeast(at, constraint, "maxSkew", "instances", 1),
+    ...(topologyKey === undefined ? [] : checkKey(at("topologyKey"), topologyKey)),
+    ...checkOneOf(at("whenUnsatisfiable"), whenUnsatisfiable, ["DoNotSchedule", "ScheduleAnyway"]),
+    ...(countsNone
+      ? wrong(
+          at("labelSelector"),
+          labelSelector,
+          "does not say which pods are counted",
+          "Write {matchLabels: {cnpg.io/cluster: <name of the Cluster>}}.",
+        )
+      : []),
+    ...checkLeast(at, constraint, "minDomains", "places", 1),
+    ...(minDomains !== undefined && whenUnsatisfiable === "ScheduleAnyway"
+      ? wrong(at("minDomains"), minDomains, "has no meaning with ScheduleAnyway", "Remove it.")
+      : []),
+  ];
+}
+
+/** CNPG's defaults. */
+const STOP_DELAY = 1_800;
+const SMART_SHUTDOWN = 180;
+/** After the smart shutdown, a fast one needs these (CNPG's documentation, instance_manager.md). */
+const FAST_SHUTDOWN = 15;
+
+function checkDelays(at: At, spec: Spec): SettingProblem[] {
+  const stopDelay = numberAt(spec, "stopDelay");
+  const { stop, smart } = {
+    stop: stopDelay ?? STOP_DELAY,
+    smart: numberAt(spec, "smartShutdownTimeout") ?? SMART_SHUTDOWN,
+  };
+  return [
+    ...checkLeast(at, spec, "startDelay", "seconds", 1),
+    ...checkLeast(at, spec, "stopDelay", "seconds", 1),
+    ...checkLeast(at, spec, "smartShutdownTimeout", "seconds"),
+    ...checkLeast(at, spec, "switchoverDelay", "seconds", 1),
+    ...checkLeast(at, spec, "failoverDelay", "seconds"),
+    ...(stop >= 1 && smart >= 0 && stop - smart < FAST_SHUTDOWN
+      ? wrong(
+          at(stopDelay === undefined ? "smartShutdownTimeout" : "stopDelay"),
+          stopDelay ?? smart,
+          `leaves less than ${FAST_SHUTDOWN} s for PostgreSQL to stop after the smart shutdown of ${smart} s`,
+          `Make stopDelay at least ${FAST_SHUTDOWN} greater than smartShutdownTimeout.`,
+        )
+      : []),
+  ];
+}
+
+/** Kubernetes wants a successThreshold of 1 but for readiness; only a readiness probe has no grace period of its own. */
+function checkProbe(at: At, spec: Spec, probe: "startup" | "liveness" | "readiness"): SettingProblem[] {
+  const field = (name: string) => `probes.${probe}.${name}`;
+  const least = (name: string, what: string, value: number) => checkLeast(at, spec, field(name), what, value);
+  const successThreshold = numberAt(spec, field("successThreshold"));
+  const gracePeriod = numberAt(spec, field("terminationGracePeriodSeconds"));
+  return [
+    ...least("initialDelaySeconds", "seconds", 0),
+    ...least("periodSeconds", "seconds", 1),
+    ...least("timeoutSeconds", "seconds", 1),
+    ...least("failureThreshold", "failures", 1),
+    ...least("successThreshold", "successes", 1),
+    ...(probe !== "readiness" && successThreshold !== undefined && successThreshold > 1
+      ? wrong(at(field("successThreshold")), successThreshold, "must be 1 in this probe", "Remove it.")
+      : []),
+    ...least("terminationGracePeriodSeconds", "seconds", 1),
+    ...(probe === "readiness" && gracePeriod !== undefined
+      ? wrong(
+          at(field("terminationGracePeriodSeconds")),
+          gracePeriod,
+          "is not for a readiness probe, which stops nothing",
+          "Remove it.",
+        )
+      : []),
+    ...checkLag(at(field("maximumLag")), valueAt(spec, `probes.${probe}`)),
+    ...least("isolationCheck.requestTimeout", "ms", 1),
+    ...least("isolationCheck.connectionTimeout", "ms", 1),
+  ];
+}
+
+/** The operator refuses a text that is not a quantity, but does not say where it stands. */
+function checkLag(setting: string, probe: unknown): SettingProblem[] {
+  const lag = valueAt(probe, "maximumLag");
+  if (typeof lag !== "string" && typeof lag !== "number") return [];
+  return parseQuantity(String(lag)) === undefined || textAt(probe, "type") !== "streaming"
+    ? wrong(setting, lag, "needs type: streaming and a quantity", "Write e.g. 16Mi.")
+    : [];
+}
+
+function checkSynchronous(at: At, spec: Spec): SettingProblem[] {
+  const field = (name: string) => `postgresql.synchronous.${name}`;
+  const before = textsAt(spec, field("standbyNamesPre"));
+  return [
+    ...checkLeast(at, spec, field("maxStandbyNamesFromCluster"), "standbys"),
+    ...checkTwice(
+      (index) => at(field(index < before.length ? "standbyNamesPre" : "standbyNamesPost")),
+      [...before, ...textsAt(spec, field("standbyNamesPost"))],
+    ),
+  ];
+}
+
+/** Labels and annotations for objects that CloudNativePG makes. */
+function checkMetadata(at: At, spec: Spec, field: string): SettingProblem[] {
+  const labels = textMapAt(spec, `${field}.labels`);
+  const annotations = textMapAt(spec, `${field}.annotations`);
+  return [
+    ...checkLabels(at(`${field}.labels`), labels),
+    ...checkNotCnpgs(at(`${field}.labels`), labels),
+    ...checkAnnotations(at(`${field}.annotations`), annotations),
+    ...checkNotCnpgs(at(`${field}.annotations`), annotations),
+  ];
+}
+
+function checkPullSecrets(at: At, spec: Spec): SettingProblem[] {
+  const names = listAt(spec, "imagePullSecrets").map((secret) => textAt(secret, "name"));
+  return names.flatMap((name, index) => {
+    const setting = at(`imagePullSecrets[${index}].name`);
+    return name !== undefined && names.indexOf(name) < index
+      ? wrong(setting, name, "is there twice", "Remove one of the two.")
+      : checkObjectName(setting, name, "Secret");
+  });
+}
