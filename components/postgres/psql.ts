@@ -94,11 +94,11 @@ export async function sqlInPrimary(
     if (code === 0) return rowsOf(stdout);
     const passes = SWITCHOVER.test(stderr) || code === KILLED;
     if (!passes || (attempt >= RETRIES && !(hasStandby(found) && Date.now() - begun < FAILOVER_MS))) {
-      const told = stderr.trim().replace(/\s*\n\s*/g, "; ") || `psql ended with ${code}, and said nothing`;
+      const message = stderr.trim().replace(/\s*\n\s*/g, "; ") || `psql ended with ${code}, and said nothing`;
       const held = LOCK_TIMEOUT.test(stderr) ? `. ${heldBy(holders)}` : "";
       throw new KubernetesError(
         "command",
-        `SQL in database ${database} of ${reference.namespace}/${reference.cluster} failed: ${told}${held}`,
+        `SQL in database ${database} of ${reference.namespace}/${reference.cluster} failed: ${message}${held}`,
       );
     }
     await sleep(RETRY_MS);
@@ -221,6 +221,14 @@ export function sqlInInstance(
     ],
     input: `${script}\n\\q\n`,
   });
+}
+
+/** What is in a Cluster is made from the settings, and not imported. @throws KubernetesError "failed" */
+export function refuseImport<State extends ClusterReference>(
+  state: State | undefined,
+  id: string,
+): asserts state is State {
+  if (!state?.cluster) throw new KubernetesError("failed", `${id} cannot be imported; \`pulumi up\` makes it anew.`);
 }
 
 /** Does what needs a running database. Where it does not run, that is said, and nothing waits for it. */

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { operatorNeeds } from "../../../components/postgres-cluster/operator-needs";
 import { fieldsOf, OperatorNeeds, Schema, unserved } from "../../../components/cnpg/operator-version";
+import { providerOf } from "../../../components/dynamic/converge";
 import { operatorCheck, OperatorInputs } from "../../../components/cnpg/operator-check-operations";
 import { ApiReader } from "../../../components/kubernetes/client";
 import type { PostgresClusterArgs } from "../../../components/postgres-cluster/args";
@@ -66,7 +67,9 @@ describe("the look for the operator", () => {
       asked++;
       return answer(path);
     };
-    return operatorCheck(async (): Promise<ApiReader> => ({ server: "https://k8s", context: "prod", read }), delays);
+    return providerOf(
+      operatorCheck(async (): Promise<ApiReader> => ({ server: "https://k8s", context: "prod", read }), delays),
+    );
   };
   const onlyGroup = (path: string) => (path === "/apis/postgresql.cnpg.io/v1" ? served : undefined);
   const fail = (failure: "unavailable" | "access-denied") => () => {
