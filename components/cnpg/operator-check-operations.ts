@@ -1,11 +1,11 @@
 /** OperatorCheck: it makes nothing, and fails where the rest would. */
-import { askedOnce } from "../http/asked-once";
+import { memoized } from "../memoized";
 import { ApiReader, apiReader, KubernetesConnection, Patience } from "../kubernetes/client";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, mustBeOfStack, otherCluster } from "../kubernetes/identity";
 import { IN_PREVIEW, takenCluster, type WantedCluster } from "../protection/taken-cluster";
 import type { ResourceKind } from "../dynamic/converge";
-import { retried } from "../retry";
+import { retried } from "../waiting";
 import { OperatorNeeds, Schema, ServedOperator, unserved } from "./operator-version";
 
 /** Inputs of an OperatorCheck, and its state. */
@@ -29,8 +29,8 @@ export function operatorCheck(
   connect: (connection: KubernetesConnection, patience?: Patience) => Promise<ApiReader> = apiReader,
   delays?: readonly number[],
 ): ResourceKind<OperatorInputs> {
-  const once = askedOnce<Asked>();
-  const seenOnce = askedOnce<string | undefined>();
+  const served = memoized<Asked>();
+  const uids = memoized<string | undefined>();
 
   return {
     id: () => "cloudnative-pg",
@@ -68,7 +68,7 @@ export function operatorCheck(
     const known = olds?.kubernetesUid;
     try {
       const api = await connect(news, IN_PREVIEW);
-      const uid = await seenOnce(news.context ?? "", () => kubernetesUid(api));
+      const uid = await uids(news.context ?? "", () => kubernetesUid(api));
       const elsewhere = otherCluster(known, { server: api.server, context: api.context, uid });
       const isNew = olds?.needs === undefined;
       return {
@@ -84,7 +84,7 @@ export function operatorCheck(
   /** What is lacking; undefined too where nobody can tell, which is said. */
   async function missingInPreview(inputs: OperatorInputs): Promise<string | undefined> {
     try {
-      return missingReason(await once(inputs.context ?? "", () => ask(inputs, IN_PREVIEW)), inputs.needs);
+      return missingReason(await served(inputs.context ?? "", () => ask(inputs, IN_PREVIEW)), inputs.needs);
     } catch (error) {
       if (!(error instanceof KubernetesError)) throw error;
       console.error(`Whether CloudNativePG is installed could not be told: ${error.message}`);

@@ -1,5 +1,4 @@
 /** DatabaseAccess: the rights of people in all databases of a Cluster. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { databaseRoleName, UsersAs } from "../cnpg/database-roles";
 import { inlineRoles, TeleportUser } from "../cnpg/roles";
 import { PoolerAuthentication, POOLER_LOGINS } from "../cnpg/pooler";
@@ -8,7 +7,7 @@ import { KubernetesError } from "../kubernetes/errors";
 import { firstOf } from "../dynamic/message-limits";
 import { hasDrifted, ResourceKind } from "../dynamic/converge";
 import { appliedObject } from "../readiness/applied";
-import { progressOf } from "../readiness/progress";
+import { poll, progressOf } from "../waiting";
 import { dropPoolerLoginScript, poolerLoginQuery, poolerLoginScript } from "./pooler-login";
 import {
   asleep,
@@ -227,13 +226,12 @@ export function access(
     inputs: AccessInputs,
     look: () => Promise<string[]>,
   ): Promise<void> {
-    const begun = Date.now();
     const progress = progressOf(`the roles of ${inputs.namespace}/${inputs.cluster}`);
-    for (;;) {
+    await poll(async (at) => {
       const missing = await look();
-      if (missing.length === 0) return;
+      if (missing.length === 0) return "as declared";
       progress(missing);
-      const waited = Date.now() - begun;
+      const waited = at.waited();
       const isLate = waited > timing.rolesWithin;
       const reasons =
         waited > timing.reasonsAfter ? reasonsOf(await failures(kubernetes, inputs), isLate ? undefined : missing) : "";
@@ -243,8 +241,8 @@ export function access(
           `The roles of ${inputs.namespace}/${inputs.cluster} are not as declared after ${Math.round(waited / 1000)} s: ${firstOf(missing).join("; ")}.${reasons} Correct users, and run the command again.`,
         );
       }
-      await sleep(timing.poll);
-    }
+      return undefined;
+    }, timing.poll);
   }
 
   /** Why the operator could not make a role as declared, by role. For users that left the Cluster, its status is out of date. */

@@ -1,10 +1,10 @@
 /** NamespaceRemoval: deletes a Namespace where nothing is left in it. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { ApiWriter, apiWriter, KubernetesConnection } from "../kubernetes/client";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
 import type { ResourceKind } from "../dynamic/converge";
 import { UNKNOWN } from "../teleport/resources/document";
+import { poll } from "../waiting";
 import { contentOf } from "./namespace-content";
 
 /** Inputs of a NamespaceRemoval. */
@@ -59,31 +59,29 @@ export function namespaceRemoval(
 
   /** What is left when the garbage collector has had its time. */
   async function leftIn(api: ApiWriter, namespace: string): Promise<string[]> {
-    const deadline = Date.now() + timing.collectedWithin;
-    for (;;) {
+    return poll(async ({ waited }) => {
       const { left, orphaned } = await contentOf(api, namespace);
-      if (left.length > 0 || orphaned.length === 0 || Date.now() > deadline) return [...left, ...orphaned];
-      await sleep(timing.poll);
-    }
+      const isOver = left.length > 0 || orphaned.length === 0 || waited() > timing.collectedWithin;
+      return isOver ? [...left, ...orphaned] : undefined;
+    }, timing.poll);
   }
 
   async function untilGone(api: ApiWriter, path: string, { namespace, uid }: NamespaceInputs): Promise<void> {
-    const deadline = Date.now() + timing.goneWithin;
-    for (;;) {
+    await poll(async ({ waited }) => {
       const found = await uidAt(api, path).catch((error: unknown) => {
         if (isPassing(error)) return uid; // an API server that does not answer may be back before the time is over
         throw error;
       });
-      if (found !== uid) return;
-      if (Date.now() > deadline) {
+      if (found !== uid) return "gone";
+      if (waited() > timing.goneWithin) {
         throw new KubernetesError(
           "not-ready",
           `The Namespace ${namespace} is still being deleted after ${timing.goneWithin / 1000} s. See what holds it: ` +
             `kubectl get namespace ${namespace} -o yaml. Then run the command again.`,
         );
       }
-      await sleep(timing.poll);
-    }
+      return undefined;
+    }, timing.poll);
   }
 }
 

@@ -3,12 +3,12 @@
  * not that they took up a changed Secret or setting: a Cluster that is stuck for another reason keeps the old ones while
  * its status says that all instances are ready. So each instance is asked.
  */
-import { setTimeout as pause } from "node:timers/promises";
 import { ClusterReference, rowsOf, sqlInInstance } from "../postgres/psql";
 import { literal, textArray } from "../postgres/sql";
 import { fencedInstances, fencingReason, hibernationReason } from "../cnpg/sleep";
 import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
+import { poll } from "../waiting";
 import type { ResourceKind } from "../dynamic/converge";
 import { Attempts, failedAttempts, mayStartAgain, reasonInLog } from "./initdb-failure";
 import { Found, podReasons, Problem } from "./problem";
@@ -249,7 +249,7 @@ async function initdbProblem(
   };
 }
 
-/** Time for the pods of a Job that was deleted to go, so that they are not taken for those of the next. */
+/** Seconds for the pods of a Job that was deleted to go, so that they are not taken for those of the next. */
 const GONE_WITHIN = 30;
 
 /** Lets the operator begin again where nothing was ever initialized. Volumes are not touched. */
@@ -274,12 +274,12 @@ async function startAgain(
   console.error(
     `${attempts.container} of the Cluster ${namespace}/${inputs.cluster} failed in an earlier run, and is started again.`,
   );
-  for (let second = 0; second < GONE_WITHIN; second++) {
+  const names = attempts.failed.map(({ metadata }) => metadata.name);
+  await poll(async ({ attempt }) => {
+    if (attempt > GONE_WITHIN) return "still there";
     const left = failedAttempts(cluster, await podsOf(kubernetes, inputs));
-    const names = attempts.failed.map(({ metadata }) => metadata.name);
-    if (!left?.failed.some(({ metadata }) => names.includes(metadata.name))) return;
-    await pause(1_000);
-  }
+    return left?.failed.some(({ metadata }) => names.includes(metadata.name)) ? undefined : "gone";
+  }, 1_000);
 }
 
 /** The kind over a way of reaching Kubernetes. */

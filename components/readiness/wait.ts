@@ -1,5 +1,4 @@
 /** Waits until something that was written to Kubernetes is served, and says what is missing. */
-import { setTimeout as pause } from "node:timers/promises";
 import { clusterNow } from "../postgres/psql";
 import { sleepReason } from "../cnpg/sleep";
 import {
@@ -14,7 +13,7 @@ import type { ResourceKind } from "../dynamic/converge";
 import { firstOf, limited, printable } from "../dynamic/message-limits";
 import { eventWatch } from "./event-watch";
 import { Found, Problem, problemOf } from "./problem";
-import { progressOf } from "./progress";
+import { poll, progressOf } from "../waiting";
 
 /** Inputs of every wait. */
 export interface ReadinessInputs extends KubernetesConnection {
@@ -104,45 +103,41 @@ export function readinessKind<Inputs extends ReadinessInputs>(
   async function untilReady(inputs: Inputs): Promise<void> {
     if (inputs.suspended) return;
     const kubernetes = await connect(inputs, WHILE_WAITING);
-    const begun = Date.now();
-    const deadline = begun + inputs.within * timing.second;
     const progress = progressOf(`the ${name(inputs)}`);
     const events = eventWatch(kubernetes, inputs, timing);
+    /** When each problem was seen first. */
     const since = new Map<string, number>();
-    let servingSince: number | undefined;
+    let readySince: number | undefined;
     let isFirst = true;
-    for (;;) {
-      const look = async (): Promise<Found[] | "asleep"> => {
-        const cluster = await clusterNow(kubernetes, inputs);
-        if (isFirst) await begin?.(kubernetes, inputs, cluster);
-        isFirst = false;
-        const there = await problems(kubernetes, inputs, cluster);
-        const sleeping = cluster && there.length > 0 ? sleep(cluster, inputs) : undefined;
-        if (sleeping === undefined) return there;
-        say(inputs, sleeping, true);
-        return "asleep";
-      };
+    const look = async (): Promise<Found[] | "asleep"> => {
+      const cluster = await clusterNow(kubernetes, inputs);
+      if (isFirst) await begin?.(kubernetes, inputs, cluster);
+      isFirst = false;
+      const there = await problems(kubernetes, inputs, cluster);
+      const sleeping = cluster && there.length > 0 ? sleep(cluster, inputs) : undefined;
+      if (sleeping === undefined) return there;
+      say(inputs, sleeping, true);
+      return "asleep";
+    };
+    await poll(async ({ waited }) => {
       const looked = await look().catch(asProblem);
-      if (looked === "asleep") return;
+      if (looked === "asleep") return looked;
       const found = looked.map(problemOf);
-      const now = Date.now();
-      servingSince = found.length > 0 ? undefined : (servingSince ?? now);
-      if (servingSince !== undefined && now - servingSince >= timing.settle) return;
-      if (found.length > 0) {
-        found.push(...(await events.forbidden()));
-        const reasons = [...new Set([...found.map(({ text }) => text), ...events.reasons()])];
-        progress(reasons);
-        for (const known of since.keys()) if (!reasons.includes(known)) since.delete(known);
-        for (const { text } of found) if (!since.has(text)) since.set(text, now);
-        const final = found.find(
-          ({ text, patience }) =>
-            patience !== undefined &&
-            now - (since.get(text) ?? now) >= Math.min(patience, inputs.within) * timing.second,
-        );
-        if (final || now > deadline) throw notReady(inputs, reasons, final, now - begun);
-      }
-      await pause(timing.poll);
-    }
+      const now = waited();
+      readySince = found.length > 0 ? undefined : (readySince ?? now);
+      if (readySince !== undefined) return now - readySince >= timing.settle ? "ready" : undefined;
+      found.push(...(await events.forbidden()));
+      const reasons = [...new Set([...found.map(({ text }) => text), ...events.reasons()])];
+      progress(reasons);
+      for (const known of since.keys()) if (!reasons.includes(known)) since.delete(known);
+      for (const { text } of found) if (!since.has(text)) since.set(text, now);
+      const final = found.find(
+        ({ text, patience }) =>
+          patience !== undefined && now - (since.get(text) ?? now) >= Math.min(patience, inputs.within) * timing.second,
+      );
+      if (final || now > inputs.within * timing.second) throw notReady(inputs, reasons, final, now);
+      return undefined;
+    }, timing.poll);
   }
 
   function notReady(inputs: Inputs, reasons: string[], final: Problem | undefined, waited: number): KubernetesError {

@@ -19,9 +19,9 @@ import { mayStartAgain } from "../../../components/readiness/initdb-failure";
 import { eventReasons } from "../../../components/readiness/event-reasons";
 import { KubernetesError } from "../../../components/kubernetes/errors";
 import { poolerProblems } from "../../../components/readiness/pooler";
-import { progressOf } from "../../../components/readiness/progress";
 import { volumeProblems } from "../../../components/readiness/volumes";
 import { ReadinessInputs, readinessKind } from "../../../components/readiness/wait";
+import { progressOf } from "../../../components/waiting";
 import { FakeKubernetes } from "../postgres/fake-kubernetes";
 
 const expected: ExpectedCluster = {
