@@ -5,7 +5,7 @@
  * leaves Vault's own in place.
  */
 import { hasDrifted, ResourceKind } from "../dynamic/converge";
-import { endUsers } from "../postgres/drop-users";
+import { endUsers } from "../postgres/user-admin";
 import {
   ClusterReference,
   clusterNow,

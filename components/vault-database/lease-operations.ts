@@ -3,7 +3,7 @@
  * deleted, all credentials that the role gave out end. It goes after the role, so that no new ones come, and before the
  * connection.
  */
-import { endUsers } from "../postgres/drop-users";
+import { endUsers } from "../postgres/user-admin";
 import { ClusterReference, findCluster, unlessStopped } from "../postgres/psql";
 import { sleepReason } from "../cnpg/sleep";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";

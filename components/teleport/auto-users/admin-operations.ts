@@ -1,6 +1,6 @@
 /** AutoUsersAdmin: the PostgreSQL user as whom Teleport makes users, and what it needs. */
 import { hasDrifted, ResourceKind } from "../../dynamic/converge";
-import { endUsers } from "../../postgres/drop-users";
+import { endUsers } from "../../postgres/user-admin";
 import {
   asleep,
   ClusterReference,
