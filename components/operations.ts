@@ -2,44 +2,45 @@
  * What the dynamic resources run, in Pulumi's process for dynamic providers: the pure parts and the adapters, put
  * into the shape of Pulumi's provider methods. Old states call these names: keep them.
  */
-import { accessOperations } from "./postgres/grants-operations";
-import { autoUserOperations } from "./teleport/auto-users/admin-operations";
+import { operatorCheck } from "./cnpg/operator-check-operations";
+import { updateCheck } from "./cnpg/update-check-operations";
 import { bounded } from "./dynamic/bounded";
-import { operatorOperations } from "./cnpg/operator-check-operations";
-import { clusterServingOperations } from "./readiness/cluster-operations";
-import { databaseRolesServingOperations } from "./readiness/database-roles-operations";
-import { databasesServingOperations } from "./readiness/databases-operations";
-import { poolerServingOperations } from "./readiness/pooler-operations";
-import { certAuthorityOperations } from "./teleport/ca/cert-authority-operations";
-import { clusterIdentityOperations } from "./protection/cluster-identity-operations";
-import { declaredDatabasesOperations } from "./protection/declared-databases-operations";
-import { deletionProtectionOperations } from "./protection/deletion-protection-operations";
-import { kubernetesIdentityOperations } from "./protection/kubernetes-identity-operations";
-import { namespaceRemovalOperations } from "./protection/namespace-removal-operations";
-import { updateCheckOperations } from "./cnpg/update-check-operations";
+import { providerOf } from "./dynamic/converge";
 import { withStoredCode } from "./dynamic/stored-code";
-import { registrationOperations } from "./teleport/resources/lifecycle-operations";
-import { adminOperations } from "./vault-database/admin-operations";
-import { leaseOperations } from "./vault-database/lease-operations";
+import { access } from "./postgres/grants-operations";
+import { declaredDatabases } from "./protection/declared-databases-operations";
+import { deletionProtection } from "./protection/deletion-protection-operations";
+import { clusterIdentity, kubernetesIdentity } from "./protection/identity-operations";
+import { namespaceRemoval } from "./protection/namespace-removal-operations";
+import { databaseRolesServing, databasesServing } from "./readiness/applied";
+import { clusterServing } from "./readiness/cluster";
+import { poolerServing } from "./readiness/pooler";
+import { autoUsers } from "./teleport/auto-users/admin-operations";
+import { certAuthority } from "./teleport/ca/cert-authority-operations";
+import { withBots } from "./teleport/resources/bot-before-15";
+import { registrations } from "./teleport/resources/lifecycle";
+import { registrationMethods } from "./teleport/resources/lifecycle-operations";
+import { vaultAdmin } from "./vault-database/admin-operations";
+import { vaultLeases } from "./vault-database/lease-operations";
 
 const kinds = {
-  access: accessOperations,
-  autoUsers: autoUserOperations,
-  clusterServing: clusterServingOperations,
-  databasesServing: databasesServingOperations,
-  databaseRolesServing: databaseRolesServingOperations,
-  poolerServing: poolerServingOperations,
-  operatorCheck: operatorOperations,
-  registration: registrationOperations,
-  certAuthority: certAuthorityOperations,
-  vaultAdmin: adminOperations,
-  vaultLeases: leaseOperations,
-  deletionProtection: deletionProtectionOperations,
-  clusterIdentity: clusterIdentityOperations,
-  kubernetesIdentity: kubernetesIdentityOperations,
-  updateCheck: updateCheckOperations,
-  namespaceRemoval: namespaceRemovalOperations,
-  declaredDatabases: declaredDatabasesOperations,
+  access: providerOf(access()),
+  autoUsers: providerOf(autoUsers()),
+  clusterServing: providerOf(clusterServing()),
+  databasesServing: providerOf(databasesServing()),
+  databaseRolesServing: providerOf(databaseRolesServing()),
+  poolerServing: providerOf(poolerServing()),
+  operatorCheck: providerOf(operatorCheck()),
+  registration: registrationMethods(registrations(withBots())),
+  certAuthority: providerOf(certAuthority()),
+  vaultAdmin: providerOf(vaultAdmin()),
+  vaultLeases: providerOf(vaultLeases()),
+  deletionProtection: providerOf(deletionProtection()),
+  clusterIdentity: providerOf(clusterIdentity()),
+  kubernetesIdentity: providerOf(kubernetesIdentity()),
+  updateCheck: providerOf(updateCheck()),
+  namespaceRemoval: providerOf(namespaceRemoval()),
+  declaredDatabases: providerOf(declaredDatabases()),
 };
 
 export const operations = bounded(withStoredCode(kinds));

@@ -1,12 +1,12 @@
-/** The methods of Pulumi's provider behind an OperatorCheck: it makes nothing, and fails where the rest would. */
-import { askedOnce } from "../http/asked-once";
+/** OperatorCheck: it makes nothing, and fails where the rest would. */
+import { memoized } from "../memoized";
 import { ApiReader, ApiValidator, apiValidator, KubernetesConnection, Patience } from "../kubernetes/client";
 import { firstOf, printable } from "../dynamic/message-limits";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, mustBeOfStack, otherCluster } from "../kubernetes/identity";
-import { findCluster, takenCluster, type WantedCluster } from "../protection/taken-cluster";
-import type { Provider } from "../dynamic/methods";
-import { retried } from "../retry";
+import { findCluster, IN_PREVIEW, takenCluster, type WantedCluster } from "../protection/taken-cluster";
+import type { ResourceKind } from "../dynamic/converge";
+import { retried } from "../waiting";
 import { UNKNOWN } from "../teleport/resources/document";
 import { DeclaredCluster, RefusedField, verdictOn } from "./dry-run";
 import { OperatorNeeds, Schema, ServedOperator, unserved } from "./operator-version";
@@ -33,60 +33,50 @@ const INSTALL = "https://cloudnative-pg.io/documentation/current/installation_up
 const API_REFERENCE = "https://cloudnative-pg.io/documentation/current/cloudnative-pg.v1/";
 const VERSIONS = "1.30 is tested, poolers need 1.28, usersAs: databaseRole needs 1.30";
 
-/** A preview waits for nobody: what cannot be asked now is asked by `up`. */
-const IN_PASSING: Patience = { limit: 10_000, delays: [] };
-
-/** The operations over a way of reaching the API server. */
+/** The kind over a way of reaching the API server. */
 export function operatorCheck(
   connect: (connection: KubernetesConnection, patience?: Patience) => Promise<ApiValidator> = apiValidator,
   delays?: readonly number[],
-): Provider<OperatorInputs, OperatorInputs> {
-  const once = askedOnce<Asked>();
-  const seenOnce = askedOnce<string | undefined>();
+): ResourceKind<OperatorInputs> {
+  const served = memoized<Asked>();
+  const uids = memoized<string | undefined>();
 
   return {
-    async check(olds, news) {
-      const { kubernetesUid: uid, reason } = await placeInPassing(olds, news);
+    id: () => "cloudnative-pg",
+    async check(news, olds) {
+      const { kubernetesUid: uid, reason } = await placeInPreview(olds, news);
       const inputs = { ...news, ...(uid === undefined ? {} : { kubernetesUid: uid }) };
-      const failures = reason === undefined ? await refusalsInPassing(news) : [reason];
-      return { inputs, failures: failures.map((failure) => ({ property: "", reason: failure })) };
+      return { inputs, refusals: reason === undefined ? await refusalsInPreview(news) : [reason] };
     },
     /** `check` has looked, but where the operator may come before this resource. */
-    async diff(_id, olds, news) {
-      const reason = news.awaited ? await lackInPassing(news) : undefined;
+    async differs(news, olds) {
+      const reason = news.awaited ? await missingInPreview(news) : undefined;
       if (reason !== undefined) console.error(`${reason} This is looked at again before anything is changed.`);
       const isElsewhere = olds.context !== news.context || olds.kubernetesUid !== news.kubernetesUid;
-      return { changes: reason !== undefined || isElsewhere };
+      return reason !== undefined || isElsewhere;
     },
-    async create(inputs) {
+    async apply(inputs) {
       await mustBeServed(inputs);
-      return { id: "cloudnative-pg", outs: inputs };
+      return inputs;
     },
     /** Comes with every refresh: which would forget whatever another cluster does not have. */
-    async read(id, props) {
-      if (!props) return {};
-      const api = await connect(props, { delays: [] });
-      const uid = (await mustBeOfStack(api, props.kubernetesUid)) ?? props.kubernetesUid;
-      return { id, props: { ...props, ...(uid === undefined ? {} : { kubernetesUid: uid }) } };
-    },
-    async update(_id, _olds, news) {
-      await mustBeServed(news);
-      return { outs: news };
-    },
-    async delete() {
-      // Looking made nothing, so there is nothing to remove.
+    async read(state) {
+      if (!state) return undefined;
+      const api = await connect(state, { delays: [] });
+      const uid = (await mustBeOfStack(api, state.kubernetesUid)) ?? state.kubernetesUid;
+      return { ...state, ...(uid === undefined ? {} : { kubernetesUid: uid }) };
     },
   };
 
   /** Which Kubernetes cluster it is, and why nothing may be made there; what cannot be asked now keeps what was known. */
-  async function placeInPassing(
+  async function placeInPreview(
     olds: Partial<OperatorInputs> | undefined,
     news: OperatorInputs,
   ): Promise<{ kubernetesUid?: string; reason?: string }> {
     const known = olds?.kubernetesUid;
     try {
-      const api = await connect(news, IN_PASSING);
-      const uid = await seenOnce(news.context ?? "", () => kubernetesUid(api));
+      const api = await connect(news, IN_PREVIEW);
+      const uid = await uids(news.context ?? "", () => kubernetesUid(api));
       const elsewhere = otherCluster(known, { server: api.server, context: api.context, uid });
       const isNew = olds?.needs === undefined;
       return {
@@ -95,15 +85,15 @@ export function operatorCheck(
       };
     } catch (error) {
       if (!(error instanceof KubernetesError)) throw error;
-      return { kubernetesUid: known }; // lackInPassing says why
+      return { kubernetesUid: known }; // missingInPreview says why
     }
   }
 
   /** What the operator lacks, and what it has against the Cluster. */
-  async function refusalsInPassing(inputs: OperatorInputs): Promise<string[]> {
+  async function refusalsInPreview(inputs: OperatorInputs): Promise<string[]> {
     const [lacking, refused] = await Promise.all([
-      inputs.awaited ? undefined : lackInPassing(inputs),
-      refusedInPassing(inputs),
+      inputs.awaited ? undefined : missingInPreview(inputs),
+      refusedInPreview(inputs),
     ]);
     // Fields that are not served are named by what is lacking as well.
     const fields = refused.filter(({ isUnknown }) => !isUnknown || lacking === undefined);
@@ -112,7 +102,7 @@ export function operatorCheck(
   }
 
   /** Fields that would be refused if the Cluster were made now; none too where nobody can tell, which is said. */
-  async function refusedInPassing(inputs: OperatorInputs): Promise<RefusedField[]> {
+  async function refusedInPreview(inputs: OperatorInputs): Promise<RefusedField[]> {
     const { cluster, declared } = inputs;
     if (cluster === undefined || declared === undefined || declared === UNKNOWN) return [];
     if (!(await servesClusters(inputs))) return [];
@@ -127,7 +117,7 @@ export function operatorCheck(
       );
     };
     try {
-      const api = await connect(inputs, IN_PASSING);
+      const api = await connect(inputs, IN_PREVIEW);
       if (namespace !== UNKNOWN && (await findCluster(api, namespace, name))) return [];
       const verdict = await verdictOn(name, JSON.parse(declared) as DeclaredCluster, async (manifest) => {
         const answer = await api.dryRun(clustersIn(place), manifest);
@@ -144,11 +134,11 @@ export function operatorCheck(
     }
   }
 
-  /** Where this cannot be told, lackInPassing says so, or `diff`. */
+  /** Where this cannot be told, missingInPreview says so, or `diff`. */
   async function servesClusters(inputs: OperatorInputs): Promise<boolean> {
     try {
-      const { served } = await once(inputs.context ?? "", () => ask(inputs, IN_PASSING));
-      return served.kinds?.clusters !== undefined;
+      const { served: found } = await served(inputs.context ?? "", () => ask(inputs, IN_PREVIEW));
+      return found.kinds?.clusters !== undefined;
     } catch (error) {
       if (error instanceof KubernetesError) return false;
       throw error;
@@ -156,9 +146,9 @@ export function operatorCheck(
   }
 
   /** What is lacking; undefined too where nobody can tell, which is said. */
-  async function lackInPassing(inputs: OperatorInputs): Promise<string | undefined> {
+  async function missingInPreview(inputs: OperatorInputs): Promise<string | undefined> {
     try {
-      return lack(await once(inputs.context ?? "", () => ask(inputs, IN_PASSING)), inputs.needs);
+      return missingReason(await served(inputs.context ?? "", () => ask(inputs, IN_PREVIEW)), inputs.needs);
     } catch (error) {
       if (!(error instanceof KubernetesError)) throw error;
       console.error(`Whether CloudNativePG is installed could not be told: ${error.message}`);
@@ -169,7 +159,7 @@ export function operatorCheck(
   /** What an operator that was installed just now defines is served some moments later. */
   async function mustBeServed(inputs: OperatorInputs): Promise<void> {
     const look = async () => {
-      const reason = lack(await ask(inputs, { delays: [] }), inputs.needs);
+      const reason = missingReason(await ask(inputs, { delays: [] }), inputs.needs);
       if (reason !== undefined) throw new KubernetesError("operator", reason);
     };
     const passes = (error: unknown) =>
@@ -232,7 +222,7 @@ interface Published {
 }
 
 /** What is lacking and what to do; undefined if nothing is. */
-function lack({ server, context, served }: Asked, needs: OperatorNeeds): string | undefined {
+function missingReason({ server, context, served }: Asked, needs: OperatorNeeds): string | undefined {
   const where = `The Kubernetes cluster at ${server} (context ${context})`;
   const elsewhere = "If you meant another cluster, set kubernetes.context, or KUBECONFIG.";
   if (served.kinds?.clusters === undefined) {
@@ -250,5 +240,3 @@ function lack({ server, context, served }: Asked, needs: OperatorNeeds): string 
     `or leave these settings out; in spec and templates, check the spelling. ${elsewhere}`
   );
 }
-
-export const operatorOperations = operatorCheck();

@@ -1,4 +1,4 @@
-/** The methods of Pulumi's provider behind an UpdateCheck. */
+/** UpdateCheck: refuses an update that would fail half-way, and prepares an object for it. */
 import { refuseIfHindered } from "../postgres/major-upgrade";
 import { DeclaredFields, KEEPER, preparationFor } from "../kubernetes/foreign-fields";
 import {
@@ -10,7 +10,8 @@ import {
 } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { PROVIDER_MANAGER } from "../kubernetes/owner";
-import type { Provider } from "../dynamic/methods";
+import type { ResourceKind } from "../dynamic/converge";
+import { IN_PREVIEW } from "../protection/taken-cluster";
 import { OWNER_LABEL } from "../teleport/resources/document";
 
 /** Inputs of an UpdateCheck. */
@@ -30,46 +31,33 @@ export interface UpdateCheckState extends UpdateCheckInputs {
 
 type Connect = (connection: KubernetesConnection, patience?: Patience) => Promise<KubernetesClient>;
 
-/** A preview waits for nobody; what could not be asked is asked once more before anything is changed. */
-const IN_PASSING: Patience = { limit: 10_000, delays: [] };
-
-/** The operations over a way of reaching Kubernetes. */
-export function updateCheck(connect: Connect = kubernetesClient): Provider<UpdateCheckInputs, UpdateCheckState> {
+/** The kind over a way of reaching Kubernetes. */
+export function updateCheck(connect: Connect = kubernetesClient): ResourceKind<UpdateCheckInputs, UpdateCheckState> {
   return {
-    async check(olds, news) {
-      await refuseUpgrade(news, olds?.image?.name, IN_PASSING).catch(unavailable);
-      return { inputs: news };
+    id: ({ plural, namespace, object }) => `${plural}/${namespace}/${object}`,
+    async check(news, olds) {
+      await refuseUpgrade(news, olds?.image?.name, IN_PREVIEW).catch(unavailable);
+      return {};
     },
     /** Only where there is something to do: the provider does not try out in a preview what depends on a change. */
-    async diff(_id, olds, news) {
-      if (olds.prepared !== true || olds.image?.name !== news.image?.name) return { changes: true };
+    async differs(news, olds) {
+      if (olds.prepared !== true || olds.image?.name !== news.image?.name) return true;
       try {
-        const found = await lookedUp(await connect(news, IN_PASSING), news);
-        if (!found) return { changes: false };
+        const found = await lookedUp(await connect(news, IN_PREVIEW), news);
+        if (!found) return false;
         const { isNeeded, messages } = preparationFor(found, news);
         for (const message of messages) console.error(message);
-        return { changes: isNeeded };
+        return isNeeded;
       } catch (error) {
         unavailable(error);
-        return { changes: true };
+        return true;
       }
     },
     /** The object may be there: of an earlier release, made by a run that was killed, or somebody else's, which is left alone. */
-    async create(inputs) {
-      await refuseUpgrade(inputs, undefined);
-      await prepare(inputs, (found) => ownerIn(found) === inputs.owner);
-      return { id: `${inputs.plural}/${inputs.namespace}/${inputs.object}`, outs: { ...inputs, prepared: true } };
-    },
-    async read(id, props) {
-      return props ? { id, props } : {};
-    },
-    async update(_id, olds, news) {
-      await refuseUpgrade(news, olds.image?.name);
-      await prepare(news);
-      return { outs: { ...news, prepared: true } };
-    },
-    async delete() {
-      // It made nothing, so there is nothing to remove.
+    async apply(inputs, olds) {
+      await refuseUpgrade(inputs, olds?.image?.name);
+      await prepare(inputs, (found) => olds !== undefined || ownerIn(found) === inputs.owner);
+      return { ...inputs, prepared: true };
     },
   };
 
@@ -82,7 +70,7 @@ export function updateCheck(connect: Connect = kubernetesClient): Provider<Updat
     await refuseIfHindered(await connect(inputs, patience), { namespace, cluster: object }, image.major);
   }
 
-  async function prepare(inputs: UpdateCheckInputs, isOurs = (_found: KubernetesObject) => true): Promise<void> {
+  async function prepare(inputs: UpdateCheckInputs, isOurs: (found: KubernetesObject) => boolean): Promise<void> {
     const kubernetes = await connect(inputs);
     const found = await lookedUp(kubernetes, inputs);
     if (!found || !isOurs(found)) return;
@@ -119,5 +107,3 @@ function unavailable(error: unknown): undefined {
 function isOtherImage({ name, major }: { name: string; major?: number }, former: string | undefined): boolean {
   return former === undefined ? major !== undefined : name !== former;
 }
-
-export const updateCheckOperations = updateCheck();

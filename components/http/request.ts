@@ -6,8 +6,7 @@
 import { IncomingHttpHeaders, request as httpRequest } from "node:http";
 import { request as httpsRequest, RequestOptions } from "node:https";
 import { connect as connectTls } from "node:tls";
-import { setTimeout as sleep } from "node:timers/promises";
-import { retried } from "../retry";
+import { pause, retried } from "../waiting";
 import { RequestError } from "./errors";
 import { Proxy, proxyFor, shownProxy } from "./proxy";
 import { isSocks, proxyAuthorization, serverName, socksAgent, tunnel } from "./tunnel";
@@ -48,14 +47,14 @@ const LONGEST_PAUSE_MS = 30_000;
  * @throws RequestError if there was no answer
  */
 export async function answerTo(request: Request, delays?: readonly number[]): Promise<Answer> {
-  let pause = 0;
+  let asked = 0;
   try {
     return await retried(
       async () => {
-        await sleep(pause);
+        await pause(asked);
         const answer = await send(request);
         if (!isPassing(answer.status)) return answer;
-        pause = retryAfter(answer.headers["retry-after"]);
+        asked = retryAfter(answer.headers["retry-after"]);
         throw new Overloaded(answer);
       },
       (error) => error instanceof Overloaded || (error instanceof RequestError && error.failure === "unreachable"),
@@ -82,8 +81,8 @@ export function isPassing(status: number): boolean {
 /** Milliseconds that a Retry-After asks for, in seconds or as a date; 0 if it asks for nothing. */
 export function retryAfter(header: string | undefined, now: Date = new Date()): number {
   if (!header) return 0;
-  const pause = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - now.getTime();
-  return Math.min(Math.max(pause || 0, 0), LONGEST_PAUSE_MS);
+  const delay = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - now.getTime();
+  return Math.min(Math.max(delay || 0, 0), LONGEST_PAUSE_MS);
 }
 
 async function send(request: Request): Promise<Answer> {
@@ -158,7 +157,7 @@ function exchange(
       signal,
     } as RequestOptions;
     const call = protocol === "https:" ? httpsRequest(url, all) : httpRequest(url, all);
-    call.on("error", (error: NodeJS.ErrnoException) => fail(failureOf(error), told(error, host)));
+    call.on("error", (error: NodeJS.ErrnoException) => fail(failureOf(error), reasonOf(error, host)));
     call.on("response", (response) => {
       let [text, bytes] = ["", 0];
       response.setEncoding("utf8").on("data", (part: string) => {
@@ -181,7 +180,7 @@ function failureOf({ code = "" }: NodeJS.ErrnoException): RequestError["failure"
 }
 
 /** Connections to several addresses of one name fail with an AggregateError, whose own message is empty. */
-function told(error: NodeJS.ErrnoException, host: string): string {
+function reasonOf(error: NodeJS.ErrnoException, host: string): string {
   const first = error instanceof AggregateError ? (error.errors[0] as Error) : error;
   return first.message || `${error.code ?? "the connection failed"} (${host})`;
 }

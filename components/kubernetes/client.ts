@@ -6,7 +6,7 @@
 import { PassThrough, Writable } from "node:stream";
 import type * as k8s from "@kubernetes/client-node";
 import { proxyFor, shownProxy } from "../http/proxy";
-import { retried } from "../retry";
+import { retried } from "../waiting";
 import { isPassing, KubernetesError } from "./errors";
 import { readKubeconfig, useProxy } from "./kubeconfig";
 

@@ -1,22 +1,21 @@
-/** The methods of Pulumi's provider behind a DatabaseAccess. */
-import { setTimeout as sleep } from "node:timers/promises";
+/** DatabaseAccess: the rights of people in all databases of a Cluster. */
 import { databaseRoleName, UsersAs } from "../cnpg/database-roles";
 import { inlineRoles, TeleportUser } from "../cnpg/roles";
 import { PoolerAuthentication, POOLER_LOGINS } from "../cnpg/pooler";
 import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { firstOf } from "../dynamic/message-limits";
-import type { Provider } from "../dynamic/methods";
-import { appliedObject } from "../readiness/applied-operations";
-import { progressOf } from "../readiness/progress";
+import { hasDrifted, ResourceKind } from "../dynamic/converge";
+import { appliedObject } from "../readiness/applied";
+import { poll, progressOf } from "../waiting";
 import { dropPoolerLoginScript, poolerLoginQuery, poolerLoginScript } from "./pooler-login";
-import { deviates } from "../dynamic/deviates";
 import {
   asleep,
   ClusterReference,
   findCluster,
   MAINTENANCE_DATABASE,
   mustFindCluster,
+  refuseImport,
   sayLeft,
   sqlInPrimary,
   unlessStopped,
@@ -60,23 +59,24 @@ export interface AccessState extends AccessInputs {
  */
 const TIMING = { rolesWithin: 120_000, reasonsAfter: 20_000, poll: 1_000, grantsAtEach: 5 };
 
-/** The operations over a way of reaching Kubernetes. */
+/** The kind over a way of reaching Kubernetes. */
 export function access(
   connect: (connection: KubernetesConnection) => Promise<KubernetesClient> = kubernetesClient,
   timing = TIMING,
-): Provider<AccessInputs, AccessState> {
+): ResourceKind<AccessInputs, AccessState> {
   return {
-    async check(_olds, news) {
-      return { inputs: news };
+    id: ({ namespace, cluster }) => `${namespace}/${cluster}`,
+
+    /** What is deleted, later, is looked for where the last `up` found it: so the context counts. */
+    declared: ({ context, namespace, cluster, uid, database, users, ...rest }) => {
+      const { usersAs = "inline", poolerLogins = [], suspended = false } = rest;
+      return [context, namespace, cluster, uid, database, users, usersAs, poolerLogins, suspended];
     },
 
-    /** What is declared may be the same while the database is not: both count. */
-    async diff(_id, olds, news) {
-      // What is deleted, later, is looked for where the last `up` found it.
-      if (told(olds) !== told(news) || olds.context !== news.context) return { changes: true };
-      if (news.suspended) return { changes: false };
+    async differs(news, olds) {
+      if (news.suspended) return false;
       const unseen = `The rights in ${news.cluster} could not be checked, so they are assumed to be unchanged`;
-      return deviates(news.cluster, unseen, async () => {
+      return hasDrifted(news.cluster, unseen, async () => {
         const kubernetes = await connect(news);
         if (await asleep(kubernetes, news)) return [];
         if (olds.toRemove?.length) return [`removed users still exist: ${olds.toRemove.join(", ")}`];
@@ -84,38 +84,32 @@ export function access(
       });
     },
 
-    async create(inputs) {
-      if (!(await isAsleep(inputs))) await apply(inputs);
-      return { id: `${inputs.namespace}/${inputs.cluster}`, outs: inputs };
+    async apply(inputs, olds) {
+      const toRemove = olds ? removedRoles(olds, inputs) : [];
+      if (await isAsleep(inputs)) return olds ? { ...inputs, toRemove } : inputs;
+      const left = await apply(inputs, toRemove);
+      return left.length > 0 ? { ...inputs, toRemove: left } : inputs;
     },
 
-    async read(id, props) {
-      if (!props?.cluster)
-        throw new KubernetesError("failed", `${id} cannot be imported; \`pulumi up\` makes it anew.`);
-      return (await findCluster(await connect(props), props)) ? { id, props } : {};
+    async read(state, id) {
+      refuseImport(state, id);
+      return (await findCluster(await connect(state), state)) && state;
     },
 
-    async update(_id, olds, news) {
-      const toRemove = removedRoles(olds, news);
-      if (await isAsleep(news)) return { outs: { ...news, toRemove } };
-      const left = await apply(news, toRemove);
-      return { outs: left.length > 0 ? { ...news, toRemove: left } : news };
-    },
-
-    async delete(_id, props) {
-      const kubernetes = await connect(props);
+    async remove(state) {
+      const kubernetes = await connect(state);
       // With its Cluster gone, or another in its place, so are the roles.
-      if (!(await findCluster(kubernetes, props))) return;
-      const names = [...rolesOf(props), ...(props.toRemove ?? [])];
-      await unlessStopped(kubernetes, props, names.join(", "), async () => {
-        const declared = await rolesThatStay(kubernetes, props);
-        await withdraw(kubernetes, props, declared);
+      if (!(await findCluster(kubernetes, state))) return;
+      const names = [...rolesOf(state), ...(state.toRemove ?? [])];
+      await unlessStopped(kubernetes, state, names.join(", "), async () => {
+        const declared = await rolesThatStay(kubernetes, state);
+        await withdraw(kubernetes, state, declared);
         await remove(
           kubernetes,
-          props,
+          state,
           names.filter((name) => !declared.includes(name)),
         );
-        await giveBack(kubernetes, props);
+        await giveBack(kubernetes, state);
       });
     },
   };
@@ -232,13 +226,12 @@ export function access(
     inputs: AccessInputs,
     look: () => Promise<string[]>,
   ): Promise<void> {
-    const begun = Date.now();
     const progress = progressOf(`the roles of ${inputs.namespace}/${inputs.cluster}`);
-    for (;;) {
+    await poll(async (at) => {
       const missing = await look();
-      if (missing.length === 0) return;
+      if (missing.length === 0) return "as declared";
       progress(missing);
-      const waited = Date.now() - begun;
+      const waited = at.waited();
       const isLate = waited > timing.rolesWithin;
       const reasons =
         waited > timing.reasonsAfter ? reasonsOf(await failures(kubernetes, inputs), isLate ? undefined : missing) : "";
@@ -248,8 +241,8 @@ export function access(
           `The roles of ${inputs.namespace}/${inputs.cluster} are not as declared after ${Math.round(waited / 1000)} s: ${firstOf(missing).join("; ")}.${reasons} Correct users, and run the command again.`,
         );
       }
-      await sleep(timing.poll);
-    }
+      return undefined;
+    }, timing.poll);
   }
 
   /** Why the operator could not make a role as declared, by role. For users that left the Cluster, its status is out of date. */
@@ -259,11 +252,11 @@ export function access(
       const { cannotReconcile } = (status?.managedRolesStatus ?? {}) as { cannotReconcile?: Record<string, string[]> };
       return cannotReconcile ?? {};
     }
-    const told = Object.entries(await databaseRoles(kubernetes, inputs)).flatMap(([role, object]) => {
+    const reasons = Object.entries(await databaseRoles(kubernetes, inputs)).flatMap(([role, object]) => {
       const { applied, message } = (object.status ?? {}) as { applied?: boolean; message?: string };
       return applied === false && message ? [[role, [message]] as [string, string[]]] : [];
     });
-    return Object.fromEntries(told);
+    return Object.fromEntries(reasons);
   }
 
   /** Roles of the Cluster that DatabaseRoles of somebody else declare. None if they may not be listed. */
@@ -343,16 +336,8 @@ function removedRoles(before: AccessState, now: AccessInputs): string[] {
  */
 function reasonsOf(failures: Record<string, string[]>, missing?: readonly string[]): string {
   const counts = ([role]: [string, string[]]) => missing?.some((line) => line.split(/[\s,]+/).includes(role)) ?? true;
-  const told = Object.entries(failures)
+  const reasons = Object.entries(failures)
     .filter(counts)
-    .map(([role, reasons]) => `${role}: ${reasons.join(", ")}`);
-  return told.length > 0 ? ` CloudNativePG says: ${told.join("; ")}.` : "";
+    .map(([role, messages]) => `${role}: ${messages.join(", ")}`);
+  return reasons.length > 0 ? ` CloudNativePG says: ${reasons.join("; ")}.` : "";
 }
-
-/** What is declared; how the cluster is reached does not count. */
-function told(inputs: AccessInputs): string {
-  const { namespace, cluster, uid, database, users, usersAs = "inline", poolerLogins = [], suspended = false } = inputs;
-  return JSON.stringify([namespace, cluster, uid, database, users, usersAs, poolerLogins, suspended]);
-}
-
-export const accessOperations = access();

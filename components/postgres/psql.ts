@@ -1,9 +1,9 @@
 /** Runs SQL as PostgreSQL's superuser in the primary of a Cluster, over its local socket: no password, no network. */
 import { randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { sleepReason } from "../cnpg/sleep";
 import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
+import { pause, poll } from "../waiting";
 import { holdersQuery } from "./lock-holders";
 
 /** Which Cluster, by name and by what tells it from another of the same name. */
@@ -83,8 +83,7 @@ export async function sqlInPrimary(
   script: string,
   locks: LockHandling = {},
 ): Promise<string[]> {
-  const begun = Date.now();
-  for (let attempt = 1; ; attempt++) {
+  return poll(async ({ attempt, waited }) => {
     const found = await mustFindCluster(kubernetes, reference);
     const { status } = found;
     const pod = status?.currentPrimary as string | undefined;
@@ -93,16 +92,16 @@ export async function sqlInPrimary(
       : { ...unreachable("the Cluster has no primary"), holders: [] };
     if (code === 0) return rowsOf(stdout);
     const passes = SWITCHOVER.test(stderr) || code === KILLED;
-    if (!passes || (attempt >= RETRIES && !(hasStandby(found) && Date.now() - begun < FAILOVER_MS))) {
-      const told = stderr.trim().replace(/\s*\n\s*/g, "; ") || `psql ended with ${code}, and said nothing`;
+    if (!passes || (attempt >= RETRIES && !(hasStandby(found) && waited() < FAILOVER_MS))) {
+      const message = stderr.trim().replace(/\s*\n\s*/g, "; ") || `psql ended with ${code}, and said nothing`;
       const held = LOCK_TIMEOUT.test(stderr) ? `. ${heldBy(holders)}` : "";
       throw new KubernetesError(
         "command",
-        `SQL in database ${database} of ${reference.namespace}/${reference.cluster} failed: ${told}${held}`,
+        `SQL in database ${database} of ${reference.namespace}/${reference.cluster} failed: ${message}${held}`,
       );
     }
-    await sleep(RETRY_MS);
-  }
+    return undefined;
+  }, RETRY_MS);
 }
 
 /** Whether another instance can become the primary. */
@@ -130,20 +129,19 @@ async function sqlWithHolders(
   const over = new AbortController();
   let holders: string[] = [];
   const look = async () => {
-    for (;;) {
-      await sleep(lookAfter, undefined, { signal: over.signal });
-      const query = holdersQuery(session, ends);
-      const { code, stdout } = await sqlInInstance(kubernetes, namespace, pod, MAINTENANCE_DATABASE, query);
-      const found = code === 0 ? rowsOf(stdout) : [];
-      if (found.length === 0) continue;
-      const isNews = found.join() !== holders.join();
-      holders = found;
-      for (const holder of isNews ? found : [])
-        console.error(`${namespace}/${cluster} waits for a lock in ${database}. ${holder}`);
-    }
+    const query = holdersQuery(session, ends);
+    const { code, stdout } = await sqlInInstance(kubernetes, namespace, pod, MAINTENANCE_DATABASE, query);
+    const found = code === 0 ? rowsOf(stdout) : [];
+    if (found.length === 0) return;
+    const isNews = found.join() !== holders.join();
+    holders = found;
+    for (const holder of isNews ? found : [])
+      console.error(`${namespace}/${cluster} waits for a lock in ${database}. ${holder}`);
   };
   // What ends it is that the script is over, or that it cannot be looked at: then nobody is named.
-  const looking = look().catch(() => undefined);
+  const looking = pause(lookAfter, over.signal)
+    .then(() => poll(look, lookAfter, over.signal))
+    .catch(() => undefined);
   try {
     const end = await sqlInInstance(kubernetes, namespace, pod, database, script, session).catch(asUnreachable);
     return { ...end, holders };
@@ -221,6 +219,14 @@ export function sqlInInstance(
     ],
     input: `${script}\n\\q\n`,
   });
+}
+
+/** What is in a Cluster is made from the settings, and not imported. @throws KubernetesError "failed" */
+export function refuseImport<State extends ClusterReference>(
+  state: State | undefined,
+  id: string,
+): asserts state is State {
+  if (!state?.cluster) throw new KubernetesError("failed", `${id} cannot be imported; \`pulumi up\` makes it anew.`);
 }
 
 /** Does what needs a running database. Where it does not run, that is said, and nothing waits for it. */

@@ -1,42 +1,27 @@
-/** The methods of Pulumi's provider behind DeclaredDatabases: it makes nothing, and refuses what would lose data. */
+/** DeclaredDatabases: it makes nothing, and refuses what would lose data. */
 import { ApiReader, apiReader, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import type { Provider } from "../dynamic/methods";
+import type { ResourceKind } from "../dynamic/converge";
 import { OWNER_LABEL } from "../teleport/resources/document";
 import { DeclaredDatabase, DeclaredDatabasesArgs, inContext } from "./declared-databases";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
 import { mayExist, otherPlace } from "./deletion-protection-operations";
-import { Connect, IN_PASSING, takenCluster } from "./taken-cluster";
+import { Connect, IN_PREVIEW, takenCluster } from "./taken-cluster";
 
-/** The operations over a way of reaching the API server. */
-export function declaredDatabases(
-  connect: Connect = apiReader,
-): Provider<DeclaredDatabasesArgs, DeclaredDatabasesArgs> {
+/** The kind over a way of reaching the API server. */
+export function declaredDatabases(connect: Connect = apiReader): ResourceKind<DeclaredDatabasesArgs> {
   return {
-    async check(olds, news) {
-      const reasons = [
+    id: () => "databases",
+    async check(news, olds) {
+      const refusals = [
         ...(await lost(olds?.databases ?? {}, news.databases)),
         ...(await lostNamespaces(news)),
         ...(olds?.databases === undefined ? await undeclaredClusters(news) : []),
         ...(await takenClusters(olds?.databases, news.databases)),
       ];
-      return { inputs: news, failures: reasons.map((reason) => ({ property: "", reason })) };
+      return { refusals };
     },
-    async diff(_id, olds, news) {
-      return { changes: JSON.stringify(sorted(olds.databases)) !== JSON.stringify(sorted(news.databases)) };
-    },
-    async create(inputs) {
-      return { id: "databases", outs: inputs };
-    },
-    async read(id, props) {
-      return props ? { id, props } : {};
-    },
-    async update(_id, _olds, news) {
-      return { outs: news };
-    },
-    async delete() {
-      // It made nothing, so there is nothing to remove.
-    },
+    declared: ({ databases }) => sorted(databases),
   };
 
   /**
@@ -114,7 +99,7 @@ export function declaredDatabases(
     ask: (api: ApiReader) => Promise<string[]>,
   ): Promise<string[]> {
     try {
-      return await ask(await connect(connection, IN_PASSING));
+      return await ask(await connect(connection, IN_PREVIEW));
     } catch (error) {
       if (error instanceof KubernetesError) return [];
       throw error;
@@ -178,5 +163,3 @@ function sorted(databases: Record<string, DeclaredDatabase> = {}): unknown {
       ...[name, context ?? "", namespace, makesNamespace, cluster, isProtected, formerNames],
     ]);
 }
-
-export const declaredDatabasesOperations = declaredDatabases();

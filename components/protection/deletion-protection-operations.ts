@@ -1,11 +1,11 @@
-/** The methods of Pulumi's provider behind a DeletionProtection: it makes nothing, and refuses what would lose data. */
+/** DeletionProtection: it makes nothing, and refuses what would lose data. */
 import { apiReader, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import type { Provider } from "../dynamic/methods";
+import type { ResourceKind } from "../dynamic/converge";
 import { UNKNOWN } from "../teleport/resources/document";
-import { clusterIdentity, ClusterIdentityInputs, ClusterIdentityState } from "./cluster-identity-operations";
 import { howToDelete } from "./deletion-protection";
-import { Connect, findCluster, IN_PASSING } from "./taken-cluster";
+import { clusterIdentity, ClusterIdentityInputs, ClusterIdentityState } from "./identity-operations";
+import { Connect, findCluster, IN_PREVIEW } from "./taken-cluster";
 
 /** Inputs of a DeletionProtection. */
 export interface ProtectionInputs extends ClusterIdentityInputs {
@@ -26,7 +26,7 @@ export async function mayExist(
   { context, namespace, cluster }: KubernetesConnection & { namespace: string; cluster: string },
 ): Promise<boolean> {
   try {
-    return (await findCluster(await connect({ context }, IN_PASSING), namespace, cluster)) !== undefined;
+    return (await findCluster(await connect({ context }, IN_PREVIEW), namespace, cluster)) !== undefined;
   } catch (error) {
     if (error instanceof KubernetesError) return true;
     throw error;
@@ -47,34 +47,23 @@ export function otherPlace(before: Place, now: Place): string | undefined {
   );
 }
 
-/** The operations over a way of reaching the API server. */
-export function deletionProtection(connect: Connect = apiReader): Provider<ProtectionInputs, ProtectionState> {
+/** The kind over a way of reaching the API server: a ClusterIdentity that knows whether the Cluster is protected. */
+export function deletionProtection(connect: Connect = apiReader): ResourceKind<ProtectionInputs, ProtectionState> {
   const identity = clusterIdentity(connect);
   return {
-    async check(olds, news) {
-      const reason = olds?.protected === true ? otherPlace(olds, news) : undefined;
-      const isRefused = reason !== undefined && (await mayExist(connect, { ...olds, context: news.context }));
-      return { inputs: news, failures: isRefused ? [{ property: "", reason }] : [] };
+    id: identity.id,
+    async check(news, olds) {
+      if (olds?.protected !== true) return {};
+      const before = olds as ProtectionState;
+      const reason = otherPlace(before, news);
+      if (reason === undefined) return {};
+      return { refusals: (await mayExist(connect, { ...before, context: news.context })) ? [reason] : [] };
     },
-    async diff(id, olds, news) {
-      const { changes } = await identity.diff(id, olds, news);
-      return { changes: changes || olds.protected !== news.protected };
-    },
-    async create(inputs) {
-      const { id, outs } = await identity.create(inputs);
-      return { id, outs: { ...outs, ...inputs } as ProtectionState };
-    },
+    declared: (inputs) => [identity.declared?.(inputs), inputs.protected],
+    apply: async (inputs) => ({ ...(await identity.apply?.(inputs)), ...inputs }),
     /** One whose Cluster is gone protects nothing, and would be in the way for ever. */
-    async read(id, props) {
-      return (await identity.read(id, props)) as { id?: string; props?: ProtectionState };
-    },
-    async update(id, olds, news) {
-      const { outs } = await identity.update(id, olds, news);
-      return { outs: { ...outs, ...news } as ProtectionState };
-    },
+    read: async (state, id) => (await identity.read?.(state, id)) as ProtectionState | undefined,
     /** Comes right before the Cluster's: what was made last may be gone, as after an earlier destroy that failed. */
-    delete: (id, props) => identity.delete(id, props),
+    remove: identity.remove,
   };
 }
-
-export const deletionProtectionOperations = deletionProtection();

@@ -5,8 +5,8 @@ import { OWNER_LABEL, UNKNOWN } from "../teleport/resources/document";
 /** A way of reaching the API server. */
 export type Connect = (connection: KubernetesConnection, patience?: Patience) => Promise<ApiReader>;
 
-/** A preview waits for nobody. */
-export const IN_PASSING: Patience = { limit: 10_000, delays: [] };
+/** A preview waits for nobody: what cannot be asked now is asked by `up`. */
+export const IN_PREVIEW: Patience = { limit: 10_000, delays: [] };
 
 /** A Cluster that is to be made, and whose it will be. */
 export interface WantedCluster {

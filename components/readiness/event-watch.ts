@@ -3,7 +3,6 @@ import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { eventReasons, isForbiddenPod, objectOf, stampOf, toldBy, WARNINGS } from "./event-reasons";
 import type { Problem } from "./problem";
-import type { ServingInputs } from "./operations";
 
 /** Seconds for which a pod is forbidden again and again until it is believed: a quota may be freed within moments. */
 const FORBIDDEN_FOR = 25;
@@ -13,7 +12,7 @@ const FORGOTTEN_AFTER = 60;
 /** Nothing is seen where Events may not be read, or not now. Times are in milliseconds. */
 export function eventWatch(
   kubernetes: KubernetesClient,
-  { namespace, cluster }: ServingInputs,
+  { namespace, cluster }: { namespace: string; cluster: string },
   { events: every, second }: { events: number; second: number },
 ) {
   let events: KubernetesObject[] = [];

@@ -1,10 +1,10 @@
 /**
- * Whether a Pooler serves, and if not, why. CNPG's `status.phase: active` comes before any instance runs, and a
- * Pooler that cannot be made is told by nothing but its Cluster's status and the operator's log. Pure.
+ * PoolerServing: whether a Pooler serves, and if not, why. CNPG's `status.phase: active` comes before any instance runs, and
+ * a Pooler that cannot be made is told by nothing but its Cluster's status and the operator's log.
  */
-import { KubernetesObject } from "../kubernetes/client";
-import { podReasons } from "./pod";
-import type { Found, Problem } from "./problem";
+import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
+import { Found, podReasons, Problem } from "./problem";
+import { ReadinessInputs, readinessKind } from "./wait";
 
 /** What the API server shows around a Pooler. */
 export interface PoolerFacts {
@@ -66,3 +66,32 @@ function deploymentReasons({ conditions = [] }: DeploymentStatus): string[] {
     .filter(({ type, status }) => type === "ReplicaFailure" && status === "True")
     .map(({ reason, message }) => `${reason}: ${message}`);
 }
+
+/** Inputs of a PoolerServing, and its state. */
+export interface PoolerServingInputs extends ReadinessInputs {
+  pooler: string;
+  /** The Pooler's `metadata.uid`, and what was written to it: a change of either is waited for. */
+  uid: string;
+  written: string;
+}
+
+const CNPG = "postgresql.cnpg.io/v1";
+
+async function factsOf(
+  kubernetes: KubernetesClient,
+  { namespace, pooler }: PoolerServingInputs,
+  cluster: KubernetesObject | undefined,
+): Promise<PoolerFacts> {
+  const [poolerObject, deployment, pods] = await Promise.all([
+    kubernetes.get({ apiVersion: CNPG, plural: "poolers", namespace, name: pooler }),
+    kubernetes.get({ apiVersion: "apps/v1", plural: "deployments", namespace, name: pooler }),
+    kubernetes.list({ apiVersion: "v1", plural: "pods", namespace }, `cnpg.io/poolerName=${pooler}`),
+  ]);
+  return { pooler: poolerObject, cluster, deployment, pods };
+}
+
+export const poolerServing = () =>
+  readinessKind<PoolerServingInputs>({
+    name: ({ namespace, pooler }) => `Pooler ${namespace}/${pooler}`,
+    problems: async (kubernetes, inputs, cluster) => poolerProblems(await factsOf(kubernetes, inputs, cluster)),
+  });

@@ -1,12 +1,13 @@
 /**
- * The methods of Pulumi's provider behind Vault's own user in PostgreSQL and its connection in Vault. They are one
- * resource, because the password that leads from one to the other must not be known to anything that outlives the step:
- * it is made here, PostgreSQL is given what it stores of it, Vault is given it and rotates it at once. It is in no state,
- * and a later `up` writes a connection without one, which leaves Vault's own in place.
+ * Vault's own user in PostgreSQL and its connection in Vault. They are one resource, because the password that leads from
+ * one to the other must not be known to anything that outlives the step: it is made here, PostgreSQL is given what it stores
+ * of it, Vault is given it and rotates it at once. It is in no state, and a later `up` writes a connection without one, which
+ * leaves Vault's own in place.
  */
-import { deviates } from "../dynamic/deviates";
-import { endUsers } from "../postgres/drop-users";
+import { hasDrifted, ResourceKind } from "../dynamic/converge";
+import { endUsers } from "../postgres/user-admin";
 import {
+  ClusterReference,
   clusterNow,
   findCluster,
   isServing,
@@ -20,100 +21,116 @@ import { sleepReason } from "../cnpg/sleep";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { UNKNOWN } from "../teleport/resources/document";
-import type { Provider } from "../dynamic/methods";
 import { VaultError } from "../vault/errors";
-import { AdminInputs, AdminState, configPath, connectionOf, referenceOf, usersOf } from "./admin-inputs";
-import { connectionDeviations } from "./connection";
+import { connectionDeviations, connectionDocument, ConnectionSettings, isSameConnection } from "./connection";
 import { dropVaultDatabaseScript, vaultDatabaseDeviations, vaultDatabaseScript } from "./database-scripts";
 import { FORGET_WITHIN_MS, roleOfOther } from "./lease-operations";
-import { handPasswordOver, keepPassword, refuseForeign } from "./password-handover";
 import {
+  passwordScript,
   passwordStaysQuery,
+  passwordStaysScript,
   vaultRolesDeviations,
   vaultRolesQuery,
   vaultRolesScript,
   vaultUsersQuery,
 } from "./role-scripts";
-import { credentialsPath } from "./settings";
-import { WithEngine, withVaultEngine } from "./vault-engine";
+import { newPassword, scramVerifier } from "./scram";
+import { credentialsPath, VaultConnection, VaultUserNames } from "./settings";
+import { VaultEngine, WithEngine, withVaultEngine } from "./vault-engine";
+import type { VaultUsers } from "./vault-users";
 
-export type { AdminInputs, AdminState };
+/** Inputs. */
+export interface AdminInputs extends KubernetesConnection {
+  namespace: string;
+  cluster: string;
+  /** The Cluster's `metadata.uid`, where it is known. */
+  uid?: string;
+  vault?: VaultConnection;
+  mount: string;
+  connection: string;
+  /** The mount is ours alone, so that nothing in it is anybody else's. */
+  ownsMount: boolean;
+  host: string;
+  port: number;
+  serverCa: string;
+  database: string;
+  names: VaultUserNames;
+  /** Every role in PostgreSQL that users become members of. */
+  grantedRoles: string[];
+  schemas: string[];
+  /** Names of the roles in Vault. */
+  allowedRoles: string[];
+}
 
-export function admin(
+export interface AdminState extends AdminInputs {
+  /** `metadata.uid` of the Cluster in which the user was made. */
+  clusterUid: string;
+}
+
+/** The kind over ways of reaching Kubernetes and Vault. */
+export function vaultAdmin(
   connect: (connection: KubernetesConnection) => Promise<KubernetesClient> = kubernetesClient,
   withEngine: WithEngine = withVaultEngine,
-): Provider<AdminInputs, AdminState> {
+): ResourceKind<AdminInputs, AdminState> {
   return {
-    async check(_olds, news) {
-      return { inputs: news };
-    },
+    id: configPath,
 
-    /** What is declared may be the same while PostgreSQL or Vault is not: all count. */
-    async diff(_id, olds, news) {
-      const replaces = IDENTITY.filter((key) => isOther(olds[key], news[key]));
-      if (isOther(olds.names.admin, news.names?.admin ?? UNKNOWN)) replaces.push("names");
-      if (replaces.length > 0) return { changes: true, replaces, deleteBeforeReplace: true };
-      if (told(olds) !== told(news) || olds.context !== news.context) return { changes: true };
+    replaces: (olds, news) => [
+      ...IDENTITY.filter((key) => isOther(olds[key], news[key])),
+      ...(isOther(olds.names.admin, news.names?.admin ?? UNKNOWN) ? ["names"] : []),
+    ],
+    deleteBeforeReplace: true,
+
+    declared: ({ context, host, port, serverCa, names, grantedRoles, schemas, allowedRoles }) => [
+      ...[context, host, port, serverCa, names, grantedRoles, schemas, allowedRoles],
+    ],
+
+    differs: (news, olds) => {
       const unseen = `Vault's user of ${news.cluster} could not be checked, so it is assumed to be unchanged`;
-      return deviates(news.cluster, unseen, () => deviations(olds.clusterUid, news));
+      return hasDrifted(news.cluster, unseen, () => deviations(olds.clusterUid, news));
     },
 
-    async create(inputs) {
+    async apply(inputs, olds) {
       const kubernetes = await connect(inputs);
       const { uid: clusterUid, asleep } = await clusterOf(kubernetes, inputs);
-      const outs = { ...inputs, clusterUid };
-      await withEngine(inputs.vault, async (engine) => {
-        await refuseForeign(engine, inputs);
-        // Its connection is missed by the next run, and made when the Cluster is awake.
-        if (asleep !== undefined) return sayLeft(referenceOf(outs), asleep, LEFT);
-        await setUp(kubernetes, outs);
-        await handPasswordOver(engine, kubernetes, outs);
-      });
-      return { id: configPath(inputs), outs };
-    },
-
-    async read(id, props) {
-      if (!props?.cluster) throw new VaultError("failed", `${id} cannot be imported; \`pulumi up\` makes it anew.`);
-      const found = await withEngine(props.vault, (engine) => engine.read(configPath(props)));
-      return found ? { id, props } : {};
-    },
-
-    async update(_id, olds, news) {
-      const kubernetes = await connect(news);
-      const { uid: clusterUid, asleep } = await clusterOf(kubernetes, news);
-      const outs = { ...news, clusterUid };
-      if (asleep !== undefined) {
-        sayLeft(referenceOf(outs), asleep, LEFT);
-        return { outs: { ...outs, clusterUid: olds.clusterUid } };
+      const state = { ...inputs, clusterUid };
+      if (olds && asleep !== undefined) {
+        sayLeft(referenceOf(state), asleep, LEFT);
+        return { ...state, clusterUid: olds.clusterUid };
       }
-      await withEngine(news.vault, async (engine) => {
-        await setUp(kubernetes, outs);
-        const isNew =
-          clusterUid !== olds.clusterUid ||
-          !(await engine.read(configPath(news))) ||
-          (await sqlInPrimary(kubernetes, referenceOf(outs), MAINTENANCE_DATABASE, passwordStaysQuery(news.names)))
-            .length === 0;
-        if (isNew || !(await keepPassword(engine, outs))) await handPasswordOver(engine, kubernetes, outs);
-        await endUsers(kubernetes, referenceOf(outs), inheriting(outs), vaultUsersQuery(outs.names, "over"));
+      await withEngine(inputs.vault, async (engine) => {
+        if (!olds) await refuseForeign(engine, inputs);
+        // Its connection is missed by the next run, and made when the Cluster is awake.
+        if (asleep !== undefined) return sayLeft(referenceOf(state), asleep, LEFT);
+        await setUp(kubernetes, state);
+        const hasPassword = olds?.clusterUid === clusterUid && (await passwordStays(engine, kubernetes, state));
+        if (!hasPassword || !(await keepPassword(engine, state))) await handPasswordOver(engine, kubernetes, state);
+        if (olds)
+          await endUsers(kubernetes, referenceOf(state), inheriting(state), vaultUsersQuery(state.names, "over"));
       });
-      return { outs };
+      return state;
     },
 
-    async delete(_id, props) {
-      const kubernetes = await connect(props);
-      const cluster = await findCluster(kubernetes, referenceOf(props));
+    async read(state, id) {
+      if (!state?.cluster) throw new VaultError("failed", `${id} cannot be imported; \`pulumi up\` makes it anew.`);
+      return (await withEngine(state.vault, (engine) => engine.read(configPath(state)))) && state;
+    },
+
+    async remove(state) {
+      const kubernetes = await connect(state);
+      const cluster = await findCluster(kubernetes, referenceOf(state));
       // With its Cluster gone, or another in its place, so are the roles.
       if (cluster) {
-        const left = `${props.names.admin}, with a password that nobody knows`;
-        await unlessStopped(kubernetes, referenceOf(props), left, () => removeRoles(kubernetes, props));
+        const left = `${state.names.admin}, with a password that nobody knows`;
+        await unlessStopped(kubernetes, referenceOf(state), left, () => removeRoles(kubernetes, state));
       }
-      await withEngine(props.vault, async (engine) => {
-        await engine.remove(configPath(props));
+      await withEngine(state.vault, async (engine) => {
+        await engine.remove(configPath(state));
         // What could not be forgotten before: without a connection Vault does not wait for an answer of the database.
-        for (const role of props.allowedRoles) {
+        for (const role of state.allowedRoles) {
           // One that was refused us is another's, and so are its leases.
-          if (await roleOfOther(engine, { ...props, role })) continue;
-          await engine.forget(credentialsPath(props.mount, role), FORGET_WITHIN_MS);
+          if (await roleOfOther(engine, { ...state, role })) continue;
+          await engine.forget(credentialsPath(state.mount, role), FORGET_WITHIN_MS);
         }
       });
     },
@@ -184,10 +201,73 @@ async function removeRoles(kubernetes: KubernetesClient, state: AdminState): Pro
   await endUsers(kubernetes, referenceOf(state), state, vaultRolesQuery(users));
 }
 
-/** What is declared; how the cluster is reached does not count. */
-function told(inputs: AdminInputs): string {
-  const { host, port, serverCa, names, grantedRoles, schemas, allowedRoles } = inputs;
-  return JSON.stringify([host, port, serverCa, names, grantedRoles, schemas, allowedRoles]);
+/** What PostgreSQL says to a wrong password, through Vault; 28P01 is invalid_password. */
+const WRONG_PASSWORD = /password authentication failed|28P01/;
+
+/** A connection is overwritten only if it is for the same database and user, as after a create that was interrupted. */
+async function refuseForeign(engine: VaultEngine, inputs: AdminInputs): Promise<void> {
+  if (inputs.ownsMount) return;
+  const found = await engine.read(configPath(inputs));
+  if (!found || isSameConnection(connectionOf(inputs), found)) return;
+  throw new VaultError(
+    "failed",
+    `Vault has a connection ${configPath(inputs)} already, to another database. Choose another name by connection, or delete that one.`,
+  );
 }
 
-export const adminOperations = admin();
+/** Whether Vault has a connection, and the password of Vault's user is one that stays. */
+async function passwordStays(engine: VaultEngine, kubernetes: KubernetesClient, state: AdminState): Promise<boolean> {
+  if (!(await engine.read(configPath(state)))) return false;
+  const query = passwordStaysQuery(state.names);
+  return (await sqlInPrimary(kubernetes, referenceOf(state), MAINTENANCE_DATABASE, query)).length > 0;
+}
+
+/** Writes the connection as declared; false where Vault's password is not that of its user any more. */
+async function keepPassword(engine: VaultEngine, state: AdminState): Promise<boolean> {
+  try {
+    await engine.write(configPath(state), connectionDocument(connectionOf(state)));
+    return true;
+  } catch (error) {
+    if (error instanceof VaultError && WRONG_PASSWORD.test(error.message)) return false;
+    throw error;
+  }
+}
+
+/**
+ * A password that nobody knows: Vault gets one that is known here alone, logs in with it, and replaces it by one of its
+ * own. Where that fails, nothing is left that works with the first: the next run begins anew. Where this process is killed
+ * in between, the first ends by itself, and the next run sees that it was not for good.
+ */
+async function handPasswordOver(engine: VaultEngine, kubernetes: KubernetesClient, state: AdminState): Promise<void> {
+  const password = newPassword();
+  const sql = (script: string) => sqlInPrimary(kubernetes, referenceOf(state), MAINTENANCE_DATABASE, script);
+  await sql(passwordScript(state.names, scramVerifier(password)));
+  try {
+    await engine.write(configPath(state), connectionDocument(connectionOf(state), password));
+    await engine.write(`${state.mount}/rotate-root/${state.connection}`, {});
+    await sql(passwordStaysScript(state.names));
+  } catch (error) {
+    await engine.remove(configPath(state)).catch(() => {});
+    await sql(passwordScript(state.names, undefined)).catch(() => {});
+    throw error;
+  }
+}
+
+/** Where the connection is in Vault. */
+function configPath({ mount, connection }: Pick<AdminInputs, "mount" | "connection">): string {
+  return `${mount}/config/${connection}`;
+}
+
+/** The Cluster in which the user was made. */
+function referenceOf({ namespace, cluster, clusterUid: uid }: AdminState): ClusterReference {
+  return { namespace, cluster, uid };
+}
+
+function usersOf(inputs: AdminInputs): VaultUsers {
+  const { names, grantedRoles: roles, schemas, database } = inputs;
+  return { names, roles, schemas, database, owner: configPath(inputs) };
+}
+
+function connectionOf({ host, port, database, serverCa, names, allowedRoles }: AdminInputs): ConnectionSettings {
+  return { host, port, database, serverCa, admin: names.admin, allowedRoles };
+}

@@ -1,13 +1,14 @@
 /**
- * The methods of Pulumi's provider behind the leases of a role. Nothing is made: it is seen that the role's name is not
- * another connection's. When it is deleted, all credentials that the role gave out end. It goes after the role, so that no new ones come, and before the connection.
+ * The leases of a role in Vault. Nothing is made: it is seen that the role's name is not another connection's. When it is
+ * deleted, all credentials that the role gave out end. It goes after the role, so that no new ones come, and before the
+ * connection.
  */
-import { endUsers } from "../postgres/drop-users";
+import { endUsers } from "../postgres/user-admin";
 import { ClusterReference, findCluster, unlessStopped } from "../postgres/psql";
 import { sleepReason } from "../cnpg/sleep";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { UNKNOWN } from "../teleport/resources/document";
-import type { Provider } from "../dynamic/methods";
+import type { ResourceKind } from "../dynamic/converge";
 import { VaultError } from "../vault/errors";
 import { vaultUsersQuery } from "./role-scripts";
 import { credentialsPath, usernamePattern, VaultConnection, VaultUserNames } from "./settings";
@@ -31,45 +32,40 @@ export interface LeasesInputs extends KubernetesConnection, ClusterReference {
  */
 export const FORGET_WITHIN_MS = 30_000;
 
-export function leases(
+/** The kind over ways of reaching Kubernetes and Vault. */
+export function vaultLeases(
   connect: (connection: KubernetesConnection) => Promise<KubernetesClient> = kubernetesClient,
   withEngine: WithEngine = withVaultEngine,
-): Provider<LeasesInputs, LeasesInputs> {
+): ResourceKind<LeasesInputs> {
   return {
-    async check(_olds, news) {
-      return { inputs: news };
+    id: ({ mount, role }) => credentialsPath(mount, role),
+
+    replaces: (olds, news) =>
+      (["mount", "role"] as const).filter((key) => olds[key] !== news[key] && news[key] !== UNKNOWN),
+
+    declared: ({ context, namespace, cluster, uid, vault = {}, mount, role, database, names, revokeWithin }) => [
+      ...[context, namespace, cluster, uid, vault, mount, role, database, names, revokeWithin],
+    ],
+
+    /** A state that does not name the connection yet is of an older version. */
+    differs: async (news, { connection = news.connection }) => connection !== news.connection,
+
+    async apply(inputs, olds) {
+      if (!olds) await withEngine(inputs.vault, (engine) => refuseRoleOfOther(engine, inputs));
+      return inputs;
     },
 
-    async diff(_id, olds, news) {
-      const replaces = (["mount", "role"] as const).filter((key) => olds[key] !== news[key] && news[key] !== UNKNOWN);
-      // A state that does not name the connection yet is of an older version.
-      const before = { ...olds, connection: olds.connection ?? news.connection };
-      const isElsewhere = olds.context !== news.context;
-      return { changes: isElsewhere || JSON.stringify(told(before)) !== JSON.stringify(told(news)), replaces };
-    },
+    read: async (state) => (state?.mount === undefined ? undefined : state),
 
-    async create(inputs) {
-      await withEngine(inputs.vault, (engine) => refuseRoleOfOther(engine, inputs));
-      return { id: credentialsPath(inputs.mount, inputs.role), outs: inputs };
-    },
-
-    async read(id, props) {
-      return props?.mount === undefined ? {} : { id, props };
-    },
-
-    async update(_id, _olds, news) {
-      return { outs: news };
-    },
-
-    async delete(_id, props) {
-      const kubernetes = await connect(props);
-      const cluster = await findCluster(kubernetes, props);
-      await withEngine(props.vault, async (engine) => {
+    async remove(state) {
+      const kubernetes = await connect(state);
+      const cluster = await findCluster(kubernetes, state);
+      await withEngine(state.vault, async (engine) => {
         // By now the role is another's, as where two stacks made it at once: so are its leases.
-        if (props.connection !== undefined && (await roleOfOther(engine, props))) return;
-        const path = credentialsPath(props.mount, props.role);
+        if (state.connection !== undefined && (await roleOfOther(engine, state))) return;
+        const path = credentialsPath(state.mount, state.role);
         // Without its database Vault cannot end a user; and the users are gone with it, or cannot log in.
-        if (cluster && sleepReason(cluster) === undefined && (await end(engine, kubernetes, props)) === "by Vault")
+        if (cluster && sleepReason(cluster) === undefined && (await end(engine, kubernetes, state)) === "by Vault")
           return;
         await engine.forget(path, FORGET_WITHIN_MS);
       });
@@ -116,11 +112,3 @@ export async function roleOfOther(
   const found = await engine.readRole(`${mount}/roles/${role}`);
   return found?.db_name === connection ? undefined : found;
 }
-
-/** What is declared; how the cluster is reached does not count. */
-function told({ namespace, cluster, uid, vault, mount, connection, role, ...inputs }: LeasesInputs): unknown[] {
-  const { database, names, revokeWithin } = inputs;
-  return [namespace, cluster, uid, vault ?? {}, mount, connection, role, database, names, revokeWithin];
-}
-
-export const leaseOperations = leases();

@@ -1,25 +1,15 @@
-/**
- * The SQL that makes Vault's roles in PostgreSQL, run as the superuser; run again, it puts right what differs. Pure.
- *
- * Vault's own user is made by SQL and is no managed role of CloudNativePG: the operator makes a managed role's memberships
- * exactly what the Cluster declares, and would take away those in the users that Vault makes (seen with 1.30.0).
- *
- * Since PostgreSQL 16, CREATEROLE reaches no further than the roles that one has ADMIN OPTION on: it gets that on the roles
- * that it grants, and on users of before an upgrade.
- */
-import { refuseAdministrators } from "../postgres/administrators";
-import { roleSettingsDeviations, roleSettingsScript } from "../postgres/role-settings";
+/** The SQL that makes Vault's roles in PostgreSQL, run as the superuser; run again, it puts right what differs. Pure. */
 import { doBlock, identifier, literal, textArray } from "../postgres/sql";
 import { ONE_AT_A_TIME, PREAMBLE } from "../postgres/grants";
-import { grantUsersScript, Maker, usersOutOfReachQuery } from "../postgres/users-of-maker";
+import { ownRoleScript, UserAdmin, userAdminDeviations, userAdminScript } from "../postgres/user-admin";
 import { OLDEST_MAJOR } from "../cnpg/image";
 import type { VaultUserNames } from "./settings";
 import { isUser, mark, VaultUsers } from "./vault-users";
 
 /** Makes Vault's user, the group of its users, and the group of owners. In any database. */
-export function vaultRolesScript({ names, roles, owner }: VaultUsers): string {
-  const admin = identifier(names.admin);
-  const users = identifier(names.users);
+export function vaultRolesScript(users: VaultUsers): string {
+  const { names } = users;
+  const admin = userAdminOf(users);
   return `${PREAMBLE}
 ${doBlock(`BEGIN
   IF current_setting('server_version_num')::int < ${OLDEST_MAJOR}0000 THEN
@@ -28,22 +18,32 @@ ${doBlock(`BEGIN
 END`)}
 BEGIN;
 ${ONE_AT_A_TIME}
-${ownRole(names.admin, owner)}
-${ownRole(names.users, owner)}
+${ownRoleScript(names.users, admin)}
 ${doBlock(`BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(names.group)}) THEN
     CREATE ROLE ${identifier(names.group)} NOLOGIN;
-    COMMENT ON ROLE ${identifier(names.group)} IS ${literal(mark(owner))};
+    COMMENT ON ROLE ${identifier(names.group)} IS ${literal(admin.mark)};
   END IF;
 END`)}
-${refuseAdministrators(roles, "users of Vault", "another group or memberOf")}
-ALTER ROLE ${admin} WITH LOGIN CREATEROLE INHERIT NOSUPERUSER NOCREATEDB NOREPLICATION NOBYPASSRLS;
-${roleSettingsScript(names.admin)}
-ALTER ROLE ${users} WITH NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS PASSWORD NULL;
-${revokeOthers(names, [names.users, ...roles])}
-${[names.users, ...roles].map((role) => `GRANT ${identifier(role)} TO ${admin} WITH ADMIN OPTION;`).join("\n")}
-${grantUsersScript(makerOf(names, owner))}
+${userAdminScript(admin)}
 COMMIT;`;
+}
+
+/** Vault's own user. */
+function userAdminOf({ names, roles, owner }: VaultUsers): UserAdmin {
+  return {
+    name: names.admin,
+    mark: mark(owner),
+    madeFor: `Vault's ${owner}`,
+    otherName: "choose another name by admin, or drop the role",
+    inherits: true,
+    hasPassword: true,
+    group: names.users,
+    roles,
+    users: "users of Vault",
+    otherRoles: "another group or memberOf",
+    isUser: (oid) => isUser(oid, names),
+  };
 }
 
 /** What PostgreSQL stores of a password is no password; it is not for a log either. */
@@ -85,25 +85,16 @@ SELECT rolname FROM pg_authid WHERE rolname = ${literal(admin)} AND ${PASSWORD_S
 const PASSWORD_STAYS = "rolpassword IS NOT NULL AND coalesce(rolvaliduntil, 'infinity') = 'infinity'";
 
 /** Says in a line each what differs from what `vaultRolesScript` makes, and which users could not be dropped. */
-export function vaultRolesDeviations({ names, roles, owner }: VaultUsers): string {
+export function vaultRolesDeviations(users: VaultUsers): string {
+  const { names, roles, owner } = users;
   const admin = literal(names.admin);
-  const wanted = textArray([names.users, ...roles]);
   return `${PREAMBLE}
-SELECT format('the role %s does not exist', wanted) FROM unnest(${textArray([names.admin, names.users, ...roles])}) wanted
+${userAdminDeviations(userAdminOf(users))}
+SELECT format('the role %s does not exist', wanted) FROM unnest(${textArray(roles)}) wanted
 WHERE wanted NOT IN (SELECT rolname FROM pg_roles);
-SELECT format('%s may not log in and make roles', rolname) FROM pg_roles
-WHERE rolname = ${admin} AND NOT (rolcanlogin AND rolcreaterole AND rolinherit);
-${roleSettingsDeviations(names.admin)}
 SELECT format('%s has no password of Vault''s', rolname) FROM pg_authid WHERE rolname = ${admin} AND NOT (${PASSWORD_STAYS});
-SELECT format('%s has rights that it must not have', rolname) FROM pg_roles
-WHERE rolname = ANY (${textArray([names.admin, names.users])}) AND (rolsuper OR rolcreatedb OR rolreplication OR rolbypassrls);
-SELECT format('%s may not give %s', ${admin}, wanted) FROM unnest(${wanted}) wanted
-WHERE NOT EXISTS (SELECT FROM pg_auth_members WHERE admin_option AND pg_get_userbyid(roleid) = wanted
-  AND pg_get_userbyid(member) = ${admin});
-SELECT DISTINCT format('%s is a member of %s', ${admin}, r.rolname) FROM ${otherMemberships(names, [names.users, ...roles])};
 SELECT format('%s is not the role that was made for Vault''s %s', rolname, ${literal(owner)}) FROM pg_roles
 WHERE rolname = ${admin} AND shobj_description(oid, 'pg_authid') IS DISTINCT FROM ${literal(mark(owner))};
-${usersOutOfReachQuery(makerOf(names, owner))}
 SELECT format('the user %s was shut out or has expired, and is still to be dropped', rolname) FROM pg_roles u
 WHERE ${IS_OVER} AND ${isUser("u.oid", names)};`;
 }
@@ -131,36 +122,4 @@ export function vaultRolesQuery({ names, owner }: Pick<VaultUsers, "names" | "ow
 SELECT rolname FROM pg_roles r WHERE shobj_description(oid, 'pg_authid') = ${literal(mark(owner))}
   AND (rolname = ANY (${ours}) OR NOT EXISTS (SELECT FROM pg_auth_members WHERE roleid = r.oid AND pg_get_userbyid(member) <> ALL (${ours})))
 ORDER BY rolname = ${literal(names.users)}, rolname;`;
-}
-
-function makerOf(names: VaultUserNames, owner: string): Maker {
-  return { name: names.admin, mark: mark(owner), isUser: (oid) => isUser(oid, names) };
-}
-
-/** Makes a role; one of that name that is not ours is refused. */
-function ownRole(name: string, owner: string): string {
-  return doBlock(`BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(name)}) THEN
-    CREATE ROLE ${identifier(name)};
-    COMMENT ON ROLE ${identifier(name)} IS ${literal(mark(owner))};
-  ELSIF (SELECT shobj_description(oid, 'pg_authid') IS DISTINCT FROM ${literal(mark(owner))} FROM pg_roles WHERE rolname = ${literal(name)}) THEN
-    RAISE EXCEPTION 'the role % exists and was not made for Vault''s %; choose another name by admin, or drop the role', ${literal(name)}, ${literal(owner)};
-  END IF;
-END`);
-}
-
-/** Memberships that Vault's user was not given here; but for those in the users that it made. */
-function otherMemberships(names: VaultUserNames, wanted: readonly string[]): string {
-  return `pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
-    WHERE pg_get_userbyid(m.member) = ${literal(names.admin)} AND r.rolname <> ALL (${textArray(wanted)}) AND NOT ${isUser("r.oid", names)}`;
-}
-
-function revokeOthers(names: VaultUserNames, wanted: readonly string[]): string {
-  return doBlock(`DECLARE
-  item record;
-BEGIN
-  FOR item IN SELECT r.rolname AS role, pg_get_userbyid(m.grantor) AS grantor FROM ${otherMemberships(names, wanted)} LOOP
-    EXECUTE format('REVOKE %I FROM %I GRANTED BY %I CASCADE', item.role, ${literal(names.admin)}, item.grantor);
-  END LOOP;
-END`);
 }

@@ -2,10 +2,10 @@
  * What is asked of Vault while an operation runs: what Pulumi's Vault provider would leave in the state, or cannot do.
  * The credentials are those of the environment (vault/login.ts).
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { VaultAnswer, VaultRequest, vaultRequest, vaultServer } from "../vault/client";
 import { VaultError } from "../vault/errors";
 import { withToken } from "../vault/login";
+import { retried } from "../waiting";
 import type { FoundConnection } from "./connection";
 import type { VaultConnection } from "./settings";
 
@@ -84,15 +84,6 @@ function engineOf(ask: Ask): VaultEngine {
 
 /** Repeats what Vault does not get done in one request: each goes on where the one before it ended. */
 async function within(limit: number, work: () => Promise<unknown>): Promise<void> {
-  const deadline = Date.now() + limit;
-  for (;;) {
-    try {
-      await work();
-      return;
-    } catch (error) {
-      const isOver = Date.now() + REVOKE_PAUSE_MS > deadline;
-      if (!(error instanceof VaultError) || error.failure === "access-denied" || isOver) throw error;
-    }
-    await sleep(REVOKE_PAUSE_MS);
-  }
+  const passes = (error: unknown) => error instanceof VaultError && error.failure !== "access-denied";
+  await retried(work, passes, { every: REVOKE_PAUSE_MS, within: limit });
 }

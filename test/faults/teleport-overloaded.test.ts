@@ -6,7 +6,7 @@ import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { createServer, Server } from "node:https";
 import { AddressInfo } from "node:net";
-import { certAuthorityOperations } from "../../components/teleport/ca/cert-authority-operations";
+import { operations } from "../../components/operations";
 import { withTeleport } from "../../components/teleport/client/tctl";
 import { ensureServerCertificate } from "../../lab/certificates";
 
@@ -38,9 +38,9 @@ describe("a Teleport that answers 429", () => {
     it(`holds up no \`up\` with a CA known before, and is told where there is none, read from: ${source}`, async () => {
       const asked = { proxy, ...(source === "proxy" ? { source } : {}) };
       const known = { ...asked, cluster: "lab", certificates: ["known before"] };
-      assert.deepEqual((await certAuthorityOperations.check(known, asked)).inputs, known);
+      assert.deepEqual((await operations.certAuthority.check(known, asked)).inputs, known);
       await assert.rejects(
-        certAuthorityOperations.check({} as typeof known, asked),
+        operations.certAuthority.check({} as typeof known, asked),
         /answer(s|ed) 429.* limits how often it may be asked/,
       );
     });

@@ -1,19 +1,18 @@
-/** The methods of Pulumi's provider behind an AutoUsersAdmin. */
-import { deviates } from "../../dynamic/deviates";
-import { endUsers } from "../../postgres/drop-users";
+/** AutoUsersAdmin: the PostgreSQL user as whom Teleport makes users, and what it needs. */
+import { hasDrifted, ResourceKind } from "../../dynamic/converge";
+import { endUsers } from "../../postgres/user-admin";
 import {
   asleep,
   ClusterReference,
   findCluster,
   MAINTENANCE_DATABASE,
+  refuseImport,
   sayLeft,
   sqlInPrimary,
   unlessStopped,
 } from "../../postgres/psql";
 import { DATABASES_QUERY, dropScript } from "../../postgres/grants";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../../kubernetes/client";
-import { KubernetesError } from "../../kubernetes/errors";
-import type { Provider } from "../../dynamic/methods";
 import { AUTO_USER_GROUP, AutoUsers, autoUsersAdmin } from "./settings";
 import { autoUserDatabaseDeviationsQuery, autoUserDatabaseScript, dropAutoUserSchemaScript } from "./procedures";
 import { autoUserAccountsQuery, autoUserDeviationsQuery, autoUserScript, formerAdminsQuery } from "./roles";
@@ -27,47 +26,41 @@ export interface AutoUsersInputs extends KubernetesConnection, ClusterReference 
   suspended?: boolean;
 }
 
-/** The operations over a way of reaching Kubernetes. */
+/** The kind over a way of reaching Kubernetes. */
 export function autoUsers(
   connect: (connection: KubernetesConnection) => Promise<KubernetesClient> = kubernetesClient,
-): Provider<AutoUsersInputs, AutoUsersInputs> {
+): ResourceKind<AutoUsersInputs> {
   return {
-    async check(_olds, news) {
-      return { inputs: news };
-    },
+    id: ({ namespace, cluster }) => `${namespace}/${cluster}`,
 
-    /** What is declared may be the same while the database is not: both count. */
-    async diff(_id, olds, news) {
-      if (told(olds) !== told(news) || olds.context !== news.context) return { changes: true };
-      if (news.suspended) return { changes: false };
+    declared: ({ context, namespace, cluster, uid, database, settings, suspended = false }) => [
+      ...[context, namespace, cluster, uid, database, settings, suspended],
+    ],
+
+    async differs(news) {
+      if (news.suspended) return false;
       const unseen = `Teleport's user in ${news.cluster} could not be checked, so it is assumed to be unchanged`;
-      return deviates(news.cluster, unseen, async () => {
+      return hasDrifted(news.cluster, unseen, async () => {
         const kubernetes = await connect(news);
         return (await asleep(kubernetes, news)) ? [] : deviations(kubernetes, news);
       });
     },
 
-    async create(inputs) {
+    async apply(inputs) {
       await apply(inputs);
-      return { id: `${inputs.namespace}/${inputs.cluster}`, outs: inputs };
+      return inputs;
     },
 
-    async read(id, props) {
-      if (!props?.cluster)
-        throw new KubernetesError("failed", `${id} cannot be imported; \`pulumi up\` makes it anew.`);
-      return (await findCluster(await connect(props), props)) ? { id, props } : {};
+    async read(state, id) {
+      refuseImport(state, id);
+      return (await findCluster(await connect(state), state)) && state;
     },
 
-    async update(_id, _olds, news) {
-      await apply(news);
-      return { outs: news };
-    },
-
-    async delete(_id, props) {
-      const kubernetes = await connect(props);
-      if (!(await findCluster(kubernetes, props))) return;
-      const left = `${autoUsersAdmin(props.settings).name} and the users that Teleport made, who cannot log in`;
-      await unlessStopped(kubernetes, props, left, () => removeAll(kubernetes, props));
+    async remove(state) {
+      const kubernetes = await connect(state);
+      if (!(await findCluster(kubernetes, state))) return;
+      const left = `${autoUsersAdmin(state.settings).name} and the users that Teleport made, who cannot log in`;
+      await unlessStopped(kubernetes, state, left, () => removeAll(kubernetes, state));
     },
   };
 
@@ -111,10 +104,3 @@ async function dropSchemas(
     for (const database of databases) await sqlInPrimary(kubernetes, inputs, database, dropAutoUserSchemaScript(admin));
   }
 }
-
-/** What is declared; how the cluster is reached does not count. */
-function told({ namespace, cluster, uid, database, settings, suspended }: AutoUsersInputs): string {
-  return JSON.stringify([namespace, cluster, uid, database, settings, suspended ?? false]);
-}
-
-export const autoUserOperations = autoUsers();

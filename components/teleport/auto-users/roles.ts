@@ -1,16 +1,7 @@
-/**
- * The SQL behind auto user provisioning. Pure.
- *
- * The admin user is made by SQL as the superuser. As a managed role of CloudNativePG it would lose the memberships that it
- * needs: the operator makes a role's memberships exactly what the Cluster declares, and the group of Teleport's users, as
- * whose creator PostgreSQL 16 gives the admin user ADMIN OPTION, is not among them (seen with 1.30.0). Roles that the
- * operator does not know it leaves alone, and so are the users that Teleport makes.
- */
-import { refuseAdministrators } from "../../postgres/administrators";
-import { roleSettingsDeviations, roleSettingsScript } from "../../postgres/role-settings";
-import { doBlock, identifier, literal, textArray } from "../../postgres/sql";
+/** The SQL behind auto user provisioning. Pure. */
+import { doBlock, identifier, literal } from "../../postgres/sql";
 import { ONE_AT_A_TIME, OWN_MARK, PREAMBLE } from "../../postgres/grants";
-import { grantUsersScript, Maker, usersOutOfReachQuery } from "../../postgres/users-of-maker";
+import { UserAdmin, userAdminDeviations, userAdminScript } from "../../postgres/user-admin";
 import { AUTO_USER_GROUP, AutoUsers, autoUsersAdmin } from "./settings";
 
 /** Tells the admin user from another's role of the same name. */
@@ -22,33 +13,35 @@ const IS_MARKED = `shobj_description(oid, 'pg_authid') = ${literal(MARK)}`;
  * In the database `postgres`; then `autoUserDatabaseScript` in each that people log in to.
  */
 export function autoUserScript(settings: AutoUsers): string {
-  const { name } = autoUsersAdmin(settings);
-  const admin = identifier(name);
-  const group = identifier(AUTO_USER_GROUP);
+  const admin = userAdminOf(settings);
   return `${PREAMBLE}
 BEGIN;
 ${ONE_AT_A_TIME}
 ${doBlock(`BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(name)}) THEN
-    CREATE ROLE ${admin} LOGIN CREATEROLE;
-    COMMENT ON ROLE ${admin} IS ${literal(MARK)};
-  ELSIF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(name)} AND ${IS_MARKED}) THEN
-    RAISE EXCEPTION 'the role % exists and was not made for Teleport; name another one by autoUsers.adminUser', ${literal(name)};
-  END IF;
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(AUTO_USER_GROUP)}) THEN
-    CREATE ROLE ${group} NOLOGIN;
+    CREATE ROLE ${identifier(AUTO_USER_GROUP)} NOLOGIN;
   END IF;
 END`)}
-ALTER ROLE ${admin} WITH LOGIN CREATEROLE NOSUPERUSER NOCREATEDB NOREPLICATION NOBYPASSRLS NOINHERIT PASSWORD NULL;
-ALTER ROLE ${group} WITH NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS PASSWORD NULL;
-${refuseAdministrators(settings.roles, "users that Teleport makes", "other autoUsers.roles")}
-${revokeOthers(name, [AUTO_USER_GROUP, ...settings.roles])}
 ${revokeOfGroup()}
-${[AUTO_USER_GROUP, ...settings.roles].map((role) => `GRANT ${identifier(role)} TO ${admin} WITH ADMIN OPTION;`).join("\n")}
-${takeGrantsOver(name)}
-${grantUsersScript(makerOf(name))}
-${roleSettingsScript(name)}
+${userAdminScript(admin, takeGrantsOver(admin.name))}
 COMMIT;`;
+}
+
+/** Teleport's admin user: it logs in by certificate, and becomes none of the roles that it gives. */
+function userAdminOf(settings: AutoUsers): UserAdmin {
+  return {
+    name: autoUsersAdmin(settings).name,
+    mark: MARK,
+    madeFor: "Teleport",
+    otherName: "name another one by autoUsers.adminUser",
+    inherits: false,
+    group: AUTO_USER_GROUP,
+    roles: settings.roles,
+    users: "users that Teleport makes",
+    otherRoles: "other autoUsers.roles",
+    isUser: isAutoUser,
+    isProvenUser: isProven,
+  };
 }
 
 /** Lists the users that Teleport made, and at last its admin user. */
@@ -68,31 +61,14 @@ SELECT rolname FROM pg_roles WHERE rolname <> ${literal(autoUsersAdmin(settings)
 /** Says in a line each what differs from what `autoUserScript` makes. */
 export function autoUserDeviationsQuery(settings: AutoUsers): string {
   const { name } = autoUsersAdmin(settings);
-  const wanted = textArray([AUTO_USER_GROUP, ...settings.roles]);
   return `${PREAMBLE}
-SELECT format('the role %s does not exist', wanted) FROM unnest(${textArray([name, AUTO_USER_GROUP])}) wanted
-WHERE wanted NOT IN (SELECT rolname FROM pg_roles);
-SELECT format('%s may not log in and make roles, or does more than that', rolname) FROM pg_roles
-WHERE rolname = ${literal(name)} AND NOT (rolcanlogin AND rolcreaterole AND NOT rolinherit);
-SELECT format('%s has a password', rolname) FROM pg_authid
-WHERE rolname = ANY (${textArray([name, AUTO_USER_GROUP])}) AND rolpassword IS NOT NULL;
-SELECT format('%s may log in, or has rights of its own', rolname) FROM pg_roles WHERE rolname = ${literal(AUTO_USER_GROUP)}
-AND (rolcanlogin OR rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls);
+${userAdminDeviations(userAdminOf(settings))}
 SELECT format('%s is a member of %s', ${literal(AUTO_USER_GROUP)}, pg_get_userbyid(roleid)) FROM pg_auth_members
 WHERE pg_get_userbyid(member) = ${literal(AUTO_USER_GROUP)};
-${roleSettingsDeviations(name)}
-${usersOutOfReachQuery(makerOf(name))}
 SELECT DISTINCT format('%s may not take %s from %s', ${literal(name)}, role, member) FROM ${grantsOfOthers(name)}
 WHERE role <> ${literal(AUTO_USER_GROUP)};
-SELECT format('%s has rights that it must not have', rolname) FROM pg_roles
-WHERE rolname = ${literal(name)} AND (rolsuper OR rolcreatedb OR rolreplication OR rolbypassrls);
 SELECT format('%s is an admin user of earlier settings', rolname) FROM pg_roles
-WHERE rolname <> ${literal(name)} AND ${IS_MARKED};
-SELECT format('%s may not give %s', ${literal(name)}, wanted) FROM unnest(${wanted}) wanted
-WHERE NOT EXISTS (SELECT FROM pg_auth_members WHERE admin_option AND pg_get_userbyid(roleid) = wanted
-  AND pg_get_userbyid(member) = ${literal(name)});
-SELECT DISTINCT format('%s may give %s', ${literal(name)}, r.rolname) FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
-WHERE pg_get_userbyid(m.member) = ${literal(name)} AND r.rolname <> ALL (${wanted}) AND NOT ${isAutoUser("r.oid")};`;
+WHERE rolname <> ${literal(name)} AND ${IS_MARKED};`;
 }
 
 /** Whatever the group is a member of, each of the users would be. */
@@ -136,28 +112,10 @@ function grantsOfOthers(name: string): string {
         OR (${isProven("m.member")} AND pg_get_userbyid(m.roleid) <> ${literal(AUTO_USER_GROUP)}))) of_others`;
 }
 
-function makerOf(name: string): Maker {
-  return { name, mark: MARK, isUser: isProven };
-}
-
 /** Whether a superuser put it into the group, as an upgrade does with users of before: its admin user can put anybody there. */
 function isProven(oid: string): string {
   return `(${isAutoUser(oid)} AND EXISTS (SELECT FROM pg_auth_members proof JOIN pg_roles by_whom ON by_whom.oid = proof.grantor
     WHERE proof.member = ${oid} AND pg_get_userbyid(proof.roleid) = ${literal(AUTO_USER_GROUP)} AND by_whom.rolsuper))`;
-}
-
-/** Roles that are no longer declared; but not the users that it made, over which it has ADMIN OPTION as their maker. */
-function revokeOthers(name: string, wanted: readonly string[]): string {
-  return doBlock(`DECLARE
-  membership record;
-BEGIN
-  FOR membership IN
-    SELECT r.rolname AS role, pg_get_userbyid(m.grantor) AS grantor FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
-    WHERE pg_get_userbyid(m.member) = ${literal(name)} AND r.rolname <> ALL (${textArray(wanted)}) AND NOT ${isAutoUser("r.oid")}
-  LOOP
-    EXECUTE format('REVOKE %I FROM %I GRANTED BY %I CASCADE', membership.role, ${literal(name)}, membership.grantor);
-  END LOOP;
-END`);
 }
 
 function isAutoUser(oid: string): string {

@@ -1,8 +1,8 @@
-/** The methods of Pulumi's provider behind the reading of a Teleport cluster's database client CA. */
+/** CertAuthority: reads a Teleport cluster's database client CA. */
 import type { CaRotation } from "./rotation";
 import { DatabaseClientCa, readDatabaseClientCa } from "./select";
 import { TeleportError } from "../client/errors";
-import type { Provider } from "../../dynamic/methods";
+import type { ResourceKind } from "../../dynamic/converge";
 import { pingProxy } from "../client/ping";
 import { readPublicDatabaseClientCa } from "./public-endpoint";
 import { TeleportConnection, withTeleport } from "../client/tctl";
@@ -23,16 +23,17 @@ const COMPARED = [
   ...(["rotationPhase", "rotationType", "rotationSchedule"] as const),
 ];
 
-/** The methods over ways of reading and of asking a proxy whether it is there; the tests put a fake Teleport behind. */
-export function certAuthorityMethods(
-  read: (asked: Asked) => Promise<DatabaseClientCa>,
+/** The kind over ways of reading and of asking a proxy whether it is there; the tests put a fake Teleport behind. */
+export function certAuthority(
+  readCa: (asked: Asked) => Promise<DatabaseClientCa> = readAsAsked,
   ping: typeof pingProxy = pingProxy,
-): Provider<CertAuthorityInputs, CertAuthorityInputs> {
+): ResourceKind<CertAuthorityInputs> {
   return {
-    async check(olds, news) {
+    id: ({ cluster, proxy }) => cluster ?? proxy,
+    async check(news, olds) {
       const asked = askedOf(news);
       try {
-        return { inputs: { ...asked, ...(await read(asked)) } };
+        return { inputs: { ...asked, ...(await readCa(asked)) } };
       } catch (error) {
         // What was read before still holds where nothing in Teleport has to change; a rotation shows when it answers again.
         const known = olds?.proxy === news.proxy && olds.certificates;
@@ -44,23 +45,11 @@ export function certAuthorityMethods(
         return { inputs: { ...asked, certificates, cluster, ...knownRotation(olds) } };
       }
     },
-    async diff(_id, olds, news) {
-      const told = (state: CertAuthorityInputs) => JSON.stringify(COMPARED.map((key) => state[key]));
-      return { changes: told(olds) !== told(news) };
-    },
-    async create(inputs) {
-      return { id: inputs.cluster ?? inputs.proxy, outs: inputs };
-    },
-    async read(id, props) {
-      if (!props) return {};
-      const { rotationPhase: _phase, rotationType: _type, rotationSchedule: _schedule, ...known } = props;
-      return { id, props: { ...known, ...(await read(props)) } };
-    },
-    async update(_id, _olds, news) {
-      return { outs: news };
-    },
-    async delete() {
-      // Reading made nothing, so there is nothing to remove.
+    declared: (inputs) => COMPARED.map((key) => inputs[key]),
+    async read(state) {
+      if (!state) return undefined;
+      const { rotationPhase: _phase, rotationType: _type, rotationSchedule: _schedule, ...known } = state;
+      return { ...known, ...(await readCa(state)) };
     },
   };
 
@@ -75,8 +64,6 @@ export function certAuthorityMethods(
 function knownRotation({ rotationPhase, rotationType = "db", rotationSchedule = [] }: Partial<CaRotation>) {
   return rotationPhase === undefined ? {} : { rotationPhase, rotationType, rotationSchedule };
 }
-
-export const certAuthorityOperations = certAuthorityMethods(readAsAsked);
 
 /** Whom to ask, without undefined values, which Pulumi does not take. */
 function askedOf({ proxy, credentials, source, caFile }: CertAuthorityInputs): Asked {

@@ -3,7 +3,7 @@
  * says is as good as the TLS connection to it.
  */
 import { X509Certificate } from "node:crypto";
-import { askedOnce } from "../../http/asked-once";
+import { memoized } from "../../memoized";
 import { RequestError } from "../../http/errors";
 import { Answer, answerTo, isPassing } from "../../http/request";
 import { casOfFile, trustedCas } from "../../http/trusted-cas";
@@ -37,7 +37,7 @@ const FORMATS = ["&format=json", ""];
 const SEVERAL = /format=(zip|json)|expected one TLS key pair/;
 
 /** The endpoint is rate limited, and all databases of a program ask the same. */
-const once = askedOnce<DatabaseClientCa>();
+const once = memoized<DatabaseClientCa>();
 
 /**
  * Reads the CA that a proxy shows. While a CA rotation is under way, releases since 2026 (18 and newer) show both of its

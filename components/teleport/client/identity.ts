@@ -26,7 +26,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { askedOnce } from "../../http/asked-once";
+import { memoized } from "../../memoized";
 import { VaultError } from "../../vault/errors";
 import { parseKeyValuePath, readKeyValue } from "../../vault/key-value";
 import { TeleportError } from "./errors";
@@ -104,7 +104,7 @@ export async function resolveIdentity(
 }
 
 /** Every resource of a run asks for the same, a login by AppRole and a read each time. */
-const once = askedOnce<string>();
+const once = memoized<string>();
 
 async function readFromVault(
   path: string,

@@ -4,7 +4,7 @@
  * standard input, the identity as the path of a file.
  */
 import { ChildProcess, spawn } from "node:child_process";
-import { retried } from "../../retry";
+import { retried } from "../../waiting";
 import { childEnvironment } from "./child-environment";
 import { TeleportError } from "./errors";
 import { Identity, resolveIdentity } from "./identity";

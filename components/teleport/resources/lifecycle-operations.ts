@@ -1,8 +1,7 @@
 /** The methods of Pulumi's provider behind everything that is registered in Teleport. */
-import { withBots } from "./bot-before-15";
 import { checkDocument } from "./document-check";
 import { TeleportError } from "../client/errors";
-import type { Provider } from "../../dynamic/methods";
+import type { Provider } from "../../dynamic/converge";
 import { RegistrationInputs, registrations, RegistrationState } from "./lifecycle";
 
 /** The methods over a way of registering; the tests put a fake Teleport behind it. */
@@ -54,5 +53,3 @@ export function registrationMethods({
     }
   }
 }
-
-export const registrationOperations = registrationMethods(registrations(withBots()));

@@ -4,13 +4,13 @@
  * a delete that trusted one read would leave a fresh registration behind for ever.
  */
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { normalForm, Ownership, ownership, reference, sameDocument, UNKNOWN, withOwner } from "./document";
 import { TeleportError } from "../client/errors";
 import { find, refusal } from "./owner";
 import { foreign, notKept, notYet, stillRegistered, UnfinishedRegistration } from "./lifecycle-errors";
 import { TeleportClient, TeleportConnection, TeleportDocument, withTeleport } from "../client/tctl";
 import { watch } from "../client/watched";
+import { pause, poll } from "../../waiting";
 
 /** Inputs of a registration. */
 export interface RegistrationInputs extends TeleportConnection {
@@ -78,7 +78,7 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
         async (teleport) => {
           const first = await refusal(teleport, inputs);
           if (!first) return undefined;
-          await sleep(timing.settle); // what was removed a moment ago may still be in the cache
+          await pause(timing.settle); // what was removed a moment ago may still be in the cache
           return (await refusal(teleport, inputs))?.message;
         },
         [],
@@ -166,7 +166,7 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
     if (isAtomic && (await created(teleport, wanted))) return true;
     // A create that was cut off, or repeated after its reply was lost, finds its own document here. A read that lags
     // could show it as ours although somebody else has just taken its place, or as there although it is gone.
-    await sleep(timing.settle);
+    await pause(timing.settle);
     if (!isAtomic && !(await find(teleport, wanted)) && (await created(teleport, wanted))) return true;
     const refused = await refusal(teleport, inputs, { exists: timing, formerOwner });
     if (refused && !inputs.adopt) throw refused;
@@ -193,46 +193,43 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
     stays = 0,
   ): Promise<void> {
     const { document } = inputs;
-    const written = Date.now();
     let shownSince: number | undefined;
-    for (;;) {
+    await poll(async ({ waited }) => {
       const found = await find(teleport, document);
       const whose = found && ownership(found);
       const isOurs = whose?.owner === ours.owner && whose.registration === ours.registration;
       const isShown = found !== undefined && isOurs && sameDocument(found, document);
-      shownSince = isShown ? (shownSince ?? Date.now()) : undefined;
-      if (shownSince !== undefined && Date.now() - shownSince >= stays) return;
-      const waited = Date.now() - written;
-      if (found && !isShown && waited > timing.differsFor)
+      shownSince = isShown ? (shownSince ?? waited()) : undefined;
+      if (shownSince !== undefined && waited() - shownSince >= stays) return "written";
+      if (found && !isShown && waited() > timing.differsFor)
         throw isOurs ? notKept(inputs, found) : foreign(inputs, { owner: whose?.owner });
-      if (waited > timing.visibleWithin)
+      if (waited() > timing.visibleWithin)
         throw notYet(document, "is not visible as it was written", timing.visibleWithin);
-      await sleep(timing.poll);
-    }
+      return undefined;
+    }, timing.poll);
   }
 
   async function removeOurs(teleport: TeleportClient, state: RegistrationState): Promise<void> {
-    const deadline = Date.now() + timing.visibleWithin;
     let goneSince: number | undefined;
     let removedAt = -Infinity;
-    for (;;) {
+    await poll(async ({ waited }) => {
       const found = await find(teleport, state.document);
-      const now = Date.now();
+      const now = waited();
       if (found && isRegistration(found, state)) {
-        if (now > deadline) throw notYet(state.document, "is still there", timing.visibleWithin);
+        if (now > timing.visibleWithin) throw notYet(state.document, "is still there", timing.visibleWithin);
         goneSince = undefined;
         // Do not remove it again while reads lag. If no database has the name, tctl 14 and newer removes one that was
         // discovered under this name (`filterByNameOrDiscoveredName` of tool/tctl/common/resource_command.go).
         if (now - removedAt >= timing.settle) {
           await teleport.remove(reference(state.document));
-          removedAt = Date.now();
+          removedAt = waited();
         }
       } else {
         goneSince ??= now;
-        if (now - goneSince >= timing.goneFor) return;
+        if (now - goneSince >= timing.goneFor) return "gone";
       }
-      await sleep(timing.poll);
-    }
+      return undefined;
+    }, timing.poll);
   }
 }
 

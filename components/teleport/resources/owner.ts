@@ -1,10 +1,10 @@
 /** Whether a name in Teleport can be had: it is free, or what has it is ours. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { ownership, reference } from "./document";
 import { TeleportError } from "../client/errors";
 import type { RegistrationInputs, RegistrationTiming } from "./lifecycle";
 import { foreign } from "./lifecycle-errors";
 import type { TeleportClient, TeleportDocument } from "../client/tctl";
+import { Look, poll } from "../../waiting";
 
 export interface Circumstances {
   /** Given where it is known that there is one of that name, although reads may not show it yet. */
@@ -46,13 +46,13 @@ async function findOrHidden(
   document: TeleportDocument,
   exists: Circumstances["exists"],
 ): Promise<TeleportDocument | "hidden" | undefined> {
-  const deadline = Date.now() + (exists?.settle ?? 0);
   try {
-    for (;;) {
+    if (!exists) return await find(teleport, document);
+    const look = async ({ waited }: Look) => {
       const found = await find(teleport, document);
-      if (found || !exists || Date.now() >= deadline) return found;
-      await sleep(exists.poll);
-    }
+      return found || waited() >= exists.settle ? { found } : undefined;
+    };
+    return (await poll(look, exists.poll)).found;
   } catch (error) {
     const denied = error instanceof TeleportError && error.failure === "access-denied";
     if (denied && (exists || error.message.includes(`access to ${document.kind} denied`))) return "hidden";

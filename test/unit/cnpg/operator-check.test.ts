@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { declaredCluster, operatorNeeds } from "../../../components/postgres-cluster/operator-needs";
 import { fieldsOf, OperatorNeeds, Schema, unserved } from "../../../components/cnpg/operator-version";
+import { providerOf } from "../../../components/dynamic/converge";
 import { operatorCheck, OperatorInputs } from "../../../components/cnpg/operator-check-operations";
 import { ApiValidator } from "../../../components/kubernetes/client";
 import type { PostgresClusterArgs } from "../../../components/postgres-cluster/args";
@@ -70,7 +71,7 @@ describe("the look for the operator", () => {
     };
     const dryRun = async () => ({ code: 201, text: "{}" });
     const api: ApiValidator = { server: "https://k8s", context: "prod", read, dryRun };
-    return operatorCheck(async () => api, delays);
+    return providerOf(operatorCheck(async () => api, delays));
   };
   const onlyGroup = (path: string) => (path === "/apis/postgresql.cnpg.io/v1" ? served : undefined);
   const fail = (failure: "unavailable" | "access-denied") => () => {
@@ -167,7 +168,7 @@ describe("the operator's judgement on a Cluster", () => {
     const { error } = console;
     console.error = (text: string) => void warnings.push(text);
     try {
-      const { failures = [] } = await operatorCheck(async () => api, []).check(olds as OperatorInputs, {
+      const { failures = [] } = await providerOf(operatorCheck(async () => api, [])).check(olds as OperatorInputs, {
         ...inputs,
         ...news,
       });
@@ -418,6 +419,8 @@ describe("the operator's judgement on a Cluster", () => {
 
   it("needs nothing of a state without it, and changes nothing there", async () => {
     const { declared: _, cluster: __, ...before } = inputs;
-    assert.deepEqual(await operatorCheck(async () => served([]), []).diff("id", before, inputs), { changes: false });
+    assert.deepEqual(await providerOf(operatorCheck(async () => served([]), [])).diff("id", before, inputs), {
+      changes: false,
+    });
   });
 });

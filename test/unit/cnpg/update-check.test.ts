@@ -2,6 +2,7 @@
 import { strict as assert } from "node:assert";
 import { KubernetesError } from "../../../components/kubernetes/errors";
 import { OWNER_LABEL } from "../../../components/teleport/resources/document";
+import { providerOf } from "../../../components/dynamic/converge";
 import { updateCheck, UpdateCheckInputs, UpdateCheckState } from "../../../components/cnpg/update-check-operations";
 import { FakeKubernetes } from "../postgres/fake-kubernetes";
 
@@ -41,7 +42,7 @@ describe("the check before an update", () => {
     kubernetes.answer = ({ script }) =>
       script.includes("datallowconn AND NOT") ? "app\n" : /(17|99) >= 17/.test(script) ? "app\n" : "";
     const hibernate = () => (kubernetes.cluster!.metadata.annotations = { [OWNER_LABEL]: owner, [HIBERNATION]: "on" });
-    return { ...updateCheck(async () => kubernetes), written, kubernetes, hibernate };
+    return { ...providerOf(updateCheck(async () => kubernetes)), written, kubernetes, hibernate };
   }
 
   it("is a change with another image, and where others wrote what would be refused or removed; with nothing else", async () => {
@@ -100,7 +101,7 @@ describe("the check before an update", () => {
     await assert.rejects(check(inputs(), inputs(later)), refused);
     await assert.rejects(check(undefined as never, inputs(later)), refused, "a state of an earlier release");
     await assert.rejects(update("id", state(), inputs(later)), refused);
-    await assert.rejects(updateCheck(async () => setUp().kubernetes).create(inputs(later)), refused);
+    await assert.rejects(providerOf(updateCheck(async () => setUp().kubernetes)).create(inputs(later)), refused);
     await assert.rejects(check(inputs(), inputs({ image: { name: "" } })), /of the operator's choice yet/);
     assert.deepEqual(written, []);
     for (const [former, news] of [
@@ -109,7 +110,7 @@ describe("the check before an update", () => {
       [inputs(), inputs()],
       [inputs(later), inputs({ image: undefined })],
     ] as const)
-      assert.deepEqual(await check(former, news), { inputs: news });
+      assert.deepEqual((await check(former, news)).inputs, news);
   });
 
   it("refuses an upgrade that could not be checked, unless the Cluster does not serve: the image may be what is wrong", async () => {

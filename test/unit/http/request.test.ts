@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
-import { askedOnce } from "../../../components/http/asked-once";
+import { memoized } from "../../../components/memoized";
 import { RequestError } from "../../../components/http/errors";
 import { answerTo, Request, retryAfter } from "../../../components/http/request";
 import { Certificate, OpenSsl } from "../certificates/openssl";
@@ -124,7 +124,7 @@ describe("a request over HTTP", () => {
 describe("a question of several", () => {
   it("is asked once, also while the answer is under way", async () => {
     let count = 0;
-    const once = askedOnce<number>();
+    const once = memoized<number>();
     const ask = () => once("question", async () => ++count);
     assert.deepEqual(await Promise.all([ask(), ask()]), [1, 1]);
     assert.equal(await ask(), 1);
@@ -133,7 +133,7 @@ describe("a question of several", () => {
 
   it("is asked anew after a while, and after a failure", async () => {
     let count = 0;
-    const once = askedOnce<number>(10);
+    const once = memoized<number>(10);
     const ask = () =>
       once("question", async () => {
         if (++count === 1) throw new Error("no");

@@ -2,6 +2,7 @@ import { strict as assert } from "node:assert";
 import { mock } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sqlInPrimary } from "../../../components/postgres/psql";
+import { providerOf } from "../../../components/dynamic/converge";
 import { access, AccessInputs } from "../../../components/postgres/grants-operations";
 import { CommandEnd } from "../../../components/kubernetes/client";
 import { KubernetesError } from "../../../components/kubernetes/errors";
@@ -27,7 +28,7 @@ function setUp(deviations: () => string = () => "") {
     if (script.includes("SELECT format(")) return deviations();
     return undefined;
   };
-  return { kubernetes, ...access(async () => kubernetes, TIMING) };
+  return { kubernetes, ...providerOf(access(async () => kubernetes, TIMING)) };
 }
 
 const scripts = ({ ran }: FakeKubernetes, part: string) => ran.filter(({ script }) => script.includes(part));
@@ -117,9 +118,8 @@ describe("access to a database", () => {
   });
 
   it("counts as unchanged where Kubernetes does not answer", async () => {
-    const { diff } = access(async () => {
-      throw new KubernetesError("unavailable", "no answer");
-    });
+    const connect = () => Promise.reject(new KubernetesError("unavailable", "no answer"));
+    const { diff } = providerOf(access(connect));
     assert.deepEqual(await diff("id", inputs(), inputs()), { changes: false });
     assert.deepEqual(await diff("id", inputs(), inputs({ database: "other" })), { changes: true });
   });

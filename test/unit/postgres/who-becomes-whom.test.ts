@@ -1,9 +1,8 @@
 /** What keeps a user from becoming somebody else by our scripts. That it works is for test/lab and test/faults. */
 import { strict as assert } from "node:assert";
-import { refuseAdministrators } from "../../../components/postgres/administrators";
 import { poolerLoginQuery, poolerLoginScript } from "../../../components/postgres/pooler-login";
 import { PREAMBLE, surrenderScript } from "../../../components/postgres/grants";
-import { grantUsersScript } from "../../../components/postgres/users-of-maker";
+import { grantUsersScript, refuseAdministrators } from "../../../components/postgres/user-admin";
 import { autoUserDatabaseScript } from "../../../components/teleport/auto-users/procedures";
 import { autoUserScript } from "../../../components/teleport/auto-users/roles";
 import { vaultDatabaseScript } from "../../../components/vault-database/database-scripts";
@@ -54,7 +53,7 @@ describe("users that Vault or Teleport make", () => {
   const teleport = autoUserScript({ roles: ["reader"] });
 
   it("are given no role that leads to an administrator's rights", () => {
-    const script = refuseAdministrators(["staff"], "users of Vault", "another");
+    const script = refuseAdministrators({ roles: ["staff"], users: "users of Vault", otherRoles: "another" });
     assert.match(script, /pg_has_role\(given\.oid, r\.oid, 'MEMBER'\)[\s\S]*RAISE EXCEPTION 'the role % has, by %/);
     for (const right of ["rolsuper", "rolcreaterole", "rolreplication", "rolbypassrls", "pg_execute_server_program"])
       assert.match(script, new RegExp(right));

@@ -3,6 +3,7 @@ import { checkFormerNames, contextsOf, declaredDatabases as declared, namespaces
 import { inContext } from "../../../components/protection/declared-databases";
 import { parseConfig } from "../../../config/config";
 import type { DeclaredDatabase } from "../../../components/protection/declared-databases";
+import { providerOf } from "../../../components/dynamic/converge";
 import { declaredDatabases, lostDatabases } from "../../../components/protection/declared-databases-operations";
 import { deletionProtection } from "../../../components/protection/deletion-protection-operations";
 import { FakeApi } from "./fake-api";
@@ -48,7 +49,7 @@ describe("the databases of a configuration", () => {
   it("may lose one of which an `up` that failed made no Cluster", async () => {
     const cluster = "/apis/postgresql.cnpg.io/v1/namespaces/orders/clusters/orders";
     const failures = async (found: unknown) => {
-      const { check } = declaredDatabases(async () => new FakeApi({ [cluster]: found }));
+      const { check } = providerOf(declaredDatabases(async () => new FakeApi({ [cluster]: found })));
       return (await check({ databases: { orders }, owner }, { databases: {}, owner })).failures?.length;
     };
     assert.equal(await failures(undefined), 0);
@@ -61,7 +62,7 @@ describe("the databases of a configuration", () => {
       const metadata = whose === undefined ? {} : { annotations: { "pulumi.com/owner": whose } };
       const api = new FakeApi({ "/api/v1/namespaces/orders": { metadata } });
       const news = { databases: { orders: { ...orders, makesNamespace } }, owner };
-      const { failures } = await declaredDatabases(async () => api).check(news, news);
+      const { failures } = await providerOf(declaredDatabases(async () => api)).check(news, news);
       return failures?.[0]?.reason ?? "";
     };
     assert.match(await check("acme/p/dev/orders", false), /orders\.namespace = "orders".*createNamespace: true/);
@@ -72,7 +73,9 @@ describe("the databases of a configuration", () => {
 
   it("may declare a Namespace of this stack as given beside the database that makes it", async () => {
     const namespace = { metadata: { annotations: { "pulumi.com/owner": "acme/p/dev/orders" } } };
-    const { check } = declaredDatabases(async () => new FakeApi({ "/api/v1/namespaces/orders": namespace }));
+    const { check } = providerOf(
+      declaredDatabases(async () => new FakeApi({ "/api/v1/namespaces/orders": namespace })),
+    );
     const audit = { ...orders, makesNamespace: false, cluster: "audit", owner: "acme/p/dev/audit" };
     const news = { databases: { orders, audit }, owner };
     assert.deepEqual((await check(news, news)).failures, []);
@@ -80,7 +83,9 @@ describe("the databases of a configuration", () => {
 
   it("must not leave its Namespace to another database, unless that one declares to make it", async () => {
     const namespace = { metadata: { annotations: { "pulumi.com/owner": "acme/p/dev/orders" } } };
-    const { check } = declaredDatabases(async () => new FakeApi({ "/api/v1/namespaces/orders": namespace }));
+    const { check } = providerOf(
+      declaredDatabases(async () => new FakeApi({ "/api/v1/namespaces/orders": namespace })),
+    );
     const unprotected = { ...orders, protected: false };
     const audit = { ...orders, cluster: "audit", owner: "acme/p/dev/audit" };
     const before = { databases: { orders: unprotected, audit }, owner };
@@ -94,7 +99,7 @@ describe("the databases of a configuration", () => {
     const annotations: Record<string, string> = { "pulumi.com/owner": "acme/p/prod/orders" };
     const cluster = { metadata: { annotations } };
     const api = new FakeApi({ "/apis/postgresql.cnpg.io/v1/namespaces/orders/clusters/orders": cluster });
-    const { check } = declaredDatabases(async () => api);
+    const { check } = providerOf(declaredDatabases(async () => api));
     const news = { databases: { orders }, owner };
     const none = { databases: {}, owner };
     assert.match((await check(none, news)).failures?.[0]?.reason ?? "", /belongs to acme\/p\/prod\/orders/);
@@ -108,7 +113,10 @@ describe("the databases of a configuration", () => {
     const cluster = (annotations: object) => ({ metadata: { name: "orders", namespace: "orders", annotations } });
     const refused = async (annotations: object, databases: Record<string, DeclaredDatabase>) => {
       const api = new FakeApi({ "/apis/postgresql.cnpg.io/v1/clusters": { items: [cluster(annotations)] } });
-      const { failures } = await declaredDatabases(async () => api).check(undefined as never, { databases, owner });
+      const { failures } = await providerOf(declaredDatabases(async () => api)).check(undefined as never, {
+        databases,
+        owner,
+      });
       return failures?.length;
     };
     const ours = { "pulumi.com/owner": "acme/p/dev/orders" };
@@ -119,7 +127,7 @@ describe("the databases of a configuration", () => {
   });
 
   it("are the same in any order", async () => {
-    const { diff } = declaredDatabases(async () => new FakeApi());
+    const { diff } = providerOf(declaredDatabases(async () => new FakeApi()));
     const [one, other] = [
       { a: orders, b: orders },
       { b: orders, a: orders },
@@ -135,7 +143,7 @@ describe("deletion protection of one database", () => {
 
   it("fails where its Cluster would become another one", async () => {
     const there = { "/apis/postgresql.cnpg.io/v1/namespaces/orders/clusters/orders": { metadata: {} } };
-    const { check } = deletionProtection(async () => new FakeApi(there));
+    const { check } = providerOf(deletionProtection(async () => new FakeApi(there)));
     const reason = async (now: Partial<typeof before>, then = before) =>
       (await check(then, { ...before, ...now })).failures?.[0]?.reason ?? "";
     assert.match(await reason({ cluster: "shop" }), /clusterName was changed from orders to shop/);
@@ -145,7 +153,7 @@ describe("deletion protection of one database", () => {
   });
 
   it("changes with the context of the kubeconfig, by which it will be deleted", async () => {
-    const { diff } = deletionProtection(async () => new FakeApi());
+    const { diff } = providerOf(deletionProtection(async () => new FakeApi()));
     const named = { ...before, kubernetesUid: "this-cluster", context: "prod" };
     assert.deepEqual(await diff("id", named, { ...before, context: "prod" }), { changes: false });
     assert.deepEqual(await diff("id", named, { ...before, context: "renamed" }), { changes: true });
@@ -153,7 +161,7 @@ describe("deletion protection of one database", () => {
 
   it("is deleted in the stack's Kubernetes cluster alone, and forgotten when its Cluster is gone", async () => {
     const state = { ...before, kubernetesUid: "this-cluster" };
-    const { delete: remove, read } = deletionProtection(async () => new FakeApi());
+    const { delete: remove, read } = providerOf(deletionProtection(async () => new FakeApi()));
     await remove("id", state);
     await assert.rejects(remove("id", { ...state, kubernetesUid: "another" }), /not the cluster of this stack/);
     assert.deepEqual(await read("id", state), {});

@@ -1,8 +1,12 @@
 import { strict as assert } from "node:assert";
 import { ACCEPTED_UID, kubernetesUid, otherCluster } from "../../../components/kubernetes/identity";
 import { operatorCheck, OperatorInputs } from "../../../components/cnpg/operator-check-operations";
-import { clusterIdentity, ClusterIdentityState } from "../../../components/protection/cluster-identity-operations";
-import { kubernetesIdentity } from "../../../components/protection/kubernetes-identity-operations";
+import { providerOf } from "../../../components/dynamic/converge";
+import {
+  clusterIdentity,
+  ClusterIdentityState,
+  kubernetesIdentity,
+} from "../../../components/protection/identity-operations";
 import { FakeApi, KUBE_SYSTEM } from "./fake-api";
 
 const CLUSTER = "/apis/postgresql.cnpg.io/v1/namespaces/db/clusters/orders";
@@ -33,7 +37,7 @@ describe("the identity of a Kubernetes cluster", () => {
 
 describe("the check of the operator, which knows the Kubernetes cluster", () => {
   const inputs: OperatorInputs = { needs: { clusters: {} }, awaited: false };
-  const check = (api: FakeApi) => operatorCheck(async () => api, []);
+  const check = (api: FakeApi) => providerOf(operatorCheck(async () => api, []));
 
   it("remembers the cluster at first, and plans one update of a state that does not know it", async () => {
     const { check: look, diff } = check(new FakeApi(served));
@@ -46,7 +50,7 @@ describe("the check of the operator, which knows the Kubernetes cluster", () => 
   it("changes with the context of the kubeconfig, and so do the guards, which will be deleted by it", async () => {
     const known = { ...inputs, kubernetesUid: "this-cluster", context: "prod" };
     const { diff } = check(new FakeApi(served));
-    const guard = kubernetesIdentity(async () => new FakeApi());
+    const guard = providerOf(kubernetesIdentity(async () => new FakeApi()));
     for (const [context, changes] of [
       ["prod", false],
       ["renamed", true],
@@ -97,7 +101,7 @@ describe("the identity of a Cluster", () => {
   const cluster = (uid: string, isProtected = "false") => ({
     metadata: { name: "orders", uid, annotations: { "cnpg-teleport/deletion-protection": isProtected } },
   });
-  const setUp = (objects: Record<string, unknown>) => clusterIdentity(async () => new FakeApi(objects));
+  const setUp = (objects: Record<string, unknown>) => providerOf(clusterIdentity(async () => new FakeApi(objects)));
 
   it("lets the stack's own Cluster be deleted, and one that is gone", async () => {
     await setUp({ [CLUSTER]: cluster("one") }).delete("id", state);
@@ -137,7 +141,7 @@ describe("the identity of a Cluster", () => {
 });
 
 describe("what guards the rest of a database", () => {
-  const operations = (objects = {}) => kubernetesIdentity(async () => new FakeApi(objects));
+  const operations = (objects = {}) => providerOf(kubernetesIdentity(async () => new FakeApi(objects)));
 
   it("remembers the Kubernetes cluster, and is deleted in no other one", async () => {
     const { outs } = await operations().create({});

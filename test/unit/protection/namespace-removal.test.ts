@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { contentOf } from "../../../components/protection/namespace-content";
-import { namespaceRemoval } from "../../../components/protection/namespace-removal-operations";
+import { providerOf } from "../../../components/dynamic/converge";
+import { namespaceRemoval, NamespaceState } from "../../../components/protection/namespace-removal-operations";
 import { FakeApi } from "./fake-api";
 
 const state = { namespace: "db", uid: "ns", kubernetesUid: "this-cluster" };
@@ -29,8 +30,9 @@ function apiWith(objects: Record<string, unknown> = {}): FakeApi {
 }
 
 describe("the removal of a Namespace", () => {
-  const remove = async (api: FakeApi, of: Parameters<ReturnType<typeof namespaceRemoval>["delete"]>[1] = state) => {
-    await namespaceRemoval(async () => api, { poll: 1, collectedWithin: 30, goneWithin: 50 }).delete("db", of);
+  const remove = async (api: FakeApi, of: NamespaceState = state) => {
+    const timing = { poll: 1, collectedWithin: 30, goneWithin: 50 };
+    await providerOf(namespaceRemoval(async () => api, timing)).delete("db", of);
     return api.removed;
   };
 
@@ -89,12 +91,12 @@ describe("the removal of a Namespace", () => {
   });
 
   it("is made anew for a Namespace of another name, and updated for one that was made anew", async () => {
-    const { diff } = namespaceRemoval(async () => apiWith());
+    const { diff } = providerOf(namespaceRemoval(async () => apiWith()));
     assert.deepEqual(await diff("db", state, { ...state, namespace: "other" }), {
       changes: true,
       replaces: ["namespace"],
     });
-    assert.deepEqual(await diff("db", state, { ...state, uid: "new" }), { changes: true, replaces: [] });
-    assert.deepEqual(await diff("db", state, state), { changes: false, replaces: [] });
+    assert.deepEqual(await diff("db", state, { ...state, uid: "new" }), { changes: true });
+    assert.deepEqual(await diff("db", state, state), { changes: false });
   });
 });

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
-import { clusterIdentity } from "../../../components/protection/cluster-identity-operations";
-import { kubernetesIdentity } from "../../../components/protection/kubernetes-identity-operations";
+import { providerOf } from "../../../components/dynamic/converge";
+import { clusterIdentity, kubernetesIdentity } from "../../../components/protection/identity-operations";
 import { TAKE_UP } from "../../../components/protection/taking-up";
 import { FakeApi } from "./fake-api";
 
@@ -13,8 +13,8 @@ describe("a run that takes objects into the state", () => {
     const place = { database: "orders", namespace: "shop", cluster: "orders", uid: "uid-1" };
     const kubernetesUid = "this-cluster";
     const deletions = () => [
-      clusterIdentity(async () => api).delete("shop/orders", { ...place, kubernetesUid }),
-      kubernetesIdentity(async () => api).delete("kubernetes", { kubernetesUid }),
+      providerOf(clusterIdentity(async () => api)).delete("shop/orders", { ...place, kubernetesUid }),
+      providerOf(kubernetesIdentity(async () => api)).delete("kubernetes", { kubernetesUid }),
     ];
     await Promise.all(deletions());
     process.env[TAKE_UP] = "true";

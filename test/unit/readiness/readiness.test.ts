@@ -1,24 +1,27 @@
 import { strict as assert } from "node:assert";
+import { providerOf } from "../../../components/dynamic/converge";
 import { KubernetesObject } from "../../../components/kubernetes/client";
 import {
+  databaseRolesServing,
+  DatabaseRolesServingInputs,
+  databasesServing,
+  DatabasesServingInputs,
+} from "../../../components/readiness/applied";
+import {
   clusterProblems,
+  clusterServing,
+  ClusterServingInputs,
   ExpectedCluster,
   instanceProblems,
   instanceQuery,
 } from "../../../components/readiness/cluster";
 import { mayStartAgain } from "../../../components/readiness/initdb-failure";
-import { clusterServing, ClusterServingInputs } from "../../../components/readiness/cluster-operations";
-import {
-  databaseRolesServing,
-  DatabaseRolesServingInputs,
-} from "../../../components/readiness/database-roles-operations";
-import { databasesServing, DatabasesServingInputs } from "../../../components/readiness/databases-operations";
 import { eventReasons } from "../../../components/readiness/event-reasons";
 import { KubernetesError } from "../../../components/kubernetes/errors";
 import { poolerProblems } from "../../../components/readiness/pooler";
-import { progressOf } from "../../../components/readiness/progress";
-import { servingOperations, ServingInputs } from "../../../components/readiness/operations";
 import { volumeProblems } from "../../../components/readiness/volumes";
+import { ReadinessInputs, readinessKind } from "../../../components/readiness/wait";
+import { progressOf } from "../../../components/waiting";
 import { FakeKubernetes } from "../postgres/fake-kubernetes";
 
 const expected: ExpectedCluster = {
@@ -158,12 +161,14 @@ describe("what Kubernetes' Events say against a Cluster", () => {
 });
 
 describe("waiting until something serves", () => {
-  const inputs: ServingInputs = { namespace: "db", cluster: "orders", within: 0.03 };
+  const inputs: ReadinessInputs = { namespace: "db", cluster: "orders", within: 0.03 };
   const setUp = (problems: () => string[]) =>
-    servingOperations(
-      { name: () => "Cluster db/orders", problems: async () => problems() },
-      async () => new FakeKubernetes(),
-      { poll: 2, settle: 8 },
+    providerOf(
+      readinessKind(
+        { name: () => "Cluster db/orders", problems: async () => problems() },
+        async () => new FakeKubernetes(),
+        { poll: 2, settle: 8 },
+      ),
     );
 
   it("ends when there is no problem, and none comes up in the time an operator needs to begin", async () => {
@@ -182,10 +187,12 @@ describe("waiting until something serves", () => {
 
   it("adds what Kubernetes says, where that may be read", async () => {
     const serving = (list: FakeKubernetes["list"]) =>
-      servingOperations(
-        { name: () => "Cluster db/orders", problems: async () => ["0 of 1 instances are ready"] },
-        async () => Object.assign(new FakeKubernetes(), { list }),
-        { poll: 2, settle: 8 },
+      providerOf(
+        readinessKind(
+          { name: () => "Cluster db/orders", problems: async () => ["0 of 1 instances are ready"] },
+          async () => Object.assign(new FakeKubernetes(), { list }),
+          { poll: 2, settle: 8 },
+        ),
       );
     const involvedObject = { kind: "Job", name: "orders-1-initdb" };
     const event = { metadata: { name: "e" }, involvedObject, reason: "FailedCreate", message: "exceeded quota" };
@@ -271,7 +278,7 @@ describe("waiting for a Cluster", () => {
     Object.assign(kubernetes, { list });
     return {
       kubernetes,
-      serving: clusterServing(async () => kubernetes, { poll: 1, settle: 3, events: 0, second: 2 }),
+      serving: providerOf(clusterServing(async () => kubernetes, { poll: 1, settle: 3, events: 0, second: 2 })),
     };
   };
 
@@ -583,7 +590,7 @@ describe("Databases of a Cluster that sleeps", () => {
     Object.assign(kubernetes, {
       patch: async ({ name }: { name: string }, fields: object) => void patched.push([name, fields]),
     });
-    return { patched, serving: databasesServing(async () => kubernetes) };
+    return { patched, serving: providerOf(databasesServing(async () => kubernetes)) };
   };
 
   it("are not waited for, and let go of unless they are to be dropped", async () => {
@@ -637,7 +644,7 @@ describe("DatabaseRoles of a Cluster", () => {
         void done.push(`${plural}/${name} deleted ${uid}`),
     });
     const timing = { poll: 1, settle: 1, events: 1, second: 20 };
-    return { kubernetes, done, serving: databaseRolesServing(async () => kubernetes, timing) };
+    return { kubernetes, done, serving: providerOf(databaseRolesServing(async () => kubernetes, timing)) };
   };
   const letGo = (role: string) => `databaseroles/orders.${role} {"metadata":{"resourceVersion":"7","finalizers":[]}}`;
   const deleted = (role: string) => `databaseroles/orders.${role} deleted uid-${role}`;

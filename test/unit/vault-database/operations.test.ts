@@ -1,7 +1,8 @@
 import { strict as assert } from "node:assert";
 import { connectionDeviations, connectionDocument } from "../../../components/vault-database/connection";
-import { admin, AdminInputs, AdminState } from "../../../components/vault-database/admin-operations";
-import { leases, LeasesInputs } from "../../../components/vault-database/lease-operations";
+import { providerOf } from "../../../components/dynamic/converge";
+import { AdminInputs, AdminState, vaultAdmin } from "../../../components/vault-database/admin-operations";
+import { LeasesInputs, vaultLeases } from "../../../components/vault-database/lease-operations";
 import { vaultUserNames } from "../../../components/vault-database/settings";
 import type { VaultEngine } from "../../../components/vault-database/vault-engine";
 import { UNKNOWN } from "../../../components/teleport/resources/document";
@@ -84,7 +85,8 @@ function setUp() {
   const vault = new FakeVault();
   const connect = async () => kubernetes;
   const withEngine = <Result>(_: unknown, use: (engine: VaultEngine) => Promise<Result>) => use(vault);
-  return { kubernetes, vault, left, ...admin(connect, withEngine), leases: leases(connect, withEngine) };
+  const leases = providerOf(vaultLeases(connect, withEngine));
+  return { kubernetes, vault, left, ...providerOf(vaultAdmin(connect, withEngine)), leases };
 }
 
 const passwords = ({ told }: FakeVault) => told.flatMap(({ body }) => (body?.password ? [String(body.password)] : []));
@@ -222,7 +224,7 @@ describe("Vault's own user", () => {
     const news = inputs({ namespace: UNKNOWN, cluster: UNKNOWN, database: UNKNOWN });
     assert.deepEqual(await diff("id", state(), { ...news, names: UNKNOWN as never }), { changes: true });
     const role = { ...inputs(), uid: "uid-1", role: "app", revokeWithin: 1 };
-    assert.deepEqual((await operations.diff("id", role, { ...role, mount: UNKNOWN })).replaces, []);
+    assert.deepEqual((await operations.diff("id", role, { ...role, mount: UNKNOWN })).replaces, undefined);
     assert.deepEqual((await operations.diff("id", role, { ...role, mount: "other" })).replaces, ["mount"]);
   });
 
@@ -303,10 +305,9 @@ describe("the credentials that a role gave out", () => {
   it("do not differ from a state that does not name the connection yet, and do from one that names another", async () => {
     const { leases: operations } = setUp();
     const { connection: _, ...older } = role;
-    assert.deepEqual(await operations.diff("id", older as LeasesInputs, role), { changes: false, replaces: [] });
+    assert.deepEqual(await operations.diff("id", older as LeasesInputs, role), { changes: false });
     assert.deepEqual(await operations.diff("id", { ...role, connection: "sales" }, role), {
       changes: true,
-      replaces: [],
     });
   });
 

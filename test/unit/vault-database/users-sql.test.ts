@@ -1,6 +1,6 @@
 /** What the SQL for Vault's users holds against users who want to stay. That it works is for test/lab/vault-database.test.ts. */
 import { strict as assert } from "node:assert";
-import { roleSettingsDeviations, roleSettingsScript } from "../../../components/postgres/role-settings";
+import { roleSettingsDeviations, roleSettingsScript } from "../../../components/postgres/user-admin";
 import { ONE_AT_A_TIME, surrenderScript } from "../../../components/postgres/grants";
 import { vaultDatabaseScript } from "../../../components/vault-database/database-scripts";
 import { endUserFunction } from "../../../components/vault-database/end-user";

@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { providerOf } from "../../../../components/dynamic/converge";
 import { autoUsers, AutoUsersInputs } from "../../../../components/teleport/auto-users/admin-operations";
 import { FakeKubernetes } from "../../postgres/fake-kubernetes";
 
@@ -15,7 +16,7 @@ describe("Teleport's user, in a Cluster that somebody put to sleep", () => {
     const kubernetes = new FakeKubernetes();
     kubernetes.answer = ({ script }) => (script.includes("SELECT datname") ? "app\n" : "is missing\n");
     kubernetes.cluster!.metadata.annotations = { "cnpg.io/hibernation": "on" };
-    const operations = autoUsers(async () => kubernetes);
+    const operations = providerOf(autoUsers(async () => kubernetes));
     const printed: string[] = [];
     const print = console.error;
     console.error = (line: string) => void printed.push(line);

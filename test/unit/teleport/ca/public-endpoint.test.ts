@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { certAuthorityOperations } from "../../../../components/teleport/ca/cert-authority-operations";
+import { operations } from "../../../../components/operations";
 import { TeleportError } from "../../../../components/teleport/client/errors";
 import { readPublicDatabaseClientCa } from "../../../../components/teleport/ca/public-endpoint";
 import { Certificate, OpenSsl } from "../../certificates/openssl";
@@ -176,12 +176,12 @@ describe("the CA that a Teleport proxy shows to anybody", () => {
 
     it("needs no identity, and is an input, so that preview shows a change", async () => {
       const server = await proxy(() => ({ text: dbClient.pem }));
-      const { inputs: checked } = await certAuthorityOperations.check({} as never, inputs(server));
+      const { inputs: checked } = await operations.certAuthority.check({} as never, inputs(server));
       assert.deepEqual(checked, { ...inputs(server), cluster: "lab", certificates: [dbClient.pem.trim()] });
       const state = { ...checked!, certificates: [db.pem] };
-      assert.equal((await certAuthorityOperations.diff("lab", state, checked!)).changes, true);
-      assert.equal((await certAuthorityOperations.diff("lab", checked!, checked!)).changes, false);
-      const { props } = await certAuthorityOperations.read("lab", { ...state, rotationPhase: "init" });
+      assert.equal((await operations.certAuthority.diff("lab", state, checked!)).changes, true);
+      assert.equal((await operations.certAuthority.diff("lab", checked!, checked!)).changes, false);
+      const { props } = await operations.certAuthority.read("lab", { ...state, rotationPhase: "init" });
       assert.deepEqual(props, checked);
     });
   });

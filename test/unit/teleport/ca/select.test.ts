@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { readDatabaseClientCa, selectDatabaseClientCa } from "../../../../components/teleport/ca/select";
-import { certAuthorityMethods } from "../../../../components/teleport/ca/cert-authority-operations";
+import { providerOf } from "../../../../components/dynamic/converge";
+import { certAuthority } from "../../../../components/teleport/ca/cert-authority-operations";
 import { TeleportError, TeleportFailure } from "../../../../components/teleport/client/errors";
 import { TeleportClient, TeleportDocument } from "../../../../components/teleport/client/tctl";
 
@@ -132,12 +133,14 @@ describe("a Teleport cluster's CA in the state", () => {
   const known = { proxy: "teleport.example.com:443", cluster: "lab", certificates: ["old"], ...rotation };
   const { proxy } = known;
   const reading = (answer: { certificates: string[] } | TeleportFailure, answers: "yes" | "no" = "yes") =>
-    certAuthorityMethods(
-      async () => {
-        if (typeof answer === "string") throw new TeleportError(answer, answer);
-        return { cluster: "lab", ...answer };
-      },
-      async () => (answers === "yes" ? { answers } : { answers, why: "away" }),
+    providerOf(
+      certAuthority(
+        async () => {
+          if (typeof answer === "string") throw new TeleportError(answer, answer);
+          return { cluster: "lab", ...answer };
+        },
+        async () => (answers === "yes" ? { answers } : { answers, why: "away" }),
+      ),
     );
 
   it("is read by check, with the connection as given", async () => {

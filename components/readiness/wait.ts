@@ -1,5 +1,4 @@
-/** The methods of Pulumi's provider behind what waits until something serves. */
-import { setTimeout as pause } from "node:timers/promises";
+/** Waits until something that was written to Kubernetes is served, and says what is missing. */
 import { clusterNow } from "../postgres/psql";
 import { sleepReason } from "../cnpg/sleep";
 import {
@@ -10,14 +9,14 @@ import {
   Patience,
 } from "../kubernetes/client";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
+import type { ResourceKind } from "../dynamic/converge";
 import { firstOf, limited, printable } from "../dynamic/message-limits";
-import type { Provider } from "../dynamic/methods";
 import { eventWatch } from "./event-watch";
 import { Found, Problem, problemOf } from "./problem";
-import { progressOf } from "./progress";
+import { poll, progressOf } from "../waiting";
 
-/** What every wait is told. */
-export interface ServingInputs extends KubernetesConnection {
+/** Inputs of every wait. */
+export interface ReadinessInputs extends KubernetesConnection {
   namespace: string;
   /** Name of the Cluster. */
   cluster: string;
@@ -28,7 +27,7 @@ export interface ServingInputs extends KubernetesConnection {
 }
 
 /** One kind of wait. */
-interface Serving<Inputs extends ServingInputs> {
+interface Wait<Inputs extends ReadinessInputs> {
   /** `Cluster db/orders`. */
   name(inputs: Inputs): string;
   /** What does not serve yet; empty when all does. */
@@ -48,45 +47,32 @@ interface Serving<Inputs extends ServingInputs> {
 const TIMING = { poll: 1_000, settle: 3_000, events: 5_000, second: 1_000 };
 
 export type Connect = (connection: KubernetesConnection, patience?: Patience) => Promise<KubernetesClient>;
-export type ServingTiming = typeof TIMING;
+export type ReadinessTiming = typeof TIMING;
 
 /** The wait itself asks again and again; a request that hangs must not be longer than what is waited for. */
-const WAITING: Patience = { limit: 10_000, commandLimit: 30_000, delays: [] };
+const WHILE_WAITING: Patience = { limit: 10_000, commandLimit: 30_000, delays: [] };
 /** As many problems as a preview says. */
 const SHOWN = 5;
 
-export function servingOperations<Inputs extends ServingInputs>(
-  { name, problems, sleep = sleepReason, remark, begin }: Serving<Inputs>,
+/** A kind of resource that is made, and updated, when it is ready. */
+export function readinessKind<Inputs extends ReadinessInputs>(
+  { name, problems, sleep = sleepReason, remark, begin }: Wait<Inputs>,
   connect: Connect = kubernetesClient,
-  given: Partial<ServingTiming> = {},
-): Provider<Inputs, Inputs> {
+  given: Partial<ReadinessTiming> = {},
+) {
   const timing = { ...TIMING, ...given };
   return {
-    async check(_olds, news) {
-      return { inputs: news };
+    id: name,
+    declared: (inputs) => [inputs.context, expected(inputs)],
+    differs: async (news) => !(await isReady(news)),
+    async apply(inputs) {
+      await untilReady(inputs);
+      return inputs;
     },
-    /** What is expected may be the same while what is there is not, as after an `up` that failed: both count. */
-    async diff(_id, olds, news) {
-      return { changes: olds.context !== news.context || expected(olds) !== expected(news) || !(await serves(news)) };
-    },
-    async create(inputs) {
-      await untilServing(inputs);
-      return { id: name(inputs), outs: inputs };
-    },
-    async read(id, props) {
-      return props ? { id, props } : {};
-    },
-    async update(_id, _olds, news) {
-      await untilServing(news);
-      return { outs: news };
-    },
-    async delete() {
-      // Waiting made nothing, so there is nothing to remove.
-    },
-  };
+  } satisfies ResourceKind<Inputs>;
 
   /** For a preview: what is not as expected is said, and what cannot be looked at counts as serving. */
-  async function serves(inputs: Inputs): Promise<boolean> {
+  async function isReady(inputs: Inputs): Promise<boolean> {
     if (inputs.suspended) return true;
     try {
       const kubernetes = await connect(inputs);
@@ -114,60 +100,56 @@ export function servingOperations<Inputs extends ServingInputs>(
     console.error(`Warning: the ${name(inputs)} ${sleeps ? "sleeps" : "does not serve in full"}: ${reason}; ${rest}.`);
   }
 
-  async function untilServing(inputs: Inputs): Promise<void> {
+  async function untilReady(inputs: Inputs): Promise<void> {
     if (inputs.suspended) return;
-    const kubernetes = await connect(inputs, WAITING);
-    const begun = Date.now();
-    const deadline = begun + inputs.within * timing.second;
+    const kubernetes = await connect(inputs, WHILE_WAITING);
     const progress = progressOf(`the ${name(inputs)}`);
     const events = eventWatch(kubernetes, inputs, timing);
+    /** When each problem was seen first. */
     const since = new Map<string, number>();
-    let servingSince: number | undefined;
+    let readySince: number | undefined;
     let isFirst = true;
-    for (;;) {
-      const look = async (): Promise<Found[] | "asleep"> => {
-        const cluster = await clusterNow(kubernetes, inputs);
-        if (isFirst) await begin?.(kubernetes, inputs, cluster);
-        isFirst = false;
-        const there = await problems(kubernetes, inputs, cluster);
-        const sleeping = cluster && there.length > 0 ? sleep(cluster, inputs) : undefined;
-        if (sleeping === undefined) return there;
-        say(inputs, sleeping, true);
-        return "asleep";
-      };
+    const look = async (): Promise<Found[] | "asleep"> => {
+      const cluster = await clusterNow(kubernetes, inputs);
+      if (isFirst) await begin?.(kubernetes, inputs, cluster);
+      isFirst = false;
+      const there = await problems(kubernetes, inputs, cluster);
+      const sleeping = cluster && there.length > 0 ? sleep(cluster, inputs) : undefined;
+      if (sleeping === undefined) return there;
+      say(inputs, sleeping, true);
+      return "asleep";
+    };
+    await poll(async ({ waited }) => {
       const looked = await look().catch(asProblem);
-      if (looked === "asleep") return;
+      if (looked === "asleep") return looked;
       const found = looked.map(problemOf);
-      const now = Date.now();
-      servingSince = found.length > 0 ? undefined : (servingSince ?? now);
-      if (servingSince !== undefined && now - servingSince >= timing.settle) return;
-      if (found.length > 0) {
-        found.push(...(await events.forbidden()));
-        const reasons = [...new Set([...found.map(({ text }) => text), ...events.reasons()])];
-        progress(reasons);
-        for (const known of since.keys()) if (!reasons.includes(known)) since.delete(known);
-        for (const { text } of found) if (!since.has(text)) since.set(text, now);
-        const final = found.find(
-          ({ text, patience }) =>
-            patience !== undefined &&
-            now - (since.get(text) ?? now) >= Math.min(patience, inputs.within) * timing.second,
-        );
-        if (final || now > deadline) throw notServing(inputs, reasons, final, now - begun);
-      }
-      await pause(timing.poll);
-    }
+      const now = waited();
+      readySince = found.length > 0 ? undefined : (readySince ?? now);
+      if (readySince !== undefined) return now - readySince >= timing.settle ? "ready" : undefined;
+      found.push(...(await events.forbidden()));
+      const reasons = [...new Set([...found.map(({ text }) => text), ...events.reasons()])];
+      progress(reasons);
+      for (const known of since.keys()) if (!reasons.includes(known)) since.delete(known);
+      for (const { text } of found) if (!since.has(text)) since.set(text, now);
+      const final = found.find(
+        ({ text, patience }) =>
+          patience !== undefined && now - (since.get(text) ?? now) >= Math.min(patience, inputs.within) * timing.second,
+      );
+      if (final || now > inputs.within * timing.second) throw notReady(inputs, reasons, final, now);
+      return undefined;
+    }, timing.poll);
   }
 
-  function notServing(inputs: Inputs, reasons: string[], final: Problem | undefined, waited: number): KubernetesError {
+  function notReady(inputs: Inputs, reasons: string[], final: Problem | undefined, waited: number): KubernetesError {
     const seconds = final ? Math.round(waited / timing.second) : inputs.within;
-    const told = firstOf([...new Set([...(final ? [final.text] : []), ...reasons])]).join("; ");
+    const missing = firstOf([...new Set([...(final ? [final.text] : []), ...reasons])]).join("; ");
     const image = reasons.some((problem) => problem.includes("Image"))
       ? " If a pod still waits for an image that you no longer want, delete that pod."
       : "";
     const remedy = final?.remedy ?? `Nothing is lost: correct what is named, and run \`pulumi up\` again.${image}`;
     return new KubernetesError(
       "not-ready",
-      `The ${name(inputs)} does not serve what was written to it after ${seconds} s: ${told}. ${remedy}`,
+      `The ${name(inputs)} does not serve what was written to it after ${seconds} s: ${missing}. ${remedy}`,
     );
   }
 }
@@ -179,13 +161,13 @@ function asProblem(error: unknown): Found[] {
 }
 
 /** What is waited for; how the cluster is reached and for how long is waited does not count. */
-function expected(inputs: ServingInputs): string {
+function expected(inputs: ReadinessInputs): string {
   const {
     context: _context,
     within: _within,
     __provider: _provider,
     ...rest
-  } = inputs as ServingInputs & {
+  } = inputs as ReadinessInputs & {
     __provider?: unknown;
   };
   return JSON.stringify(Object.entries(rest).sort(([one], [other]) => (one < other ? -1 : 1)));
