@@ -16,7 +16,7 @@ const NEEDED_AGAIN_GB = 2;
 const BUILD_GB = 39;
 const NEEDED_MEMORY_GB = 6;
 
-const ELSEWHERE = 'README.md, "Use it", shows the same with a cluster, a Vault and a Teleport of your own.';
+const ELSEWHERE = "docs/getting-started.md shows the same with a cluster, a Vault and a Teleport of your own.";
 
 interface Finding {
   what: string;

@@ -47,7 +47,7 @@ if (!file) {
 }
 if (process.platform !== "linux" && file.startsWith("lab/")) {
   process.stderr.write(
-    `The lab needs Linux, and this is ${process.platform}. Use a Linux machine or VM; or go by README.md, "Use it", ` +
+    `The lab needs Linux, and this is ${process.platform}. Use a Linux machine or VM; or go by docs/getting-started.md, ` +
       "which shows the same with a cluster, a Vault and a Teleport of your own.\n",
   );
   process.exit(1);

@@ -328,13 +328,13 @@ function refused(what: string, code: number, text: string): KubernetesError {
   if (POLICY.test(told)) {
     return new KubernetesError(
       "access-denied",
-      `${what} was refused by an admission policy of the Kubernetes cluster (${code}): ${told}. Change the policy so that it allows this to the kubeconfig's user; README, "Kubernetes rights", lists what that user needs.`,
+      `${what} was refused by an admission policy of the Kubernetes cluster (${code}): ${told}. Change the policy so that it allows this to the kubeconfig's user; docs/permissions.md, "Kubernetes rights", lists what that user needs.`,
     );
   }
   if (code === 401 || code === 403) {
     return new KubernetesError(
       "access-denied",
-      `${what} was denied (${code}): ${told}. Give the kubeconfig's user the rights that README lists ("Kubernetes rights").`,
+      `${what} was denied (${code}): ${told}. Give the kubeconfig's user the rights that docs/permissions.md lists ("Kubernetes rights").`,
     );
   }
   return new KubernetesError(

@@ -57,7 +57,7 @@ export type TeleportRegistration =
 
 /** How people reach the database through Teleport. */
 export interface TeleportArgs {
-  /** `host:port` of Teleport's proxy. The identity comes from the environment: see README, "Teleport identity". */
+  /** `host:port` of Teleport's proxy. The identity comes from the environment: see docs/teleport.md, "Teleport identity". */
   proxy: string;
   /** Name of a set of credentials, which tells several Teleport clusters apart. Default: the unnamed set. */
   credentials?: string;

@@ -2,7 +2,7 @@
  * Run once, by an administrator of Vault (VAULT_ADDR, and VAULT_TOKEN or `vault login`): the CAs, the two roles, and
  * a login that may have its requests signed and nothing else. The outputs are what `Pulumi.<env>.yaml` needs.
  *
- * For Teleport the counterpart is the role in README, "Teleport role": a dozen lines for `tctl create`. Once the
+ * For Teleport the counterpart is the role in docs/permissions.md, "Teleport role": a dozen lines for `tctl create`. Once the
  * library has a resource for Teleport's roles, it belongs here, below the AppRole.
  */
 import * as pulumi from "@pulumi/pulumi";

@@ -221,7 +221,7 @@ describe("a kubeconfig without a right", () => {
   const PROGRAM = `${NAME}-program`;
   const WRITE = ["get", "list", "watch", "create", "update", "patch", "delete"];
   const rule = (apiGroup: string, resources: string[], verbs = WRITE) => ({ apiGroups: [apiGroup], resources, verbs });
-  /** What README lists, but for the Namespace, which is there, and for running commands in pods. */
+  /** What docs/permissions.md lists, but for the Namespace, which is there, and for running commands in pods. */
   const ALL = [
     rule("", ["secrets"]),
     rule("postgresql.cnpg.io", ["clusters", "poolers", "databases", "databaseroles"]),
@@ -283,7 +283,7 @@ describe("a kubeconfig without a right", () => {
     assert.equal(await teleport.database(`${NAME}-${NAME}`), undefined);
   });
 
-  it("goes on with the rights that README lists, and destroys with them", async () => {
+  it("goes on with the rights that docs/permissions.md lists, and destroys with them", async () => {
     await allow([...ALL, EXEC]);
     await stack.up();
     assert.ok(await teleport.database(`${NAME}-${NAME}`));

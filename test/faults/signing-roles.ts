@@ -1,4 +1,4 @@
-/** Keys and roles of Vault's PKI as README has them. */
+/** Keys and roles of Vault's PKI as docs/vault.md has them. */
 
 export const KEY = { key_type: "ec", key_bits: 256 };
 const LEAF = {

@@ -22,7 +22,7 @@ export async function readCaOverrides(teleport: TeleportClient): Promise<Telepor
     if (error.failure === "access-denied") {
       tellOnce(
         `Could not check whether Teleport's database client CA is overridden: ${error.message} If you use no override, ` +
-          `ignore this. Otherwise give the program's role the rights to list and read ${KIND} (README, "Teleport role").`,
+          `ignore this. Otherwise give the program's role the rights to list and read ${KIND} (docs/permissions.md, "Teleport role").`,
       );
       return [];
     }

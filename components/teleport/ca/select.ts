@@ -54,7 +54,7 @@ export function selectDatabaseClientCa(documents: TeleportDocument[], cluster?: 
       "failed",
       names.length > 1
         ? `Teleport knows the database CAs of several clusters (${names.join(", ")}); use an identity file, whose issuer tells which one is meant.`
-        : `Teleport shows no database CA${cluster ? ` of the cluster ${cluster}` : ""}. Give the identity's user the right to list cert_authority (registrarRole; README, "Teleport role").`,
+        : `Teleport shows no database CA${cluster ? ` of the cluster ${cluster}` : ""}. Give the identity's user the right to list cert_authority (registrarRole; docs/permissions.md, "Teleport role").`,
     );
   }
   const overrides = overridingCertificates(documents, name, authority.sub_kind);

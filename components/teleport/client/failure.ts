@@ -125,14 +125,14 @@ function describe(failure: TeleportFailure, command: string, told: string, proxy
   const next: Partial<Record<TeleportFailure, string>> = {
     "access-denied":
       "Give the identity's user the role that this project ships (registrarRole; accessRegistrarRole for roles and tokens, " +
-      'workloadRegistrarRole for these, bots and users; README, "Teleport role")',
+      'workloadRegistrarRole for these, bots and users; docs/permissions.md, "Teleport role")',
     identity: `Check that the identity is whole, of the cluster at ${proxy} and neither revoked nor locked, that its CA is trusted here (SSL_CERT_FILE), or get a new one`,
     "in-use":
       "Take it from the users who have it (`tctl users ls`, SSO connectors, access lists), then run the command again: nothing was forgotten",
     mfa:
       "Teleport asks a person for a second factor before administrative actions, which write roles, tokens, bots and users. " +
       "tctl 18 and newer asks before it creates anything. " +
-      "Give the program the identity of a bot, which is not asked: run tbot with a bot that has the program's role (README, " +
+      "Give the program the identity of a bot, which is not asked: run tbot with a bot that has the program's role (docs/teleport.md, " +
       '"Teleport identity")',
     "tctl-version": `Install tctl of the version of the Teleport cluster at ${proxy} (\`tctl version\` tells the one that is on the PATH)`,
     unavailable: `Check that Teleport answers at ${proxy}, then run the command again: nothing was forgotten`,
