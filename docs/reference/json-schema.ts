@@ -3,7 +3,6 @@
  * and becomes the reference page.
  */
 import { join } from "node:path";
-import type { JSONSchema7 } from "json-schema";
 import {
   ChainNodeParser,
   createFormatter,
@@ -13,6 +12,7 @@ import {
   type CompletedConfig,
   type Context,
   DEFAULT_CONFIG,
+  type Schema as JsonSchema,
   type SubNodeParser,
 } from "ts-json-schema-generator";
 import * as ts from "typescript";
@@ -22,40 +22,45 @@ const PROJECT = join(__dirname, "..", "..");
 export const SCHEMA = join(PROJECT, "config", "settings.schema.json");
 
 /** A schema, with what this project adds: `asText` takes YAML's numbers and booleans as they were written. */
-export interface Schema extends JSONSchema7 {
+export interface Schema extends JsonSchema {
   asText?: true;
   discriminator?: { propertyName: string };
 }
 
 export type Definitions = Record<string, Schema>;
 
+/** From a program, which takes seconds to read. */
+const generators = new Map<string, SchemaGenerator>();
+
 /**
  * The schemas of a type and of all that it refers to, by name.
  *
+ * @param file that exports the type, or imports from where it is exported
  * @param tsconfig path of the project's tsconfig.json
- * @param file that exports the type
  */
-export function definitionsOf(type: string, file: string, tsconfig = join(PROJECT, "tsconfig.json")): Definitions {
-  const config: CompletedConfig = {
-    ...DEFAULT_CONFIG,
-    path: file,
-    tsconfig,
-    type,
-    skipTypeCheck: true,
-    jsDoc: "extended",
-  };
-  const program = createProgram(config);
-  const parser = createParser(program, config, (all) => all.addNodeParser(new Computed(all as ChainNodeParser)));
-  const generator = new SchemaGenerator(program, parser, createFormatter(config), config);
+export function definitionsOf(
+  type: string,
+  file = join(PROJECT, "config", "settings.ts"),
+  tsconfig = join(PROJECT, "tsconfig.json"),
+): Definitions {
+  const generator = generators.get(file) ?? generatorOf(file, tsconfig);
+  generators.set(file, generator);
   const definitions = (generator.createSchema(type).definitions ?? {}) as Definitions;
   return Object.fromEntries(
     Object.entries(definitions).map(([name, schema]) => [name, forYaml(schema, definitions, name)]),
   );
 }
 
+function generatorOf(path: string, tsconfig: string): SchemaGenerator {
+  const config: CompletedConfig = { ...DEFAULT_CONFIG, path, tsconfig, skipTypeCheck: true, jsDoc: "extended" };
+  const program = createProgram(config);
+  const parser = createParser(program, config, (all) => all.addNodeParser(new Computed(all as ChainNodeParser)));
+  return new SchemaGenerator(program, parser, createFormatter(config), config);
+}
+
 /** The schemas of all settings. */
 export function settingsDefinitions(): Definitions {
-  return definitionsOf("EnvironmentSettings", join(PROJECT, "config", "settings.ts"));
+  return definitionsOf("EnvironmentSettings");
 }
 
 /** The schema file: of a stack's configuration file, whose keys hold the settings. */

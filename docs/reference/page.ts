@@ -34,8 +34,7 @@ const OUTPUTS = `What \`pulumi stack output databases\` and a StackReference giv
 
 /** The settings, and the outputs. */
 export function references(): { settings: Reference; outputs: Reference; applications: Reference } {
-  const outputs = (type: string, path: string) =>
-    readReference(definitionsOf(type, join(PROJECT, "components", "index.ts")), type, path);
+  const outputs = (type: string, path: string) => readReference(definitionsOf(type), type, path);
   const definitions = settingsDefinitions();
   // The settings of a database are listed once.
   const { defaults, ...others } = definitions.EnvironmentSettings?.properties ?? {};
