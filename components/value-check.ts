@@ -4,6 +4,11 @@ import { SettingProblem } from "./problems";
 /** An amount, with or without a unit: `200`, `0.5`, `512Mi`. YAML may have it as a number. */
 export type Amount = string;
 
+/** Whether it is a mapping, as YAML and JSON have it. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === "object" && !Array.isArray(value);
+}
+
 export function wrong(setting: string, value: unknown, problem: string, fix: string): SettingProblem[] {
   return [{ setting, value, problem, fix }];
 }

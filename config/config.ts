@@ -3,9 +3,10 @@ import { ApplicationSettings, checkApplication } from "./applications";
 import { isHttpUrl } from "../components/http/url";
 import { checkPostgresCluster, teleportClusters } from "../components/postgres-cluster/args";
 import { refuse, SettingProblem } from "../components/problems";
+import { isObject } from "../components/value-check";
 import { checkCollisions } from "./collisions";
 import { checkFormerNames } from "./places";
-import { isObject, typeHint } from "./problems";
+import { typeHint } from "./problems";
 import type { AppRoleLogin, DatabaseSettings, KubernetesSettings, VaultSettings } from "./settings";
 import { validate } from "./validation";
 

@@ -2,11 +2,6 @@
 import { CLUSTER_SPEC_FIELDS, placeOfClusterField } from "../components/cnpg/cluster-fields";
 import type { SettingProblem } from "../components/problems";
 
-type JsonObject = Record<string, unknown>;
-
-export const isObject = (value: unknown): value is JsonObject =>
-  value !== null && typeof value === "object" && !Array.isArray(value);
-
 /**
  * A key that is not known: a field of CloudNativePG's, misspelt, at the wrong place, or none at all.
  *

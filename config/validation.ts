@@ -2,8 +2,9 @@
 import Ajv, { type ErrorObject, type SchemaObject, type ValidateFunction } from "ajv";
 import type { SettingProblem } from "../components/problems";
 import { isHttpUrl } from "../components/http/url";
+import { isObject } from "../components/value-check";
 import type { ApplicationSettings } from "./applications";
-import { isObject, listed, notAllowed, typeHint, unknownKey } from "./problems";
+import { listed, notAllowed, typeHint, unknownKey } from "./problems";
 import type { DatabaseSettings, KubernetesSettings, VaultSettings } from "./settings";
 import * as file from "./settings.schema.json";
 

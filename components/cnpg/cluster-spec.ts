@@ -1,4 +1,5 @@
 /** From settings to the `spec` of CNPG's Cluster. Pure. */
+import { isObject } from "../value-check";
 import type { UsersAs } from "./database-roles";
 import { DatabasesSettings } from "./databases";
 import { ImageSettings, imageSpec } from "./image";
@@ -9,7 +10,6 @@ import { ParameterSettings } from "./parameters";
 import { pgHbaRules } from "./pg-hba";
 import { Resources } from "./resources";
 import { managedRoles, TeleportUser } from "./roles";
-import { isObject } from "./spec-fields";
 import { StorageSettings, storageSpec } from "./storage";
 
 export { databaseAndOwner, DEFAULT_DATABASE } from "./initdb";

@@ -1,8 +1,9 @@
 /** What the API server and the operator's webhook have against a Cluster that is to be made, as a dry run tells it. */
+import { isObject } from "../value-check";
 import type { DryRunAnswer } from "../kubernetes/client";
 import { isWithin, properField, settingOfField } from "./cluster-fields";
 import { mergeSpec } from "./cluster-spec";
-import { isObject, keysTo } from "./spec-fields";
+import { keysTo } from "./spec-fields";
 
 /** A Cluster as the settings declare it. */
 export interface DeclaredCluster {

@@ -1,8 +1,8 @@
 /** Passwords that a directory checks: `spec.postgresql.ldap`, as far as the operator does not look at it. Pure. */
 import { SettingProblem } from "../problems";
 import { checkObjectName } from "../kubernetes/names";
-import { checkWhole, wrong } from "../value-check";
-import { isObject, numberAt, Spec, textAt, valueAt } from "./spec-fields";
+import { isObject, checkWhole, wrong } from "../value-check";
+import { numberAt, Spec, textAt, valueAt } from "./spec-fields";
 import type { At } from "./spec-values";
 
 export function checkLdap(at: At, spec: Spec): SettingProblem[] {

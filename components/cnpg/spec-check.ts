@@ -3,9 +3,9 @@ import { SettingProblem } from "../problems";
 import type { ClusterSettings } from "./cluster-spec";
 import { checkLdap } from "./ldap";
 import { checkServices, ServiceContext } from "./services";
-import { isObject, valueAt } from "./spec-fields";
+import { valueAt } from "./spec-fields";
 import { checkSpecValues } from "./spec-values";
-import { wrong } from "../value-check";
+import { isObject, wrong } from "../value-check";
 
 /** What else decides whether `spec` is right. */
 export interface SpecContext extends ServiceContext {

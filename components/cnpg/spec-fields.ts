@@ -2,13 +2,10 @@
  * What is read of `spec`, CloudNativePG's own fields. Any JSON may stand there. A value of another form than CloudNativePG's
  * counts as left out here: the operator refuses it. Pure.
  */
+import { isObject } from "../value-check";
 
 /** CloudNativePG's own fields, as a user writes them under `spec`. */
 export type Spec = Readonly<Record<string, unknown>>;
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
-}
 
 /** What is at a field, e.g. `postgresql.ldap`; undefined if there is nothing. */
 export function valueAt(object: unknown, field: string): unknown {

@@ -5,8 +5,8 @@
 import { SettingProblem } from "../problems";
 import { checkAnnotations, checkKey, checkLabels, checkNotCnpgs, checkObjectName } from "../kubernetes/names";
 import { parseQuantity } from "../kubernetes/quantity";
-import { checkOneOf, checkTwice, checkWhole, wrong } from "../value-check";
-import { isObject, listAt, numberAt, Spec, textAt, textMapAt, textsAt, valueAt } from "./spec-fields";
+import { isObject, checkOneOf, checkTwice, checkWhole, wrong } from "../value-check";
+import { listAt, numberAt, Spec, textAt, textMapAt, textsAt, valueAt } from "./spec-fields";
 
 /** The path of a field of `spec` as the user writes it. */
 export type At = (field: string) => string;

@@ -2,6 +2,7 @@
  * Documents of Teleport resources: the form in which two of them are compared, and the label that
  * says whose they are. Pure, and the same for databases, roles and tokens.
  */
+import { isObject } from "../../value-check";
 import { goDuration } from "./duration";
 import { TeleportDocument } from "../client/tctl";
 
@@ -105,7 +106,7 @@ export function differences(
 }
 
 function compare(found: unknown, written: unknown, path: string): ReturnType<typeof differences> {
-  if (isRecord(found) && isRecord(written)) {
+  if (isObject(found) && isObject(written)) {
     const keys = [...new Set([...Object.keys(written), ...Object.keys(found)])];
     return keys.flatMap((key) => compare(found[key], written[key], path ? `${path}.${key}` : key));
   }
@@ -113,14 +114,14 @@ function compare(found: unknown, written: unknown, path: string): ReturnType<typ
 }
 
 function withoutServerOptions(spec: unknown, written: unknown): unknown {
-  if (!isRecord(spec) || !isRecord(written) || !isRecord(spec.options)) return spec;
+  if (!isObject(spec) || !isObject(written) || !isObject(spec.options)) return spec;
   return { ...spec, options: onlyWritten(spec.options, written.options ?? {}) };
 }
 
 /** Of what the server holds, the fields that were written. It may leave out what is off. */
 function onlyWritten(found: unknown, written: unknown): unknown {
-  if (!isRecord(written)) return found ?? (written || undefined);
-  if (!isRecord(found)) return found;
+  if (!isObject(written)) return found ?? (written || undefined);
+  if (!isObject(found)) return found;
   return Object.fromEntries(
     Object.entries(written).map(([key, value]) => [
       key,
@@ -133,7 +134,7 @@ function onlyWritten(found: unknown, written: unknown): unknown {
 function prune(value: unknown, path: string): unknown {
   if (LABEL_VALUES.test(path) && Array.isArray(value) && value.length === 1) return value[0];
   if (Array.isArray(value)) return value.length > 0 ? value.map((item) => prune(item, `${path}[]`)) : undefined;
-  if (isRecord(value)) {
+  if (isObject(value)) {
     const entries = Object.entries(value)
       .sort(([one], [other]) => (one < other ? -1 : 1))
       .map(([key, item]) => [key, prune(item, path ? `${path}.${key}` : key)] as const)
@@ -146,8 +147,4 @@ function prune(value: unknown, path: string): unknown {
   if (typeof named === "string" && UNSPECIFIED.test(named)) return undefined;
   if ((named === false || named === 0) && !path.startsWith(`${OPEN}.`)) return undefined;
   return SERVER_DEFAULTS[path]?.includes(named) ? undefined : named;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
 }
