@@ -5,25 +5,21 @@ import { ManagedRole, managedRoles, TeleportUser } from "./roles";
 /** Where users are declared to CloudNativePG: in the Cluster, or in a DatabaseRole each. */
 export type UsersAs = "inline" | "databaseRole";
 
-/** A DatabaseRole object. Its namespace may become known later. */
-export interface DatabaseRoleManifest<Namespace = string> {
+/** A DatabaseRole object, without its namespace. */
+export interface DatabaseRoleManifest {
   apiVersion: "postgresql.cnpg.io/v1";
   kind: "DatabaseRole";
-  metadata: { name: string; namespace: Namespace };
+  metadata: { name: string };
   /** Never drops the role: DatabaseAccess drops it, after it has given away what the user owns. */
   spec: Omit<ManagedRole, "ensure"> & { cluster: { name: string }; databaseRoleReclaimPolicy: "retain" };
 }
 
 /** A DatabaseRole for each user. While a role is also in `spec.managed.roles`, CloudNativePG does not apply its DatabaseRole. */
-export function databaseRoleManifests<Namespace>(
-  cluster: string,
-  namespace: Namespace,
-  users: readonly TeleportUser[],
-): DatabaseRoleManifest<Namespace>[] {
+export function databaseRoleManifests(cluster: string, users: readonly TeleportUser[]): DatabaseRoleManifest[] {
   return managedRoles(users).map(({ ensure: _ensure, ...role }) => ({
     apiVersion: "postgresql.cnpg.io/v1",
     kind: "DatabaseRole",
-    metadata: { name: databaseRoleName(cluster, role.name), namespace },
+    metadata: { name: databaseRoleName(cluster, role.name) },
     spec: { cluster: { name: cluster }, ...role, databaseRoleReclaimPolicy: "retain" },
   }));
 }

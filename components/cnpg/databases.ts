@@ -69,36 +69,35 @@ export interface DatabasesSettings {
   databases?: AdditionalDatabase[];
 }
 
-/** A Database object; its namespace may be known later only. */
-export interface DatabaseManifest<Namespace = string> {
-  /** Name of the database: unique among those of a Cluster, for the name of the Pulumi resource. */
-  resourceName: string;
+/** A Database object, without its namespace. */
+export interface DatabaseManifest {
   apiVersion: "postgresql.cnpg.io/v1";
   kind: "Database";
-  metadata: { name: string; namespace: Namespace };
-  spec: Record<string, unknown>;
+  metadata: { name: string };
+  spec: Record<string, unknown> & { name: string };
 }
 
 /** All Database objects of a Cluster; the application's has one where it has schemas or extensions. */
-export function databaseManifests<Namespace>(
+export function databaseManifests(
   cluster: string,
-  namespace: Namespace,
   settings: DatabasesSettings & { initdb?: InitDb },
-): DatabaseManifest<Namespace>[] {
+): DatabaseManifest[] {
   const { schemas, extensions, databases = [] } = settings;
   const { database, owner } = databaseAndOwner(settings.initdb);
   const own = schemas?.length || extensions?.length ? [{ name: database, schemas, extensions }] : [];
-  return [...own, ...databases].map((each): DatabaseManifest<Namespace> => ({
-    resourceName: each.name,
+  return [...own, ...databases].map((each): DatabaseManifest => ({
     apiVersion: "postgresql.cnpg.io/v1",
     kind: "Database",
-    metadata: { name: databaseObjectName(cluster, each.name), namespace },
+    metadata: { name: databaseObjectName(cluster, each.name) },
     spec: { cluster: { name: cluster }, ...databaseSpec(each, owner) },
   }));
 }
 
 /** Everything of the Database's `spec` but its Cluster. */
-export function databaseSpec(database: AdditionalDatabase, defaultOwner: string): Record<string, unknown> {
+export function databaseSpec(
+  database: AdditionalDatabase,
+  defaultOwner: string,
+): Record<string, unknown> & { name: string } {
   const { reclaimPolicy, schemas, extensions, template, owner = defaultOwner, ...rest } = database;
   // A schema without an owner would belong to the superuser, and be closed to the application.
   const owned = schemas?.map((schema) => ({ owner, ...(typeof schema === "string" ? { name: schema } : schema) }));
@@ -110,7 +109,8 @@ export function databaseSpec(database: AdditionalDatabase, defaultOwner: string)
     extensions: extensions?.map((extension) => (typeof extension === "string" ? { name: extension } : extension)),
     databaseReclaimPolicy: reclaimPolicy ?? "retain",
   };
-  return Object.fromEntries(Object.entries(spec).filter(([, value]) => value !== undefined));
+  const present = Object.entries(spec).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(present) as ReturnType<typeof databaseSpec>;
 }
 
 function hasLocale(database: AdditionalDatabase): boolean {

@@ -1,7 +1,7 @@
 /** Checks of Poolers, before the operator's webhook would refuse them. Pure. */
 import { SettingProblem } from "../problems";
 import { secretNames } from "../postgres-cluster/names";
-import { DEFAULT_POOLER_INSTANCES, poolerName, poolerSecretName, PoolerSettings } from "./pooler";
+import { DEFAULT_POOLER_INSTANCES, poolerSecretName, PoolerSettings } from "./pooler";
 
 const DNS_1035 = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
@@ -27,16 +27,22 @@ export interface PoolerContext {
   disabledServices?: readonly string[];
 }
 
+/** A Pooler and its name. */
+interface NamedPooler {
+  name: string;
+  settings: PoolerSettings;
+}
+
 /** All that is wrong with the Poolers of a Cluster. */
 export function checkPoolers(
   path: string,
   cluster: string,
-  poolers: readonly PoolerSettings[],
+  poolers: readonly NamedPooler[],
   context: PoolerContext = {},
 ): SettingProblem[] {
   return poolers.flatMap((pooler, index) => [
     ...checkPooler(`${path}[${index}]`, cluster, pooler, poolers.slice(0, index)),
-    ...checkType(`${path}[${index}].type`, pooler, context),
+    ...checkType(`${path}[${index}].type`, pooler.settings, context),
   ]);
 }
 
@@ -58,10 +64,9 @@ function checkType(
 function checkPooler(
   path: string,
   cluster: string,
-  pooler: PoolerSettings,
-  before: readonly PoolerSettings[],
+  { name, settings: pooler }: NamedPooler,
+  before: readonly NamedPooler[],
 ): SettingProblem[] {
-  const name = poolerName(cluster, pooler);
   const instances = pooler.instances ?? DEFAULT_POOLER_INSTANCES;
   const wrong = (setting: string, value: unknown, problem: string, fix: string): SettingProblem => ({
     setting: `${path}.${setting}`,
@@ -104,7 +109,7 @@ function checkPooler(
       wrong("name", name, "would take a Secret of the Cluster", "Choose another name, e.g. pooler-<cluster>-rw."),
     );
   }
-  if (before.some((other) => poolerName(cluster, other) === name)) {
+  if (before.some((other) => other.name === name)) {
     problems.push(wrong("name", name, "is there twice", "Give one of the two another name."));
   }
   if (!Number.isInteger(instances) || instances < 1) {

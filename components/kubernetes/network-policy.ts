@@ -43,11 +43,11 @@ export interface NetworkPolicySettings {
   };
 }
 
-/** A networking.k8s.io/v1 NetworkPolicy; its namespace may be known later only. */
-export interface NetworkPolicyManifest<Namespace = string> {
-  /** Unique among those of a Cluster, for the name of the Pulumi resource. */
-  resourceName: string;
-  metadata: { name: string; namespace: Namespace };
+/** A networking.k8s.io/v1 NetworkPolicy, without its namespace. */
+export interface NetworkPolicyManifest {
+  /** The pods that it is for, as `cnpg.io/podRole` names them. */
+  role: "instance" | "pooler";
+  metadata: { name: string };
   spec: NetworkPolicySpec;
 }
 
@@ -80,14 +80,13 @@ const DNS_PORT = 53;
 const OPERATOR: NetworkPeer = { namespace: "cnpg-system", podLabels: { "app.kubernetes.io/name": "cloudnative-pg" } };
 
 /** The policies of a Cluster: one for its instances, one for its Poolers. */
-export function networkPolicies<Namespace>(
-  cluster: string,
-  namespace: Namespace,
-  settings: NetworkPolicySettings,
-): NetworkPolicyManifest<Namespace>[] {
-  const manifest = (role: string, spec: Omit<NetworkPolicySpec, "podSelector">): NetworkPolicyManifest<Namespace> => ({
-    resourceName: role,
-    metadata: { name: `${cluster}-${role}`, namespace },
+export function networkPolicies(cluster: string, settings: NetworkPolicySettings): NetworkPolicyManifest[] {
+  const manifest = (
+    role: NetworkPolicyManifest["role"],
+    spec: Omit<NetworkPolicySpec, "podSelector">,
+  ): NetworkPolicyManifest => ({
+    role,
+    metadata: { name: `${cluster}-${role}` },
     spec: { podSelector: { matchLabels: { "cnpg.io/cluster": cluster, "cnpg.io/podRole": role } }, ...spec },
   });
   const { applications, teleportAgents = [], monitoring = [], operator = OPERATOR } = settings;

@@ -22,9 +22,9 @@ export function serviceName(cluster: string, endpoint: Endpoint): string {
   return `${cluster}-${endpoint}`;
 }
 
-/** `<cluster>-<endpoint>.<namespace>.svc`: resolves in every pod, whatever the cluster's domain. */
-export function serviceHost(cluster: string, namespace: string, endpoint: Endpoint): string {
-  return `${serviceName(cluster, endpoint)}.${namespace}.svc`;
+/** `<service>.<namespace>.svc`: resolves in every pod, whatever the cluster's domain. */
+export function hostOf(service: string, namespace: string): string {
+  return `${service}.${namespace}.svc`;
 }
 
 /** All names of a Cluster's server certificate: three Services, each in the four forms a client may use, and `extra`. */

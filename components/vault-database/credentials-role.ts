@@ -4,19 +4,14 @@ import * as vault from "@pulumi/vault";
 import { seconds } from "./check";
 import { consumerPolicy } from "./policies";
 import { roleStatements } from "./role-statements";
-import {
-  consumerName,
-  CredentialsConsumer,
-  CredentialsRole,
-  credentialsPath,
-  DEFAULTS,
-  VaultUserNames,
-} from "./settings";
+import { CredentialsConsumer, CredentialsRole, credentialsPath, DEFAULTS, VaultUserNames } from "./settings";
 import type { CredentialsOutputs } from "./vault-database-args";
 
 /** What the resources of one role are made from. */
 interface MadeRole {
   role: string;
+  /** Name of its policy. */
+  policy: string;
   settings: CredentialsRole;
   mount: pulumi.Output<string>;
   connection: string;
@@ -32,7 +27,7 @@ export function makeRole(
   made: MadeRole,
   leases: pulumi.Resource,
 ): pulumi.Output<[string, CredentialsOutputs]> {
-  const { role, settings, mount, connection, names, auth, parent } = made;
+  const { role, policy: policyName, settings, mount, connection, names, auth, parent } = made;
   const statements = names.apply((known) => roleStatements(known, settings));
   const ttls = {
     defaultTtl: seconds(settings.defaultTtl ?? DEFAULTS.defaultTtl),
@@ -55,7 +50,7 @@ export function makeRole(
   );
   const policy = new vault.Policy(
     resource,
-    { name: consumerName(connection, role), policy: mount.apply((path) => consumerPolicy(path, role)) },
+    { name: policyName, policy: mount.apply((path) => consumerPolicy(path, role)) },
     { parent },
   );
   const { consumer } = settings;
@@ -63,7 +58,7 @@ export function makeRole(
     consumer && auth
       ? makeLogin(resource, { consumer, auth, policy, maxTtl: ttls.maxTtl }, { parent, dependsOn: inVault })
       : undefined;
-  return pulumi.all([mount, inVault.id, policy.name, login]).apply(([path, , policyName, known]) => {
+  return pulumi.all([mount, inVault.id, policy.name, login]).apply(([path, , , known]) => {
     const outputs = {
       path: credentialsPath(path, role),
       policy: policyName,

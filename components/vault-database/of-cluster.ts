@@ -2,7 +2,8 @@
 import { checkHost, coversHost } from "../certificates/alt-names";
 import { SettingProblem } from "../problems";
 import { checkVaultDatabase } from "./check";
-import type { VaultDatabaseArgs } from "./vault-database";
+import type { VaultDatabasePlan } from "./plan";
+import type { VaultDatabaseArgs } from "./vault-database-args";
 
 /** Short-lived users of the application's database, by Vault's database secrets engine. */
 export interface VaultDatabaseOfCluster extends Omit<VaultDatabaseArgs, "database" | "uid" | "kubernetes"> {
@@ -18,24 +19,13 @@ export interface VaultDatabaseOfCluster extends Omit<VaultDatabaseArgs, "databas
   connection?: string;
 }
 
-/** Where the connection is, and its name: unique in Vault as the names in Teleport are. */
-export function vaultPlace(
-  clusterName: string,
-  environment: string,
-  { connection = `${clusterName}-${environment}`, mount }: VaultDatabaseOfCluster,
-): { connection: string; mount: { path: string; exists?: boolean } } {
-  return { connection, mount: mount ?? { path: `postgres/${connection}` } };
-}
-
 /** All that is wrong with the settings. */
 export function checkVaultDatabaseOfCluster(
   setting: string,
-  clusterName: string,
-  environment: string,
   settings: VaultDatabaseOfCluster,
+  { connection, mount }: VaultDatabasePlan,
   { serverAltNames = [] }: { serverAltNames?: string[] },
 ): SettingProblem[] {
-  const { connection, mount } = vaultPlace(clusterName, environment, settings);
   const { host, port = 5432 } = settings;
   return [
     ...checkVaultDatabase(setting, { ...settings, connection, mount: mount.path }),

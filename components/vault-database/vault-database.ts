@@ -5,6 +5,7 @@ import { dynamicProvider } from "../dynamic/provider";
 import { refuse } from "../problems";
 import { checkVaultDatabase } from "./check";
 import { makeRole } from "./credentials-role";
+import { planVaultDatabase } from "./plan";
 import { DEFAULTS, grantedRoles, vaultUserNames } from "./settings";
 import type { KubernetesAuth, VaultDatabaseArgs, VaultDatabaseOutputs } from "./vault-database-args";
 
@@ -48,15 +49,16 @@ export class VaultDatabase extends pulumi.ComponentResource {
 
   constructor(name: string, args: VaultDatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
     const { roles, kubernetesAuth } = args;
-    const connection = args.connection ?? name;
-    const path = args.mount?.path ?? `postgres/${name}`;
+    const plan = planVaultDatabase(name, { ...args, mount: args.mount ?? { path: `postgres/${name}` } });
+    const { connection } = plan;
+    const { path } = plan.mount;
     refuse(checkVaultDatabase("", { ...args, mount: path, connection }));
     super("cnpg-teleport:vault:VaultDatabase", name, {}, opts);
     const child = { parent: this };
     const database = pulumi.output(args.database);
     const names = database.apply((known) => vaultUserNames(args, known.database, known.owner));
 
-    const ownsMount = args.mount?.exists !== true;
+    const ownsMount = !plan.mount.exists;
     const mount = ownsMount
       ? new vault.Mount(
           name,
@@ -88,7 +90,7 @@ export class VaultDatabase extends pulumi.ComponentResource {
       },
       child,
     );
-    const made = Object.entries(roles).map(([role, settings]) => {
+    const made = plan.roles.map(({ role, policy, settings }) => {
       const leases = new VaultLeases(
         `${name}@${role}`,
         {
@@ -106,7 +108,7 @@ export class VaultDatabase extends pulumi.ComponentResource {
         },
         { parent: this, dependsOn: admin },
       );
-      return makeRole(name, { role, settings, mount, connection, names, auth, parent: this }, leases);
+      return makeRole(name, { role, policy, settings, mount, connection, names, auth, parent: this }, leases);
     });
     this.outputs = pulumi
       .all([database, mount, names, pulumi.all(made)])

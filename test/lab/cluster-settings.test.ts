@@ -98,11 +98,11 @@ describe("network policies, for the API server", () => {
   };
   for (const [title, networkPolicy] of Object.entries(settings)) {
     it(`are accepted: ${title}`, async () => {
-      for (const { metadata, spec } of networkPolicies("orders", "default", networkPolicy)) {
+      for (const { metadata, spec } of networkPolicies("orders", networkPolicy)) {
         const { code, output } = await dryRun({
           apiVersion: "networking.k8s.io/v1",
           kind: "NetworkPolicy",
-          metadata,
+          metadata: { ...metadata, namespace: "default" },
           spec,
         });
         assert.equal(code, 0, output);
@@ -172,7 +172,10 @@ describe("a Cluster with many settings", () => {
       await kubectl("-n", NAMESPACE, "wait", `cluster/${NAME}`, `--for=${condition}`, "--timeout=55s");
     }
   };
-  const databases = databaseManifests(NAME, NAMESPACE, small);
+  const databases = databaseManifests(NAME, small).map(({ metadata, ...rest }) => ({
+    ...rest,
+    metadata: { ...metadata, namespace: NAMESPACE },
+  }));
   const applied = (name: string, object: string) =>
     eventually(`Database ${name} is applied`, async () => {
       const problems = appliedProblems("Database", name, await get("databases.postgresql.cnpg.io", object));
@@ -190,7 +193,7 @@ describe("a Cluster with many settings", () => {
     await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } });
     await apply(manifest(small));
     await eventually("the instance serves", async () => (await attemptWait()).code === 0, 120_000);
-    for (const { resourceName: _name, ...database } of databases) await apply(database);
+    for (const database of databases) await apply(database);
   });
   const attemptWait = () =>
     attempt("kubectl", [
@@ -245,7 +248,7 @@ describe("a Cluster with many settings", () => {
   it("puts labels where the network policies look for them, and ours besides", async () => {
     const { metadata, spec } = await get("pod", `${NAME}-1`);
     const labels = metadata.labels as Record<string, string>;
-    const [instances] = networkPolicies(NAME, NAMESPACE, { applications: [] });
+    const [instances] = networkPolicies(NAME, { applications: [] });
     for (const [key, value] of Object.entries(instances?.spec.podSelector.matchLabels ?? {})) {
       assert.equal(labels[key], value);
     }
@@ -308,7 +311,7 @@ describe("a Cluster with many settings", () => {
     await remove(1);
     const left = "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname LIKE 'cs%'";
     assert.equal(await sql("postgres", left), "cs_app");
-    for (const { resourceName: _name, ...database } of databases) await apply(database);
+    for (const database of databases) await apply(database);
     await applied("cs_extra", databases[1]?.metadata.name ?? "");
   });
   it("lets go of its Databases when it is deleted before them", async () => {

@@ -1,7 +1,9 @@
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
 import { altNames, checkAltNames, checkClusterDomain, coversHost } from "../../../components/certificates/alt-names";
-import { checkPostgresCluster } from "../../../components/postgres-cluster/args";
+import type { PostgresClusterArgs } from "../../../components";
+import { checkPostgresCluster } from "../../../components/postgres-cluster/check";
+import { planCluster } from "../../../components/postgres-cluster/plan";
 
 describe("names of a server certificate", () => {
   it("are told apart into DNS names and IP addresses, each once", () => {
@@ -121,8 +123,11 @@ describe("the domain of the Kubernetes cluster", () => {
 });
 
 describe("settings of a PostgresCluster", () => {
+  const check = (path: string, args: PostgresClusterArgs) =>
+    checkPostgresCluster(path, planCluster("orders", args, "dev"));
+
   it("tell of wrong names and domains with all other mistakes, before anything is made", () => {
-    const problems = checkPostgresCluster("databases.orders", "orders", "dev", {
+    const problems = check("databases.orders", {
       storage: { size: "1Gi" },
       issuer: { type: "tls" },
       clusterDomain: "cluster.local.",
@@ -144,7 +149,7 @@ describe("settings of a PostgresCluster", () => {
       serverAltNames: ["2001:db8::1", "*.db.example.com"],
       vaultDatabase: { host, roles: { app: {} } },
     });
-    const problems = (host: string) => checkPostgresCluster("", "orders", "dev", settings(host));
+    const problems = (host: string) => check("", settings(host));
     assert.deepEqual(problems("2001:DB8::1"), []);
     assert.deepEqual(problems("orders.db.example.com"), []);
     assert.match(problems("10.20.30.40")[0]?.fix ?? "", /Add the host to serverAltNames/);

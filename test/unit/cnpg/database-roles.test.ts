@@ -1,19 +1,20 @@
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
 import { appliedProblems } from "../../../components/cnpg/applied";
-import { clusterSpec } from "../../../components/cnpg/cluster-spec";
 import { databaseRoleManifests, databaseRoleName } from "../../../components/cnpg/database-roles";
-import { checkPostgresCluster, databaseRolesOf, PostgresClusterArgs } from "../../../components/postgres-cluster/args";
+import type { PostgresClusterArgs } from "../../../components";
+import { checkPostgresCluster } from "../../../components/postgres-cluster/check";
+import { planCluster } from "../../../components/postgres-cluster/plan";
 
 const READER = { name: "teleport_user_read", access: "read" } as const;
 
 describe("DatabaseRole objects", () => {
   it("declare what the Cluster would declare, and never drop the role", () => {
-    assert.deepEqual(databaseRoleManifests("orders", "shop", [{ ...READER, memberOf: ["auditors"] }]), [
+    assert.deepEqual(databaseRoleManifests("orders", [{ ...READER, memberOf: ["auditors"] }]), [
       {
         apiVersion: "postgresql.cnpg.io/v1",
         kind: "DatabaseRole",
-        metadata: { name: "orders.teleport-user-read", namespace: "shop" },
+        metadata: { name: "orders.teleport-user-read" },
         spec: {
           cluster: { name: "orders" },
           name: "teleport_user_read",
@@ -37,17 +38,17 @@ describe("DatabaseRole objects", () => {
       poolers: [{ type: "rw", authentication: "explicit" }],
     };
     const rolesOf = (usersAs: PostgresClusterArgs["usersAs"]) => {
-      const secrets = { server: "", serverCa: "", replication: "", clientCaBundle: "" };
-      const spec = clusterSpec({ ...args, usersAs, secrets, users: [READER] });
-      const { managed } = spec as { managed: { roles: { name: string }[] } };
+      const { databaseRoles, cluster } = planCluster("orders", { ...args, usersAs }, "dev");
+      const { managed } = cluster.spec as { managed: { roles: { name: string }[] } };
       return {
-        objects: databaseRolesOf("orders", "", { ...args, usersAs }).map((role) => role.spec.name),
+        objects: databaseRoles.map((role) => role.spec.name),
         inline: managed.roles.map(({ name }) => name),
       };
     };
-    const inline = { objects: [], inline: [READER.name] };
+    const both = [READER.name, "pooler_authentication"];
+    const inline = { objects: [], inline: both };
     assert.deepEqual([rolesOf(undefined), rolesOf("inline")], [inline, inline]);
-    assert.deepEqual(rolesOf("databaseRole"), { objects: [READER.name, "pooler_authentication"], inline: [] });
+    assert.deepEqual(rolesOf("databaseRole"), { objects: both, inline: [] });
   });
 
   it("have names that Kubernetes accepts, and no two names are the same", () => {
@@ -82,7 +83,7 @@ describe("DatabaseRole objects", () => {
   it("are refused if `usersAs` has another value, or if `spec` has roles too", () => {
     const args: PostgresClusterArgs = { storage: { size: "1Gi" }, issuer: { type: "tls" }, users: [READER] };
     const settings = (more: object) =>
-      checkPostgresCluster("", "orders", "dev", { ...args, ...more }).map(({ setting }) => setting);
+      checkPostgresCluster("", planCluster("orders", { ...args, ...more }, "dev")).map(({ setting }) => setting);
     assert.deepEqual(settings({ usersAs: "objects" }), ["usersAs"]);
     const roles = { managed: { roles: [{ name: READER.name }] } };
     assert.deepEqual(settings({ usersAs: "databaseRole", spec: roles }), ["spec.managed.roles"]);

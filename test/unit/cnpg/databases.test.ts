@@ -8,19 +8,15 @@ import { USERS } from "./settings-table";
 
 describe("Database objects", () => {
   const manifests = (settings: Partial<ClusterSettings>) =>
-    databaseManifests("orders", "shop", { initdb: { database: "shop_db", owner: "shop" }, ...settings });
+    databaseManifests("orders", { initdb: { database: "shop_db", owner: "shop" }, ...settings });
 
   it("are none where nothing is said", () => assert.deepEqual(manifests({}), []));
   it("bring schemas and extensions to the application's database, and never drop it", () => {
     assert.deepEqual(manifests({ schemas: ["sales", { name: "audit", owner: "auditor" }], extensions: ["pgcrypto"] }), [
       {
-        resourceName: "shop_db",
         apiVersion: "postgresql.cnpg.io/v1",
         kind: "Database",
-        metadata: {
-          name: databaseObjectName("orders", "shop_db"),
-          namespace: "shop",
-        },
+        metadata: { name: databaseObjectName("orders", "shop_db") },
         spec: {
           cluster: { name: "orders" },
           name: "shop_db",

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { declaredCluster, operatorNeeds } from "../../../components/postgres-cluster/operator-needs";
+import { declaredCluster, operatorNeeds, planCluster } from "../../../components/postgres-cluster/plan";
 import { fieldsOf, OperatorNeeds, Schema, unserved } from "../../../components/cnpg/operator-version";
 import { providerOf } from "../../../components/dynamic/converge";
 import { operatorCheck, OperatorInputs } from "../../../components/cnpg/operator-check-operations";
@@ -9,6 +9,8 @@ import { KubernetesError } from "../../../components/kubernetes/errors";
 import { UNKNOWN } from "../../../components/teleport/resources/document";
 import { FakeApi } from "../protection/fake-api";
 
+const needsOf = (settings: PostgresClusterArgs) => operatorNeeds(planCluster("orders", settings, "dev"));
+const declaredOf = (settings: PostgresClusterArgs) => declaredCluster(planCluster("orders", settings, "dev"));
 const object = (properties: Record<string, Schema>): Schema => ({ properties });
 
 describe("what a declaration needs of the operator", () => {
@@ -23,15 +25,15 @@ describe("what a declaration needs of the operator", () => {
 
   it("follows from the settings: Clusters always; Poolers, Databases and DatabaseRoles if they are declared", () => {
     const settings = { storage: { size: "1Gi" }, issuer: { type: "tls" } } as const;
-    const bare = operatorNeeds("orders", settings);
+    const bare = needsOf(settings);
     assert.deepEqual(Object.keys(bare), ["clusters"]);
     assert.ok(bare.clusters?.spec?.certificates?.clientCASecret);
-    const more = operatorNeeds("orders", { ...settings, poolers: [{ type: "rw" }], schemas: ["app"] });
+    const more = needsOf({ ...settings, poolers: [{ type: "rw" }], schemas: ["app"] });
     assert.ok(more.poolers?.spec?.pgbouncer?.clientTLSSecret);
     assert.ok(more.databases?.spec?.schemas?.owner);
     const users = { ...settings, users: [{ name: "reader", access: "read" }] } satisfies PostgresClusterArgs;
-    assert.deepEqual(Object.keys(operatorNeeds("orders", users)), ["clusters"]);
-    const { databaseroles } = operatorNeeds("orders", { ...users, usersAs: "databaseRole" });
+    assert.deepEqual(Object.keys(needsOf(users)), ["clusters"]);
+    const { databaseroles } = needsOf({ ...users, usersAs: "databaseRole" });
     assert.ok(databaseroles?.spec?.databaseRoleReclaimPolicy);
   });
 
@@ -131,7 +133,7 @@ describe("the operator's judgement on a Cluster", () => {
     needs: { clusters: {} },
     awaited: false,
     cluster: { namespace: "shop", name: "orders", owner: "acme/shop/dev/orders" },
-    declared: JSON.stringify(declaredCluster("orders", args)),
+    declared: JSON.stringify(declaredOf(args)),
   };
 
   /** An API server with the operator, whose dry runs are answered one after another; the last answer again and again. */
@@ -248,7 +250,7 @@ describe("the operator's judgement on a Cluster", () => {
       primaryUpdateMethod: "kill",
       affinity: { podAntiAffinityType: "always" },
     };
-    const declared = JSON.stringify(declaredCluster("orders", { ...args, spec }));
+    const declared = JSON.stringify(declaredOf({ ...args, spec }));
     const webhookName = 'admission webhook "mcluster.cnpg.io" denied the request: ';
     const api = served([
       status(
@@ -410,7 +412,7 @@ describe("the operator's judgement on a Cluster", () => {
     );
     const { failures } = await ask(api, {
       needs: { clusters: { spec: { affinty: {}, stopDelay: {} } } },
-      declared: JSON.stringify(declaredCluster("orders", { ...args, spec: { affinty: {}, stopDelay: 60 } })),
+      declared: JSON.stringify(declaredOf({ ...args, spec: { affinty: {}, stopDelay: 60 } })),
     });
     assert.equal(failures.length, 2);
     assert.match(failures[0] ?? "", /clusters: spec\.affinty/);

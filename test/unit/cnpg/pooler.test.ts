@@ -18,7 +18,11 @@ interface Spec {
 const specOf = (settings: Omit<PoolerSettings, "type">) =>
   poolerSpec({ type: "rw", ...settings }, made) as unknown as Spec;
 const problems = (...poolers: PoolerSettings[]) =>
-  checkPoolers("poolers", "orders", poolers).map(({ setting }) => setting);
+  checkPoolers(
+    "poolers",
+    "orders",
+    poolers.map((settings) => ({ name: poolerName("orders", settings), settings })),
+  ).map(({ setting }) => setting);
 
 describe("a Pooler", () => {
   it("speaks TLS with clients and verifies PostgreSQL's name, unless told otherwise", () => {

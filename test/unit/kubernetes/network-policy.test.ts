@@ -23,6 +23,9 @@ interface Pod {
   ip?: string;
 }
 
+/** Where the policies of these tests are. */
+const NAMESPACE = "shop-db";
+
 const selects = (selector: LabelSelector, labels: Record<string, string>) =>
   Object.entries(selector.matchLabels).every(([key, value]) => labels[key] === value);
 
@@ -50,13 +53,11 @@ function allowed(
   protocol = "TCP",
 ): boolean {
   const governing = policies.filter(
-    ({ metadata, spec }) =>
-      metadata.namespace === pod.namespace &&
-      selects(spec.podSelector, pod.labels) &&
-      spec.policyTypes.includes(direction),
+    ({ spec }) =>
+      pod.namespace === NAMESPACE && selects(spec.podSelector, pod.labels) && spec.policyTypes.includes(direction),
   );
   if (governing.length === 0) return true;
-  return governing.some(({ metadata, spec }) => {
+  return governing.some(({ spec }) => {
     const rules = (direction === "Ingress" ? spec.ingress : (spec.egress ?? [])) as {
       from?: NetworkPolicyPeer[];
       to?: NetworkPolicyPeer[];
@@ -64,7 +65,7 @@ function allowed(
     }[];
     return rules.some(({ from, to, ports }) => {
       const peers = from ?? to;
-      const reached = !peers || peers.length === 0 || peers.some((peer) => isPeer(peer, other, metadata.namespace));
+      const reached = !peers || peers.length === 0 || peers.some((peer) => isPeer(peer, other, NAMESPACE));
       return reached && (!ports || ports.some((one) => one.port === port && one.protocol === protocol));
     });
   });
@@ -112,7 +113,7 @@ const settings: NetworkPolicySettings = {
   teleportAgents: [{ namespace: "teleport-agent", podLabels: { app: "teleport-agent" } }],
   monitoring: [{ namespace: "monitoring" }],
 };
-const policies = networkPolicies("orders", "shop-db", settings);
+const policies = networkPolicies("orders", settings);
 const mayConnect = (from: Pod, to: Pod, port: number) => allowed(policies, "Ingress", to, from, port);
 
 describe("network policies", () => {
@@ -133,7 +134,7 @@ describe("network policies", () => {
   it("show metrics to monitoring only", () => {
     assert.ok(mayConnect(prometheus, primary, 9187) && mayConnect(prometheus, pooler, 9127));
     for (const from of [shop, agent, standby, operator]) assert.ok(!mayConnect(from, primary, 9187));
-    const unseen = networkPolicies("orders", "shop-db", { applications: [] });
+    const unseen = networkPolicies("orders", { applications: [] });
     assert.ok(!allowed(unseen, "Ingress", primary, prometheus, 9187));
   });
   it("let applications in to the Poolers, and nobody else", () => {
@@ -141,7 +142,7 @@ describe("network policies", () => {
     for (const from of [agent, stranger, neighbour, prometheus]) assert.ok(!mayConnect(from, pooler, 5432));
   });
   it("let nobody in where there are no applications, rather than everybody", () => {
-    const closed = networkPolicies("orders", "shop-db", { applications: [] });
+    const closed = networkPolicies("orders", { applications: [] });
     for (const from of [shop, agent, stranger]) {
       assert.ok(!allowed(closed, "Ingress", primary, from, 5432));
       assert.ok(!allowed(closed, "Ingress", pooler, from, 5432));
@@ -150,7 +151,7 @@ describe("network policies", () => {
   });
   it("leave other pods alone", () => assert.ok(mayConnect(stranger, otherCluster, 5432)));
   it("take the operator's place from the settings", () => {
-    const moved = networkPolicies("orders", "shop-db", { applications: [], operator: { namespace: "operators" } });
+    const moved = networkPolicies("orders", { applications: [], operator: { namespace: "operators" } });
     assert.ok(allowed(moved, "Ingress", primary, pod("operators", {}), 8000));
     assert.ok(!allowed(moved, "Ingress", primary, operator, 8000));
   });
@@ -158,7 +159,7 @@ describe("network policies", () => {
   describe("of what instances connect to", () => {
     const apiServer = pod("(outside)", {}, { ip: "10.96.0.1" });
     const store = pod("storage", { app: "s3" });
-    const closed = networkPolicies("orders", "shop-db", {
+    const closed = networkPolicies("orders", {
       applications: [],
       egress: { to: [{ namespace: "storage", ports: [9000] }], apiServer: ["10.96.0.1/32"] },
     });
@@ -182,7 +183,7 @@ describe("network policies", () => {
       }
     });
     it("leave the API server open where its addresses are not named", () => {
-      const open = networkPolicies("orders", "shop-db", { applications: [], egress: { to: [] } });
+      const open = networkPolicies("orders", { applications: [], egress: { to: [] } });
       assert.ok(allowed(open, "Egress", primary, apiServer, 443));
       assert.ok(!allowed(open, "Egress", primary, store, 9000));
     });

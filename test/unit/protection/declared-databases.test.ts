@@ -170,10 +170,10 @@ describe("deletion protection of one database", () => {
 
 describe("the places of a configuration", () => {
   const minimal = { storage: { size: "1Gi" }, issuer: { type: "tls" } };
-  const parse = (databases: Record<string, object>) => parseConfig({ databases }, "dev", {});
+  const parse = (databases: Record<string, object>) => parseConfig({ databases }, "dev", {}).plan;
 
   it("make each namespace once, however it is declared", () => {
-    const config = parse({
+    const plan = parse({
       a: { ...minimal, namespace: "db", createNamespace: true },
       b: { ...minimal, namespace: "db", createNamespace: true },
       c: { ...minimal, namespace: "other" },
@@ -181,12 +181,12 @@ describe("the places of a configuration", () => {
       e: { ...minimal, namespace: "d" },
       f: { ...minimal, namespace: "f", createNamespace: true },
     });
-    assert.deepEqual(namespacesToMake(config), [
+    assert.deepEqual(namespacesToMake(plan), [
       { context: undefined, namespace: "db", databases: [] },
       { context: undefined, namespace: "d", databases: ["d"] },
       { context: undefined, namespace: "f", databases: ["f"] },
     ]);
-    const made = declared(config, (name) => name);
+    const made = declared(plan, (name) => name);
     assert.equal(made.e?.makesNamespace, true, "which another database makes");
     assert.equal(made.c?.makesNamespace, false);
     assert.equal(made.a?.protected, true, "protected by default");
@@ -209,7 +209,7 @@ describe("the places of a configuration", () => {
 
   it("refuse a former name that something else has", () => {
     const [problem] = checkFormerNames({
-      databases: parse({ a: minimal }).databases && { ...parse({ a: minimal }).databases, b: formerly("a") },
+      databases: { ...parse({ a: minimal }).databases, b: formerly("a") },
     });
     assert.equal(problem?.setting, "databases.b.formerNames[0]");
     assert.throws(() => parse({ a: minimal, b: { ...minimal, formerNames: ["a"] } }), /formerNames\[0\] = "a"/);
