@@ -16,8 +16,10 @@ export interface Setting {
 
 /** The settings of one type. */
 export interface Section {
-  /** Unique: the type's name, or for a type without a name the path of its first use, and its kind. */
+  /** Unique: the type's name, or for a type without a name the path of its first use, and the kind that it is or is in. */
   name: string;
+  /** The type, or for a type without a name the type that it is a part of. */
+  type: string;
   /** Where it is written, e.g. `databases.<name>.storage`; empty for the roots of a file. */
   paths: string[];
   meaning: string;
@@ -57,11 +59,11 @@ class Reader {
 
   constructor(private readonly definitions: Definitions) {}
 
-  /** Adds the section of a type, or one more path to it; gives its name. */
-  read(schema: Schema, path: string, tag?: string): string {
+  /** Adds the section of a type, or one more path to it; gives its name. `within` is the section that it is a part of. */
+  read(schema: Schema, path: string, tag?: string, within?: Section): string {
     const { $ref } = schema;
     const { properties = {}, required = [], description = "" } = this.resolved(schema);
-    const kind = kindOf(properties as Record<string, Schema>, tag);
+    const kind = kindOf(properties as Record<string, Schema>, tag) ?? ($ref === undefined ? within?.kind : undefined);
     const name = $ref === undefined ? (kind ? `${path}: ${kind.value}` : path) : nameOf($ref);
     const seen = this.known.get(name);
     if (seen) {
@@ -71,6 +73,7 @@ class Reader {
     }
     const section: Section = {
       name,
+      type: $ref === undefined ? (within?.type ?? name) : name,
       paths: path === "" ? [] : [path],
       meaning: oneLine(description),
       kind,
@@ -79,25 +82,26 @@ class Reader {
     this.known.set(name, section);
     this.sections.push(section);
     for (const [key, property] of Object.entries(properties as Record<string, Schema>)) {
-      section.settings.push(this.setting(section, key, property, required.includes(key), path));
+      section.settings.push(this.setting(section, key, property, required.includes(key)));
     }
     return name;
   }
 
-  private setting({ name, kind }: Section, key: string, schema: Schema, required: boolean, path: string): Setting {
+  private setting(section: Section, key: string, schema: Schema, required: boolean): Setting {
     const { text, objects, inside } = this.typed(schema);
     const comment = oneLine(schema.description ?? "");
     const described = describe(comment);
-    if (key === kind?.key) described.meaning ||= "Chooses this kind.";
-    else if (comment === "") this.undocumented.push(`${name}.${key}`);
-    const at = `${path === "" ? "" : `${path}.`}${key}${inside}`;
+    if (key === section.kind?.key) described.meaning ||= "Chooses this kind.";
+    else if (comment === "") this.undocumented.push(`${section.name}.${key}`);
+    const [path] = section.paths;
+    const at = `${path === undefined ? "" : `${path}.`}${key}${inside}`;
     const tag = this.resolved(schema).discriminator?.propertyName;
     return {
       name: key,
       type: text,
       required,
       ...described,
-      sections: objects.map((object) => this.read(object, at, tag)),
+      sections: objects.map((object) => this.read(object, at, tag, section)),
     };
   }
 

@@ -6,6 +6,7 @@ import Ajv from "ajv";
 import { parse } from "yaml";
 import { SCHEMA, settingsSchema } from "../../../docs/reference/json-schema";
 import { COMMAND, page, PAGE, references } from "../../../docs/reference/page";
+import type { Reference, Setting } from "../../../docs/reference/settings";
 
 describe("docs/configuration.md", () => {
   let all: ReturnType<typeof references>;
@@ -21,6 +22,33 @@ describe("docs/configuration.md", () => {
     assert.deepEqual(missing, [], `settings without a doc comment:\n${missing.join("\n")}`);
   });
 
+  it("gives each row a meaning", () => {
+    const missing = rowsOf(all).filter(({ meaning }) => !hasMeaning(meaning));
+    assert.deepEqual(named(missing), [], "rows without a meaning");
+  });
+
+  it("gives each type a meaning", () => {
+    const missing = Object.values(all)
+      .flatMap(({ sections }) => sections)
+      .filter(({ name, type, meaning }) => name === type && !hasMeaning(meaning));
+    assert.deepEqual(
+      missing.map(({ name }) => name),
+      [],
+    );
+  });
+
+  it("gives the default of each setting that is not required", () => {
+    const missing = rowsOf({ settings: all.settings }).filter((row) => !row.required && !row.default);
+    assert.deepEqual(named(missing), [], "settings without a default: write `Default: …`, and `none` if there is none");
+  });
+
+  it("names the unit of each time, size and amount", () => {
+    const amounts = rowsOf(all).filter(impliesUnit);
+    assert.ok(amounts.length > 20, `only ${amounts.length} rows imply a unit`);
+    const missing = amounts.filter(({ meaning }) => !UNIT.test(meaning));
+    assert.deepEqual(named(missing), [], "rows whose meaning does not name the unit");
+  });
+
   it("knows the settings of a database, their kinds and where they are written", () => {
     const section = (name: string) => all.settings.sections.find((candidate) => candidate.name === name);
     assert.deepEqual(section("Storage")?.paths.slice(0, 2), [
@@ -32,6 +60,61 @@ describe("docs/configuration.md", () => {
     assert.deepEqual([instances?.type, instances?.default, instances?.required], ["number", "3", false]);
   });
 });
+
+describe("a meaning", () => {
+  it("says more than which field a setting becomes", () => {
+    assert.ok(hasMeaning("Namespace of the pods. Becomes `bound_service_account_namespaces`."));
+    assert.ok(!hasMeaning("Becomes `bound_service_account_namespaces`."));
+    assert.ok(!hasMeaning("Becomes `allow.db_roles` with `create_db_user_mode: keep`."));
+    assert.ok(!hasMeaning(""));
+  });
+});
+
+describe("a row that implies a unit", () => {
+  const row = (name: string, type: string, meaning: string): Row => ({ name, type, meaning, in: "", required: true });
+
+  it("is a number, or a text whose name or meaning is about a time or a size", () => {
+    assert.ok(impliesUnit(row("port", "number", "")));
+    assert.ok(impliesUnit(row("maxTtl", "text", "")));
+    assert.ok(impliesUnit(row("requests", "mapping to text", "What is set aside.")));
+    assert.ok(impliesUnit(row("renewal", "text", "How often it is renewed.")));
+    assert.ok(!impliesUnit(row("name", "text", "Name of the role.")));
+    assert.ok(!impliesUnit(row("clientTls", "text", "Secret that clients see.")));
+    assert.ok(!impliesUnit(row("resources", "{}", "CPU and memory of each instance.")));
+  });
+
+  it("must name it in words", () => {
+    assert.match("Minutes that `up` waits.", UNIT);
+    assert.match("Kubernetes quantity, e.g. `10Gi`.", UNIT);
+    assert.doesNotMatch("Lifetime of a certificate, e.g. `90d`.", UNIT);
+    assert.doesNotMatch("How long they live at most.", UNIT);
+  });
+});
+
+/** A row of the page, and the section that it is in. */
+type Row = Pick<Setting, "name" | "type" | "required" | "default" | "meaning"> & { in: string };
+
+function rowsOf(parts: Record<string, Reference>): Row[] {
+  const sections = Object.values(parts).flatMap((part) => part.sections);
+  return sections.flatMap((section) => section.settings.map((setting) => ({ ...setting, in: section.name })));
+}
+
+const named = (rows: readonly Row[]) => rows.map((row) => `${row.in}.${row.name}: ${row.meaning}`);
+
+const hasMeaning = (text: string) => text.replace(/\bBecomes (`[^`]*`|[^.`])*(\.|$)/g, "").trim() !== "";
+
+/** Times and sizes, by the name of the setting or by what is said about it. */
+const AMOUNT_NAME =
+  /minutes|seconds|bytes|size|ttl$|timeout|period|interval|validity|before|within|duration|^requests$|^limits$/i;
+const AMOUNT_MEANING = /\bhow (long|often)\b|\blifetime\b|\btime between\b|\bmemory\b|\bbytes\b/i;
+/** What a number counts, or the units that a text is written in. */
+const UNIT =
+  /\b((milli)?seconds|minutes|hours|days|bits|bytes|quantity|quantities|instances|connections|ports?|major version)\b/i;
+
+function impliesUnit({ name, type, meaning }: Row): boolean {
+  if (/\bnumber\b/.test(type)) return true;
+  return /\btext\b/.test(type) && (AMOUNT_NAME.test(name) || AMOUNT_MEANING.test(meaning));
+}
 
 describe("config/settings.schema.json", () => {
   const there = JSON.parse(readFileSync(SCHEMA, "utf8")) as object;

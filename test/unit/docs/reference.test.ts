@@ -32,6 +32,23 @@ interface Below {
 }
 interface Promise<T> { then: T }
 type Input<T> = T | Promise<T>;
+type Join =
+  | {
+      method: "iam";
+      /** Who. */
+      allow: {
+        /** Account. */
+        account: string;
+      }[];
+    }
+  | {
+      method: "gcp";
+      /** Who. */
+      allow: {
+        /** Projects. */
+        projects: string[];
+      }[];
+    };
 /** A tree. */
 export interface Tree {
   /** Its own kind. */
@@ -63,6 +80,8 @@ export interface Settings extends Below {
     /** Deep. */
     deep?: string[];
   };
+  /** By platform. */
+  join?: Join;
   /** Grows. */
   tree?: Tree;
   /** Whatever | it is. */
@@ -91,7 +110,19 @@ describe("the reference of settings", () => {
 
   it("has a section for each type, in the order of first use", () => {
     const names = reference.sections.map(({ name }) => name);
-    assert.deepEqual(names, ["Settings", "Tls", "Vault", "Volume", "root.inline", "Tree"]);
+    const kinds = ["root.join: iam", "root.join.allow[]: iam", "root.join: gcp", "root.join.allow[]: gcp"];
+    assert.deepEqual(names, ["Settings", "Tls", "Vault", "Volume", "root.inline", ...kinds, "Tree"]);
+  });
+
+  it("keeps parts of kinds apart that are written at the same path", () => {
+    const rows = ["iam", "gcp"].map((kind) => section(`root.join.allow[]: ${kind}`)?.settings.map(({ name }) => name));
+    assert.deepEqual(rows, [["account"], ["projects"]]);
+    assert.deepEqual(section("root.join.allow[]: gcp")?.kind, { key: "method", value: "gcp" });
+  });
+
+  it("names the type that a part without a name belongs to", () => {
+    const types = ["Tls", "root.inline", "root.join.allow[]: gcp"].map((name) => section(name)?.type);
+    assert.deepEqual(types, ["Tls", "Settings", "Settings"]);
   });
 
   it("says everywhere that a type is written", () => {
