@@ -5,8 +5,9 @@ import { join } from "node:path";
 import Ajv from "ajv";
 import { parse } from "yaml";
 import { SCHEMA, settingsSchema } from "../../../docs/reference/json-schema";
+import { grouped } from "../../../docs/reference/concepts";
 import { COMMAND, page, PAGE, references } from "../../../docs/reference/page";
-import type { Reference, Setting } from "../../../docs/reference/settings";
+import type { Reference, Section, Setting } from "../../../docs/reference/settings";
 
 describe("docs/configuration.md", () => {
   let all: ReturnType<typeof references>;
@@ -15,6 +16,33 @@ describe("docs/configuration.md", () => {
   it("is what the types say now", async () => {
     const there = readFileSync(PAGE, "utf8");
     assert.ok(there === (await page(all)), `docs/configuration.md is not what the types say. Run: ${COMMAND}`);
+  });
+
+  it("has each setting and each type once, below its concept", () => {
+    const text = readFileSync(PAGE, "utf8");
+    const { settings } = all;
+    const groups = grouped(settings);
+    const names = (sections: readonly Section[]) => sections.map(({ name }) => name).sort();
+    const spread = settings.sections.filter(({ name }) => ["EnvironmentSettings", "DatabaseSettings"].includes(name));
+    assert.deepEqual(names([...groups.flatMap(({ sections }) => sections), ...spread]), names(settings.sections));
+    const rows = (all: readonly Setting[]) => all.map(({ name }) => name).sort();
+    assert.deepEqual(
+      rows(groups.flatMap((group) => group.settings)),
+      rows(spread.flatMap((section) => section.settings)),
+    );
+    for (const { title } of groups) assert.ok(text.includes(`\n## ${title}\n`), title);
+  });
+
+  it("has no two headings that one link would lead to, and no table", () => {
+    const text = readFileSync(PAGE, "utf8");
+    const anchors = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+      heading.toLowerCase().replace(/[^\w -]/g, ""),
+    );
+    assert.deepEqual(
+      anchors.filter((anchor, index) => anchors.indexOf(anchor) < index),
+      [],
+    );
+    assert.doesNotMatch(text, /^\|/m);
   });
 
   it("finds a doc comment on each setting and each output", () => {
@@ -55,7 +83,7 @@ describe("docs/configuration.md", () => {
       "databases.<name>.storage",
       "databases.<name>.walStorage",
     ]);
-    assert.deepEqual(section("VaultIssuerArgs")?.kind, { key: "type", value: "vault" });
+    assert.deepEqual(section("VaultIssuerArgs")?.kind, { key: "type", values: ["vault"] });
     const instances = section("DatabaseSettings")?.settings.find(({ name }) => name === "instances");
     assert.deepEqual([instances?.type, instances?.default, instances?.required], ["number", "3", false]);
   });
