@@ -5,6 +5,14 @@ import { join } from "node:path";
 import Ajv from "ajv";
 import { parse } from "yaml";
 import { SCHEMA, settingsSchema } from "../../../docs/reference/json-schema";
+import { DEFAULT_CA_KEY } from "../../../components/certificates/ca-source";
+import { declaredCas, DEFAULT_ISSUER, lifetimes, wholeKey } from "../../../components/certificates/issuer";
+import { databaseAndOwner, DEFAULT_INSTANCES } from "../../../components/cnpg/cluster-spec";
+import { DEFAULT_POOLER_INSTANCES, poolerSpec } from "../../../components/cnpg/pooler";
+import { DEFAULT_CONNECTION_LIMIT, DEFAULT_USERS } from "../../../components/cnpg/roles";
+import { autoUsersAdmin } from "../../../components/teleport/auto-users/settings";
+import { DEFAULTS } from "../../../components/vault-database/settings";
+import { certificateTimes } from "../../../components/workload/machine-id";
 import { grouped } from "../../../docs/reference/concepts";
 import { COMMAND, page, PAGE, references } from "../../../docs/reference/page";
 import type { Reference, Section, Setting } from "../../../docs/reference/settings";
@@ -68,6 +76,52 @@ describe("docs/configuration.md", () => {
   it("gives the default of each setting that is not required", () => {
     const missing = rowsOf({ settings: all.settings }).filter((row) => !row.required && !row.default);
     assert.deepEqual(named(missing), [], "settings without a default: write `Default: …`, and `none` if there is none");
+  });
+
+  it("gives the defaults that the code uses", () => {
+    const rows = rowsOf({ settings: all.settings });
+    const code = (value: unknown) => `\`${String(value)}\``;
+    const { validity, renewBefore } = lifetimes({});
+    const poolerDefaults = (poolerSpec({ type: "rw" }, { cluster: "", clientTls: "", authentication: "", serverCa: "" })
+      .pgbouncer ?? {}) as { poolMode: string; parameters: Record<string, string> };
+    const parameters = Object.entries(poolerDefaults.parameters).map((pair) => code(pair.join(": ")));
+    const { database, owner } = databaseAndOwner();
+    const [ecdsa, rsa] = (["ECDSA", "RSA"] as const).map((algorithm) => wholeKey({ algorithm }).size);
+    const { certificateTtl } = certificateTimes({});
+    const expected: Record<string, string | number> = {
+      "DatabaseSettings.instances": DEFAULT_INSTANCES,
+      "DatabaseSettings.users": `${DEFAULT_USERS.map(({ name }) => name).join(" and ")}; none without \`teleport\``,
+      "DatabaseSettings.initdb": `a database ${code(database)}, owned by ${code(owner)}`,
+      "InitDb.database": code(database),
+      "TlsIssuerArgs.validity": code(`${validity / 24}d`),
+      "TlsIssuerArgs.renewBefore": code(`${renewBefore / 24}d`),
+      "TlsIssuerArgs.key": `\`{ algorithm: ${wholeKey().algorithm}, size: ${wholeKey().size} }\``,
+      "TlsIssuerArgs.server": code(`[${declaredCas().join()}]`),
+      "CertificateKey.size": `${ecdsa} and ${rsa}`,
+      "VaultPkiRole.issuer": `${code(DEFAULT_ISSUER)}, the mount's own`,
+      "KubernetesCaSource.key": code(DEFAULT_CA_KEY),
+      "VaultCaSource.key": code(DEFAULT_CA_KEY),
+      "TeleportUser.connectionLimit": DEFAULT_CONNECTION_LIMIT,
+      "AutoUsers.adminUser": code(autoUsersAdmin({ roles: [] }).name),
+      "PoolerSettings.instances": DEFAULT_POOLER_INSTANCES,
+      "PoolerSettings.mode": code(poolerDefaults.poolMode),
+      "PoolerSettings.parameters": `${parameters.join(" and ")}; for all others, the values of CNPG and PgBouncer`,
+      "VaultDatabaseOfCluster.revokeWithin": DEFAULTS.revokeWithin,
+      "VaultDatabaseOfCluster.schemas": code(`[${DEFAULTS.schemas.join()}]`),
+      "CredentialsRole.defaultTtl": code(DEFAULTS.defaultTtl),
+      "CredentialsRole.maxTtl": code(DEFAULTS.maxTtl),
+      "CredentialsRole.connectionLimit": `${DEFAULTS.connectionLimit}; -1 is no limit`,
+      "CredentialsConsumer.tokenTtl": code(DEFAULTS.tokenTtl),
+      "ApplicationSettings.certificateTtl": code(certificateTtl),
+    };
+    const found = Object.keys(expected).map((name) => [
+      name,
+      rows.find((row) => `${row.in}.${row.name}` === name)?.default,
+    ]);
+    assert.deepEqual(
+      Object.fromEntries(found),
+      Object.fromEntries(Object.entries(expected).map(([name, value]) => [name, String(value)])),
+    );
   });
 
   it("names the unit of each time, size and amount", () => {
