@@ -16,7 +16,10 @@ export interface ApplicationDatabase {
   databaseName?: string;
   /** PostgreSQL user to log in as, one of the database's `users`. Default: one that Teleport makes, with `roles`. */
   user?: string;
-  /** PostgreSQL roles of the user that Teleport makes for the application, in place of `user`: some of `autoUsers.roles`. */
+  /**
+   * PostgreSQL roles of the user that Teleport makes for the application, in place of `user`: some of `autoUsers.roles`.
+   * Default: none.
+   */
   roles?: string[];
   /** Port on localhost where the application finds it. Default: 5432, and the next ones for further databases. */
   port?: number;

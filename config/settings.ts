@@ -9,7 +9,7 @@ import type { ApplicationSettings } from "./applications";
 export interface EnvironmentSettings {
   /** How the Kubernetes cluster is reached, for databases that do not say. Default: the kubeconfig's current context. */
   kubernetes?: KubernetesSettings;
-  /** How the program logs in to Vault. Needed where an `issuer` is `vault`, and for `vaultDatabase`. */
+  /** How the program logs in to Vault. Needed where an `issuer` is `vault`, and for `vaultDatabase`. Default: none. */
   vault?: VaultSettings;
   /** Settings of every database, which its own settings override. Mappings are merged. Default: none. */
   defaults?: Partial<DatabaseSettings>;

@@ -55,7 +55,7 @@ export interface KubernetesCaSource {
   from: "secret" | "configMap";
   /** Name of the Secret or ConfigMap. */
   name: string;
-  /** Default: the Cluster's namespace. */
+  /** Namespace of the Secret or ConfigMap. Default: the Cluster's namespace. */
   namespace?: string;
   /** Key of its `data` whose value is the PEM. Default: `ca.crt`. */
   key?: string;

@@ -41,9 +41,11 @@ export interface Issuer {
 
 /** How long leaf certificates live. */
 export interface Validity {
-  /** Lifetime of a leaf certificate, e.g. `90d` or `2160h`. Default: `90d`. */
+  /** Lifetime of a leaf certificate in days or hours, e.g. `90d` or `2160h`. Default: `90d`. */
   validity?: string;
-  /** How long before its end a certificate is renewed by the next plain `pulumi up`. Default: `30d`. */
+  /**
+   * How long before its end a certificate is renewed by the next plain `pulumi up`, in days or hours. Default: `30d`.
+   */
   renewBefore?: string;
 }
 
@@ -75,7 +77,7 @@ export interface TlsIssuerArgs extends CommonIssuerArgs {
   server?: string[];
   /** Names of the CAs for clients, as for `server`. Default: `[first]`. */
   client?: string[];
-  /** Lifetime of the CAs. Default: `3650d`. */
+  /** Lifetime of the CAs in days or hours. Default: `3650d`. */
   caValidity?: string;
 }
 
@@ -113,7 +115,9 @@ export interface VaultIssuerArgs extends CommonIssuerArgs {
   server: VaultPkiRole | VaultPkiRole[];
   /** Signs `streaming_replica` and `cnpg_pooler_pgbouncer` (client authentication only). A list as for `server`. */
   client: VaultPkiRole | VaultPkiRole[];
-  /** PEM of CAs above those that the mounts know, up to the root: PostgreSQL wants the whole chain. */
+  /**
+   * PEM of CAs above those that the mounts know, up to the root: PostgreSQL wants the whole chain. Default: none.
+   */
   trustAnchors?: pulumi.Input<string>;
 }
 

@@ -31,9 +31,11 @@ export interface ClusterSettings
   resources?: Resources;
   /** How the application's database is made, once. Default: a database `app`, owned by `app`. */
   initdb?: InitDb;
-  /** Rules of pg_hba.conf, placed after the ones that let the Teleport users in by certificate only. */
+  /**
+   * Rules of pg_hba.conf, placed after the ones that let the Teleport users in by certificate only. Default: none.
+   */
   pgHba?: string[];
-  /** Lines of pg_ident.conf: the maps that rules of `pgHba` name by `map=`. */
+  /** Lines of pg_ident.conf: the maps that rules of `pgHba` name by `map=`. Default: none. */
   pgIdent?: string[];
   /** Who may connect to the instances' pods. Becomes NetworkPolicies. Default: everybody. */
   networkPolicy?: NetworkPolicySettings;

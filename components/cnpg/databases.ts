@@ -16,7 +16,7 @@ export interface Schema {
 export interface Extension {
   /** Name of the extension; the image must have it. */
   name: string;
-  /** Default: the image's own. */
+  /** Version of the extension. Default: the image's default version. */
   version?: string;
   /** Schema for its objects. Default: `public`, or what the extension says. */
   schema?: string;
@@ -34,7 +34,7 @@ export interface AdditionalDatabase {
   schemas?: (string | Schema)[];
   /** Extensions, by name or with a version. Default: none. */
   extensions?: (string | Extension)[];
-  /** Default: that of the template. */
+  /** Character encoding, e.g. `UTF8`. Default: that of the template. */
   encoding?: string;
   /** Locale for collation and character classes. Default: that of the template. */
   locale?: string;
@@ -42,13 +42,16 @@ export interface AdditionalDatabase {
   localeCollate?: string;
   /** Locale for character classes. Default: `locale`. */
   localeCType?: string;
-  /** Default: PostgreSQL's, `libc`. */
+  /** Which library provides the locale; `builtin` needs PostgreSQL 17 or later. Default: that of the template. */
   localeProvider?: "libc" | "icu" | "builtin";
-  /** With `icu`. */
+  /** Locale of ICU, e.g. `de-DE`. Only with `localeProvider: icu`. Default: `locale`, else that of the template. */
   icuLocale?: string;
-  /** With `icu`: rules of collation. */
+  /** Further rules of collation. Only with `localeProvider: icu`. Default: those of the template. */
   icuRules?: string;
-  /** With `builtin`. */
+  /**
+   * Locale of PostgreSQL's own provider, e.g. `C.UTF-8`. Only with `localeProvider: builtin`. Default: `locale`, else that
+   * of the template.
+   */
   builtinLocale?: string;
   /** Database to copy. Default: `template0` where locale or encoding is given, which others refuse; else `template1`. */
   template?: string;

@@ -21,7 +21,7 @@ export interface ImageSettings {
   /**
    * Catalog that chooses the image; use it instead of `image`. If a Cluster was made with neither, the operator wrote its
    * own image into the spec, and a catalog cannot be set directly. First set `image` and run `pulumi up`. Then replace
-   * `image` with the catalog, and run `pulumi up` again.
+   * `image` with the catalog, and run `pulumi up` again. Default: none.
    */
   imageCatalog?: ImageCatalog;
 }

@@ -15,7 +15,7 @@ export interface InitDb {
   localeCollate?: string;
   /** Locale for character classes. Default: CNPG's, `C`. */
   localeCType?: string;
-  /** Default: CNPG's, `UTF8`. */
+  /** Character encoding. Default: CNPG's, `UTF8`. */
   encoding?: string;
   /** Page checksums. Default: true. */
   dataChecksums?: boolean;

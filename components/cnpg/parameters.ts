@@ -4,7 +4,10 @@ import { parseMemory, parseQuantity } from "../kubernetes/quantity";
 import { type Amount, checkTwice, wrong } from "../value-check";
 
 export interface ParameterSettings {
-  /** PostgreSQL settings (postgresql.conf), e.g. `max_connections: "200"`. */
+  /**
+   * PostgreSQL settings (postgresql.conf), e.g. `max_connections: "200"`. Default: none, so the values of CNPG and
+   * PostgreSQL apply.
+   */
   parameters?: Record<string, Amount>;
   /**
    * Libraries loaded at the start of PostgreSQL. CNPG adds those of pg_stat_statements, pgaudit, auto_explain and

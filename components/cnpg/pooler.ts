@@ -32,15 +32,18 @@ export interface PoolerSettings {
    * creates the Pooler with `instances`, and does not change the number afterwards. Default: false, `up` sets the number.
    */
   scaledByOthers?: boolean;
-  /** Settings of PgBouncer, e.g. `default_pool_size: "50"`, `server_idle_timeout: "30"`. */
+  /**
+   * Settings of PgBouncer, e.g. `default_pool_size: "50"`, `server_idle_timeout: "30"`. Default:
+   * `client_tls_sslmode: require` and `server_tls_sslmode: verify-full`; for all others, the values of CNPG and PgBouncer.
+   */
   parameters?: Record<string, Amount>;
   /** Rules of PgBouncer's own pg_hba. Default: everybody with a password, over TLS or not. */
   pgHba?: string[];
-  /** CPU and memory of each instance. */
+  /** CPU and memory of each instance. Default: no requests and no limits. */
   resources?: Resources;
-  /** Merged into the Pooler's `template` (a PodTemplateSpec): affinity, annotations and so on. */
+  /** Merged into the Pooler's `template` (a PodTemplateSpec): affinity, annotations and so on. Default: none. */
   template?: Record<string, unknown>;
-  /** Merged into the Pooler's `serviceTemplate`: annotations, type and so on. */
+  /** Merged into the Pooler's `serviceTemplate`: annotations, type and so on. Default: none. */
   serviceTemplate?: Record<string, unknown>;
   /** Certificates that are not made here. Default: all are made. */
   secrets?: PoolerSecrets;

@@ -36,7 +36,10 @@ export interface TeleportUser {
   connectionLimit?: number;
   /** Transactions begin read-only (`default_transaction_read_only`). Default: true for `read`, else false. */
   readOnly?: boolean;
-  /** PostgreSQL's `statement_timeout` for this role, e.g. `30s`, `5min`. Default: none. */
+  /**
+   * PostgreSQL's `statement_timeout` for this role: a number and a unit, e.g. `30s`, `5min`; without a unit, milliseconds.
+   * Default: none.
+   */
   statementTimeout?: string;
   /** Further PostgreSQL settings of the role, e.g. `idle_in_transaction_session_timeout: 10min`. Default: none. */
   settings?: Record<string, Amount>;

@@ -12,11 +12,14 @@ export interface Storage {
    * fails. You cannot lower it.
    */
   size: string;
-  /** Default: the Kubernetes cluster's default StorageClass. */
+  /** Name of the StorageClass of the volume. Default: the Kubernetes cluster's default StorageClass. */
   storageClass?: string;
   /** Whether volumes in use grow with `size`. Only the setting in `storage` has an effect. Default: CNPG's, true. */
   resizeInUseVolumes?: boolean;
-  /** Further fields of the PersistentVolumeClaim's spec, e.g. `accessModes`, `selector`, `volumeAttributesClassName`. */
+  /**
+   * Further fields of the PersistentVolumeClaim's spec, e.g. `accessModes`, `selector`, `volumeAttributesClassName`.
+   * Default: none.
+   */
   pvcTemplate?: Record<string, unknown>;
 }
 
@@ -35,7 +38,7 @@ export interface StorageSettings {
   storage: Storage;
   /** Volume for the write-ahead log. It cannot be removed. Default: it shares the data's. */
   walStorage?: Storage;
-  /** Default: none besides PostgreSQL's own. */
+  /** Tablespaces, each on a volume of its own. Default: none besides PostgreSQL's own. */
   tablespaces?: Tablespace[];
 }
 

@@ -8,11 +8,11 @@ import { POSTGRES_PORT } from "../postgres-cluster/names";
 export interface NetworkPeer {
   /** Name of a namespace. Default: with `podLabels` alone, the Cluster's own. */
   namespace?: string;
-  /** Labels of namespaces, for more than one. */
+  /** Labels of namespaces, for more than one. Default: none. */
   namespaceLabels?: Record<string, string>;
   /** Labels of pods. Default: every pod of the namespaces. */
   podLabels?: Record<string, string>;
-  /** A range of addresses, e.g. `10.20.0.0/16`, in place of all that. */
+  /** A range of addresses, e.g. `10.20.0.0/16`, in place of all that. Default: none. */
   cidr?: string;
 }
 
@@ -22,10 +22,11 @@ export interface NetworkDestination extends NetworkPeer {
   ports?: number[];
 }
 
+/** Who may connect to the pods of a database, and whom these may connect to. */
 export interface NetworkPolicySettings {
   /** Who may connect to PostgreSQL and to its Poolers, on port 5432. */
   applications: NetworkPeer[];
-  /** Teleport's agents, who may connect to PostgreSQL. Needed where the database is registered. */
+  /** Teleport's agents, who may connect to PostgreSQL. Needed where the database is registered. Default: nobody. */
   teleportAgents?: NetworkPeer[];
   /** Who may read metrics: ports 9187 of the instances, 9127 of the Poolers. Default: nobody. */
   monitoring?: NetworkPeer[];

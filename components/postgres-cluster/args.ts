@@ -42,7 +42,9 @@ export interface TeleportArgs {
   credentials?: string;
   /** Name of the primary in Teleport; the standby's is that with `-ro`. Default: `<cluster>-<environment>`. */
   name?: string;
-  /** Labels besides `provisioned_by`, `environment`, `cluster`, `namespace`, `primary` and `sql_type`. */
+  /**
+   * Labels besides `provisioned_by`, `environment`, `cluster`, `namespace`, `primary` and `sql_type`. Default: none.
+   */
   labels?: Record<string, string>;
   /** Where the CA comes from that Teleport's agents log in with. Default: Teleport itself, by the program's identity. */
   clientCas?: CaSource[];
@@ -81,7 +83,10 @@ export interface PostgresClusterArgs extends ClusterSettings, ProtectionSettings
   namespace?: pulumi.Input<string>;
   /** Where this runs, e.g. `dev`: part of the name in Teleport, and a label. Default: the stack's name. */
   environment?: string;
-  /** Becomes the annotation `kubernetes.io/description`, and the description in Teleport. */
+  /**
+   * What the database is for. Becomes the annotation `kubernetes.io/description`, and the description in Teleport.
+   * Default: none.
+   */
   description?: string;
   /** The Kubernetes cluster's DNS domain, without a dot at its end. Default: `cluster.local`. */
   clusterDomain?: string;
@@ -89,7 +94,7 @@ export interface PostgresClusterArgs extends ClusterSettings, ProtectionSettings
   issuer: IssuerArgs;
   /**
    * Further DNS names and IP addresses of the server certificate, in addition to the twelve names of the Services. Write
-   * them without scheme and port. `*.db.example.com` covers all names of that domain.
+   * them without scheme and port. `*.db.example.com` covers all names of that domain. Default: none.
    */
   serverAltNames?: string[];
   /** The Teleport clusters through which people come. Default: none. */

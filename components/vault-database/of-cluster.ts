@@ -13,7 +13,7 @@ export interface VaultDatabaseOfCluster extends Omit<VaultDatabaseArgs, "databas
    * Service of the primary.
    */
   host?: string;
-  /** Default: 5432. */
+  /** Port at `host`. Default: 5432. */
   port?: number;
   /** Name of the connection in Vault. Default: `<cluster>-<environment>`. */
   connection?: string;

@@ -19,18 +19,21 @@ export interface DatabaseOfCluster {
 
 /** The pods that may fetch the credentials of a role, by the service account that they run as. */
 export interface CredentialsConsumer {
-  /** Becomes `bound_service_account_namespaces`. */
+  /** Namespace of the pods. Becomes `bound_service_account_namespaces`. */
   namespace: string;
-  /** Becomes `bound_service_account_names`. */
+  /** Service account that they run as. Becomes `bound_service_account_names`. */
   serviceAccount: string;
   /** Audience that its token must have. Becomes `audience`. Default: any, as Vault's own. */
   audience?: string;
   /**
-   * How long the consumer's token for Vault lives without being renewed; credentials end with the token that fetched
-   * them. Becomes `token_ttl`. Default: `1h`.
+   * How long the consumer's token for Vault lives without being renewed, in hours, minutes and seconds; credentials end
+   * with the token that fetched them. Becomes `token_ttl`. Default: `1h`.
    */
   tokenTtl?: string;
-  /** How long it lives at most. Becomes `token_max_ttl`. Default: the role's `maxTtl`. */
+  /**
+   * How long it lives at most, in hours, minutes and seconds. Becomes `token_max_ttl`. Default: the role's `maxTtl`, or
+   * `tokenTtl` if that is longer.
+   */
   tokenMaxTtl?: string;
 }
 
@@ -42,9 +45,12 @@ export interface CredentialsRole {
    * of these roles that is not PostgreSQL's own, and never to a role with more rights.
    */
   memberOf?: string[];
-  /** How long credentials live without being renewed. Becomes `default_ttl`. Default: `1h`. */
+  /**
+   * How long credentials live without being renewed, in hours, minutes and seconds, e.g. `1h30m`. Becomes `default_ttl`.
+   * Default: `1h`.
+   */
   defaultTtl?: string;
-  /** How long they live at most. Becomes `max_ttl`. Default: `24h`. */
+  /** How long they live at most, in hours, minutes and seconds. Becomes `max_ttl`. Default: `24h`. */
   maxTtl?: string;
   /** Connections that one user may have open. Becomes CONNECTION LIMIT. Default: 20; -1 is no limit. */
   connectionLimit?: number;

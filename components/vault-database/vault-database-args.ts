@@ -34,7 +34,7 @@ export interface VaultDatabaseArgs extends VaultUsersSettings {
   vault?: VaultConnection;
   /**
    * Path of the database secrets engine; `exists`: somebody else's, with other connections in it. Default: one of its
-   * own, `postgres/<name>`.
+   * own, `postgres/<connection>`; of a VaultDatabase in a program, `postgres/<resource>`.
    */
   mount?: {
     /** Path, without a slash at its end. */
@@ -46,7 +46,7 @@ export interface VaultDatabaseArgs extends VaultUsersSettings {
   connection?: string;
   /** Credentials, by the name of their role in Vault. Roles belong to the mount, in which no two have one name. */
   roles: Record<string, CredentialsRole>;
-  /** How consumers log in. Needed where a role has one. */
+  /** How consumers log in. Needed where a role has one. Default: none. */
   kubernetesAuth?: KubernetesAuth;
   /** Seconds that a delete waits for Vault to end a role's credentials, before they are ended without it. Default: 60. */
   revokeWithin?: number;

@@ -51,12 +51,13 @@ export type WorkloadJoin =
       /**
        * The cluster's signing keys, as `kubectl get --raw /openid/v1/jwks` prints them. For a cluster that Teleport does
        * not run in. Update them when the cluster changes its keys, or use `oidcIssuer`. Becomes `type: static_jwks`.
+       * Default: none, so Teleport asks the cluster that it runs in.
        */
       jwks?: string;
       /**
        * The cluster's issuer, where Teleport looks up the signing keys. Use it in place of `jwks` for clusters that have a
        * public issuer (EKS, AKS, GKE), some of which change their keys by themselves (EKS). Becomes `type: oidc`; Teleport
-       * ≥ 17.7.3 or ≥ 18.1.5.
+       * ≥ 17.7.3 or ≥ 18.1.5. Default: none, so Teleport asks the cluster that it runs in.
        */
       oidcIssuer?: string;
       /**
@@ -92,12 +93,15 @@ export interface MachineIdSettings {
   /** By the application's own name for each. */
   databases: Record<string, WorkloadDatabase>;
   /**
-   * How long a certificate of the application is good, in Go's notation; Teleport gives none for longer. A deleted
-   * application is shut out after that at the latest. From a minute to 12 hours. Becomes `options.max_session_ttl` and
-   * tbot's `credential_ttl` (`certificate_ttl` before 17.3). Default: `1h`.
+   * How long a certificate of the application is good, in hours, minutes and seconds, e.g. `1h30m`; Teleport gives none
+   * for longer. A deleted application is shut out after that at the latest. From a minute to 12 hours. Becomes
+   * `options.max_session_ttl` and tbot's `credential_ttl` (`certificate_ttl` before 17.3). Default: `1h`.
    */
   certificateTtl?: string;
-  /** How often it is renewed. Becomes `renewal_interval`. Default: a third of `certificateTtl`. */
+  /**
+   * How often it is renewed, in hours, minutes and seconds. Becomes `renewal_interval`. Default: a third of
+   * `certificateTtl`.
+   */
   renewalInterval?: string;
   /**
    * Teleport ends connections when the certificate that opened them expires, so that a deleted application loses those
@@ -148,9 +152,9 @@ export interface MachineIdOutputs {
       port: number;
     }
   >;
-  /** How long a certificate is good, in Go's notation. */
+  /** How long a certificate is good, in hours, minutes and seconds, e.g. `1h30m`. */
   certificateTtl: string;
-  /** How often it is renewed, in Go's notation. */
+  /** How often it is renewed, in hours, minutes and seconds. */
   renewalInterval: string;
 }
 

@@ -20,7 +20,10 @@ export interface AutoUsers {
   roles: string[];
   /** Name of the admin user. Becomes `admin_user.name` of the database in Teleport. Default: `teleport_admin`. */
   adminUser?: string;
-  /** Database that the admin user logs in to. Becomes `default_database`; newer than Teleport 13. */
+  /**
+   * Database that the admin user logs in to. Becomes `default_database`; newer than Teleport 13. Default: the one that the
+   * person asked for.
+   */
   defaultDatabase?: string;
 }
 

@@ -17,7 +17,7 @@ export type DatabaseTlsMode =
 export interface DynamicLabel {
   /** The command and its arguments; it runs in the agent's container. */
   command: string[];
-  /** Time between two runs, in Go's notation, e.g. `1m`, `1h30m`. */
+  /** Time between two runs, in hours, minutes and seconds, e.g. `1m`, `1h30m`. */
   period: string;
 }
 

@@ -41,11 +41,11 @@ export type JoinRules =
       method: "gcp";
       /** Who may join. Becomes `gcp.allow`. */
       allow: {
-        /** Becomes `project_ids`. */
+        /** Projects in Google Cloud, by ID. Becomes `project_ids`. */
         projects: string[];
         /** Regions or zones. Becomes `locations`. Default: any. */
         locations?: string[];
-        /** Becomes `service_accounts`. Default: any. */
+        /** Service accounts of the machines, by e-mail address. Becomes `service_accounts`. Default: any. */
         serviceAccounts?: string[];
       }[];
     }
@@ -54,9 +54,9 @@ export type JoinRules =
       method: "azure";
       /** Who may join. Becomes `azure.allow`. */
       allow: {
-        /** Becomes `subscription`. */
+        /** Azure subscription, by ID. Becomes `subscription`. */
         subscription: string;
-        /** Becomes `resource_groups`. Default: any. */
+        /** Resource groups in it. Becomes `resource_groups`. Default: any. */
         resourceGroups?: string[];
       }[];
     }
