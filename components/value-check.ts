@@ -1,12 +1,20 @@
 /** Checks of single values, in the same words for every setting. A value that is left out is no problem. Pure. */
+import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "./problems";
 
 /** An amount, with or without a unit: `200`, `0.5`, `512Mi`. YAML may have it as a number. */
 export type Amount = string;
 
-/** Whether it is a mapping, as YAML and JSON have it. */
+/** Whether it is a mapping, as YAML and JSON have it. An output of Pulumi is none. */
 export function isObject(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
+  if (value === null || typeof value !== "object") return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
+}
+
+/** What is known of a value that may be computed: undefined until it is. */
+export function known<Value extends string>(value: pulumi.Input<Value> | undefined): Value | undefined {
+  return typeof value === "string" ? value : undefined;
 }
 
 export function wrong(setting: string, value: unknown, problem: string, fix: string): SettingProblem[] {

@@ -4,7 +4,8 @@ import { labelsOf } from "../components/postgres-cluster/teleport-plan";
 import type { ClusterPlan } from "../components/postgres-cluster/plan";
 import type { SettingProblem } from "../components/problems";
 import { checkMachineId } from "../components/workload/machine-id-check";
-import { listed, nearest } from "./problems";
+import { known } from "../components/value-check";
+import { listed, nearest } from "../components/settings/messages";
 
 /** A database of the configuration that an application may use. */
 export interface ApplicationDatabase {
@@ -221,7 +222,7 @@ function proxyOf(
   databases: Databases,
 ): string | undefined {
   const plan = planOf(database, databases);
-  return plan && inTeleport(plan, application)?.settings.proxy;
+  return plan && known(inTeleport(plan, application)?.settings.proxy);
 }
 
 /** A database of the configuration; undefined if it has none of this name, also if every object has one, as `constructor`. */

@@ -3,6 +3,7 @@ import type { TeleportPlan } from "../components/postgres-cluster/teleport-plan"
 import type { SettingProblem } from "../components/problems";
 import { botAccountName } from "../components/teleport/resources/bot-document";
 import { workloadRole } from "../components/workload/machine-id";
+import { known } from "../components/value-check";
 import type { ApplicationPlan } from "./applications";
 import type { DatabasePlan, EnvironmentPlan } from "./plan";
 
@@ -37,7 +38,8 @@ function ofDatabase(plan: DatabasePlan): string[] {
   ];
 }
 
-function inTeleport({ settings: { proxy }, databases, accessRoles, agentConfigMap }: TeleportPlan): string[] {
+function inTeleport({ settings, databases, accessRoles, agentConfigMap }: TeleportPlan): string[] {
+  const proxy = known(settings.proxy) ?? "";
   const { name, namespace } = agentConfigMap;
   return [
     ...databases.map((database) => `the Teleport name ${database.name} at ${proxy}`),
@@ -50,12 +52,13 @@ function inTeleport({ settings: { proxy }, databases, accessRoles, agentConfigMa
 function inVault({ vaultDatabase }: DatabasePlan): string[] {
   if (!vaultDatabase) return [];
   const { connection, mount, roles, auth } = vaultDatabase;
+  const path = known(mount.path) ?? "";
   return [
-    ...(mount.exists ? [] : [`the mount ${mount.path} of Vault`]),
-    `the connection ${connection} in Vault's mount ${mount.path}`,
-    ...(auth?.make ? [`the login method ${auth.path} of Vault`] : []),
+    ...(mount.exists ? [] : [`the mount ${path} of Vault`]),
+    `the connection ${connection} in Vault's mount ${path}`,
+    ...(auth?.make ? [`the login method ${known(auth.path) ?? ""} of Vault`] : []),
     ...roles.flatMap(({ role, policy }) => [
-      `the role ${role} in Vault's mount ${mount.path}`,
+      `the role ${role} in Vault's mount ${path}`,
       // The role of Kubernetes authentication has that name as well.
       `the policy ${policy} of Vault`,
     ]),

@@ -4,13 +4,13 @@ import { isHttpUrl } from "../components/http/url";
 import { teleportClusters } from "../components/postgres-cluster/args";
 import { checkPostgresCluster } from "../components/postgres-cluster/check";
 import { refuse, SettingProblem } from "../components/problems";
+import { typeHint } from "../components/settings/messages";
+import { validate } from "../components/settings/validation";
 import { isObject } from "../components/value-check";
 import { checkCollisions } from "./collisions";
 import { checkFormerNames } from "./places";
 import { EnvironmentPlan, planEnvironment } from "./plan";
-import { typeHint } from "./problems";
 import type { AppRoleLogin, DatabaseSettings, KubernetesSettings, VaultSettings } from "./settings";
-import { validate } from "./validation";
 
 export type { DatabaseSettings, VaultSettings };
 
@@ -19,6 +19,14 @@ const DEFAULT_APPROLE_MOUNT = "approle";
 /** Path of Vault's login method AppRole. */
 export function appRoleMount({ mount = DEFAULT_APPROLE_MOUNT }: AppRoleLogin): string {
   return mount;
+}
+
+/** What is read from the file, by the name of its type. */
+interface Written {
+  ApplicationSettings: ApplicationSettings;
+  DatabaseSettings: DatabaseSettings;
+  KubernetesSettings: KubernetesSettings;
+  VaultSettings: VaultSettings;
 }
 
 /** A checked configuration. */
@@ -64,8 +72,8 @@ export function parseConfig(
     );
     return {};
   };
-  const read = <Type extends Parameters<typeof validate>[0]>(type: Type, value: unknown, setting: string) => {
-    const checked = validate(type, value, setting);
+  const read = <Type extends keyof Written>(type: Type, value: unknown, setting: string) => {
+    const checked = validate<Written[Type]>(type, value, setting);
     problems.push(...checked.problems);
     return checked;
   };
@@ -93,8 +101,9 @@ export function parseConfig(
     if (value) applications[name] = value;
   }
   const plan = planEnvironment(databases, applications, stack);
+  const isCompared = (name: string) => Object.hasOwn(plan.databases, name) && !incomplete.includes(name);
   const compared = Object.fromEntries(
-    Object.keys(written).map((name) => [name, incomplete.includes(name) ? undefined : plan.databases[name]]),
+    Object.keys(written).map((name) => [name, isCompared(name) ? plan.databases[name] : undefined]),
   );
   const config: EnvironmentConfig = {
     plan,

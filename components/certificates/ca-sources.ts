@@ -4,7 +4,6 @@ import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { SettingsError } from "../problems";
 import { TeleportCertAuthority } from "../teleport/ca/cert-authority";
-import type { TeleportConnection } from "../teleport/client/tctl";
 import type { PemSource } from "./ca-bundle";
 import {
   CaSource,
@@ -19,7 +18,11 @@ import {
 } from "./ca-source";
 
 /** What the sources of one Teleport cluster leave out. */
-export interface CaSourceDefaults extends TeleportConnection {
+export interface CaSourceDefaults {
+  /** `host:port` of Teleport's proxy. */
+  proxy: pulumi.Input<string>;
+  /** Name of the set of credentials. */
+  credentials?: string;
   /** The Cluster's namespace. */
   namespace: pulumi.Input<string>;
 }
@@ -58,22 +61,22 @@ export function caSources(
 function ofTeleport(
   prefix: string,
   source: TeleportCaSource | ProxyCaSource,
-  { proxy, credentials }: TeleportConnection,
+  { proxy, credentials }: CaSourceDefaults,
   opts: pulumi.CustomResourceOptions,
 ): pulumi.Output<PemSource[]> {
   const isPublic = source.from === "proxy";
   const authority = isPublic
     ? new TeleportCertAuthority(
         source.proxy === undefined ? `${prefix}-public` : `${prefix}-public-${source.proxy.replace(/\W+/g, "-")}`,
-        { teleport: { proxy: source.proxy ?? proxy }, source: "proxy", caFile: source.caFile },
+        { teleport: pulumi.output({ proxy: source.proxy ?? proxy }), source: "proxy", caFile: source.caFile },
         opts,
       )
-    : new TeleportCertAuthority(prefix, { teleport: { proxy, credentials } }, opts);
-  const shownBy = isPublic ? ` (shown by ${source.proxy ?? proxy})` : "";
+    : new TeleportCertAuthority(prefix, { teleport: pulumi.output({ proxy, credentials }) }, opts);
+  const shownBy = isPublic ? pulumi.interpolate` (shown by ${source.proxy ?? proxy})` : "";
   return pulumi
-    .all([authority.certificates, authority.cluster])
-    .apply(([certificates, cluster]) => [
-      { name: `the database CA of the Teleport cluster ${cluster}${shownBy}`, pem: certificates.join("\n") },
+    .all([authority.certificates, authority.cluster, shownBy])
+    .apply(([certificates, cluster, by]) => [
+      { name: `the database CA of the Teleport cluster ${cluster}${by}`, pem: certificates.join("\n") },
     ]);
 }
 

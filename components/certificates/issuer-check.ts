@@ -1,5 +1,6 @@
 /** What may be wrong with the settings of an issuer. Pure. */
 import { SettingProblem } from "../problems";
+import { known } from "../value-check";
 import { checkDuration, hours } from "./duration";
 import {
   CertificateKey,
@@ -74,9 +75,10 @@ function checkAuthorities(setting: string, issuer: IssuerArgs, use: CertificateU
   const entries =
     issuer.type === "tls"
       ? declaredCas(issuer[use]).map((name) => ({ name, told: `the CA ${name}` }))
-      : declaredRoles(issuer[use]).map(({ mount, issuer: ref = DEFAULT_ISSUER }) => ({
+      : declaredRoles(issuer[use]).map(({ mount, issuer: ref = DEFAULT_ISSUER }, index) => ({
           name: ref,
-          told: `the CA of ${mount}${ref === DEFAULT_ISSUER ? "" : `, issuer ${ref}`}`,
+          // Whether a mount that is not known yet is another one's is looked at when it is.
+          told: `the CA of ${known(mount) ?? `mount ${index}`}${ref === DEFAULT_ISSUER ? "" : `, issuer ${ref}`}`,
         }));
   if (entries.length === 0) {
     return [{ setting, value: [], problem: "names no CA", fix: "Name the one that signs, or leave the setting out." }];

@@ -88,19 +88,22 @@ export interface VaultPkiRole {
    *
    * @minLength 1
    */
-  mount: string;
+  mount: pulumi.Input<string>;
   /**
    * Name of the role; it must allow the names asked for and the one extended key usage.
    *
    * @minLength 1
    */
-  role: string;
+  role: pulumi.Input<string>;
   /**
    * The issuer of the mount that the role signs with, its `issuer_ref`. Only read where another signs: it says whose
    * certificates are trusted besides. Default: `default`, the mount's own.
    */
   issuer?: string;
 }
+
+/** Such a role, once all of it is known. */
+export type KnownPkiRole = pulumi.Unwrap<VaultPkiRole>;
 
 /**
  * Vault's PKI secrets engine, by `@pulumi/vault`. Keys are made by `@pulumi/tls` and never sent to Vault.

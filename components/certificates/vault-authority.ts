@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { SettingsError } from "../problems";
 import type { PemSource } from "./ca-bundle";
-import { DEFAULT_ISSUER, VaultPkiRole } from "./issuer";
+import { DEFAULT_ISSUER, KnownPkiRole, VaultPkiRole } from "./issuer";
 
 /**
  * Reads the CA's certificate and those above it, as far as the mount knows them. Vault gives them to everybody; its
@@ -15,7 +15,16 @@ import { DEFAULT_ISSUER, VaultPkiRole } from "./issuer";
  */
 export function vaultAuthority(
   setting: string,
-  { mount, issuer = DEFAULT_ISSUER }: VaultPkiRole,
+  role: VaultPkiRole,
+  anchors: pulumi.Input<string>,
+  opts: pulumi.InvokeOptions,
+): pulumi.Output<PemSource> {
+  return pulumi.output(role).apply((known) => readAuthority(setting, known, anchors, opts));
+}
+
+function readAuthority(
+  setting: string,
+  { mount, issuer = DEFAULT_ISSUER }: KnownPkiRole,
   anchors: pulumi.Input<string>,
   { parent, provider }: pulumi.InvokeOptions,
 ): pulumi.Output<PemSource> {

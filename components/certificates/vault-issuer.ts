@@ -40,8 +40,9 @@ function warnOfRole(
   names: CertificateRequest["names"],
   parent: pulumi.Resource,
 ): void {
-  pulumi.all([readRole(role, { parent }), names ?? altNames([])]).apply(([settings, { ipAddresses }]) => {
-    for (const warning of settings ? roleWarnings(role, settings, { ...request, ipAddresses }) : []) {
+  const asked = pulumi.output(role).apply(async (known) => ({ known, settings: await readRole(known, { parent }) }));
+  pulumi.all([asked, names ?? altNames([])]).apply(([{ known, settings }, { ipAddresses }]) => {
+    for (const warning of settings ? roleWarnings(known, settings, { ...request, ipAddresses }) : []) {
       warnOnce(warning, parent);
     }
   });
@@ -57,13 +58,15 @@ function warnOfEnd(
   lastChain: pulumi.Output<string>,
   parent: pulumi.Resource,
 ): void {
-  const warn = (chain: string) => {
-    const warning = renewalEndWarning(setting, chain, life);
+  const warn = (mount: string, chain: string) => {
+    const warning = renewalEndWarning(`${setting}, mount ${mount},`, chain, life);
     if (warning !== undefined) warnOnce(warning, parent);
   };
-  const current = pulumi.output(readSigningCa(role, { parent }));
-  current.apply((chain) => chain !== undefined && warn(chain));
-  pulumi.all([current, lastChain]).apply(([chain, last]) => chain === undefined && warn(last));
+  const current = pulumi
+    .output(role)
+    .apply(async (known) => ({ mount: known.mount, chain: await readSigningCa(known, { parent }) }));
+  current.apply(({ mount, chain }) => chain !== undefined && warn(mount, chain));
+  pulumi.all([current, lastChain]).apply(([{ mount, chain }, last]) => chain === undefined && warn(mount, last));
 }
 
 function signedByVault(args: VaultIssuerArgs): Issue {
@@ -117,7 +120,7 @@ function signedByVault(args: VaultIssuerArgs): Issue {
     if (opts.parent) {
       const setting = `issuer.${use}`;
       warnOfRole(signing, { setting, use, key: wholeKey(args.key), validity }, names, opts.parent);
-      warnOfEnd(signing, { setting: `${setting}, mount ${mount},`, validity, renewBefore }, caChain, opts.parent);
+      warnOfEnd(signing, { setting, validity, renewBefore }, caChain, opts.parent);
     }
     return { certificate: signed.certificate, privateKey: key.privateKeyPem, caChain };
   };

@@ -5,7 +5,7 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { CertificateKey, CertificateUse, DEFAULT_ISSUER, VaultPkiRole } from "./issuer";
+import { CertificateKey, CertificateUse, DEFAULT_ISSUER, KnownPkiRole } from "./issuer";
 import { chainOf } from "./vault-authority";
 
 /** What is asked of a role. */
@@ -36,7 +36,7 @@ const KEY_TYPES: Record<CertificateKey["algorithm"], string> = { ECDSA: "ec", RS
 const HOUR = 3_600;
 
 /** All that the role would refuse in a request, or do otherwise. Pure. */
-export function roleWarnings({ mount, role }: VaultPkiRole, settings: RoleSettings, request: SigningRequest): string[] {
+export function roleWarnings({ mount, role }: KnownPkiRole, settings: RoleSettings, request: SigningRequest): string[] {
   const { setting, key, use } = request;
   const who = `${setting}: the role ${role} of ${mount} in Vault`;
   const { key_type: type = "any", key_bits: bits = 0, max_ttl: seconds = 0 } = settings;
@@ -76,7 +76,7 @@ const known = new WeakMap<object, Map<string, Promise<string | undefined>>>();
 
 /** The settings of a role; undefined where they cannot be read, for whatever reason. */
 export async function readRole(
-  { mount, role }: VaultPkiRole,
+  { mount, role }: KnownPkiRole,
   opts: pulumi.InvokeOptions,
 ): Promise<RoleSettings | undefined> {
   const answer = await read(`${mount}/roles/${role}`, opts);
@@ -84,7 +84,7 @@ export async function readRole(
 }
 
 /** PEM of the CA that a role signs with, and those above it; undefined where it cannot be read. */
-export async function readSigningCa(role: VaultPkiRole, opts: pulumi.InvokeOptions): Promise<string | undefined> {
+export async function readSigningCa(role: KnownPkiRole, opts: pulumi.InvokeOptions): Promise<string | undefined> {
   const settings = await readRole(role, opts);
   const issuer = settings?.issuer_ref ?? role.issuer ?? DEFAULT_ISSUER;
   const answer = await read(`${role.mount}/issuer/${issuer}/json`, opts);

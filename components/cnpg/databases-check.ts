@@ -4,7 +4,7 @@ import { AdditionalDatabase, DatabasesSettings, Extension, Schema } from "./data
 import { checkDatabaseName, checkIdentifier, checkOwner, databaseAndOwner, InitDb } from "./initdb";
 import { ParameterSettings } from "./parameters";
 import { StorageSettings } from "./storage";
-import { checkOneOf, checkTwice, checkWhole, wrong } from "../value-check";
+import { checkTwice, checkWhole, wrong } from "../value-check";
 
 type At = (setting: string) => string;
 type Settings = DatabasesSettings & ParameterSettings & Pick<StorageSettings, "tablespaces"> & { initdb?: InitDb };
@@ -40,7 +40,6 @@ export function checkDatabases(at: At, settings: Settings, users: Users = []): S
         ...checkLocale(setting, database),
         ...checkWhole(`${setting}.connectionLimit`, database.connectionLimit, "connections", -1),
         ...checkTablespace(`${setting}.tablespace`, database.tablespace, settings),
-        ...checkOneOf(`${setting}.reclaimPolicy`, database.reclaimPolicy, ["retain", "delete"]),
       ];
     }),
     ...checkTwice((index) => at(`databases[${index}].name`), names),
@@ -66,7 +65,6 @@ function checkSchemas(path: string, schemas: (string | Schema)[] = [], users: Us
         ? wrong(`${path}[${index}]`, schema.name, "is PostgreSQL's own", "Choose another name.")
         : checkIdentifier(`${path}[${index}]`, schema.name)),
       ...checkOwnerOf(`${path}[${index}]`, schema.owner, users),
-      ...checkOneOf(`${path}[${index}].ensure`, schema.ensure, ["present", "absent"]),
     ]),
     ...checkTwice(
       (index) => `${path}[${index}]`,
@@ -98,7 +96,6 @@ function checkExtensions(
         ? []
         : wrong(`${path}[${index}].version`, version, "is no version", "Write e.g. 1.11, in quotes.")),
       ...(schema === undefined ? [] : checkIdentifier(`${path}[${index}].schema`, schema)),
-      ...checkOneOf(`${path}[${index}].ensure`, ensure, ["present", "absent"]),
       ...(PRELOADED.includes(name) && ensure !== "absent" && !loaded(name)
         ? wrong(`${path}[${index}]`, name, "needs its library from the start", `Add ${name} to sharedPreloadLibraries.`)
         : []),
@@ -118,7 +115,6 @@ function checkLocale(setting: string, database: AdditionalDatabase): SettingProb
       ? []
       : wrong(`${setting}.${field}`, database[field], `needs localeProvider: ${provider}`, "Add it, or remove this.");
   return [
-    ...checkOneOf(`${setting}.localeProvider`, localeProvider, ["libc", "icu", "builtin"]),
     ...needs("icuLocale", "icu"),
     ...needs("icuRules", "icu"),
     ...needs("builtinLocale", "builtin"),

@@ -61,9 +61,8 @@ export function checkImage(at: (setting: string) => string, settings: ImageSetti
   ];
 }
 
-function checkCatalog(setting: string, { kind, name, major, apiGroup }: ImageCatalog): SettingProblem[] {
+function checkCatalog(setting: string, { name, major, apiGroup }: ImageCatalog): SettingProblem[] {
   return [
-    ...checkOneOf(`${setting}.kind`, kind, ["ImageCatalog", "ClusterImageCatalog"]),
     ...checkObjectName(`${setting}.name`, name, "catalog"),
     ...checkOneOf(`${setting}.apiGroup`, apiGroup, [API_GROUP]),
     ...(Number.isInteger(major) && major < 100

@@ -9,7 +9,7 @@ export interface OperatorCheckArgs {
   /** How the Kubernetes cluster is reached; must be the Kubernetes provider's. */
   kubernetes?: KubernetesConnection;
   /** Kinds and fields that are to be written. Default: Clusters. */
-  needs?: OperatorNeeds;
+  needs?: pulumi.Input<OperatorNeeds>;
   /**
    * What this resource depends on may install the operator: a preview then says only that it is not there yet, and `up`
    * looks again when that is done. Default: false, which makes a preview fail without it.

@@ -1,9 +1,10 @@
 /** The volumes of an instance: data, write-ahead log, tablespaces. Pure. */
+import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "../problems";
 import { checkOwner } from "./initdb";
 import { checkObjectName } from "../kubernetes/names";
 import { checkQuantity, parseQuantity } from "../kubernetes/quantity";
-import { wrong } from "../value-check";
+import { known, wrong } from "../value-check";
 
 /** A PersistentVolumeClaim of each instance. */
 export interface Storage {
@@ -13,7 +14,7 @@ export interface Storage {
    */
   size: string;
   /** Name of the StorageClass of the volume. Default: the Kubernetes cluster's default StorageClass. */
-  storageClass?: string;
+  storageClass?: pulumi.Input<string>;
   /** Whether volumes in use grow with `size`. Only the setting in `storage` has an effect. Default: CNPG's, true. */
   resizeInUseVolumes?: boolean;
   /**
@@ -87,7 +88,7 @@ function checkStorage(setting: string, { size, storageClass, pvcTemplate = {} }:
   return [
     ...checkQuantity(`${setting}.size`, size, "10Gi"),
     ...checkUnit(`${setting}.size`, size),
-    ...checkObjectName(`${setting}.storageClass`, storageClass, "StorageClass"),
+    ...checkObjectName(`${setting}.storageClass`, known(storageClass), "StorageClass"),
     ...instead("resources.requests.storage", requested, "size"),
     ...instead("storageClassName", pvcTemplate.storageClassName, "storageClass"),
   ];

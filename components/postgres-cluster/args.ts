@@ -37,7 +37,7 @@ export type TeleportRegistration =
 /** How people reach the database through Teleport. */
 export interface TeleportArgs {
   /** `host:port` of Teleport's proxy. The identity comes from the environment: see docs/teleport.md, "Teleport identity". */
-  proxy: string;
+  proxy: pulumi.Input<string>;
   /** Name of a set of credentials, which tells several Teleport clusters apart. Default: the unnamed set. */
   credentials?: string;
   /** Name of the primary in Teleport; the standby's is that with `-ro`. Default: `<cluster>-<environment>`. */

@@ -12,7 +12,7 @@ import { identityVariables } from "../teleport/client/identity";
 import { checkOperatorDatabase } from "../teleport/kubernetes-operator";
 import { checkDynamicLabels, checkLabels } from "../teleport/resources/labels";
 import { checkDatabaseUsers } from "../teleport/resources/reserved-users";
-import { checkOneOf } from "../value-check";
+import { known } from "../value-check";
 import { checkVaultDatabaseOfCluster } from "../vault-database/of-cluster";
 import { DEFAULT_READY_MINUTES, TeleportArgs } from "./args";
 import { checkClusterName, checkTeleportName, OUR_LABELS } from "./names";
@@ -45,7 +45,6 @@ export function checkPostgresCluster(path: string, plan: ClusterPlan): SettingPr
     ...teleport.flatMap((each, index) => checkTeleport(at(teleportSetting(plan, index)), each, plan)),
     ...checkCredentials(at("teleport"), teleport),
     ...checkUsers(at("users"), plan.users, plan.owner),
-    ...checkOneOf(at("usersAs"), settings.usersAs, ["inline", "databaseRole"]),
     ...checkPoolers(at("poolers"), clusterName, plan.poolers, {
       hasStandby,
       disabledServices: disabledServices(settings.spec),
@@ -177,8 +176,9 @@ function checkTeleport(
   { settings: teleport, standby }: TeleportPlan,
   { users }: ClusterPlan,
 ): SettingProblem[] {
-  const port = Number(HOST_PORT.exec(teleport.proxy)?.[2] ?? NaN);
-  const proxy = port > 0 && port < 65_536;
+  const written = known(teleport.proxy);
+  const port = Number(HOST_PORT.exec(written ?? "")?.[2] ?? NaN);
+  const proxy = written === undefined || (port > 0 && port < 65_536);
   const { name } = teleport;
   return [
     ...(proxy
@@ -186,7 +186,7 @@ function checkTeleport(
       : [
           {
             setting: `${path}.proxy`,
-            value: teleport.proxy,
+            value: written,
             problem: "is no address of a Teleport proxy",
             fix: "Write host:port without a scheme, e.g. teleport.example.com:443.",
           },

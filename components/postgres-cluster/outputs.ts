@@ -53,9 +53,10 @@ export function describeCluster(
   registered: { names: pulumi.Output<string[][]>; agents: pulumi.Output<TeleportAgentOutput[]> },
 ): pulumi.Output<PostgresClusterOutputs> {
   const { services, secrets, poolers, database, owner, users } = plan;
+  const proxies = plan.teleport.map(({ settings }) => settings.proxy);
   return pulumi
-    .all([namespace, serverCa, registered.names, registered.agents])
-    .apply(([inNamespace, ca, names, teleportAgents]) => ({
+    .all([namespace, serverCa, registered.names, registered.agents, pulumi.all(proxies)])
+    .apply(([inNamespace, ca, names, teleportAgents, knownProxies]) => ({
       namespace: inNamespace,
       cluster: plan.clusterName,
       hostReadWrite: hostOf(services.rw, inNamespace),
@@ -71,7 +72,7 @@ export function describeCluster(
       clientCaBundleSecret: secrets.clientCaBundle,
       teleportDatabases: [...new Set(names.flat())],
       teleportAgents,
-      connectCommands: plan.teleport.flatMap(({ settings: { proxy } }, index) =>
+      connectCommands: knownProxies.flatMap((proxy, index) =>
         connectCommands(proxy, names[index] ?? [], users, database),
       ),
     }));

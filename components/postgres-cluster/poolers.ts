@@ -60,7 +60,7 @@ export function makePoolers(
         cluster: plan.clusterName,
         pooler: name,
         uid: made.metadata.apply((metadata) => metadata.uid ?? ""),
-        written: JSON.stringify(spec),
+        written: pulumi.output(spec).apply((known) => JSON.stringify(known)),
         within: plan.readySeconds,
         suspended: plan.isSuspended,
       },

@@ -17,6 +17,7 @@ import { KEEPS_FIELD_MANAGER, ownedBy, ownerOf } from "../kubernetes/owner";
 import { makePoolers } from "./poolers";
 import type { PostgresClusterArgs } from "./args";
 import { checkPostgresCluster } from "./check";
+import { checkTypes, onceChecked } from "./computed";
 import { describeCluster, PostgresClusterOutputs } from "./outputs";
 import { ClusterPlan, declaredCluster, hasExplicitPooler, operatorNeeds, planCluster } from "./plan";
 import {
@@ -49,7 +50,9 @@ export class PostgresCluster extends pulumi.ComponentResource {
   readonly cluster: k8s.apiextensions.CustomResource;
 
   constructor(name: string, args: PostgresClusterArgs, opts?: pulumi.ComponentResourceOptions) {
-    const plan = planCluster(name, args, pulumi.getStack());
+    refuse(checkTypes(args));
+    const stack = pulumi.getStack();
+    const plan = planCluster(name, args, stack);
     refuse(checkPostgresCluster("", plan));
     super("cnpg-teleport:postgres:PostgresCluster", name, {}, withFormerNames(opts, args.formerNames));
     const { clusterName } = plan;
@@ -59,7 +62,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
       name,
       {
         kubernetes,
-        needs: operatorNeeds(plan),
+        needs: onceChecked(name, args, stack, operatorNeeds(plan)),
         awaited: hasDependencies(opts),
         cluster: { namespace: plan.namespace, name: clusterName, owner: ownerOf(name) },
         declared: declaredCluster(plan),

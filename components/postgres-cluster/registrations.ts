@@ -7,7 +7,7 @@ import { agentConfiguration, AgentJoin, kubeAgentValues } from "../teleport/agen
 import { operatorDatabase } from "../teleport/kubernetes-operator";
 import { TeleportAccessRole } from "../teleport/resources/access-role";
 import { DatabaseSettings, TeleportDatabase } from "../teleport/resources/database";
-import type { TeleportArgs } from "./args";
+import type { RegistrationArgs as TeleportRegistrationArgs } from "../teleport/resources/resource";
 import { hostOf, POSTGRES_PORT } from "./names";
 import type { ClusterPlan } from "./plan";
 import type { TeleportPlan } from "./teleport-plan";
@@ -47,9 +47,9 @@ export function register(
   opts: pulumi.CustomResourceOptions,
 ): Registered {
   const { proxy, credentials, adopt } = plan.settings;
+  const teleport = pulumi.output({ proxy, credentials });
   const roles = plan.accessRoles.map(
-    ({ resource, ...role }) =>
-      new TeleportAccessRole(resource, { teleport: { proxy, credentials }, ...role, adopt }, opts),
+    ({ resource, ...role }) => new TeleportAccessRole(resource, { teleport, ...role, adopt }, opts),
   );
   const databases = plan.databases.map(({ resource, sqlType: _, endpoint, labels, ...settings }) => ({
     resource,
@@ -63,7 +63,7 @@ export function register(
   const registered = () => {
     switch (registration.by) {
       case "program":
-        return byProgram(plan.settings, databases, caCert, opts);
+        return byProgram({ teleport, adopt }, databases, caCert, opts);
       case "operator":
         return byOperator(registration.namespace, databases, caCert, opts);
       case "agent":
@@ -83,14 +83,13 @@ interface Database {
 }
 
 function byProgram(
-  { proxy, credentials, adopt }: TeleportArgs,
+  registration: TeleportRegistrationArgs,
   databases: readonly Database[],
   caCert: pulumi.Output<string>,
   opts: pulumi.CustomResourceOptions,
 ): Registered {
   const made = databases.map(
-    ({ resource, settings }) =>
-      new TeleportDatabase(resource, { teleport: { proxy, credentials }, ...settings, caCert, adopt }, opts),
+    ({ resource, settings }) => new TeleportDatabase(resource, { ...registration, ...settings, caCert }, opts),
   );
   return { names: pulumi.all(made.map(({ databaseName }) => databaseName)), resources: made };
 }
@@ -122,7 +121,7 @@ function byOperator(
 }
 
 function byAgent(
-  { settings: { proxy }, agentConfigMap }: TeleportPlan,
+  { settings: { proxy: atProxy }, agentConfigMap }: TeleportPlan,
   join: AgentJoin,
   databases: readonly Database[],
   caCert: pulumi.Output<string>,
@@ -144,7 +143,7 @@ function byAgent(
   return {
     resources,
     names: known.apply((all) => all.map((settings) => settings.name)),
-    agent: known.apply((all) => ({
+    agent: pulumi.all([known, atProxy]).apply(([all, proxy]) => ({
       proxy,
       chartValues: json(
         kubeAgentValues({ proxy, join, databases: all.map((settings) => ({ ...settings, ca: { configMap } })) }),

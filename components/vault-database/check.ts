@@ -1,6 +1,7 @@
 /** Checks of the settings of a database in Vault, before anything is made. Pure. */
 import { isAdministrative, isReservedRole } from "../cnpg/reserved-roles";
-import { isPostgresName } from "../value-check";
+import { isPostgresName, known } from "../value-check";
+import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "../problems";
 import { parseDuration } from "../teleport/resources/duration";
 import {
@@ -14,10 +15,10 @@ import {
 
 /** What is checked of the component's arguments. */
 export interface CheckedSettings extends VaultUsersSettings {
-  mount: string;
+  mount: pulumi.Input<string>;
   connection: string;
   roles: Record<string, CredentialsRole>;
-  kubernetesAuth?: { path: string };
+  kubernetesAuth?: { path: pulumi.Input<string> };
   revokeWithin?: number;
 }
 
@@ -37,8 +38,8 @@ export function checkVaultDatabase(setting: string, settings: CheckedSettings): 
     problem,
     fix,
   });
-  const path = (key: string, value: string) =>
-    MOUNT.test(value)
+  const path = (key: string, value: pulumi.Input<string>) =>
+    MOUNT.test(known(value) ?? "known-later")
       ? []
       : [wrong(key, value, "is no path of a mount", "Use lower-case letters, digits, - and _, with / between parts.")];
   return [

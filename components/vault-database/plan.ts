@@ -1,4 +1,5 @@
 /** What a database is called in Vault: its connection, its roles and their policies. Pure. */
+import type * as pulumi from "@pulumi/pulumi";
 import { consumerName, CredentialsRole } from "./settings";
 import type { KubernetesAuth, VaultDatabaseArgs } from "./vault-database-args";
 
@@ -7,7 +8,7 @@ export interface VaultDatabasePlan {
   /** Name of the connection. */
   connection: string;
   /** The database secrets engine. */
-  mount: { path: string; exists: boolean };
+  mount: { path: pulumi.Input<string>; exists: boolean };
   /** The login method of consumers; `make` if it is made here. */
   auth?: KubernetesAuth;
   roles: PlannedRole[];

@@ -6,7 +6,7 @@ import type { CredentialsRole, DatabaseOfCluster, VaultConnection, VaultUsersSet
 /** Kubernetes authentication in Vault. */
 export interface KubernetesAuth {
   /** Path of the auth method, without `auth/`. */
-  path: string;
+  path: pulumi.Input<string>;
   /**
    * Makes it. Tokens are then reviewed with Vault's own service account, where Vault runs in that cluster, or with the
    * token that is presented; whose service account then needs the ClusterRole `system:auth-delegator`. A token of a
@@ -14,7 +14,7 @@ export interface KubernetesAuth {
    */
   make?: {
     /** URL of the Kubernetes API as Vault reaches it. Becomes `kubernetes_host`. */
-    host: string;
+    host: pulumi.Input<string>;
     /** CA of the Kubernetes API, in PEM. Becomes `kubernetes_ca_cert`. Default: that of Vault's own pod. */
     caCert?: pulumi.Input<string>;
   };
@@ -38,7 +38,7 @@ export interface VaultDatabaseArgs extends VaultUsersSettings {
    */
   mount?: {
     /** Path, without a slash at its end. */
-    path: string;
+    path: pulumi.Input<string>;
     /** It is somebody else's: nothing but the connection and its roles is made in it. Default: false. */
     exists?: boolean;
   };

@@ -3,7 +3,6 @@ import * as pulumi from "@pulumi/pulumi";
 import { refuse } from "../problems";
 import { TeleportBot } from "../teleport/resources/bot";
 import { TeleportAccessRole } from "../teleport/resources/access-role";
-import type { TeleportConnection } from "../teleport/client/tctl";
 import { TeleportJoinToken } from "../teleport/resources/join-token";
 import {
   certificateTimes,
@@ -24,7 +23,7 @@ export type WorkloadDatabaseArgs = { [Part in keyof WorkloadDatabase]: pulumi.In
 /** Settings of an application's identity. */
 export interface MachineIdWorkloadArgs extends Omit<MachineIdSettings, "name" | "proxy" | "databases"> {
   /** The Teleport cluster. Its proxy is what the pods are told as well. */
-  teleport: TeleportConnection;
+  teleport: { proxy: pulumi.Input<string>; credentials?: string };
   /** Name in Teleport. Default: the resource's. */
   name?: string;
   /** By the application's own name for each. */
@@ -51,10 +50,10 @@ export class MachineIdWorkload extends pulumi.ComponentResource {
     super("cnpg-teleport:workload:MachineIdWorkload", name, {}, opts);
     const { teleport, adopt, databases, ...rest } = args;
     const workload = args.name ?? name;
-    const inTeleport = { teleport, adopt };
+    const inTeleport = { teleport: pulumi.output(teleport), adopt };
     // Whatever part is not known yet in a preview is checked when it is, and always before Teleport is given it.
-    const settings = pulumi.output(databases).apply((known): MachineIdSettings => {
-      const all = { ...rest, name: workload, proxy: teleport.proxy, databases: known };
+    const settings = pulumi.all([pulumi.output(databases), teleport.proxy]).apply(([known, proxy]): MachineIdSettings => {
+      const all = { ...rest, name: workload, proxy, databases: known };
       refuse(checkMachineId(name, all));
       return all;
     });

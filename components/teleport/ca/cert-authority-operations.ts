@@ -1,4 +1,5 @@
 /** CertAuthority: reads a Teleport cluster's database client CA. */
+import { UNKNOWN } from "../resources/document";
 import type { CaRotation } from "./rotation";
 import { DatabaseClientCa, readDatabaseClientCa } from "./select";
 import { TeleportError } from "../client/errors";
@@ -23,6 +24,9 @@ const COMPARED = [
   ...(["rotationPhase", "rotationType", "rotationSchedule"] as const),
 ];
 
+/** What Pulumi takes for values that are not known yet. */
+const NOT_KNOWN_YET = { certificates: UNKNOWN as unknown as string[], cluster: UNKNOWN };
+
 /** The kind over ways of reading and of asking a proxy whether it is there; the tests put a fake Teleport behind. */
 export function certAuthority(
   readCa: (asked: Asked) => Promise<DatabaseClientCa> = readAsAsked,
@@ -32,6 +36,8 @@ export function certAuthority(
     id: ({ cluster, proxy }) => cluster ?? proxy,
     async check(news, olds) {
       const asked = askedOf(news);
+      // In a preview, the proxy may be another resource's output.
+      if (news.proxy === UNKNOWN) return { inputs: { ...asked, ...NOT_KNOWN_YET } };
       try {
         return { inputs: { ...asked, ...(await readCa(asked)) } };
       } catch (error) {

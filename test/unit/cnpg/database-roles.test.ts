@@ -80,11 +80,10 @@ describe("DatabaseRole objects", () => {
     assert.deepEqual(problems({ applied: false, observedGeneration: 2, message }), [`DatabaseRole r: ${message}`]);
   });
 
-  it("are refused if `usersAs` has another value, or if `spec` has roles too", () => {
+  it("are refused if `spec` has roles too", () => {
     const args: PostgresClusterArgs = { storage: { size: "1Gi" }, issuer: { type: "tls" }, users: [READER] };
     const settings = (more: object) =>
       checkPostgresCluster("", planCluster("orders", { ...args, ...more }, "dev")).map(({ setting }) => setting);
-    assert.deepEqual(settings({ usersAs: "objects" }), ["usersAs"]);
     const roles = { managed: { roles: [{ name: READER.name }] } };
     assert.deepEqual(settings({ usersAs: "databaseRole", spec: roles }), ["spec.managed.roles"]);
     assert.deepEqual(settings({ usersAs: "databaseRole" }), []);

@@ -198,7 +198,7 @@ function impliesUnit({ name, type, meaning }: Row): boolean {
   return /\btext\b/.test(type) && (AMOUNT_NAME.test(name) || AMOUNT_MEANING.test(meaning));
 }
 
-describe("config/settings.schema.json", () => {
+describe("components/settings/settings.schema.json", () => {
   const there = JSON.parse(readFileSync(SCHEMA, "utf8")) as object;
 
   it("is what the types say now", () => {
@@ -215,7 +215,7 @@ describe("config/settings.schema.json", () => {
     const check = ajv.compile(there);
     for (const example of ["Pulumi.dev.yaml", "Pulumi.prod.yaml.example"]) {
       const text = readFileSync(join(__dirname, "..", "..", "..", example), "utf8");
-      assert.match(text, /^# yaml-language-server: \$schema=\.?\/?config\/settings\.schema\.json$/m, example);
+      assert.match(text, /^# yaml-language-server: \$schema=\.?\/?components\/settings\/settings\.schema\.json$/m, example);
       assert.ok(check(parse(text)), `${example}: ${ajv.errorsText(check.errors)}`);
     }
   });

@@ -1,6 +1,6 @@
 /** What is said of settings that are not as they should be: unknown keys, wrong types, values that are not allowed. Pure. */
-import { CLUSTER_SPEC_FIELDS, placeOfClusterField } from "../components/cnpg/cluster-fields";
-import type { SettingProblem } from "../components/problems";
+import { CLUSTER_SPEC_FIELDS, placeOfClusterField } from "../cnpg/cluster-fields";
+import type { SettingProblem } from "../problems";
 
 /**
  * A key that is not known: a field of CloudNativePG's, misspelt, at the wrong place, or none at all.

@@ -1,20 +1,16 @@
-/** Checks values against the JSON Schema of the settings, and says what is wrong in this project's words. Pure. */
+/**
+ * Checks settings against their JSON Schema, and says what is wrong in this project's words: values that come out of YAML,
+ * and the arguments of programs, in which some may be computed. Pure.
+ */
 import Ajv, { type ErrorObject, type SchemaObject, type ValidateFunction } from "ajv";
-import type { SettingProblem } from "../components/problems";
-import { isHttpUrl } from "../components/http/url";
-import { isObject } from "../components/value-check";
-import type { ApplicationSettings } from "./applications";
-import { listed, notAllowed, typeHint, unknownKey } from "./problems";
-import type { DatabaseSettings, KubernetesSettings, VaultSettings } from "./settings";
+import { isHttpUrl } from "../http/url";
+import type { SettingProblem } from "../problems";
+import { isObject } from "../value-check";
+import { listed, notAllowed, typeHint, unknownKey } from "./messages";
 import * as file from "./settings.schema.json";
 
-/** What is checked, by the name of its type. */
-interface Settings {
-  ApplicationSettings: ApplicationSettings;
-  DatabaseSettings: DatabaseSettings;
-  KubernetesSettings: KubernetesSettings;
-  VaultSettings: VaultSettings;
-}
+/** Types whose values are checked. */
+type TypeName = "ApplicationSettings" | "DatabaseSettings" | "KubernetesSettings" | "VaultSettings";
 
 /** The part of JSON Schema that settings.schema.json uses. */
 export interface Schema {
@@ -27,6 +23,7 @@ export interface Schema {
   then?: Schema;
   else?: Schema;
   discriminator?: { propertyName: string };
+  computed?: boolean;
 }
 
 /** What a check found. */
@@ -71,17 +68,14 @@ ajv.addKeyword({
     return true;
   },
 });
+ajv.addKeyword("computed");
 const ROOT = "settings";
 ajv.addSchema(file as SchemaObject, ROOT);
 const definitions = file.definitions as unknown as Record<string, Schema>;
 
 /** Checks a value that came out of YAML; `setting` is where it was written. */
-export function validate<Type extends keyof Settings>(
-  type: Type,
-  written: unknown,
-  setting: string,
-): Checked<Settings[Type]> {
-  const check = ajv.getSchema(`${ROOT}#/definitions/${type}`) as ValidateFunction<Settings[Type]>;
+export function validate<Value>(type: TypeName, written: unknown, setting: string): Checked<Value> {
+  const check = checkOf<Value>(type);
   const value = structuredClone(written);
   if (check(value)) return { value, problems: [], rest: value };
   const found = withoutFollowing(check.errors ?? []);
@@ -91,6 +85,50 @@ export function validate<Type extends keyof Settings>(
     problems: found.map((error) => problemOf(error, written, setting, type)),
     rest: check(rest) ? rest : undefined,
   };
+}
+
+/** A value that the program gives as an output or a promise. */
+class Computed {}
+
+/** Checks the arguments of a program. A computed value is accepted where the schema says so; its content is not checked. */
+export function checkArguments(type: TypeName, given: object): SettingProblem[] {
+  const check = checkOf(type);
+  const value = marked(given);
+  if (check(value)) return [];
+  const found = withoutFollowing(check.errors ?? []);
+  const computed = found.filter(({ data }) => data instanceof Computed);
+  const refused = new Map(
+    computed
+      .filter(({ parentSchema }) => !(parentSchema as Schema).computed)
+      .map(({ instancePath }) => [instancePath, pathOf(value, keysOf(instancePath), "")]),
+  );
+  return [
+    ...found.filter((error) => !computed.includes(error)).map((error) => problemOf(error, value, "", type)),
+    ...[...refused.values()].map((setting) => ({
+      setting,
+      problem: "must be known when the program runs, but is an output",
+      fix: "Write a plain value. docs/library.md lists what may be computed.",
+    })),
+  ];
+}
+
+/** Whether an output or a promise is anywhere in it. */
+export function hasComputed(value: unknown): boolean {
+  if (value === null || typeof value !== "object") return false;
+  if (Array.isArray(value)) return value.some(hasComputed);
+  return !isObject(value) || Object.values(value).some(hasComputed);
+}
+
+/** A copy in which each output and each promise is marked. */
+function marked(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(marked);
+  if (value === null || typeof value !== "object") return value;
+  if (!isObject(value)) return new Computed();
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, marked(inner)]));
+}
+
+function checkOf<Value>(type: TypeName): ValidateFunction<Value> {
+  return ajv.getSchema(`${ROOT}#/definitions/${type}`) as ValidateFunction<Value>;
 }
 
 /** Without errors that only say that another one was found, and those of values that have no right type at all. */
@@ -116,7 +154,7 @@ function placeOf({ instancePath, keyword, params }: ErrorObject): string[] {
   return last === undefined ? keys : [...keys, last];
 }
 
-function problemOf(error: ErrorObject, written: unknown, root: string, type: keyof Settings): SettingProblem {
+function problemOf(error: ErrorObject, written: unknown, root: string, type: TypeName): SettingProblem {
   const place = placeOf(error);
   const setting = pathOf(written, place, root);
   const value = valueAt(written, place);
@@ -229,7 +267,7 @@ function typeName(schema: Schema): string {
 }
 
 /** Where a key is one level below: for `dataChecksums` that is `initdb.dataChecksums`. */
-function placesOf(key: string, type: keyof Settings): string[] {
+function placesOf(key: string, type: TypeName): string[] {
   return Object.entries(definitions[type]?.properties ?? {}).flatMap(([name, inner]) =>
     kindsOf(inner).some(({ properties = {} }) => Object.hasOwn(properties, key)) ? [`${name}.${key}`] : [],
   );
