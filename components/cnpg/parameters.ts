@@ -1,7 +1,7 @@
 /** Settings of PostgreSQL (postgresql.conf). Pure. */
 import { SettingProblem } from "../problems";
 import { parseMemory, parseQuantity } from "../kubernetes/quantity";
-import { type Amount, checkTwice, wrong } from "../value-check";
+import { type Amount, checkUnique, wrong } from "../value-check";
 
 export interface ParameterSettings {
   /** PostgreSQL settings (postgresql.conf), e.g. `max_connections: "200"`. */
@@ -81,7 +81,7 @@ export function checkParameters(at: At, settings: ParameterSettings, context: Pa
         ? []
         : wrong(at(`sharedPreloadLibraries[${index}]`), library, "is no name of a library", "Write one name each."),
     ),
-    ...checkTwice((index) => at(`sharedPreloadLibraries[${index}]`), libraries),
+    ...checkUnique((index) => at(`sharedPreloadLibraries[${index}]`), libraries),
   ];
 }
 

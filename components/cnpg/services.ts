@@ -1,7 +1,7 @@
 /** The Services of a Cluster, `spec.managed.services`, as far as the operator does not look at them. Pure. */
 import { SettingProblem } from "../problems";
 import { checkAnnotations, checkCidr, checkLabels, checkNotCnpgs, checkServiceName } from "../kubernetes/names";
-import { checkOneOf, checkTwice, wrong } from "../value-check";
+import { checkOneOf, checkUnique, wrong } from "../value-check";
 import { additionalServices, disabledServices, listAt, Spec, textAt, textMapAt, textsAt, valueAt } from "./spec-fields";
 import type { At } from "./spec-values";
 
@@ -25,7 +25,7 @@ export function checkServices(at: At, spec: Spec, { standbyRegistered }: Service
   const disabled = disabledServices(spec);
   const setting = at("managed.services.disabledDefaultServices");
   return [
-    ...checkTwice((index) => `${setting}[${index}]`, disabled),
+    ...checkUnique((index) => `${setting}[${index}]`, disabled),
     ...(standbyRegistered && disabled.includes("ro")
       ? wrong(
           setting,

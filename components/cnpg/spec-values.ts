@@ -5,7 +5,7 @@
 import { SettingProblem } from "../problems";
 import { checkAnnotations, checkKey, checkLabels, checkNotCnpgs, checkObjectName } from "../kubernetes/names";
 import { parseQuantity } from "../kubernetes/quantity";
-import { isObject, checkOneOf, checkTwice, checkWhole, wrong } from "../value-check";
+import { isObject, checkOneOf, checkUnique, checkWholeNumber, wrong } from "../value-check";
 import { listAt, numberAt, Spec, textAt, textMapAt, textsAt, valueAt } from "./spec-fields";
 
 /** The path of a field of `spec` as the user writes it. */
@@ -28,7 +28,7 @@ export function checkSpecValues(at: At, spec: Spec): SettingProblem[] {
 /** A number that may not be lower; fractions are refused by the operator. */
 function checkLeast(at: At, spec: Spec, field: string, what: string, least = 0): SettingProblem[] {
   const value = numberAt(spec, field);
-  return value !== undefined && value < least ? checkWhole(at(field), value, what, least) : [];
+  return value !== undefined && value < least ? checkWholeNumber(at(field), value, what, least) : [];
 }
 
 function checkScheduling(at: At, spec: Spec): SettingProblem[] {
@@ -143,7 +143,7 @@ function checkSynchronous(at: At, spec: Spec): SettingProblem[] {
   const before = textsAt(spec, field("standbyNamesPre"));
   return [
     ...checkLeast(at, spec, field("maxStandbyNamesFromCluster"), "standbys"),
-    ...checkTwice(
+    ...checkUnique(
       (index) => at(field(index < before.length ? "standbyNamesPre" : "standbyNamesPost")),
       [...before, ...textsAt(spec, field("standbyNamesPost"))],
     ),
