@@ -235,7 +235,7 @@ function missingReason({ server, context, served }: Asked, needs: OperatorNeeds)
   const missing = unserved(served, needs);
   if (missing.length === 0) return undefined;
   return (
-    `${where} has a CloudNativePG that does not know these declared fields, and would ignore them without an error: ` +
+    `${where} has a CloudNativePG that does not know what is declared, and would ignore it without an error: ` +
     `${missing.join("; ")}. Nothing was changed. Upgrade the operator and its definitions (${VERSIONS}; ${INSTALL}), ` +
     `or leave these settings out; in spec and templates, check the spelling. ${elsewhere}`
   );

@@ -5,9 +5,9 @@ import { type Amount, wrong } from "../value-check";
 
 /** CPU and memory of each instance, as Kubernetes quantities. */
 export interface Resources {
-  /** What is set aside for an instance. Default: nothing. */
+  /** What Kubernetes reserves for an instance. Default: nothing. */
   requests?: Record<string, Amount>;
-  /** The most that an instance gets. Default: no limit. */
+  /** The maximum that an instance can use. Default: no limit. */
   limits?: Record<string, Amount>;
 }
 
@@ -26,7 +26,7 @@ export function checkResources(setting: string, resources: Resources = {}): Sett
       return wrong(
         `${setting}.requests.${name}`,
         quantity,
-        `is more than the limit, ${limit}`,
+        `must not be more than the limit, ${limit}`,
         "Lower it, or raise the limit.",
       );
     }),
