@@ -1,6 +1,6 @@
 /** OperatorCheck: creates nothing, and fails before the other resources would fail. */
 import { memoized } from "../memoized";
-import { ApiReader, ApiValidator, apiValidator, KubernetesConnection, Patience } from "../kubernetes/client";
+import { ApiReader, ApiValidator, apiValidator, KubernetesConnection, RequestLimits } from "../kubernetes/client";
 import { firstOf, printable } from "../dynamic/message-limits";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, mustBeOfStack, otherCluster } from "../kubernetes/identity";
@@ -35,7 +35,7 @@ const VERSIONS = "1.30 is tested, poolers need 1.28, usersAs: databaseRole needs
 
 /** The kind of resource. `connect` reaches the API server. */
 export function operatorCheck(
-  connect: (connection: KubernetesConnection, patience?: Patience) => Promise<ApiValidator> = apiValidator,
+  connect: (connection: KubernetesConnection, limits?: RequestLimits) => Promise<ApiValidator> = apiValidator,
   delays?: readonly number[],
 ): ResourceKind<OperatorInputs> {
   const served = memoized<Asked>();
@@ -167,8 +167,8 @@ export function operatorCheck(
     await retried(look, passes, delays);
   }
 
-  async function ask(inputs: OperatorInputs, patience: Patience): Promise<Asked> {
-    const api = await connect(inputs, patience);
+  async function ask(inputs: OperatorInputs, limits: RequestLimits): Promise<Asked> {
+    const api = await connect(inputs, limits);
     return { server: api.server, context: api.context, served: await servedBy(api) };
   }
 }

@@ -6,7 +6,7 @@ import {
   kubernetesClient,
   KubernetesConnection,
   KubernetesObject,
-  Patience,
+  RequestLimits,
 } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { PROVIDER_MANAGER } from "../kubernetes/owner";
@@ -29,7 +29,7 @@ export interface UpdateCheckState extends UpdateCheckInputs {
   prepared: true;
 }
 
-type Connect = (connection: KubernetesConnection, patience?: Patience) => Promise<KubernetesClient>;
+type Connect = (connection: KubernetesConnection, limits?: RequestLimits) => Promise<KubernetesClient>;
 
 /** The kind of resource. `connect` reaches Kubernetes. */
 export function updateCheck(connect: Connect = kubernetesClient): ResourceKind<UpdateCheckInputs, UpdateCheckState> {
@@ -64,10 +64,10 @@ export function updateCheck(connect: Connect = kubernetesClient): ResourceKind<U
   async function refuseUpgrade(
     { image, namespace, object, ...inputs }: UpdateCheckInputs,
     formerImage: string | undefined,
-    patience?: Patience,
+    limits?: RequestLimits,
   ): Promise<void> {
     if (image === undefined || !isOtherImage(image, formerImage)) return;
-    await refuseIfHindered(await connect(inputs, patience), { namespace, cluster: object }, image.major);
+    await refuseIfHindered(await connect(inputs, limits), { namespace, cluster: object }, image.major);
   }
 
   async function prepare(inputs: UpdateCheckInputs, isOurs: (found: KubernetesObject) => boolean): Promise<void> {

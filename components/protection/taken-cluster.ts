@@ -1,12 +1,12 @@
 /** Whether the name of a Cluster that is to be made is taken. */
-import type { ApiReader, KubernetesConnection, KubernetesObject, Patience } from "../kubernetes/client";
+import type { ApiReader, KubernetesConnection, KubernetesObject, RequestLimits } from "../kubernetes/client";
 import { OWNER_LABEL, UNKNOWN } from "../teleport/resources/document";
 
 /** A way of reaching the API server. */
-export type Connect = (connection: KubernetesConnection, patience?: Patience) => Promise<ApiReader>;
+export type Connect = (connection: KubernetesConnection, limits?: RequestLimits) => Promise<ApiReader>;
 
 /** A preview waits for nobody: what cannot be asked now is asked by `up`. */
-export const IN_PREVIEW: Patience = { limit: 10_000, delays: [] };
+export const IN_PREVIEW: RequestLimits = { limit: 10_000, delays: [] };
 
 /** A Cluster that is to be made, and whose it will be. */
 export interface WantedCluster {

@@ -6,7 +6,7 @@ import {
   kubernetesClient,
   KubernetesConnection,
   KubernetesObject,
-  Patience,
+  RequestLimits,
 } from "../kubernetes/client";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
@@ -46,11 +46,11 @@ interface Wait<Inputs extends ReadinessInputs> {
  */
 const TIMING = { poll: 1_000, settle: 3_000, events: 5_000, second: 1_000 };
 
-export type Connect = (connection: KubernetesConnection, patience?: Patience) => Promise<KubernetesClient>;
+export type Connect = (connection: KubernetesConnection, limits?: RequestLimits) => Promise<KubernetesClient>;
 export type ReadinessTiming = typeof TIMING;
 
 /** The wait itself asks again and again; a request that hangs must not be longer than what is waited for. */
-const WHILE_WAITING: Patience = { limit: 10_000, commandLimit: 30_000, delays: [] };
+const WHILE_WAITING: RequestLimits = { limit: 10_000, commandLimit: 30_000, delays: [] };
 /** As many problems as a preview says. */
 const SHOWN = 5;
 
