@@ -18,7 +18,7 @@ describe("a wrong configuration", () => {
       /^\s+- vautl: is not a setting\. Use one of kubernetes, vault, defaults, databases, applications\.$/m,
       /^\s+- databases\.orders\.instnces: is not a setting\. Did you mean instances\?/m,
       /^\s+- databases\.orders\.instances = 0: is not a valid number of instances\. .*at least 1/m,
-      /^\s+- databases\.orders\.storage\.size = "much": is no Kubernetes quantity\./m,
+      /^\s+- databases\.orders\.storage\.size = "much": must be a Kubernetes quantity\./m,
     ]) {
       assert.match(result.output, mistake);
     }

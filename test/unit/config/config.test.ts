@@ -182,7 +182,7 @@ describe("configuration", () => {
       /^databases\.a\.topologySpreadConstraint: is not a setting\. Did you mean CloudNativePG's topologySpreadConstraints\? Write it as spec\.topologySpreadConstraints\.$/,
     ],
     [
-      "a setting of version 0.1.0 that is CloudNativePG's own field now",
+      "a setting of version 0.1.0 that is now a field of CloudNativePG",
       { databases: { a: { ...minimal, affinity: { topologyKey: "zone of mine" } } } },
       /^databases\.a\.affinity: is now a field of CloudNativePG under spec\. Write it as spec\.affinity\.$/,
     ],
