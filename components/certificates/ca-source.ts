@@ -95,7 +95,9 @@ export function checkCaSource(path: string, source: CaSource): SettingProblem[] 
               "must be the address of a Teleport proxy",
               "Write host:port without a scheme, e.g. teleport.example.com:443.",
             )),
-        ...(caFile === "" ? wrong("caFile", caFile, "must not be empty", "Write the path of a file, or leave it out.") : []),
+        ...(caFile === ""
+          ? wrong("caFile", caFile, "must not be empty", "Write the path of a file, or leave it out.")
+          : []),
       ];
     }
     case "vault": {
@@ -109,7 +111,9 @@ export function checkCaSource(path: string, source: CaSource): SettingProblem[] 
               "must be the path of a secret in Vault",
               "Write <mount>/<path>, e.g. secret/teleport-db-ca. Write the key in the setting key.",
             )),
-        ...(key === "" ? wrong("key", key, "must not be empty", `Write a key, or leave it out for ${DEFAULT_CA_KEY}.`) : []),
+        ...(key === ""
+          ? wrong("key", key, "must not be empty", `Write a key, or leave it out for ${DEFAULT_CA_KEY}.`)
+          : []),
       ];
     }
     case "secret":
@@ -124,7 +128,12 @@ export function checkCaSource(path: string, source: CaSource): SettingProblem[] 
           : wrong("namespace", namespace, "is not a valid name of a namespace", inKubernetes)),
         ...(DATA_KEY.test(key)
           ? []
-          : wrong("key", key, `is not a valid key of a ${kindOf(source)}`, `Write a key of its data, e.g. ${DEFAULT_CA_KEY}.`)),
+          : wrong(
+              "key",
+              key,
+              `is not a valid key of a ${kindOf(source)}`,
+              `Write a key of its data, e.g. ${DEFAULT_CA_KEY}.`,
+            )),
       ];
     }
     case "pem":

@@ -102,7 +102,8 @@ export function renewalEndWarning(
   const end = Date.parse(new X509Certificate(caChain).validTo);
   const lastSigned = end - validity * HOUR;
   if (now.getTime() < lastSigned - renewBefore * HOUR) return undefined;
-  const when = now.getTime() < lastSigned ? `From ${isoTime(lastSigned)} on, Vault will refuse` : "Vault already refuses";
+  const when =
+    now.getTime() < lastSigned ? `From ${isoTime(lastSigned)} on, Vault will refuse` : "Vault already refuses";
   return `The CA of ${setting} ends at ${isoTime(end)}. ${when} to sign certificates for ${validity} h, so none can be renewed: ${REPLACE_CA}.`;
 }
 

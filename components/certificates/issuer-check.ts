@@ -79,7 +79,14 @@ function checkAuthorities(setting: string, issuer: IssuerArgs, use: CertificateU
           ca: `the CA of ${mount}${ref === DEFAULT_ISSUER ? "" : `, issuer ${ref}`}`,
         }));
   if (entries.length === 0) {
-    return [{ setting, value: [], problem: "must name at least one CA", fix: "Write the one that signs, or leave the setting out." }];
+    return [
+      {
+        setting,
+        value: [],
+        problem: "must name at least one CA",
+        fix: "Write the one that signs, or leave the setting out.",
+      },
+    ];
   }
   return entries.flatMap(({ name, ca }, index) => {
     const at = Array.isArray(issuer[use]) ? `${setting}[${index}]` : setting;

@@ -99,7 +99,10 @@ function readBlock(label: string, text: string): X509Certificate | PemProblem {
   }
   const base64 = text.replace(/\s+/g, "");
   if (!BASE64.test(base64) || base64.length % 4 !== 0) {
-    return { problem: "contains a certificate that cannot be read (it is not valid base64, or not complete)", fix: CUT_OFF };
+    return {
+      problem: "contains a certificate that cannot be read (it is not valid base64, or not complete)",
+      fix: CUT_OFF,
+    };
   }
   try {
     const der = Buffer.from(base64, "base64");
@@ -120,7 +123,9 @@ function checkOutside(text: string): PemProblem[] {
     return [{ problem: "contains an incomplete BEGIN or END line", fix: CUT_OFF }];
   }
   if (lines.some(isData)) {
-    return [{ problem: "contains base64 outside of a certificate, as if a BEGIN or END line were missing", fix: CUT_OFF }];
+    return [
+      { problem: "contains base64 outside of a certificate, as if a BEGIN or END line were missing", fix: CUT_OFF },
+    ];
   }
   return [];
 }

@@ -100,7 +100,12 @@ function checkExtensions(
       ...(schema === undefined ? [] : checkIdentifier(`${path}[${index}].schema`, schema)),
       ...checkOneOf(`${path}[${index}].ensure`, ensure, ["present", "absent"]),
       ...(PRELOADED.includes(name) && ensure !== "absent" && !loaded(name)
-        ? wrong(`${path}[${index}]`, name, "needs its library to be preloaded", `Add ${name} to sharedPreloadLibraries.`)
+        ? wrong(
+            `${path}[${index}]`,
+            name,
+            "needs its library to be preloaded",
+            `Add ${name} to sharedPreloadLibraries.`,
+          )
         : []),
     ]),
     ...checkUnique(
@@ -116,7 +121,12 @@ function checkLocale(setting: string, database: AdditionalDatabase): SettingProb
   const needs = (field: "icuLocale" | "icuRules" | "builtinLocale", provider: string) =>
     database[field] === undefined || localeProvider === provider
       ? []
-      : wrong(`${setting}.${field}`, database[field], `needs localeProvider: ${provider}`, `Set localeProvider: ${provider}, or remove ${field}.`);
+      : wrong(
+          `${setting}.${field}`,
+          database[field],
+          `needs localeProvider: ${provider}`,
+          `Set localeProvider: ${provider}, or remove ${field}.`,
+        );
   return [
     ...checkOneOf(`${setting}.localeProvider`, localeProvider, ["libc", "icu", "builtin"]),
     ...needs("icuLocale", "icu"),
@@ -130,6 +140,11 @@ function checkTablespace(setting: string, tablespace: string | undefined, { tabl
   const found = tablespaces.find(({ name }) => name === tablespace);
   if (!found) return wrong(setting, tablespace, "is not declared in tablespaces", "Add it to tablespaces.");
   return found.temporary
-    ? wrong(setting, tablespace, "is a tablespace for temporary tables only", "Use another tablespace, or remove temporary: true.")
+    ? wrong(
+        setting,
+        tablespace,
+        "is a tablespace for temporary tables only",
+        "Use another tablespace, or remove temporary: true.",
+      )
     : [];
 }

@@ -56,7 +56,9 @@ export function checkImage(at: (setting: string) => string, settings: ImageSetti
   const both = image !== undefined && imageCatalog !== undefined;
   return [
     ...(image === undefined ? [] : checkName(at("image"), image)),
-    ...(both ? wrong(at("imageCatalog"), imageCatalog.name, "must not be set together with image", "Remove one of the two.") : []),
+    ...(both
+      ? wrong(at("imageCatalog"), imageCatalog.name, "must not be set together with image", "Remove one of the two.")
+      : []),
     ...(imageCatalog ? checkCatalog(at("imageCatalog"), imageCatalog) : []),
   ];
 }

@@ -14,7 +14,12 @@ export function checkLdap(at: At, spec: Spec): SettingProblem[] {
   return [
     ...(!server || /^[^\s"/]+$/.test(server)
       ? []
-      : wrong(`${setting}.server`, server, "must be a host name", "Write a host without a scheme, e.g. ldap.example.com.")),
+      : wrong(
+          `${setting}.server`,
+          server,
+          "must be a host name",
+          "Write a host without a scheme, e.g. ldap.example.com.",
+        )),
     ...checkPort(`${setting}.port`, numberAt(ldap, "port")),
     ...checkTls(`${setting}.tls`, textAt(ldap, "scheme") === "ldaps", ldap.tls ?? false),
     ...(isAbsent(ldap.bindAsAuth) && isAbsent(search)
@@ -48,7 +53,9 @@ function checkSearch(setting: string, search: Spec): SettingProblem[] {
   const { baseDN = "", bindDN, bindPassword, searchAttribute, searchFilter } = search;
   const key = textAt(bindPassword, "key");
   return [
-    ...(baseDN === "" ? wrong(`${setting}.baseDN`, baseDN, "must not be empty", "Write e.g. ou=people,dc=example,dc=com.") : []),
+    ...(baseDN === ""
+      ? wrong(`${setting}.baseDN`, baseDN, "must not be empty", "Write e.g. ou=people,dc=example,dc=com.")
+      : []),
     ...(isAbsent(bindDN) === isAbsent(bindPassword)
       ? []
       : wrong(
@@ -62,7 +69,12 @@ function checkSearch(setting: string, search: Spec): SettingProblem[] {
       ? wrong(`${setting}.bindPassword.key`, key, "is not a valid key of a Secret", "Write e.g. password.")
       : []),
     ...(!isAbsent(searchAttribute) && !isAbsent(searchFilter)
-      ? wrong(`${setting}.searchFilter`, searchFilter, "must not be set together with searchAttribute", "Remove one of the two.")
+      ? wrong(
+          `${setting}.searchFilter`,
+          searchFilter,
+          "must not be set together with searchAttribute",
+          "Remove one of the two.",
+        )
       : []),
   ];
 }

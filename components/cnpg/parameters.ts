@@ -79,7 +79,12 @@ export function checkParameters(at: At, settings: ParameterSettings, context: Pa
     ...libraries.flatMap((library, index) =>
       LIBRARY.test(library)
         ? []
-        : wrong(at(`sharedPreloadLibraries[${index}]`), library, "is not a valid library name", "Write one name per list entry."),
+        : wrong(
+            at(`sharedPreloadLibraries[${index}]`),
+            library,
+            "is not a valid library name",
+            "Write one name per list entry.",
+          ),
     ),
     ...checkUnique((index) => at(`sharedPreloadLibraries[${index}]`), libraries),
   ];
@@ -88,7 +93,12 @@ export function checkParameters(at: At, settings: ParameterSettings, context: Pa
 /** PostgreSQL ignores case. The operator's webhook does not, so it would accept `SSL: off`. */
 function checkName(setting: string, all: string, name: string): SettingProblem[] {
   if (!PARAMETER.test(name)) {
-    return wrong(all, name, "is not a valid name of a PostgreSQL setting", "Write a name from PostgreSQL's documentation of its settings.");
+    return wrong(
+      all,
+      name,
+      "is not a valid name of a PostgreSQL setting",
+      "Write a name from PostgreSQL's documentation of its settings.",
+    );
   }
   const fix = FIXED_BY_NAME.get(name.toLowerCase());
   return fix === undefined ? [] : wrong(setting, undefined, "is reserved by CloudNativePG", fix);
@@ -99,7 +109,12 @@ function checkWal(at: At, parameters: Record<string, string>, { instances }: Par
   return [
     ...(["logical", "replica"].includes(level)
       ? []
-      : wrong(at("wal_level"), level, "must be logical or replica, because CloudNativePG archives the WAL", "Use logical or replica.")),
+      : wrong(
+          at("wal_level"),
+          level,
+          "must be logical or replica, because CloudNativePG archives the WAL",
+          "Use logical or replica.",
+        )),
     ...(OFF.test(hints) && instances > 1
       ? wrong(at("wal_log_hints"), hints, "must be on if there are standbys", "Remove it: the default is on.")
       : []),
@@ -150,5 +165,10 @@ function checkSharedBuffers(setting: string, value: string | undefined, request:
 }
 
 function notMemory(setting: string, value: unknown, example: string): SettingProblem[] {
-  return wrong(setting, value, "is not a valid amount of memory", `Write a number with kB, MB, GB or TB, e.g. ${example}.`);
+  return wrong(
+    setting,
+    value,
+    "is not a valid amount of memory",
+    `Write a number with kB, MB, GB or TB, e.g. ${example}.`,
+  );
 }

@@ -35,7 +35,12 @@ export function checkPgHba(
       ...checkMethod(setting, text, rule),
       ...checkReached(setting, text, rule, names),
       ...(before >= 0
-        ? wrong(setting, text, `is never reached: pgHba[${before}] decides first`, "Move it before that rule, or remove it.")
+        ? wrong(
+            setting,
+            text,
+            `is never reached: pgHba[${before}] decides first`,
+            "Move it before that rule, or remove it.",
+          )
         : []),
     ];
   });
@@ -48,7 +53,12 @@ function checkMethod(setting: string, text: string, { method, users, address }: 
     return wrong(setting, text, `has the unknown method ${method}`, "Use scram-sha-256, cert or reject.");
   }
   if (method === "peer" && address !== undefined) {
-    return wrong(setting, text, "has the method peer, which works only on the server's own machine", "Use scram-sha-256, cert or reject.");
+    return wrong(
+      setting,
+      text,
+      "has the method peer, which works only on the server's own machine",
+      "Use scram-sha-256, cert or reject.",
+    );
   }
   const everybody = users.some((user) => user === "all" || user === "postgres" || /^[+/]/.test(user));
   if (method === "cert" && everybody) {

@@ -22,7 +22,12 @@ export function checkPgIdent(
     ...used.flatMap((map, index) =>
       map === undefined || maps.includes(map)
         ? []
-        : wrong(at(`pgHba[${index}]`), pgHba[index], `uses the map ${map}, which is not in pgIdent`, "Add the lines of this map to pgIdent."),
+        : wrong(
+            at(`pgHba[${index}]`),
+            pgHba[index],
+            `uses the map ${map}, which is not in pgIdent`,
+            "Add the lines of this map to pgIdent.",
+          ),
     ),
   ];
 }
@@ -31,7 +36,12 @@ function checkLine(setting: string, line: string, used: (string | undefined)[]):
   const parsed = parseLine(line);
   if (!parsed) return wrong(setting, line, "is not a valid line of pg_ident.conf", EXAMPLE);
   if (CNPGS.test(parsed.map)) {
-    return wrong(setting, line, `adds to the map ${parsed.map}, which CloudNativePG reserves`, "Choose another name for the map.");
+    return wrong(
+      setting,
+      line,
+      `adds to the map ${parsed.map}, which CloudNativePG reserves`,
+      "Choose another name for the map.",
+    );
   }
   if (RESERVED.test(parsed.user)) {
     const why = `maps to ${parsed.user}, which is reserved, or stands for more than one user`;

@@ -101,7 +101,12 @@ function checkPooler(
   }
   if (Object.values(secretNames(cluster)).includes(poolerSecretName(name))) {
     problems.push(
-      wrong("name", name, "would use the name of a Secret of the Cluster", "Choose another name, e.g. pooler-<cluster>-rw."),
+      wrong(
+        "name",
+        name,
+        "would use the name of a Secret of the Cluster",
+        "Choose another name, e.g. pooler-<cluster>-rw.",
+      ),
     );
   }
   if (before.some((other) => poolerName(cluster, other) === name)) {

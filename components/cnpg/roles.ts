@@ -130,7 +130,9 @@ function checkName(path: string, { name }: TeleportUser, before: readonly Telepo
     ...(isReservedRole(name) || KEYWORDS.test(name)
       ? wrong("is reserved by PostgreSQL, CloudNativePG or this project", "Choose another name.")
       : []),
-    ...(name === owner ? wrong("is the owner of the database, which does not log in through Teleport", "Choose another name.") : []),
+    ...(name === owner
+      ? wrong("is the owner of the database, which does not log in through Teleport", "Choose another name.")
+      : []),
     ...(before.some((other) => other.name === name) ? wrong("is listed twice", "Remove one of the two.") : []),
   ];
 }
@@ -140,7 +142,8 @@ function checkMemberships(path: string, { name, access, memberOf = [] }: Telepor
     const wrong = (problem: string, fix: string) => [
       { setting: `${path}.memberOf[${index}]`, value: role, problem, fix },
     ];
-    if (!isPostgresName(role)) return wrong("is not a valid PostgreSQL role name", "Write the name of an existing role.");
+    if (!isPostgresName(role))
+      return wrong("is not a valid PostgreSQL role name", "Write the name of an existing role.");
     if (isAdministrative(role)) return wrong("would make the user an administrator of the server", "Remove it.");
     if (role === name) return wrong("is the user's own role", "Remove it.");
     if (role === owner && access === "read") {

@@ -50,7 +50,12 @@ export function checkSpec(setting: string, settings: ClusterSettings, context: S
     ...OBJECTS.filter(
       (field) => has(field) && !isObject(valueAt(spec, field)) && !isOtherBootstrap(spec, field),
     ).flatMap((field) =>
-      wrong(at(field), valueAt(spec, field), "must be a mapping; another value would replace what the program writes here", "Write a mapping, or remove it."),
+      wrong(
+        at(field),
+        valueAt(spec, field),
+        "must be a mapping; another value would replace what the program writes here",
+        "Write a mapping, or remove it.",
+      ),
     ),
     ...SETTINGS.filter(([field]) => has(field)).flatMap(([field, fix]) =>
       wrong(at(field), undefined, "would replace what the program writes here", fix),

@@ -112,7 +112,12 @@ function checkProbe(at: At, spec: Spec, probe: "startup" | "liveness" | "readine
     ...least("failureThreshold", "failures", 1),
     ...least("successThreshold", "successes", 1),
     ...(probe !== "readiness" && successThreshold !== undefined && successThreshold > 1
-      ? wrong(at(field("successThreshold")), successThreshold, "must be 1 in this probe", "Remove it: the default is 1.")
+      ? wrong(
+          at(field("successThreshold")),
+          successThreshold,
+          "must be 1 in this probe",
+          "Remove it: the default is 1.",
+        )
       : []),
     ...least("terminationGracePeriodSeconds", "seconds", 1),
     ...(probe === "readiness" && gracePeriod !== undefined
@@ -134,7 +139,12 @@ function checkLag(setting: string, probe: unknown): SettingProblem[] {
   const lag = valueAt(probe, "maximumLag");
   if (typeof lag !== "string" && typeof lag !== "number") return [];
   return parseQuantity(String(lag)) === undefined || textAt(probe, "type") !== "streaming"
-    ? wrong(setting, lag, "must be a quantity, in a probe with type: streaming", "Write e.g. 16Mi, and type: streaming.")
+    ? wrong(
+        setting,
+        lag,
+        "must be a quantity, in a probe with type: streaming",
+        "Write e.g. 16Mi, and type: streaming.",
+      )
     : [];
 }
 

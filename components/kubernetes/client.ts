@@ -193,7 +193,10 @@ export async function apiReader({ context }: KubernetesConnection, limits: Reque
 }
 
 /** A reader that can also validate. @throws KubernetesError "configuration" */
-export async function apiValidator(connection: KubernetesConnection, limits: RequestLimits = {}): Promise<ApiValidator> {
+export async function apiValidator(
+  connection: KubernetesConnection,
+  limits: RequestLimits = {},
+): Promise<ApiValidator> {
   const library = await import("@kubernetes/client-node");
   const config = loadConfig(library, connection.context);
   const { limit, delays } = limits;

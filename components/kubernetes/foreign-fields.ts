@@ -3,7 +3,7 @@
  * field. The API server then refuses other values from other appliers. And Pulumi's Kubernetes provider takes over the fields
  * that kubectl wrote, and removes those that are not declared (`fixCSAFieldManagers`). Pure.
  */
-import { FENCING, HIBERNATION } from "../cnpg/sleep";
+import { FENCING, HIBERNATION } from "../cnpg/stopped";
 import type { KubernetesObject } from "./client";
 import { ownersOf } from "./field-owners";
 import { KEEPS_FIELD_MANAGER, PROVIDER_MANAGER } from "./owner";

@@ -18,7 +18,12 @@ export function checkServiceName(setting: string, name: string): SettingProblem[
 
 export function checkNamespace(setting: string, name: string): SettingProblem[] {
   if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) return [];
-  return wrong(setting, name, "is not a valid name of a namespace", "Use at most 63 lower-case letters, digits and hyphens.");
+  return wrong(
+    setting,
+    name,
+    "is not a valid name of a namespace",
+    "Use at most 63 lower-case letters, digits and hyphens.",
+  );
 }
 
 /** Checks the name of most other objects, e.g. a Secret or a StorageClass. `what` is the kind. */
@@ -34,7 +39,12 @@ export function checkKey(setting: string, key: string): SettingProblem[] {
   const whole =
     more.length === 0 && (prefix === undefined || (prefix.length <= 253 && DNS_1123_SUBDOMAIN.test(prefix)));
   if (whole && QUALIFIED.test(name ?? "")) return [];
-  return wrong(setting, key, "is not a valid label key", "Write name or domain/name, e.g. topology.kubernetes.io/zone.");
+  return wrong(
+    setting,
+    key,
+    "is not a valid label key",
+    "Write name or domain/name, e.g. topology.kubernetes.io/zone.",
+  );
 }
 
 /** Checks labels of objects, or labels that select objects. */
@@ -56,7 +66,12 @@ export function checkLabelValue(setting: string, value: string): SettingProblem[
 export function checkNotCnpgs(setting: string, values: Readonly<Record<string, string>> = {}): SettingProblem[] {
   return Object.keys(values).flatMap((key) =>
     CNPG_KEY.test(key)
-      ? wrong(setting, key, "is reserved by CloudNativePG", "Remove it. For hibernation and fencing, use hibernation and fencedInstances.")
+      ? wrong(
+          setting,
+          key,
+          "is reserved by CloudNativePG",
+          "Remove it. For hibernation and fencing, use hibernation and fencedInstances.",
+        )
       : [],
   );
 }
@@ -79,5 +94,10 @@ export function isCidr(range: string): boolean {
 export function checkCidr(setting: string, range: string): SettingProblem[] {
   return isCidr(range)
     ? []
-    : wrong(setting, range, "is not a valid range of addresses", "Write address/bits, e.g. 10.0.0.0/8 or 192.0.2.7/32.");
+    : wrong(
+        setting,
+        range,
+        "is not a valid range of addresses",
+        "Write address/bits, e.g. 10.0.0.0/8 or 192.0.2.7/32.",
+      );
 }

@@ -55,7 +55,8 @@ describe("client-CA bundle", () => {
     assert.equal(merge(named(second.pem + teleport.pem)), expected);
   });
 
-  it("has no duplicates", () => assert.equal(subjects(merge(named(root.pem), named(teleport.pem.repeat(3)))).length, 3));
+  it("has no duplicates", () =>
+    assert.equal(subjects(merge(named(root.pem), named(teleport.pem.repeat(3)))).length, 3));
 
   it("repairs line ends and missing newlines, and removes comments", () => {
     const expected = merge(named(teleport.pem), named(second.pem));
@@ -168,7 +169,8 @@ describe("client-CA bundle", () => {
       /the culprit: .*cannot be read/,
     );
   });
-  it("refuses a source without certificates", () => assert.match(refused("\n"), /the culprit: contains no certificate/));
+  it("refuses a source without certificates", () =>
+    assert.match(refused("\n"), /the culprit: contains no certificate/));
 
   describe("leaves out CAs that are not valid now", () => {
     let expired: Certificate, longer: Certificate;

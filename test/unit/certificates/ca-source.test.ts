@@ -96,7 +96,10 @@ describe("the sources of CAs", () => {
       assert.throws(missing, /Secret db\/ca: has no key ca\.crt\. Set key to one of its keys \(a, b\)/);
       assert.throws(missing, (error: Error) => !error.message.includes("hunter2"));
       assert.throws(() => valueAt("Secret db/ca", { b: "" }, "b"), /has an empty value in the key b/);
-      assert.throws(() => valueAt("Secret db/ca", undefined, "b"), /has no key b\. Set key to one of its keys \(none\)/);
+      assert.throws(
+        () => valueAt("Secret db/ca", undefined, "b"),
+        /has no key b\. Set key to one of its keys \(none\)/,
+      );
     });
   });
 

@@ -59,7 +59,11 @@ describe("settings of an issuer", () => {
     ["an empty list of CAs", { type: "tls", client: [] }, /^issuer\.client: must name at least one CA$/],
     ["a CA twice", { type: "tls", server: ["a", "b", "a"] }, /^issuer\.server\[2\]: names the CA a twice$/],
     ["an invalid name", { type: "tls", server: ["a", "B/c"] }, /^issuer\.server\[1\]: is not a valid name of a CA$/],
-    ["an empty list of roles", { type: "vault", server: role, client: [] }, /^issuer\.client: must name at least one CA$/],
+    [
+      "an empty list of roles",
+      { type: "vault", server: role, client: [] },
+      /^issuer\.client: must name at least one CA$/,
+    ],
     [
       "a mount twice",
       { type: "vault", server: [role, { ...role, role: "other" }], client: role },

@@ -48,7 +48,12 @@ describe("the warnings about a role of Vault", () => {
       { ipAddresses: ["10.20.30.40", "::1"] },
       /serverAltNames has 10\.20\.30\.40, ::1.*Set allow_ip_sans=true/,
     ],
-    ["a long lifetime", { max_ttl: 86_400 }, {}, /signs for 24 h at most, but issuer\.validity is 2160 h\. Raise max_ttl/],
+    [
+      "a long lifetime",
+      { max_ttl: 86_400 },
+      {},
+      /signs for 24 h at most, but issuer\.validity is 2160 h\. Raise max_ttl/,
+    ],
     ["servers", { server_flag: false }, {}, /not for servers\. Set server_flag=true/],
   ] as [string, RoleSettings, Partial<SigningRequest>, RegExp][]) {
     it(`are about ${what}, once and in the terms of the settings`, () => {

@@ -59,7 +59,11 @@ describe("roles of people", () => {
     ["half a connection", { connectionLimit: 1.5 }, "users[0].connectionLimit"],
     ["an invalid timeout", { statementTimeout: "soon" }, "users[0].statementTimeout"],
     ["an invalid setting", { settings: { "a; DROP": "x" } }, "users[0].settings.a; DROP"],
-    ["a setting that has its own key", { settings: { statement_timeout: "1s" } }, "users[0].settings.statement_timeout"],
+    [
+      "a setting that has its own key",
+      { settings: { statement_timeout: "1s" } },
+      "users[0].settings.statement_timeout",
+    ],
   ] as [string, Partial<TeleportUser>, string][]) {
     it(`are refused with ${what}`, () => {
       const [first, ...others] = problems(user(wrong));

@@ -57,7 +57,11 @@ describe("the check before an update", () => {
       assert.equal(await changes(more), false, JSON.stringify(more));
     assert.equal(await changes(later), true);
     const unprepared = { ...state(), prepared: undefined } as never;
-    assert.equal((await plain.diff("id", unprepared, inputs())).changes, true, "otherwise the value would stay unknown in previews");
+    assert.equal(
+      (await plain.diff("id", unprepared, inputs())).changes,
+      true,
+      "otherwise the value would stay unknown in previews",
+    );
     assert.equal(await changes({ instances: 3 }), true, "kubectl set another number");
     plain.hibernate();
     assert.equal(await changes({}), true);
@@ -128,12 +132,15 @@ describe("the check before an update", () => {
     await assert.rejects(update("id", state(), inputs(later)), /it is away/);
   });
 
-  it("refuses an upgrade while the Cluster sleeps, where it could not be looked at", async () => {
+  it("refuses an upgrade while the Cluster is stopped, because it cannot be checked", async () => {
     const { check, kubernetes, hibernate } = setUp();
     hibernate();
-    const refused = /from PostgreSQL 15 to 17 while it sleeps \(it is hibernated .*Wake it up with the present image/;
+    const refused = /from PostgreSQL 15 to 17 while it is stopped \(it is hibernated .*Start it with the present image/;
     await assert.rejects(check(inputs(), inputs(later)), refused);
-    await assert.rejects(check(inputs(), inputs({ image: { name: "" } })), /to the operator's choice while it sleeps/);
+    await assert.rejects(
+      check(inputs(), inputs({ image: { name: "" } })),
+      /to the operator's choice while it is stopped/,
+    );
     await check(inputs(), inputs({ image: { name: "postgresql:16", major: 16 } }));
     kubernetes.cluster!.status!.pgDataImageInfo = { majorVersion: 17 };
     await check(inputs(), inputs({ image: { name: "postgresql:18", major: 18 } }));

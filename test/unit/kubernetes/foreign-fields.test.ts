@@ -72,7 +72,10 @@ describe("fields that others wrote", () => {
 
   it("are reset to the declared annotations that stop instances, with a message", () => {
     for (const manager of ["kubectl-annotate", "by-hand", KEEPER]) {
-      const { printed, ...rest } = prepared({ [HIBERNATION]: ["on", manager] }, { annotations: { [HIBERNATION]: "off" } });
+      const { printed, ...rest } = prepared(
+        { [HIBERNATION]: ["on", manager] },
+        { annotations: { [HIBERNATION]: "off" } },
+      );
       assert.deepEqual(rest, { changed: { annotations: { [HIBERNATION]: "off" } }, kept: {}, isNeeded: true }, manager);
       assert.match(printed, /annotation cnpg\.io\/hibernation: "on", which \S+ wrote\. It gets "off", as declared/);
     }
