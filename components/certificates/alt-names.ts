@@ -12,7 +12,7 @@ export interface AltNames {
 
 const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/i;
 const MAX_DNS_NAME = 253;
-/** Maximum length of what comes before the domain: `<service>.<namespace>.svc.`. */
+/** Maximum length of the prefix of the domain: `<service>.<namespace>.svc.`. */
 const MAX_SERVICE_PREFIX = 132;
 
 /** Separates addresses from names, without duplicates. */

@@ -31,12 +31,12 @@ export interface CaBundle {
 }
 
 /**
- * Merges CAs into one bundle: `own` first and in its order (the signing CA, then the CAs above it), then all others, ordered by
- * fingerprint. So the order in which a source lists its CAs does not matter. Removes duplicates, and repairs line ends and
- * missing newlines. Leaves out CAs that are not valid now.
+ * Merges CAs into one bundle: `own` first and in its order (the signing CA, then the CAs above it), then all others,
+ * ordered by fingerprint. So the order in which a source lists its CAs does not matter. Removes duplicates, and repairs
+ * line ends and missing newlines. Leaves out CAs that are not valid now.
  *
- * @throws SettingsError that names every source without a valid CA, with anything but CA certificates, or with a chain without
- * its root; and `own` if its first CA is not valid
+ * @throws SettingsError that names every source without a valid CA, with anything but CA certificates, or with a chain
+ * without its root; and `own` if its first CA is not valid
  */
 export function mergeCaBundle(own: PemSource, others: readonly PemSource[], now: Date = new Date()): string {
   return clientCaBundle(own, others, now).pem;
@@ -55,8 +55,8 @@ export function clientCaBundle(own: PemSource, others: readonly PemSource[], now
 }
 
 /**
- * Merges the CAs that sign server certificates. The order does not depend on the CA that signs now. So if another CA starts to
- * sign, the bundle stays the same.
+ * Merges the CAs that sign server certificates. The order does not depend on the CA that signs now. So if another CA
+ * starts to sign, the bundle stays the same.
  *
  * @throws SettingsError as mergeCaBundle
  */
@@ -177,8 +177,8 @@ function checkCa(name: string, certificate: X509Certificate): SettingProblem[] {
 }
 
 /**
- * Certificates of version 1 cannot declare that they are CAs. OpenSSL (so PostgreSQL) and Go accept a trusted root of version 1
- * as a CA. Node.js does not.
+ * Certificates of version 1 cannot declare that they are CAs. OpenSSL (so PostgreSQL) and Go accept a trusted root of
+ * version 1 as a CA. Node.js does not.
  */
 function isRootOfVersion1(certificate: X509Certificate): boolean {
   return !hasVersion(certificate.raw) && isIssuer(certificate, certificate);

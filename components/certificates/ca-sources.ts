@@ -96,9 +96,9 @@ function ofVault(
 }
 
 /**
- * Pulumi reads the object in every preview and `up`. If it does not exist, Pulumi fails and shows the name of this resource, so
- * the name describes the source. In the state, the data of a Secret is encrypted, and so are its annotations, because
- * `kubectl apply` repeats the data there.
+ * Pulumi reads the object in every preview and `up`. If it does not exist, Pulumi fails and shows the name of this
+ * resource, so the name describes the source. In the state, the data of a Secret is encrypted, and so are its
+ * annotations, because `kubectl apply` repeats the data there.
  */
 function ofKubernetes(
   prefix: string,

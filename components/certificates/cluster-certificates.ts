@@ -69,8 +69,9 @@ export class ClusterCertificates extends pulumi.ComponentResource {
     this.warnOfExpiry(`issuer.client of ${args.cluster}`, replication);
     const login = (kind: PoolerAuthentication) =>
       checked(`${name}-pooler-${kind}`, { use: "client", commonName: POOLER_LOGINS[kind].role });
-    // Also without a declared Pooler. If a Pooler appears, e.g. a manual one, the operator looks for this certificate. If it is
-    // missing, the operator tries to sign it, fails without the client CA's key, and the whole Cluster is stuck.
+    // Also without a declared Pooler. If a Pooler appears, e.g. a manual one, the operator looks for this certificate.
+    // If it is missing, the operator tries to sign it, fails without the client CA's key, and the whole Cluster is
+    // stuck.
     const integrated = login("integrated");
     const explicit = args.explicitPoolers ? [login("explicit")] : [];
     const poolers = args.poolers.map((pooler) => {

@@ -1,8 +1,9 @@
 /**
- * Reads certificates in PEM (RFC 7468), in the forms that people use: with explanatory text before, between and after, like
- * the output of `openssl x509 -text` and `openssl pkcs12` and the bundles of curl and Mozilla; indented by YAML; with any line
- * ends. Refuses text that looks cut off, and everything that is not a certificate, above all private keys. Messages never
- * show any part of the text, because it may be a secret that was written here by mistake. Takes linear time. Pure.
+ * Reads certificates in PEM (RFC 7468), in the forms that people use: with explanatory text before, between and after,
+ * like the output of `openssl x509 -text` and `openssl pkcs12` and the bundles of curl and Mozilla; indented by YAML;
+ * with any line ends. Refuses text that looks cut off, and everything that is not a certificate, above all private
+ * keys. Messages never show any part of the text, because it may be a secret that was written here by mistake. Takes
+ * linear time. Pure.
  */
 import { X509Certificate } from "node:crypto";
 

@@ -48,8 +48,8 @@ function warnOfRole(
 }
 
 /**
- * Warns if the CA expires so soon that nothing can be renewed. Checks the CA that Vault has now, or, if it cannot be read, the
- * CA that signed last.
+ * Warns if the CA expires so soon that nothing can be renewed. Checks the CA that Vault has now, or, if it cannot be
+ * read, the CA that signed last.
  */
 function warnOfExpiry(
   role: VaultPkiRole,
@@ -71,9 +71,10 @@ function signedByVault(args: VaultIssuerArgs): Issue {
   return (leaf, { use, commonName, names }, opts) => {
     const { dnsNames, ipAddresses } = requestedNames(names);
     const key = new tls.PrivateKey(leaf, leafKey(args.key), opts);
-    // @pulumi/vault notices only in a refresh that a certificate must be renewed. @pulumi/tls notices it in every plan. So this
-    // certificate, which is used nowhere else, must be renewed at the same time as Vault's. Its replacement changes the request's
-    // organizational unit (which Vault's sign endpoint ignores), and a changed request is signed again.
+    // @pulumi/vault notices only in a refresh that a certificate must be renewed. @pulumi/tls notices it in every plan.
+    // So this certificate, which is used nowhere else, must be renewed at the same time as Vault's. Its replacement
+    // changes the request's organizational unit (which Vault's sign endpoint ignores), and a changed request is signed
+    // again.
     const clock = new tls.SelfSignedCert(
       `${leaf}-renewal`,
       {

@@ -1,7 +1,7 @@
 /**
- * Predicts, in a preview, what Vault would refuse in a request, with the names of the settings. Vault's own refusal comes from
- * Pulumi's plugin, in Vault's words, and only when the first certificate is signed. If the policy does not allow reading the
- * role, there is no warning.
+ * Predicts, in a preview, what Vault would refuse in a request, with the names of the settings. Vault's own refusal
+ * comes from Pulumi's plugin, in Vault's words, and only when the first certificate is signed. If the policy does not
+ * allow reading the role, there is no warning.
  */
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";

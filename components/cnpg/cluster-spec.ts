@@ -87,7 +87,10 @@ export function clusterSpec(inputs: ClusterSpecInputs): Record<string, unknown> 
 
 type JsonObject = Record<string, unknown>;
 
-/** Merges what the user wrote under `spec` into a Cluster's spec. Objects are merged key by key. Other values are replaced. */
+/**
+ * Merges what the user wrote under `spec` into a Cluster's spec. Objects are merged key by key. Other values are
+ * replaced.
+ */
 export function mergeSpec(base: JsonObject, override: JsonObject = {}): JsonObject {
   const merged = { ...base };
   for (const [key, value] of Object.entries(override)) {

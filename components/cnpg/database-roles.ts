@@ -14,7 +14,10 @@ export interface DatabaseRoleManifest<Namespace = string> {
   spec: Omit<ManagedRole, "ensure"> & { cluster: { name: string }; databaseRoleReclaimPolicy: "retain" };
 }
 
-/** A DatabaseRole for each user. While a role is also in `spec.managed.roles`, CloudNativePG does not apply its DatabaseRole. */
+/**
+ * A DatabaseRole for each user. While a role is also in `spec.managed.roles`, CloudNativePG does not apply its
+ * DatabaseRole.
+ */
 export function databaseRoleManifests<Namespace>(
   cluster: string,
   namespace: Namespace,

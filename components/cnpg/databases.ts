@@ -50,13 +50,19 @@ export interface AdditionalDatabase {
   icuRules?: string;
   /** Builtin locale. Needs `localeProvider: builtin`. */
   builtinLocale?: string;
-  /** Database to copy. Default: `template0` if you set a locale or encoding, which other templates refuse; else `template1`. */
+  /**
+   * Database to copy. Default: `template0` if you set a locale or encoding, which other templates refuse; else
+   * `template1`.
+   */
   template?: string;
   /** Maximum number of connections; -1 for no limit. Default: PostgreSQL's, -1. */
   connectionLimit?: number;
   /** Tablespace for its tables; one of `tablespaces`. Default: the template's. */
   tablespace?: string;
-  /** What happens to the database when you remove it from the settings, or run `destroy`. `delete` drops it. Default: `retain`. */
+  /**
+   * What happens to the database when you remove it from the settings, or run `destroy`. `delete` drops it. Default:
+   * `retain`.
+   */
   reclaimPolicy?: "retain" | "delete";
 }
 

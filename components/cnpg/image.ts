@@ -16,7 +16,10 @@ export interface ImageCatalog {
 }
 
 export interface ImageSettings {
-  /** PostgreSQL image, 14 or later. Its tag must begin with the version. Becomes `spec.imageName`. Default: the operator's. */
+  /**
+   * PostgreSQL image, 14 or later. Its tag must begin with the version. Becomes `spec.imageName`. Default: the
+   * operator's.
+   */
   image?: string;
   /**
    * Catalog that chooses the image; use it instead of `image`. If a Cluster was created with neither, the operator wrote its

@@ -109,7 +109,7 @@ export function operatorCheck(
     const { namespace, name } = cluster;
     // A namespace whose name is not known yet does not exist yet.
     let place = namespace === UNKNOWN ? ELSEWHERE : namespace;
-    const untold = (reason: string) => {
+    const warn = (reason: string) => {
       const where = place === namespace ? "" : ` in the namespace ${place}, because its own does not exist yet`;
       console.error(
         `The preview could not check whether CloudNativePG accepts the Cluster ${name}${where} (${printable(reason)}). ` +
@@ -125,11 +125,11 @@ export function operatorCheck(
         place = ELSEWHERE;
         return api.dryRun(clustersIn(place), manifest);
       });
-      if (verdict.is === "unknown") untold(verdict.reason);
+      if (verdict.is === "unknown") warn(verdict.reason);
       return verdict.is === "refused" ? verdict.fields : [];
     } catch (error) {
       if (!(error instanceof KubernetesError)) throw error;
-      untold(error.message);
+      warn(error.message);
       return [];
     }
   }

@@ -42,7 +42,10 @@ const WORD = /(?:"[^"]*"|[^\s"#])+/g;
 
 /** A whole word in quotes, or the quoted value of an option. */
 export const QUOTED = /([\s,=])"[^"]*"(?=[\s,])/g;
-/** A quote inside a word, a list that continues after blanks, and a file of names: PostgreSQL may read them in another way. */
+/**
+ * A quote inside a word, a list that continues after blanks, and a file of names: PostgreSQL may read them in another
+ * way.
+ */
 export const AMBIGUOUS = /"|,[\s,]|\s,|[\s,]@/;
 
 /** Parses a rule. Undefined if the text is not a rule, or more than one. */

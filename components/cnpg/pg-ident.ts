@@ -3,7 +3,10 @@ import { SettingProblem } from "../problems";
 import { AMBIGUOUS, parseHbaRule, QUOTED } from "./pg-hba";
 import { wrong } from "../value-check";
 
-/** Maps of CNPG itself. An additional line in one of them would allow logins as the server's administrator or as a standby. */
+/**
+ * Maps of CNPG itself. An additional line in one of them would allow logins as the server's administrator or as a
+ * standby.
+ */
 const CNPGS = /^(local|cnpg_.*)$/;
 /** Users that no map may name. */
 const RESERVED = /^(postgres|streaming_replica|cnpg_.*|pg_.*|all|[+/].*)$/;

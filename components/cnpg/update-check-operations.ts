@@ -53,7 +53,10 @@ export function updateCheck(connect: Connect = kubernetesClient): ResourceKind<U
         return true;
       }
     },
-    /** The object may already exist: from an earlier release, from a killed run, or somebody else's, which stays unchanged. */
+    /**
+     * The object may already exist: from an earlier release, from a killed run, or somebody else's, which stays
+     * unchanged.
+     */
     async apply(inputs, olds) {
       await refuseUpgrade(inputs, olds?.image?.name);
       await prepare(inputs, (found) => olds !== undefined || ownerIn(found) === inputs.owner);

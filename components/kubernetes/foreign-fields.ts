@@ -10,7 +10,10 @@ import { KEEPS_FIELD_MANAGER, PROVIDER_MANAGER } from "./owner";
 
 /** The field manager that keeps annotations that the settings do not declare. The provider takes nothing over from it. */
 export const KEEPER = "cnpg-teleport-keeps-by-hand";
-/** Prefixes of the field managers that the provider takes over: kubectl, its plugins, and the API server's for unknown ones. */
+/**
+ * Prefixes of the field managers that the provider takes over: kubectl, its plugins, and the API server's for unknown
+ * ones.
+ */
 const TAKEN_OVER = ["kubectl", "before-first-apply"];
 
 /**

@@ -86,7 +86,7 @@ export function access(
 
     async apply(inputs, olds) {
       const toRemove = olds ? removedRoles(olds, inputs) : [];
-      if (await isAsleep(inputs)) return olds ? { ...inputs, toRemove } : inputs;
+      if (await isStopped(inputs)) return olds ? { ...inputs, toRemove } : inputs;
       const left = await apply(inputs, toRemove);
       return left.length > 0 ? { ...inputs, toRemove: left } : inputs;
     },
@@ -115,7 +115,7 @@ export function access(
   };
 
   /** Whether the settings stop the Cluster, or somebody hibernated or fenced it. In the second case, prints a warning. */
-  async function isAsleep(inputs: AccessInputs): Promise<boolean> {
+  async function isStopped(inputs: AccessInputs): Promise<boolean> {
     if (inputs.suspended) return true;
     const reason = await asleep(await connect(inputs), inputs);
     if (reason !== undefined) sayLeft(inputs, reason, "the rights of its users");
@@ -214,7 +214,7 @@ export function access(
   async function untilRolesExist(kubernetes: KubernetesClient, inputs: AccessInputs): Promise<void> {
     const names = inputs.users.map(({ name }) => name);
     if (inputs.poolerLogins?.includes("explicit")) names.push(POOLER_LOGINS.explicit.role);
-    // If somebody drops a role by hand, the operator makes it again if it is inline. It makes the role of a DatabaseRole again
+    // If somebody drops an inline role manually, the operator creates it again. It recreates the role of a DatabaseRole
     // only when that object changes (CNPG 1.30).
     if (inputs.usersAs === "databaseRole")
       await sqlInPrimary(kubernetes, inputs, MAINTENANCE_DATABASE, missingRolesScript(names));
@@ -282,8 +282,9 @@ export function access(
   }
 
   /**
-   * Forbids logins, revokes and reassigns everything, and drops the roles. Leaves roles alone that the Cluster now declares for
-   * something else. Returns roles that stay, without login, because a database that allows no connections refers to them.
+   * Forbids logins, revokes and reassigns everything, and drops the roles. Leaves roles alone that the Cluster now
+   * declares for something else. Returns roles that stay, without login, because a database that allows no connections
+   * refers to them.
    */
   async function remove(
     kubernetes: KubernetesClient,
@@ -323,8 +324,8 @@ function rolesOf({ users, poolerLogins = [] }: AccessInputs): string[] {
 }
 
 /**
- * Roles that are no longer declared. PgBouncer's roles stay until the whole resource is deleted: Poolers, also manual ones, use
- * them until they are changed, which is later.
+ * Roles that are no longer declared. PgBouncer's roles stay until the whole resource is deleted: Poolers, also manual
+ * ones, use them until they are changed, which is later.
  */
 function removedRoles(before: AccessState, now: AccessInputs): string[] {
   if (before.uid !== now.uid) return [];

@@ -30,9 +30,10 @@ export interface DatabaseAccessArgs {
 const provider = dynamicProvider("access");
 
 /**
- * Sets the users' attributes, memberships, rights and settings as declared. Runs in every `up` if the declaration changed or the
- * database drifted. Removing a user ends its sessions, reassigns its objects to the database's owner, and drops it. Needs the Kubernetes rights `get` on the Cluster, and `get` and `create` on `pods/exec`. With
- * `usersAs: databaseRole`, it also needs `get` on DatabaseRoles.
+ * Sets the users' attributes, memberships, rights and settings as declared. Runs in every `up` if the declaration
+ * changed or the database drifted. Removing a user ends its sessions, reassigns its objects to the database's owner,
+ * and drops it. Needs the Kubernetes rights `get` on the Cluster, and `get` and `create` on `pods/exec`. With `usersAs:
+ * databaseRole`, it also needs `get` on DatabaseRoles.
  */
 export class DatabaseAccess extends pulumi.dynamic.Resource {
   constructor(name: string, args: DatabaseAccessArgs, opts?: pulumi.CustomResourceOptions) {

@@ -1,10 +1,11 @@
 /**
- * The SQL that sets users' rights in one database exactly as declared. In one transaction, it revokes everything that was
- * granted to them directly, and grants what is declared. So sessions do not notice rights that stay the same, and nothing must
- * be stored between runs. Pure.
+ * The SQL that sets users' rights in one database exactly as declared. In one transaction, it revokes everything that
+ * was granted to them directly, and grants what is declared. So sessions do not notice rights that stay the same, and
+ * nothing must be stored between runs. Pure.
  *
- * The SQL runs as PostgreSQL's superuser, in databases whose owners may have created functions and operators of any name, and
- * settings for every session. So `search_path` contains only pg_catalog, and the script sets every setting that could interfere.
+ * The SQL runs as PostgreSQL's superuser, in databases whose owners may have created functions and operators of any
+ * name, and settings for every session. So `search_path` contains only pg_catalog, and the script sets every setting
+ * that could interfere.
  */
 import { Access, AccessScope, roleSettings, TeleportUser } from "../cnpg/roles";
 import { isGrantedRelation, isGrantedSchema, isSuperuser, RELATION_KINDS } from "./superuser-objects";
@@ -78,12 +79,13 @@ export function restorePublicRightsScript(): string {
 }
 
 /**
- * Revokes and reassigns everything of users in one database. The new owner of their objects is the database's owner, or, if
- * that is a superuser, the owner of the application's database. The objects must not run with the new owner's rights: routines
- * lose SECURITY DEFINER, and views check the rights of the reader. The script fails and names an object if this is not possible.
+ * Revokes and reassigns everything of users in one database. The new owner of their objects is the database's owner,
+ * or, if that is a superuser, the owner of the application's database. The objects must not run with the new owner's
+ * rights: routines lose SECURITY DEFINER, and views check the rights of the reader. The script fails and names an
+ * object if this is not possible.
  *
- * A user may own the database itself, because members of a role can take over its objects (REASSIGN OWNED). Such a user is not
- * a possible new owner, because what it kept would be dropped.
+ * A user may own the database itself, because members of a role can take over its objects (REASSIGN OWNED). Such a user
+ * is not a possible new owner, because what it kept would be dropped.
  *
  * @param heir the new owner if the databases' owners are not possible; default: none
  */
@@ -134,10 +136,10 @@ function dropOwned(name: string, names: readonly string[], application: string, 
 }
 
 /**
- * Code that a role's tables call and that neither a superuser nor the new owner created. Autovacuum runs it as the table's
- * owner, without a request. It is in expressions and conditions of indexes, and in `subtype_diff` of range columns. Expressions
- * of statistics need not be immutable, so they can do anything, even with PostgreSQL's own functions. So such statistics are
- * dropped before, which loses no data.
+ * Code that a role's tables call and that neither a superuser nor the new owner created. Autovacuum runs it as the
+ * table's owner, without a request. It is in expressions and conditions of indexes, and in `subtype_diff` of range
+ * columns. Expressions of statistics need not be immutable, so they can do anything, even with PostgreSQL's own
+ * functions. So such statistics are dropped before, which loses no data.
  */
 function codeRunByAnalyze(role: string): string {
   return `WITH RECURSIVE ranges AS (
@@ -219,8 +221,8 @@ END`),
 }
 
 /**
- * Returns the drift, one line for each difference: the roles' attributes and settings (only in the application's database), and
- * the rights in this database. Schemas that do not exist (yet) are not a difference.
+ * Returns the drift, one line for each difference: the roles' attributes and settings (only in the application's
+ * database), and the rights in this database. Schemas that do not exist (yet) are not a difference.
  */
 export function driftQuery(desired: DesiredAccess, database: string): string {
   const roles = database === desired.database ? desired.users.map(roleDrift) : [];
@@ -275,8 +277,9 @@ function settingParts(name: string, value: string): string[] {
 
 /** Revokes what was granted directly. Does not touch memberships, which CNPG manages, and the role's own objects. */
 function revokeAll(names: readonly string[]): string {
-  // Revoke as the grantor: a superuser's REVOKE acts as the owner, and leaves what others granted. If the grantor can no longer
-  // reach the object (no USAGE on the schema), revoke the grant option instead, which also revokes what was granted with it.
+  // Revoke as the grantor: a superuser's REVOKE acts as the owner, and leaves what others granted. If the grantor can
+  // no longer reach the object (no USAGE on the schema), revoke the grant option instead, which also revokes what was
+  // granted with it.
   const revoke = (object: string) => `IF item.grantor = item.owner THEN
         EXECUTE format('REVOKE ALL ON %s FROM %I CASCADE', ${object}, role.rolname);
       ELSE
@@ -341,8 +344,8 @@ END`);
 }
 
 /**
- * Roles that create objects: the database's owner, and the owners of the schemas and their tables. Later objects of superusers
- * and extensions are not for users.
+ * Roles that create objects: the database's owner, and the owners of the schemas and their tables. Later objects of
+ * superusers and extensions are not for users.
  */
 function makers(scope: AccessScope): string {
   return `SELECT DISTINCT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND NOT rolsuper AND oid IN (
@@ -361,7 +364,10 @@ function isInScope({ schemas }: AccessScope): string {
   return `n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT ${IS_OWN_SCHEMA}`;
 }
 
-/** The owner of a schema could forge our comment. So a schema is ours only if its owner is a superuser or one of our roles. */
+/**
+ * The owner of a schema could forge our comment. So a schema is ours only if its owner is a superuser or one of our
+ * roles.
+ */
 const IS_OWN_SCHEMA = `(coalesce(obj_description(n.oid, 'pg_namespace') LIKE ${literal(`${OWN_MARK}%`)}, false) AND (${isSuperuser("n.nspowner")}
       OR coalesce(shobj_description(n.nspowner, 'pg_authid') LIKE ${literal(`${OWN_MARK}%`)}, false)))`;
 

@@ -2,8 +2,8 @@
 import { literal, textArray } from "./sql";
 
 /**
- * Returns a line for each session that blocks the session with this `application_name`. Ends blocking sessions of the roles in
- * `ends`. A prepared transaction has no session.
+ * Returns a line for each session that blocks the session with this `application_name`. Ends blocking sessions of the
+ * roles in `ends`. A prepared transaction has no session.
  */
 export function holdersQuery(session: string, ends: readonly string[]): string {
   return `\\set ON_ERROR_STOP on

@@ -9,8 +9,8 @@ import { DATABASES_QUERY, upgradeHindranceQuery } from "./grants";
 const ANY_MAJOR = 99;
 
 /**
- * Refuses an upgrade that would fail in `pg_upgrade`. Ignores a Cluster that does not exist or has no ready instance: its image
- * may be the reason.
+ * Refuses an upgrade that would fail in `pg_upgrade`. Ignores a Cluster that does not exist or has no ready instance:
+ * its image may be the reason.
  *
  * @param major undefined if the settings name none
  * @throws Error that names the databases in which something prevents the upgrade

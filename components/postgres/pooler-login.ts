@@ -1,6 +1,6 @@
 /**
- * What PgBouncer needs in the database `postgres` to look up passwords: its role, and a function that returns the password hash
- * of a user, but never of a superuser or a replication role. Pure.
+ * What PgBouncer needs in the database `postgres` to look up passwords: its role, and a function that returns the
+ * password hash of a user, but never of a superuser or a replication role. Pure.
  */
 import { PoolerAuthentication, POOLER_LOGINS } from "../cnpg/pooler";
 import type { TeleportUser } from "../cnpg/roles";

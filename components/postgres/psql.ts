@@ -21,9 +21,9 @@ export const MAINTENANCE_DATABASE = "postgres";
 /** CNPG's container in an instance's pod. */
 const CONTAINER = "postgres";
 /**
- * Errors during a switchover: for a moment, the primary is a standby or gone. If the connection ends during a script, psql says
- * that it "was lost". A script may run again, because it is one transaction, or its repetition has the same result. The same
- * applies if a table was dropped before the script reached it.
+ * Errors during a switchover: for a moment, the primary is a standby or gone. If the connection ends during a script,
+ * psql says that it "was lost". A script may run again, because it is one transaction, or its repetition has the same
+ * result. The same applies if a table was dropped before the script reached it.
  */
 const SWITCHOVER =
   /read-only transaction|recovery is in progress|the database system is (starting|shutting)|could not connect to server|connection to server (.* failed|was lost)|tuple concurrently (updated|deleted)|deadlock detected|relation "[^\n]*" does not exist|cache lookup failed for relation/;
@@ -157,8 +157,8 @@ export function rowsOf(stdout: string): string[] {
 }
 
 /**
- * Treats a pod that restarts like a primary that is gone for a moment. The same applies to a pod that no longer exists (404) or
- * has no node yet (400), while the Cluster's status still calls it the primary.
+ * Treats a pod that restarts like a primary that is gone for a moment. The same applies to a pod that no longer exists
+ * (404) or has no node yet (400), while the Cluster's status still calls it the primary.
  */
 function asUnreachable(error: unknown) {
   if (error instanceof KubernetesError && (isPassing(error) || error.failure === "failed"))
@@ -252,8 +252,8 @@ export async function unlessStopped(
 }
 
 /**
- * Why nothing can be done in the primary: the Cluster is hibernated or fenced. Undefined if it is not, or if the Cluster does not
- * exist, which the next step reports.
+ * Why nothing can be done in the primary: the Cluster is hibernated or fenced. Undefined if it is not, or if the
+ * Cluster does not exist, which the next step reports.
  */
 export async function asleep(kubernetes: KubernetesClient, reference: ClusterReference): Promise<string | undefined> {
   const cluster = await findCluster(kubernetes, reference);

@@ -1,7 +1,8 @@
 /**
- * Functions that write large objects, or messages to the WAL. If there were readers, earlier releases revoked them from PUBLIC,
- * and granted them to owners and writers. `pg_dump` writes such rights with the functions' arguments. In PostgreSQL 17, the
- * arguments of `pg_logical_emit_message` changed, so upgrades to 17 failed. So the rights are granted to PUBLIC again. Pure.
+ * Functions that write large objects, or messages to the WAL. If there were readers, earlier releases revoked them from
+ * PUBLIC, and granted them to owners and writers. `pg_dump` writes such rights with the functions' arguments. In
+ * PostgreSQL 17, the arguments of `pg_logical_emit_message` changed, so upgrades to 17 failed. So the rights are
+ * granted to PUBLIC again. Pure.
  */
 import { doBlock, textArray } from "./sql";
 
@@ -20,8 +21,8 @@ const WRITING = [
 const IN_CATALOG = "p.pronamespace = 'pg_catalog'::regnamespace";
 const IS_PUBLIC = `EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) WHERE grantee = 0)`;
 /**
- * Whether an earlier release revoked them in this database. Nobody else is known to revoke `pg_logical_emit_message`. If somebody
- * else revoked only the functions for large objects, they stay revoked.
+ * Whether an earlier release revoked them in this database. Nobody else is known to revoke `pg_logical_emit_message`.
+ * If somebody else revoked only the functions for large objects, they stay revoked.
  */
 const WERE_TAKEN = `EXISTS (SELECT FROM pg_proc p WHERE ${IN_CATALOG} AND p.proname = 'pg_logical_emit_message' AND NOT ${IS_PUBLIC})`;
 

@@ -17,7 +17,10 @@ const ABSENT = {
 /** Whether a membership `m` lets the member make others members, or gives it no rights (PostgreSQL 16 and later). */
 const OTHER_OPTIONS = `m.admin_option OR to_jsonb(m) ->> 'inherit_option' = 'false'`;
 
-/** Sets the declared attributes and memberships of an existing role. Skips groups that do not exist: attributeDrift reports them. */
+/**
+ * Sets the declared attributes and memberships of an existing role. Skips groups that do not exist: attributeDrift
+ * reports them.
+ */
 export function attributeScript(user: TeleportUser): string {
   const { name, connectionLimit = DEFAULT_CONNECTION_LIMIT } = user;
   const absent = Object.keys(ABSENT).map((attribute) => `NO${attribute}`);

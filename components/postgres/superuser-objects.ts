@@ -1,6 +1,6 @@
 /**
- * Conditions for objects of extensions and superusers. Rows that a user writes to them may run, or be trusted, with a superuser's
- * rights: e.g. TimescaleDB runs jobs as the role that a row of its own table names. Pure.
+ * Conditions for objects of extensions and superusers. Rows that a user writes to them may run, or be trusted, with a
+ * superuser's rights: e.g. TimescaleDB runs jobs as the role that a row of its own table names. Pure.
  */
 import { literal } from "./sql";
 

@@ -1,12 +1,12 @@
 /**
- * A role with CREATEROLE that creates users for another system: Vault and Teleport create users at each login. The superuser
- * creates this role by SQL. As a managed role of CloudNativePG, it would lose memberships that it needs: the operator sets a
- * role's memberships exactly as the Cluster declares them, without those in the users that the role creates (seen with 1.30.0).
- * The operator does not touch roles that it does not know.
+ * A role with CREATEROLE that creates users for another system: Vault and Teleport create users at each login. The
+ * superuser creates this role by SQL. As a managed role of CloudNativePG, it would lose memberships that it needs: the
+ * operator sets a role's memberships exactly as the Cluster declares them, without those in the users that the role
+ * creates (seen with 1.30.0). The operator does not touch roles that it does not know.
  *
- * Before PostgreSQL 16, CREATEROLE applied to every user. From 16 on, it applies only to roles on which the role has ADMIN
- * OPTION: those that it gets here, and the users that it creates in 16 or later. It does not apply to users from before an
- * upgrade, or to users that another role created.
+ * Before PostgreSQL 16, CREATEROLE applied to every user. From 16 on, it applies only to roles on which the role has
+ * ADMIN OPTION: those that it gets here, and the users that it creates in 16 or later. It does not apply to users from
+ * before an upgrade, or to users that another role created.
  */
 import type { KubernetesClient } from "../kubernetes/client";
 import { DATABASES_QUERY, dropOwnedScript, dropScript, forbidLoginScript, OWN_MARK } from "./grants";
@@ -57,8 +57,8 @@ END`);
 }
 
 /**
- * Creates the role with exactly the attributes, settings and memberships that it needs. If it runs again, it corrects drift. Run
- * it as the superuser in one transaction, after its group and the roles that it grants were created.
+ * Creates the role with exactly the attributes, settings and memberships that it needs. If it runs again, it corrects
+ * drift. Run it as the superuser in one transaction, after its group and the roles that it grants were created.
  *
  * @param takeOver SQL that runs before the role gets ADMIN OPTION on its users
  */
@@ -108,7 +108,8 @@ SELECT format('%s may not drop the user %s', ${role}, rolname) FROM ${outOfReach
  * Drops users as the superuser, and reassigns their objects in every database.
  *
  * @param query lists their names
- * @param at.database the owner of this database becomes the owner of their objects, if the owner of the objects' database cannot
+ * @param at.database the owner of this database becomes the owner of their objects, if the owner of the objects'
+ * database cannot
  * @param at.heir the new owner if neither of these owners is possible
  */
 export async function endUsers(
@@ -157,9 +158,9 @@ END`);
 }
 
 /**
- * Users that the role could not change or drop. A role with ADMIN OPTION on a user can become that user. So these are excluded:
- * roles of PostgreSQL and of this project, owners of a database, roles that lead to an administrator's rights, and users that
- * another role created.
+ * Users that the role could not change or drop. A role with ADMIN OPTION on a user can become that user. So these are
+ * excluded: roles of PostgreSQL and of this project, owners of a database, roles that lead to an administrator's
+ * rights, and users that another role created.
  */
 function outOfReach({ name, mark, isUser, isProvenUser = isUser }: Maker): string {
   const isOurs = (oid: string) =>
@@ -199,8 +200,9 @@ END`);
 }
 
 /**
- * These roles log in to databases whose owners can change settings for every session. A role's setting overrides the database's.
- * So an owner cannot end or change what Vault or Teleport runs there. Values are in the form in which PostgreSQL stores them.
+ * These roles log in to databases whose owners can change settings for every session. A role's setting overrides the
+ * database's. So an owner cannot end or change what Vault or Teleport runs there. Values are in the form in which
+ * PostgreSQL stores them.
  */
 const SETTINGS: Record<string, string> = {
   createrole_self_grant: "",

@@ -46,9 +46,9 @@ const identityProvider = dynamicProvider("clusterIdentity");
 const kubernetesProvider = dynamicProvider("kubernetesIdentity");
 
 /**
- * Is created right after the Cluster and deleted right before it, with the same checks as a ClusterIdentity. Fails in a preview
- * if a protected database would become another Cluster. It has Pulumi's own protection too, so that the preview of
- * `pulumi destroy`, which asks no provider, refuses. Pulumi shows only its name there, so the name says what to do.
+ * Is created right after the Cluster and deleted right before it, with the same checks as a ClusterIdentity. Fails in a
+ * preview if a protected database would become another Cluster. It has Pulumi's own protection too, so that the preview
+ * of `pulumi destroy`, which asks no provider, refuses. Pulumi shows only its name there, so the name says what to do.
  */
 export class DeletionProtection extends pulumi.dynamic.Resource {
   constructor(
@@ -79,9 +79,9 @@ export interface ClusterIdentityArgs {
 }
 
 /**
- * Is created last and deleted first, because it depends on everything of a PostgresCluster. Refuses if the Cluster of this name
- * is not the one that the stack created, is in another Kubernetes cluster, or is protected. Needs the Kubernetes rights `get` on
- * Clusters and on the namespace kube-system.
+ * Is created last and deleted first, because it depends on everything of a PostgresCluster. Refuses if the Cluster of
+ * this name is not the one that the stack created, is in another Kubernetes cluster, or is protected. Needs the
+ * Kubernetes rights `get` on Clusters and on the namespace kube-system.
  */
 export class ClusterIdentity extends pulumi.dynamic.Resource {
   constructor(name: string, args: ClusterIdentityArgs, opts: pulumi.CustomResourceOptions) {
@@ -91,8 +91,9 @@ export class ClusterIdentity extends pulumi.dynamic.Resource {
 }
 
 /**
- * Refuses a delete in a Kubernetes cluster that is not the stack's, and so protects everything that it depends on. It is needed
- * because there is no ClusterIdentity yet after an `up` that failed half-way. Needs the right `get` on the namespace kube-system.
+ * Refuses a delete in a Kubernetes cluster that is not the stack's, and so protects everything that it depends on. It
+ * is needed because there is no ClusterIdentity yet after an `up` that failed half-way. Needs the right `get` on the
+ * namespace kube-system.
  */
 export class KubernetesIdentity extends pulumi.dynamic.Resource {
   constructor(

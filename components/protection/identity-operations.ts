@@ -36,7 +36,10 @@ export function clusterIdentity(
     },
     declared: ({ context, database, namespace, cluster, uid }) => [context, database, namespace, cluster, uid],
     apply: (inputs) => withUid(connect, inputs),
-    /** A refresh accepts a recreated Cluster, and removes one that is gone. It does so only in the stack's Kubernetes cluster. */
+    /**
+     * A refresh accepts a recreated Cluster, and removes one that is gone. It does so only in the stack's Kubernetes
+     * cluster.
+     */
     async read(state) {
       if (!state?.cluster) return undefined;
       const api = await connect(state);

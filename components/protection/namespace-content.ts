@@ -21,9 +21,9 @@ export interface Content {
 }
 
 /**
- * Lists all kinds of objects. An object counts as left if nothing deletes it: it has no owner, and is not being deleted. An
- * object whose owner is in the Namespace is deleted or stays with its owner. Kinds that cannot be listed, because of rights or
- * of the API server, count as left.
+ * Lists all kinds of objects. An object counts as left if nothing deletes it: it has no owner, and is not being
+ * deleted. An object whose owner is in the Namespace is deleted or stays with its owner. Kinds that cannot be listed,
+ * because of rights or of the API server, count as left.
  */
 export async function contentOf(api: ApiReader, namespace: string): Promise<Content> {
   const left: string[] = [];

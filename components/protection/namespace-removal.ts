@@ -26,8 +26,8 @@ class NamespaceRemoval extends pulumi.dynamic.Resource {
 }
 
 /**
- * Creates a Namespace. Pulumi never deletes it, because this would delete everything in it. NamespaceRemoval deletes it, after
- * everything that depends on the returned name.
+ * Creates a Namespace. Pulumi never deletes it, because this would delete everything in it. NamespaceRemoval deletes
+ * it, after everything that depends on the returned name.
  *
  * @returns its name, for the objects in it
  */

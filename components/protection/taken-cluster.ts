@@ -42,8 +42,8 @@ export async function takenCluster(
   if (!found) return undefined;
   const { annotations = {} } = found.metadata as { annotations?: Record<string, string> };
   const whose = annotations[OWNER_LABEL];
-  // A Cluster of ours may come from a killed run, or from `onDelete: retain`. In states of early versions of 0.1.0, Clusters have
-  // no owner annotation.
+  // A Cluster of ours may come from a killed run, or from `onDelete: retain`. In states of early versions of 0.1.0,
+  // Clusters have no owner annotation.
   if (whose === owner || (whose === undefined && !isNew)) return undefined;
   return takenBy(`${namespace}/${name}`, whose, owner);
 }

@@ -2,13 +2,15 @@
 import { KubernetesError } from "../kubernetes/errors";
 
 /**
- * Name of an environment variable of Pulumi's Kubernetes provider. From 4.29 on, the provider refuses to create an object that
- * exists. With the variable, it updates the object instead. One run with it takes the stack's own objects into the state.
+ * Name of an environment variable of Pulumi's Kubernetes provider. From 4.29 on, the provider refuses to create an
+ * object that exists. With the variable, it updates the object instead. One run with it takes the stack's own objects
+ * into the state.
  */
 export const TAKE_UP = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS";
 
 /**
- * Keeps a run that takes objects into the state from deleting objects: it may have taken the same objects under another resource.
+ * Keeps a run that takes objects into the state from deleting objects: it may have taken the same objects under another
+ * resource.
  *
  * @throws KubernetesError "configuration"
  */

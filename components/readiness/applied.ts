@@ -9,7 +9,10 @@ import { Connect, ReadinessInputs, readinessKind, ReadinessTiming } from "./wait
 
 /** The kinds' names in the API server's paths. */
 const PLURALS: Record<AppliedKind, string> = { Database: "databases", DatabaseRole: "databaseroles" };
-/** Finalizers of the primary. They keep an object until the primary has dropped its database or role, or has decided to keep it. */
+/**
+ * Finalizers of the primary. They keep an object until the primary has dropped its database or role, or has decided to
+ * keep it.
+ */
 const FINALIZERS: Record<AppliedKind, string> = {
   Database: "cnpg.io/deleteDatabase",
   DatabaseRole: "cnpg.io/deleteRole",
@@ -141,7 +144,10 @@ export function databaseRolesServing(
       if (removed.length > 0) await releaseRoles(await connect(inputs), inputs, removed, () => true);
       return kind.apply(inputs);
     },
-    /** Runs before the Cluster is deleted, and then the DatabaseRoles. Without a primary, their finalizers would stay for ever. */
+    /**
+     * Runs before the Cluster is deleted, and then the DatabaseRoles. Without a primary, their finalizers would stay
+     * for ever.
+     */
     async remove(state) {
       const kubernetes = await connect(state);
       const cluster = await clusterNow(kubernetes, state);
@@ -152,11 +158,11 @@ export function databaseRolesServing(
 }
 
 /**
- * Removes the finalizers of DatabaseRoles. Their roles stay in PostgreSQL, so there is nothing to wait for. The primary adds no
- * new finalizer to a DatabaseRole that it has applied (CNPG 1.30).
+ * Removes the finalizers of DatabaseRoles. Their roles stay in PostgreSQL, so there is nothing to wait for. The primary
+ * adds no new finalizer to a DatabaseRole that it has applied (CNPG 1.30).
  *
- * @param isOver whether the object no longer declares the role. If Pulumi leaves objects, only these objects are handled, and this
- * function deletes them
+ * @param isOver whether the object no longer declares the role. If Pulumi leaves objects, only these objects are
+ * handled, and this function deletes them
  */
 async function releaseRoles(
   kubernetes: KubernetesClient,

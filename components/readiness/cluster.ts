@@ -1,7 +1,7 @@
 /**
- * ClusterServing: whether a Cluster runs as it was written. CNPG's Ready condition only says that instances answer, not that they
- * use a changed Secret or setting. A Cluster that is stuck for another reason keeps the old ones, while its status says that all
- * instances are ready. So each instance is asked.
+ * ClusterServing: whether a Cluster runs as it was written. CNPG's Ready condition only says that instances answer, not
+ * that they use a changed Secret or setting. A Cluster that is stuck for another reason keeps the old ones, while its
+ * status says that all instances are ready. So each instance is asked.
  */
 import { ClusterReference, rowsOf, sqlInInstance } from "../postgres/psql";
 import { literal, textArray } from "../postgres/sql";

@@ -1,6 +1,6 @@
 /**
- * Why an object is not created, in the words of Kubernetes' Events. E.g. a quota that forbids a pod, or a missing storage class,
- * does not appear in the status of CloudNativePG's objects. Pure.
+ * Why an object is not created, in the words of Kubernetes' Events. E.g. a quota that forbids a pod, or a missing
+ * storage class, does not appear in the status of CloudNativePG's objects. Pure.
  */
 import { KubernetesObject } from "../kubernetes/client";
 

@@ -1,8 +1,8 @@
 /**
- * A Cluster whose first instance was never created: why initdb failed, and whether it may start again. The operator never
- * restarts a Job that failed, or that was created for an earlier spec. If there is no Job, it creates one for the present spec
- * (ensurePrimaryBootstrapJob, from CNPG 1.29.2 on). The initdb step itself moves files of an earlier attempt aside
- * (EnsureTargetDirectoriesDoNotExist). So it is enough to delete the Job. Pure.
+ * A Cluster whose first instance was never created: why initdb failed, and whether it may start again. The operator
+ * never restarts a Job that failed, or that was created for an earlier spec. If there is no Job, it creates one for the
+ * present spec (ensurePrimaryBootstrapJob, from CNPG 1.29.2 on). The initdb step itself moves files of an earlier
+ * attempt aside (EnsureTargetDirectoriesDoNotExist). So it is enough to delete the Job. Pure.
  */
 import type { KubernetesObject } from "../kubernetes/client";
 import { printable } from "../dynamic/message-limits";
@@ -66,8 +66,8 @@ function byAge(one: KubernetesObject, other: KubernetesObject): number {
 }
 
 /**
- * Whether the Job may be deleted, so that the operator starts again: all signs say that nothing was initialized, and no Job is
- * running for the present spec.
+ * Whether the Job may be deleted, so that the operator starts again: all signs say that nothing was initialized, and no
+ * Job is running for the present spec.
  */
 export function mayStartAgain(
   cluster: KubernetesObject,

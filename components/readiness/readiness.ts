@@ -52,11 +52,11 @@ const databaseRolesProvider = dynamicProvider("databaseRolesServing");
 const poolerProvider = dynamicProvider("poolerServing");
 
 /**
- * Its creation or update ends when every instance uses the certificate, bundle, settings and rules that were written, and every
- * volume has its size. It fails after `within` seconds, or as soon as a problem is permanent, and names what is missing in each
- * instance. Needs the Kubernetes rights `get` on the Cluster, `list` on pods and PersistentVolumeClaims, and `get` and `create` on
- * `pods/exec`. With `list` on Events, and `get` on `pods/log` and StorageClasses, it reports more reasons. With `get` and `delete`
- * on Jobs, it restarts a failed initdb.
+ * Its creation or update ends when every instance uses the certificate, bundle, settings and rules that were written,
+ * and every volume has its size. It fails after `within` seconds, or as soon as a problem is permanent, and names what
+ * is missing in each instance. Needs the Kubernetes rights `get` on the Cluster, `list` on pods and
+ * PersistentVolumeClaims, and `get` and `create` on `pods/exec`. With `list` on Events, and `get` on `pods/log` and
+ * StorageClasses, it reports more reasons. With `get` and `delete` on Jobs, it restarts a failed initdb.
  */
 export class ClusterServing extends pulumi.dynamic.Resource {
   constructor(name: string, args: ClusterServingArgs, opts?: pulumi.CustomResourceOptions) {
@@ -77,8 +77,9 @@ export class DatabasesServing extends pulumi.dynamic.Resource {
 }
 
 /**
- * Its creation or update ends when the primary has applied the DatabaseRoles as written. Fails after `within` seconds with the
- * operator's reasons. Needs the Kubernetes rights `get`, `patch` and `delete` on DatabaseRoles, and `get` on the Cluster.
+ * Its creation or update ends when the primary has applied the DatabaseRoles as written. Fails after `within` seconds
+ * with the operator's reasons. Needs the Kubernetes rights `get`, `patch` and `delete` on DatabaseRoles, and `get` on
+ * the Cluster.
  */
 export class DatabaseRolesServing extends pulumi.dynamic.Resource {
   constructor(name: string, args: DatabaseRolesServingArgs, opts?: pulumi.CustomResourceOptions) {

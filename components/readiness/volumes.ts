@@ -1,6 +1,6 @@
 /**
- * Whether the volumes of an instance have the written size. If the storage refuses it, only CloudNativePG's log says so, and the
- * Cluster stays "healthy". Pure.
+ * Whether the volumes of an instance have the written size. If the storage refuses it, only CloudNativePG's log says
+ * so, and the Cluster stays "healthy". Pure.
  */
 import { bytesOf } from "../kubernetes/quantity";
 import type { KubernetesObject } from "../kubernetes/client";

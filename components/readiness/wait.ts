@@ -41,8 +41,8 @@ interface Wait<Inputs extends ReadinessInputs> {
 }
 
 /**
- * In milliseconds. The operator gets `settle` to start the work for a change, because its objects have no observed generation.
- * Events are read only every `events`, because the API server sends all Events of the namespace.
+ * In milliseconds. The operator gets `settle` to start the work for a change, because its objects have no observed
+ * generation. Events are read only every `events`, because the API server sends all Events of the namespace.
  */
 const TIMING = { poll: 1_000, settle: 3_000, events: 5_000, second: 1_000 };
 

@@ -185,8 +185,8 @@ export interface Wrong {
   setting: string;
   settings: Settings;
   /**
-   * `refuses`: the API server also refuses it. `accepts`: it does not, and the database would not work as intended, e.g. a pod
-   * never starts, a rule is never reached, or an unwanted login works.
+   * `refuses`: the API server also refuses it. `accepts`: it does not, and the database would not work as intended,
+   * e.g. a pod never starts, a rule is never reached, or an unwanted login works.
    */
   server: "refuses" | "accepts";
   /** Whether a check of the project names it. */
