@@ -1,6 +1,6 @@
 /**
- * What the dynamic resources run, in Pulumi's process for dynamic providers: the pure parts and the adapters, put
- * into the shape of Pulumi's provider methods. Old states call these names: keep them.
+ * The operations of the dynamic resources, as methods of Pulumi providers. They run in Pulumi's process for dynamic
+ * providers. Existing states call them by these names: never change the names.
  */
 import { operatorCheck } from "./cnpg/operator-check-operations";
 import { updateCheck } from "./cnpg/update-check-operations";

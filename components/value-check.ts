@@ -1,4 +1,4 @@
-/** Checks of single values, in the same words for every setting. A value that is left out is no problem. Pure. */
+/** Checks of single values, with the same messages for every setting. A missing value passes. Pure. */
 import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "./problems";
 
@@ -21,29 +21,34 @@ export function wrong(setting: string, value: unknown, problem: string, fix: str
   return [{ setting, value, problem, fix }];
 }
 
-/** A whole number; `what` says what it counts, e.g. `seconds`. */
-export function checkWhole(setting: string, value: number | undefined, what: string, least = 0): SettingProblem[] {
+/** Checks a whole number. `what` says what it counts, e.g. `seconds`. */
+export function checkWholeNumber(
+  setting: string,
+  value: number | undefined,
+  what: string,
+  least = 0,
+): SettingProblem[] {
   if (value === undefined || (Number.isInteger(value) && value >= least && value < 2 ** 31)) return [];
-  return wrong(setting, value, `is no number of ${what}`, `Use a whole number of at least ${least}.`);
+  return wrong(setting, value, `is not a valid number of ${what}`, `Use a whole number of at least ${least}.`);
 }
 
 export function checkOneOf(setting: string, value: string | undefined, known: readonly string[]): SettingProblem[] {
   if (value === undefined || known.includes(value)) return [];
-  return wrong(setting, value, "is none of the values there are", `Use ${known.join(" or ")}.`);
+  return wrong(setting, value, "is not one of the allowed values", `Use ${known.join(" or ")}.`);
 }
 
-/** Whether PostgreSQL can have something of this name: of 63 bytes at most, and no NUL. */
+/** Whether PostgreSQL accepts a name: 1 to 63 bytes, without NUL. */
 export function isPostgresName(name: string): boolean {
   return name !== "" && !name.includes("\0") && Buffer.byteLength(name) <= 63;
 }
 
-/** Values that may be there once only. `fix` of the second of two. */
-export function checkTwice(
+/** Refuses repeated values. `fix` says what to do with a repetition. */
+export function checkUnique(
   setting: (index: number) => string,
   values: readonly string[],
   fix = "Remove one of the two.",
 ): SettingProblem[] {
   return values.flatMap((value, index) =>
-    values.indexOf(value) < index ? wrong(setting(index), value, "is there twice", fix) : [],
+    values.indexOf(value) < index ? wrong(setting(index), value, "is listed twice", fix) : [],
   );
 }

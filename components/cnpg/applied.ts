@@ -1,4 +1,4 @@
-/** Whether the primary has applied a Database or a DatabaseRole. Their status tells. Pure. */
+/** Reads from the status whether the primary has applied a Database or a DatabaseRole. Pure. */
 import type { KubernetesObject } from "../kubernetes/client";
 
 /** Kinds that the primary applies. */
@@ -22,7 +22,7 @@ interface PartStatus {
 
 /**
  * Why the primary has not applied an object as written, in the operator's words. Empty if it has. After a change,
- * `status.applied` stays true until the primary has seen the change: only `observedGeneration` tells.
+ * `status.applied` stays true until the primary has seen the change, so `observedGeneration` is compared too.
  */
 export function appliedProblems(kind: AppliedKind, name: string, object: KubernetesObject | undefined): string[] {
   if (!object) return [`${kind} ${name} does not exist`];

@@ -1,4 +1,4 @@
-/** Users as CNPG's DatabaseRole objects, in place of entries of the Cluster's `spec.managed.roles`. Pure. */
+/** Users as CNPG's DatabaseRole objects, instead of entries of the Cluster's `spec.managed.roles`. Pure. */
 import { databaseObjectName } from "./databases";
 import { ManagedRole, managedRoles, TeleportUser } from "./roles";
 
@@ -10,7 +10,7 @@ export interface DatabaseRoleManifest {
   apiVersion: "postgresql.cnpg.io/v1";
   kind: "DatabaseRole";
   metadata: { name: string };
-  /** Never drops the role: DatabaseAccess drops it, after it has given away what the user owns. */
+  /** CloudNativePG never drops the role. DatabaseAccess drops it, after it has reassigned what the user owns. */
   spec: Omit<ManagedRole, "ensure"> & { cluster: { name: string }; databaseRoleReclaimPolicy: "retain" };
 }
 

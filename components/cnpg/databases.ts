@@ -2,33 +2,33 @@
 import { createHash } from "node:crypto";
 import { databaseAndOwner, InitDb } from "./initdb";
 
-/** A schema of a database. It is made, and stays when it is no longer declared. */
+/** A schema of a database. It is created, and stays if you remove it from the settings. */
 export interface Schema {
   /** Name of the schema. */
   name: string;
   /** Role that owns it. Default: the owner of the database. */
   owner?: string;
-  /** `absent` drops it, if it is empty. Default: `present`. */
+  /** `absent` drops the schema if it is empty. Default: `present`. */
   ensure?: "present" | "absent";
 }
 
-/** An extension of a database. It is made, and stays when it is no longer declared. */
+/** An extension of a database. It is created, and stays if you remove it from the settings. */
 export interface Extension {
-  /** Name of the extension; the image must have it. */
+  /** Name of the extension. The image must contain it. */
   name: string;
   /** Version of the extension. Default: the image's default version. */
   version?: string;
-  /** Schema for its objects. Default: `public`, or what the extension says. */
+  /** Schema for its objects. Default: `public`, unless the extension has another default. */
   schema?: string;
-  /** `absent` drops it, if nothing depends on it. Default: `present`. */
+  /** `absent` drops the extension if nothing depends on it. Default: `present`. */
   ensure?: "present" | "absent";
 }
 
-/** A database besides the application's. Becomes `kind: Database`. Locale and encoding cannot change later. */
+/** An additional database. Becomes `kind: Database`. You cannot change its locale and encoding later. */
 export interface AdditionalDatabase {
   /** Name of the database in PostgreSQL. */
   name: string;
-  /** Role that owns it; must exist. Default: the owner of the application's database. */
+  /** Role that owns it. The role must exist. Default: the owner of the application's database. */
   owner?: string;
   /** Schemas, by name or with an owner. Default: `public` alone. */
   schemas?: (string | Schema)[];
@@ -36,7 +36,7 @@ export interface AdditionalDatabase {
   extensions?: (string | Extension)[];
   /** Character encoding, e.g. `UTF8`. Default: that of the template. */
   encoding?: string;
-  /** Locale for collation and character classes. Default: that of the template. */
+  /** Locale for collation and character classes. Default: the template's. */
   locale?: string;
   /** Locale for collation. Default: `locale`. */
   localeCollate?: string;
@@ -53,13 +53,19 @@ export interface AdditionalDatabase {
    * of the template.
    */
   builtinLocale?: string;
-  /** Database to copy. Default: `template0` where locale or encoding is given, which others refuse; else `template1`. */
+  /**
+   * Database to copy. Default: `template0` if you set a locale or encoding, which other templates refuse; else
+   * `template1`.
+   */
   template?: string;
-  /** Connections at once; -1 for no limit. Default: PostgreSQL's, -1. */
+  /** Maximum number of connections; -1 for no limit. Default: PostgreSQL's, -1. */
   connectionLimit?: number;
-  /** Tablespace for its tables; one of `tablespaces`. Default: that of the template. */
+  /** Tablespace for its tables; one of `tablespaces`. Default: the template's. */
   tablespace?: string;
-  /** What becomes of the database when it is no longer declared, and at `destroy`: `delete` drops it. Default: `retain`. */
+  /**
+   * What happens to the database when you remove it from the settings, or run `destroy`. `delete` drops it. Default:
+   * `retain`.
+   */
   reclaimPolicy?: "retain" | "delete";
 }
 
@@ -68,7 +74,7 @@ export interface DatabasesSettings {
   schemas?: (string | Schema)[];
   /** Extensions of the application's database, by name or with a version. Default: none. */
   extensions?: (string | Extension)[];
-  /** Databases besides the application's. Default: none. */
+  /** Additional databases. Default: none. */
   databases?: AdditionalDatabase[];
 }
 
@@ -80,7 +86,7 @@ export interface DatabaseManifest {
   spec: Record<string, unknown> & { name: string };
 }
 
-/** All Database objects of a Cluster; the application's has one where it has schemas or extensions. */
+/** All Database objects of a Cluster; the application's database has one if it has schemas or extensions. */
 export function databaseManifests(
   cluster: string,
   settings: DatabasesSettings & { initdb?: InitDb },
@@ -96,13 +102,13 @@ export function databaseManifests(
   }));
 }
 
-/** Everything of the Database's `spec` but its Cluster. */
+/** The Database's `spec`, without its Cluster. */
 export function databaseSpec(
   database: AdditionalDatabase,
   defaultOwner: string,
 ): Record<string, unknown> & { name: string } {
   const { reclaimPolicy, schemas, extensions, template, owner = defaultOwner, ...rest } = database;
-  // A schema without an owner would belong to the superuser, and be closed to the application.
+  // A schema without an owner would belong to the superuser, and the application could not use it.
   const owned = schemas?.map((schema) => ({ owner, ...(typeof schema === "string" ? { name: schema } : schema) }));
   const spec = {
     ...rest,
@@ -122,9 +128,9 @@ function hasLocale(database: AdditionalDatabase): boolean {
 }
 
 /**
- * Name of the Database object: `orders.billing`. Names that Kubernetes does not take lose what it does not take, and
- * get a digest in its place: `orders.my-db.5a1c09d3b2`. A dot is in no Cluster's name and in no database's, so that
- * neither two databases nor two Clusters of a namespace share a name.
+ * Name of the Database object: `orders.billing`. If Kubernetes does not accept the database's name, invalid characters are
+ * replaced and a digest is added: `orders.my-db.5a1c09d3b2`. Names of Clusters and databases contain no dot. So no two
+ * databases, and no two Clusters of a namespace, get the same name.
  */
 export function databaseObjectName(cluster: string, database: string): string {
   if (/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(database)) return `${cluster}.${database}`;

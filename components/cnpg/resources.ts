@@ -26,7 +26,7 @@ export function checkResources(setting: string, resources: Resources = {}): Sett
       return wrong(
         `${setting}.requests.${name}`,
         quantity,
-        `is more than the limit, ${limit}`,
+        `must not be more than the limit, ${limit}`,
         "Lower it, or raise the limit.",
       );
     }),

@@ -1,4 +1,4 @@
-/** UpdateCheck: refuses an update that would fail half-way, and prepares an object for it. */
+/** UpdateCheck: refuses an update that would fail half-way, and prepares the object for the update. */
 import { refuseIfHindered } from "../postgres/major-upgrade";
 import { DeclaredFields, KEEPER, preparationFor } from "../kubernetes/foreign-fields";
 import {
@@ -6,7 +6,7 @@ import {
   kubernetesClient,
   KubernetesConnection,
   KubernetesObject,
-  Patience,
+  RequestLimits,
 } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { PROVIDER_MANAGER } from "../kubernetes/owner";
@@ -25,13 +25,13 @@ export interface UpdateCheckInputs extends KubernetesConnection, DeclaredFields 
 
 /** Its state. */
 export interface UpdateCheckState extends UpdateCheckInputs {
-  /** Not among the inputs, so that a preview does not know it where something is to be prepared. */
+  /** Not an input, so its value is unknown in a preview if something must be prepared. */
   prepared: true;
 }
 
-type Connect = (connection: KubernetesConnection, patience?: Patience) => Promise<KubernetesClient>;
+type Connect = (connection: KubernetesConnection, limits?: RequestLimits) => Promise<KubernetesClient>;
 
-/** The kind over a way of reaching Kubernetes. */
+/** The kind of resource. `connect` reaches Kubernetes. */
 export function updateCheck(connect: Connect = kubernetesClient): ResourceKind<UpdateCheckInputs, UpdateCheckState> {
   return {
     id: ({ plural, namespace, object }) => `${plural}/${namespace}/${object}`,
@@ -39,7 +39,7 @@ export function updateCheck(connect: Connect = kubernetesClient): ResourceKind<U
       await refuseUpgrade(news, olds?.image?.name, IN_PREVIEW).catch(unavailable);
       return {};
     },
-    /** Only where there is something to do: the provider does not try out in a preview what depends on a change. */
+    /** True only if there is something to do: in a preview, the provider does not dry-run objects that depend on a change. */
     async differs(news, olds) {
       if (olds.prepared !== true || olds.image?.name !== news.image?.name) return true;
       try {
@@ -53,7 +53,10 @@ export function updateCheck(connect: Connect = kubernetesClient): ResourceKind<U
         return true;
       }
     },
-    /** The object may be there: of an earlier release, made by a run that was killed, or somebody else's, which is left alone. */
+    /**
+     * The object may already exist: from an earlier release, from a killed run, or somebody else's, which stays
+     * unchanged.
+     */
     async apply(inputs, olds) {
       await refuseUpgrade(inputs, olds?.image?.name);
       await prepare(inputs, (found) => olds !== undefined || ownerIn(found) === inputs.owner);
@@ -64,10 +67,10 @@ export function updateCheck(connect: Connect = kubernetesClient): ResourceKind<U
   async function refuseUpgrade(
     { image, namespace, object, ...inputs }: UpdateCheckInputs,
     formerImage: string | undefined,
-    patience?: Patience,
+    limits?: RequestLimits,
   ): Promise<void> {
     if (image === undefined || !isOtherImage(image, formerImage)) return;
-    await refuseIfHindered(await connect(inputs, patience), { namespace, cluster: object }, image.major);
+    await refuseIfHindered(await connect(inputs, limits), { namespace, cluster: object }, image.major);
   }
 
   async function prepare(inputs: UpdateCheckInputs, isOurs: (found: KubernetesObject) => boolean): Promise<void> {
@@ -78,7 +81,7 @@ export function updateCheck(connect: Connect = kubernetesClient): ResourceKind<U
     if (!isNeeded) return;
     const { uid = "" } = found.metadata;
     const { annotations, ...rest } = changed;
-    // In the name of the provider, which takes it over with its next update.
+    // Under the provider's field manager. The provider takes the fields over with its next update.
     if (annotations !== undefined || rest.spec !== undefined)
       await kubernetes.patch(referenceOf(inputs), { metadata: { uid, annotations }, ...rest }, PROVIDER_MANAGER);
     if (Object.keys(kept).length > 0)
@@ -98,12 +101,12 @@ function referenceOf({ plural, namespace, object }: UpdateCheckInputs) {
   return { apiVersion: "postgresql.cnpg.io/v1", plural, namespace, name: object };
 }
 
-/** What comes next says that Kubernetes does not answer. */
+/** Ignores a Kubernetes API that does not answer: the next resource reports it. */
 function unavailable(error: unknown): undefined {
   if (!(error instanceof KubernetesError) || error.failure !== "unavailable") throw error;
 }
 
-/** Of a state that does not know the former image, one that is not declared is as it was. */
+/** If the state does not know the former image, an image that is not declared counts as unchanged. */
 function isOtherImage({ name, major }: { name: string; major?: number }, former: string | undefined): boolean {
   return former === undefined ? major !== undefined : name !== former;
 }

@@ -1,4 +1,4 @@
-/** What is looked at, and prepared, right before a Cluster or Pooler is updated. */
+/** The check and the preparation right before the update of a Cluster or Pooler. */
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
 import type { DeclaredFields } from "../kubernetes/foreign-fields";
@@ -6,25 +6,25 @@ import type { KubernetesConnection } from "../kubernetes/client";
 
 export interface UpdateCheckArgs extends DeclaredFields {
   kubernetes?: KubernetesConnection;
-  /** Its kind, as the API server's paths name it. */
+  /** The object's kind, as in the API server's paths. */
   plural: "clusters" | "poolers";
   namespace: pulumi.Input<string>;
   /** Name of the Cluster or Pooler. */
   object: string;
-  /** Whose it is, by its annotation: see owner.ts. */
+  /** The owner in the object's annotation: see owner.ts. */
   owner: string;
-  /** What decides about PostgreSQL's image; absent for a Pooler, and where the operator chooses none. */
+  /** The declared image. `name` is empty if the operator chooses the image. Absent for a Pooler. */
   image?: { name: string; major?: number };
 }
 
 const provider = dynamicProvider("updateCheck");
 
 /**
- * Comes before its Cluster or Pooler. Refuses an upgrade of PostgreSQL that would fail, and prepares fields that others wrote: see
- * foreign-fields.ts. Needs the Kubernetes rights `get` and `patch` on Clusters and Poolers.
+ * Runs before its Cluster or Pooler. Refuses an upgrade of PostgreSQL that would fail, and prepares fields that others wrote:
+ * see foreign-fields.ts. Needs the Kubernetes rights `get` and `patch` on Clusters and Poolers.
  *
- * Pulumi's Kubernetes provider tries an update out in the preview, where nothing is prepared yet, and is refused. It tries out
- * nothing whose inputs are not known: so something of the object has to pass through `once`.
+ * In a preview, Pulumi's Kubernetes provider dry-runs the update of the object. That would fail, because nothing is prepared
+ * yet. The provider skips the dry run if an input is unknown, so one input of the object must pass through `once`.
  */
 export class UpdateCheck extends pulumi.dynamic.Resource {
   declare private readonly prepared: pulumi.Output<true>;
@@ -34,7 +34,7 @@ export class UpdateCheck extends pulumi.dynamic.Resource {
     super(provider, name, inputs, opts, "postgres", "UpdateCheck");
   }
 
-  /** The value; unknown in a preview in which something is to be prepared. */
+  /** The value. Unknown in a preview if something must be prepared. */
   once(value: string): pulumi.Output<string> {
     return this.prepared.apply(() => value);
   }

@@ -1,22 +1,22 @@
-/** What can go wrong with Kubernetes, by what the caller can do about it. */
+/** Errors of Kubernetes, by what the caller can do about them. */
 
 export type KubernetesFailure =
   /** The kubeconfig or its context is missing or unusable. */
   | "configuration"
-  /** The credentials lack a right, or are not accepted. */
+  /** The credentials are not accepted, or have no right to do this. */
   | "access-denied"
   /** The API server or the kubelet does not answer, or is overloaded: the only kind that is retried. */
   | "unavailable"
   /** A command in a pod ended with an error. */
   | "command"
-  /** CloudNativePG is not installed, or does not know what is declared. */
+  /** CloudNativePG is not installed, or does not know a declared kind or field. */
   | "operator"
-  /** What was waited for did not come about in time. */
+  /** Something did not become ready in time. */
   | "not-ready"
   /** Anything else that the API server reports. */
   | "failed";
 
-/** An operation in Kubernetes that failed; the message says what, where and what to do. */
+/** A failed operation in Kubernetes. The message says what failed, where, and what to do. */
 export class KubernetesError extends Error {
   constructor(
     readonly failure: KubernetesFailure,
@@ -27,7 +27,7 @@ export class KubernetesError extends Error {
   }
 }
 
-/** Whether the same call may succeed in a moment. */
+/** Whether the error is temporary: the same call may succeed in a moment. */
 export function isPassing(error: unknown): boolean {
   return error instanceof KubernetesError && error.failure === "unavailable";
 }

@@ -1,4 +1,7 @@
-/** Who owns a field of an object: https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management. Pure. */
+/**
+ * Who owns a field of an object: https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management.
+ * Pure.
+ */
 import type { KubernetesObject } from "./client";
 
 /** @param path in the notation of `fieldsV1`: `"f:spec", "f:instances"` */

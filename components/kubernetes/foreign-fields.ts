@@ -1,44 +1,47 @@
 /**
- * Fields of a Cluster or Pooler that others wrote, as with `kubectl scale` or `kubectl annotate`. Whoever writes a field owns it
- * from then on: the API server then refuses who applies another value, and Pulumi's Kubernetes provider takes over what kubectl
- * wrote and removes what is not declared (`fixCSAFieldManagers`). Pure.
+ * Fields of a Cluster or Pooler that others wrote, e.g. with `kubectl scale` or `kubectl annotate`. The last writer owns a
+ * field. The API server then refuses other values from other appliers. And Pulumi's Kubernetes provider takes over the fields
+ * that kubectl wrote, and removes those that are not declared (`fixCSAFieldManagers`). Pure.
  */
-import { FENCING, HIBERNATION } from "../cnpg/sleep";
+import { FENCING, HIBERNATION } from "../cnpg/stopped";
 import type { KubernetesObject } from "./client";
 import { ownersOf } from "./field-owners";
 import { KEEPS_FIELD_MANAGER, PROVIDER_MANAGER } from "./owner";
 
-/** Under which name annotations are kept that the settings do not declare. The provider takes nothing over from it. */
+/** The field manager that keeps annotations that the settings do not declare. The provider takes nothing over from it. */
 export const KEEPER = "cnpg-teleport-keeps-by-hand";
-/** How the names begin that the provider takes fields over from: kubectl's, its plugins', and the API server's for unknown ones. */
+/**
+ * Prefixes of the field managers that the provider takes over: kubectl, its plugins, and the API server's for unknown
+ * ones.
+ */
 const TAKEN_OVER = ["kubectl", "before-first-apply"];
 
 /**
- * Options of a Cluster or Pooler. Where others may scale it, the provider leaves a field that changes are ignored of out of
- * what it applies where it is another's, and applies the number that is there where it is its own (`handleSSAIgnoreFields`):
- * so the field is never given up either, which would set it to the default of 1.
+ * Pulumi options of a Cluster or Pooler. If others may scale it, changes of `spec.instances` are ignored. The provider then
+ * leaves this field out if another manager owns it, and applies the present number if it owns the field itself
+ * (`handleSSAIgnoreFields`). So it never gives the field up, which would set it to the default of 1.
  */
 export function keepsInstances({ scaledByOthers = false }: { scaledByOthers?: boolean }): { ignoreChanges: string[] } {
   if (!scaledByOthers) return KEEPS_FIELD_MANAGER;
   return { ignoreChanges: [...KEEPS_FIELD_MANAGER.ignoreChanges, "spec.instances"] };
 }
 
-/** What the settings declare of the fields that others write. */
+/** The declared values of fields that others may write. */
 export interface DeclaredFields {
-  /** Absent where others may scale it. */
+  /** Absent if others may scale the object. */
   instances?: number;
-  /** Of those that stop instances; absent for what has none. */
+  /** The annotations that stop instances. Absent for a Pooler, which has none. */
   annotations?: Record<string, string>;
 }
 
-/** What is to be written before the provider applies what is declared. */
+/** What must be written before the provider applies the declared object. */
 export interface Preparation {
-  /** The declared values of fields that others have set otherwise. */
+  /** The declared values of fields that others have changed. */
   changed: { spec?: { instances: number }; annotations?: Record<string, string> };
-  /** Annotations that are not declared, and are to stay: all of those that `KEEPER` owns from now on. */
+  /** Annotations that are not declared and must stay. `KEEPER` owns all of them from now on. */
   kept: Record<string, string>;
   isNeeded: boolean;
-  /** Says what others set and what becomes of it. */
+  /** Messages about what others set, and what happens to it. */
   messages: string[];
 }
 

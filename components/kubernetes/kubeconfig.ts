@@ -1,6 +1,6 @@
 /**
- * Reads the kubeconfig as kubectl does (client-go's clientcmd): of several files the first that says something counts,
- * those that are missing are passed over, and paths are relative to the file that has them.
+ * Reads the kubeconfig like kubectl does (client-go's clientcmd): the first of several files that sets a value wins, missing
+ * files are ignored, and paths are relative to the file that contains them.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { delimiter, dirname, isAbsolute, join, resolve, sep } from "node:path";
@@ -20,7 +20,7 @@ type File = {
 /** Where a pod finds the token of its service account. */
 const POD_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/** The kubeconfig that the environment names; without one, that of the home folder or of the pod. */
+/** The kubeconfig from KUBECONFIG. Without this variable, the one of the home folder or of the pod. */
 export function readKubeconfig(library: Library, environment: NodeJS.ProcessEnv = process.env): k8s.KubeConfig {
   const config = new library.KubeConfig();
   const named = [...new Set((environment.KUBECONFIG ?? "").split(delimiter).filter(Boolean))];
@@ -37,13 +37,13 @@ export function readKubeconfig(library: Library, environment: NodeJS.ProcessEnv 
     contexts: firstOfName(read.flatMap(({ contexts }) => contexts ?? [])),
     "current-context": read.map((file) => file["current-context"]).find(Boolean),
   };
-  // Nobody has to complete entries that are not used.
+  // Unused entries may be incomplete.
   config.loadFromString(JSON.stringify(merged), { onInvalidEntry: "filter" as k8s.ConfigOptions["onInvalidEntry"] });
   if (merged.clusters.length === 0 && merged.contexts.length === 0 && existsSync(POD_TOKEN)) config.loadFromCluster();
   return config;
 }
 
-/** The proxy that the environment names for the API server, where the kubeconfig names none itself. */
+/** Uses the environment's proxy for the API server if the kubeconfig has no proxy. */
 export function useProxy(config: k8s.KubeConfig, environment: NodeJS.ProcessEnv = process.env): void {
   const current = config.getCurrentCluster();
   if (!current || current.proxyUrl) return;
@@ -97,12 +97,12 @@ function userOf(user: Entry, folder: string): Entry {
   return {
     ...rest,
     ...(exec ? { exec: ofFolder ? { ...(exec as Entry), command: absolute(command, folder) } : exec } : {}),
-    // A file of tokens is read anew each time, and goes before a token.
+    // A token file is read for each request, and overrides a token.
     ...(tokenFile ? { token: undefined, "auth-provider": { name: "tokenFile", config: { tokenFile } } } : {}),
   };
 }
 
-/** What is given in the kubeconfig itself goes before a file. */
+/** Data in the kubeconfig itself overrides a file. */
 function withoutFile(entry: Entry, field: string): Entry {
   return entry[`${field}-data`] ? { ...entry, [field]: undefined } : entry;
 }

@@ -1,10 +1,10 @@
-/** Checks of who may connect. Pure. */
+/** Checks the settings of network policies. Pure. */
 import { SettingProblem } from "../problems";
 import { checkCidr, checkLabels, checkNamespace } from "./names";
 import { NetworkDestination, NetworkPeer, NetworkPolicySettings } from "./network-policy";
 import { wrong } from "../value-check";
 
-/** All that is wrong; `registered` where Teleport's agents must reach the instances. */
+/** Returns every problem. `registered`: Teleport's agents must reach the instances. */
 export function checkNetworkPolicy(
   path: string,
   settings: NetworkPolicySettings,
@@ -18,7 +18,7 @@ export function checkNetworkPolicy(
       ? wrong(
           `${path}.teleportAgents`,
           undefined,
-          "is missing, so that nobody reaches the database through Teleport",
+          "is missing, so nobody could connect through Teleport",
           "Write e.g. [{namespace: teleport-agent}].",
         )
       : []),
@@ -33,8 +33,8 @@ export function checkNetworkPolicy(
       ? wrong(
           `${path}.egress.apiServer`,
           [],
-          "names nobody, and no instance works without the API server",
-          "Name its addresses, or leave it out.",
+          "must not be empty: every instance needs the API server",
+          "Write the API server's addresses, or leave it out.",
         )
       : []),
   ];
@@ -50,9 +50,9 @@ function checkPeer(setting: string, { namespace, namespaceLabels, podLabels, cid
   return [
     ...(named || cidr !== undefined
       ? []
-      : wrong(setting, undefined, "names nobody", "Give namespace, namespaceLabels, podLabels or cidr.")),
+      : wrong(setting, undefined, "must name pods or addresses", "Set namespace, namespaceLabels, podLabels or cidr.")),
     ...(named && cidr !== undefined
-      ? wrong(`${setting}.cidr`, cidr, "excludes namespaces and pods", "Make two of it.")
+      ? wrong(`${setting}.cidr`, cidr, "must not be set together with namespaces or pods", "Write two list entries.")
       : []),
     ...(cidr === undefined ? [] : checkCidr(`${setting}.cidr`, cidr)),
     ...(namespace === undefined ? [] : checkNamespace(`${setting}.namespace`, namespace)),
@@ -62,10 +62,10 @@ function checkPeer(setting: string, { namespace, namespaceLabels, podLabels, cid
 }
 
 function checkPorts(setting: string, { ports }: NetworkDestination): SettingProblem[] {
-  if (ports?.length === 0) return wrong(setting, ports, "is empty", "Name ports, or leave it out for all.");
+  if (ports?.length === 0) return wrong(setting, ports, "must not be empty", "Write ports, or leave it out for all.");
   return (ports ?? []).flatMap((port, index) =>
     Number.isInteger(port) && port > 0 && port < 65_536
       ? []
-      : wrong(`${setting}[${index}]`, port, "is no port", "Use a number from 1 to 65535."),
+      : wrong(`${setting}[${index}]`, port, "is not a valid port", "Write a number from 1 to 65535."),
   );
 }

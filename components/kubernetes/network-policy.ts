@@ -1,22 +1,22 @@
 /**
- * Who may connect to the pods of a Cluster, as NetworkPolicies. They are enforced by the Kubernetes cluster's network,
- * if it does that at all. Kubelets reach the pods of their node whatever a policy says, so that probes work. Pure.
+ * NetworkPolicies for the pods of a Cluster. The network of the Kubernetes cluster must enforce them; not every network
+ * does. A kubelet can always reach the pods of its node, so probes work. Pure.
  */
 import { POSTGRES_PORT } from "../postgres-cluster/names";
 
-/** Pods, or addresses outside of the Kubernetes cluster. What is given must all hold. */
+/** Pods, or addresses outside of the Kubernetes cluster. All given conditions must match. */
 export interface NetworkPeer {
-  /** Name of a namespace. Default: with `podLabels` alone, the Cluster's own. */
+  /** Name of a namespace. Default: the Cluster's namespace, if only `podLabels` is set. */
   namespace?: string;
-  /** Labels of namespaces, for more than one. Default: none. */
+  /** Labels of namespaces, to select more than one. Default: none. */
   namespaceLabels?: Record<string, string>;
   /** Labels of pods. Default: every pod of the namespaces. */
   podLabels?: Record<string, string>;
-  /** A range of addresses, e.g. `10.20.0.0/16`, in place of all that. Default: none. */
+  /** A range of addresses, e.g. `10.20.0.0/16`, instead of namespaces and pods. Default: none. */
   cidr?: string;
 }
 
-/** Whom instances may connect to. */
+/** A destination that instances may connect to. */
 export interface NetworkDestination extends NetworkPeer {
   /** TCP ports. Default: all. */
   ports?: number[];
@@ -24,20 +24,20 @@ export interface NetworkDestination extends NetworkPeer {
 
 /** Who may connect to the pods of a database, and whom these may connect to. */
 export interface NetworkPolicySettings {
-  /** Who may connect to PostgreSQL and to its Poolers, on port 5432. */
+  /** Clients that may connect to PostgreSQL and its Poolers, on port 5432. */
   applications: NetworkPeer[];
-  /** Teleport's agents, who may connect to PostgreSQL. Needed where the database is registered. Default: nobody. */
+  /** Teleport's agents, which may connect to PostgreSQL. Required if the database is registered in Teleport. Default: nobody. */
   teleportAgents?: NetworkPeer[];
-  /** Who may read metrics: ports 9187 of the instances, 9127 of the Poolers. Default: nobody. */
+  /** Clients that may read metrics: port 9187 of the instances, 9127 of the Poolers. Default: nobody. */
   monitoring?: NetworkPeer[];
   /** The operator's pods. Default: label `app.kubernetes.io/name: cloudnative-pg` in the namespace `cnpg-system`. */
   operator?: NetworkPeer;
   /**
-   * Whom the instances may connect to, besides DNS, each other and the Kubernetes API server: object stores, the
-   * directory. Default: everybody.
+   * Destinations of the instances, besides DNS, each other and the Kubernetes API server, e.g. object stores or an LDAP
+   * directory. Default: every destination.
    */
   egress?: {
-    /** Pods and addresses. */
+    /** Pods and addresses that the instances may connect to. */
     to: NetworkDestination[];
     /** Addresses of the API server, which every instance needs. Default: any, on ports 443 and 6443. */
     apiServer?: string[];
@@ -73,7 +73,7 @@ export type NetworkRule<Direction extends "from" | "to"> = {
   ports?: { protocol: "TCP" | "UDP"; port: number }[];
 } & Partial<Record<Direction, NetworkPolicyPeer[]>>;
 
-/** Where the instance manager answers the operator and other instances. */
+/** The port of the instance manager, for the operator and other instances. */
 const STATUS_PORT = 8_000;
 const METRICS_PORT = 9_187;
 const POOLER_METRICS_PORT = 9_127;
@@ -91,7 +91,7 @@ export function networkPolicies(cluster: string, settings: NetworkPolicySettings
     spec: { podSelector: { matchLabels: { "cnpg.io/cluster": cluster, "cnpg.io/podRole": role } }, ...spec },
   });
   const { applications, teleportAgents = [], monitoring = [], operator = OPERATOR } = settings;
-  // Instances, the jobs that make them, and Poolers all carry this label.
+  // Instances, the Jobs that create them, and Poolers all have this label.
   const own: NetworkPeer = { podLabels: { "cnpg.io/cluster": cluster } };
   const instances = [
     ...allow([own, operator], [POSTGRES_PORT, STATUS_PORT]),
@@ -110,7 +110,7 @@ export function networkPolicies(cluster: string, settings: NetworkPolicySettings
   ];
 }
 
-/** No peers, no rule: a rule without peers would let everybody in. */
+/** Without peers, there is no rule: a rule without peers would allow everybody. */
 function allow(peers: readonly NetworkPeer[], ports: readonly number[]): NetworkRule<"from">[] {
   return peers.length === 0 ? [] : [{ from: peers.map(policyPeer), ports: tcp(ports) }];
 }

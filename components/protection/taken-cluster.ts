@@ -1,14 +1,14 @@
-/** Whether the name of a Cluster that is to be made is taken. */
-import type { ApiReader, KubernetesConnection, KubernetesObject, Patience } from "../kubernetes/client";
+/** Checks whether the name of a new Cluster is already used. */
+import type { ApiReader, KubernetesConnection, KubernetesObject, RequestLimits } from "../kubernetes/client";
 import { OWNER_LABEL, UNKNOWN } from "../teleport/resources/document";
 
-/** A way of reaching the API server. */
-export type Connect = (connection: KubernetesConnection, patience?: Patience) => Promise<ApiReader>;
+/** Connects to the API server. */
+export type Connect = (connection: KubernetesConnection, limits?: RequestLimits) => Promise<ApiReader>;
 
-/** A preview waits for nobody: what cannot be asked now is asked by `up`. */
-export const IN_PREVIEW: Patience = { limit: 10_000, delays: [] };
+/** A preview does not wait: `up` repeats a check that got no answer. */
+export const IN_PREVIEW: RequestLimits = { limit: 10_000, delays: [] };
 
-/** A Cluster that is to be made, and whose it will be. */
+/** A Cluster to create, and its owner. */
 export interface WantedCluster {
   namespace: string;
   name: string;
@@ -16,7 +16,7 @@ export interface WantedCluster {
   owner: string;
 }
 
-/** The Cluster of this name; undefined if there is none. */
+/** The Cluster of this name. Undefined if there is none. */
 export async function findCluster(
   api: ApiReader,
   namespace: string,
@@ -27,9 +27,9 @@ export async function findCluster(
 }
 
 /**
- * Why a Cluster cannot be made under a name that is taken; undefined if it is free, ours already, or not known yet.
+ * Why a Cluster cannot be created: its name is already used. Undefined if the name is free, already ours, or not known yet.
  *
- * @param isNew the stack never had this Cluster, so that one without an owner is not ours either
+ * @param isNew the stack never had this Cluster, so a Cluster without an owner is not ours
  */
 export async function takenCluster(
   api: ApiReader,
@@ -42,22 +42,22 @@ export async function takenCluster(
   if (!found) return undefined;
   const { annotations = {} } = found.metadata as { annotations?: Record<string, string> };
   const whose = annotations[OWNER_LABEL];
-  // Ours may have been made by a run that was killed, or left by `onDelete: retain`. States of early versions of 0.1.0 have
-  // Clusters that do not say whose they are.
+  // A Cluster of ours may come from a killed run, or from `onDelete: retain`. In states of early versions of 0.1.0,
+  // Clusters have no owner annotation.
   if (whose === owner || (whose === undefined && !isNew)) return undefined;
   return takenBy(`${namespace}/${name}`, whose, owner);
 }
 
-/** Says whose the Cluster is, which is to belong to `owner`. */
+/** The message about the present owner of a Cluster that should belong to `owner`. */
 function takenBy(cluster: string, whose: string | undefined, owner: string): string {
-  const told =
+  const problem =
     `The Cluster ${cluster} exists already and ` +
     `${whose === undefined ? "names no owner" : `belongs to ${whose}, not to ${owner}`}. Nothing was changed. `;
   if (whose !== undefined && stackOf(whose) === stackOf(owner)) {
-    return `${told}If you renamed the database, set formerNames. In a program of your own, give the resource an alias.`;
+    return `${problem}If you renamed the database, set formerNames. In a program of your own, give the resource an alias.`;
   }
   return (
-    `${told}Set clusterName or namespace to another name. To move the Cluster into this stack, see docs/data-protection.md, ` +
+    `${problem}Set clusterName or namespace to another name. To move the Cluster into this stack, see docs/data-protection.md, ` +
     '"Take up a retained Cluster".'
   );
 }

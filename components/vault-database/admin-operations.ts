@@ -17,7 +17,7 @@ import {
   unlessStopped,
 } from "../postgres/psql";
 import { DATABASES_QUERY } from "../postgres/grants";
-import { sleepReason } from "../cnpg/sleep";
+import { stopReason as sleepReason } from "../cnpg/stopped";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { UNKNOWN } from "../teleport/resources/document";

@@ -5,7 +5,7 @@
  */
 import { endUsers } from "../postgres/user-admin";
 import { ClusterReference, findCluster, unlessStopped } from "../postgres/psql";
-import { sleepReason } from "../cnpg/sleep";
+import { stopReason as sleepReason } from "../cnpg/stopped";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { UNKNOWN } from "../teleport/resources/document";
 import type { ResourceKind } from "../dynamic/converge";

@@ -69,7 +69,7 @@ describe("CAs in Vault that are replaced", () => {
     configure([servers.former, servers.next], clients.former);
     const result = await stack.pulumi(["preview"]);
     assert.notEqual(result.code, 0);
-    assert.match(result.output, /issuer\.server: the CA of ca-servers-next, which is to be trusted, /);
+    assert.match(result.output, /issuer\.server: the CA of ca-servers-next, which must be trusted, /);
   });
 
   it("trusts the next beside the former, which go on signing", async () => {

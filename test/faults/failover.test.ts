@@ -39,7 +39,7 @@ describe("a Cluster of two whose instances are killed during `up`", () => {
   /** Ends `up` well, by the run that was disturbed or by the next: one that failed has to say what and what to do. */
   async function converged({ code, output }: { code: number; output: string }): Promise<void> {
     if (code !== 0) {
-      assert.match(output, /does not serve what was written|are not as declared|failed: |does not answer/);
+      assert.match(output, /is not ready after|are not as declared|failed: |does not answer/);
       await stack.up();
     }
     await eventually("all instances are ready", async () => (await status("readyInstances")) === "2", 180_000);

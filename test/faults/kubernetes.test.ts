@@ -110,10 +110,7 @@ describe("a Kubernetes that refuses a Cluster, or what it needs", () => {
     await kubectl("-n", NAME, "delete", "resourcequota", "no-pods");
     assert.notEqual(code, 0, output);
     assert.match(output, /Waiting for the Cluster [^]*exceeded quota: no-pods/);
-    assert.match(
-      output,
-      /does not serve what was written to it after [0-9]{2} s[^]*exceeded quota: no-pods[^]*`pulumi up` again/,
-    );
+    assert.match(output, /is not ready after [0-9]{2} s[^]*exceeded quota: no-pods[^]*`pulumi up` again/);
     assert.equal(await teleport.database(`${NAME}-${NAME}`), undefined);
   });
 
@@ -141,7 +138,7 @@ describe("a Kubernetes that refuses a Cluster, or what it needs", () => {
 
   it("names a Cluster that was deleted by hand at once, and destroy leaves nothing", async () => {
     await kubectl("-n", NAME, "delete", "cluster", NAME, "--timeout=60s");
-    await refused(stack, /does not serve [^]*it does not exist[^]*`pulumi refresh`[^]*EMPTY[^]*from a backup/);
+    await refused(stack, /is not ready after [^]*it does not exist[^]*`pulumi refresh`[^]*EMPTY[^]*from a backup/);
     await stack.destroy();
     await eventually("nothing is left", async () => (await leftOf(NAME)) === "", 60_000);
   });
@@ -349,10 +346,7 @@ describe("an API server that goes away during `up`", () => {
     stack.configure(oneDatabase(NAME, { readyMinutes: SOON }));
     const { code, output } = await upWith("silent");
     assert.notEqual(code, 0, output);
-    assert.match(
-      output,
-      /does not serve what was written to it after 15 s[^]*The Kubernetes API at .* does not answer/,
-    );
+    assert.match(output, /is not ready after 15 s[^]*The Kubernetes API at .* does not answer/);
     stack.configure(oneDatabase(NAME));
     await stack.up();
     assert.ok(await teleport.database(`${NAME}-${NAME}`));

@@ -223,7 +223,7 @@ describe("the look for the operator in a program of one's own", () => {
     proxy.line = "refuse";
     try {
       const preview = await stack.pulumi(["preview"]);
-      assert.match(preview.output, /Whether CloudNativePG is installed could not be told: The Kubernetes API at/);
+      assert.match(preview.output, /could not check whether CloudNativePG is installed: The Kubernetes API at/);
       const up = await stack.pulumi(["up", "--yes", "--skip-preview"]);
       assert.notEqual(up.code, 0);
       assert.match(

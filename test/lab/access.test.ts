@@ -1,6 +1,6 @@
 /** The rights of people, as they change on a running database. */
 import { strict as assert } from "node:assert";
-import { surrenderScript } from "../../components/postgres/grants";
+import { dropOwnedScript as surrenderScript } from "../../components/postgres/grants";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
 import { eventually, kubectl, loginAs, oneDatabase, sqlAsOwner, sqlAsSuperuser } from "./lab";
@@ -264,7 +264,7 @@ describe("people's rights in a running database", () => {
     assert.match((await session).output, /terminating connection|server closed the connection/);
     const left = "SELECT rolname, rolcanlogin FROM pg_roles WHERE rolname IN ('auditor', 'teleport_user_write')";
     assert.equal(await superuser(left), "auditor|f\n", "a database that takes no connections holds it");
-    assert.match(output, /removed user auditor cannot log in any more, but cannot be dropped/);
+    assert.match(output, /removed user auditor can no longer log in, but cannot be dropped/);
     await superuser("DROP DATABASE broken", "postgres");
     await stack.up();
     assert.equal(await superuser(left), "");
@@ -281,7 +281,10 @@ describe("people's rights in a running database", () => {
     configure([{ ...reader, memberOf: ["no_such_role"] }]);
     const result = await stack.pulumi(["up", "--yes", "--skip-preview"]);
     assert.notEqual(result.code, 0);
-    assert.match(result.output, /teleport_user_read is no member of no_such_role.*CloudNativePG says: .*no_such_role/s);
+    assert.match(
+      result.output,
+      /teleport_user_read is not a member of no_such_role.*CloudNativePG says: .*no_such_role/s,
+    );
     configure([reader, writer]);
     await stack.up();
     assert.equal((await write("INSERT INTO sales.before VALUES (3)")).code, 0);

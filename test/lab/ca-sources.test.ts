@@ -152,13 +152,13 @@ describe("the client-CA bundle's parts", () => {
       apply("ConfigMap", "ca-key", { "ca.crt": own.pem + own.key }),
       kv(`${VERSION_2}/ca-key`, { "ca.crt": own.pem + own.key }),
     ]);
-    const holdsKey = "holds a private key";
+    const holdsKey = "contains a private key";
     for (const [source, told] of [
       [{ from: "vault", path: `${VERSION_2}/ca-key` }, `in Vault at ${VERSION_2}/ca-key, key ca.crt: ${holdsKey}`],
       [{ from: "secret", name: "ca-key" }, `in Secret ${NAMESPACE}/ca-key, key ca.crt: ${holdsKey}`],
       [{ from: "configMap", name: "ca-key" }, `in ConfigMap ${NAMESPACE}/ca-key, key ca.crt: ${holdsKey}`],
       [{ from: "pem", pem: own.pem + own.key }, `the inline PEM of the client CAs: ${holdsKey}`],
-      [{ from: "secret", name: "ca-key", key: "password" }, "key password: holds no certificate"],
+      [{ from: "secret", name: "ca-key", key: "password" }, "key password: contains no certificate"],
       [{ from: "secret", name: "ca-good", key: "none" }, `in Secret ${NAMESPACE}/ca-good: has no key none`],
       [{ from: "secret", name: "ca-none" }, `resource '${NAMESPACE}/ca-none' does not exist`],
       [{ from: "configMap", name: "ca-none" }, `resource '${NAMESPACE}/ca-none' does not exist`],

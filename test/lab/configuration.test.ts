@@ -17,8 +17,8 @@ describe("a wrong configuration", () => {
       /4 settings are wrong:/,
       /^\s+- vautl: is not a setting\. Use one of kubernetes, vault, defaults, databases, applications\.$/m,
       /^\s+- databases\.orders\.instnces: is not a setting\. Did you mean instances\?/m,
-      /^\s+- databases\.orders\.instances = 0: is no number of instances\. .*at least 1/m,
-      /^\s+- databases\.orders\.storage\.size = "much": is no Kubernetes quantity\./m,
+      /^\s+- databases\.orders\.instances = 0: is not a valid number of instances\. .*at least 1/m,
+      /^\s+- databases\.orders\.storage\.size = "much": must be a Kubernetes quantity\./m,
     ]) {
       assert.match(result.output, mistake);
     }

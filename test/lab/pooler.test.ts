@@ -160,7 +160,10 @@ describe("Poolers", () => {
     configure([{ type: "rw", instances: 1, template: broken }], { instances: 2, readyMinutes: 0.5 });
     const result = await stack.pulumi(["up", "--yes", "--skip-preview"]);
     assert.notEqual(result.code, 0);
-    assert.match(result.output, /Pooler pooled\/pooler-pooled-rw does not serve .*(ErrImagePull|ImagePullBackOff)/s);
+    assert.match(
+      result.output,
+      /Pooler pooled\/pooler-pooled-rw is not ready after .*(ErrImagePull|ImagePullBackOff)/s,
+    );
     assert.match(await phase(), /healthy/);
     configure([{ type: "rw", instances: 1 }], { instances: 2 });
     await stack.up();

@@ -124,7 +124,7 @@ describe("a protected database", () => {
     ] as const) {
       stack.configure({ ...declared(), databases });
       const told = await refused([...args]);
-      assert.match(told, /database guarded is protected from deletion, and is not in the configuration any more/);
+      assert.match(told, /database guarded is protected from deletion, but is no longer in the configuration/);
       assert.match(told, /deletionProtection' false.*pulumi up/s);
     }
     assert.equal((await attempt("kubectl", ["get", "namespace", "bystander"])).code, 1, "nothing else was begun");
@@ -140,7 +140,7 @@ describe("a protected database", () => {
       [{ ...moved, deletionProtection: false }, ["preview"]],
     ] as const) {
       configure(change);
-      assert.match(await refused([...args]), /would make an empty Cluster and delete the one with the data/);
+      assert.match(await refused([...args]), /would create an empty Cluster and delete the one with the data/);
     }
     await isWhole();
   });
@@ -162,7 +162,7 @@ describe("a protected database", () => {
       [{ namespace: NAME, createNamespace: false }, UP],
     ] as const) {
       configure(change);
-      assert.match(await refused([...args]), /this stack made the Namespace guarded/);
+      assert.match(await refused([...args]), /this stack created the Namespace guarded/);
     }
     configure({ namespace: NAME, createNamespace: true });
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);

@@ -65,7 +65,7 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     assert.notEqual(result.code, 0);
     assert.match(
       result.output,
-      /Cluster stock\/stock does not serve .*(ErrImagePull|ImagePullBackOff|ErrImageNeverPull)/s,
+      /Cluster stock\/stock is not ready after .*(ErrImagePull|ImagePullBackOff|ErrImageNeverPull)/s,
     );
     stack.configure(oneDatabase(NAME));
     const goingOn = stack.up();
@@ -102,7 +102,7 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     await kubectl("-n", NAME, "wait", `cluster/${NAME}`, "--for=condition=cnpg.io/hibernation", "--timeout=55s");
     const users = [{ name: "teleport_user_read", access: "read", statementTimeout: "8s" }];
     const changed = { users, description: "asleep" };
-    const sleeps = /Cluster stock\/stock sleeps: it is hibernated \(annotation cnpg\.io\/hibernation/;
+    const sleeps = /Cluster stock\/stock is stopped: it is hibernated \(annotation cnpg\.io\/hibernation/;
     for (const time of ["first", "second"]) {
       changed.description = `asleep, ${time} change of the Cluster`;
       stack.configure(oneDatabase(NAME, changed));

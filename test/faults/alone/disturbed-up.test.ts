@@ -28,7 +28,7 @@ describe("an `up` during which what runs the Cluster ends", () => {
 
   async function converged({ code, output }: { code: number; output: string }): Promise<void> {
     if (code !== 0) {
-      assert.match(output, /does not serve what was written|failed calling webhook|are not as declared/);
+      assert.match(output, /is not ready after|failed calling webhook|are not as declared/);
       await stack.up();
     }
     assert.equal(await readyInstances(), "2");

@@ -9,7 +9,7 @@ import { planCluster } from "../../../components/postgres-cluster/plan";
 const READER = { name: "teleport_user_read", access: "read" } as const;
 
 describe("DatabaseRole objects", () => {
-  it("declare what the Cluster would declare, and never drop the role", () => {
+  it("declare the same role as the Cluster would, and never drop it", () => {
     assert.deepEqual(databaseRoleManifests("orders", [{ ...READER, memberOf: ["auditors"] }]), [
       {
         apiVersion: "postgresql.cnpg.io/v1",
@@ -30,7 +30,7 @@ describe("DatabaseRole objects", () => {
     ]);
   });
 
-  it("replace the Cluster's roles, the pooler's role too, but only if `usersAs` says so", () => {
+  it("replace the Cluster's roles, also the pooler's role, only with `usersAs: databaseRole`", () => {
     const args: PostgresClusterArgs = {
       storage: { size: "1Gi" },
       issuer: { type: "tls" },
@@ -68,7 +68,7 @@ describe("DatabaseRole objects", () => {
     assert.notEqual(databaseRoleName("orders", "eu_reader"), databaseRoleName("orders-eu", "reader"));
   });
 
-  it("have no problem once the primary has applied them, and otherwise give the operator's reason", () => {
+  it("have no problem if the primary has applied them, and otherwise report the operator's reason", () => {
     const role = (status: object) => ({ metadata: { name: "r", generation: 2 }, status: { ...status } });
     const problems = (status: object) => appliedProblems("DatabaseRole", "r", role(status));
     assert.deepEqual(problems({ applied: true, observedGeneration: 2 }), []);

@@ -10,8 +10,8 @@ describe("Database objects", () => {
   const manifests = (settings: Partial<ClusterSettings>) =>
     databaseManifests("orders", { initdb: { database: "shop_db", owner: "shop" }, ...settings });
 
-  it("are none where nothing is said", () => assert.deepEqual(manifests({}), []));
-  it("bring schemas and extensions to the application's database, and never drop it", () => {
+  it("do not exist without settings", () => assert.deepEqual(manifests({}), []));
+  it("declare schemas and extensions of the application's database, and never drop it", () => {
     assert.deepEqual(manifests({ schemas: ["sales", { name: "audit", owner: "auditor" }], extensions: ["pgcrypto"] }), [
       {
         apiVersion: "postgresql.cnpg.io/v1",
@@ -31,13 +31,13 @@ describe("Database objects", () => {
       },
     ]);
   });
-  it("belong to the application's owner, as their schemas do, unless others are named", () => {
+  it("belong to the application's owner, like their schemas, unless another owner is set", () => {
     const [plain, owned] = manifests({ databases: [{ name: "a" }, { name: "b", owner: "reports", schemas: ["s"] }] });
     assert.equal(plain?.spec.owner, "shop");
     assert.equal(owned?.spec.owner, "reports");
     assert.deepEqual(owned?.spec.schemas, [{ name: "s", owner: "reports" }]);
   });
-  it("copy template0 where another template would refuse their locale", () => {
+  it("copy template0 if another template would refuse their locale", () => {
     const made = manifests({
       databases: [
         { name: "a" },
@@ -50,14 +50,14 @@ describe("Database objects", () => {
       [undefined, "template0", "mine"],
     );
   });
-  it("are dropped only where that is said", () => {
+  it("are dropped only with reclaimPolicy: delete", () => {
     const made = manifests({ databases: [{ name: "a" }, { name: "b", reclaimPolicy: "delete" }] });
     assert.deepEqual(
       made.map(({ spec }) => spec.databaseReclaimPolicy),
       ["retain", "delete"],
     );
   });
-  it("are not waited for while nobody can apply them", () => {
+  it("do not make Pulumi wait while no primary can apply them", () => {
     for (const paused of [{ hibernation: true }, { fencedInstances: ["*"] }]) {
       assert.ok(!("annotations" in manifests({ databases: [{ name: "a" }], ...paused })[0]!.metadata));
     }
@@ -73,7 +73,7 @@ describe("the name of a Database object", () => {
     assert.match(databaseObjectName("orders", "my_db"), /^orders\.my-db\.[0-9a-f]{10}$/);
     assert.match(databaseObjectName("orders", "_"), /^orders\.[0-9a-f]{10}$/);
   });
-  it("is one that Kubernetes takes, and belongs to one database of one Cluster", () => {
+  it("is valid in Kubernetes, and unique for each database of each Cluster", () => {
     const seen = new Map<string, string>();
     fc.assert(
       fc.property(cluster, identifier, (of, database) => {
@@ -98,14 +98,14 @@ describe("the state of a Database object", () => {
     metadata: { name: "orders.a", generation },
     status,
   });
-  it("is well where the primary applied what was written", () => {
+  it("has no problem if the primary applied what was written", () => {
     assert.deepEqual(appliedProblems("Database", "a", database(2, { applied: true, observedGeneration: 2 })), []);
   });
-  it("is not where an older one was applied", () => {
+  it("has a problem if the primary applied an older version", () => {
     const [problem] = appliedProblems("Database", "a", database(3, { applied: true, observedGeneration: 2 }));
     assert.match(problem ?? "", /not seen/);
   });
-  it("is told in the operator's words", () => {
+  it("has the operator's words as its problem", () => {
     const extensions = [{ name: "nosuch", applied: false, message: "not available" }];
     const status = { applied: false, message: "failed", observedGeneration: 1, extensions };
     assert.deepEqual(appliedProblems("Database", "a", database(2, status)), [
@@ -116,7 +116,7 @@ describe("the state of a Database object", () => {
   });
 });
 
-describe("check of databases", () => {
+describe("the check of databases", () => {
   const problems = (settings: Partial<ClusterSettings>) =>
     checkClusterSettings("", { storage: { size: "1Gi" }, ...settings }, { users: USERS });
   const one = (database: object) => ({ databases: [{ name: "extra", ...database }] }) as Partial<ClusterSettings>;
@@ -147,14 +147,14 @@ describe("check of databases", () => {
     ],
   ];
   for (const [setting, settings] of wrong) {
-    it(`names ${setting} in ${JSON.stringify(settings)}`, () => {
+    it(`refuses ${setting} in ${JSON.stringify(settings)}`, () => {
       assert.deepEqual(
         problems(settings).map((problem) => problem.setting),
         [setting],
       );
     });
   }
-  it("passes good ones", () => {
+  it("accepts valid settings", () => {
     const databases = [
       {
         name: "my_db-2",

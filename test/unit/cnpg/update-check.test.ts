@@ -1,4 +1,4 @@
-/** What is looked at, and prepared, before a Cluster or Pooler is updated. */
+/** The check and the preparation before the update of a Cluster or Pooler. */
 import { strict as assert } from "node:assert";
 import { KubernetesError } from "../../../components/kubernetes/errors";
 import { OWNER_LABEL } from "../../../components/teleport/resources/document";
@@ -24,7 +24,7 @@ describe("the check before an update", () => {
   const state = (more: Partial<UpdateCheckInputs> = {}): UpdateCheckState => ({ ...inputs(more), prepared: true });
   const later = { image: { name: "postgresql:17", major: 17 } };
 
-  /** A Cluster of three instances, by hand, on which an upgrade to 17 would fail. */
+  /** A Cluster that was manually scaled to three instances. An upgrade to 17 would fail. */
   function setUp(instances = 3, owner = "acme/pg/prod/orders") {
     const kubernetes = new FakeKubernetes();
     const written: unknown[] = [];
@@ -45,7 +45,7 @@ describe("the check before an update", () => {
     return { ...providerOf(updateCheck(async () => kubernetes)), written, kubernetes, hibernate };
   }
 
-  it("is a change with another image, and where others wrote what would be refused or removed; with nothing else", async () => {
+  it("plans a change for another image, and for others' fields that would be refused or removed; for nothing else", async () => {
     const plain = setUp(2);
     const changes = async (more: Partial<UpdateCheckInputs>) => (await plain.diff("id", state(), inputs(more))).changes;
     for (const more of [
@@ -57,12 +57,16 @@ describe("the check before an update", () => {
       assert.equal(await changes(more), false, JSON.stringify(more));
     assert.equal(await changes(later), true);
     const unprepared = { ...state(), prepared: undefined } as never;
-    assert.equal((await plain.diff("id", unprepared, inputs())).changes, true, "every preview would know it not");
-    assert.equal(await changes({ instances: 3 }), true, "kubectl's number is another one");
+    assert.equal(
+      (await plain.diff("id", unprepared, inputs())).changes,
+      true,
+      "otherwise the value would stay unknown in previews",
+    );
+    assert.equal(await changes({ instances: 3 }), true, "kubectl set another number");
     plain.hibernate();
     assert.equal(await changes({}), true);
     plain.kubernetes.get = () => Promise.reject(new KubernetesError("unavailable", "away"));
-    assert.equal(await changes({}), true, "what could not be asked is asked again by the update");
+    assert.equal(await changes({}), true, "the update asks again if there was no answer");
     plain.kubernetes.get = () => Promise.reject(new KubernetesError("access-denied", "no"));
     await assert.rejects(changes({}), /no/);
     plain.kubernetes.cluster = undefined;
@@ -70,7 +74,7 @@ describe("the check before an update", () => {
     assert.equal(await changes({}), false);
   });
 
-  it("prepares at first and later, and what it returns is not among its inputs", async () => {
+  it("prepares in a create and an update, and returns a value that is not an input", async () => {
     const { create, update, written, hibernate } = setUp();
     hibernate();
     const prepared = [
@@ -89,13 +93,13 @@ describe("the check before an update", () => {
     assert.deepEqual(written.splice(0), [["pulumi-kubernetes", declared]]);
   });
 
-  it("leaves what is somebody else's as it is, who will be named by what comes next", async () => {
+  it("does not change somebody else's object, which the next resource reports", async () => {
     const { create, written } = setUp(3, "acme/pg/test/orders");
     await create(inputs());
     assert.deepEqual(written, []);
   });
 
-  it("refuses an image that cannot be upgraded to, in the preview and before anything is changed", async () => {
+  it("refuses an image to which an upgrade would fail, in the preview and before anything is changed", async () => {
     const { check, update, written } = setUp();
     const refused = /orders cannot be upgraded to PostgreSQL 17 yet: in the database app .*with the present image/s;
     await assert.rejects(check(inputs(), inputs(later)), refused);
@@ -113,7 +117,7 @@ describe("the check before an update", () => {
       assert.deepEqual((await check(former, news)).inputs, news);
   });
 
-  it("refuses an upgrade that could not be checked, unless the Cluster does not serve: the image may be what is wrong", async () => {
+  it("refuses an upgrade that could not be checked, unless no instance is ready: the image may be the reason", async () => {
     const { check, kubernetes } = setUp();
     kubernetes.exec = () => Promise.reject(new KubernetesError("access-denied", "pods/exec is denied"));
     await assert.rejects(check(inputs(), inputs(later)), /pods\/exec is denied/);
@@ -121,25 +125,28 @@ describe("the check before an update", () => {
     await check(inputs(), inputs(later));
   });
 
-  it("passes over an API server that is away in a preview, and not in an update", async () => {
+  it("ignores an API server that does not answer in a preview, but not in an update", async () => {
     const { check, update, kubernetes } = setUp();
     kubernetes.get = () => Promise.reject(new KubernetesError("unavailable", "it is away"));
     await check(inputs(), inputs(later));
     await assert.rejects(update("id", state(), inputs(later)), /it is away/);
   });
 
-  it("refuses an upgrade while the Cluster sleeps, where it could not be looked at", async () => {
+  it("refuses an upgrade while the Cluster is stopped, because it cannot be checked", async () => {
     const { check, kubernetes, hibernate } = setUp();
     hibernate();
-    const refused = /from PostgreSQL 15 to 17 while it sleeps \(it is hibernated .*Wake it up with the present image/;
+    const refused = /from PostgreSQL 15 to 17 while it is stopped \(it is hibernated .*Start it with the present image/;
     await assert.rejects(check(inputs(), inputs(later)), refused);
-    await assert.rejects(check(inputs(), inputs({ image: { name: "" } })), /to the operator's choice while it sleeps/);
+    await assert.rejects(
+      check(inputs(), inputs({ image: { name: "" } })),
+      /to the operator's choice while it is stopped/,
+    );
     await check(inputs(), inputs({ image: { name: "postgresql:16", major: 16 } }));
     kubernetes.cluster!.status!.pgDataImageInfo = { majorVersion: 17 };
     await check(inputs(), inputs({ image: { name: "postgresql:18", major: 18 } }));
   });
 
-  it("makes nothing of an object that is not there yet, and deletes none", async () => {
+  it("does nothing for an object that does not exist yet, and deletes nothing", async () => {
     const { create, delete: remove, written, kubernetes } = setUp();
     kubernetes.cluster = undefined;
     await create(inputs());

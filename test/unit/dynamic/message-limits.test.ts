@@ -22,7 +22,7 @@ describe("messages for the engine", () => {
     assert.equal(limited("a\nb\x1b[31m"), "a\nb\\x1b[31m");
   });
 
-  it("name the first of many, and how many more there are", () => {
+  it("show the first items, and how many more there are", () => {
     assert.deepEqual(firstOf(["a", "b"], 2), ["a", "b"]);
     assert.deepEqual(firstOf(["a", "b", "c", "d"], 2), ["a", "b", "and 2 more"]);
   });
@@ -32,7 +32,7 @@ describe("operations, as the engine calls them", () => {
   const failing = (error: unknown) =>
     bounded({ kind: { create: async () => Promise.reject(error as Error) } }).kind.create();
 
-  it("fail with a message that was cut, and with the same kind of error", async () => {
+  it("fail with a shortened message and the same class of error", async () => {
     const error = await failing(new KubernetesError("failed", huge)).then(
       () => assert.fail("it did not fail"),
       (reason: unknown) => reason,
@@ -44,13 +44,13 @@ describe("operations, as the engine calls them", () => {
     assert.match(error.stack ?? "", /\n +at /);
   });
 
-  it("leave a short error as it is, and make an error of what is none", async () => {
+  it("keep a short error as it is, and turn any other thrown value into an error", async () => {
     const short = new Error("short");
     await assert.rejects(failing(short), (error) => error === short);
     await assert.rejects(failing(huge), (error: Error) => error.message.length < 8_300);
   });
 
-  it("return nothing that is undefined, however deep, since the engine takes none", async () => {
+  it("return no undefined values at any depth, because the engine refuses them", async () => {
     const outs = { uid: undefined, at: [{ port: undefined, host: "db" }], none: null, zero: 0 };
     const kinds = bounded({
       kind: { create: async () => ({ id: "x", outs }), read: async () => ({}), delete: async () => {} },
@@ -64,25 +64,25 @@ describe("operations, as the engine calls them", () => {
     assert.equal(await kinds.kind.delete(), undefined);
   });
 
-  it("refuse a check with few reasons, each of which was cut", async () => {
+  it("limit the number and the length of a check's reasons", async () => {
     const failures = Array.from({ length: 1_000 }, (_, index) => ({ property: `p${index}`, reason: huge }));
     const checks = bounded({ kind: { check: async () => ({ inputs: {}, failures }) } });
-    const { failures: told } = await checks.kind.check();
-    assert.equal(told.length, 21);
-    assert.ok(told.every(({ reason }) => reason.length < 8_300));
-    assert.equal(told.at(-1)?.reason, "and 980 more");
+    const { failures: shown } = await checks.kind.check();
+    assert.equal(shown.length, 21);
+    assert.ok(shown.every(({ reason }) => reason.length < 8_300));
+    assert.equal(shown.at(-1)?.reason, "and 980 more");
   });
 
-  it("are all bounded, under the names that states know", async () => {
+  it("are all limited, under the names that existing states call", async () => {
     const kinds =
       "access autoUsers certAuthority clusterServing databasesServing databaseRolesServing operatorCheck poolerServing";
     for (const kind of `${kinds} registration vaultAdmin vaultLeases`.split(" ")) assert.ok(kind in operations, kind);
-    // A namespace of this length is repeated by the error of whoever reads the state.
+    // The error of a read repeats this long namespace.
     const error = await operations.access.read(huge, undefined).catch((reason: Error) => reason);
     assert.ok(error instanceof Error && error.message.length < 8_300);
   });
 
-  it("have their errors arrive over gRPC", async () => {
+  it("send their errors over gRPC", async () => {
     const text = (value: Buffer) => value;
     const path = "/test/fail";
     const method = {
@@ -122,8 +122,8 @@ describe("operations, as the engine calls them", () => {
   });
 });
 
-describe("what a preview prints of differences", () => {
-  it("is bounded, and holds no control characters", async () => {
+describe("the drift that a preview prints", () => {
+  it("has a limited length, and no control characters", async () => {
     const printed: string[] = [];
     const print = console.error;
     console.error = (line: string) => void printed.push(line);

@@ -6,7 +6,7 @@ const HIBERNATION = "cnpg.io/hibernation";
 const FENCING = "cnpg.io/fencedInstances";
 
 describe("fields that others wrote", () => {
-  /** What is prepared where each field has a value and owners. */
+  /** The preparation for fields with these values and field managers. */
   function prepared(
     { instances, ...annotations }: Record<string, [value: unknown, ...managers: string[]]>,
     declared: DeclaredFields = {},
@@ -29,19 +29,19 @@ describe("fields that others wrote", () => {
       { metadata, spec: { instances: number } },
       { annotations: {}, ...declared },
     );
-    return { ...rest, told: messages.join("\n") };
+    return { ...rest, printed: messages.join("\n") };
   }
-  const nothing = { changed: {}, kept: {}, isNeeded: false, told: "" };
+  const nothing = { changed: {}, kept: {}, isNeeded: false, printed: "" };
 
-  it("become the declared number of instances, whoever else set another", () => {
+  it("are reset to the declared number of instances, whoever set another number", () => {
     for (const managers of [["kubectl"], ["pulumi-kubernetes-0123", "kubectl"], ["by-hand"]]) {
-      const { told, ...rest } = prepared({ instances: [3, ...managers] }, { instances: 2 });
+      const { printed, ...rest } = prepared({ instances: [3, ...managers] }, { instances: 2 });
       assert.deepEqual(rest, { changed: { spec: { instances: 2 } }, kept: {}, isNeeded: true }, managers.join());
-      assert.match(told, /^db\/orders was scaled to 3 by \S+\. It gets 2 again.*scaledByOthers: true/);
+      assert.match(printed, /^db\/orders was scaled to 3 by \S+\. It gets 2 again.*scaledByOthers: true/);
     }
   });
 
-  it("are left to Pulumi's provider where they are its own, and to others where the settings say so", () => {
+  it("need no preparation if the provider owns them, or if the settings leave them to others", () => {
     assert.deepEqual(prepared({ instances: [3, "pulumi-kubernetes-0123"] }, { instances: 2 }), nothing);
     assert.deepEqual(prepared({ instances: [2, "kubectl"] }, { instances: 2 }), nothing);
     assert.deepEqual(prepared({ instances: [3, "kubectl"] }), nothing);
@@ -49,19 +49,19 @@ describe("fields that others wrote", () => {
       assert.deepEqual(prepared({ [HIBERNATION]: ["on", manager] }), nothing, manager);
     assert.deepEqual(prepared({ other: ["on", "kubectl-annotate"] }), nothing);
     const pooler = prepared({ [HIBERNATION]: ["on", "kubectl-annotate"] }, { annotations: undefined });
-    assert.deepEqual(pooler, nothing, "a Pooler does not sleep");
+    assert.deepEqual(pooler, nothing, "a Pooler is never hibernated");
     assert.deepEqual(prepared({}, { annotations: { [HIBERNATION]: "on" } }), nothing);
   });
 
-  it("get an owner besides whom the provider takes over from, where they stop instances and are not declared", () => {
+  it("get another owner if they stop instances and are not declared, so that the provider does not remove them", () => {
     for (const manager of ["kubectl-annotate", "kubectl-cnpg", "kubectl", "before-first-apply"]) {
       const kept = { [HIBERNATION]: "on", [FENCING]: '["orders-1"]' };
       const found = prepared({ [HIBERNATION]: ["on", manager], [FENCING]: ['["orders-1"]', manager] });
-      assert.deepEqual(found, { changed: {}, kept, isNeeded: true, told: "" }, manager);
+      assert.deepEqual(found, { changed: {}, kept, isNeeded: true, printed: "" }, manager);
     }
   });
 
-  it("keep that owner with whatever else is kept, also where one comes to be declared as it is", () => {
+  it("keep that owner, also if one of them is later declared with the same value", () => {
     const kept = { [HIBERNATION]: "on" };
     assert.deepEqual(prepared({ [HIBERNATION]: ["on", KEEPER] }), { ...nothing, kept });
     assert.deepEqual(prepared({ [HIBERNATION]: ["on", KEEPER, "kubectl-annotate"] }), { ...nothing, kept });
@@ -70,11 +70,14 @@ describe("fields that others wrote", () => {
     assert.deepEqual(found, { ...nothing, kept: { [HIBERNATION]: "on", [FENCING]: "[]" }, isNeeded: true });
   });
 
-  it("become what the settings declare where they stop instances, which is told", () => {
+  it("are reset to the declared annotations that stop instances, with a message", () => {
     for (const manager of ["kubectl-annotate", "by-hand", KEEPER]) {
-      const { told, ...rest } = prepared({ [HIBERNATION]: ["on", manager] }, { annotations: { [HIBERNATION]: "off" } });
+      const { printed, ...rest } = prepared(
+        { [HIBERNATION]: ["on", manager] },
+        { annotations: { [HIBERNATION]: "off" } },
+      );
       assert.deepEqual(rest, { changed: { annotations: { [HIBERNATION]: "off" } }, kept: {}, isNeeded: true }, manager);
-      assert.match(told, /annotation cnpg\.io\/hibernation: "on", which \S+ wrote\. It gets "off", as declared/);
+      assert.match(printed, /annotation cnpg\.io\/hibernation: "on", which \S+ wrote\. It gets "off", as declared/);
     }
     const provider = prepared(
       { [HIBERNATION]: ["on", "pulumi-kubernetes-1"] },

@@ -30,7 +30,7 @@ describe("the kubeconfig", () => {
   const a = () => write("a", whole("a", "https://a.test"));
   const b = () => write("b", whole("b", "https://b.test"));
 
-  it("of two files has the current context of the first that names one", () => {
+  it("has the current context of the first file that sets one", () => {
     assert.equal(read(a(), b()).getCurrentCluster()?.server, "https://a.test");
     assert.equal(read(b(), a()).getCurrentCluster()?.server, "https://b.test");
     const silent = write("silent", { ...whole("c", "https://c.test"), "current-context": "" });
@@ -38,14 +38,14 @@ describe("the kubeconfig", () => {
     assert.equal(read(a(), b()).getContexts().length, 2);
   });
 
-  it("passes over files that are missing or empty, and names twice in the list", () => {
+  it("ignores missing and empty files, and files that are listed twice", () => {
     writeFileSync(join(folder, "empty"), "");
     const config = read(join(folder, "missing"), "", join(folder, "empty"), a(), a(), join(folder, "later"));
     assert.equal(config.getCurrentCluster()?.server, "https://a.test");
     assert.equal(config.getClusters().length, 1);
   });
 
-  it("keeps the first of a name that several files have", () => {
+  it("uses the first of several entries with the same name", () => {
     const other = write("other", { ...whole("a", "https://other.test"), "current-context": "a" });
     assert.equal(read(a(), other).getCurrentCluster()?.server, "https://a.test");
     assert.equal(read(other, a()).getCurrentCluster()?.server, "https://other.test");
@@ -53,7 +53,7 @@ describe("the kubeconfig", () => {
     assert.equal(read(user, a()).getCurrentUser()?.token, "first");
   });
 
-  it("takes paths to be relative to the file that has them", () => {
+  it("resolves paths relative to the file that contains them", () => {
     const file = write("below/relative", {
       clusters: [cluster("a", "https://a.test", { "certificate-authority": "ca.crt" })],
       users: [
@@ -75,7 +75,7 @@ describe("the kubeconfig", () => {
     assert.deepEqual([commandOf("path"), commandOf("file")], ["aws", join(below, "login")]);
   });
 
-  it("prefers what is in it to what is in a file", () => {
+  it("prefers inline data to a file", () => {
     const data = Buffer.from("ca").toString("base64");
     const both = { "certificate-authority": "gone.crt", "certificate-authority-data": data };
     const file = write("both", { ...whole("a", "https://a.test"), clusters: [cluster("a", "https://a.test", both)] });
@@ -83,7 +83,7 @@ describe("the kubeconfig", () => {
     assert.deepEqual([caFile, caData], [undefined, data]);
   });
 
-  it("needs no entry to be whole that is not used", () => {
+  it("accepts incomplete entries that are not used", () => {
     const file = write("partial", { ...whole("a", "https://a.test"), contexts: [context("a"), { name: "x" }] });
     assert.equal(read(file).getCurrentCluster()?.server, "https://a.test");
   });
@@ -94,13 +94,13 @@ describe("the kubeconfig", () => {
     assert.throws(() => read(a(), broken), new RegExp(`${broken}: `));
   });
 
-  it("is that of the home folder where no variable names another", () => {
+  it("is the one of the home folder if KUBECONFIG is not set", () => {
     write("home/.kube/config", whole("home", "https://home.test"));
     const config = readKubeconfig(library, { HOME: join(folder, "home") });
     assert.equal(config.getCurrentCluster()?.server, "https://home.test");
   });
 
-  it("means what kubectl makes of it", function () {
+  it("means the same as for kubectl", function () {
     const kubectl = spawnSync("kubectl", ["version", "--client"], { encoding: "utf8" });
     if (kubectl.error) return; // where there is none, the lab's test compares
     const other = write("other", { ...whole("a", "https://other.test"), "current-context": "a" });
@@ -137,7 +137,7 @@ describe("the kubeconfig", () => {
       assert.equal(proxyOf(read(a()), {}), undefined);
     });
 
-    it("that it names itself goes before the variables", () => {
+    it("that it names itself overrides the variables", () => {
       const own = cluster("a", "https://a.test", { "proxy-url": "http://own.test:1" });
       const file = write("own", { ...whole("a", "https://a.test"), clusters: [own] });
       assert.equal(proxyOf(read(file), { HTTPS_PROXY, NO_PROXY: "*" }), "http://own.test:1");

@@ -1,8 +1,7 @@
 /**
- * Who may connect to whom. Networks that enforce policies are rare in labs, so the rules are tested by an evaluator of
- * what Kubernetes documents about NetworkPolicies: a pod that no policy selects is open; for one that is selected, a
- * connection needs a rule of some policy whose peer and port both match; what a peer gives must all hold, and a
- * podSelector alone means the policy's own namespace.
+ * Networks that enforce policies are rare in labs. So an evaluator tests the rules as Kubernetes documents NetworkPolicies:
+ * a pod that no policy selects is open. For a selected pod, a connection needs a rule of a policy whose peer and port both
+ * match. All conditions of a peer must match, and a podSelector alone means the policy's own namespace.
  */
 import { strict as assert } from "node:assert";
 import { BlockList, isIP } from "node:net";
@@ -117,31 +116,31 @@ const policies = networkPolicies("orders", settings);
 const mayConnect = (from: Pod, to: Pod, port: number) => allowed(policies, "Ingress", to, from, port);
 
 describe("network policies", () => {
-  it("let applications, Teleport's agents and the Cluster's own pods in to PostgreSQL", () => {
+  it("allow applications, Teleport's agents and the Cluster's own pods to connect to PostgreSQL", () => {
     for (const from of [shop, tenant, outside, agent, standby, join, pooler, operator]) {
       assert.ok(mayConnect(from, primary, 5432), JSON.stringify(from));
     }
   });
-  it("let nobody else in", () => {
+  it("allow nobody else", () => {
     const others = [stranger, shopJob, neighbour, otherCluster, prometheus, { ...outside, ip: "192.0.2.16" }];
     others.push({ ...operator, namespace: "elsewhere" }, { ...agent, labels: {} }, { ...join, namespace: "elsewhere" });
     for (const from of others) assert.ok(!mayConnect(from, primary, 5432), JSON.stringify(from));
   });
-  it("show the instances' state to the operator and to other instances only", () => {
+  it("allow only the operator and other instances to read the instances' status", () => {
     for (const from of [operator, standby]) assert.ok(mayConnect(from, primary, 8000));
     for (const from of [shop, agent, prometheus, stranger, otherCluster]) assert.ok(!mayConnect(from, primary, 8000));
   });
-  it("show metrics to monitoring only", () => {
+  it("allow only monitoring to read metrics", () => {
     assert.ok(mayConnect(prometheus, primary, 9187) && mayConnect(prometheus, pooler, 9127));
     for (const from of [shop, agent, standby, operator]) assert.ok(!mayConnect(from, primary, 9187));
     const unseen = networkPolicies("orders", { applications: [] });
     assert.ok(!allowed(unseen, "Ingress", primary, prometheus, 9187));
   });
-  it("let applications in to the Poolers, and nobody else", () => {
+  it("allow only applications to connect to the Poolers", () => {
     for (const from of [shop, tenant, outside]) assert.ok(mayConnect(from, pooler, 5432));
     for (const from of [agent, stranger, neighbour, prometheus]) assert.ok(!mayConnect(from, pooler, 5432));
   });
-  it("let nobody in where there are no applications, rather than everybody", () => {
+  it("allow nobody if there are no applications, instead of everybody", () => {
     const closed = networkPolicies("orders", { applications: [] });
     for (const from of [shop, agent, stranger]) {
       assert.ok(!allowed(closed, "Ingress", primary, from, 5432));
@@ -149,14 +148,14 @@ describe("network policies", () => {
     }
     assert.ok(allowed(closed, "Ingress", primary, pooler, 5432));
   });
-  it("leave other pods alone", () => assert.ok(mayConnect(stranger, otherCluster, 5432)));
-  it("take the operator's place from the settings", () => {
+  it("do not select other pods", () => assert.ok(mayConnect(stranger, otherCluster, 5432)));
+  it("use the operator's namespace from the settings", () => {
     const moved = networkPolicies("orders", { applications: [], operator: { namespace: "operators" } });
     assert.ok(allowed(moved, "Ingress", primary, pod("operators", {}), 8000));
     assert.ok(!allowed(moved, "Ingress", primary, operator, 8000));
   });
 
-  describe("of what instances connect to", () => {
+  describe("for the connections of instances", () => {
     const apiServer = pod("(outside)", {}, { ip: "10.96.0.1" });
     const store = pod("storage", { app: "s3" });
     const closed = networkPolicies("orders", {
@@ -165,13 +164,13 @@ describe("network policies", () => {
     });
     const reaches = (to: Pod, port: number, protocol = "TCP") => allowed(closed, "Egress", primary, to, port, protocol);
 
-    it("say nothing by default", () => assert.ok(allowed(policies, "Egress", primary, stranger, 443)));
-    it("keep what every instance needs", () => {
+    it("do not exist by default", () => assert.ok(allowed(policies, "Egress", primary, stranger, 443)));
+    it("allow what every instance needs", () => {
       assert.ok(reaches(pod("kube-system", {}), 53, "UDP") && reaches(pod("kube-system", {}), 53));
       assert.ok(reaches(standby, 5432) && reaches(standby, 8000));
       assert.ok(reaches(apiServer, 443) && reaches(apiServer, 6443));
     });
-    it("allow what is named, and nothing else", () => {
+    it("allow the named destinations, and nothing else", () => {
       assert.ok(reaches(store, 9000));
       for (const [to, port] of [
         [store, 80],
@@ -182,7 +181,7 @@ describe("network policies", () => {
         assert.ok(!reaches(to, port), `${to.namespace}:${port}`);
       }
     });
-    it("leave the API server open where its addresses are not named", () => {
+    it("allow every API server if its addresses are not set", () => {
       const open = networkPolicies("orders", { applications: [], egress: { to: [] } });
       assert.ok(allowed(open, "Egress", primary, apiServer, 443));
       assert.ok(!allowed(open, "Egress", primary, store, 9000));
@@ -190,7 +189,7 @@ describe("network policies", () => {
   });
 });
 
-describe("check of network policies", () => {
+describe("the check of network policies", () => {
   const problems = (networkPolicy: NetworkPolicySettings, registered = false) =>
     checkClusterSettings("", { storage: { size: "1Gi" }, networkPolicy }, { registered }).map(({ setting }) => setting);
   const wrong: Record<string, NetworkPolicySettings> = {
@@ -213,9 +212,9 @@ describe("check of network policies", () => {
     "networkPolicy.egress.apiServer": { applications: [], egress: { to: [], apiServer: [] } },
   };
   for (const [setting, networkPolicy] of Object.entries(wrong)) {
-    it(`names ${setting}`, () => assert.deepEqual(problems(networkPolicy), [setting]));
+    it(`refuses ${setting}`, () => assert.deepEqual(problems(networkPolicy), [setting]));
   }
-  it("wants Teleport's agents where they are to come", () => {
+  it("requires Teleport's agents if the database is registered", () => {
     assert.deepEqual(problems({ applications: [] }, true), ["networkPolicy.teleportAgents"]);
     assert.deepEqual(problems({ applications: [] }), []);
     assert.deepEqual(problems(settings, true), []);

@@ -5,11 +5,11 @@ import { poolerLoginQuery, poolerLoginScript, dropPoolerLoginScript } from "../.
 import { identifier, literal, textArray } from "../../../components/postgres/sql";
 import {
   accessScript,
-  deviationsQuery,
+  driftQuery,
   dropScript,
   existingRolesQuery,
-  lockOutScript,
-  surrenderScript,
+  forbidLoginScript,
+  dropOwnedScript,
 } from "../../../components/postgres/grants";
 import { AutoUsers, checkAutoUsers } from "../../../components/teleport/auto-users/settings";
 import * as autoUserSchemas from "../../../components/teleport/auto-users/procedures";
@@ -136,8 +136,8 @@ describe("no name leaves its token", () => {
 
   it("in scripts about users that somebody else made, who may have any name", () => {
     const scripts: Script[] = [
-      (names) => lockOutScript(names),
-      ([application = "", ...names]) => surrenderScript(names, application),
+      (names) => forbidLoginScript(names),
+      ([application = "", ...names]) => dropOwnedScript(names, application),
       (names) => dropScript(names),
       (names) => existingRolesQuery(names),
       ([admin = ""]) => autoUserSchemas.dropAutoUserSchemaScript(admin),
@@ -173,8 +173,8 @@ describe("no name leaves its token", () => {
     const scripts: Script[] = [
       (names) => accessScript({ database: "app", users: users(names) }, "app"),
       (names) => accessScript({ database: "app", users: users(names) }, names[2] ?? ""),
-      (names) => deviationsQuery({ database: "app", users: users(names) }, "app"),
-      (names) => deviationsQuery({ database: "app", users: users(names) }, names[2] ?? ""),
+      (names) => driftQuery({ database: "app", users: users(names) }, "app"),
+      (names) => driftQuery({ database: "app", users: users(names) }, names[2] ?? ""),
     ];
     const names = fc.tuple(plain, inPostgres, inPostgres, inPostgres).filter(accepted);
     hold(scripts, names, [["reader", "'; DROP ROLE app; --", "db", "$do$; DROP ROLE app; DO $do$"]].filter(accepted));

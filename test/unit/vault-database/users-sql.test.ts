@@ -1,7 +1,7 @@
 /** What the SQL for Vault's users holds against users who want to stay. That it works is for test/lab/vault-database.test.ts. */
 import { strict as assert } from "node:assert";
-import { roleSettingsDeviations, roleSettingsScript } from "../../../components/postgres/user-admin";
-import { ONE_AT_A_TIME, surrenderScript } from "../../../components/postgres/grants";
+import { roleSettingsDrift, roleSettingsScript } from "../../../components/postgres/user-admin";
+import { ONE_AT_A_TIME, dropOwnedScript } from "../../../components/postgres/grants";
 import { vaultDatabaseScript } from "../../../components/vault-database/database-scripts";
 import { endUserFunction } from "../../../components/vault-database/end-user";
 import { vaultRolesScript, vaultUsersQuery } from "../../../components/vault-database/role-scripts";
@@ -33,7 +33,7 @@ describe("SQL for users of Vault", () => {
   });
 
   it("lets no user who goes inherit from itself, which would be dropped", () => {
-    const script = surrenderScript(["v-app-1", "v-app-2"], "app", "owners");
+    const script = dropOwnedScript(["v-app-1", "v-app-2"], "app", "owners");
     assert.match(script, /rolname <> ALL \(ARRAY\['v-app-1', 'v-app-2'\]::text\[\]\)/);
     assert.match(script, /rolname = 'owners'/, "but the group does");
   });
@@ -46,6 +46,6 @@ describe("settings of the roles that are made for Vault and Teleport", () => {
 
   it("are not missed where PostgreSQL does not know them yet", () => {
     // `name` alone would be that of pg_settings, and always there.
-    assert.match(roleSettingsDeviations("vault_app"), /known\.name = wanted\.name/);
+    assert.match(roleSettingsDrift("vault_app"), /known\.name = wanted\.name/);
   });
 });

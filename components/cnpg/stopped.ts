@@ -1,4 +1,4 @@
-/** Instances that are stopped on purpose, by the annotations of the Cluster: whoever set them, they hold. Pure. */
+/** Instances that are stopped on purpose, by annotations of the Cluster, whoever set them. Pure. */
 import type { KubernetesObject } from "../kubernetes/client";
 
 /** https://cloudnative-pg.io/documentation/current/declarative_hibernation/ */
@@ -11,12 +11,12 @@ function annotationsOf({ metadata }: KubernetesObject): Record<string, string> {
   return (metadata.annotations ?? {}) as Record<string, string>;
 }
 
-/** Whether no instance runs, by the annotation of hibernation. */
+/** Whether the Cluster is hibernated, so that no instance runs. */
 export function isHibernated(cluster: KubernetesObject): boolean {
   return annotationsOf(cluster)[HIBERNATION] === "on";
 }
 
-/** The instances whose PostgreSQL is kept stopped, by the annotation of fencing. */
+/** The fenced instances, whose PostgreSQL is stopped. */
 export function fencedInstances(cluster: KubernetesObject): string[] {
   const names = fencingOf(cluster);
   return names.includes(ALL) ? ((cluster.status?.instanceNames ?? []) as string[]) : names;
@@ -27,16 +27,16 @@ function fencingOf(cluster: KubernetesObject): string[] {
     const names: unknown = JSON.parse(annotationsOf(cluster)[FENCING] ?? "[]");
     return Array.isArray(names) ? names.map(String) : [];
   } catch {
-    return []; // the operator takes what is no list for none
+    return []; // the operator treats anything but a list as an empty list
   }
 }
 
-/** Why the Cluster is hibernated, naming the annotation; undefined where it is not. */
+/** Why the Cluster is hibernated, with the annotation. Undefined if it is not. */
 export function hibernationReason(cluster: KubernetesObject): string | undefined {
   return isHibernated(cluster) ? `it is hibernated (annotation ${HIBERNATION}: "on")` : undefined;
 }
 
-/** Why instances are fenced, naming the annotation; undefined where none is. */
+/** Why instances are fenced, with the annotation. Undefined if none is. */
 export function fencingReason(cluster: KubernetesObject): string | undefined {
   const names = fencingOf(cluster);
   if (names.length === 0) return undefined;
@@ -48,8 +48,8 @@ export function fencingReason(cluster: KubernetesObject): string | undefined {
   return `${which} fenced (annotation ${FENCING}: ${JSON.stringify(names)})`;
 }
 
-/** Why no SQL can be run in the primary, by somebody's wish; undefined where it can. */
-export function sleepReason(cluster: KubernetesObject): string | undefined {
+/** Why the primary is stopped on purpose, so that no SQL can run in it. Undefined if it is not. */
+export function stopReason(cluster: KubernetesObject): string | undefined {
   const hibernated = hibernationReason(cluster);
   if (hibernated !== undefined) return hibernated;
   const names = fencingOf(cluster);
