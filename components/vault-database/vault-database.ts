@@ -1,10 +1,10 @@
-/** A database of ours in Vault's database secrets engine. */
+/** A database of this program in Vault's database secrets engine. */
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { dynamicProvider } from "../dynamic/provider";
 import { refuse } from "../problems";
 import { checkVaultDatabase } from "./check";
-import { makeRole } from "./credentials-role";
+import { createRole } from "./credentials-role";
 import { planVaultDatabase } from "./plan";
 import { DEFAULTS, grantedRoles, vaultUserNames } from "./settings";
 import type { KubernetesAuth, VaultDatabaseArgs, VaultDatabaseOutputs } from "./vault-database-args";
@@ -33,18 +33,19 @@ class VaultLeases extends pulumi.dynamic.Resource {
 }
 
 /**
- * Short-lived users of one database, made by Vault. Makes Vault's own user in PostgreSQL, with a password that only Vault
- * knows; the connection, verified by name and CA; for each role its statements, a policy, and the login of its consumer;
- * in PostgreSQL, what keeps the users' objects usable when they are gone. Deleting it ends all credentials first.
+ * Short-lived users of one database, created by Vault. The component creates Vault's own user in PostgreSQL, with a
+ * password that only Vault knows; the connection, which verifies the server's name and CA; for each role its
+ * statements, a policy, and the login of its consumer; and in PostgreSQL, what keeps the users' objects usable after
+ * the users are dropped. Deleting the component revokes all credentials first.
  *
  * Needs a Vault provider, and the same login in the environment (VAULT_ADDR, and VAULT_TOKEN or VAULT_ROLE_ID and
- * VAULT_SECRET_ID); `vaultDatabasePolicy` is what it must be allowed. Needs the Kubernetes rights `get` on the Cluster and
- * `get` and `create` on `pods/exec`.
+ * VAULT_SECRET_ID). `vaultDatabasePolicy` gives the policy of that login. Needs the Kubernetes rights `get` on the
+ * Cluster and `get` and `create` on `pods/exec`.
  *
  * @throws SettingsError in the constructor, with every problem found
  */
 export class VaultDatabase extends pulumi.ComponentResource {
-  /** Known when credentials can be had. */
+  /** Known once credentials can be read. */
   readonly outputs: pulumi.Output<VaultDatabaseOutputs>;
 
   constructor(name: string, args: VaultDatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -63,11 +64,11 @@ export class VaultDatabase extends pulumi.ComponentResource {
       ? new vault.Mount(
           name,
           { path, type: "database", description: `PostgreSQL users of ${name}` },
-          // Moving a mount would need the right to move any.
+          // Moving a mount would need the right to move any mount.
           { parent: this, replaceOnChanges: ["path"] },
         ).path
       : pulumi.output(path);
-    const auth = kubernetesAuth ? this.makeAuth(name, kubernetesAuth) : undefined;
+    const auth = kubernetesAuth ? this.createAuthMethod(name, kubernetesAuth) : undefined;
     const admin = new VaultAdmin(
       name,
       {
@@ -108,7 +109,7 @@ export class VaultDatabase extends pulumi.ComponentResource {
         },
         { parent: this, dependsOn: admin },
       );
-      return makeRole(name, { role, policy, settings, mount, connection, names, auth, parent: this }, leases);
+      return createRole(name, { role, policy, settings, mount, connection, names, auth, parent: this }, leases);
     });
     this.outputs = pulumi
       .all([database, mount, names, pulumi.all(made)])
@@ -125,7 +126,7 @@ export class VaultDatabase extends pulumi.ComponentResource {
     this.registerOutputs({ outputs: this.outputs });
   }
 
-  private makeAuth(name: string, { path, make }: KubernetesAuth): pulumi.Output<string> {
+  private createAuthMethod(name: string, { path, make }: KubernetesAuth): pulumi.Output<string> {
     if (!make) return pulumi.output(path);
     const child = { parent: this };
     const backend = new vault.AuthBackend(name, { type: "kubernetes", path }, child);

@@ -1,9 +1,9 @@
 /**
- * A tunnel to one database with the certificate that tbot 13 writes. `tsh` loads the certificate when it starts, and a
- * bot's may not be issued anew by tsh (teleport#36291): so it is started again with each new one, which ends the
- * connections through it. Kept as it is while the files are being written.
+ * Runs a tunnel to one database with the certificate that tbot 13 writes. `tsh` loads the certificate when it starts,
+ * and cannot renew a bot's certificate itself (teleport#36291). So the script restarts tsh for each new certificate,
+ * which ends the connections through the tunnel. It does not restart tsh while the files are being written.
  *
- * Settings come by variables, so that no name can be taken for shell.
+ * All settings are environment variables, so that no name is interpreted by the shell.
  */
 export const TUNNEL_SCRIPT = `set -u
 tunnel=

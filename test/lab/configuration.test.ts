@@ -1,4 +1,4 @@
-/** What a user sees of a wrong configuration. */
+/** The messages for a wrong configuration. */
 import { strict as assert } from "node:assert";
 import { Stack } from "../../lab/drive/stack";
 import { oneDatabase } from "./lab";
@@ -7,7 +7,7 @@ describe("a wrong configuration", () => {
   const stack = new Stack("wrong");
   after(() => stack.remove());
 
-  it("is refused with all mistakes at once, without a stack trace, before anything is made", async () => {
+  it("is refused with all mistakes at once, without a stack trace, before anything is created", async () => {
     const { databases } = oneDatabase("orders", { instances: 0, storage: { size: "much" }, instnces: 2 });
     stack.configure({ databases, vautl: {} });
     await stack.init();

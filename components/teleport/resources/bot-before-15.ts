@@ -1,25 +1,26 @@
 /**
- * Bots, for every Teleport. From 15 on a bot is a document as any other. Before, `tctl create` does not know the kind, and
- * a bot is a user and a role as `tctl bots add` makes them; newer servers keep it so behind the document (seen with
- * 13.3.8; `botFromUserAndRole` of lib/auth/machineid). Which of the two a server has is told by its own answer, when an
- * operation runs: an upgrade of Teleport changes nothing of what is declared.
+ * Bots for all versions of Teleport. Since Teleport 15 a bot is a document like any other resource. Before, `tctl
+ * create` does not know the kind, and a bot is a user and a role, as `tctl bots add` creates them. Newer servers
+ * still store it that way behind the document (seen with 13.3.8; `botFromUserAndRole` of lib/auth/machineid). The
+ * server's own answer shows which of the two it uses, when an operation runs: an upgrade of Teleport changes nothing
+ * in what is declared.
  */
 import { BOT, botAccountName, botAccounts, BotAccounts, botOf, sameAccount } from "./bot-document";
 import { TeleportError } from "../client/errors";
 import { TeleportClient, TeleportConnection, TeleportDocument, withTeleport } from "../client/tctl";
 
-/** How a Teleport keeps a bot. */
+/** How a Teleport server stores a bot. */
 export type BotStorage =
   /** `kind: bot`, Teleport 15 and newer. */
   | "document"
   /** A user and a role, both named `bot-<name>`, with Teleport's own label. */
   | "user-and-role";
 
-/** What tctl says of a kind that it does not know, and a server of a service that it does not have. */
+/** Messages of tctl for an unknown kind, and of a server for an unknown service. */
 const UNKNOWN_KIND =
   /unsupported resource: "bot"|of type "bot" is not supported|getting "bot[^"]*" is not supported|unknown service|Unimplemented/;
 
-/** A way of reaching Teleport, with bots in it. */
+/** Adds bots to a way to reach Teleport. */
 export function withBots(reach: typeof withTeleport = withTeleport): typeof withTeleport {
   return <Result>(
     connection: TeleportConnection,
@@ -28,7 +29,7 @@ export function withBots(reach: typeof withTeleport = withTeleport): typeof with
   ) => reach(connection, (teleport) => use(botClient(teleport)), delays);
 }
 
-/** The client, which takes `bot/<name>` whichever way Teleport keeps bots. */
+/** A client that accepts `bot/<name>` however Teleport stores bots. */
 export function botClient(teleport: TeleportClient): TeleportClient {
   let storage: BotStorage | undefined;
 
@@ -52,7 +53,7 @@ export function botClient(teleport: TeleportClient): TeleportClient {
           try {
             await teleport.create(user);
           } catch (error) {
-            await teleport.remove(`role/${role.metadata.name}`); // made a moment ago, for a user that is somebody's
+            await teleport.remove(`role/${role.metadata.name}`); // created just now, but the user of that name belongs to someone else
             throw error;
           }
         },
@@ -66,8 +67,8 @@ export function botClient(teleport: TeleportClient): TeleportClient {
           const existing = (await find(document.metadata.name)).user;
           const { role, user } = botAccounts(document, existing);
           await teleport.overwrite(role);
-          // Not where nothing is to change: a running bot's renewal counts in the user, and if our write undid a count
-          // that came after our read, Teleport would take the bot's certificate for a stolen one and lock the bot
+          // Write the user only if it changes. A running bot's renewals are counted in the user. If this write undid
+          // a count that came after the read, Teleport would treat the bot's certificate as stolen and lock the bot
           // (`validateGenerationLabel` of lib/auth/bot.go).
           if (!existing || !sameAccount(existing, user)) await teleport.overwrite(user);
         },
@@ -103,7 +104,10 @@ export function botClient(teleport: TeleportClient): TeleportClient {
     return { user, role };
   }
 
-  /** The user first: a role in use stays. Where the server still counts it as in use, the next attempt takes it. */
+  /**
+   * Removes the user first, because a role in use cannot be removed. If the server still counts the role as in use,
+   * the next attempt removes it.
+   */
   async function removeAccounts(name: string): Promise<void> {
     const account = botAccountName(name);
     await teleport.remove(`user/${account}`);
@@ -119,7 +123,7 @@ function botName(reference: string): string | undefined {
   return reference.startsWith(`${BOT.kind}/`) ? reference.slice(BOT.kind.length + 1) : undefined;
 }
 
-/** What we declare of a bot: servers add its user's name, a lifetime, traits that nobody set. */
+/** The fields of a bot that this program declares. Servers add the name of its user, a lifetime, and traits. */
 function declared({ kind, version, metadata, spec }: TeleportDocument): TeleportDocument {
   return { kind, version, metadata, spec: { roles: spec.roles } };
 }

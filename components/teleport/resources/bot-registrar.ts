@@ -1,12 +1,13 @@
-/** The role of a program that keeps bots of applications. Pure. */
+/** The role of a program that manages bots of applications. Pure. */
 import { accessRegistrarRole } from "../program-roles";
 import type { TeleportDocument } from "../client/tctl";
 
 /**
- * What `accessRegistrarRole` may, and bots: as documents, and as the users that stand for them before Teleport 15.
+ * The rights of `accessRegistrarRole`, and the right to write bots: as documents, and as the users that represent
+ * them before Teleport 15.
  *
- * As with that role, **whoever holds it can become the administrator of the Teleport cluster**: guard the identity as
- * an administrator's.
+ * As with that role, **anyone who has it can become the administrator of the Teleport cluster**: protect the identity
+ * like an administrator's.
  */
 export function workloadRegistrarRole(name = "cnpg-teleport-workload-registrar"): TeleportDocument {
   const { metadata, spec, ...kind } = accessRegistrarRole(name);

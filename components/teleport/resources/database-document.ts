@@ -1,16 +1,19 @@
-/** What a database in Teleport says. Pure. */
+/** The document of a database in Teleport. Pure. */
 import type { DatabaseAdminUser, DatabaseSettings } from "./database";
 import type { TeleportDocument } from "../client/tctl";
 
 export const DATABASE = { kind: "db", version: "v3" } as const;
 
-/** The document that Teleport is given. */
+/** The document that is sent to Teleport. */
 export function databaseDocument(settings: DatabaseSettings): TeleportDocument {
   const { name, description = "", labels = {} } = settings;
   return { ...DATABASE, metadata: { name, description, labels }, spec: databaseSpec(settings) };
 }
 
-/** `spec` of the document; what is not set is left out, so that a Teleport that lacks a field is not given it. */
+/**
+ * `spec` of the document. Settings without a value are left out, so that a Teleport that does not know a field does
+ * not get it.
+ */
 export function databaseSpec(settings: DatabaseSettings): Record<string, unknown> {
   const { dynamicLabels = {}, adminUser } = settings;
   return {
@@ -27,7 +30,7 @@ export function databaseSpec(settings: DatabaseSettings): Record<string, unknown
   };
 }
 
-/** `admin_user`, spelled the same in documents and in agents' configuration. */
+/** `admin_user`. It has the same form in documents and in agents' configuration. */
 export function databaseAdminUser({ name, defaultDatabase }: DatabaseAdminUser): Record<string, string> {
   return { name, ...(defaultDatabase === undefined ? {} : { default_database: defaultDatabase }) };
 }

@@ -3,12 +3,12 @@
 const DURATION = /^([0-9]+(\.[0-9]+)?(h|m|s|ms))+$/;
 const MILLISECONDS: Record<string, number> = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
 
-/** A duration in milliseconds; undefined if it is none, such as `8` or `1 hour`. */
+/** A duration in milliseconds; undefined if it is not valid, e.g. `8` or `1 hour`. */
 export function parseDuration(text: string): number | undefined {
   if (!DURATION.test(text)) return undefined;
   const parts = text.matchAll(/([0-9.]+)(h|ms|m|s)/g);
   const sum = [...parts].reduce((sum, [, count, unit]) => sum + Number(count) * (MILLISECONDS[unit ?? ""] ?? NaN), 0);
-  // To the microsecond: what is behind it is what multiplying leaves. Go counts nanoseconds in 63 bits.
+  // Rounded to microseconds, because multiplication leaves smaller errors. Go counts nanoseconds in 63 bits.
   return sum < 2 ** 63 / 1e6 ? Math.round(sum * 1_000) / 1_000 : undefined;
 }
 

@@ -1,4 +1,4 @@
-/** What a join token says, and what it must not say. Pure. */
+/** The document of a join token, and its checks. Pure. */
 import type { SettingProblem } from "../../problems";
 import { checkTrust, trustSpec } from "./account-trust";
 import type { TeleportDocument } from "../client/tctl";
@@ -7,13 +7,13 @@ import type { JoinRules, JoinTokenSettings } from "./join-token";
 export const JOIN_TOKEN = { kind: "token", version: "v2" } as const;
 const METHODS: readonly string[] = ["kubernetes", "iam", "gcp", "azure", "github", "gitlab"];
 
-/** The document that Teleport is given. */
+/** The document that is sent to Teleport. */
 export function joinToken(settings: JoinTokenSettings): TeleportDocument {
   const { name, labels = {} } = settings;
   return { ...JOIN_TOKEN, metadata: { name, labels }, spec: joinTokenSpec(settings) };
 }
 
-/** Its `spec`. */
+/** `spec` of the document. */
 export function joinTokenSpec({ join, botName }: Pick<JoinTokenSettings, "join" | "botName">): Record<string, unknown> {
   return {
     roles: [botName === undefined ? "Db" : "Bot"],
@@ -64,7 +64,7 @@ function joinRules(join: JoinRules): Record<string, unknown> {
       return { gitlab: { ...(domain === undefined ? {} : { domain }), allow } };
     }
     default:
-      return {}; // refused by checkTokenSpec, which says why
+      return {}; // checkTokenSpec refuses other methods, with a reason
   }
 }
 
@@ -77,8 +77,9 @@ export function checkTokenSpec(setting: string, spec: Record<string, unknown>): 
       {
         setting: methodSetting,
         value: method,
-        problem: "makes the token's name the secret that lets machines join, and the name is in the state and in logs",
-        fix: `Use ${METHODS.slice(0, -1).join(", ")} or ${METHODS.at(-1)}; a secret token is for \`tctl tokens add\`, by hand.`,
+        problem:
+          "is not allowed: the token's name would be the secret that lets machines join, and the name is in the state and in logs",
+        fix: `Use ${METHODS.slice(0, -1).join(", ")} or ${METHODS.at(-1)}. Create secret tokens manually, with \`tctl tokens add\`.`,
       },
     ];
   }
@@ -87,7 +88,7 @@ export function checkTokenSpec(setting: string, spec: Record<string, unknown>): 
       {
         setting: methodSetting,
         value: method,
-        problem: "is no method that is supported here",
+        problem: "is not a supported join method",
         fix: `Use one of ${METHODS.join(", ")}.`,
       },
     ];
@@ -102,7 +103,7 @@ export function checkTokenSpec(setting: string, spec: Record<string, unknown>): 
   ];
 }
 
-/** Where its signing keys come from, by the names that Teleport gives them. */
+/** Checks the source of the signing keys, with Teleport's names of the fields. */
 function checkKubernetes(setting: string, kubernetes: unknown): SettingProblem[] {
   const { static_jwks, oidc } = (kubernetes ?? {}) as {
     static_jwks?: { jwks?: unknown };
@@ -112,7 +113,7 @@ function checkKubernetes(setting: string, kubernetes: unknown): SettingProblem[]
   return checkTrust({ jwks: static_jwks?.jwks, oidcIssuer: oidc?.issuer }, (name) => names[name]);
 }
 
-/** Checks rules before a token is made of them, and tells what is wrong by the names that they have here. */
+/** Checks rules before a token is created from them. Problems use the names of this program's settings. */
 export function checkJoinRules(setting: string, join: JoinRules): SettingProblem[] {
   const { method } = join;
   if (!METHODS.includes(method)) return checkTokenSpec(setting, joinTokenSpec({ join }));
@@ -136,27 +137,28 @@ function at(setting: string, index: number | undefined): string {
   return index === undefined ? setting : `${setting}[${index}]`;
 }
 
-/** Without these Teleport refuses a rule (`ProvisionTokenSpecV2GCP` and `…Azure`, api/types/provisioning.go). */
+/** Fields without which Teleport refuses a rule (`ProvisionTokenSpecV2GCP` and `…Azure`, api/types/provisioning.go). */
 const NEEDED: Readonly<Record<string, string>> = { gcp: "project_ids", azure: "subscription" };
 
-/** Rules that would let in nobody, or more than somebody meant. Without an index it is all of them. */
+/** Checks for rules that match nothing, or more than intended. A problem without an index concerns all rules. */
 function checkRules(method: string, rules: unknown): (Omit<SettingProblem, "setting"> & { index?: number })[] {
   if (!Array.isArray(rules) || rules.length === 0) {
-    return [{ problem: "lets nobody join", fix: "Give at least one rule." }];
+    return [{ problem: "has no rule, so nothing can join", fix: "Write at least one rule." }];
   }
   return (rules as Record<string, unknown>[]).flatMap((rule, index) => {
     const account = rule.service_account;
     if (method === "kubernetes" && !(typeof account === "string" && /^[^:]+:[^:]+$/.test(account))) {
-      const problem = "is no service account as Teleport names one";
+      const problem = "is not a valid service account in Teleport";
       return [{ index, value: account, problem, fix: "Write namespace:name, e.g. teleport:teleport-agent." }];
     }
     const needed = NEEDED[method];
-    const asks = needed === undefined ? Object.values(rule).some(isSaid) : isSaid(rule[needed]);
-    return asks ? [] : [{ index, value: rule, problem: "asks for nothing", fix: "Name what must be true." }];
+    const hasCondition = needed === undefined ? Object.values(rule).some(hasValue) : hasValue(rule[needed]);
+    const problem = needed === undefined ? "has no condition" : `has no ${needed}`;
+    return hasCondition ? [] : [{ index, value: rule, problem, fix: "Write the values that must match." }];
   });
 }
 
-/** An empty list says nothing, as an empty text does. */
-function isSaid(value: unknown): boolean {
-  return Array.isArray(value) ? value.some(isSaid) : value !== undefined && value !== "";
+/** Empty lists and empty strings count as no value. */
+function hasValue(value: unknown): boolean {
+  return Array.isArray(value) ? value.some(hasValue) : value !== undefined && value !== "";
 }

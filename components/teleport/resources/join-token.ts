@@ -1,26 +1,26 @@
-/** A join token in Teleport: which machines may join as agents, by what their platform says of them. */
+/** A join token in Teleport: which machines may join as agents, according to their platform. */
 import * as pulumi from "@pulumi/pulumi";
 import { JOIN_TOKEN, joinTokenSpec } from "./join-token-document";
 import { RegistrationArgs, TeleportResource } from "./resource";
 
 /**
- * Who may join. All of these prove who they are to Teleport by their platform: the token's name is no secret. There is
- * no method `token`, because there the name is the secret.
+ * Who may join. With all of these methods, machines prove their identity by their platform, so the token's name is
+ * not secret. There is no method `token`, because there the name is the secret.
  */
 export type JoinRules =
-  /** Pods. `serviceAccounts`: as `namespace:name`. */
+  /** Pods. `serviceAccounts` have the form `namespace:name`. */
   | {
       method: "kubernetes";
       serviceAccounts: string[];
       /**
-       * The cluster's signing keys, as `kubectl get --raw /openid/v1/jwks` prints them, for agents in a Kubernetes
-       * cluster other than Teleport's (`type: static_jwks`; Teleport ≥ 14). Update them when the cluster changes its keys,
-       * or use `oidcIssuer`. Default: Teleport asks the cluster that it runs in.
+       * The cluster's signing keys, as `kubectl get --raw /openid/v1/jwks` prints them, for agents in another
+       * Kubernetes cluster than Teleport's (`type: static_jwks`; Teleport ≥ 14). Update the keys when the cluster
+       * changes them, or use `oidcIssuer`. Default: Teleport asks the cluster that it runs in.
        */
       jwks?: string;
       /**
-       * The cluster's issuer, where Teleport looks up the signing keys. Use it in place of `jwks` for clusters that have a
-       * public issuer (EKS, AKS, GKE), some of which change their keys by themselves (EKS). Becomes `type: oidc`,
+       * The cluster's issuer, from which Teleport reads the signing keys. Use it instead of `jwks` for clusters with
+       * a public issuer (EKS, AKS, GKE). Some of them change their keys automatically (EKS). Becomes `type: oidc`,
        * `oidc.issuer`; Teleport ≥ 17.7.3 or ≥ 18.1.5.
        */
       oidcIssuer?: string;
@@ -32,7 +32,7 @@ export type JoinRules =
       allow: {
         /** AWS account. Becomes `aws_account`. */
         account: string;
-        /** Identity in it; may have `*` and `?`. Becomes `aws_arn`. Default: any. */
+        /** Identity in the account; may contain `*` and `?`. Becomes `aws_arn`. Default: any. */
         arn?: string;
       }[];
     }
@@ -63,37 +63,40 @@ export type JoinRules =
   /** GitHub Actions. */
   | {
       method: "github";
-      /** Rules with fields as Teleport names them, e.g. `repository`, `ref`, `environment`. Becomes `github.allow`. */
+      /** Rules with Teleport's names of the fields, e.g. `repository`, `ref`, `environment`. Becomes `github.allow`. */
       allow: Record<string, string>[];
-      /** GitHub Enterprise Server. Becomes `github.enterprise_server_host`. Default: github.com. */
+      /** Host of a GitHub Enterprise Server. Becomes `github.enterprise_server_host`. Default: github.com. */
       enterpriseServerHost?: string;
     }
   /** GitLab CI. */
   | {
       method: "gitlab";
-      /** Rules with fields as Teleport names them, e.g. `project_path`, `ref`. Becomes `gitlab.allow`. */
+      /** Rules with Teleport's names of the fields, e.g. `project_path`, `ref`. Becomes `gitlab.allow`. */
       allow: Record<string, string>[];
-      /** A GitLab of one's own. Becomes `gitlab.domain`. Default: gitlab.com. */
+      /** Domain of your own GitLab. Becomes `gitlab.domain`. Default: gitlab.com. */
       domain?: string;
     };
 
-/** Settings of a join token; they become `kind: token, version: v2`. */
+/** Settings of a join token. They become `kind: token, version: v2`. */
 export interface TeleportJoinTokenArgs extends RegistrationArgs {
-  /** Name in Teleport, which agents are configured with. A change replaces the token. */
+  /** Name in Teleport, which agents use in their configuration. A change replaces the token. */
   name: pulumi.Input<string>;
   /** Labels of the token itself. */
   labels?: pulumi.Input<Record<string, pulumi.Input<string>>>;
   /** Who may join. */
   join: pulumi.Input<JoinRules>;
-  /** Join as this bot, for tbot, in place of a database agent. Becomes `roles: [Bot]` and `bot_name`. */
+  /**
+   * Name of the bot that joins by this token (tbot), instead of a database agent. Becomes `roles: [Bot]` and
+   * `bot_name`.
+   */
   botName?: pulumi.Input<string>;
 }
 
-/** What is known of a join token, without where to register it. */
+/** The settings of a join token, without the Teleport cluster. */
 export type JoinTokenSettings = pulumi.Unwrap<Omit<TeleportJoinTokenArgs, keyof RegistrationArgs>>;
 
 /**
- * A join token for database agents (or a bot), kept as declared. Only methods whose token is no secret.
+ * A join token for database agents (or a bot). Only methods whose token is not secret are supported.
  *
  * The program's identity needs the right to write tokens: see `accessRegistrarRole`.
  */

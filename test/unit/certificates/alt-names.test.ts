@@ -152,6 +152,6 @@ describe("settings of a PostgresCluster", () => {
     const problems = (host: string) => check("", settings(host));
     assert.deepEqual(problems("2001:DB8::1"), []);
     assert.deepEqual(problems("orders.db.example.com"), []);
-    assert.match(problems("10.20.30.40")[0]?.fix ?? "", /Add the host to serverAltNames/);
+    assert.match(problems("10.20.30.40")[0]?.fix ?? "", /Add this host to serverAltNames/);
   });
 });

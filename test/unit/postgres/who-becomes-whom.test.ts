@@ -88,7 +88,7 @@ describe("users that Vault or Teleport create", () => {
     );
     assert.match(
       autoUserDatabaseScript({ roles: ["reader"] }),
-      /o\.owner <> r\.oid LOOP\s+RAISE EXCEPTION 'the schema % of the database % holds %, which is not Teleport''s/,
+      /o\.owner <> r\.oid LOOP\s+RAISE EXCEPTION 'the schema % of the database % contains %, which is not Teleport''s/,
     );
   });
 

@@ -193,8 +193,8 @@ describe("no name leaves its token", () => {
       (names) => autoUserSchemas.autoUserDatabaseScript(settings(names)),
       (names) => autoUsers.autoUserAccountsQuery(settings(names)),
       (names) => autoUsers.formerAdminsQuery(settings(names)),
-      (names) => autoUsers.autoUserDeviationsQuery(settings(names)),
-      (names) => autoUserSchemas.autoUserDatabaseDeviationsQuery(settings(names)),
+      (names) => autoUsers.autoUserDriftQuery(settings(names)),
+      (names) => autoUserSchemas.autoUserDatabaseDriftQuery(settings(names)),
     ];
     const names = fc
       .tuple(plain, inPostgres, inPostgres)
@@ -239,9 +239,9 @@ describe("no name leaves its token", () => {
       (names) => vaultRoles.vaultRolesScript(users(names)),
       (names) => vaultRoles.passwordScript(users(names).names, "SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy"),
       (names) => vaultRoles.passwordScript(users(names).names, undefined),
-      (names) => vaultRoles.passwordStaysScript(users(names).names),
-      (names) => vaultRoles.passwordStaysQuery(users(names).names),
-      (names) => vaultRoles.vaultRolesDeviations(users(names)),
+      (names) => vaultRoles.permanentPasswordScript(users(names).names),
+      (names) => vaultRoles.permanentPasswordQuery(users(names).names),
+      (names) => vaultRoles.vaultRolesDriftQuery(users(names)),
       (names) => vaultRoles.vaultUsersQuery(users(names).names, "all"),
       (names) => vaultRoles.vaultUsersQuery(users(names).names, { pattern: usernamePattern("app") }),
       (names) => vaultRoles.vaultRolesQuery(users(names)),
@@ -267,7 +267,7 @@ describe("no name leaves its token", () => {
       // The source of functions is a text there, with names in it: its shape is looked at alone.
       fc.assert(
         fc.property(names, (each) => {
-          const made: Script = (some) => vaultDatabase.vaultDatabaseDeviations(users(some));
+          const made: Script = (some) => vaultDatabase.vaultDatabaseDriftQuery(users(some));
           holds(made, [placeholder(0), ...each.slice(1)], { exact: false });
         }),
         { ...RUNS, examples: examples.map((each): [string[]] => [each]) },

@@ -17,7 +17,7 @@ const configuration = (changes: Partial<TbotPodSettings>, outputs: MachineIdOutp
   JSON.parse(tbotConfiguration(outputs, { ...settings, ...changes })) as Record<string, unknown>;
 
 describe("tbot's configuration", () => {
-  it("of current versions: a tunnel for each database, with the role of that one alone", () => {
+  it("of current versions has a tunnel for each database, with only its own role", () => {
     const { services, ...rest } = configuration({});
     assert.deepEqual(services, [
       {
@@ -48,12 +48,12 @@ describe("tbot's configuration", () => {
     });
   });
 
-  it("calls lifetimes as the version does", () => {
+  it("uses the version's name for lifetimes", () => {
     assert.equal(configuration({ generation: "15" }).certificate_ttl, "1h");
     assert.equal(configuration({ generation: "15" }).credential_ttl, undefined);
   });
 
-  it("writes certificates where that is asked for", () => {
+  it("writes certificates in mode certificate", () => {
     const { outputs, services } = configuration({ mode: "certificate" }) as { outputs: object[]; services?: unknown };
     assert.equal(services, undefined);
     assert.deepEqual(outputs[0], {
@@ -67,7 +67,7 @@ describe("tbot's configuration", () => {
     });
   });
 
-  it("of version 13 writes certificates, of which the containers beside it make tunnels", () => {
+  it("of version 13 writes certificates, which other containers use for tunnels", () => {
     const { auth_server, destinations, version } = configuration({ generation: "13" });
     assert.equal(version, undefined);
     assert.equal(auth_server, "teleport.example.com:443");
@@ -81,7 +81,7 @@ describe("tbot's configuration", () => {
 });
 
 describe("parts of a pod with tbot", () => {
-  it("let tbot alone have a token of the service account, and no container more rights than it needs", () => {
+  it("give a token of the service account only to tbot, and no container more rights than it needs", () => {
     const { spec } = tbotPod(workload, settings);
     assert.equal(spec.serviceAccountName, "shop");
     assert.equal(spec.automountServiceAccountToken, false);
@@ -130,7 +130,7 @@ describe("parts of a pod with tbot", () => {
     }
   });
 
-  it("lead the application to localhost", () => {
+  it("connect the application to localhost", () => {
     const { environment } = tbotPod(workload, settings);
     assert.deepEqual(Object.fromEntries(environment.stock?.map(({ name, value }) => [name, value]) ?? []), {
       PGHOST: "127.0.0.1",
@@ -142,7 +142,7 @@ describe("parts of a pod with tbot", () => {
     });
   });
 
-  it("lead the application to Teleport's proxy, with the files of a certificate, in mode certificate", () => {
+  it("connect the application to Teleport's proxy with certificate files, in mode certificate", () => {
     const variables = (changes: Partial<TbotPodSettings>, outputs = workload) => {
       const { environment } = tbotPod(outputs, { ...settings, mode: "certificate", ...changes });
       return Object.fromEntries(environment.orders?.map(({ name, value }) => [name, value]) ?? []);
@@ -166,7 +166,7 @@ describe("parts of a pod with tbot", () => {
     assert.deepEqual(tbotPod(workload, settings).volumeMounts, [], "a tunnel needs no file");
   });
 
-  it("keep over a restart of the container what a secret token cannot get a second time, and nothing else", () => {
+  it("keep tbot's identity when its container restarts, only for a secret token", () => {
     const secret = { ...workload, join: { method: "token" as const, token: "/x/token", secret: "join", key: "token" } };
     const folder = "/var/run/cnpg-teleport/storage";
     assert.deepEqual(configuration({}, secret).storage, { type: "directory", path: folder });
@@ -181,7 +181,7 @@ describe("parts of a pod with tbot", () => {
     });
   });
 
-  it("ask tbot how it is by what its version answers, on a port that no database has", () => {
+  it("probe tbot at the paths of its version, on a port that no database uses", () => {
     const probes = (generation: TbotPodSettings["generation"]) => {
       const [tbot] = tbotPod(workload, { ...settings, generation, diagnosticsPort: 3999 }).spec.initContainers;
       const path = (probe?: Record<string, unknown>) => (probe?.httpGet as { path: string } | undefined)?.path;
@@ -194,18 +194,18 @@ describe("parts of a pod with tbot", () => {
     assert.equal(configuration({ generation: "13", diagnosticsPort: 3999 }).diag_addr, "0.0.0.0:3999");
     assert.throws(
       () => tbotPod(workload, { ...settings, diagnosticsPort: 5432 }),
-      /diagnosticsPort = 5432: is a database/,
+      /diagnosticsPort = 5432: is the port of a database/,
     );
   });
 
-  it("change their annotation with the configuration, so that pods are made anew", () => {
+  it("change their annotation with the configuration, so that pods are replaced", () => {
     const annotation = (outputs: MachineIdOutputs) =>
       tbotPod(outputs, settings).annotations["cnpg-teleport/configuration"];
     assert.equal(annotation(workload), annotation(workload));
     assert.notEqual(annotation(workload), annotation({ ...workload, certificateTtl: "2h" }));
   });
 
-  it("have a token made out to the Teleport cluster where Teleport checks it itself, without a word of the pod's", () => {
+  it("set the Teleport cluster as the token's audience if Teleport checks it itself, without a setting", () => {
     const join = { ...workload.join, staticKeys: true, audience: "prod" };
     assert.match(JSON.stringify(tbotPod({ ...workload, join }, settings).spec.volumes), /"audience":"prod"/);
     const own = tbotPod({ ...workload, join }, { ...settings, tokenAudience: "other" });
@@ -213,14 +213,14 @@ describe("parts of a pod with tbot", () => {
     assert.doesNotMatch(JSON.stringify(tbotPod(workload, settings).spec.volumes), /audience/);
   });
 
-  it("want the audience of tokens where outputs of a former release lack it", () => {
+  it("require the audience of tokens if outputs of a former release do not have it", () => {
     const elsewhere = { ...workload, join: { ...workload.join, staticKeys: true } };
     assert.throws(() => tbotPod(elsewhere, settings), /tokenAudience: is missing/);
     const { spec } = tbotPod(elsewhere, { ...settings, tokenAudience: "teleport.example.com" });
     assert.match(JSON.stringify(spec.volumes), /"audience":"teleport.example.com"/);
   });
 
-  it("run a script that is one of sh, whatever databases are called", () => {
+  it("run a valid shell script, whatever the names of databases", () => {
     execFileSync("sh", ["-n", "-c", TUNNEL_SCRIPT]);
     const odd = machineIdOutputs({
       name: "shop",

@@ -11,10 +11,10 @@ import { FakeTeleport } from "../fake-teleport";
 const bot = botDocument({ name: "shop", labels: { team: "shop" }, roles: ["shop-orders"] });
 const TIMING = { poll: 2, visibleWithin: 400, goneFor: 20, settle: 10, differsFor: 60 };
 
-/** What tctl of 13.3.8 says of the kind, word for word. */
+/** The message of tctl 13.3.8 about the kind, word for word. */
 const UNSUPPORTED = `tctl get at t:443 failed: unsupported resource: "bot" - resources should be expressed as 'type/name', for example 'connector/github'.`;
 
-/** A Teleport that has no documents for bots, and keeps a role that a user has. */
+/** A Teleport without documents for bots, which refuses to delete a role that a user has. */
 function withoutBots(teleport: FakeTeleport): TeleportClient {
   const refuse = (isBot: boolean) => {
     if (isBot) throw new TeleportError("failed", UNSUPPORTED);
@@ -44,7 +44,7 @@ function withoutBots(teleport: FakeTeleport): TeleportClient {
 }
 
 describe("bot", () => {
-  it("stands for what `tctl bots add` makes: a user that has one role, which may take on what is named", () => {
+  it("is what `tctl bots add` creates: a user with one role, which may impersonate the declared roles", () => {
     const { user, role } = botAccounts(bot);
     assert.deepEqual(user.spec, { roles: ["bot-shop"] });
     assert.deepEqual(user.metadata.labels, {
@@ -63,9 +63,9 @@ describe("bot", () => {
     });
   });
 
-  it("is the same read back", () => assert.deepEqual(botOf("shop", botAccounts(bot)), bot));
+  it("is the same when it is read back", () => assert.deepEqual(botOf("shop", botAccounts(bot)), bot));
 
-  it("keeps Teleport's count of certificates, without which it would be locked", () => {
+  it("keeps Teleport's counter of certificates, without which Teleport would lock it", () => {
     const { user } = botAccounts(bot);
     user.metadata.labels!["teleport.internal/bot-generation"] = "7";
     assert.equal(botAccounts(bot, user).user.metadata.labels?.["teleport.internal/bot-generation"], "7");
@@ -83,7 +83,7 @@ describe("bot", () => {
     ["the role's label", ({ role }) => (role.metadata.labels = {})],
   ];
   for (const [what, change] of CHANGES) {
-    it(`shows a change by hand: ${what}`, () => {
+    it(`shows a manual change: ${what}`, () => {
       const accounts = botAccounts(bot);
       change(accounts);
       assert.ok(botOf("shop", accounts)?.spec.changed);
@@ -97,7 +97,7 @@ describe("bot", () => {
     assert.equal(botOf("shop", {}), undefined);
   });
 
-  it("is its owner's where a create was cut off between the two and made again, and nobody's where they differ", () => {
+  it("has its owner after an interrupted create was repeated, and no owner if the two accounts differ", () => {
     const label = (owner: string) => ({ [OWNER_LABEL]: owner });
     const of = (owner: string) => botAccounts({ ...bot, metadata: { ...bot.metadata, labels: label(owner) } });
     const mixed = botOf("shop", { user: of("o/p/s/shop#1").user, role: of("o/p/s/shop#2").role });
@@ -106,14 +106,14 @@ describe("bot", () => {
     assert.equal(theirs && ownership(theirs), undefined);
   });
 
-  it("names each role: nothing that could stand for any", () => {
+  it("must name each role, without patterns", () => {
     assert.deepEqual(checkBotSpec("spec", { roles: ["a", "b-c"] }), []);
     for (const roles of [[], ["*"], ["{{internal.roles}}"], [""], undefined]) {
       assert.equal(checkBotSpec("spec", { roles }).length, 1, JSON.stringify(roles));
     }
   });
 
-  it("needs of the program's role bots, and users for Teleport before 15", () => {
+  it("needs the right to write bots, and users for Teleport before 15", () => {
     const { rules } = workloadRegistrarRole().spec.allow as { rules: { resources: string[] }[] };
     assert.deepEqual(rules.flatMap(({ resources }) => resources).sort(), [
       "bot",
@@ -130,7 +130,7 @@ describe("bot", () => {
 describe("bots through tctl", () => {
   const inputs = { proxy: "t:443", owner: "o/p/s/shop", document: bot };
 
-  it("live as a user and a role where Teleport has no documents for them", async () => {
+  it("are a user and a role if Teleport has no documents for them", async () => {
     const teleport = new FakeTeleport(5);
     const { create, read, update, remove } = registrations(
       withBots((_connection, use) => use(withoutBots(teleport))),
@@ -152,7 +152,7 @@ describe("bots through tctl", () => {
     assert.equal(teleport.get("bot-shop", "role"), undefined);
   });
 
-  it("leave alone a person whose name is in the way", async () => {
+  it("do not touch a person with the same name", async () => {
     const teleport = new FakeTeleport(0);
     const person: TeleportDocument = {
       kind: "user",
@@ -169,7 +169,7 @@ describe("bots through tctl", () => {
     assert.deepEqual(teleport.get("bot-shop", "user"), person);
   });
 
-  it("leave no role behind where the user that is in the way was not seen", async () => {
+  it("leave no role behind if an existing user was not visible", async () => {
     const teleport = new FakeTeleport(0);
     const taken = { kind: "user", version: "v2", metadata: { name: "bot-shop" }, spec: { roles: ["access"] } };
     teleport.put(taken);
@@ -179,7 +179,7 @@ describe("bots through tctl", () => {
     assert.deepEqual(teleport.get("bot-shop", "user"), taken);
   });
 
-  it("take no role of somebody else's for the bot's", async () => {
+  it("do not take someone else's role for the bot's", async () => {
     const teleport = new FakeTeleport(0);
     const { create, read, update } = registrations(
       withBots((_connection, use) => use(withoutBots(teleport))),
@@ -200,7 +200,7 @@ describe("bots through tctl", () => {
     assert.deepEqual((await read(state))?.document.spec, { roles: ["shop-orders"] });
   });
 
-  it("are given another role without a write of the user, in which a running bot's renewals count", async () => {
+  it("get another role without a write of the user, which counts a running bot's renewals", async () => {
     const teleport = new FakeTeleport(0);
     const written: string[] = [];
     const { overwrite, ...client } = withoutBots(teleport);
@@ -227,7 +227,7 @@ describe("bots through tctl", () => {
     assert.equal(teleport.get("bot-shop", "user")?.metadata.labels?.["teleport.internal/bot-generation"], "7");
   });
 
-  it("live as documents where Teleport has them, and what the server adds is no change", async () => {
+  it("are documents if Teleport has them, and fields that the server adds are no change", async () => {
     const teleport = new FakeTeleport(0, (document) => ({
       ...document,
       spec: { ...document.spec, traits: [], max_session_ttl: "43200s" },
@@ -245,7 +245,7 @@ describe("bots through tctl", () => {
     assert.equal(diff(found, inputs).changes, false);
   });
 
-  it("pass on any other answer, and other kinds", async () => {
+  it("pass through other errors and other kinds", async () => {
     const denied = { get: async () => Promise.reject(new TeleportError("access-denied", "access to bot denied")) };
     const client = botClient({ ...new FakeTeleport(0).client, ...denied });
     await assert.rejects(client.get("bot/shop"), /access to bot denied/);

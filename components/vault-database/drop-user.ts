@@ -1,21 +1,22 @@
-/** The function that ends a user, for Vault's own user to call. Pure. */
+/** The function that drops a user. Vault's own user calls it. Pure. */
 import { dollarQuoted, identifier, literal } from "../postgres/sql";
-import { heirOf } from "./function-text";
+import { newOwnerOf } from "./function-text";
 import type { VaultUserNames } from "./settings";
 import { isUser } from "./vault-users";
 
 /**
- * Ends a user at once: no new login, no session, what it made belongs to its group. What it left in another database, or
- * somebody's lock, does not keep it alive: then it stays, without login and rights, and the next `up` drops it.
+ * The function closes a user's sessions, prevents new logins, reassigns the user's objects to its group, and drops
+ * the user. Objects in another database, or a lock that another session holds, can prevent the drop. Then the user
+ * stays without login and rights, and the next `up` drops it.
  *
- * Its sessions end first: one that has changed its own role (as everybody may) and has not committed that would hold up its
- * own end for as long as it lasts. And Vault's user is made a member of it once more, since before PostgreSQL 16 a user can
- * take that membership away, which it takes to end the sessions.
+ * The function closes the sessions first: a session that has changed its own role (every user may do that) and has
+ * not committed would block the drop for as long as the session lasts. It also makes Vault's user a member of the
+ * user again: before PostgreSQL 16 a user can revoke that membership, which is needed to close its sessions.
  *
- * A login that was under way when the sessions were ended is ended by the second look; one that even that misses has
- * nothing, since its memberships are gone.
+ * A login that was in progress while the sessions were closed is closed by the second call of pg_terminate_backend. A
+ * login that even this call misses has no rights, since its memberships are gone.
  */
-export function endUserFunction(names: VaultUserNames): string {
+export function dropUserFunction(names: VaultUserNames): string {
   return `CREATE FUNCTION ${identifier(names.schema)}.end_user(account name) RETURNS void
 LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS ${dollarQuoted(
     `
@@ -29,7 +30,7 @@ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles u WHERE rolname = account AND ${isUser("u.oid", names)}) THEN
     RAISE EXCEPTION '% is no user that Vault made', account;
   END IF;
-  heir := ${heirOf("account", names)};
+  heir := ${newOwnerOf("account", names)};
   IF NOT pg_has_role(account, 'MEMBER') THEN
     EXECUTE format('GRANT %I TO %I', account, current_user);
   END IF;

@@ -1,30 +1,31 @@
-/** The function of the event trigger that gives to the group what users make. Pure. */
+/** The function of the event trigger that reassigns objects of users to their group. Pure. */
 import { dollarQuoted, identifier, literal } from "../postgres/sql";
-import { heirOf } from "./function-text";
+import { newOwnerOf } from "./function-text";
 import type { VaultUserNames } from "./settings";
 import { isUser } from "./vault-users";
 
 interface Kind {
-  /** The word of ALTER; default: the kind itself. */
+  /** Keyword of ALTER. Default: the kind itself. */
   alter?: string;
-  /** The word of GRANT, where there are default privileges for it. */
+  /** Keyword of GRANT, for kinds that have default privileges. */
   grant?: keyof typeof DEFAULT_PRIVILEGES;
-  /** The commands that make one. */
+  /** The commands that create such an object. */
   tags: string[];
 }
 
-/** Words of GRANT, and `defaclobjtype` of pg_default_acl. */
+/** Keywords of GRANT, and `defaclobjtype` of pg_default_acl. */
 const DEFAULT_PRIVILEGES = { TABLE: "r", SEQUENCE: "S", ROUTINE: "f", TYPE: "T", SCHEMA: "n" };
 
-/** Kinds of objects that have an owner of their own and that users can make. */
-const HANDED_OVER = new Map<string, Kind>([
+/** Kinds of objects that have their own owner and that users can create. */
+const REASSIGNED_KINDS = new Map<string, Kind>([
   ["schema", { grant: "SCHEMA", tags: ["CREATE SCHEMA"] }],
   ["table", { grant: "TABLE", tags: ["CREATE TABLE", "CREATE TABLE AS", "SELECT INTO"] }],
   ["foreign table", { grant: "TABLE", tags: ["CREATE FOREIGN TABLE"] }],
   ["view", { grant: "TABLE", tags: ["CREATE VIEW"] }],
   ["materialized view", { grant: "TABLE", tags: ["CREATE MATERIALIZED VIEW"] }],
   ["sequence", { grant: "SEQUENCE", tags: ["CREATE SEQUENCE"] }],
-  // An aggregate without arguments is called `name()` here, and `name(*)` by ALTER AGGREGATE.
+  // The event trigger reports an aggregate without arguments as `name()`; ALTER AGGREGATE needs `name(*)`, ALTER
+  // ROUTINE does not.
   ["function", { alter: "routine", grant: "ROUTINE", tags: ["CREATE FUNCTION"] }],
   ["procedure", { alter: "routine", grant: "ROUTINE", tags: ["CREATE PROCEDURE"] }],
   ["aggregate", { alter: "routine", grant: "ROUTINE", tags: ["CREATE AGGREGATE"] }],
@@ -38,22 +39,22 @@ const HANDED_OVER = new Map<string, Kind>([
   ["text search dictionary", { tags: ["CREATE TEXT SEARCH DICTIONARY"] }],
 ]);
 
-/** Commands that the event trigger fires at. */
-export const CREATING_COMMANDS = [...HANDED_OVER.values()].flatMap(({ tags }) => tags);
+/** Commands that fire the event trigger. */
+export const CREATING_COMMANDS = [...REASSIGNED_KINDS.values()].flatMap(({ tags }) => tags);
 
-/** The kinds, what ALTER and GRANT call them, and their default privileges: rows of an SQL `VALUES`. */
-const KINDS = [...HANDED_OVER].map(([kind, { alter = kind, grant }]) => {
+/** Rows of an SQL `VALUES`: each kind, its keywords in ALTER and GRANT, and its default privileges. */
+const KINDS = [...REASSIGNED_KINDS].map(([kind, { alter = kind, grant }]) => {
   const privileges = grant ? `${literal(grant)}, ${literal(DEFAULT_PRIVILEGES[grant])}` : "NULL, NULL";
   return `(${literal(kind)}, ${literal(alter)}, ${privileges})`;
 });
 
 /**
- * Gives to the group what one of Vault's users has just made, with the rights that the group's default privileges
- * (ALTER DEFAULT PRIVILEGES) give to what the group makes itself. Its ALTER and GRANT fire no event trigger of ours again:
- * only commands that create do. Sequences of columns follow their table, and cannot be given away alone; objects of
- * extensions and temporary ones are left alone.
+ * Reassigns to the group what one of Vault's users has just created, and grants the group's default privileges (ALTER
+ * DEFAULT PRIVILEGES), as if the group had created it. Its own ALTER and GRANT do not fire the event trigger again:
+ * only commands that create objects do. Sequences of columns follow their table and cannot be reassigned alone.
+ * Objects of extensions and temporary objects are skipped.
  */
-export function handOverFunction(names: VaultUserNames): string {
+export function reassignObjectsFunction(names: VaultUserNames): string {
   return `CREATE FUNCTION ${identifier(names.schema)}.hand_over() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS ${dollarQuoted(
     `
@@ -65,7 +66,7 @@ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles u WHERE rolname = current_user AND ${isUser("u.oid", names)}) THEN
     RETURN;
   END IF;
-  heir := ${heirOf("current_user", names)};
+  heir := ${newOwnerOf("current_user", names)};
   IF heir IS NULL THEN
     RETURN;
   END IF;
