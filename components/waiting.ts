@@ -1,6 +1,6 @@
 /** How this project waits: it repeats what failed, looks again until something is so, and says what it waits for. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { firstOf, limited, printable } from "./dynamic/message-limits";
+import { firstOf, limited, printable } from "./message-limits";
 
 /** Waits for so many milliseconds. @throws the signal's AbortError when it is aborted */
 export async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {

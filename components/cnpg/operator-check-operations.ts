@@ -1,7 +1,7 @@
 /** OperatorCheck: it makes nothing, and fails where the rest would. */
 import { memoized } from "../memoized";
 import { ApiReader, ApiValidator, apiValidator, KubernetesConnection, Patience } from "../kubernetes/client";
-import { firstOf, printable } from "../dynamic/message-limits";
+import { firstOf, printable } from "../message-limits";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, mustBeOfStack, otherCluster } from "../kubernetes/identity";
 import { findCluster, IN_PREVIEW, takenCluster, type WantedCluster } from "../protection/taken-cluster";

@@ -5,7 +5,7 @@
  * aside by initdb's step itself (EnsureTargetDirectoriesDoNotExist). So a Job is all that has to go. Pure.
  */
 import type { KubernetesObject } from "../kubernetes/client";
-import { printable } from "../dynamic/message-limits";
+import { printable } from "../message-limits";
 
 /** Of jobs and of their pods: what they are for. Those that restore a backup are not touched. */
 const ROLE = "cnpg.io/jobRole";
