@@ -6,7 +6,7 @@ export type { TeleportAgentOutput } from "./postgres-cluster/registrations";
 export type { ClusterSettings, InitDb, Resources, Storage } from "./cnpg/cluster-spec";
 export type { UsersAs } from "./cnpg/database-roles";
 export type { AdditionalDatabase, Extension, Schema } from "./cnpg/databases";
-export type { NetworkPeer, NetworkPolicySettings } from "./kubernetes/network-policy";
+export type { NetworkPeer, NetworkPolicySettings } from "./cnpg/network-policy";
 export type { PoolerSecrets, PoolerSettings, PoolerType } from "./cnpg/pooler";
 export type { Access, AccessScope, TeleportUser } from "./cnpg/roles";
 export { DatabaseAccess, type DatabaseAccessArgs } from "./postgres/grants-resource";

@@ -3,7 +3,7 @@
  * into the shape of Pulumi's provider methods. Old states call these names: keep them.
  */
 import { operatorCheck } from "./cnpg/operator-check-operations";
-import { updateCheck } from "./cnpg/update-check-operations";
+import { updateCheck } from "./protection/update-check-operations";
 import { bounded } from "./dynamic/bounded";
 import { providerOf } from "./dynamic/converge";
 import { withStoredCode } from "./dynamic/stored-code";

@@ -1,7 +1,7 @@
 /** Applications of the configuration: what they may use of its databases, as the component wants it. Pure. */
 import type { MachineIdSettings, TeleportConnection, WorkloadDatabase, WorkloadJoin } from "../components";
 import { databaseAndOwner } from "../components/cnpg/cluster-spec";
-import { PRIMARY_LABEL, teleportNames } from "../components/postgres-cluster/names";
+import { PRIMARY_LABEL, teleportNames } from "../components/teleport/names";
 import { hasStandby, teleportClusters, teleportUsers } from "../components/postgres-cluster/args";
 import type { SettingProblem } from "../components/problems";
 import { PROVISIONED_BY } from "../components/teleport/program-roles";

@@ -1,7 +1,7 @@
 /** What only one database or application of a configuration can have: two with the same overwrite each other. Pure. */
 import { applicationOf } from "./applications";
 import { poolerName } from "../components/cnpg/pooler";
-import { agentConfigMap, teleportNames } from "../components/postgres-cluster/names";
+import { agentConfigMap, teleportNames } from "../components/teleport/names";
 import { hasStandby, TeleportArgs, teleportClusters, teleportUsers } from "../components/postgres-cluster/args";
 import type { SettingProblem } from "../components/problems";
 import { botAccountName } from "../components/teleport/resources/bot-document";

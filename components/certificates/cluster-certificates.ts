@@ -3,7 +3,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { PoolerAuthentication, poolerDnsNames, POOLER_LOGINS, poolerSecretName } from "../cnpg/pooler";
 import { BACKGROUND_DELETION } from "../kubernetes/deletion";
-import { secretNames, serverDnsNames } from "../postgres-cluster/names";
+import { secretNames, serverDnsNames } from "../cnpg/names";
 import { KEEPS_FIELD_MANAGER, ownedBy } from "../kubernetes/owner";
 import { altNames } from "./alt-names";
 import { CaBundle, clientCaBundle, leftOutWarnings, mergeCaBundle, PemSource, serverCaBundle } from "./ca-bundle";

@@ -4,7 +4,7 @@ import { ApiReader, ApiValidator, apiValidator, KubernetesConnection, Patience }
 import { firstOf, printable } from "../message-limits";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, mustBeOfStack, otherCluster } from "../kubernetes/identity";
-import { findCluster, IN_PREVIEW, takenCluster, type WantedCluster } from "../protection/taken-cluster";
+import { findCluster, IN_PREVIEW, takenCluster, type WantedCluster } from "./taken-cluster";
 import type { ResourceKind } from "../dynamic/converge";
 import { retried } from "../waiting";
 import { UNKNOWN } from "../teleport/resources/document";

@@ -4,7 +4,7 @@ import { databaseManifests } from "../cnpg/databases";
 import type { DeclaredCluster } from "../cnpg/dry-run";
 import { clusterAnnotations } from "../cnpg/metadata";
 import { poolerName, poolerSecretName, poolerSpec } from "../cnpg/pooler";
-import { secretNames } from "./names";
+import { secretNames } from "../cnpg/names";
 import { fieldsOf, OperatorNeeds } from "../cnpg/operator-version";
 import { certificateUsers, databaseRolesOf, pgHbaOf, PostgresClusterArgs } from "./args";
 

@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { databaseAndOwner } from "../cnpg/cluster-spec";
 import { poolerName } from "../cnpg/pooler";
-import { POSTGRES_PORT, secretNames, serviceHost } from "./names";
+import { POSTGRES_PORT, secretNames, serviceHost } from "../cnpg/names";
 import { PostgresClusterArgs, teleportClusters, teleportUsers } from "./args";
 import type { TeleportAgentOutput } from "./registrations";
 import { connectCommands } from "../teleport/tsh";

@@ -2,13 +2,13 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { poolerName, poolerSecretName, PoolerSettings, poolerSpec } from "../cnpg/pooler";
-import { keepsInstances } from "../kubernetes/foreign-fields";
+import { keepsInstances } from "../cnpg/foreign-fields";
 import { KubernetesConnection } from "../kubernetes/client";
 import { BACKGROUND_DELETION } from "../kubernetes/deletion";
-import { secretNames } from "./names";
+import { secretNames } from "../cnpg/names";
 import { ownedBy, ownerOf } from "../kubernetes/owner";
 import { KubernetesIdentity } from "../protection/deletion-protection";
-import { UpdateCheck } from "../cnpg/update-check";
+import { UpdateCheck } from "../protection/update-check";
 import { PoolerServing } from "../readiness/readiness";
 
 export interface PoolersArgs {

@@ -11,11 +11,11 @@ import { clusterSpec, databaseAndOwner, DEFAULT_INSTANCES } from "../cnpg/cluste
 import { databaseManifests } from "../cnpg/databases";
 import { declaredMajor } from "../cnpg/image";
 import { clusterAnnotations, servingInstances } from "../cnpg/metadata";
-import { networkPolicies } from "../kubernetes/network-policy";
+import { networkPolicies } from "../cnpg/network-policy";
 import { isExplicit, poolerLogins, poolerName } from "../cnpg/pooler";
 import { additionalDnsNames } from "../cnpg/services";
 import { isSupervised } from "../cnpg/spec-fields";
-import { keepsInstances } from "../kubernetes/foreign-fields";
+import { keepsInstances } from "../cnpg/foreign-fields";
 import type { KubernetesConnection } from "../kubernetes/client";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "../kubernetes/deletion";
 import { OperatorCheck } from "../cnpg/operator-check";
@@ -46,7 +46,7 @@ import { makeNamespace } from "../protection/namespace-removal";
 import { ClusterServing, DatabaseRolesServing, DatabasesServing } from "../readiness/readiness";
 import { refuse } from "../problems";
 import { register } from "./registrations";
-import { UpdateCheck } from "../cnpg/update-check";
+import { UpdateCheck } from "../protection/update-check";
 import { vaultPlace } from "../vault-database/of-cluster";
 import { VaultDatabase } from "../vault-database/vault-database";
 

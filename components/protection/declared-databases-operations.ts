@@ -6,7 +6,7 @@ import { OWNER_LABEL } from "../teleport/resources/document";
 import { DeclaredDatabase, DeclaredDatabasesArgs, inContext } from "./declared-databases";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
 import { mayExist, otherPlace } from "./deletion-protection-operations";
-import { Connect, IN_PREVIEW, takenCluster } from "./taken-cluster";
+import { Connect, IN_PREVIEW, takenCluster } from "../cnpg/taken-cluster";
 
 /** The kind over a way of reaching the API server. */
 export function declaredDatabases(connect: Connect = apiReader): ResourceKind<DeclaredDatabasesArgs> {

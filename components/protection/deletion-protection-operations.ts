@@ -5,7 +5,7 @@ import type { ResourceKind } from "../dynamic/converge";
 import { UNKNOWN } from "../teleport/resources/document";
 import { howToDelete } from "./deletion-protection";
 import { clusterIdentity, ClusterIdentityInputs, ClusterIdentityState } from "./identity-operations";
-import { Connect, findCluster, IN_PREVIEW } from "./taken-cluster";
+import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";
 
 /** Inputs of a DeletionProtection. */
 export interface ProtectionInputs extends ClusterIdentityInputs {

@@ -6,7 +6,7 @@ import type { ResourceKind } from "../dynamic/converge";
 import { UNKNOWN } from "../teleport/resources/document";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
 import { refuseWhileTakingUp } from "./taking-up";
-import { Connect, findCluster, IN_PREVIEW } from "./taken-cluster";
+import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";
 
 /** Inputs of a ClusterIdentity. */
 export interface ClusterIdentityInputs extends KubernetesConnection {

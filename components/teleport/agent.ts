@@ -3,7 +3,7 @@
  * backend. They come and go with the agent, and Teleport knows no owner of them. Plain objects for the chart
  * teleport-kube-agent, and for an agent's `teleport.yaml` (JSON is YAML). Pure.
  */
-import { checkTeleportName } from "../postgres-cluster/names";
+import { checkTeleportName } from "./names";
 import { refuse, SettingProblem } from "../problems";
 import type { DatabaseSettings } from "./resources/database";
 import { databaseAdminUser } from "./resources/database-document";

@@ -4,7 +4,7 @@
  * is not the operator's. Pure.
  */
 import { createHash } from "node:crypto";
-import { checkTeleportName } from "../postgres-cluster/names";
+import { checkTeleportName } from "./names";
 import { refuse, SettingProblem } from "../problems";
 import type { DatabaseSettings } from "./resources/database";
 import { databaseSpec } from "./resources/database-document";

@@ -2,7 +2,7 @@
 import { isAdministrative, isReservedRole } from "../cnpg/reserved-roles";
 import { isPostgresName } from "../value-check";
 import { SettingProblem } from "../problems";
-import { parseDuration } from "../teleport/resources/duration";
+import { parseDuration } from "../go-duration";
 import {
   CredentialsConsumer,
   CredentialsRole,

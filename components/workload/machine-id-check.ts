@@ -1,7 +1,7 @@
 /** Checks of an application's settings, before anything is made. Pure; what is not known yet is checked when it is. */
 import type { SettingProblem } from "../problems";
 import { checkTrust, isCheckedByTeleport } from "../teleport/resources/account-trust";
-import { parseDuration } from "../teleport/resources/duration";
+import { parseDuration } from "../go-duration";
 import { checkJoinRules } from "../teleport/resources/join-token-document";
 import { checkDatabaseRoles, checkDatabaseUsers } from "../teleport/resources/reserved-users";
 import { certificateTimes, MachineIdSettings, WorkloadDatabase } from "./machine-id";

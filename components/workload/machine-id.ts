@@ -3,7 +3,7 @@
  */
 import { isCheckedByTeleport } from "../teleport/resources/account-trust";
 import { botAccountName } from "../teleport/resources/bot-document";
-import { parseDuration } from "../teleport/resources/duration";
+import { parseDuration } from "../go-duration";
 import type { JoinRules } from "../teleport/resources/join-token";
 
 /** A database that the application may use, and as whom. */

@@ -1,6 +1,6 @@
 /** What a role that opens databases says, and what it must not say. Pure. */
 import { SettingProblem } from "../../problems";
-import { parseDuration } from "./duration";
+import { parseDuration } from "../../go-duration";
 import { checkDatabaseRoles, checkDatabaseUsers, DENIED_USERS } from "./reserved-users";
 import type { AccessRoleSettings } from "./access-role";
 import type { TeleportDocument } from "../client/tctl";

@@ -3,7 +3,7 @@
  * says whose they are. Pure, and the same for databases, roles and tokens.
  */
 import { isObject } from "../../value-check";
-import { goDuration } from "./duration";
+import { goDuration } from "../../go-duration";
 import { TeleportDocument } from "../client/tctl";
 
 /**

@@ -1,7 +1,7 @@
 /** Checks of labels in Teleport. Pure; what is not known yet in a preview passes. */
 import type { SettingProblem } from "../../problems";
 import { OWNER_LABEL, UNKNOWN } from "./document";
-import { parseDuration } from "./duration";
+import { parseDuration } from "../../go-duration";
 
 /** Teleport's rule for the keys of labels (`IsValidLabelKey`). */
 const KEY = /^[a-z0-9A-Z/_:*.-]+$/;

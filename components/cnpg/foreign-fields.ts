@@ -3,10 +3,10 @@
  * from then on: the API server then refuses who applies another value, and Pulumi's Kubernetes provider takes over what kubectl
  * wrote and removes what is not declared (`fixCSAFieldManagers`). Pure.
  */
-import { FENCING, HIBERNATION } from "../cnpg/sleep";
-import type { KubernetesObject } from "./client";
-import { ownersOf } from "./field-owners";
-import { KEEPS_FIELD_MANAGER, PROVIDER_MANAGER } from "./owner";
+import { FENCING, HIBERNATION } from "./sleep";
+import type { KubernetesObject } from "../kubernetes/client";
+import { ownersOf } from "../kubernetes/field-owners";
+import { KEEPS_FIELD_MANAGER, PROVIDER_MANAGER } from "../kubernetes/owner";
 
 /** Under which name annotations are kept that the settings do not declare. The provider takes nothing over from it. */
 export const KEEPER = "cnpg-teleport-keeps-by-hand";

@@ -2,7 +2,7 @@
  * Who may connect to the pods of a Cluster, as NetworkPolicies. They are enforced by the Kubernetes cluster's network,
  * if it does that at all. Kubelets reach the pods of their node whatever a policy says, so that probes work. Pure.
  */
-import { POSTGRES_PORT } from "../postgres-cluster/names";
+import { POSTGRES_PORT } from "./names";
 
 /** Pods, or addresses outside of the Kubernetes cluster. What is given must all hold. */
 export interface NetworkPeer {

@@ -1,7 +1,7 @@
 /** What is looked at, and prepared, right before a Cluster or Pooler is updated. */
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
-import type { DeclaredFields } from "../kubernetes/foreign-fields";
+import type { DeclaredFields } from "../cnpg/foreign-fields";
 import type { KubernetesConnection } from "../kubernetes/client";
 
 export interface UpdateCheckArgs extends DeclaredFields {

@@ -1,6 +1,6 @@
 /** UpdateCheck: refuses an update that would fail half-way, and prepares an object for it. */
 import { refuseIfHindered } from "../postgres/major-upgrade";
-import { DeclaredFields, KEEPER, preparationFor } from "../kubernetes/foreign-fields";
+import { DeclaredFields, KEEPER, preparationFor } from "../cnpg/foreign-fields";
 import {
   KubernetesClient,
   kubernetesClient,
@@ -11,7 +11,7 @@ import {
 import { KubernetesError } from "../kubernetes/errors";
 import { PROVIDER_MANAGER } from "../kubernetes/owner";
 import type { ResourceKind } from "../dynamic/converge";
-import { IN_PREVIEW } from "../protection/taken-cluster";
+import { IN_PREVIEW } from "../cnpg/taken-cluster";
 import { OWNER_LABEL } from "../teleport/resources/document";
 
 /** Inputs of an UpdateCheck. */

@@ -13,7 +13,7 @@ import {
   NetworkPolicyManifest,
   NetworkPolicyPeer,
   NetworkPolicySettings,
-} from "../../../components/kubernetes/network-policy";
+} from "../../../components/cnpg/network-policy";
 
 interface Pod {
   namespace: string;
