@@ -6,6 +6,7 @@ import { operatorCheck } from "./cnpg/operator-check-operations";
 import { updateCheck } from "./protection/update-check-operations";
 import { bounded } from "./dynamic/bounded";
 import { providerOf } from "./dynamic/converge";
+import type { KindName } from "./dynamic/kind-names";
 import { withStoredCode } from "./dynamic/stored-code";
 import { access } from "./postgres/grants-operations";
 import { declaredDatabases } from "./protection/declared-databases-operations";
@@ -41,7 +42,6 @@ const kinds = {
   updateCheck: providerOf(updateCheck()),
   namespaceRemoval: providerOf(namespaceRemoval()),
   declaredDatabases: providerOf(declaredDatabases()),
-};
+} satisfies Record<KindName, object>;
 
 export const operations = bounded(withStoredCode(kinds));
-export type Operations = typeof operations;

@@ -6,7 +6,7 @@
 import { FENCING, HIBERNATION } from "./sleep";
 import type { KubernetesObject } from "../kubernetes/client";
 import { ownersOf } from "../kubernetes/field-owners";
-import { KEEPS_FIELD_MANAGER, PROVIDER_MANAGER } from "../kubernetes/owner";
+import { KEEPS_FIELD_MANAGER, PROVIDER_MANAGER } from "../kubernetes/field-owners";
 
 /** Under which name annotations are kept that the settings do not declare. The provider takes nothing over from it. */
 export const KEEPER = "cnpg-teleport-keeps-by-hand";

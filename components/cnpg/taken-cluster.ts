@@ -1,6 +1,7 @@
 /** Whether the name of a Cluster that is to be made is taken. */
 import type { ApiReader, KubernetesConnection, KubernetesObject, Patience } from "../kubernetes/client";
-import { OWNER_LABEL, UNKNOWN } from "../teleport/resources/document";
+import { UNKNOWN } from "../dynamic/unknown";
+import { OWNER_LABEL } from "../owner-label";
 
 /** A way of reaching the API server. */
 export type Connect = (connection: KubernetesConnection, patience?: Patience) => Promise<ApiReader>;

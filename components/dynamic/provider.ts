@@ -10,10 +10,10 @@
  * `diff` does not look at the text: a resource keeps the text it has in the state until its next update. See stored-code.ts.
  */
 import type * as pulumi from "@pulumi/pulumi";
-import type { Operations } from "../operations";
+import type { KindName } from "./kind-names";
 
 /** The provider of one kind of resource. Without comments inside, which would be stored as well. */
-export function dynamicProvider(kind: keyof Operations): pulumi.dynamic.ResourceProvider {
+export function dynamicProvider(kind: KindName): pulumi.dynamic.ResourceProvider {
   const operations = () => {
     const { createRequire } = process.getBuiltinModule("node:module");
     const own = "cnpg-teleport/operations";

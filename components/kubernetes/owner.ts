@@ -1,7 +1,8 @@
 /** Whose something is: the resource of a stack that made it. */
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
-import { OWNER_LABEL } from "../teleport/resources/document";
+import { OWNER_LABEL } from "../owner-label";
+import { FIELD_MANAGER, PROVIDER_MANAGER } from "./field-owners";
 
 /** `<organization>/<project>/<stack>/<resource>`, for this stack. */
 export function ownerOf(resource: string): string {
@@ -12,12 +13,6 @@ export function ownerOf(resource: string): string {
 export function stackPrefix(): string {
   return `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}/`;
 }
-
-/** How the names begin under which Pulumi's Kubernetes provider writes. */
-export const PROVIDER_MANAGER = "pulumi-kubernetes";
-
-/** Under which name Pulumi's Kubernetes provider writes an object. */
-const FIELD_MANAGER = "pulumi.com/patchFieldManager";
 
 /**
  * Annotations of an object in Kubernetes that is made for a resource: whose it is, and under which name it is written.
@@ -38,9 +33,3 @@ export function ownedBy(resource: string): Record<string, string> {
   const digest = createHash("sha256").update(owner).digest("hex").slice(0, 16);
   return { [OWNER_LABEL]: owner, [FIELD_MANAGER]: `${PROVIDER_MANAGER}-${digest}` };
 }
-
-/**
- * An object keeps the name under which it was created, e.g. of a stack that was renamed, or the provider's of a release that
- * left it to the provider. Under another one, an update that changes a value would be refused for the sake of the first.
- */
-export const KEEPS_FIELD_MANAGER = { ignoreChanges: [`metadata.annotations["${FIELD_MANAGER}"]`] };

@@ -26,7 +26,7 @@ import { checkTeleportName, OUR_LABELS, teleportNames } from "../teleport/names"
 import type { ProtectionSettings } from "../protection/deletion-protection";
 import { SettingProblem } from "../problems";
 import type { AgentJoin } from "../teleport/agent";
-import type { DatabaseAdminUser, DynamicLabel } from "../teleport/resources/database";
+import type { DatabaseAdminUser, DynamicLabel } from "../teleport/resources/database-document";
 import { identityVariables } from "../teleport/client/identity";
 import { checkDynamicLabels, checkLabels } from "../teleport/resources/labels";
 import { checkOperatorDatabase } from "../teleport/kubernetes-operator";

@@ -20,7 +20,8 @@ import type { KubernetesConnection } from "../kubernetes/client";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "../kubernetes/deletion";
 import { OperatorCheck } from "../cnpg/operator-check";
 import { declaredCluster, operatorNeeds } from "./operator-needs";
-import { KEEPS_FIELD_MANAGER, ownedBy, ownerOf } from "../kubernetes/owner";
+import { ownedBy, ownerOf } from "../kubernetes/owner";
+import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { makePoolers } from "./poolers";
 import {
   certificateUsers,

@@ -2,7 +2,7 @@
 import { ApiReader, apiReader, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
-import { OWNER_LABEL } from "../teleport/resources/document";
+import { OWNER_LABEL } from "../owner-label";
 import { DeclaredDatabase, DeclaredDatabasesArgs, inContext } from "./declared-databases";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
 import { mayExist, otherPlace } from "./deletion-protection-operations";

@@ -2,7 +2,7 @@
 import { apiReader, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
-import { UNKNOWN } from "../teleport/resources/document";
+import { UNKNOWN } from "../dynamic/unknown";
 import { howToDelete } from "./deletion-protection";
 import { clusterIdentity, ClusterIdentityInputs, ClusterIdentityState } from "./identity-operations";
 import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";

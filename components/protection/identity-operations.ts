@@ -3,7 +3,7 @@ import { apiReader, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
 import type { ResourceKind } from "../dynamic/converge";
-import { UNKNOWN } from "../teleport/resources/document";
+import { UNKNOWN } from "../dynamic/unknown";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
 import { refuseWhileTakingUp } from "./taking-up";
 import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";

@@ -9,10 +9,10 @@ import {
   Patience,
 } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import { PROVIDER_MANAGER } from "../kubernetes/owner";
+import { PROVIDER_MANAGER } from "../kubernetes/field-owners";
 import type { ResourceKind } from "../dynamic/converge";
 import { IN_PREVIEW } from "../cnpg/taken-cluster";
-import { OWNER_LABEL } from "../teleport/resources/document";
+import { OWNER_LABEL } from "../owner-label";
 
 /** Inputs of an UpdateCheck. */
 export interface UpdateCheckInputs extends KubernetesConnection, DeclaredFields {

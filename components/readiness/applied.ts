@@ -1,24 +1,17 @@
 /** DatabasesServing and DatabaseRolesServing: wait until the primary has applied Databases or DatabaseRoles of its Cluster. */
-import { AppliedKind, appliedProblems } from "../cnpg/applied";
+import { AppliedKind, appliedObject, appliedProblems } from "../cnpg/applied";
 import { inlineRoles } from "../cnpg/roles";
 import { sleepReason } from "../cnpg/sleep";
 import type { ResourceKind } from "../dynamic/converge";
-import { KubernetesClient, kubernetesClient, KubernetesObject, ObjectReference } from "../kubernetes/client";
+import { KubernetesClient, kubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { clusterNow } from "../postgres/psql";
 import { Connect, ReadinessInputs, readinessKind, ReadinessTiming } from "./wait";
 
-/** The kinds' names in the API server's paths. */
-const PLURALS: Record<AppliedKind, string> = { Database: "databases", DatabaseRole: "databaseroles" };
 /** Finalizers of the primary. They keep an object until the primary has dropped its database or role, or knows that it must stay. */
 const FINALIZERS: Record<AppliedKind, string> = {
   Database: "cnpg.io/deleteDatabase",
   DatabaseRole: "cnpg.io/deleteRole",
 };
-
-/** The object's place in the API server. */
-export function appliedObject(kind: AppliedKind, namespace: string, name: string): ObjectReference {
-  return { apiVersion: "postgresql.cnpg.io/v1", plural: PLURALS[kind], namespace, name };
-}
 
 /** Waits for objects of a kind. */
 function appliedKind<Inputs extends ReadinessInputs>(

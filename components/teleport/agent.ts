@@ -5,7 +5,7 @@
  */
 import { checkTeleportName } from "./names";
 import { refuse, SettingProblem } from "../problems";
-import type { DatabaseSettings } from "./resources/database";
+import type { DatabaseSettings } from "./resources/database-document";
 import { databaseAdminUser } from "./resources/database-document";
 import { checkDynamicLabels, checkLabels } from "./resources/labels";
 

@@ -6,9 +6,9 @@
 import { createHash } from "node:crypto";
 import { checkTeleportName } from "./names";
 import { refuse, SettingProblem } from "../problems";
-import type { DatabaseSettings } from "./resources/database";
+import type { DatabaseSettings } from "./resources/database-document";
 import { databaseSpec } from "./resources/database-document";
-import { OWNER_LABEL } from "./resources/document";
+import { OWNER_LABEL } from "../owner-label";
 import { checkLabels } from "./resources/labels";
 
 /** A Kubernetes object, to apply as it is. */

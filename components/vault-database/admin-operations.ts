@@ -20,7 +20,7 @@ import { DATABASES_QUERY } from "../postgres/grants";
 import { sleepReason } from "../cnpg/sleep";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import { UNKNOWN } from "../teleport/resources/document";
+import { UNKNOWN } from "../dynamic/unknown";
 import { VaultError } from "../vault/errors";
 import { connectionDeviations, connectionDocument, ConnectionSettings, isSameConnection } from "./connection";
 import { dropVaultDatabaseScript, vaultDatabaseDeviations, vaultDatabaseScript } from "./database-scripts";

@@ -1,7 +1,7 @@
 /** The application's pod, and what its way to the database adds to it. Pure. */
 import { intoPod, type PodPart, tbotPod, vaultAgentPod } from "cnpg-teleport";
 import type { Access } from "./access";
-import type { App } from "./settings";
+import type { App } from "./app";
 
 /** Any will do: nothing in the pod writes files or belongs to anybody. Vault's agent runs as the same by default. */
 const NOBODY = 65_534;

@@ -3,7 +3,8 @@
  * both named `bot-<name>`. Pure.
  */
 import type { SettingProblem } from "../../problems";
-import { differences, OWNER_LABEL, ownership } from "./document";
+import { differences, ownership } from "./document";
+import { OWNER_LABEL } from "../../owner-label";
 import type { TeleportDocument } from "../client/tctl";
 
 /** What is known of a bot, without where to register it. */

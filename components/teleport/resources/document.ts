@@ -2,20 +2,10 @@
  * Documents of Teleport resources: the form in which two of them are compared, and the label that
  * says whose they are. Pure, and the same for databases, roles and tokens.
  */
+import { OWNER_LABEL } from "../../owner-label";
 import { isObject } from "../../value-check";
 import { goDuration } from "../../go-duration";
 import { TeleportDocument } from "../client/tctl";
-
-/**
- * The label that marks what we registered: `<organization>/<project>/<stack>/<resource>#<registration>`.
- * The part before `#` says which resource of which stack owns it; the part after it is made anew at each
- * create, so that the delete of a replaced resource does not take away its successor's registration.
- * Databases, roles and tokens all keep it in `metadata.labels` (seen with Teleport 13.3.8).
- */
-export const OWNER_LABEL = "pulumi.com/owner";
-
-/** What Pulumi passes in a preview for a value that is not known yet. */
-export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /** Labels that the server sets, e.g. `teleport.dev/origin: dynamic`. */
 const SERVER_LABEL_PREFIX = "teleport.dev/";

@@ -1,6 +1,7 @@
 /** Checks of labels in Teleport. Pure; what is not known yet in a preview passes. */
 import type { SettingProblem } from "../../problems";
-import { OWNER_LABEL, UNKNOWN } from "./document";
+import { UNKNOWN } from "../../dynamic/unknown";
+import { OWNER_LABEL } from "../../owner-label";
 import { parseDuration } from "../../go-duration";
 
 /** Teleport's rule for the keys of labels (`IsValidLabelKey`). */

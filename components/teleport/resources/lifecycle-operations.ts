@@ -2,7 +2,8 @@
 import { checkDocument } from "./document-check";
 import { TeleportError } from "../client/errors";
 import type { Provider } from "../../dynamic/converge";
-import { RegistrationInputs, registrations, RegistrationState } from "./lifecycle";
+import { registrations } from "./lifecycle";
+import { RegistrationInputs, RegistrationState } from "./registration";
 
 /** The methods over a way of registering; the tests put a fake Teleport behind it. */
 export function registrationMethods({

@@ -4,43 +4,15 @@
  * a delete that trusted one read would leave a fresh registration behind for ever.
  */
 import { randomUUID } from "node:crypto";
-import { normalForm, Ownership, ownership, reference, sameDocument, UNKNOWN, withOwner } from "./document";
+import { normalForm, Ownership, ownership, reference, sameDocument, withOwner } from "./document";
+import { UNKNOWN } from "../../dynamic/unknown";
 import { TeleportError } from "../client/errors";
 import { find, refusal } from "./owner";
 import { foreign, notKept, notYet, stillRegistered, UnfinishedRegistration } from "./lifecycle-errors";
-import { TeleportClient, TeleportConnection, TeleportDocument, withTeleport } from "../client/tctl";
+import type { RegistrationInputs, RegistrationState, RegistrationTiming } from "./registration";
+import { TeleportClient, TeleportDocument, withTeleport } from "../client/tctl";
 import { watch } from "../client/watched";
 import { pause, poll } from "../../waiting";
-
-/** Inputs of a registration. */
-export interface RegistrationInputs extends TeleportConnection {
-  /** What to register, without the owner label. */
-  document: TeleportDocument;
-  /** Which resource of which stack it belongs to. */
-  owner: string;
-  /** Take over a document of that name that is not ours. Default: refuse. */
-  adopt?: boolean;
-}
-
-/** What is remembered of a registration. After a refresh, `document` is what Teleport holds. */
-export interface RegistrationState extends RegistrationInputs {
-  /** Made anew at each create; see OWNER_LABEL. */
-  registration: string;
-}
-
-/** Times in milliseconds. */
-export interface RegistrationTiming {
-  /** Between two reads. */
-  poll: number;
-  /** How long a write may take to become visible. */
-  visibleWithin: number;
-  /** How long a deleted document must stay gone. The cache was seen to lag by up to a second. */
-  goneFor: number;
-  /** How long to let the cache catch up before a read decides whose a document is. */
-  settle: number;
-  /** How long what is visible may differ from what was written, before it is taken for what Teleport made of it. */
-  differsFor: number;
-}
 
 const TIMING: RegistrationTiming = {
   poll: 300,

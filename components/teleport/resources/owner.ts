@@ -1,7 +1,7 @@
 /** Whether a name in Teleport can be had: it is free, or what has it is ours. */
 import { ownership, reference } from "./document";
 import { TeleportError } from "../client/errors";
-import type { RegistrationInputs, RegistrationTiming } from "./lifecycle";
+import type { RegistrationInputs, RegistrationTiming } from "./registration";
 import { foreign } from "./lifecycle-errors";
 import type { TeleportClient, TeleportDocument } from "../client/tctl";
 import { Look, poll } from "../../waiting";

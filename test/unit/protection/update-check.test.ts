@@ -1,7 +1,7 @@
 /** What is looked at, and prepared, before a Cluster or Pooler is updated. */
 import { strict as assert } from "node:assert";
 import { KubernetesError } from "../../../components/kubernetes/errors";
-import { OWNER_LABEL } from "../../../components/teleport/resources/document";
+import { OWNER_LABEL } from "../../../components/owner-label";
 import { providerOf } from "../../../components/dynamic/converge";
 import {
   updateCheck,

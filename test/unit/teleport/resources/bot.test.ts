@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { botClient, withBots } from "../../../../components/teleport/resources/bot-before-15";
-import { OWNER_LABEL, ownership } from "../../../../components/teleport/resources/document";
+import { ownership } from "../../../../components/teleport/resources/document";
+import { OWNER_LABEL } from "../../../../components/owner-label";
 import { botAccounts, botDocument, botOf, checkBotSpec } from "../../../../components/teleport/resources/bot-document";
 import { workloadRegistrarRole } from "../../../../components/teleport/resources/bot-registrar";
 import { TeleportError } from "../../../../components/teleport/client/errors";
