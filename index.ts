@@ -14,7 +14,8 @@ import { ClusterIdentity } from "./components/protection/deletion-protection";
 import { DeclaredDatabases, inContext } from "./components/protection/declared-databases";
 import { makeNamespace } from "./components/protection/namespace-removal";
 import { TAKE_UP } from "./components/protection/taking-up";
-import { appRoleMount, EnvironmentConfig, parseConfig, usesVault, VaultSettings } from "./config/config";
+import { appRoleMount, parseConfig, usesVault, VaultSettings } from "./config/config";
+import { EnvironmentConfig } from "./config/settings";
 import { contextsOf, declaredDatabases, namespaceOf, namespacesToMake } from "./config/places";
 
 const config = readConfig();

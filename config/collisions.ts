@@ -8,8 +8,7 @@ import { botAccountName } from "../components/teleport/resources/bot-document";
 import { vaultPlace } from "../components/vault-database/of-cluster";
 import { consumerName } from "../components/vault-database/settings";
 import { workloadRole } from "../components/workload/machine-id";
-import type { EnvironmentConfig } from "./config";
-import type { DatabaseSettings } from "./settings";
+import type { DatabaseSettings, EnvironmentConfig } from "./settings";
 
 type Declared = Pick<EnvironmentConfig, "databases" | "applications">;
 

@@ -1,5 +1,5 @@
 /** The configuration of an environment, `Pulumi.<env>.yaml`: its shape, its defaults, its checks. Pure. */
-import { ApplicationSettings, checkApplication } from "./applications";
+import { checkApplication } from "./applications";
 import { isHttpUrl } from "../components/http/url";
 import { checkPostgresCluster, teleportClusters } from "../components/postgres-cluster/args";
 import { refuse, SettingProblem } from "../components/problems";
@@ -7,7 +7,7 @@ import { isObject } from "../components/value-check";
 import { checkCollisions } from "./collisions";
 import { checkFormerNames } from "./places";
 import { typeHint } from "./problems";
-import type { AppRoleLogin, DatabaseSettings, KubernetesSettings, VaultSettings } from "./settings";
+import type { AppRoleLogin, ApplicationSettings, DatabaseSettings, EnvironmentConfig, VaultSettings } from "./settings";
 import { validate } from "./validation";
 
 export type { DatabaseSettings, VaultSettings };
@@ -17,18 +17,6 @@ const DEFAULT_APPROLE_MOUNT = "approle";
 /** Path of Vault's login method AppRole. */
 export function appRoleMount({ mount = DEFAULT_APPROLE_MOUNT }: AppRoleLogin): string {
   return mount;
-}
-
-/** A checked configuration. */
-export interface EnvironmentConfig {
-  /** How the Kubernetes cluster is reached, for databases that do not say. Default: the kubeconfig's current context. */
-  kubernetes: KubernetesSettings;
-  /** How the program logs in to Vault. Needed where an `issuer` is `vault`, and for `vaultDatabase`. */
-  vault?: VaultSettings;
-  /** The databases, by name. */
-  databases: Record<string, DatabaseSettings>;
-  /** Applications that reach databases through Teleport with an identity of their own (Machine ID), by name. */
-  applications: Record<string, ApplicationSettings>;
 }
 
 /** The keys of the configuration: `vault` is `cnpg-teleport:vault` in the file. `defaults` goes below every database. */

@@ -5,8 +5,7 @@
 import type { DeclaredDatabase } from "../components/protection/declared-databases";
 import { isProtected } from "../components/protection/deletion-protection";
 import type { SettingProblem } from "../components/problems";
-import type { EnvironmentConfig } from "./config";
-import type { DatabaseSettings } from "./settings";
+import type { DatabaseSettings, EnvironmentConfig } from "./settings";
 
 type Databases = Pick<EnvironmentConfig, "databases">;
 

@@ -3,9 +3,8 @@ import Ajv, { type ErrorObject, type SchemaObject, type ValidateFunction } from 
 import type { SettingProblem } from "../components/problems";
 import { isHttpUrl } from "../components/http/url";
 import { isObject } from "../components/value-check";
-import type { ApplicationSettings } from "./applications";
 import { listed, notAllowed, typeHint, unknownKey } from "./problems";
-import type { DatabaseSettings, KubernetesSettings, VaultSettings } from "./settings";
+import type { ApplicationSettings, DatabaseSettings, KubernetesSettings, VaultSettings } from "./settings";
 import * as file from "./settings.schema.json";
 
 /** What is checked, by the name of its type. */

@@ -2,7 +2,8 @@
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
 import { SettingsError } from "../../../components";
-import { EnvironmentConfig, parseConfig } from "../../../config/config";
+import { parseConfig } from "../../../config/config";
+import { EnvironmentConfig } from "../../../config/settings";
 import * as file from "../../../config/settings.schema.json";
 import { hostile, plain } from "./hostile";
 
