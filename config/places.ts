@@ -3,7 +3,7 @@
  * Names of Pulumi resources are made of them, so what a context was called before counts as well. Pure.
  */
 import type { DeclaredDatabase } from "../components/protection/declared-databases";
-import { isProtected } from "../components/protection/deletion-protection";
+import { isProtected } from "../components/protection/deletion-settings";
 import type { SettingProblem } from "../components/problems";
 import type { DatabaseSettings, EnvironmentConfig } from "./settings";
 

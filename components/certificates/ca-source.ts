@@ -2,7 +2,7 @@
  * Where the parts of the client-CA bundle come from that are not the Cluster's own: settings, and what a value has to
  * be before it counts as public. That it is a CA and valid is checked for all of them alike, by mergeCaBundle. Pure.
  */
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import { refuse, SettingProblem } from "../problems";
 import type { PemSource } from "./ca-bundle";
 import { readPem, toPem } from "./pem";

@@ -23,7 +23,7 @@ import { checkOneOf } from "../value-check";
 import type { KubernetesConnection } from "../kubernetes/client";
 import { checkClusterName } from "../cnpg/names";
 import { checkTeleportName, OUR_LABELS, teleportNames } from "../teleport/names";
-import type { ProtectionSettings } from "../protection/deletion-protection";
+import type { ProtectionSettings } from "../protection/deletion-settings";
 import { SettingProblem } from "../problems";
 import type { AgentJoin } from "../teleport/agent";
 import type { DatabaseAdminUser, DynamicLabel } from "../teleport/resources/database-document";

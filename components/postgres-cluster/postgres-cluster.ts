@@ -35,14 +35,8 @@ import {
   teleportUsers,
 } from "./args";
 import { describeCluster, PostgresClusterOutputs } from "./outputs";
-import {
-  ClusterIdentity,
-  DeletionProtection,
-  isProtected,
-  isRetained,
-  KubernetesIdentity,
-  PROTECTION_ANNOTATION,
-} from "../protection/deletion-protection";
+import { ClusterIdentity, DeletionProtection, KubernetesIdentity } from "../protection/deletion-protection";
+import { isProtected, isRetained, PROTECTION_ANNOTATION } from "../protection/deletion-settings";
 import { makeNamespace } from "../protection/namespace-removal";
 import { ClusterServing, DatabaseRolesServing, DatabasesServing } from "../readiness/readiness";
 import { refuse } from "../problems";

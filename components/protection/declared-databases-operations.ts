@@ -4,7 +4,7 @@ import { KubernetesError } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
 import { OWNER_LABEL } from "../owner-label";
 import { DeclaredDatabase, DeclaredDatabasesArgs, inContext } from "./declared-databases";
-import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
+import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-settings";
 import { mayExist, otherPlace } from "./deletion-protection-operations";
 import { Connect, IN_PREVIEW, takenCluster } from "../cnpg/taken-cluster";
 

@@ -4,7 +4,7 @@ import { KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
 import type { ResourceKind } from "../dynamic/converge";
 import { UNKNOWN } from "../dynamic/unknown";
-import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
+import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-settings";
 import { refuseWhileTakingUp } from "./taking-up";
 import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";
 
