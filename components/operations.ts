@@ -18,7 +18,7 @@ import { clusterServing } from "./readiness/cluster";
 import { poolerServing } from "./readiness/pooler";
 import { autoUsers } from "./teleport/auto-users/admin-operations";
 import { certAuthority } from "./teleport/ca/cert-authority-operations";
-import { withBots } from "./teleport/resources/bot-before-15";
+import { withBots } from "./teleport/resources/bot-client";
 import { registrations } from "./teleport/resources/lifecycle";
 import { registrationMethods } from "./teleport/resources/lifecycle-operations";
 import { vaultAdmin } from "./vault-database/admin-operations";

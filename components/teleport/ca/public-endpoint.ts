@@ -22,7 +22,10 @@ export interface PublicEndpoint {
  * CA types as this endpoint spells them, newest first. Teleport 15 split `db-client` off from `db`; on upgrade both are
  * the same, and differ after the next rotation: so the newer one has to be asked for first, every time.
  */
-const CA_TYPES = ["db-client", "db"];
+const CA_TYPES = [
+  "db-client",
+  "db", // Teleport 13 and 14
+];
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
 

@@ -8,7 +8,10 @@ import { TeleportClient, TeleportDocument } from "../client/tctl";
  * CA types, newest first. Teleport split `db_client` off from `db`; a cluster that has it signs database
  * clients' certificates with it alone, an older one with `db`.
  */
-const CLIENT_CA_TYPES = ["db_client", "db"];
+const CLIENT_CA_TYPES = [
+  "db_client",
+  "db", // Teleport 13 and 14
+];
 
 /** What a Teleport cluster says of its database client CA. */
 export interface DatabaseClientCa extends Partial<CaRotation> {

@@ -55,7 +55,8 @@ async function findOrHidden(
     return (await poll(look, exists.poll)).found;
   } catch (error) {
     const denied = error instanceof TeleportError && error.failure === "access-denied";
-    if (denied && (exists || error.message.includes(`access to ${document.kind} denied`))) return "hidden";
+    if (denied && exists) return "hidden";
+    if (denied && error.message.includes(`access to ${document.kind} denied`)) return "hidden"; // Teleport 13 and 14
     throw error;
   }
 }

@@ -4,9 +4,10 @@
  * 13.3.8; `botFromUserAndRole` of lib/auth/machineid). Which of the two a server has is told by its own answer, when an
  * operation runs: an upgrade of Teleport changes nothing of what is declared.
  */
-import { BOT, botAccountName, botAccounts, BotAccounts, botOf, sameAccount } from "./bot-document";
 import { TeleportError } from "../client/errors";
-import { TeleportClient, TeleportConnection, TeleportDocument, withTeleport } from "../client/tctl";
+import type { TeleportClient } from "../client/tctl";
+import { BOT, botAccountName } from "../resources/bot-document";
+import { botAccounts, BotAccounts, botOf, sameAccount } from "./bot-accounts";
 
 /** How a Teleport keeps a bot. */
 export type BotStorage =
@@ -19,17 +20,8 @@ export type BotStorage =
 const UNKNOWN_KIND =
   /unsupported resource: "bot"|of type "bot" is not supported|getting "bot[^"]*" is not supported|unknown service|Unimplemented/;
 
-/** A way of reaching Teleport, with bots in it. */
-export function withBots(reach: typeof withTeleport = withTeleport): typeof withTeleport {
-  return <Result>(
-    connection: TeleportConnection,
-    use: (client: TeleportClient) => Promise<Result>,
-    delays?: readonly number[],
-  ) => reach(connection, (teleport) => use(botClient(teleport)), delays);
-}
-
 /** The client, which takes `bot/<name>` whichever way Teleport keeps bots. */
-export function botClient(teleport: TeleportClient): TeleportClient {
+export function withBotsBefore15(teleport: TeleportClient): TeleportClient {
   let storage: BotStorage | undefined;
 
   return {
@@ -38,7 +30,7 @@ export function botClient(teleport: TeleportClient): TeleportClient {
       const name = botName(reference);
       if (name === undefined) return teleport.get(reference);
       return eitherWay(
-        async () => (await teleport.get(reference)).map(declared),
+        () => teleport.get(reference),
         async () => [botOf(name, await find(name)) ?? []].flat(),
       );
     },
@@ -117,9 +109,4 @@ export function botClient(teleport: TeleportClient): TeleportClient {
 
 function botName(reference: string): string | undefined {
   return reference.startsWith(`${BOT.kind}/`) ? reference.slice(BOT.kind.length + 1) : undefined;
-}
-
-/** What we declare of a bot: servers add its user's name, a lifetime, traits that nobody set. */
-function declared({ kind, version, metadata, spec }: TeleportDocument): TeleportDocument {
-  return { kind, version, metadata, spec: { roles: spec.roles } };
 }
