@@ -2,14 +2,12 @@
 import { JOIN_TOKEN_FOLDER, MachineIdOutputs } from "./machine-id";
 import {
   CERTIFICATES_FOLDER,
-  certificateFolder,
   DIAGNOSTICS_PORT,
   keepsIdentity,
   STORAGE_FOLDER,
   TbotConfigurationSettings,
 } from "./tbot-configuration";
 import type { Container, ContainerResources, Variable, Volume, VolumeMount } from "./pod-part";
-import { TUNNEL_SCRIPT } from "./tunnel-script";
 
 /** What the containers are made of. */
 export interface TbotContainerSettings extends TbotConfigurationSettings {
@@ -37,11 +35,12 @@ export interface TbotContainerSettings extends TbotConfigurationSettings {
 const CONFIGURATION_FOLDER = "/etc/tbot";
 const ACCOUNT_TOKEN_FOLDER = "/var/run/secrets/cnpg-teleport/account";
 const CAS_FOLDER = "/etc/tbot-cas";
-const SCRATCH = "/tmp/tbot";
+/** A folder that tbot and its tools may write to. */
+export const SCRATCH = "/tmp/tbot";
 /** Kubernetes renews it at 80 % of its life. 600 s is the shortest that it gives. */
 const ACCOUNT_TOKEN_SECONDS = 600;
-/** tbot 13 looks its user up, so it must be one of the image's: `nobody` of Debian and Ubuntu; `nonroot` of distroless. */
-const DEFAULT_USER = { "13": 65_534, "15": 65_532, "17": 65_532 };
+/** `nonroot` of distroless. */
+const DEFAULT_USER = 65_532;
 const DEFAULT_RESOURCES = { requests: { cpu: "20m", memory: "64Mi" }, limits: { memory: "256Mi" } };
 /** Of the names of containers and volumes. */
 export const PREFIX = "cnpg-teleport";
@@ -49,10 +48,9 @@ export const PREFIX = "cnpg-teleport";
 /** tbot itself. */
 export function tbotContainer(workload: MachineIdOutputs, settings: TbotContainerSettings): Container {
   const { join } = workload;
-  const { generation, diagnosticsPort = DIAGNOSTICS_PORT } = settings;
+  const { diagnosticsPort = DIAGNOSTICS_PORT } = settings;
   const isAsked = (path: string) => ({ httpGet: { path, port: diagnosticsPort } });
-  // tbot 13 has no /readyz; its diagnostics answer once it has joined.
-  const probe = isAsked(generation === "13" ? "/metrics" : "/readyz");
+  const probe = isAsked("/readyz");
   return {
     ...container(`${PREFIX}-tbot`, settings),
     command: ["tbot", "start", "--config", `${CONFIGURATION_FOLDER}/tbot.yaml`],
@@ -77,47 +75,14 @@ export function tbotContainer(workload: MachineIdOutputs, settings: TbotContaine
     // A sidecar that is not ready takes the application out of its Service. What it has goes on working while Teleport's
     // auth service is restarted, so that is given a minute.
     readinessProbe: { ...probe, periodSeconds: 10, failureThreshold: 6 },
-    // tbot 13 answers as long as it runs, which Kubernetes sees without being told.
-    ...(generation === "13" ? {} : { livenessProbe: { ...isAsked("/livez"), periodSeconds: 30 } }),
+    livenessProbe: { ...isAsked("/livez"), periodSeconds: 30 },
   };
 }
 
-/** The tunnel to one database, for tbot 13, which has none of its own. */
-export function tunnelContainer(workload: MachineIdOutputs, alias: string, settings: TbotContainerSettings): Container {
-  const { service = "", database = "", user = "", port = 0 } = workload.databases[alias] ?? {};
-  const probe = { exec: { command: ["grep", "-q", listening(port), "/proc/net/tcp"] } };
-  return {
-    ...container(`${PREFIX}-${alias}`, settings),
-    command: ["sh", "-c", TUNNEL_SCRIPT],
-    env: variables({
-      ...trust(settings),
-      HOME: SCRATCH,
-      TELEPORT_HOME: `${SCRATCH}/${alias}`,
-      FOLDER: certificateFolder(alias),
-      PROXY: workload.proxy,
-      PORT: String(port),
-      DATABASE_USER: user,
-      DATABASE_NAME: database,
-      SERVICE: service,
-    }),
-    volumeMounts: [
-      { name: `${PREFIX}-certificates`, mountPath: CERTIFICATES_FOLDER, readOnly: true },
-      { name: `${PREFIX}-scratch`, mountPath: SCRATCH },
-      ...casMount(settings),
-    ],
-    startupProbe: { ...probe, periodSeconds: 1, failureThreshold: 120 },
-    readinessProbe: { ...probe, periodSeconds: 5 },
-  };
-}
-
-/** A line of /proc/net/tcp: a socket of 127.0.0.1 that listens. */
-function listening(port: number): string {
-  return `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")} 00000000:0000 0A`;
-}
-
-function container(
+/** What all containers have. */
+export function container(
   name: string,
-  { image, generation, runAsUser = DEFAULT_USER[generation], resources = DEFAULT_RESOURCES }: TbotContainerSettings,
+  { image, runAsUser = DEFAULT_USER, resources = DEFAULT_RESOURCES }: TbotContainerSettings,
 ): Pick<Container, "name" | "image" | "restartPolicy" | "resources" | "securityContext"> {
   return {
     name,
@@ -169,11 +134,13 @@ export function volumes(workload: MachineIdOutputs, settings: TbotContainerSetti
   ];
 }
 
-function trust({ trustedCas }: TbotContainerSettings): Record<string, string> {
+/** The CAs that a container trusts, as an environment variable. */
+export function trust({ trustedCas }: TbotContainerSettings): Record<string, string> {
   return trustedCas ? { SSL_CERT_FILE: `${CAS_FOLDER}/${trustedCas.key}` } : {};
 }
 
-function casMount({ trustedCas }: TbotContainerSettings): VolumeMount[] {
+/** Where these CAs are mounted. */
+export function casMount({ trustedCas }: TbotContainerSettings): VolumeMount[] {
   return trustedCas ? [{ name: `${PREFIX}-cas`, mountPath: CAS_FOLDER, readOnly: true }] : [];
 }
 

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { refuse, SettingProblem } from "../problems";
+import { tbotBefore15 } from "./before-15/tbot"; // Teleport 13 and 14
 import { MachineIdOutputs } from "./machine-id";
 import type { PodPart } from "./pod-part";
 import {
@@ -13,7 +14,7 @@ import {
   DIAGNOSTICS_PORT,
   tbotConfiguration,
 } from "./tbot-configuration";
-import { PREFIX, tbotContainer, TbotContainerSettings, tunnelContainer, variables, volumes } from "./tbot-containers";
+import { PREFIX, tbotContainer, TbotContainerSettings, variables, volumes } from "./tbot-containers";
 
 export interface TbotPodSettings extends TbotContainerSettings {
   /**
@@ -39,8 +40,8 @@ const DUMMY_PASSWORD = "unused";
 export function tbotPod(workload: MachineIdOutputs, settings: TbotPodSettings): TbotPod {
   refuse(checkTbotPod(workload, settings));
   const { join, databases } = workload;
-  const data = { "tbot.yaml": tbotConfiguration(workload, settings) };
-  const tunnels = settings.generation === "13" && (settings.mode ?? "tunnel") === "tunnel";
+  const before15 = settings.generation === "13" ? tbotBefore15(workload, settings) : undefined; // Teleport 13 and 14
+  const data = { "tbot.yaml": before15?.configuration ?? tbotConfiguration(workload, settings) };
   return {
     data,
     annotations: {
@@ -49,10 +50,7 @@ export function tbotPod(workload: MachineIdOutputs, settings: TbotPodSettings): 
     spec: {
       ...(join.serviceAccount === undefined ? {} : { serviceAccountName: join.serviceAccount }),
       automountServiceAccountToken: false,
-      initContainers: [
-        tbotContainer(workload, settings),
-        ...(tunnels ? Object.keys(databases).map((alias) => tunnelContainer(workload, alias, settings)) : []),
-      ],
+      initContainers: before15?.containers ?? [tbotContainer(workload, settings)],
       volumes: volumes(workload, settings),
     },
     environment: Object.fromEntries(
