@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { refuse, SettingProblem } from "../problems";
 import { tbotBefore15 } from "./before-15/tbot"; // Teleport 13 and 14
 import { MachineIdOutputs } from "./machine-id";
-import type { PodPart } from "./pod-part";
+import type { Container, PodPart } from "./pod-part";
 import {
   CERTIFICATE_FILES,
   CERTIFICATES_FOLDER,
@@ -40,8 +40,8 @@ const DUMMY_PASSWORD = "unused";
 export function tbotPod(workload: MachineIdOutputs, settings: TbotPodSettings): TbotPod {
   refuse(checkTbotPod(workload, settings));
   const { join, databases } = workload;
-  const before15 = settings.generation === "13" ? tbotBefore15(workload, settings) : undefined; // Teleport 13 and 14
-  const data = { "tbot.yaml": before15?.configuration ?? tbotConfiguration(workload, settings) };
+  const { configuration, containers } = tbotOf(workload, settings);
+  const data = { "tbot.yaml": configuration };
   return {
     data,
     annotations: {
@@ -50,7 +50,7 @@ export function tbotPod(workload: MachineIdOutputs, settings: TbotPodSettings): 
     spec: {
       ...(join.serviceAccount === undefined ? {} : { serviceAccountName: join.serviceAccount }),
       automountServiceAccountToken: false,
-      initContainers: before15?.containers ?? [tbotContainer(workload, settings)],
+      initContainers: containers,
       volumes: volumes(workload, settings),
     },
     environment: Object.fromEntries(
@@ -61,6 +61,15 @@ export function tbotPod(workload: MachineIdOutputs, settings: TbotPodSettings): 
         ? [{ name: `${PREFIX}-certificates`, mountPath: CERTIFICATES_FOLDER, readOnly: true }]
         : [],
   };
+}
+
+/** tbot's configuration file, and its containers. */
+function tbotOf(
+  workload: MachineIdOutputs,
+  settings: TbotPodSettings,
+): { configuration: string; containers: Container[] } {
+  if (settings.generation === "13") return tbotBefore15(workload, settings); // Teleport 13 and 14
+  return { configuration: tbotConfiguration(workload, settings), containers: [tbotContainer(workload, settings)] };
 }
 
 /** What of the settings does not go with the application's identity. */

@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { botAccounts } from "../../components/teleport/before-15/bot-accounts";
+import { botAccounts } from "../../components/teleport/before-15/bot-accounts"; // Teleport 13 and 14
 import { botDocument } from "../../components/teleport/resources/bot-document";
 import { workloadRegistrarRole } from "../../components/teleport/resources/bot-registrar";
 import { PROVISIONED_BY } from "../../components/teleport/program-roles";
@@ -39,7 +39,7 @@ const TBOT = "cnpg-teleport-tbot";
 /** Kubernetes takes no pod with more rights than the strictest of its Pod Security Standards gives. */
 const RESTRICTED = { "pod-security.kubernetes.io/enforce": "restricted" };
 const POD: TbotPodSettings = {
-  generation: "13",
+  generation: "13", // Teleport 13 and 14
   image: IMAGES.tbot,
   configMap: "app-tbot",
   trustedCas: { configMap: "app-cas", key: "ca.crt" },
