@@ -113,6 +113,7 @@ describe("the CA that a Teleport proxy shows to anybody", () => {
     }
   });
 
+  // Teleport 13 and 14
   it("is db's where the proxy does not know db-client", async () => {
     const server = await proxy((type) => (type === "db" ? { text: db.pem } : unknown(type)));
     assert.deepEqual((await read(server)).certificates, [db.pem.trim()]);

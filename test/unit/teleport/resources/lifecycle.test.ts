@@ -248,6 +248,7 @@ describe("registration", () => {
     assert.equal(ownership(teleport.get("orders")!)?.registration, state.registration);
   });
 
+  // Teleport 13 and 14
   it("takes one that exists and may not be seen for somebody else's", async () => {
     const teleport = new FakeTeleport(0);
     teleport.put(database("orders", "theirs:5432"));
