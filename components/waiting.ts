@@ -1,6 +1,6 @@
 /** Waiting: retries of failed calls, polling until there is a result, and progress messages. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { firstOf, limited, printable } from "./dynamic/message-limits";
+import { firstOf, limited, printable } from "./message-limits";
 
 /** Waits. @throws the signal's AbortError when it is aborted */
 export async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {

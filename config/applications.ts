@@ -1,50 +1,12 @@
 /** Applications of the configuration: what they may use of its databases, as the component wants it. Pure. */
-import type { MachineIdSettings, TeleportConnection, WorkloadDatabase, WorkloadJoin } from "../components";
+import type { MachineIdSettings, TeleportConnection, WorkloadDatabase } from "../components";
 import { labelsOf } from "../components/postgres-cluster/teleport-plan";
 import type { ClusterPlan } from "../components/postgres-cluster/plan";
+import type { ApplicationDatabase, ApplicationSettings } from "./settings";
 import type { SettingProblem } from "../components/problems";
 import { checkMachineId } from "../components/workload/machine-id-check";
-import { known } from "../components/value-check";
 import { listed, nearest } from "../components/settings/messages";
-
-/** A database of the configuration that an application may use. */
-export interface ApplicationDatabase {
-  /** Name of the database in the configuration: a key of `databases`. */
-  database: string;
-  /** Reach the standby in place of the primary. Default: false. */
-  standby?: boolean;
-  /** Database in PostgreSQL. Default: the one that `initdb` makes. */
-  databaseName?: string;
-  /** PostgreSQL user to log in as, one of the database's `users`. Default: one that Teleport makes, with `roles`. */
-  user?: string;
-  /**
-   * PostgreSQL roles of the user that Teleport makes for the application, in place of `user`: some of `autoUsers.roles`.
-   * Default: none.
-   */
-  roles?: string[];
-  /** Port on localhost where the application finds it. Default: 5432, and the next ones for further databases. */
-  port?: number;
-}
-
-/** An application that reaches its databases through Teleport, with an identity of its own. */
-export interface ApplicationSettings extends Pick<
-  MachineIdSettings,
-  "certificateTtl" | "renewalInterval" | "endExpiredSessions"
-> {
-  /**
-   * Name of the bot and the join token in Teleport, and the beginning of its roles' names. Default:
-   * `<application>-<stack>`.
-   */
-  name?: string;
-  /** How its pods prove who they are. */
-  join: WorkloadJoin;
-  /** The databases that it may use, by its own names for them. */
-  databases: Record<string, ApplicationDatabase>;
-  /** Which of the databases' Teleport clusters, by their `credentials`. Default: the unnamed set. */
-  credentials?: string;
-  /** Take over a bot, roles and a token of these names that exist and are not ours. Default: false, which refuses. */
-  adopt?: boolean;
-}
+import { known } from "../components/value-check";
 
 /** What the component is given; `settings` are complete but for what Teleport says of the databases. */
 export interface ApplicationPlan {

@@ -1,5 +1,5 @@
 /** The configuration of an environment, `Pulumi.<env>.yaml`: its shape, its defaults, its checks. Pure. */
-import { ApplicationSettings, checkApplication } from "./applications";
+import { checkApplication } from "./applications";
 import { isHttpUrl } from "../components/http/url";
 import { teleportClusters } from "../components/postgres-cluster/args";
 import { checkPostgresCluster } from "../components/postgres-cluster/check";
@@ -10,7 +10,13 @@ import { isObject } from "../components/value-check";
 import { checkCollisions } from "./collisions";
 import { checkFormerNames } from "./places";
 import { EnvironmentPlan, planEnvironment } from "./plan";
-import type { AppRoleLogin, DatabaseSettings, KubernetesSettings, VaultSettings } from "./settings";
+import type {
+  AppRoleLogin,
+  ApplicationSettings,
+  DatabaseSettings,
+  KubernetesSettings,
+  VaultSettings,
+} from "./settings";
 
 export type { DatabaseSettings, VaultSettings };
 

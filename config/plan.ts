@@ -1,7 +1,7 @@
 /** Everything that follows from a checked configuration: what index.ts makes, and what the checks compare. Pure. */
 import { ClusterPlan, planCluster } from "../components/postgres-cluster/plan";
-import { ApplicationPlan, ApplicationSettings, planApplication } from "./applications";
-import type { DatabaseSettings } from "./settings";
+import { ApplicationPlan, planApplication } from "./applications";
+import type { ApplicationSettings, DatabaseSettings } from "./settings";
 
 /** A database, and where it is. */
 export interface DatabasePlan extends ClusterPlan<string> {

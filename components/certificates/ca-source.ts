@@ -2,7 +2,7 @@
  * The sources of the client-CA bundle, besides the Cluster's own CA: their settings, and the check before a value counts as
  * public. mergeCaBundle then checks for all sources that the certificates are valid CAs. Pure.
  */
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import { refuse, SettingProblem } from "../problems";
 import type { PemSource } from "./ca-bundle";
 import { readPem, toPem } from "./pem";

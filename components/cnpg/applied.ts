@@ -1,8 +1,11 @@
 /** Reads from the status whether the primary has applied a Database or a DatabaseRole. Pure. */
-import type { KubernetesObject } from "../kubernetes/client";
+import type { KubernetesObject, ObjectReference } from "../kubernetes/client";
 
 /** Kinds that the primary applies. */
 export type AppliedKind = "Database" | "DatabaseRole";
+
+/** The kinds' names in the API server's paths. */
+const PLURALS: Record<AppliedKind, string> = { Database: "databases", DatabaseRole: "databaseroles" };
 
 interface AppliedStatus {
   applied?: boolean;
@@ -18,6 +21,11 @@ interface PartStatus {
   name: string;
   applied: boolean;
   message?: string;
+}
+
+/** The object's place in the API server. */
+export function appliedObject(kind: AppliedKind, namespace: string, name: string): ObjectReference {
+  return { apiVersion: "postgresql.cnpg.io/v1", plural: PLURALS[kind], namespace, name };
 }
 
 /**

@@ -6,7 +6,7 @@ import { checkDatabases } from "./databases-check";
 import { checkImage } from "./image";
 import { checkInitDb } from "./initdb";
 import { checkMetadata } from "./metadata";
-import { checkNetworkPolicy } from "../kubernetes/network-policy-check";
+import { checkNetworkPolicy } from "./network-policy-check";
 import { checkParameters } from "./parameters";
 import { checkPgHba } from "./pg-hba-check";
 import { checkPgIdent } from "./pg-ident";

@@ -5,7 +5,7 @@ import { DatabasesSettings } from "./databases";
 import { ImageSettings, imageSpec } from "./image";
 import { InitDb, initDbSpec } from "./initdb";
 import type { MetadataSettings } from "./metadata";
-import { NetworkPolicySettings } from "../kubernetes/network-policy";
+import { NetworkPolicySettings } from "./network-policy";
 import { ParameterSettings } from "./parameters";
 import { pgHbaRules } from "./pg-hba";
 import { Resources } from "./resources";

@@ -124,11 +124,7 @@ function checkLocale(setting: string, database: AdditionalDatabase): SettingProb
           `needs localeProvider: ${provider}`,
           `Set localeProvider: ${provider}, or remove ${field}.`,
         );
-  return [
-    ...needs("icuLocale", "icu"),
-    ...needs("icuRules", "icu"),
-    ...needs("builtinLocale", "builtin"),
-  ];
+  return [...needs("icuLocale", "icu"), ...needs("icuRules", "icu"), ...needs("builtinLocale", "builtin")];
 }
 
 function checkTablespace(setting: string, tablespace: string | undefined, { tablespaces = [] }: Settings) {

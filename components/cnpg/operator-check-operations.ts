@@ -1,13 +1,13 @@
 /** OperatorCheck: creates nothing, and fails before the other resources would fail. */
 import { memoized } from "../memoized";
 import { ApiReader, ApiValidator, apiValidator, KubernetesConnection, RequestLimits } from "../kubernetes/client";
-import { firstOf, printable } from "../dynamic/message-limits";
+import { firstOf, printable } from "../message-limits";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, mustBeOfStack, otherCluster } from "../kubernetes/identity";
-import { findCluster, IN_PREVIEW, takenCluster, type WantedCluster } from "../protection/taken-cluster";
+import { findCluster, IN_PREVIEW, takenCluster, type WantedCluster } from "./taken-cluster";
 import type { ResourceKind } from "../dynamic/converge";
 import { retried } from "../waiting";
-import { UNKNOWN } from "../teleport/resources/document";
+import { UNKNOWN } from "../dynamic/unknown";
 import { DeclaredCluster, RefusedField, verdictOn } from "./dry-run";
 import { OperatorNeeds, Schema, ServedOperator, unserved } from "./operator-version";
 

@@ -1,6 +1,6 @@
 /** Checks Poolers, before the operator's webhook would refuse them. Pure. */
 import { SettingProblem } from "../problems";
-import { secretNames } from "../postgres-cluster/names";
+import { secretNames } from "./names";
 import { DEFAULT_POOLER_INSTANCES, poolerSecretName, PoolerSettings } from "./pooler";
 
 const DNS_1035 = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;

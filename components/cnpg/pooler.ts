@@ -1,6 +1,6 @@
 /** PgBouncer in front of a Cluster, as CNPG's Pooler. Pure. */
 import type { Amount } from "../value-check";
-import { Resources } from "./cluster-spec";
+import { Resources } from "./resources";
 
 /** The instances that a Pooler connects to: the primary, the standbys, or any instance. */
 export type PoolerType = "rw" | "ro" | "r";

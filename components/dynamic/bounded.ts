@@ -1,6 +1,6 @@
 /** The boundary to Pulumi's engine: reduces the results and errors of operations to what can be sent. */
 import type * as pulumi from "@pulumi/pulumi";
-import { firstOf, limited, SHOWN } from "./message-limits";
+import { firstOf, limited, SHOWN } from "../message-limits";
 
 type Method = (...args: unknown[]) => Promise<unknown>;
 

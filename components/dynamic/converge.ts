@@ -5,7 +5,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { KubernetesError } from "../kubernetes/errors";
 import { VaultError } from "../vault/errors";
-import { firstOf, limited, printable } from "./message-limits";
+import { firstOf, limited, printable } from "../message-limits";
 
 /** All methods of a Pulumi provider except `configure`: what it configures would be stored in the state. */
 export type Provider<Inputs, State> = Required<Omit<pulumi.dynamic.ResourceProvider<Inputs, State>, "configure">>;

@@ -10,10 +10,10 @@
  * `diff` ignores the code: a resource keeps its stored code until its next update. See stored-code.ts.
  */
 import type * as pulumi from "@pulumi/pulumi";
-import type { Operations } from "../operations";
+import type { KindName } from "./kind-names";
 
 /** The provider of one kind of resource. It has no comments inside, because they would be stored too. */
-export function dynamicProvider(kind: keyof Operations): pulumi.dynamic.ResourceProvider {
+export function dynamicProvider(kind: KindName): pulumi.dynamic.ResourceProvider {
   const operations = () => {
     const { createRequire } = process.getBuiltinModule("node:module");
     const own = "cnpg-teleport/operations";

@@ -1,7 +1,8 @@
 /** The owner of an object: the resource of a stack that created it. */
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
-import { OWNER_LABEL } from "../teleport/resources/document";
+import { OWNER_LABEL } from "../owner-label";
+import { FIELD_MANAGER, PROVIDER_MANAGER } from "./field-owners";
 
 /** `<organization>/<project>/<stack>/<resource>`, for this stack. */
 export function ownerOf(resource: string): string {
@@ -12,12 +13,6 @@ export function ownerOf(resource: string): string {
 export function stackPrefix(): string {
   return `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}/`;
 }
-
-/** Prefix of the field managers of Pulumi's Kubernetes provider. */
-export const PROVIDER_MANAGER = "pulumi-kubernetes";
-
-/** Annotation with the field manager with which Pulumi's Kubernetes provider writes an object. */
-const FIELD_MANAGER = "pulumi.com/patchFieldManager";
 
 /**
  * Annotations of an object in Kubernetes: its owner and its field manager. Use them with the option
@@ -38,9 +33,3 @@ export function ownedBy(resource: string): Record<string, string> {
   const digest = createHash("sha256").update(owner).digest("hex").slice(0, 16);
   return { [OWNER_LABEL]: owner, [FIELD_MANAGER]: `${PROVIDER_MANAGER}-${digest}` };
 }
-
-/**
- * An object keeps the field manager that created it, e.g. that of a stack that was renamed since, or a name that the provider
- * invented for an earlier release. With another field manager, the API server would refuse updates because of the first one.
- */
-export const KEEPS_FIELD_MANAGER = { ignoreChanges: [`metadata.annotations["${FIELD_MANAGER}"]`] };

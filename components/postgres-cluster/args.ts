@@ -7,10 +7,10 @@ import type { UsersAs } from "../cnpg/database-roles";
 import type { PoolerSettings } from "../cnpg/pooler";
 import type { TeleportUser } from "../cnpg/roles";
 import type { KubernetesConnection } from "../kubernetes/client";
-import type { ProtectionSettings } from "../protection/deletion-protection";
+import type { ProtectionSettings } from "../protection/deletion-settings";
 import type { AgentJoin } from "../teleport/agent";
 import type { AutoUsers } from "../teleport/auto-users/settings";
-import type { DatabaseAdminUser, DynamicLabel } from "../teleport/resources/database";
+import type { DatabaseAdminUser, DynamicLabel } from "../teleport/resources/database-document";
 import type { VaultDatabaseOfCluster } from "../vault-database/of-cluster";
 
 /** How Teleport gets to know the databases. */

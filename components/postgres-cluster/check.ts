@@ -15,7 +15,8 @@ import { checkDatabaseUsers } from "../teleport/resources/reserved-users";
 import { known } from "../value-check";
 import { checkVaultDatabaseOfCluster } from "../vault-database/of-cluster";
 import { DEFAULT_READY_MINUTES, TeleportArgs } from "./args";
-import { checkClusterName, checkTeleportName, OUR_LABELS } from "./names";
+import { checkClusterName } from "../cnpg/names";
+import { checkTeleportName, OUR_LABELS } from "../teleport/names";
 import type { ClusterPlan } from "./plan";
 import type { TeleportPlan } from "./teleport-plan";
 

@@ -1,6 +1,6 @@
 /** What app stacks and people are told of a PostgresCluster. */
 import * as pulumi from "@pulumi/pulumi";
-import { hostOf, POSTGRES_PORT } from "./names";
+import { hostOf, POSTGRES_PORT } from "../cnpg/names";
 import type { ClusterPlan } from "./plan";
 import type { TeleportAgentOutput } from "./registrations";
 import { connectCommands } from "../teleport/tsh";

@@ -20,16 +20,16 @@ import {
   poolerSpec,
 } from "../cnpg/pooler";
 import { DEFAULT_USERS, TeleportUser } from "../cnpg/roles";
-import { networkPolicies, NetworkPolicyManifest } from "../kubernetes/network-policy";
+import { networkPolicies, NetworkPolicyManifest } from "../cnpg/network-policy";
 import { EXPLICIT_LOGIN } from "../postgres/pooler-login";
-import { isProtected, isRetained } from "../protection/deletion-protection";
+import { isProtected, isRetained } from "../protection/deletion-settings";
 import { autoUserHbaRules, autoUsersAdmin } from "../teleport/auto-users/settings";
-import type { DatabaseAdminUser } from "../teleport/resources/database";
+import type { DatabaseAdminUser } from "../teleport/resources/database-document";
 import { planVaultDatabase, VaultDatabasePlan } from "../vault-database/plan";
 import { VaultUserNames, vaultUserNames } from "../vault-database/settings";
 import { vaultHbaRules } from "../vault-database/pg-hba";
 import { DEFAULT_READY_MINUTES, PostgresClusterArgs, teleportClusters } from "./args";
-import { Endpoint, secretNames, serviceName } from "./names";
+import { Endpoint, secretNames, serviceName } from "../cnpg/names";
 import { planTeleport, TeleportPlan } from "./teleport-plan";
 
 /** What follows from the settings of a PostgresCluster. */

@@ -1,12 +1,12 @@
 /** The Poolers of a Cluster, each awaited until it serves. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { keepsInstances } from "../kubernetes/foreign-fields";
+import { keepsInstances } from "../cnpg/foreign-fields";
 import { BACKGROUND_DELETION } from "../kubernetes/deletion";
 import type { ClusterPlan } from "./plan";
 import { ownedBy, ownerOf } from "../kubernetes/owner";
 import { KubernetesIdentity } from "../protection/deletion-protection";
-import { UpdateCheck } from "../cnpg/update-check";
+import { UpdateCheck } from "../protection/update-check";
 import { PoolerServing } from "../readiness/readiness";
 
 /** What only the resources before them know. */

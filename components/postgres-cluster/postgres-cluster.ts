@@ -9,28 +9,25 @@ import { ClusterCertificates } from "../certificates/cluster-certificates";
 import { declaredMajor } from "../cnpg/image";
 import { additionalDnsNames } from "../cnpg/services";
 import { isSupervised } from "../cnpg/spec-fields";
-import { keepsInstances } from "../kubernetes/foreign-fields";
+import { keepsInstances } from "../cnpg/foreign-fields";
 import type { KubernetesConnection } from "../kubernetes/client";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "../kubernetes/deletion";
 import { OperatorCheck } from "../cnpg/operator-check";
-import { KEEPS_FIELD_MANAGER, ownedBy, ownerOf } from "../kubernetes/owner";
+import { ownedBy, ownerOf } from "../kubernetes/owner";
+import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { makePoolers } from "./poolers";
 import type { PostgresClusterArgs } from "./args";
 import { checkPostgresCluster } from "./check";
 import { checkTypes, onceChecked } from "./computed";
 import { describeCluster, PostgresClusterOutputs } from "./outputs";
 import { ClusterPlan, declaredCluster, hasExplicitPooler, operatorNeeds, planCluster } from "./plan";
-import {
-  ClusterIdentity,
-  DeletionProtection,
-  KubernetesIdentity,
-  PROTECTION_ANNOTATION,
-} from "../protection/deletion-protection";
+import { ClusterIdentity, DeletionProtection, KubernetesIdentity } from "../protection/deletion-protection";
+import { PROTECTION_ANNOTATION } from "../protection/deletion-settings";
 import { makeNamespace } from "../protection/namespace-removal";
 import { ClusterServing, DatabaseRolesServing, DatabasesServing } from "../readiness/readiness";
 import { refuse } from "../problems";
 import { register } from "./registrations";
-import { UpdateCheck } from "../cnpg/update-check";
+import { UpdateCheck } from "../protection/update-check";
 import { VaultDatabase } from "../vault-database/vault-database";
 
 /**

@@ -2,13 +2,15 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "../kubernetes/deletion";
-import { KEEPS_FIELD_MANAGER, ownedBy, ownerOf } from "../kubernetes/owner";
+import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
+import { ownedBy, ownerOf } from "../kubernetes/owner";
 import { agentConfiguration, AgentJoin, kubeAgentValues } from "../teleport/agent";
 import { operatorDatabase } from "../teleport/kubernetes-operator";
 import { TeleportAccessRole } from "../teleport/resources/access-role";
-import { DatabaseSettings, TeleportDatabase } from "../teleport/resources/database";
+import { TeleportDatabase } from "../teleport/resources/database";
+import type { DatabaseSettings } from "../teleport/resources/database-document";
 import type { RegistrationArgs as TeleportRegistrationArgs } from "../teleport/resources/resource";
-import { hostOf, POSTGRES_PORT } from "./names";
+import { hostOf, POSTGRES_PORT } from "../cnpg/names";
 import type { ClusterPlan } from "./plan";
 import type { TeleportPlan } from "./teleport-plan";
 

@@ -4,9 +4,9 @@ import { inlineRoles, TeleportUser } from "../cnpg/roles";
 import { PoolerAuthentication, POOLER_LOGINS } from "../cnpg/pooler";
 import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import { firstOf } from "../dynamic/message-limits";
+import { firstOf } from "../message-limits";
 import { hasDrifted, ResourceKind } from "../dynamic/converge";
-import { appliedObject } from "../readiness/applied";
+import { appliedObject } from "../cnpg/applied";
 import { poll, progressOf } from "../waiting";
 import { dropPoolerLoginScript, poolerLoginQuery, poolerLoginScript } from "./pooler-login";
 import {

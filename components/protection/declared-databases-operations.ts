@@ -2,11 +2,11 @@
 import { ApiReader, apiReader, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
-import { OWNER_LABEL } from "../teleport/resources/document";
+import { OWNER_LABEL } from "../owner-label";
 import { DeclaredDatabase, DeclaredDatabasesArgs, inContext } from "./declared-databases";
-import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
+import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-settings";
 import { mayExist, otherPlace } from "./deletion-protection-operations";
-import { Connect, IN_PREVIEW, takenCluster } from "./taken-cluster";
+import { Connect, IN_PREVIEW, takenCluster } from "../cnpg/taken-cluster";
 
 /** The kind of resource. `connect` reaches the API server. */
 export function declaredDatabases(connect: Connect = apiReader): ResourceKind<DeclaredDatabasesArgs> {

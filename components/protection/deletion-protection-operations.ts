@@ -2,10 +2,10 @@
 import { apiReader, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
-import { UNKNOWN } from "../teleport/resources/document";
-import { howToDelete } from "./deletion-protection";
+import { UNKNOWN } from "../dynamic/unknown";
+import { howToDelete } from "./deletion-settings";
 import { clusterIdentity, ClusterIdentityInputs, ClusterIdentityState } from "./identity-operations";
-import { Connect, findCluster, IN_PREVIEW } from "./taken-cluster";
+import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";
 
 /** Inputs of a DeletionProtection. */
 export interface ProtectionInputs extends ClusterIdentityInputs {

@@ -3,10 +3,10 @@ import { apiReader, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
 import type { ResourceKind } from "../dynamic/converge";
-import { UNKNOWN } from "../teleport/resources/document";
-import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
+import { UNKNOWN } from "../dynamic/unknown";
+import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-settings";
 import { refuseWhileTakingUp } from "./taking-up";
-import { Connect, findCluster, IN_PREVIEW } from "./taken-cluster";
+import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";
 
 /** Inputs of a ClusterIdentity. */
 export interface ClusterIdentityInputs extends KubernetesConnection {

@@ -3,7 +3,8 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
 import type { KubernetesConnection } from "../kubernetes/client";
-import { KEEPS_FIELD_MANAGER, ownedBy } from "../kubernetes/owner";
+import { ownedBy } from "../kubernetes/owner";
+import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 
 const provider = dynamicProvider("namespaceRemoval");
 

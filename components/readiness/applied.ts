@@ -1,14 +1,12 @@
 /** DatabasesServing and DatabaseRolesServing: they wait until the primary has applied the Databases or DatabaseRoles. */
-import { AppliedKind, appliedProblems } from "../cnpg/applied";
+import { AppliedKind, appliedObject, appliedProblems } from "../cnpg/applied";
 import { inlineRoles } from "../cnpg/roles";
 import { stopReason } from "../cnpg/stopped";
 import type { ResourceKind } from "../dynamic/converge";
-import { KubernetesClient, kubernetesClient, KubernetesObject, ObjectReference } from "../kubernetes/client";
+import { KubernetesClient, kubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { clusterNow } from "../postgres/psql";
 import { Connect, ReadinessInputs, readinessKind, ReadinessTiming } from "./wait";
 
-/** The kinds' names in the API server's paths. */
-const PLURALS: Record<AppliedKind, string> = { Database: "databases", DatabaseRole: "databaseroles" };
 /**
  * Finalizers of the primary. They keep an object until the primary has dropped its database or role, or has decided to
  * keep it.
@@ -17,11 +15,6 @@ const FINALIZERS: Record<AppliedKind, string> = {
   Database: "cnpg.io/deleteDatabase",
   DatabaseRole: "cnpg.io/deleteRole",
 };
-
-/** The object's place in the API server. */
-export function appliedObject(kind: AppliedKind, namespace: string, name: string): ObjectReference {
-  return { apiVersion: "postgresql.cnpg.io/v1", plural: PLURALS[kind], namespace, name };
-}
 
 /** Waits for objects of a kind. */
 function appliedKind<Inputs extends ReadinessInputs>(

@@ -5,7 +5,7 @@
  * attempt aside (EnsureTargetDirectoriesDoNotExist). So it is enough to delete the Job. Pure.
  */
 import type { KubernetesObject } from "../kubernetes/client";
-import { printable } from "../dynamic/message-limits";
+import { printable } from "../message-limits";
 
 /** The label with the purpose of a Job and its pods. Jobs that restore a backup are not touched. */
 const ROLE = "cnpg.io/jobRole";

@@ -10,7 +10,7 @@ import {
 } from "../kubernetes/client";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
-import { firstOf, limited, printable } from "../dynamic/message-limits";
+import { firstOf, limited, printable } from "../message-limits";
 import { eventWatch } from "./event-watch";
 import { Found, Problem, problemOf } from "./problem";
 import { poll, progressOf } from "../waiting";

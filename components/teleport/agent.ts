@@ -4,9 +4,9 @@
  * functions return plain objects for the chart teleport-kube-agent and for an agent's `teleport.yaml` (JSON is valid
  * YAML). Pure.
  */
-import { checkTeleportName } from "../postgres-cluster/names";
+import { checkTeleportName } from "./names";
 import { refuse, SettingProblem } from "../problems";
-import type { DatabaseSettings } from "./resources/database";
+import type { DatabaseSettings } from "./resources/database-document";
 import { databaseAdminUser } from "./resources/database-document";
 import { checkDynamicLabels, checkLabels } from "./resources/labels";
 

@@ -4,11 +4,11 @@
  * refuses a database that exists already and does not belong to it. Pure.
  */
 import { createHash } from "node:crypto";
-import { checkTeleportName } from "../postgres-cluster/names";
+import { checkTeleportName } from "./names";
 import { refuse, SettingProblem } from "../problems";
-import type { DatabaseSettings } from "./resources/database";
+import type { DatabaseSettings } from "./resources/database-document";
 import { databaseSpec } from "./resources/database-document";
-import { OWNER_LABEL } from "./resources/document";
+import { OWNER_LABEL } from "../owner-label";
 import { checkLabels } from "./resources/labels";
 
 /** A complete Kubernetes object. */

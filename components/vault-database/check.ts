@@ -3,7 +3,7 @@ import { isAdministrative, isReservedRole } from "../cnpg/reserved-roles";
 import { isPostgresName, known } from "../value-check";
 import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "../problems";
-import { parseDuration } from "../teleport/resources/duration";
+import { parseDuration } from "../go-duration";
 import {
   CredentialsConsumer,
   CredentialsRole,

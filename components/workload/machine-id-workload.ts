@@ -55,11 +55,13 @@ export class MachineIdWorkload extends pulumi.ComponentResource {
     const workload = args.name ?? name;
     const inTeleport = { teleport: pulumi.output(teleport), adopt };
     // Parts that a preview does not know yet are checked when they are known, and always before they are sent to Teleport.
-    const settings = pulumi.all([pulumi.output(databases), teleport.proxy]).apply(([known, proxy]): MachineIdSettings => {
-      const all = { ...rest, name: workload, proxy, databases: known };
-      refuse(checkMachineId(name, all));
-      return all;
-    });
+    const settings = pulumi
+      .all([pulumi.output(databases), teleport.proxy])
+      .apply(([known, proxy]): MachineIdSettings => {
+        const all = { ...rest, name: workload, proxy, databases: known };
+        refuse(checkMachineId(name, all));
+        return all;
+      });
 
     const roles = Object.keys(databases).map((alias) => {
       const database = settings.apply((known) => databaseOf(known, alias));

@@ -4,8 +4,8 @@
  */
 import { isCheckedByTeleport } from "../teleport/resources/account-trust";
 import { botAccountName } from "../teleport/resources/bot-document";
-import { parseDuration } from "../teleport/resources/duration";
-import type { JoinRules } from "../teleport/resources/join-token";
+import { parseDuration } from "../go-duration";
+import type { JoinRules } from "../teleport/resources/join-token-document";
 
 /** A database that the application may use, and the PostgreSQL user. */
 export interface WorkloadDatabase {

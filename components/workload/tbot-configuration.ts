@@ -15,7 +15,10 @@ import { MachineIdOutputs } from "./machine-id";
  * Only `13` was tested with a real Teleport. The fields of the others come from Teleport's source
  * (lib/tbot/config/service_database_tunnel.go, service_database.go and config.go).
  */
-export type TbotGeneration = "13" | "15" | "17";
+export type TbotGeneration =
+  | "13" // Teleport 13 and 14
+  | "15"
+  | "17";
 
 /** How the application reaches its databases. */
 export type TbotMode =
@@ -68,31 +71,7 @@ export function certificateFolder(alias: string): string {
 
 /** The content of `tbot.yaml`, as JSON, which is valid YAML. */
 export function tbotConfiguration(workload: MachineIdOutputs, settings: TbotConfigurationSettings): string {
-  const document = settings.generation === "13" ? versionOne(workload, settings) : versionTwo(workload, settings);
-  return `${JSON.stringify(document, null, 2)}\n`;
-}
-
-/** tbot 13 calls the proxy `auth_server` (lib/tbot/config of 13.3.8). */
-function versionOne(
-  workload: MachineIdOutputs,
-  { diagnosticsPort = DIAGNOSTICS_PORT }: TbotConfigurationSettings,
-): Record<string, unknown> {
-  const { proxy, certificateTtl, renewalInterval } = workload;
-  const directory = (path: string) => ({ path, symlinks: "insecure", acls: "off" });
-  return {
-    auth_server: proxy,
-    onboarding: onboarding(workload),
-    storage: keepsIdentity(workload) ? { directory: directory(STORAGE_FOLDER) } : { memory: {} },
-    destinations: Object.entries(workload.databases).map(([alias, { service, database, user, role }]) => ({
-      directory: directory(certificateFolder(alias)),
-      roles: [role],
-      configs: ["tls"],
-      database: { service, database, username: user },
-    })),
-    certificate_ttl: certificateTtl,
-    renewal_interval: renewalInterval,
-    diag_addr: `0.0.0.0:${diagnosticsPort}`,
-  };
+  return `${JSON.stringify(versionTwo(workload, settings), null, 2)}\n`;
 }
 
 function versionTwo(
@@ -142,6 +121,7 @@ export function keepsIdentity({ join }: MachineIdOutputs): boolean {
   return join.method === "token";
 }
 
-function onboarding({ join }: MachineIdOutputs): Record<string, string> {
+/** How tbot joins. */
+export function onboarding({ join }: MachineIdOutputs): Record<string, string> {
   return { join_method: join.method, token: join.token };
 }

@@ -2,14 +2,12 @@
 import { JOIN_TOKEN_FOLDER, MachineIdOutputs } from "./machine-id";
 import {
   CERTIFICATES_FOLDER,
-  certificateFolder,
   DIAGNOSTICS_PORT,
   keepsIdentity,
   STORAGE_FOLDER,
   TbotConfigurationSettings,
 } from "./tbot-configuration";
 import type { Container, ContainerResources, Variable, Volume, VolumeMount } from "./pod-part";
-import { TUNNEL_SCRIPT } from "./tunnel-script";
 
 /** Settings of the containers. */
 export interface TbotContainerSettings extends TbotConfigurationSettings {
@@ -40,14 +38,12 @@ export interface TbotContainerSettings extends TbotConfigurationSettings {
 const CONFIGURATION_FOLDER = "/etc/tbot";
 const ACCOUNT_TOKEN_FOLDER = "/var/run/secrets/cnpg-teleport/account";
 const CAS_FOLDER = "/etc/tbot-cas";
-const SCRATCH = "/tmp/tbot";
-/** Kubernetes renews the token after 80 % of its lifetime. 600 s is the minimum that Kubernetes allows. */
+/** A folder that tbot and its tools may write to. */
+export const SCRATCH = "/tmp/tbot";
+/** Kubernetes renews it at 80 % of its life. 600 s is the shortest that it gives. */
 const ACCOUNT_TOKEN_SECONDS = 600;
-/**
- * tbot 13 looks up its user, so the user must exist in the image: `nobody` in Debian and Ubuntu, `nonroot` in
- * distroless.
- */
-const DEFAULT_USER = { "13": 65_534, "15": 65_532, "17": 65_532 };
+/** `nonroot` of distroless. */
+const DEFAULT_USER = 65_532;
 const DEFAULT_RESOURCES = { requests: { cpu: "20m", memory: "64Mi" }, limits: { memory: "256Mi" } };
 /** Prefix of the names of containers and volumes. */
 export const PREFIX = "cnpg-teleport";
@@ -55,10 +51,9 @@ export const PREFIX = "cnpg-teleport";
 /** The container that runs tbot. */
 export function tbotContainer(workload: MachineIdOutputs, settings: TbotContainerSettings): Container {
   const { join } = workload;
-  const { generation, diagnosticsPort = DIAGNOSTICS_PORT } = settings;
-  const httpProbe = (path: string) => ({ httpGet: { path, port: diagnosticsPort } });
-  // tbot 13 has no /readyz. Its diagnostics answer once it has joined.
-  const probe = httpProbe(generation === "13" ? "/metrics" : "/readyz");
+  const { diagnosticsPort = DIAGNOSTICS_PORT } = settings;
+  const isAsked = (path: string) => ({ httpGet: { path, port: diagnosticsPort } });
+  const probe = isAsked("/readyz");
   return {
     ...container(`${PREFIX}-tbot`, settings),
     command: ["tbot", "start", "--config", `${CONFIGURATION_FOLDER}/tbot.yaml`],
@@ -83,47 +78,14 @@ export function tbotContainer(workload: MachineIdOutputs, settings: TbotContaine
     // A sidecar that is not ready removes the application from its Service. Existing connections keep working while
     // Teleport's auth service restarts, so a minute without readiness is tolerated.
     readinessProbe: { ...probe, periodSeconds: 10, failureThreshold: 6 },
-    // tbot 13 answers as long as its process runs, and Kubernetes notices the end of a process without a probe.
-    ...(generation === "13" ? {} : { livenessProbe: { ...httpProbe("/livez"), periodSeconds: 30 } }),
+    livenessProbe: { ...isAsked("/livez"), periodSeconds: 30 },
   };
 }
 
-/** The container with the tunnel to one database, for tbot 13, which has no tunnels of its own. */
-export function tunnelContainer(workload: MachineIdOutputs, alias: string, settings: TbotContainerSettings): Container {
-  const { service = "", database = "", user = "", port = 0 } = workload.databases[alias] ?? {};
-  const probe = { exec: { command: ["grep", "-q", listening(port), "/proc/net/tcp"] } };
-  return {
-    ...container(`${PREFIX}-${alias}`, settings),
-    command: ["sh", "-c", TUNNEL_SCRIPT],
-    env: variables({
-      ...trust(settings),
-      HOME: SCRATCH,
-      TELEPORT_HOME: `${SCRATCH}/${alias}`,
-      FOLDER: certificateFolder(alias),
-      PROXY: workload.proxy,
-      PORT: String(port),
-      DATABASE_USER: user,
-      DATABASE_NAME: database,
-      SERVICE: service,
-    }),
-    volumeMounts: [
-      { name: `${PREFIX}-certificates`, mountPath: CERTIFICATES_FOLDER, readOnly: true },
-      { name: `${PREFIX}-scratch`, mountPath: SCRATCH },
-      ...casMount(settings),
-    ],
-    startupProbe: { ...probe, periodSeconds: 1, failureThreshold: 120 },
-    readinessProbe: { ...probe, periodSeconds: 5 },
-  };
-}
-
-/** The part of a line in /proc/net/tcp that shows a listening socket on 127.0.0.1. */
-function listening(port: number): string {
-  return `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")} 00000000:0000 0A`;
-}
-
-function container(
+/** What all containers have. */
+export function container(
   name: string,
-  { image, generation, runAsUser = DEFAULT_USER[generation], resources = DEFAULT_RESOURCES }: TbotContainerSettings,
+  { image, runAsUser = DEFAULT_USER, resources = DEFAULT_RESOURCES }: TbotContainerSettings,
 ): Pick<Container, "name" | "image" | "restartPolicy" | "resources" | "securityContext"> {
   return {
     name,
@@ -175,11 +137,13 @@ export function volumes(workload: MachineIdOutputs, settings: TbotContainerSetti
   ];
 }
 
-function trust({ trustedCas }: TbotContainerSettings): Record<string, string> {
+/** The CAs that a container trusts, as an environment variable. */
+export function trust({ trustedCas }: TbotContainerSettings): Record<string, string> {
   return trustedCas ? { SSL_CERT_FILE: `${CAS_FOLDER}/${trustedCas.key}` } : {};
 }
 
-function casMount({ trustedCas }: TbotContainerSettings): VolumeMount[] {
+/** Where these CAs are mounted. */
+export function casMount({ trustedCas }: TbotContainerSettings): VolumeMount[] {
   return trustedCas ? [{ name: `${PREFIX}-cas`, mountPath: CAS_FOLDER, readOnly: true }] : [];
 }
 

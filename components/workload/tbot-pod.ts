@@ -4,8 +4,9 @@
  */
 import { createHash } from "node:crypto";
 import { refuse, SettingProblem } from "../problems";
+import { tbotBefore15 } from "./before-15/tbot"; // Teleport 13 and 14
 import { MachineIdOutputs } from "./machine-id";
-import type { PodPart } from "./pod-part";
+import type { Container, PodPart } from "./pod-part";
 import {
   CERTIFICATE_FILES,
   CERTIFICATES_FOLDER,
@@ -13,7 +14,7 @@ import {
   DIAGNOSTICS_PORT,
   tbotConfiguration,
 } from "./tbot-configuration";
-import { PREFIX, tbotContainer, TbotContainerSettings, tunnelContainer, variables, volumes } from "./tbot-containers";
+import { PREFIX, tbotContainer, TbotContainerSettings, variables, volumes } from "./tbot-containers";
 
 export interface TbotPodSettings extends TbotContainerSettings {
   /**
@@ -42,8 +43,8 @@ const DUMMY_PASSWORD = "unused";
 export function tbotPod(workload: MachineIdOutputs, settings: TbotPodSettings): TbotPod {
   refuse(checkTbotPod(workload, settings));
   const { join, databases } = workload;
-  const data = { "tbot.yaml": tbotConfiguration(workload, settings) };
-  const tunnels = settings.generation === "13" && (settings.mode ?? "tunnel") === "tunnel";
+  const { configuration, containers } = tbotOf(workload, settings);
+  const data = { "tbot.yaml": configuration };
   return {
     data,
     annotations: {
@@ -52,10 +53,7 @@ export function tbotPod(workload: MachineIdOutputs, settings: TbotPodSettings): 
     spec: {
       ...(join.serviceAccount === undefined ? {} : { serviceAccountName: join.serviceAccount }),
       automountServiceAccountToken: false,
-      initContainers: [
-        tbotContainer(workload, settings),
-        ...(tunnels ? Object.keys(databases).map((alias) => tunnelContainer(workload, alias, settings)) : []),
-      ],
+      initContainers: containers,
       volumes: volumes(workload, settings),
     },
     environment: Object.fromEntries(
@@ -68,7 +66,16 @@ export function tbotPod(workload: MachineIdOutputs, settings: TbotPodSettings): 
   };
 }
 
-/** Returns every conflict between the settings and the application's identity. */
+/** tbot's configuration file, and its containers. */
+function tbotOf(
+  workload: MachineIdOutputs,
+  settings: TbotPodSettings,
+): { configuration: string; containers: Container[] } {
+  if (settings.generation === "13") return tbotBefore15(workload, settings); // Teleport 13 and 14
+  return { configuration: tbotConfiguration(workload, settings), containers: [tbotContainer(workload, settings)] };
+}
+
+/** What of the settings does not go with the application's identity. */
 export function checkTbotPod({ join, databases }: MachineIdOutputs, settings: TbotPodSettings): SettingProblem[] {
   const { tokenAudience = join.audience, diagnosticsPort = DIAGNOSTICS_PORT } = settings;
   const taken = Object.values(databases).some(({ port }) => port === diagnosticsPort);

@@ -8,7 +8,8 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { TbotPodSettings } from "cnpg-teleport";
 import { accountOf, configurationOf, templateOf } from "./pod";
-import { App, AppSettings, appOf } from "./settings";
+import { App, appOf } from "./app";
+import type { AppSettings } from "./settings";
 
 /**
  * Kubernetes then deletes the object at once, without first looking for dependents. Providers as of September 2024

@@ -1,7 +1,7 @@
 /** The application's pod, and the parts that connect it to the database. Pure. */
 import { intoPod, type PodPart, tbotPod, vaultAgentPod } from "cnpg-teleport";
 import type { Access } from "./access";
-import type { App } from "./settings";
+import type { App } from "./app";
 
 /** Any user works: nothing in the pod writes files or needs an owner. Vault's agent uses the same user by default. */
 const NOBODY = 65_534;

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { OWNER_LABEL } from "../../components/teleport/resources/document";
+import { OWNER_LABEL } from "../../components/owner-label";
 import { withTeleport } from "../../components/teleport/client/tctl";
 import { Stack } from "../../lab/drive/stack";
 import { attempt, run } from "../../lab/host/command";

@@ -1,6 +1,6 @@
 /** Creates what a recorded state describes: its objects in Kubernetes, its documents in Teleport. */
 import { withOwner } from "../../components/teleport/resources/document";
-import type { RegistrationState } from "../../components/teleport/resources/lifecycle";
+import type { RegistrationState } from "../../components/teleport/resources/registration";
 import { run } from "../../lab/host/command";
 import { kubectl, teleport } from "../lab/lab";
 

@@ -1,7 +1,7 @@
 /** A separate Teleport behind a proxy that the test controls, and stacks that register in it. */
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
-import { OWNER_LABEL } from "../../components/teleport/resources/document";
+import { OWNER_LABEL } from "../../components/owner-label";
 import { TeleportDocument } from "../../components/teleport/client/tctl";
 import { Stack } from "../../lab/drive/stack";
 import { freePort } from "../../lab/host/free-port";

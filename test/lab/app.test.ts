@@ -270,7 +270,7 @@ describe("an application's stack that reads the platform's outputs", () => {
         60_000,
       );
       const tbotPart = tbotPod(outputs.applications["app-web"]!, {
-        generation: "13",
+        generation: "13", // Teleport 13 and 14
         image: IMAGES.tbot,
         configMap: "by-tbot",
         trustedCas: { configMap: "by-tbot", key: "cas" },

@@ -11,7 +11,7 @@ import { appliedProblems } from "../../components/cnpg/applied";
 import { databaseManifests } from "../../components/cnpg/databases";
 import { Verdict, verdictOn } from "../../components/cnpg/dry-run";
 import { clusterAnnotations, MetadataSettings } from "../../components/cnpg/metadata";
-import { networkPolicies, NetworkPolicySettings } from "../../components/kubernetes/network-policy";
+import { networkPolicies, NetworkPolicySettings } from "../../components/cnpg/network-policy";
 import { apiValidator, KubernetesObject } from "../../components/kubernetes/client";
 import { attempt, CommandResult, run } from "../../lab/host/command";
 import { RIGHT, USERS, WRONG } from "../unit/cnpg/settings-table";

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PostgresClusterOutputs } from "../../components";
-import { serverDnsNames } from "../../components/postgres-cluster/names";
+import { serverDnsNames } from "../../components/cnpg/names";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
 import { attempt } from "../../lab/host/command";

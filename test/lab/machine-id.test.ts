@@ -8,7 +8,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { botAccounts, botDocument } from "../../components/teleport/resources/bot-document";
+import { botAccounts } from "../../components/teleport/before-15/bot-accounts"; // Teleport 13 and 14
+import { botDocument } from "../../components/teleport/resources/bot-document";
 import { workloadRegistrarRole } from "../../components/teleport/resources/bot-registrar";
 import { PROVISIONED_BY } from "../../components/teleport/program-roles";
 import { parseDocuments, TeleportDocument } from "../../components/teleport/client/tctl";
@@ -38,7 +39,7 @@ const TBOT = "cnpg-teleport-tbot";
 /** The namespace enforces the strictest of Kubernetes' Pod Security Standards. */
 const RESTRICTED = { "pod-security.kubernetes.io/enforce": "restricted" };
 const POD: TbotPodSettings = {
-  generation: "13",
+  generation: "13", // Teleport 13 and 14
   image: IMAGES.tbot,
   configMap: "app-tbot",
   trustedCas: { configMap: "app-cas", key: "ca.crt" },

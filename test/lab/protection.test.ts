@@ -6,7 +6,7 @@ import { strict as assert } from "node:assert";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { OWNER_LABEL } from "../../components/teleport/resources/document";
+import { OWNER_LABEL } from "../../components/owner-label";
 import { ACCEPTED_UID } from "../../components/kubernetes/identity";
 import { TAKE_UP } from "../../components/protection/taking-up";
 import { sqlThroughTeleport } from "../../lab/drive/login";

@@ -4,7 +4,7 @@
  * (`initAutoUsers` and activate-user.sql of lib/srv/db/postgres, 13 to 18). Pure.
  */
 import type { SettingProblem } from "../../problems";
-import type { DatabaseAdminUser } from "../resources/database";
+import type { DatabaseAdminUser } from "../resources/database-document";
 import { certificateRules } from "../../cnpg/pg-hba";
 import { isKeyword, isReservedRole } from "../../cnpg/reserved-roles";
 import { AUTO_USERS_ADMIN, checkDatabaseRoles } from "../resources/reserved-users";

@@ -26,7 +26,10 @@ export interface PublicEndpoint {
  * upgrade both have the same certificate; after the next rotation they differ. So the newer type must be tried first
  * every time.
  */
-const CA_TYPES = ["db-client", "db"];
+const CA_TYPES = [
+  "db-client",
+  "db", // Teleport 13 and 14
+];
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
 

@@ -11,7 +11,10 @@ import { TeleportClient, TeleportDocument } from "../client/tctl";
  * CA types, newest first. Teleport split `db_client` off from `db`. A cluster that has `db_client` signs the
  * certificates of database clients only with it; an older cluster signs them with `db`.
  */
-const CLIENT_CA_TYPES = ["db_client", "db"];
+const CLIENT_CA_TYPES = [
+  "db_client",
+  "db", // Teleport 13 and 14
+];
 
 /** The database client CA of a Teleport cluster. */
 export interface DatabaseClientCa extends Partial<CaRotation> {

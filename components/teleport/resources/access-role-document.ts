@@ -1,9 +1,55 @@
 /** The document of a role that opens databases, and its checks. Pure. */
+import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "../../problems";
-import { parseDuration } from "./duration";
+import { parseDuration } from "../../go-duration";
 import { checkDatabaseRoles, checkDatabaseUsers, DENIED_USERS } from "./reserved-users";
-import type { AccessRoleSettings } from "./access-role";
 import type { TeleportDocument } from "../client/tctl";
+import type { RegistrationArgs } from "./resource";
+
+/** Settings of a role. They become `kind: role, version: v6`, which Teleport 12 and newer understand. */
+export interface TeleportAccessRoleArgs extends RegistrationArgs {
+  /** Name in Teleport. A change replaces the role. */
+  name: pulumi.Input<string>;
+  /** Description that Teleport shows. */
+  description?: pulumi.Input<string>;
+  /** Labels of the role itself. */
+  labels?: pulumi.Input<Record<string, pulumi.Input<string>>>;
+  /**
+   * Labels of the databases that the role opens. A database must have all of them, each with one of the given values.
+   * Becomes `allow.db_labels`.
+   */
+  databaseLabels: pulumi.Input<Record<string, pulumi.Input<string | string[]>>>;
+  /** Databases in PostgreSQL to which the role may connect; `*` for all. Becomes `allow.db_names`. */
+  databaseNames: pulumi.Input<pulumi.Input<string>[]>;
+  /**
+   * PostgreSQL users that people may log in as. Patterns, traits and reserved users are refused. Becomes
+   * `allow.db_users`. Default: none, for roles with `createDatabaseUser`.
+   */
+  databaseUsers?: pulumi.Input<pulumi.Input<string>[]>;
+  /**
+   * PostgreSQL users that people with this role may not log in as, even if another role allows it. CloudNativePG's
+   * own users and `teleport_admin` are always denied. Becomes `deny.db_users`. Default: none.
+   */
+  deniedUsers?: pulumi.Input<pulumi.Input<string>[]>;
+  /** Maximum duration of a login, in Go's notation. Becomes `options.max_session_ttl`. Default: `8h`. */
+  maxSessionTtl?: pulumi.Input<string>;
+  /**
+   * Auto user provisioning: Teleport creates a PostgreSQL user with the person's name at login. After the session it
+   * disables the user (`keep`) or tries to drop it (`best_effort_drop`; needs a newer Teleport than 13, which ignores
+   * the setting). Needs `adminUser` on the database. Becomes `options.create_db_user` and `create_db_user_mode`.
+   * Default: off.
+   */
+  createDatabaseUser?: pulumi.Input<"keep" | "best_effort_drop">;
+  /** PostgreSQL roles of users that Teleport creates. Becomes `allow.db_roles`. Default: none. */
+  databaseRoles?: pulumi.Input<pulumi.Input<string>[]>;
+  /** Additional `options` of the role, with Teleport's names, e.g. `client_idle_timeout: 15m`. Default: none. */
+  options?: pulumi.Input<Record<string, unknown>>;
+}
+
+/** The settings of a role, without the Teleport cluster. */
+export type AccessRoleSettings = pulumi.Unwrap<Omit<TeleportAccessRoleArgs, keyof RegistrationArgs | "options">> & {
+  options?: Record<string, unknown>;
+};
 
 export const ACCESS_ROLE = { kind: "role", version: "v6" } as const;
 const DEFAULT_TTL = "8h";

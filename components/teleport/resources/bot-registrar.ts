@@ -13,9 +13,13 @@ export function workloadRegistrarRole(name = "cnpg-teleport-workload-registrar")
   const { metadata, spec, ...kind } = accessRegistrarRole(name);
   const allow = spec.allow as { rules: object[] };
   const verbs = ["list", "read", "create", "update", "delete"];
+  const resources = [
+    "bot",
+    "user", // Teleport 13 and 14
+  ];
   return {
     ...kind,
     metadata: { ...metadata, description: "Registers CloudNativePG databases, and keeps roles, join tokens and bots" },
-    spec: { allow: { ...allow, rules: [...allow.rules, { resources: ["bot", "user"], verbs }] } },
+    spec: { allow: { ...allow, rules: [...allow.rules, { resources, verbs }] } },
   };
 }

@@ -2,20 +2,10 @@
  * Documents of Teleport resources: their normal form for comparisons, and their owner label. Pure, and the same for
  * databases, roles and tokens.
  */
+import { OWNER_LABEL } from "../../owner-label";
 import { isObject } from "../../value-check";
-import { goDuration } from "./duration";
+import { goDuration } from "../../go-duration";
 import { TeleportDocument } from "../client/tctl";
-
-/**
- * The label of everything that this program registered: `<organization>/<project>/<stack>/<resource>#<registration>`.
- * The part before `#` is the owner: a resource of a stack. The part after it is new for each create, so that the
- * delete of a replaced resource does not remove the registration of its replacement. Databases, roles and tokens all
- * keep the label in `metadata.labels` (seen with Teleport 13.3.8).
- */
-export const OWNER_LABEL = "pulumi.com/owner";
-
-/** Pulumi's placeholder in a preview for a value that is not known yet. */
-export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /** Labels that the server sets, e.g. `teleport.dev/origin: dynamic`. */
 const SERVER_LABEL_PREFIX = "teleport.dev/";

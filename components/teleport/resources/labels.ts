@@ -1,7 +1,8 @@
 /** Checks labels in Teleport. Pure. Values that a preview does not know yet pass. */
 import type { SettingProblem } from "../../problems";
-import { OWNER_LABEL, UNKNOWN } from "./document";
-import { parseDuration } from "./duration";
+import { UNKNOWN } from "../../dynamic/unknown";
+import { OWNER_LABEL } from "../../owner-label";
+import { parseDuration } from "../../go-duration";
 
 /** Teleport's rule for the keys of labels (`IsValidLabelKey`). */
 const KEY = /^[a-z0-9A-Z/_:*.-]+$/;

@@ -1,7 +1,7 @@
 /** Errors of registrations. Pure. */
 import { differences, reference } from "./document";
 import { TeleportError } from "../client/errors";
-import type { RegistrationInputs, RegistrationState } from "./lifecycle";
+import type { RegistrationInputs, RegistrationState } from "./registration";
 import { PROVISIONED_BY } from "../program-roles";
 import { TeleportDocument } from "../client/tctl";
 

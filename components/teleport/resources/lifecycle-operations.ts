@@ -2,7 +2,8 @@
 import { checkDocument } from "./document-check";
 import { TeleportError } from "../client/errors";
 import type { Provider } from "../../dynamic/converge";
-import { RegistrationInputs, registrations, RegistrationState } from "./lifecycle";
+import { registrations } from "./lifecycle";
+import { RegistrationInputs, RegistrationState } from "./registration";
 
 /** The provider's methods. The parameter is the way to register; tests use one with a fake Teleport. */
 export function registrationMethods({

@@ -4,43 +4,15 @@
  * until reads confirm it. A delete that trusted a single read could leave a new registration behind forever.
  */
 import { randomUUID } from "node:crypto";
-import { normalForm, Ownership, ownership, reference, sameDocument, UNKNOWN, withOwner } from "./document";
+import { normalForm, Ownership, ownership, reference, sameDocument, withOwner } from "./document";
+import { UNKNOWN } from "../../dynamic/unknown";
 import { TeleportError } from "../client/errors";
 import { find, refusal } from "./owner";
-import { foreign, storedDifferently, notVisibleYet, stillRegistered, UnfinishedRegistration } from "./lifecycle-errors";
-import { TeleportClient, TeleportConnection, TeleportDocument, withTeleport } from "../client/tctl";
+import { foreign, notVisibleYet, stillRegistered, storedDifferently, UnfinishedRegistration } from "./lifecycle-errors";
+import type { RegistrationInputs, RegistrationState, RegistrationTiming } from "./registration";
+import { TeleportClient, TeleportDocument, withTeleport } from "../client/tctl";
 import { watch } from "../client/watched";
 import { pause, poll } from "../../waiting";
-
-/** Inputs of a registration. */
-export interface RegistrationInputs extends TeleportConnection {
-  /** The document to register, without the owner label. */
-  document: TeleportDocument;
-  /** The owner: a resource of a stack. */
-  owner: string;
-  /** Take over a document of that name that belongs to someone else. Default: refuse. */
-  adopt?: boolean;
-}
-
-/** The state of a registration. After a refresh, `document` is what Teleport has. */
-export interface RegistrationState extends RegistrationInputs {
-  /** New for each create; see OWNER_LABEL. */
-  registration: string;
-}
-
-/** Times in milliseconds. */
-export interface RegistrationTiming {
-  /** Pause between two reads. */
-  poll: number;
-  /** How long a write may take to become visible. */
-  visibleWithin: number;
-  /** How long a deleted document must stay gone. The cache was seen to lag by up to a second. */
-  goneFor: number;
-  /** How long to wait for the cache before a read decides who owns a document. */
-  settle: number;
-  /** How long the visible document may differ from the written one before it counts as Teleport's final version. */
-  differsFor: number;
-}
 
 const TIMING: RegistrationTiming = {
   poll: 300,

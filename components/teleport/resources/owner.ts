@@ -1,7 +1,7 @@
 /** Whether a name in Teleport can be used: it is free, or belongs to this resource. */
 import { ownership, reference } from "./document";
 import { TeleportError } from "../client/errors";
-import type { RegistrationInputs, RegistrationTiming } from "./lifecycle";
+import type { RegistrationInputs, RegistrationTiming } from "./registration";
 import { foreign } from "./lifecycle-errors";
 import type { TeleportClient, TeleportDocument } from "../client/tctl";
 import { Look, poll } from "../../waiting";
@@ -55,7 +55,8 @@ async function findOrHidden(
     return (await poll(look, exists.poll)).found;
   } catch (error) {
     const denied = error instanceof TeleportError && error.failure === "access-denied";
-    if (denied && (exists || error.message.includes(`access to ${document.kind} denied`))) return "hidden";
+    if (denied && exists) return "hidden";
+    if (denied && error.message.includes(`access to ${document.kind} denied`)) return "hidden"; // Teleport 13 and 14
     throw error;
   }
 }

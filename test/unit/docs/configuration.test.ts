@@ -215,7 +215,11 @@ describe("components/settings/settings.schema.json", () => {
     const check = ajv.compile(there);
     for (const example of ["Pulumi.dev.yaml", "Pulumi.prod.yaml.example"]) {
       const text = readFileSync(join(__dirname, "..", "..", "..", example), "utf8");
-      assert.match(text, /^# yaml-language-server: \$schema=\.?\/?components\/settings\/settings\.schema\.json$/m, example);
+      assert.match(
+        text,
+        /^# yaml-language-server: \$schema=\.?\/?components\/settings\/settings\.schema\.json$/m,
+        example,
+      );
       assert.ok(check(parse(text)), `${example}: ${ajv.errorsText(check.errors)}`);
     }
   });

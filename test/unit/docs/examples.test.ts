@@ -1,7 +1,7 @@
 /** The deciding parts of the examples. */
 import { strict as assert } from "node:assert";
 import { POOLER_LOGINS } from "../../../components/cnpg/pooler";
-import { appOf } from "../../../examples/app/settings";
+import { appOf } from "../../../examples/app/app";
 import { checked, clients, policy } from "../../../examples/bootstrap/settings";
 
 const orders = {

@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { accessRole } from "../../../components/teleport/resources/access-role-document";
-import { botClient } from "../../../components/teleport/resources/bot-before-15";
+import { botClient } from "../../../components/teleport/resources/bot-client";
 import { botDocument } from "../../../components/teleport/resources/bot-document";
 import { selectDatabaseClientCa } from "../../../components/teleport/ca/select";
 import { databaseDocument } from "../../../components/teleport/resources/database-document";

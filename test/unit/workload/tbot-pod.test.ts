@@ -1,9 +1,7 @@
 import { strict as assert } from "node:assert";
-import { execFileSync } from "node:child_process";
 import { MachineIdOutputs, machineIdOutputs } from "../../../components/workload/machine-id";
 import { tbotConfiguration } from "../../../components/workload/tbot-configuration";
 import { tbotPod, TbotPodSettings } from "../../../components/workload/tbot-pod";
-import { TUNNEL_SCRIPT } from "../../../components/workload/tunnel-script";
 
 const database = { labels: { cluster: "orders" }, database: "app", user: "shop_writer" };
 const workload = machineIdOutputs({
@@ -66,18 +64,6 @@ describe("tbot's configuration", () => {
       username: "shop_writer",
     });
   });
-
-  it("of version 13 writes certificates, which other containers use for tunnels", () => {
-    const { auth_server, destinations, version } = configuration({ generation: "13" });
-    assert.equal(version, undefined);
-    assert.equal(auth_server, "teleport.example.com:443");
-    assert.deepEqual((destinations as object[])[0], {
-      directory: { path: "/var/run/cnpg-teleport/certificates/orders", symlinks: "insecure", acls: "off" },
-      roles: ["shop-orders"],
-      configs: ["tls"],
-      database: { service: "orders-prod", database: "app", username: "shop_writer" },
-    });
-  });
 });
 
 describe("parts of a pod with tbot", () => {
@@ -100,33 +86,13 @@ describe("parts of a pod with tbot", () => {
     assert.equal(tbot.restartPolicy, "Always", "a sidecar: ready before the application, and there until its end");
   });
 
-  it("have a tunnel for each database with tbot 13, without the token", () => {
-    const { spec } = tbotPod(workload, { ...settings, generation: "13" });
-    assert.deepEqual(
-      spec.initContainers.map(({ name }) => name),
-      ["cnpg-teleport-tbot", "cnpg-teleport-orders", "cnpg-teleport-stock"],
-    );
-    for (const { volumeMounts } of spec.initContainers.slice(1)) {
-      assert.ok(volumeMounts.every(({ name }) => name !== "cnpg-teleport-account"));
-    }
-    assert.deepEqual(spec.initContainers[1]?.readinessProbe.exec, {
-      command: ["grep", "-q", "0100007F:1538 00000000:0000 0A", "/proc/net/tcp"],
-    });
-    assert.equal(
-      tbotPod(workload, { ...settings, generation: "13", mode: "certificate" }).spec.initContainers.length,
-      1,
-    );
-  });
-
   it("mount every volume that is mounted, and no other", () => {
     const secret = { ...workload, join: { method: "token" as const, token: "/x/token", secret: "join", key: "token" } };
     for (const outputs of [workload, secret]) {
-      for (const generation of ["13", "17"] as const) {
-        const trustedCas = { configMap: "cas", key: "ca.crt" };
-        const { spec } = tbotPod(outputs, { ...settings, generation, trustedCas });
-        const mounted = spec.initContainers.flatMap(({ volumeMounts }) => volumeMounts.map(({ name }) => name));
-        assert.deepEqual([...new Set(mounted)].sort(), spec.volumes.map(({ name }) => name).sort());
-      }
+      const trustedCas = { configMap: "cas", key: "ca.crt" };
+      const { spec } = tbotPod(outputs, { ...settings, trustedCas });
+      const mounted = spec.initContainers.flatMap(({ volumeMounts }) => volumeMounts.map(({ name }) => name));
+      assert.deepEqual([...new Set(mounted)].sort(), spec.volumes.map(({ name }) => name).sort());
     }
   });
 
@@ -170,10 +136,7 @@ describe("parts of a pod with tbot", () => {
     const secret = { ...workload, join: { method: "token" as const, token: "/x/token", secret: "join", key: "token" } };
     const folder = "/var/run/cnpg-teleport/storage";
     assert.deepEqual(configuration({}, secret).storage, { type: "directory", path: folder });
-    assert.deepEqual(configuration({ generation: "13" }, secret).storage, {
-      directory: { path: folder, symlinks: "insecure", acls: "off" },
-    });
-    assert.deepEqual(configuration({ generation: "13" }).storage, { memory: {} });
+    assert.deepEqual(configuration({}).storage, { type: "memory" });
     const { volumes } = tbotPod(secret, settings).spec;
     assert.deepEqual(volumes.find(({ name }) => name === "cnpg-teleport-storage")?.emptyDir, {
       medium: "Memory",
@@ -187,11 +150,9 @@ describe("parts of a pod with tbot", () => {
       const path = (probe?: Record<string, unknown>) => (probe?.httpGet as { path: string } | undefined)?.path;
       return [path(tbot?.startupProbe), path(tbot?.readinessProbe), path(tbot?.livenessProbe)];
     };
-    assert.deepEqual(probes("13"), ["/metrics", "/metrics", undefined]);
     for (const generation of ["15", "17"] as const)
       assert.deepEqual(probes(generation), ["/readyz", "/readyz", "/livez"]);
     assert.equal(configuration({ diagnosticsPort: 3999 }).diag_addr, "0.0.0.0:3999");
-    assert.equal(configuration({ generation: "13", diagnosticsPort: 3999 }).diag_addr, "0.0.0.0:3999");
     assert.throws(
       () => tbotPod(workload, { ...settings, diagnosticsPort: 5432 }),
       /diagnosticsPort = 5432: is the port of a database/,
@@ -218,17 +179,5 @@ describe("parts of a pod with tbot", () => {
     assert.throws(() => tbotPod(elsewhere, settings), /tokenAudience: is missing/);
     const { spec } = tbotPod(elsewhere, { ...settings, tokenAudience: "teleport.example.com" });
     assert.match(JSON.stringify(spec.volumes), /"audience":"teleport.example.com"/);
-  });
-
-  it("run a valid shell script, whatever the names of databases", () => {
-    execFileSync("sh", ["-n", "-c", TUNNEL_SCRIPT]);
-    const odd = machineIdOutputs({
-      name: "shop",
-      proxy: "p:443",
-      join: { method: "token", secret: "join" },
-      databases: { orders: { ...database, service: "s", database: "$(touch /tmp/x)" } },
-    });
-    const [, tunnel] = tbotPod(odd, { ...settings, generation: "13" }).spec.initContainers;
-    assert.deepEqual(tunnel?.command, ["sh", "-c", TUNNEL_SCRIPT], "names are in variables");
   });
 });

@@ -18,15 +18,23 @@ function authority(type: string, cluster = "lab", spec: Record<string, unknown> 
 }
 
 describe("a Teleport cluster's database client CA", () => {
-  it("is db_client if the cluster has it, otherwise db", () => {
-    const old = [authority("host"), authority("db")];
+  const old = [authority("host"), authority("db")];
+
+  it("is db_client where the cluster has it", () => {
+    assert.deepEqual(selectDatabaseClientCa([...old, authority("db_client")]), {
+      cluster: "lab",
+      certificates: ["lab db_client"],
+    });
+  });
+
+  // Teleport 13 and 14
+  it("is db where the cluster has no other", () => {
     assert.deepEqual(selectDatabaseClientCa(old), { cluster: "lab", certificates: ["lab db"] });
-    assert.deepEqual(selectDatabaseClientCa([...old, authority("db_client")]).certificates, ["lab db_client"]);
   });
 
   it("has both certificates during a rotation, the one in use first", () => {
     const rotation = { state: "in_progress", phase: "update_clients" };
-    const rotating = authority("db", "lab", {
+    const rotating = authority("db_client", "lab", {
       active_keys: keys("new"),
       additional_trusted_keys: keys("old"),
       rotation,
@@ -35,23 +43,24 @@ describe("a Teleport cluster's database client CA", () => {
       cluster: "lab",
       certificates: ["new", "old"],
       rotationPhase: "update_clients",
-      rotationType: "db",
+      rotationType: "db_client",
       rotationSchedule: [],
     });
   });
 
-  it("has no phase after the rotation", () => {
-    const standby = authority("db", "lab", { rotation: { state: "standby", phase: "standby" } });
+  it("is told by no phase once the rotation is over", () => {
+    const standby = authority("db_client", "lab", { rotation: { state: "standby", phase: "standby" } });
     assert.ok(!("rotationPhase" in selectDatabaseClientCa([standby])));
   });
 
-  it("belongs to the cluster that signed the identity, not to a trusted cluster", () => {
-    const both = [authority("db", "leaf"), authority("db", "lab")];
-    assert.deepEqual(selectDatabaseClientCa(both, "lab").certificates, ["lab db"]);
+  it("is of the cluster that signed the identity, not of one that it trusts", () => {
+    const both = [authority("db_client", "leaf"), authority("db_client", "lab")];
+    assert.deepEqual(selectDatabaseClientCa(both, "lab").certificates, ["lab db_client"]);
     assert.throws(() => selectDatabaseClientCa(both), /several clusters \(leaf, lab\)/);
   });
 
-  it("is not taken from a trusted cluster if only that one has the newer type", () => {
+  // Teleport 13 and 14
+  it("is not taken from a trusted cluster that alone has the newer type", () => {
     const mixed = [authority("db_client", "leaf"), authority("db", "leaf"), authority("db", "lab")];
     assert.deepEqual(selectDatabaseClientCa(mixed, "lab").certificates, ["lab db"]);
   });
@@ -121,7 +130,8 @@ describe("certificates that override a Teleport cluster's database client CA", (
     await assert.rejects(read(new TeleportError("unavailable", "away")), { failure: "unavailable" });
   });
 
-  it("are not requested from a cluster that is too old to have them", async () => {
+  // Teleport 13 and 14
+  it("are not asked for where the cluster is older than they are", async () => {
     asking.length = 0;
     await readDatabaseClientCa(client([authority("db")], new TeleportError("failed", "unknown")));
     assert.deepEqual(asking, ["cert_authorities"]);

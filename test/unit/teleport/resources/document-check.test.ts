@@ -1,7 +1,8 @@
 import { strict as assert } from "node:assert";
 import { accessRole } from "../../../../components/teleport/resources/access-role-document";
 import { databaseDocument } from "../../../../components/teleport/resources/database-document";
-import { OWNER_LABEL, UNKNOWN } from "../../../../components/teleport/resources/document";
+import { UNKNOWN } from "../../../../components/dynamic/unknown";
+import { OWNER_LABEL } from "../../../../components/owner-label";
 import { checkDocument } from "../../../../components/teleport/resources/document-check";
 import { joinToken } from "../../../../components/teleport/resources/join-token-document";
 import { TeleportDocument } from "../../../../components/teleport/client/tctl";

@@ -1,12 +1,10 @@
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ownership, UNKNOWN, withOwner } from "../../../../components/teleport/resources/document";
+import { ownership, withOwner } from "../../../../components/teleport/resources/document";
+import { UNKNOWN } from "../../../../components/dynamic/unknown";
 import { TeleportError } from "../../../../components/teleport/client/errors";
-import {
-  registrations,
-  RegistrationInputs,
-  RegistrationState,
-} from "../../../../components/teleport/resources/lifecycle";
+import { registrations } from "../../../../components/teleport/resources/lifecycle";
+import { RegistrationInputs, RegistrationState } from "../../../../components/teleport/resources/registration";
 import { UnfinishedRegistration } from "../../../../components/teleport/resources/lifecycle-errors";
 import { registrationMethods } from "../../../../components/teleport/resources/lifecycle-operations";
 import { TeleportDocument } from "../../../../components/teleport/client/tctl";
@@ -250,7 +248,8 @@ describe("registration", () => {
     assert.equal(ownership(teleport.get("orders")!)?.registration, state.registration);
   });
 
-  it("treats one that exists and may not be read as someone else's", async () => {
+  // Teleport 13 and 14
+  it("takes one that exists and may not be seen for somebody else's", async () => {
     const teleport = new FakeTeleport(0);
     teleport.put(database("orders", "theirs:5432"));
     const blind = { ...teleport.client, get: async () => denied("access to db denied") };

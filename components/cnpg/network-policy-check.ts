@@ -1,6 +1,6 @@
 /** Checks the settings of network policies. Pure. */
 import { SettingProblem } from "../problems";
-import { checkCidr, checkLabels, checkNamespace } from "./names";
+import { checkCidr, checkLabels, checkNamespace } from "../kubernetes/names";
 import { NetworkDestination, NetworkPeer, NetworkPolicySettings } from "./network-policy";
 import { wrong } from "../value-check";
 

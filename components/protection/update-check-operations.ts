@@ -1,6 +1,6 @@
 /** UpdateCheck: refuses an update that would fail half-way, and prepares the object for the update. */
 import { refuseIfHindered } from "../postgres/major-upgrade";
-import { DeclaredFields, KEEPER, preparationFor } from "../kubernetes/foreign-fields";
+import { DeclaredFields, KEEPER, preparationFor } from "../cnpg/foreign-fields";
 import {
   KubernetesClient,
   kubernetesClient,
@@ -9,10 +9,10 @@ import {
   RequestLimits,
 } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import { PROVIDER_MANAGER } from "../kubernetes/owner";
+import { PROVIDER_MANAGER } from "../kubernetes/field-owners";
 import type { ResourceKind } from "../dynamic/converge";
-import { IN_PREVIEW } from "../protection/taken-cluster";
-import { OWNER_LABEL } from "../teleport/resources/document";
+import { IN_PREVIEW } from "../cnpg/taken-cluster";
+import { OWNER_LABEL } from "../owner-label";
 
 /** Inputs of an UpdateCheck. */
 export interface UpdateCheckInputs extends KubernetesConnection, DeclaredFields {

@@ -1,7 +1,7 @@
 /**
- * Every name that is derived from a Cluster's: Services, Secrets, DNS names and Teleport databases.
+ * Every name in Kubernetes that is derived from a Cluster's: Services, Secrets and DNS names.
  * CNPG makes the Services `<cluster>-rw`, `-ro` and `-r` itself; the Secrets here are ours and differ
- * from the ones that CNPG would make (`<cluster>-server`, `<cluster>-replication`, `<cluster>-ca`).
+ * from the ones that CNPG would make (`<cluster>-server`, `<cluster>-replication`, `<cluster>-ca`). Pure.
  */
 import { SettingProblem } from "../problems";
 
@@ -14,8 +14,6 @@ export const POSTGRES_PORT = 5432;
 /** CNPG appends suffixes to the Cluster's name and refuses longer ones. */
 const MAX_CLUSTER_NAME = 50;
 const DNS_1035 = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
-/** Teleport's rule for the names of databases (`ValidateDatabase`); names also become DNS labels at the proxy. */
-const MAX_TELEPORT_NAME = 63;
 
 /** The Service that leads to an endpoint. */
 export function serviceName(cluster: string, endpoint: Endpoint): string {
@@ -66,16 +64,6 @@ export function secretNames(cluster: string) {
   };
 }
 
-/** Names of a Cluster's databases in Teleport; the environment makes them unique in the whole Teleport cluster. */
-export function teleportNames(
-  cluster: string,
-  environment: string,
-  override?: string,
-): { primary: string; standby: string } {
-  const primary = override ?? `${cluster}-${environment}`;
-  return { primary, standby: `${primary}-ro` };
-}
-
 /** Checks a Cluster's name. */
 export function checkClusterName(setting: string, name: string): SettingProblem[] {
   if (DNS_1035.test(name) && name.length <= MAX_CLUSTER_NAME) return [];
@@ -87,27 +75,4 @@ export function checkClusterName(setting: string, name: string): SettingProblem[
       fix: `Use at most ${MAX_CLUSTER_NAME} lower-case letters, digits and hyphens, beginning with a letter and ending with a letter or digit.`,
     },
   ];
-}
-
-/** Checks the name of a database in Teleport. */
-export function checkTeleportName(setting: string, name: string): SettingProblem[] {
-  if (DNS_1035.test(name) && name.length <= MAX_TELEPORT_NAME) return [];
-  return [
-    {
-      setting,
-      value: name,
-      problem: "is not a name that Teleport accepts for a database",
-      fix: `Use at most ${MAX_TELEPORT_NAME} lower-case letters, digits and hyphens, beginning with a letter; set teleport.name to choose another one.`,
-    },
-  ];
-}
-
-/** The label that primary and standby have in common, and no other database: the primary's name in Teleport. */
-export const PRIMARY_LABEL = "primary";
-/** Labels of databases in Teleport that are set here. */
-export const OUR_LABELS = ["environment", "cluster", "namespace", PRIMARY_LABEL, "provisioned_by", "sql_type"];
-
-/** The ConfigMap with the server's CA in the namespace of an agent that serves a database by its configuration. */
-export function agentConfigMap(primary: string): string {
-  return `${primary}-server-ca`;
 }

@@ -1,10 +1,10 @@
 import { strict as assert } from "node:assert";
 import * as grpc from "@grpc/grpc-js";
-import { hasDrifted } from "../../../components/dynamic/converge";
-import { bounded } from "../../../components/dynamic/bounded";
-import { KubernetesError } from "../../../components/kubernetes/errors";
-import { firstOf, limited, printable } from "../../../components/dynamic/message-limits";
-import { operations } from "../../../components/operations";
+import { hasDrifted } from "../../components/dynamic/converge";
+import { bounded } from "../../components/dynamic/bounded";
+import { KubernetesError } from "../../components/kubernetes/errors";
+import { firstOf, limited, printable } from "../../components/message-limits";
+import { operations } from "../../components/operations";
 
 const huge = "é".repeat(200_000);
 

@@ -1,6 +1,6 @@
 /** Fields that others wrote, before Pulumi's provider applies what is declared. */
 import { strict as assert } from "node:assert";
-import { DeclaredFields, KEEPER, preparationFor } from "../../../components/kubernetes/foreign-fields";
+import { DeclaredFields, KEEPER, preparationFor } from "../../../components/cnpg/foreign-fields";
 
 const HIBERNATION = "cnpg.io/hibernation";
 const FENCING = "cnpg.io/fencedInstances";

@@ -3,10 +3,10 @@
  * field. The API server then refuses other values from other appliers. And Pulumi's Kubernetes provider takes over the fields
  * that kubectl wrote, and removes those that are not declared (`fixCSAFieldManagers`). Pure.
  */
-import { FENCING, HIBERNATION } from "../cnpg/stopped";
-import type { KubernetesObject } from "./client";
-import { ownersOf } from "./field-owners";
-import { KEEPS_FIELD_MANAGER, PROVIDER_MANAGER } from "./owner";
+import { FENCING, HIBERNATION } from "./stopped";
+import type { KubernetesObject } from "../kubernetes/client";
+import { ownersOf } from "../kubernetes/field-owners";
+import { KEEPS_FIELD_MANAGER, PROVIDER_MANAGER } from "../kubernetes/field-owners";
 
 /** The field manager that keeps annotations that the settings do not declare. The provider takes nothing over from it. */
 export const KEEPER = "cnpg-teleport-keeps-by-hand";

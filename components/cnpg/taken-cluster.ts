@@ -1,6 +1,7 @@
 /** Checks whether the name of a new Cluster is already used. */
 import type { ApiReader, KubernetesConnection, KubernetesObject, RequestLimits } from "../kubernetes/client";
-import { OWNER_LABEL, UNKNOWN } from "../teleport/resources/document";
+import { UNKNOWN } from "../dynamic/unknown";
+import { OWNER_LABEL } from "../owner-label";
 
 /** Connects to the API server. */
 export type Connect = (connection: KubernetesConnection, limits?: RequestLimits) => Promise<ApiReader>;

@@ -5,9 +5,10 @@
  * server's own answer shows which of the two it uses, when an operation runs: an upgrade of Teleport changes nothing
  * in what is declared.
  */
-import { BOT, botAccountName, botAccounts, BotAccounts, botOf, sameAccount } from "./bot-document";
 import { TeleportError } from "../client/errors";
-import { TeleportClient, TeleportConnection, TeleportDocument, withTeleport } from "../client/tctl";
+import type { TeleportClient } from "../client/tctl";
+import { BOT, botAccountName } from "../resources/bot-document";
+import { botAccounts, BotAccounts, botOf, sameAccount } from "./bot-accounts";
 
 /** How a Teleport server stores a bot. */
 export type BotStorage =
@@ -20,17 +21,8 @@ export type BotStorage =
 const UNKNOWN_KIND =
   /unsupported resource: "bot"|of type "bot" is not supported|getting "bot[^"]*" is not supported|unknown service|Unimplemented/;
 
-/** Adds bots to a way to reach Teleport. */
-export function withBots(reach: typeof withTeleport = withTeleport): typeof withTeleport {
-  return <Result>(
-    connection: TeleportConnection,
-    use: (client: TeleportClient) => Promise<Result>,
-    delays?: readonly number[],
-  ) => reach(connection, (teleport) => use(botClient(teleport)), delays);
-}
-
-/** A client that accepts `bot/<name>` however Teleport stores bots. */
-export function botClient(teleport: TeleportClient): TeleportClient {
+/** The client, which takes `bot/<name>` whichever way Teleport keeps bots. */
+export function withBotsBefore15(teleport: TeleportClient): TeleportClient {
   let storage: BotStorage | undefined;
 
   return {
@@ -39,7 +31,7 @@ export function botClient(teleport: TeleportClient): TeleportClient {
       const name = botName(reference);
       if (name === undefined) return teleport.get(reference);
       return eitherWay(
-        async () => (await teleport.get(reference)).map(declared),
+        () => teleport.get(reference),
         async () => [botOf(name, await find(name)) ?? []].flat(),
       );
     },
@@ -121,9 +113,4 @@ export function botClient(teleport: TeleportClient): TeleportClient {
 
 function botName(reference: string): string | undefined {
   return reference.startsWith(`${BOT.kind}/`) ? reference.slice(BOT.kind.length + 1) : undefined;
-}
-
-/** The fields of a bot that this program declares. Servers add the name of its user, a lifetime, and traits. */
-function declared({ kind, version, metadata, spec }: TeleportDocument): TeleportDocument {
-  return { kind, version, metadata, spec: { roles: spec.roles } };
 }

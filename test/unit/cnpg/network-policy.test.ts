@@ -12,7 +12,7 @@ import {
   NetworkPolicyManifest,
   NetworkPolicyPeer,
   NetworkPolicySettings,
-} from "../../../components/kubernetes/network-policy";
+} from "../../../components/cnpg/network-policy";
 
 interface Pod {
   namespace: string;

@@ -1,7 +1,7 @@
 /** The check and the preparation right before the update of a Cluster or Pooler. */
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
-import type { DeclaredFields } from "../kubernetes/foreign-fields";
+import type { DeclaredFields } from "../cnpg/foreign-fields";
 import type { KubernetesConnection } from "../kubernetes/client";
 
 export interface UpdateCheckArgs extends DeclaredFields {

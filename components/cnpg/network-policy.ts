@@ -2,7 +2,7 @@
  * NetworkPolicies for the pods of a Cluster. The network of the Kubernetes cluster must enforce them; not every network
  * does. A kubelet can always reach the pods of its node, so probes work. Pure.
  */
-import { POSTGRES_PORT } from "../postgres-cluster/names";
+import { POSTGRES_PORT } from "./names";
 
 /** Pods, or addresses outside of the Kubernetes cluster. All given conditions must match. */
 export interface NetworkPeer {

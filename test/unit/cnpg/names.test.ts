@@ -1,14 +1,6 @@
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
-import {
-  checkClusterName,
-  checkTeleportName,
-  ENDPOINTS,
-  secretNames,
-  serverDnsNames,
-  serviceName,
-  teleportNames,
-} from "../../../components/postgres-cluster/names";
+import { checkClusterName, ENDPOINTS, secretNames, serverDnsNames, serviceName } from "../../../components/cnpg/names";
 import { SettingsError } from "../../../components/problems";
 
 describe("names", () => {
@@ -19,11 +11,6 @@ describe("names", () => {
       for (const suffix of ["", ".db", ".db.svc", ".db.svc.cluster.local"])
         assert.ok(names.includes(`orders-${endpoint}${suffix}`));
     }
-  });
-
-  it("in Teleport carry the environment, unless another name is given", () => {
-    assert.deepEqual(teleportNames("orders", "dev"), { primary: "orders-dev", standby: "orders-dev-ro" });
-    assert.deepEqual(teleportNames("orders", "dev", "shop"), { primary: "shop", standby: "shop-ro" });
   });
 
   it("of accepted Clusters fit Kubernetes' limits in everything derived from them", () => {
@@ -48,6 +35,5 @@ describe("names", () => {
       assert.ok(problem, name);
       assert.match(new SettingsError([problem]).message, /databases\.x\.clusterName = .*: .*lower-case letters/);
     }
-    assert.equal(checkTeleportName("teleport.name", "a".repeat(64)).length, 1);
   });
 });

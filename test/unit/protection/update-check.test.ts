@@ -1,9 +1,13 @@
 /** The check and the preparation before the update of a Cluster or Pooler. */
 import { strict as assert } from "node:assert";
 import { KubernetesError } from "../../../components/kubernetes/errors";
-import { OWNER_LABEL } from "../../../components/teleport/resources/document";
+import { OWNER_LABEL } from "../../../components/owner-label";
 import { providerOf } from "../../../components/dynamic/converge";
-import { updateCheck, UpdateCheckInputs, UpdateCheckState } from "../../../components/cnpg/update-check-operations";
+import {
+  updateCheck,
+  UpdateCheckInputs,
+  UpdateCheckState,
+} from "../../../components/protection/update-check-operations";
 import { FakeKubernetes } from "../postgres/fake-kubernetes";
 
 const HIBERNATION = "cnpg.io/hibernation";
