@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { PoolerAuthentication, poolerDnsNames, POOLER_LOGINS, poolerSecretName } from "../cnpg/pooler";
 import { BACKGROUND_DELETION } from "../kubernetes/deletion";
 import { secretNames, serverDnsNames } from "../postgres-cluster/names";
+import { requireMutableSecrets } from "../kubernetes/mutable-secrets";
 import { KEEPS_FIELD_MANAGER, ownedBy } from "../kubernetes/owner";
 import { altNames } from "./alt-names";
 import { CaBundle, clientCaBundle, leftOutWarnings, mergeCaBundle, PemSource, serverCaBundle } from "./ca-bundle";
@@ -38,7 +39,7 @@ export interface ClusterCertificatesArgs {
 
 /**
  * Issues the server's and `streaming_replica`'s certificates, merges the client-CA bundle, and keeps them in
- * Secrets with CNPG's reload label. A Kubernetes provider with `enableSecretMutable` updates them in place.
+ * Secrets with CNPG's reload label. Needs a Kubernetes provider with `enableSecretMutable: true`, which updates them in place.
  */
 export class ClusterCertificates extends pulumi.ComponentResource {
   /** The Secrets that the Cluster's `certificates` name. */
@@ -53,7 +54,7 @@ export class ClusterCertificates extends pulumi.ComponentResource {
   readonly ofPoolers: pulumi.Output<string>;
 
   constructor(name: string, args: ClusterCertificatesArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("cnpg-teleport:certificates:ClusterCertificates", name, {}, opts);
+    super("cnpg-teleport:certificates:ClusterCertificates", name, {}, requireMutableSecrets(opts));
     const child = { parent: this };
     const names = secretNames(args.cluster);
     const { issue, trusted } =

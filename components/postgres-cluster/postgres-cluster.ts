@@ -20,6 +20,7 @@ import type { KubernetesConnection } from "../kubernetes/client";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "../kubernetes/deletion";
 import { OperatorCheck } from "../cnpg/operator-check";
 import { declaredCluster, operatorNeeds } from "./operator-needs";
+import { requireMutableSecrets } from "../kubernetes/mutable-secrets";
 import { KEEPS_FIELD_MANAGER, ownedBy, ownerOf } from "../kubernetes/owner";
 import { makePoolers } from "./poolers";
 import {
@@ -56,7 +57,7 @@ import { VaultDatabase } from "../vault-database/vault-database";
  * serves what was written and Teleport shows the databases. Needs the CNPG operator, and for the `vault` issuer a Vault provider (`providers: { vault }`).
  * Where the operator is missing or too old, a preview says so; a program that installs it itself names what installs it
  * in `dependsOn`, and `up` looks after that, before it makes anything of this component.
- * Give it a Kubernetes provider with `enableSecretMutable: true`, so that renewed certificates are updated in place.
+ * Needs a Kubernetes provider with `enableSecretMutable: true`, so that renewed certificates are updated in place.
  *
  * @throws SettingsError in the constructor, with every problem found, before anything is created
  */
@@ -70,7 +71,8 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const clusterName = args.clusterName ?? name;
     const environment = args.environment ?? pulumi.getStack();
     refuse(checkPostgresCluster("", clusterName, environment, args));
-    super("cnpg-teleport:postgres:PostgresCluster", name, {}, withFormerNames(opts, args.formerNames));
+    const ownOpts = requireMutableSecrets(withFormerNames(opts, args.formerNames));
+    super("cnpg-teleport:postgres:PostgresCluster", name, {}, ownOpts);
     // Before everything else, so that nothing is half made where nobody would go on with it.
     const operator = new OperatorCheck(
       name,

@@ -66,6 +66,7 @@ describe("PostgresCluster", () => {
 
   before(async () => {
     ca = openssl.ca("CA", undefined, 400);
+    pulumi.runtime.setConfig("kubernetes:enableSecretMutable", "true");
     await pulumi.runtime.setMocks(
       {
         newResource: (args) => {
