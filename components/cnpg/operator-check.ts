@@ -1,13 +1,13 @@
 /** Whether the operator is there that all of CloudNativePG's objects need: looked at before anything is made. */
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
-import { KubernetesConnection } from "../kubernetes/client";
+import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
 import type { DeclaredCluster } from "./dry-run";
 import type { OperatorNeeds } from "./operator-version";
 
 export interface OperatorCheckArgs {
   /** How the Kubernetes cluster is reached; must be the Kubernetes provider's. */
-  kubernetes?: KubernetesConnection;
+  kubernetes?: KubernetesArgs;
   /** Kinds and fields that are to be written. Default: Clusters. */
   needs?: OperatorNeeds;
   /**
@@ -34,11 +34,11 @@ const provider = dynamicProvider("operatorCheck");
  * Remembers which Kubernetes cluster it is, and refuses another one from then on: in preview, `up` and refresh. Needs the
  * right `get` on the namespace kube-system for that; without it a warning says so.
  */
-export class OperatorCheck extends pulumi.dynamic.Resource {
+export class OperatorCheck extends KubernetesResource {
   constructor(name: string, args: OperatorCheckArgs, opts?: pulumi.CustomResourceOptions) {
     const { kubernetes, needs = { clusters: {} }, awaited = false, cluster } = args;
     const declared = args.declared && pulumi.jsonStringify(args.declared);
-    const inputs = { context: kubernetes?.context, needs, awaited, cluster, declared };
+    const inputs = { kubernetes, needs, awaited, cluster, declared };
     super(provider, name, inputs, opts, "kubernetes", "OperatorCheck");
   }
 }

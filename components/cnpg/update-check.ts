@@ -2,10 +2,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
 import type { DeclaredFields } from "../kubernetes/foreign-fields";
-import type { KubernetesConnection } from "../kubernetes/client";
+import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
 
 export interface UpdateCheckArgs extends DeclaredFields {
-  kubernetes?: KubernetesConnection;
+  kubernetes?: KubernetesArgs;
   /** Its kind, as the API server's paths name it. */
   plural: "clusters" | "poolers";
   namespace: pulumi.Input<string>;
@@ -26,12 +26,11 @@ const provider = dynamicProvider("updateCheck");
  * Pulumi's Kubernetes provider tries an update out in the preview, where nothing is prepared yet, and is refused. It tries out
  * nothing whose inputs are not known: so something of the object has to pass through `once`.
  */
-export class UpdateCheck extends pulumi.dynamic.Resource {
+export class UpdateCheck extends KubernetesResource {
   declare private readonly prepared: pulumi.Output<true>;
 
-  constructor(name: string, { kubernetes, ...args }: UpdateCheckArgs, opts: pulumi.CustomResourceOptions) {
-    const inputs = { context: kubernetes?.context, ...args, prepared: undefined };
-    super(provider, name, inputs, opts, "postgres", "UpdateCheck");
+  constructor(name: string, args: UpdateCheckArgs, opts: pulumi.CustomResourceOptions) {
+    super(provider, name, { ...args, prepared: undefined }, opts, "postgres", "UpdateCheck");
   }
 
   /** The value; unknown in a preview in which something is to be prepared. */

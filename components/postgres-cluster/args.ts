@@ -20,7 +20,7 @@ import { checkPoolers } from "../cnpg/pooler-check";
 import { checkUsers, DEFAULT_USERS, TeleportUser } from "../cnpg/roles";
 import { disabledServices } from "../cnpg/spec-fields";
 import { checkOneOf } from "../value-check";
-import type { KubernetesConnection } from "../kubernetes/client";
+import type { KubernetesArgs } from "../kubernetes/resource";
 import { checkClusterName, checkTeleportName, OUR_LABELS, teleportNames } from "./names";
 import type { ProtectionSettings } from "../protection/deletion-protection";
 import { SettingProblem } from "../problems";
@@ -136,7 +136,7 @@ export interface PostgresClusterArgs extends ClusterSettings, ProtectionSettings
    * How `up` reaches the Kubernetes cluster to grant rights and to see what is served; must be the Kubernetes
    * provider's cluster. Default: the current context of KUBECONFIG or ~/.kube/config.
    */
-  kubernetes?: KubernetesConnection;
+  kubernetes?: KubernetesArgs;
   /** Minutes that `up` waits for the Cluster, and for each Pooler, to serve. Default: 15. */
   readyMinutes?: number;
 }

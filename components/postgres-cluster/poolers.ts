@@ -3,7 +3,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { poolerName, poolerSecretName, PoolerSettings, poolerSpec } from "../cnpg/pooler";
 import { keepsInstances } from "../kubernetes/foreign-fields";
-import { KubernetesConnection } from "../kubernetes/client";
+import type { KubernetesArgs } from "../kubernetes/resource";
 import { BACKGROUND_DELETION } from "../kubernetes/deletion";
 import { secretNames } from "./names";
 import { ownedBy, ownerOf } from "../kubernetes/owner";
@@ -18,7 +18,7 @@ export interface PoolersArgs {
   poolers: readonly PoolerSettings[];
   /** What changes with any certificate in their Secrets. */
   certificates: pulumi.Output<string>;
-  kubernetes?: KubernetesConnection;
+  kubernetes?: KubernetesArgs;
   /** Seconds. */
   within: number;
   /** The Cluster does not run. */

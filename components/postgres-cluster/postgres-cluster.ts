@@ -16,7 +16,7 @@ import { isExplicit, poolerLogins, poolerName } from "../cnpg/pooler";
 import { additionalDnsNames } from "../cnpg/services";
 import { isSupervised } from "../cnpg/spec-fields";
 import { keepsInstances } from "../kubernetes/foreign-fields";
-import type { KubernetesConnection } from "../kubernetes/client";
+import type { KubernetesArgs } from "../kubernetes/resource";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "../kubernetes/deletion";
 import { OperatorCheck } from "../cnpg/operator-check";
 import { declaredCluster, operatorNeeds } from "./operator-needs";
@@ -434,7 +434,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
 
 /** The Cluster, for those who look at it past Pulumi's Kubernetes provider. */
 interface ClusterArgs {
-  kubernetes?: KubernetesConnection;
+  kubernetes?: KubernetesArgs;
   namespace: pulumi.Output<string>;
   cluster: string;
   uid: pulumi.Output<string>;

@@ -1,7 +1,7 @@
 /** What keeps a run from deleting data: resources that refuse before anything is changed. */
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
-import type { KubernetesConnection } from "../kubernetes/client";
+import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
 
 /** Settings by which a database decides what may be deleted, and when. */
 export interface ProtectionSettings {
@@ -50,16 +50,12 @@ const kubernetesProvider = dynamicProvider("kubernetesIdentity");
  * preview where the Cluster of a protected database would become another one. It is protected itself, so that
  * the preview of `pulumi destroy`, which asks no provider, refuses; its name is all that is shown there, and says what to do.
  */
-export class DeletionProtection extends pulumi.dynamic.Resource {
-  constructor(
-    name: string,
-    { kubernetes, ...args }: ClusterIdentityArgs & { protected: boolean },
-    opts: pulumi.CustomResourceOptions,
-  ) {
+export class DeletionProtection extends KubernetesResource {
+  constructor(name: string, args: ClusterIdentityArgs & { protected: boolean }, opts: pulumi.CustomResourceOptions) {
     super(
       protectionProvider,
       `${name}: set deletionProtection: false, run pulumi up, then pulumi destroy`,
-      { context: kubernetes?.context, ...args },
+      { ...args },
       { ...opts, protect: args.protected },
       "postgres",
       "DeletionProtection",
@@ -69,7 +65,7 @@ export class DeletionProtection extends pulumi.dynamic.Resource {
 
 export interface ClusterIdentityArgs {
   /** How the Kubernetes cluster is reached; must be the Kubernetes provider's. */
-  kubernetes?: KubernetesConnection;
+  kubernetes?: KubernetesArgs;
   /** Name of the database: of the PostgresCluster. */
   database: string;
   namespace: pulumi.Input<string>;
@@ -83,10 +79,9 @@ export interface ClusterIdentityArgs {
  * name is another one than the stack made, or is in another Kubernetes cluster, or is protected. Needs the Kubernetes
  * rights `get` on Clusters and on the namespace kube-system.
  */
-export class ClusterIdentity extends pulumi.dynamic.Resource {
+export class ClusterIdentity extends KubernetesResource {
   constructor(name: string, args: ClusterIdentityArgs, opts: pulumi.CustomResourceOptions) {
-    const { kubernetes, ...inputs } = args;
-    super(identityProvider, name, { context: kubernetes?.context, ...inputs }, opts, "postgres", "ClusterIdentity");
+    super(identityProvider, name, { ...args }, opts, "postgres", "ClusterIdentity");
   }
 }
 
@@ -94,12 +89,12 @@ export class ClusterIdentity extends pulumi.dynamic.Resource {
  * Refuses to be deleted in another Kubernetes cluster than the stack's, and with it all that it depends on: after an `up`
  * that failed half-way there is no ClusterIdentity yet. Needs the right `get` on the namespace kube-system.
  */
-export class KubernetesIdentity extends pulumi.dynamic.Resource {
+export class KubernetesIdentity extends KubernetesResource {
   constructor(
     name: string,
-    { kubernetes }: { kubernetes?: KubernetesConnection },
+    { kubernetes }: { kubernetes?: KubernetesArgs },
     opts: pulumi.CustomResourceOptions & { dependsOn: pulumi.Resource[] },
   ) {
-    super(kubernetesProvider, name, { context: kubernetes?.context }, opts, "kubernetes", "KubernetesIdentity");
+    super(kubernetesProvider, name, { kubernetes }, opts, "kubernetes", "KubernetesIdentity");
   }
 }

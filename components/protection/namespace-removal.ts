@@ -2,8 +2,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
-import type { KubernetesConnection } from "../kubernetes/client";
 import { KEEPS_FIELD_MANAGER, ownedBy } from "../kubernetes/owner";
+import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
 
 const provider = dynamicProvider("namespaceRemoval");
 
@@ -11,17 +11,16 @@ const provider = dynamicProvider("namespaceRemoval");
  * Deletes a Namespace when the stack lets go of it, if nothing is left in it that somebody else made. Otherwise the
  * Namespace stays, and what is in it is named.
  */
-class NamespaceRemoval extends pulumi.dynamic.Resource {
+class NamespaceRemoval extends KubernetesResource {
   /** Name of the Namespace. */
   declare readonly namespace: pulumi.Output<string>;
 
   constructor(
     name: string,
-    args: { kubernetes?: KubernetesConnection; namespace: pulumi.Input<string>; uid: pulumi.Input<string> },
+    args: { kubernetes?: KubernetesArgs; namespace: pulumi.Input<string>; uid: pulumi.Input<string> },
     opts: pulumi.CustomResourceOptions,
   ) {
-    const { kubernetes, ...inputs } = args;
-    super(provider, name, { context: kubernetes?.context, ...inputs }, opts, "kubernetes", "NamespaceRemoval");
+    super(provider, name, args, opts, "kubernetes", "NamespaceRemoval");
   }
 }
 
@@ -34,7 +33,7 @@ class NamespaceRemoval extends pulumi.dynamic.Resource {
 export function makeNamespace(
   resourceName: string,
   namespace: string,
-  kubernetes: KubernetesConnection | undefined,
+  kubernetes: KubernetesArgs | undefined,
   opts: pulumi.CustomResourceOptions & {
     /** Names that the resources had before. */
     formerNames?: string[];

@@ -8,7 +8,7 @@ import {
   KubernetesObject,
   Patience,
 } from "../kubernetes/client";
-import { isPassing, KubernetesError } from "../kubernetes/errors";
+import { isPassing, KubernetesError, sayUnseen } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
 import { firstOf, limited, printable } from "../dynamic/message-limits";
 import { eventWatch } from "./event-watch";
@@ -87,7 +87,10 @@ export function readinessKind<Inputs extends ReadinessInputs>(
       return false;
     } catch (error) {
       if (!(error instanceof KubernetesError)) throw error;
-      console.error(`The ${name(inputs)} could not be checked, so it is assumed to serve: ${limited(error.message)}`);
+      sayUnseen(
+        `The ${name(inputs)} could not be checked, so it is assumed to serve: ${limited(error.message)}`,
+        error,
+      );
       return true;
     }
   }
@@ -164,6 +167,7 @@ function asProblem(error: unknown): Found[] {
 function expected(inputs: ReadinessInputs): string {
   const {
     context: _context,
+    kubeconfig: _kubeconfig,
     within: _within,
     __provider: _provider,
     ...rest

@@ -1,6 +1,6 @@
 /** What a VaultDatabase is told, and what it tells. */
 import type * as pulumi from "@pulumi/pulumi";
-import type { KubernetesConnection } from "../kubernetes/client";
+import type { KubernetesArgs } from "../kubernetes/resource";
 import type { CredentialsRole, DatabaseOfCluster, VaultConnection, VaultUsersSettings } from "./settings";
 
 /** Kubernetes authentication in Vault. */
@@ -26,7 +26,7 @@ export interface VaultDatabaseArgs extends VaultUsersSettings {
   /** The Cluster's `metadata.uid`, where the program makes it, too. Default: whichever has the name. */
   uid?: pulumi.Input<string>;
   /** How the Kubernetes cluster is reached; must be the Kubernetes provider's. */
-  kubernetes?: KubernetesConnection;
+  kubernetes?: KubernetesArgs;
   /**
    * How Vault is reached for what its provider cannot do. Default: by the environment; in a configuration, as its `vault`
    * says.
