@@ -54,6 +54,7 @@ export type { TeleportConnection, TeleportDocument } from "./teleport/client/tct
 export { TeleportError, type TeleportFailure } from "./teleport/client/errors";
 export { KubernetesError, type KubernetesFailure } from "./kubernetes/errors";
 export type { KubernetesConnection } from "./kubernetes/client";
+export type { KubernetesArgs } from "./kubernetes/resource";
 export { OperatorCheck, type OperatorCheckArgs } from "./cnpg/operator-check";
 export type { Fields, OperatorNeeds } from "./cnpg/operator-version";
 export { SettingsError, type SettingProblem } from "./problems";

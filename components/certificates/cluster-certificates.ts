@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { PoolerAuthentication, poolerDnsNames, POOLER_LOGINS, poolerSecretName } from "../cnpg/pooler";
 import { BACKGROUND_DELETION } from "../kubernetes/deletion";
 import { secretNames, serverDnsNames } from "../cnpg/names";
+import { requireMutableSecrets } from "../kubernetes/mutable-secrets";
 import { ownedBy } from "../kubernetes/owner";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { altNames } from "./alt-names";
@@ -39,7 +40,7 @@ export interface ClusterCertificatesArgs {
 
 /**
  * Issues the certificates of the server and of `streaming_replica`, merges the client-CA bundle, and stores them in
- * Secrets with CNPG's reload label. A Kubernetes provider with `enableSecretMutable` updates them in place.
+ * Secrets with CNPG's reload label. Needs a Kubernetes provider with `enableSecretMutable: true`, which updates them in place.
  */
 export class ClusterCertificates extends pulumi.ComponentResource {
   /** The Secrets for the Cluster's `certificates`. */
@@ -54,7 +55,7 @@ export class ClusterCertificates extends pulumi.ComponentResource {
   readonly ofPoolers: pulumi.Output<string>;
 
   constructor(name: string, args: ClusterCertificatesArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("cnpg-teleport:certificates:ClusterCertificates", name, {}, opts);
+    super("cnpg-teleport:certificates:ClusterCertificates", name, {}, requireMutableSecrets(opts));
     const child = { parent: this };
     const names = secretNames(args.cluster);
     const { issue, trusted } =

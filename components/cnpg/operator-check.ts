@@ -1,13 +1,13 @@
 /** Checks, before anything is created, that the operator for CloudNativePG's objects is installed. */
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
-import { KubernetesConnection } from "../kubernetes/client";
+import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
 import type { DeclaredCluster } from "./dry-run";
 import type { OperatorNeeds } from "./operator-version";
 
 export interface OperatorCheckArgs {
   /** How the Kubernetes cluster is reached; must be the Kubernetes provider's. */
-  kubernetes?: KubernetesConnection;
+  kubernetes?: KubernetesArgs;
   /** Kinds and fields that will be written. Default: Clusters. */
   needs?: pulumi.Input<OperatorNeeds>;
   /**
@@ -34,11 +34,11 @@ const provider = dynamicProvider("operatorCheck");
  * Stores which Kubernetes cluster it is in, and from then on refuses another one in preview, `up` and refresh. For this, it
  * needs the right `get` on the namespace kube-system. Without this right, it prints a warning.
  */
-export class OperatorCheck extends pulumi.dynamic.Resource {
+export class OperatorCheck extends KubernetesResource {
   constructor(name: string, args: OperatorCheckArgs, opts?: pulumi.CustomResourceOptions) {
     const { kubernetes, needs = { clusters: {} }, awaited = false, cluster } = args;
     const declared = args.declared && pulumi.jsonStringify(args.declared);
-    const inputs = { context: kubernetes?.context, needs, awaited, cluster, declared };
+    const inputs = { kubernetes, needs, awaited, cluster, declared };
     super(provider, name, inputs, opts, "kubernetes", "OperatorCheck");
   }
 }

@@ -3,8 +3,10 @@
  * `ResourceKind`, and `providerOf` makes a Pulumi provider of it.
  */
 import type * as pulumi from "@pulumi/pulumi";
-import { KubernetesError } from "../kubernetes/errors";
+import type { KubernetesConnection } from "../kubernetes/client";
+import { KubernetesError, sayUnseen } from "../kubernetes/errors";
 import { VaultError } from "../vault/errors";
+import { UNKNOWN } from "./unknown";
 import { firstOf, limited, printable } from "../message-limits";
 
 /** All methods of a Pulumi provider except `configure`: what it configures would be stored in the state. */
@@ -56,6 +58,13 @@ export function providerOf<Inputs extends object, State extends Inputs>(
 ): Provider<Inputs, State> {
   const apply = async (inputs: Inputs, olds?: State) =>
     kind.apply ? await kind.apply(inputs, olds) : (inputs as State);
+  const isToApply = async (olds: State, news: Inputs) => {
+    const declared = (inputs: Inputs) => JSON.stringify(kind.declared?.(inputs));
+    return declared(olds) !== declared(news) || ((await kind.differs?.(news, olds)) ?? false);
+  };
+  // It is read from the state only for a refresh and a delete.
+  const isToStore = (olds: State, news: Inputs) =>
+    (kind.read ?? kind.remove) !== undefined && hasOtherKubeconfig(olds, news);
   return {
     async check(olds: Partial<State> | undefined, news) {
       const { inputs = news, refusals = [] } = (await kind.check?.(news, olds)) ?? {};
@@ -66,8 +75,7 @@ export function providerOf<Inputs extends object, State extends Inputs>(
       if (replaces.length > 0) {
         return { changes: true, replaces, ...(kind.deleteBeforeReplace ? { deleteBeforeReplace: true } : {}) };
       }
-      const declared = (inputs: Inputs) => JSON.stringify(kind.declared?.(inputs));
-      return { changes: declared(olds) !== declared(news) || ((await kind.differs?.(news, olds)) ?? false) };
+      return { changes: (await isToApply(olds, news)) || isToStore(olds, news) };
     },
     async create(inputs) {
       return { outs: await apply(inputs), id: kind.id(inputs) };
@@ -77,12 +85,29 @@ export function providerOf<Inputs extends object, State extends Inputs>(
       return props ? { id, props } : {};
     },
     async update(_id, olds, news) {
-      return { outs: await apply(news, olds) };
+      const isOnlyStored = isToStore(olds, news) && !(await isToApply(olds, news));
+      return { outs: isOnlyStored ? withKubeconfig(olds, news) : await apply(news, olds) };
     },
     async delete(_id, state) {
       await kind.remove?.(state);
     },
   };
+}
+
+/** Whether another kubeconfig is given. One that a preview does not know yet counts as the same. */
+function hasOtherKubeconfig(
+  { kubeconfig: former }: KubernetesConnection,
+  { kubeconfig }: KubernetesConnection,
+): boolean {
+  return kubeconfig !== former && kubeconfig !== UNKNOWN;
+}
+
+/** The state, with the kubeconfig of the inputs. */
+function withKubeconfig<State extends KubernetesConnection>(
+  { kubeconfig: _, ...state }: State,
+  { kubeconfig }: KubernetesConnection,
+): State {
+  return { ...state, ...(kubeconfig === undefined ? {} : { kubeconfig }) } as State;
 }
 
 /** Maximum length of a printed difference, in bytes. */
@@ -102,7 +127,7 @@ export async function hasDrifted(cluster: string, unseen: string, look: () => Pr
     return found.length > 0;
   } catch (error) {
     if (!(error instanceof KubernetesError || error instanceof VaultError)) throw error;
-    console.error(`${unseen}: ${limited(printable(error.message))}`);
+    sayUnseen(`${unseen}: ${limited(printable(error.message))}`, error);
     return false;
   }
 }

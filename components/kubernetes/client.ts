@@ -7,13 +7,16 @@ import { PassThrough, Writable } from "node:stream";
 import type * as k8s from "@kubernetes/client-node";
 import { proxyFor, shownProxy } from "../http/proxy";
 import { retried } from "../waiting";
-import { isPassing, KubernetesError } from "./errors";
-import { readKubeconfig, useProxy } from "./kubeconfig";
+import { UNKNOWN } from "../dynamic/unknown";
+import { isPassing, KubernetesError, UnknownKubeconfig } from "./errors";
+import { parseKubeconfig, readKubeconfig, unusable, useProxy } from "./kubeconfig";
 
 /** The Kubernetes cluster. It must be the one of the Kubernetes provider. */
 export interface KubernetesConnection {
   /** Context of the kubeconfig. Default: the current one. */
   context?: string;
+  /** The kubeconfig itself, in YAML or JSON; `UNKNOWN` in a preview. Default: the environment's. */
+  kubeconfig?: string;
 }
 
 /** The parts of an object that are used. */
@@ -131,11 +134,11 @@ const LOG_BYTES = String(64 * 1024);
 
 /** A client for the cluster of a context. @throws KubernetesError "configuration" */
 export async function kubernetesClient(
-  { context }: KubernetesConnection,
+  connection: KubernetesConnection,
   { limit, commandLimit, delays }: RequestLimits = {},
 ): Promise<KubernetesClient> {
   const library = await import("@kubernetes/client-node");
-  const config = loadConfig(library, context);
+  const config = loadConfig(library, connection);
   const request = (path: string) => retried(() => getJson(library, config, path, limit), isPassing, delays);
   return {
     async get(reference) {
@@ -182,9 +185,9 @@ export async function kubernetesClient(
 }
 
 /** A reader of the cluster of a context. @throws KubernetesError "configuration" */
-export async function apiReader({ context }: KubernetesConnection, limits: RequestLimits = {}): Promise<ApiReader> {
+export async function apiReader(connection: KubernetesConnection, limits: RequestLimits = {}): Promise<ApiReader> {
   const library = await import("@kubernetes/client-node");
-  const config = loadConfig(library, context);
+  const config = loadConfig(library, connection);
   return {
     server: serverOf(config),
     context: config.getCurrentContext(),
@@ -198,7 +201,7 @@ export async function apiValidator(
   limits: RequestLimits = {},
 ): Promise<ApiValidator> {
   const library = await import("@kubernetes/client-node");
-  const config = loadConfig(library, connection.context);
+  const config = loadConfig(library, connection);
   const { limit, delays } = limits;
   return {
     ...(await apiReader(connection, limits)),
@@ -213,7 +216,7 @@ export async function apiValidator(
 /** A reader that can also delete. @throws KubernetesError "configuration" */
 export async function apiWriter(connection: KubernetesConnection, limits: RequestLimits = {}): Promise<ApiWriter> {
   const library = await import("@kubernetes/client-node");
-  const config = loadConfig(library, connection.context);
+  const config = loadConfig(library, connection);
   return {
     ...(await apiReader(connection, limits)),
     remove: (path, uid) => remove(library, config, path, uid, limits),
@@ -235,24 +238,30 @@ async function remove(
   if (code >= 300 && code !== 404 && code !== 409) throw refused(`DELETE ${path}`, code, text);
 }
 
-function loadConfig(library: typeof k8s, context: string | undefined): k8s.KubeConfig {
+function loadConfig(library: typeof k8s, { context, kubeconfig }: KubernetesConnection): k8s.KubeConfig {
+  if (kubeconfig === UNKNOWN) throw new UnknownKubeconfig();
+  const another =
+    kubeconfig === undefined ? "KUBECONFIG to another file" : "kubernetes.kubeconfig to another kubeconfig";
   let config: k8s.KubeConfig;
   try {
-    config = readKubeconfig(library);
+    config = kubeconfig === undefined ? readKubeconfig(library) : parseKubeconfig(library, kubeconfig);
   } catch (error) {
-    throw new KubernetesError(
-      "configuration",
-      `The kubeconfig cannot be read: ${(error as Error).message}. Set KUBECONFIG to the file that the Kubernetes provider uses.`,
-    );
+    const problem =
+      kubeconfig === undefined
+        ? `The kubeconfig cannot be read: ${(error as Error).message}. Set KUBECONFIG to the file that the Kubernetes provider uses.`
+        : (error as Error).message;
+    throw new KubernetesError("configuration", problem);
   }
   if (context !== undefined && !config.getContextObject(context)) {
     const known = config.getContexts().map(({ name }) => name);
     throw new KubernetesError(
       "configuration",
-      `The kubeconfig has no context ${context}, only ${known.join(", ") || "none"}. Set kubernetes.context to one of them, or KUBECONFIG to another file.`,
+      `The kubeconfig has no context ${context}, only ${known.join(", ") || "none"}. Set kubernetes.context to one of them, or ${another}.`,
     );
   }
   if (context !== undefined) config.setCurrentContext(context);
+  const problem = kubeconfig === undefined ? undefined : unusable(config);
+  if (problem !== undefined) throw new KubernetesError("configuration", problem);
   useProxy(config);
   return config;
 }

@@ -27,6 +27,25 @@ export class KubernetesError extends Error {
   }
 }
 
+/** The kubeconfig is an output of something that a preview does not create. */
+export class UnknownKubeconfig extends KubernetesError {
+  constructor() {
+    super("unavailable", "the kubeconfig is not known yet");
+  }
+}
+
+let saidUnknown = false;
+
+/** Says what could not be looked at in a preview. Of an unknown kubeconfig, one line says all. */
+export function sayUnseen(text: string, error: unknown): void {
+  if (!(error instanceof UnknownKubeconfig)) return console.error(text);
+  if (!saidUnknown)
+    console.error(
+      "Warning: the kubeconfig is not known yet, so this preview does not look at the Kubernetes cluster. `pulumi up` will.",
+    );
+  saidUnknown = true;
+}
+
 /** Whether the error is temporary: the same call may succeed in a moment. */
 export function isPassing(error: unknown): boolean {
   return error instanceof KubernetesError && error.failure === "unavailable";

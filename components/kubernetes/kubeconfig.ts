@@ -17,6 +17,8 @@ type File = {
   "current-context"?: string;
 };
 
+/** Nobody has to complete entries that are not used. */
+const FILTERED = { onInvalidEntry: "filter" as k8s.ConfigOptions["onInvalidEntry"] };
 /** Where a pod finds the token of its service account. */
 const POD_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
@@ -37,10 +39,56 @@ export function readKubeconfig(library: Library, environment: NodeJS.ProcessEnv 
     contexts: firstOfName(read.flatMap(({ contexts }) => contexts ?? [])),
     "current-context": read.map((file) => file["current-context"]).find(Boolean),
   };
-  // Unused entries may be incomplete.
-  config.loadFromString(JSON.stringify(merged), { onInvalidEntry: "filter" as k8s.ConfigOptions["onInvalidEntry"] });
+  config.loadFromString(JSON.stringify(merged), FILTERED);
   if (merged.clusters.length === 0 && merged.contexts.length === 0 && existsSync(POD_TOKEN)) config.loadFromCluster();
   return config;
+}
+
+/**
+ * A kubeconfig that is given as text. It is used alone, as client-go uses one that comes from no file. It has secrets, so no
+ * error shows a part of it.
+ */
+export function parseKubeconfig(library: Library, text: string): k8s.KubeConfig {
+  const config = new library.KubeConfig();
+  try {
+    config.loadFromString(JSON.stringify(withContent(library.loadYaml<File>(text))), FILTERED);
+  } catch (error) {
+    // Of js-yaml. Whatever else is thrown, there is no context.
+    const { line } = (error as { mark?: { line?: number } }).mark ?? {};
+    if (line !== undefined)
+      throw new Error(`kubernetes.kubeconfig is not valid YAML or JSON: see its line ${line + 1}. ${PASS_CONTENT}`);
+  }
+  if (config.getContexts().length === 0)
+    throw new Error(
+      `kubernetes.kubeconfig must have clusters, users and contexts, and has no context. ${PASS_CONTENT}`,
+    );
+  return config;
+}
+
+const PASS_CONTENT = "Pass the content of a kubeconfig, not the path of a file.";
+
+/** Why a kubeconfig that is given as text cannot be used with its current context; undefined if it can. */
+export function unusable(config: k8s.KubeConfig): string | undefined {
+  const cluster = config.getCurrentCluster();
+  const user = config.getCurrentUser();
+  if (!cluster?.server) {
+    return "kubernetes.kubeconfig has no cluster for its current context. Set kubernetes.context to one of its contexts, or correct it.";
+  }
+  const tokenFile = (user?.authProvider?.config as { tokenFile?: string } | undefined)?.tokenFile;
+  const command = (user?.exec as { command?: string } | undefined)?.command;
+  const paths: Record<string, string | undefined> = {
+    "certificate-authority": cluster.caFile,
+    "client-certificate": user?.certFile,
+    "client-key": user?.keyFile,
+    tokenFile,
+    "exec.command": command?.includes(sep) ? command : undefined,
+  };
+  const relative = Object.keys(paths).filter((field) => paths[field] && !isAbsolute(paths[field]));
+  if (relative.length === 0) return undefined;
+  return (
+    `kubernetes.kubeconfig has a relative path in ${relative.join(" and ")}, and comes from no file that the path could ` +
+    "start from. Write the content (certificate-authority-data, client-certificate-data, client-key-data, token), or an absolute path."
+  );
 }
 
 /** Uses the environment's proxy for the API server if the kubeconfig has no proxy. */
@@ -71,25 +119,29 @@ function readFile(library: Library, file: string): File | undefined {
   }
   const folder = dirname(resolve(file));
   try {
-    const content = (text.trim() === "" ? undefined : library.loadYaml<File | null>(text)) ?? {};
-    return {
-      ...content,
-      clusters: content.clusters?.map((entry) => ({
-        ...entry,
-        cluster: entry.cluster && clusterOf(entry.cluster, folder),
-      })),
-      users: content.users?.map((entry) => ({ ...entry, user: entry.user && userOf(entry.user, folder) })),
-    };
+    return withContent((text.trim() === "" ? undefined : library.loadYaml<File | null>(text)) ?? {}, folder);
   } catch (error) {
     throw new Error(`${file}: ${(error as Error).message}`);
   }
 }
 
-function clusterOf(cluster: Entry, folder: string): Entry {
+/** With the fields as the library reads them. Paths start from the folder, if there is one. */
+function withContent(content: File, folder?: string): File {
+  return {
+    ...content,
+    clusters: content.clusters?.map((entry) => ({
+      ...entry,
+      cluster: entry.cluster && clusterOf(entry.cluster, folder),
+    })),
+    users: content.users?.map((entry) => ({ ...entry, user: entry.user && userOf(entry.user, folder) })),
+  };
+}
+
+function clusterOf(cluster: Entry, folder?: string): Entry {
   return withPaths(withoutFile(cluster, "certificate-authority"), ["certificate-authority"], folder);
 }
 
-function userOf(user: Entry, folder: string): Entry {
+function userOf(user: Entry, folder?: string): Entry {
   const whole = withoutFile(withoutFile(user, "client-certificate"), "client-key");
   const { tokenFile, exec, ...rest } = withPaths(whole, ["client-certificate", "client-key", "tokenFile"], folder);
   const command = (exec as Entry | undefined)?.command;
@@ -107,7 +159,7 @@ function withoutFile(entry: Entry, field: string): Entry {
   return entry[`${field}-data`] ? { ...entry, [field]: undefined } : entry;
 }
 
-function withPaths(entry: Entry, fields: readonly string[], folder: string): Entry {
+function withPaths(entry: Entry, fields: readonly string[], folder?: string): Entry {
   const paths = fields.flatMap((field) => {
     const path = entry[field];
     return typeof path === "string" && path !== "" ? [[field, absolute(path, folder)]] : [];
@@ -115,7 +167,8 @@ function withPaths(entry: Entry, fields: readonly string[], folder: string): Ent
   return { ...entry, ...(Object.fromEntries(paths) as Entry) };
 }
 
-const absolute = (path: string, folder: string) => (isAbsolute(path) ? path : join(folder, path));
+const absolute = (path: string, folder?: string) =>
+  folder === undefined || isAbsolute(path) ? path : join(folder, path);
 
 function firstOfName(entries: readonly Named[]): Named[] {
   return entries.filter(({ name }, index) => entries.findIndex((other) => other.name === name) === index);

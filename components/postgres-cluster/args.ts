@@ -6,7 +6,7 @@ import type { ClusterSettings } from "../cnpg/cluster-spec";
 import type { UsersAs } from "../cnpg/database-roles";
 import type { PoolerSettings } from "../cnpg/pooler";
 import type { TeleportUser } from "../cnpg/roles";
-import type { KubernetesConnection } from "../kubernetes/client";
+import type { KubernetesArgs } from "../kubernetes/resource";
 import type { ProtectionSettings } from "../protection/deletion-settings";
 import type { AgentJoin } from "../teleport/agent";
 import type { AutoUsers } from "../teleport/auto-users/settings";
@@ -120,7 +120,7 @@ export interface PostgresClusterArgs extends ClusterSettings, ProtectionSettings
    * How `up` reaches the Kubernetes cluster to grant rights and to see what is served; must be the Kubernetes
    * provider's cluster. Default: the current context of KUBECONFIG or ~/.kube/config.
    */
-  kubernetes?: KubernetesConnection;
+  kubernetes?: KubernetesArgs;
   /** Minutes that `up` waits for the Cluster, and for each Pooler, to serve. Default: 15. */
   readyMinutes?: number;
 }

@@ -10,7 +10,8 @@ import { declaredMajor } from "../cnpg/image";
 import { additionalDnsNames } from "../cnpg/services";
 import { isSupervised } from "../cnpg/spec-fields";
 import { keepsInstances } from "../cnpg/foreign-fields";
-import type { KubernetesConnection } from "../kubernetes/client";
+import type { KubernetesArgs } from "../kubernetes/resource";
+import { requireMutableSecrets } from "../kubernetes/mutable-secrets";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "../kubernetes/deletion";
 import { OperatorCheck } from "../cnpg/operator-check";
 import { ownedBy, ownerOf } from "../kubernetes/owner";
@@ -36,7 +37,7 @@ import { VaultDatabase } from "../vault-database/vault-database";
  * serves what was written and Teleport shows the databases. Needs the CNPG operator, and for the `vault` issuer a Vault provider (`providers: { vault }`).
  * Where the operator is missing or too old, a preview says so; a program that installs it itself names what installs it
  * in `dependsOn`, and `up` looks after that, before it makes anything of this component.
- * Give it a Kubernetes provider with `enableSecretMutable: true`, so that renewed certificates are updated in place.
+ * Needs a Kubernetes provider with `enableSecretMutable: true`, so that renewed certificates are updated in place.
  *
  * @throws SettingsError in the constructor, with every problem found, before anything is created
  */
@@ -51,7 +52,8 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const stack = pulumi.getStack();
     const plan = planCluster(name, args, stack);
     refuse(checkPostgresCluster("", plan));
-    super("cnpg-teleport:postgres:PostgresCluster", name, {}, withFormerNames(opts, args.formerNames));
+    const ownOpts = requireMutableSecrets(withFormerNames(opts, args.formerNames));
+    super("cnpg-teleport:postgres:PostgresCluster", name, {}, ownOpts);
     const { clusterName } = plan;
     const { kubernetes } = args;
     // Before everything else, so that nothing is half made where nobody would go on with it.
@@ -369,7 +371,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
 
 /** The Cluster, for those who look at it past Pulumi's Kubernetes provider. */
 interface ClusterArgs {
-  kubernetes?: KubernetesConnection;
+  kubernetes?: KubernetesArgs;
   namespace: pulumi.Output<string>;
   cluster: string;
   uid: pulumi.Output<string>;

@@ -4,11 +4,11 @@ import type { UsersAs } from "../cnpg/database-roles";
 import type { PoolerAuthentication } from "../cnpg/pooler";
 import { TeleportUser } from "../cnpg/roles";
 import { dynamicProvider } from "../dynamic/provider";
-import { KubernetesConnection } from "../kubernetes/client";
+import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
 
 export interface DatabaseAccessArgs {
   /** How the Kubernetes cluster is reached; must be the Kubernetes provider's. */
-  kubernetes?: KubernetesConnection;
+  kubernetes?: KubernetesArgs;
   /** Namespace of the Cluster. */
   namespace: pulumi.Input<string>;
   /** Name of the Cluster. */
@@ -35,18 +35,11 @@ const provider = dynamicProvider("access");
  * and drops it. Needs the Kubernetes rights `get` on the Cluster, and `get` and `create` on `pods/exec`. With `usersAs:
  * databaseRole`, it also needs `get` on DatabaseRoles.
  */
-export class DatabaseAccess extends pulumi.dynamic.Resource {
+export class DatabaseAccess extends KubernetesResource {
   constructor(name: string, args: DatabaseAccessArgs, opts?: pulumi.CustomResourceOptions) {
-    const { kubernetes, usersAs, ...inputs } = args;
+    const { usersAs, ...inputs } = args;
     // The default is left out, because older states have no `usersAs`.
     const as = usersAs === "databaseRole" ? { usersAs } : {};
-    super(
-      provider,
-      name,
-      { context: kubernetes?.context, suspended: false, poolerLogins: [], ...as, ...inputs },
-      opts,
-      "postgres",
-      "Access",
-    );
+    super(provider, name, { suspended: false, poolerLogins: [], ...as, ...inputs }, opts, "postgres", "Access");
   }
 }

@@ -23,10 +23,10 @@ type Place = Pick<ProtectionInputs, "database" | "namespace" | "cluster">;
 /** Whether a Cluster may exist. After a failed `up`, there may be none. If it cannot be looked up, it may exist. */
 export async function mayExist(
   connect: Connect,
-  { context, namespace, cluster }: KubernetesConnection & { namespace: string; cluster: string },
+  { context, kubeconfig, namespace, cluster }: KubernetesConnection & { namespace: string; cluster: string },
 ): Promise<boolean> {
   try {
-    return (await findCluster(await connect({ context }, IN_PREVIEW), namespace, cluster)) !== undefined;
+    return (await findCluster(await connect({ context, kubeconfig }, IN_PREVIEW), namespace, cluster)) !== undefined;
   } catch (error) {
     if (error instanceof KubernetesError) return true;
     throw error;
@@ -57,7 +57,11 @@ export function deletionProtection(connect: Connect = apiReader): ResourceKind<P
       const before = olds as ProtectionState;
       const reason = otherPlace(before, news);
       if (reason === undefined) return {};
-      return { refusals: (await mayExist(connect, { ...before, context: news.context })) ? [reason] : [] };
+      return {
+        refusals: (await mayExist(connect, { ...before, context: news.context, kubeconfig: news.kubeconfig }))
+          ? [reason]
+          : [],
+      };
     },
     declared: (inputs) => [identity.declared?.(inputs), inputs.protected],
     apply: async (inputs) => ({ ...(await identity.apply?.(inputs)), ...inputs }),

@@ -1,7 +1,7 @@
 /** Resources that keep a run from deleting data. They refuse before anything is changed. */
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
-import type { KubernetesConnection } from "../kubernetes/client";
+import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
 
 const protectionProvider = dynamicProvider("deletionProtection");
 const identityProvider = dynamicProvider("clusterIdentity");
@@ -12,16 +12,12 @@ const kubernetesProvider = dynamicProvider("kubernetesIdentity");
  * preview if a protected database would become another Cluster. It has Pulumi's own protection too, so that the preview
  * of `pulumi destroy`, which asks no provider, refuses. Pulumi shows only its name there, so the name says what to do.
  */
-export class DeletionProtection extends pulumi.dynamic.Resource {
-  constructor(
-    name: string,
-    { kubernetes, ...args }: ClusterIdentityArgs & { protected: boolean },
-    opts: pulumi.CustomResourceOptions,
-  ) {
+export class DeletionProtection extends KubernetesResource {
+  constructor(name: string, args: ClusterIdentityArgs & { protected: boolean }, opts: pulumi.CustomResourceOptions) {
     super(
       protectionProvider,
       `${name}: set deletionProtection: false, run pulumi up, then pulumi destroy`,
-      { context: kubernetes?.context, ...args },
+      { ...args },
       { ...opts, protect: args.protected },
       "postgres",
       "DeletionProtection",
@@ -31,7 +27,7 @@ export class DeletionProtection extends pulumi.dynamic.Resource {
 
 export interface ClusterIdentityArgs {
   /** How the Kubernetes cluster is reached; must be the Kubernetes provider's. */
-  kubernetes?: KubernetesConnection;
+  kubernetes?: KubernetesArgs;
   /** Name of the database: of the PostgresCluster. */
   database: string;
   namespace: pulumi.Input<string>;
@@ -45,10 +41,9 @@ export interface ClusterIdentityArgs {
  * this name is not the one that the stack created, is in another Kubernetes cluster, or is protected. Needs the
  * Kubernetes rights `get` on Clusters and on the namespace kube-system.
  */
-export class ClusterIdentity extends pulumi.dynamic.Resource {
+export class ClusterIdentity extends KubernetesResource {
   constructor(name: string, args: ClusterIdentityArgs, opts: pulumi.CustomResourceOptions) {
-    const { kubernetes, ...inputs } = args;
-    super(identityProvider, name, { context: kubernetes?.context, ...inputs }, opts, "postgres", "ClusterIdentity");
+    super(identityProvider, name, { ...args }, opts, "postgres", "ClusterIdentity");
   }
 }
 
@@ -57,12 +52,12 @@ export class ClusterIdentity extends pulumi.dynamic.Resource {
  * is needed because there is no ClusterIdentity yet after an `up` that failed half-way. Needs the right `get` on the
  * namespace kube-system.
  */
-export class KubernetesIdentity extends pulumi.dynamic.Resource {
+export class KubernetesIdentity extends KubernetesResource {
   constructor(
     name: string,
-    { kubernetes }: { kubernetes?: KubernetesConnection },
+    { kubernetes }: { kubernetes?: KubernetesArgs },
     opts: pulumi.CustomResourceOptions & { dependsOn: pulumi.Resource[] },
   ) {
-    super(kubernetesProvider, name, { context: kubernetes?.context }, opts, "kubernetes", "KubernetesIdentity");
+    super(kubernetesProvider, name, { kubernetes }, opts, "kubernetes", "KubernetesIdentity");
   }
 }

@@ -2,9 +2,9 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
-import type { KubernetesConnection } from "../kubernetes/client";
-import { ownedBy } from "../kubernetes/owner";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
+import { ownedBy } from "../kubernetes/owner";
+import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
 
 const provider = dynamicProvider("namespaceRemoval");
 
@@ -12,17 +12,16 @@ const provider = dynamicProvider("namespaceRemoval");
  * Deletes a Namespace when it is removed from the stack, if nothing of somebody else is left in it. Otherwise the Namespace
  * stays, and a message names what is in it.
  */
-class NamespaceRemoval extends pulumi.dynamic.Resource {
+class NamespaceRemoval extends KubernetesResource {
   /** Name of the Namespace. */
   declare readonly namespace: pulumi.Output<string>;
 
   constructor(
     name: string,
-    args: { kubernetes?: KubernetesConnection; namespace: pulumi.Input<string>; uid: pulumi.Input<string> },
+    args: { kubernetes?: KubernetesArgs; namespace: pulumi.Input<string>; uid: pulumi.Input<string> },
     opts: pulumi.CustomResourceOptions,
   ) {
-    const { kubernetes, ...inputs } = args;
-    super(provider, name, { context: kubernetes?.context, ...inputs }, opts, "kubernetes", "NamespaceRemoval");
+    super(provider, name, args, opts, "kubernetes", "NamespaceRemoval");
   }
 }
 
@@ -35,7 +34,7 @@ class NamespaceRemoval extends pulumi.dynamic.Resource {
 export function makeNamespace(
   resourceName: string,
   namespace: string,
-  kubernetes: KubernetesConnection | undefined,
+  kubernetes: KubernetesArgs | undefined,
   opts: pulumi.CustomResourceOptions & {
     /** Earlier names of the resources. */
     formerNames?: string[];

@@ -2,10 +2,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
 import type { DeclaredFields } from "../cnpg/foreign-fields";
-import type { KubernetesConnection } from "../kubernetes/client";
+import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
 
 export interface UpdateCheckArgs extends DeclaredFields {
-  kubernetes?: KubernetesConnection;
+  kubernetes?: KubernetesArgs;
   /** The object's kind, as in the API server's paths. */
   plural: "clusters" | "poolers";
   namespace: pulumi.Input<string>;
@@ -26,12 +26,11 @@ const provider = dynamicProvider("updateCheck");
  * In a preview, Pulumi's Kubernetes provider dry-runs the update of the object. That would fail, because nothing is prepared
  * yet. The provider skips the dry run if an input is unknown, so one input of the object must pass through `once`.
  */
-export class UpdateCheck extends pulumi.dynamic.Resource {
+export class UpdateCheck extends KubernetesResource {
   declare private readonly prepared: pulumi.Output<true>;
 
-  constructor(name: string, { kubernetes, ...args }: UpdateCheckArgs, opts: pulumi.CustomResourceOptions) {
-    const inputs = { context: kubernetes?.context, ...args, prepared: undefined };
-    super(provider, name, inputs, opts, "postgres", "UpdateCheck");
+  constructor(name: string, args: UpdateCheckArgs, opts: pulumi.CustomResourceOptions) {
+    super(provider, name, { ...args, prepared: undefined }, opts, "postgres", "UpdateCheck");
   }
 
   /** The value. Unknown in a preview if something must be prepared. */

@@ -1,12 +1,12 @@
 /** Readiness: resources that are created only when what was written really runs. */
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
-import { KubernetesConnection } from "../kubernetes/client";
+import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
 import type { ExpectedCluster } from "./cluster";
 
 interface ServingArgs {
   /** How the Kubernetes cluster is reached; must be the Kubernetes provider's. */
-  kubernetes?: KubernetesConnection;
+  kubernetes?: KubernetesArgs;
   namespace: pulumi.Input<string>;
   /** Name of the Cluster. */
   cluster: pulumi.Input<string>;
@@ -58,10 +58,9 @@ const poolerProvider = dynamicProvider("poolerServing");
  * PersistentVolumeClaims, and `get` and `create` on `pods/exec`. With `list` on Events, and `get` on `pods/log` and
  * StorageClasses, it reports more reasons. With `get` and `delete` on Jobs, it restarts a failed initdb.
  */
-export class ClusterServing extends pulumi.dynamic.Resource {
+export class ClusterServing extends KubernetesResource {
   constructor(name: string, args: ClusterServingArgs, opts?: pulumi.CustomResourceOptions) {
-    const { kubernetes, ...inputs } = args;
-    super(clusterProvider, name, { context: kubernetes?.context, ...inputs }, opts, "postgres", "ClusterServing");
+    super(clusterProvider, name, { ...args }, opts, "postgres", "ClusterServing");
   }
 }
 
@@ -69,10 +68,9 @@ export class ClusterServing extends pulumi.dynamic.Resource {
  * Its creation or update ends when databases, schemas and extensions exist as written. Fails after `within` seconds with the
  * operator's reasons. Needs the Kubernetes right `get` on Databases.
  */
-export class DatabasesServing extends pulumi.dynamic.Resource {
+export class DatabasesServing extends KubernetesResource {
   constructor(name: string, args: DatabasesServingArgs, opts?: pulumi.CustomResourceOptions) {
-    const { kubernetes, ...inputs } = args;
-    super(databasesProvider, name, { context: kubernetes?.context, ...inputs }, opts, "postgres", "DatabasesServing");
+    super(databasesProvider, name, { ...args }, opts, "postgres", "DatabasesServing");
   }
 }
 
@@ -81,11 +79,9 @@ export class DatabasesServing extends pulumi.dynamic.Resource {
  * with the operator's reasons. Needs the Kubernetes rights `get`, `patch` and `delete` on DatabaseRoles, and `get` on
  * the Cluster.
  */
-export class DatabaseRolesServing extends pulumi.dynamic.Resource {
+export class DatabaseRolesServing extends KubernetesResource {
   constructor(name: string, args: DatabaseRolesServingArgs, opts?: pulumi.CustomResourceOptions) {
-    const { kubernetes, ...inputs } = args;
-    const props = { context: kubernetes?.context, ...inputs };
-    super(databaseRolesProvider, name, props, opts, "postgres", "DatabaseRolesServing");
+    super(databaseRolesProvider, name, { ...args }, opts, "postgres", "DatabaseRolesServing");
   }
 }
 
@@ -93,9 +89,8 @@ export class DatabaseRolesServing extends pulumi.dynamic.Resource {
  * Its creation or update ends when all instances of a Pooler are ready. Fails after `within` seconds with the operator's
  * reasons. Needs the Kubernetes rights `get` on Pooler, Cluster and Deployment, and `list` on pods.
  */
-export class PoolerServing extends pulumi.dynamic.Resource {
+export class PoolerServing extends KubernetesResource {
   constructor(name: string, args: PoolerServingArgs, opts?: pulumi.CustomResourceOptions) {
-    const { kubernetes, ...inputs } = args;
-    super(poolerProvider, name, { context: kubernetes?.context, ...inputs }, opts, "postgres", "PoolerServing");
+    super(poolerProvider, name, { ...args }, opts, "postgres", "PoolerServing");
   }
 }

@@ -8,7 +8,7 @@ import {
   KubernetesObject,
   RequestLimits,
 } from "../kubernetes/client";
-import { isPassing, KubernetesError } from "../kubernetes/errors";
+import { isPassing, KubernetesError, sayUnseen } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
 import { firstOf, limited, printable } from "../message-limits";
 import { eventWatch } from "./event-watch";
@@ -87,8 +87,9 @@ export function readinessKind<Inputs extends ReadinessInputs>(
       return false;
     } catch (error) {
       if (!(error instanceof KubernetesError)) throw error;
-      console.error(
+      sayUnseen(
         `The ${name(inputs)} could not be checked, so it is assumed to be ready: ${limited(error.message)}`,
+        error,
       );
       return true;
     }
@@ -170,6 +171,7 @@ function asProblem(error: unknown): Found[] {
 function expected(inputs: ReadinessInputs): string {
   const {
     context: _context,
+    kubeconfig: _kubeconfig,
     within: _within,
     __provider: _provider,
     ...rest

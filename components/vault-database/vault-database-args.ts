@@ -1,6 +1,6 @@
 /** Arguments and outputs of a VaultDatabase. */
 import type * as pulumi from "@pulumi/pulumi";
-import type { KubernetesConnection } from "../kubernetes/client";
+import type { KubernetesArgs } from "../kubernetes/resource";
 import type { CredentialsRole, DatabaseOfCluster, VaultConnection, VaultUsersSettings } from "./settings";
 
 /** The Kubernetes auth method in Vault. */
@@ -27,7 +27,7 @@ export interface VaultDatabaseArgs extends VaultUsersSettings {
   /** The Cluster's `metadata.uid`, if the program creates the Cluster too. Default: any Cluster of that name. */
   uid?: pulumi.Input<string>;
   /** How the program reaches the Kubernetes cluster. Must be the cluster of the Kubernetes provider. */
-  kubernetes?: KubernetesConnection;
+  kubernetes?: KubernetesArgs;
   /**
    * How the program reaches Vault for what Vault's provider cannot do. Default: the environment; in a configuration,
    * the key `vault`.

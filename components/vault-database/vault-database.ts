@@ -2,6 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { dynamicProvider } from "../dynamic/provider";
+import { KubernetesInputs, KubernetesResource } from "../kubernetes/resource";
 import { refuse } from "../problems";
 import { checkVaultDatabase } from "./check";
 import { createRole } from "./credentials-role";
@@ -19,15 +20,15 @@ export type {
 const adminProvider = dynamicProvider("vaultAdmin");
 const leasesProvider = dynamicProvider("vaultLeases");
 
-class VaultAdmin extends pulumi.dynamic.Resource {
+class VaultAdmin extends KubernetesResource {
   declare readonly clusterUid: pulumi.Output<string>;
-  constructor(name: string, inputs: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
+  constructor(name: string, inputs: KubernetesInputs, opts: pulumi.CustomResourceOptions) {
     super(adminProvider, name, { clusterUid: undefined, ...inputs }, opts, "vault", "DatabaseAdmin");
   }
 }
 
-class VaultLeases extends pulumi.dynamic.Resource {
-  constructor(name: string, inputs: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
+class VaultLeases extends KubernetesResource {
+  constructor(name: string, inputs: KubernetesInputs, opts: pulumi.CustomResourceOptions) {
     super(leasesProvider, name, inputs, opts, "vault", "DatabaseLeases");
   }
 }
@@ -72,7 +73,7 @@ export class VaultDatabase extends pulumi.ComponentResource {
     const admin = new VaultAdmin(
       name,
       {
-        context: args.kubernetes?.context,
+        kubernetes: args.kubernetes,
         uid: args.uid,
         vault: args.vault ?? {},
         mount,
@@ -95,7 +96,7 @@ export class VaultDatabase extends pulumi.ComponentResource {
       const leases = new VaultLeases(
         `${name}@${role}`,
         {
-          context: args.kubernetes?.context,
+          kubernetes: args.kubernetes,
           namespace: database.namespace,
           cluster: database.cluster,
           uid: admin.clusterUid,

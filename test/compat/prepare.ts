@@ -2,7 +2,7 @@
  * What the tests here need from the network, which the lab has none of: the newest engine, and the package as people
  * install it. All of it goes into one folder, which test/run.ts removes at the end.
  */
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { findOrBuild } from "../../lab/build/tools";
 import { CommandOptions, run } from "../../lab/host/command";
@@ -63,18 +63,27 @@ async function repository(manager: string, [command = "", ...args]: readonly str
   write("package.json", { name: "acme", private: true, workspaces });
   write("yarn.lock", ""); // else yarn takes a folder above for the repository
   write("pnpm-workspace.yaml", { packages: workspaces, linkWorkspacePackages: true });
+  // As docs/library.md says: the program has the peers, and each package between it and this one asks for them.
+  const { peerDependencies } = JSON.parse(readFileSync(join(PROJECT, "package.json"), "utf8")) as {
+    peerDependencies: object;
+  };
   for (const [name, from] of [
     ["databases", "cnpg-teleport"],
     ["platform", "@acme/databases"],
   ] as const) {
     const dependencies = { [from]: from === "cnpg-teleport" ? PACKAGE : "1.0.0" };
-    write(`packages/${name}/package.json`, { name: `@acme/${name}`, version: "1.0.0", main: "index.js", dependencies });
+    const manifest = { name: `@acme/${name}`, version: "1.0.0", main: "index.js", dependencies, peerDependencies };
+    write(`packages/${name}/package.json`, manifest);
     write(`packages/${name}/index.js`, `module.exports = require(${JSON.stringify(from)});\n`);
   }
   for (const [name, { main, from }] of Object.entries(PROGRAMS)) {
     const dependencies = {
+      ...peerDependencies,
       [from]: from === "cnpg-teleport" ? PACKAGE : "1.0.0",
+      "@pulumi/kubernetes": VERSIONS.pulumiKubernetes,
       "@pulumi/pulumi": VERSIONS.pulumi,
+      "@pulumi/tls": VERSIONS.pulumiTls,
+      "@pulumi/vault": VERSIONS.pulumiVault,
     };
     write(`programs/${name}/package.json`, { name, private: true, dependencies });
     write(`programs/${name}/Pulumi.yaml`, { name, runtime: "nodejs", main });
@@ -94,8 +103,10 @@ async function repository(manager: string, [command = "", ...args]: readonly str
 }
 
 function program(from: string): string {
-  return `const { getStack } = require("@pulumi/pulumi");
+  return `const { CustomResource, getStack } = require("@pulumi/pulumi");
 const { PROVISIONED_BY, TeleportDatabase } = require(${JSON.stringify(from)});
+if (!(TeleportDatabase.prototype instanceof CustomResource))
+  throw new Error("The program and cnpg-teleport have two copies of @pulumi/pulumi.");
 new TeleportDatabase("database", {
   teleport: { proxy: process.env.TELEPORT_PROXY },
   name: getStack(),

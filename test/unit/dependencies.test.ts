@@ -67,33 +67,64 @@ describe("the program and the library", () => {
   const ofProgram = readdirSync(PROJECT).filter((file) => file.endsWith(".ts"));
   const files = [
     ...ofProgram,
-    ...readdirSync(join(PROJECT, "components"), { recursive: true, encoding: "utf8" })
-      .filter((file) => /\.(ts|cjs)$/.test(file))
-      .map((file) => join("components", file)),
+    ...["config", "components"].flatMap((folder) =>
+      readdirSync(join(PROJECT, folder), { recursive: true, encoding: "utf8" })
+        .filter((file) => /\.(ts|cjs)$/.test(file))
+        .map((file) => join(folder, file)),
+    ),
   ];
-  const { dependencies: declared } = read<{ dependencies: Record<string, string> }>("package.json");
+  const manifest = read<{ dependencies: object; peerDependencies: object; devDependencies: object }>("package.json");
+  const { packages } = read<Lockfile>("package-lock.json");
+  /** By file, the packages that are imported, without this one and Node's own. */
+  const imports = files.map((file) => {
+    const text = readFileSync(join(PROJECT, file), "utf8");
+    const names = preProcessFile(text, true, true).importedFiles.map(({ fileName }) => packageOf(fileName));
+    return { file, names: names.filter((name) => name !== undefined && name !== "cnpg-teleport") as string[] };
+  });
 
   it("find every package that they import without the development dependencies", () => {
-    const imported = new Map<string, string>();
-    for (const file of files) {
-      const text = readFileSync(join(PROJECT, file), "utf8");
-      for (const { fileName: from } of preProcessFile(text, true, true).importedFiles) {
-        if (from.startsWith(".")) continue;
-        const name = from
-          .split("/")
-          .slice(0, from.startsWith("@") ? 2 : 1)
-          .join("/");
-        if (!from.startsWith("node:") && name !== "cnpg-teleport") imported.set(name, file);
-      }
-    }
-    assert.ok(imported.size > 5 && imported.has("ts-node"), [...imported.keys()].join());
-    for (const [name, file] of imported) assert.ok(name in declared, `${file} imports ${name}`);
+    const found = new Set(imports.flatMap(({ names }) => names));
+    assert.ok(found.size > 5 && found.has("ts-node"), [...found].join());
+    for (const { file, names } of imports)
+      for (const name of names) assert.ok(staysWithoutDevelopment(name), `${file} imports ${name}`);
   });
 
-  it("depend on their compiler and on the types that they are checked with", () => {
-    for (const name of ["ts-node", "typescript", "@types/node"]) assert.ok(name in declared, name);
+  it("bring along what compiles them, and the types that they are checked against", () => {
+    for (const name of ["ts-node", "typescript", "@types/node"]) assert.ok(staysWithoutDevelopment(name), name);
+    assert.ok(!staysWithoutDevelopment("mocha"));
   });
+
+  it("declare what the package imports; a program has one copy of each of Pulumi's packages, which is its own", () => {
+    // ts-node is for a checkout: see components/load.cjs.
+    const declared = { ...manifest.dependencies, ...manifest.peerDependencies, "ts-node": "" };
+    const ofLibrary = imports.filter(({ file }) => file.startsWith("components"));
+    for (const { file, names } of ofLibrary)
+      for (const name of names) assert.ok(name in declared, `${file} imports ${name}`);
+    const pulumi = (names: object) => Object.keys(names).filter((name) => name.startsWith("@pulumi/"));
+    const imported = new Set(imports.flatMap(({ names }) => names).filter((name) => name.startsWith("@pulumi/")));
+    assert.deepEqual(pulumi(manifest.peerDependencies), [...imported].sort());
+    assert.deepEqual(pulumi(manifest.dependencies), []);
+    // @pulumi/pulumi parses with it what it stores; its own TypeScript 3.8 does not know `??=` (components/dynamic/provider.ts).
+    assert.ok("typescript" in manifest.peerDependencies);
+    // npm would take them for development dependencies only, and leave them out with `--omit=dev`.
+    assert.deepEqual(pulumi(manifest.devDependencies), []);
+  });
+
+  /** npm keeps it with `--omit=dev`: also a development dependency that is an optional peer of another package. */
+  function staysWithoutDevelopment(name: string): boolean {
+    const locked = packages[`node_modules/${name}`];
+    return locked !== undefined && !locked.dev;
+  }
 });
+
+/** Undefined for a file, and for a module of Node.js. */
+function packageOf(from: string): string | undefined {
+  if (from.startsWith(".") || from.startsWith("node:")) return undefined;
+  return from
+    .split("/")
+    .slice(0, from.startsWith("@") ? 2 : 1)
+    .join("/");
+}
 
 describe("a licence", () => {
   it("is allowed by its SPDX name only", () => {

@@ -1,12 +1,12 @@
 /** The PostgreSQL user with which Teleport creates users, in all databases of a Cluster. */
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../../dynamic/provider";
-import type { KubernetesConnection } from "../../kubernetes/client";
+import { KubernetesArgs, KubernetesResource } from "../../kubernetes/resource";
 import type { AutoUsers } from "./settings";
 
 export interface AutoUsersAdminArgs {
   /** How the program reaches the Kubernetes cluster. Must be the cluster of the Kubernetes provider. */
-  kubernetes?: KubernetesConnection;
+  kubernetes?: KubernetesArgs;
   /** Namespace of the Cluster. */
   namespace: pulumi.Input<string>;
   /** Name of the Cluster. */
@@ -28,16 +28,8 @@ const provider = dynamicProvider("autoUsers");
  * of the database. Needs the Kubernetes rights `get` on the Cluster and `get` and `create` on `pods/exec`. The rules
  * of `autoUserHbaRules` must be in pg_hba.conf.
  */
-export class AutoUsersAdmin extends pulumi.dynamic.Resource {
+export class AutoUsersAdmin extends KubernetesResource {
   constructor(name: string, args: AutoUsersAdminArgs, opts?: pulumi.CustomResourceOptions) {
-    const { kubernetes, ...inputs } = args;
-    super(
-      provider,
-      name,
-      { context: kubernetes?.context, suspended: false, ...inputs },
-      opts,
-      "postgres",
-      "AutoUsersAdmin",
-    );
+    super(provider, name, { suspended: false, ...args }, opts, "postgres", "AutoUsersAdmin");
   }
 }

@@ -38,6 +38,16 @@ describe("configuration", () => {
 
   for (const [what, raw, expected] of [
     ["a key that is none", { databases: {}, databasse: {} }, /^databasse: is not a setting\. Use one of/],
+    [
+      "a kubeconfig, which only a program can give",
+      { databases: { a: { ...minimal, kubernetes: { kubeconfig: "x" } } } },
+      /^databases\.a\.kubernetes\.kubeconfig: is not a setting\./,
+    ],
+    [
+      "a kubeconfig for all databases",
+      { databases: {}, kubernetes: { kubeconfig: "x" } },
+      /^kubernetes\.kubeconfig: is not a setting\./,
+    ],
     ["missing databases", {}, /^databases: is missing\./],
     [
       "a setting that is none",

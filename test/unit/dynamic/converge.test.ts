@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { providerOf, ResourceKind } from "../../../components/dynamic/converge";
+import { UNKNOWN } from "../../../components/dynamic/unknown";
 
 interface Inputs {
   name: string;
@@ -34,6 +35,58 @@ describe("the provider of a kind of resource", () => {
     await provider.create(olds);
     await provider.update("id", olds, olds);
     assert.deepEqual(called, ["differs", "apply after undefined", "apply after 1"]);
+  });
+
+  describe("with another kubeconfig", () => {
+    interface Reaching extends Inputs {
+      kubeconfig?: string;
+      found?: string;
+    }
+    const state: Reaching = { ...olds, kubeconfig: "old", found: "in Kubernetes" };
+    const made = (further: Partial<ResourceKind<Reaching>>) => {
+      const applied: Reaching[] = [];
+      const apply = async (inputs: Reaching) => (applied.push(inputs), inputs);
+      return {
+        applied,
+        provider: providerOf<Reaching, Reaching>({ ...kind, read: async () => state, apply, ...further }),
+      };
+    };
+
+    it("stores it, and applies nothing", async () => {
+      const { applied, provider } = made({ differs: async () => false });
+      const news = { ...olds, kubeconfig: "new" };
+      assert.deepEqual(await provider.diff("id", state, news), { changes: true });
+      assert.deepEqual(await provider.update("id", state, news), { outs: { ...state, kubeconfig: "new" } });
+      const { kubeconfig: _, ...without } = state;
+      assert.deepEqual(await provider.diff("id", state, olds), { changes: true });
+      assert.deepEqual(await provider.update("id", state, olds), { outs: without });
+      assert.deepEqual(await provider.diff("id", without, news), { changes: true });
+      assert.deepEqual(await provider.update("id", without, news), { outs: { ...state, kubeconfig: "new" } });
+      assert.deepEqual(applied, []);
+    });
+
+    it("applies what is declared otherwise, and what has drifted", async () => {
+      const { applied, provider } = made({ differs: async ({ name }) => name === "drifted" });
+      const changed = [
+        { ...olds, kubeconfig: "new", size: 2 },
+        { ...olds, kubeconfig: "new", name: "drifted" },
+      ];
+      for (const news of changed) assert.deepEqual(await provider.update("id", state, news), { outs: news });
+      assert.deepEqual(applied, changed);
+    });
+
+    it("changes nothing while it is the same, or not known yet", async () => {
+      const { provider } = made({});
+      for (const kubeconfig of ["old", UNKNOWN])
+        assert.deepEqual(await provider.diff("id", state, { ...olds, kubeconfig }), { changes: false });
+    });
+
+    it("changes nothing of what does not need it later", async () => {
+      const { provider } = made({ read: undefined });
+      assert.deepEqual(await provider.diff("id", state, { ...olds, kubeconfig: "new" }), { changes: false });
+      const removed = made({ read: undefined, remove: async () => {} });
+      assert.deepEqual(await removed.provider.diff("id", state, { ...olds, kubeconfig: "new" }), { changes: true });
+    });
   });
 
   it("replaces if the kind says so, and forgets a resource that a refresh does not find", async () => {

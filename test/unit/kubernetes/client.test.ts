@@ -1,12 +1,13 @@
 /** The adapter against a stand-in of the API server. */
 import { strict as assert } from "node:assert";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, IncomingMessage, Server } from "node:http";
 import { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { apiValidator, kubernetesClient } from "../../../components/kubernetes/client";
+import { apiReader, apiValidator, apiWriter, kubernetesClient } from "../../../components/kubernetes/client";
 import { KubernetesError } from "../../../components/kubernetes/errors";
+import { UNKNOWN } from "../../../components/dynamic/unknown";
 
 interface Answer {
   code: number;
@@ -62,6 +63,38 @@ describe("the client of the Kubernetes API", () => {
   beforeEach(() => asked.splice(0));
 
   const client = () => kubernetesClient({}, { delays: [], limit: 5_000 });
+
+  it("uses a kubeconfig that is given, and not the environment's, in a context of it", async () => {
+    const text = readFileSync(join(folder, "kubeconfig"), "utf8");
+    const { contexts, ...rest } = JSON.parse(text) as { contexts: { name: string; context: object }[] };
+    const named = [
+      { ...contexts[0], name: "y" },
+      { name: "z", context: { cluster: "none", user: "u" } },
+    ];
+    const given = JSON.stringify({ ...rest, contexts: named, "current-context": "z" });
+    answer = () => ({ code: 200, text: '{"metadata":{"name":"orders"}}' });
+    const reference = { apiVersion: "v1", plural: "pods", namespace: "db", name: "orders" };
+    try {
+      process.env.KUBECONFIG = join(folder, "none");
+      const read = async (context?: string) =>
+        (await kubernetesClient({ kubeconfig: given, context }, { delays: [] })).get(reference);
+      assert.equal((await read("y"))?.metadata.name, "orders");
+      assert.equal(asked.length, 1);
+      await assert.rejects(read(), { failure: "configuration", message: /no cluster for its current context/ });
+      const message =
+        "The kubeconfig has no context x, only y, z. Set kubernetes.context to one of them, or kubernetes.kubeconfig to another kubeconfig.";
+      await assert.rejects(read("x"), { failure: "configuration", message });
+    } finally {
+      process.env.KUBECONFIG = join(folder, "kubeconfig");
+    }
+  });
+
+  it("asks nobody while the kubeconfig is not known yet", async () => {
+    for (const connect of [kubernetesClient, apiReader, apiValidator, apiWriter])
+      await assert.rejects(connect({ kubeconfig: UNKNOWN }, { delays: [] }), { failure: "unavailable" });
+    assert.deepEqual(asked, []);
+  });
+
   const command = {
     namespace: "db",
     pod: "orders-1",

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type * as k8s from "@kubernetes/client-node";
-import { readKubeconfig, useProxy } from "../../../components/kubernetes/kubeconfig";
+import { parseKubeconfig, readKubeconfig, unusable, useProxy } from "../../../components/kubernetes/kubeconfig";
 
 describe("the kubeconfig", () => {
   const folder = mkdtempSync(join(tmpdir(), "kubeconfig-"));
@@ -29,6 +29,87 @@ describe("the kubeconfig", () => {
   const read = (...files: string[]) => readKubeconfig(library, { KUBECONFIG: files.join(delimiter) });
   const a = () => write("a", whole("a", "https://a.test"));
   const b = () => write("b", whole("b", "https://b.test"));
+
+  describe("that is given as text", () => {
+    const SECRET = "verysecret";
+    const text = (user: object, further: object = {}) =>
+      JSON.stringify({
+        clusters: [cluster("a", "https://a.test", further)],
+        users: [{ name: "a", user }],
+        contexts: [context("a")],
+        "current-context": "a",
+      });
+
+    it("is read as YAML and as JSON", () => {
+      const yaml = [
+        "apiVersion: v1",
+        "kind: Config",
+        "clusters: [{ name: a, cluster: { server: 'https://a.test', certificate-authority-data: Y2E= } }]",
+        "users:",
+        `- { name: a, user: { token: ${SECRET} } }`,
+        "contexts: [{ name: b, context: { cluster: a, user: a } }]",
+        "current-context: b",
+      ];
+      for (const given of [text({ token: SECRET }), yaml.join("\n")]) {
+        const config = parseKubeconfig(library, given);
+        assert.equal(config.getCurrentCluster()?.server, "https://a.test");
+        assert.equal(config.getCurrentUser()?.token, SECRET);
+        assert.equal(unusable(config), undefined);
+      }
+    });
+
+    it("may fetch credentials by a command, or read them from an absolute path", () => {
+      for (const user of [
+        { exec: { command: "aws", args: ["eks", "get-token"] } },
+        { exec: { command: "/usr/bin/aws" } },
+        { tokenFile: "/run/token" },
+        { "client-certificate": "/c", "client-key": "/k" },
+        { "client-certificate": "c", "client-certificate-data": "YQ==", "client-key": "k", "client-key-data": "YQ==" },
+      ])
+        assert.equal(unusable(parseKubeconfig(library, text(user, { "certificate-authority": "/ca" }))), undefined);
+    });
+
+    it("has no relative path, because it comes from no folder", () => {
+      const refused = (user: object, further: object = {}) =>
+        /relative path in (.*?), and/.exec(unusable(parseKubeconfig(library, text(user, further))) ?? "")?.[1];
+      assert.equal(refused({}, { "certificate-authority": "ca.crt" }), "certificate-authority");
+      assert.equal(refused({ "client-certificate": "c", "client-key": "./k" }), "client-certificate and client-key");
+      assert.equal(refused({ tokenFile: "token" }), "tokenFile");
+      assert.equal(refused({ exec: { command: "./login" } }), "exec.command");
+    });
+
+    it("says what is wrong with it, and shows nothing of it", () => {
+      for (const [given, message] of [
+        [
+          `users:\n- name: "${SECRET}`,
+          /^kubernetes\.kubeconfig is not valid YAML or JSON: see its line \d+\. Pass the content/,
+        ],
+        [`{ "token": "${SECRET}" `, /not valid YAML or JSON/],
+        [`*${SECRET}`, /not valid YAML or JSON/],
+        [
+          `/home/${SECRET}/.kube/config`,
+          /has no context\. Pass the content of a kubeconfig, not the path of a file\.$/,
+        ],
+        [`${SECRET}: [1, 2]`, /must have clusters, users and contexts/],
+        [`contexts: ${SECRET}`, /must have clusters, users and contexts/],
+        [`clusters: [${SECRET}]\nusers: [null]\ncontexts: [null]`, /must have clusters, users and contexts/],
+        ["", /must have clusters, users and contexts/],
+        ["null", /must have clusters, users and contexts/],
+        ["[]", /must have clusters, users and contexts/],
+      ] as const) {
+        assert.throws(
+          () => parseKubeconfig(library, given),
+          (error: Error) => message.test(error.message) && !`${error.stack} ${JSON.stringify(error)}`.includes(SECRET),
+          given,
+        );
+      }
+      const config = parseKubeconfig(
+        library,
+        text({ token: SECRET }).replace('"current-context":"a"', '"current-context":"b"'),
+      );
+      assert.match(unusable(config) ?? "", /no cluster for its current context\. Set kubernetes\.context/);
+    });
+  });
 
   it("has the current context of the first file that sets one", () => {
     assert.equal(read(a(), b()).getCurrentCluster()?.server, "https://a.test");

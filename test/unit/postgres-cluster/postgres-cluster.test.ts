@@ -66,6 +66,7 @@ describe("PostgresCluster", () => {
 
   before(async () => {
     ca = openssl.ca("CA", undefined, 400);
+    pulumi.runtime.setConfig("kubernetes:enableSecretMutable", "true");
     await pulumi.runtime.setMocks(
       {
         newResource: (args) => {
@@ -529,6 +530,42 @@ describe("PostgresCluster", () => {
         "tsh db connect --proxy=teleport.example.com:443 --db-user=teleport_user_read --db-name=app orders-dev-ro",
       ),
     );
+  });
+
+  it("gives a kubeconfig to all that reaches Kubernetes, as a secret, and says nothing of it where there is none", async () => {
+    const everything: Partial<PostgresClusterArgs> = {
+      ...whole,
+      usersAs: "databaseRole",
+      vaultDatabase: { roles: { report: {} } },
+    };
+    const reaching = (all: Made[]) =>
+      all.filter(({ type }) => type.startsWith("pulumi-nodejs:dynamic/") && !type.includes("/teleport:"));
+    const isMarked = (each: Made) => (optionsOf(each).additionalSecretOutputs ?? []).includes("kubeconfig");
+
+    const without = reaching((await deploy(everything)).all);
+    assert.deepEqual(
+      without.filter((each) => "kubeconfig" in each.inputs || isMarked(each)),
+      [],
+    );
+    made.splice(0);
+    const kubernetes = { context: "eks", kubeconfig: pulumi.output("a kubeconfig") };
+    const { cluster, outputs, all } = await deploy({ ...everything, kubernetes });
+    const found = reaching(all);
+    assert.deepEqual([...new Set(found.map(({ type }) => type.split(":").at(-1)))].sort(), [
+      ...["Access", "AutoUsersAdmin", "ClusterIdentity", "ClusterServing", "DatabaseAdmin", "DatabaseLeases"],
+      ...["DatabaseRolesServing", "DatabasesServing", "DeletionProtection", "KubernetesIdentity", "NamespaceRemoval"],
+      ...["OperatorCheck", "PoolerServing", "UpdateCheck"],
+    ]);
+    assert.equal(found.length, without.length);
+    for (const each of found) {
+      const { kubeconfig, context } = each.inputs as { kubeconfig: Record<string, string>; context: string };
+      // Pulumi's signature of a secret.
+      assert.equal(kubeconfig["4dabf18193072939515e22adb298388d"], "1b47061264138c4ac30d75fd1eb44270", each.type);
+      assert.deepEqual([kubeconfig.value, context, isMarked(each)], ["a kubeconfig", "eks", true], each.type);
+      assert.ok(!each.name.includes("a kubeconfig"));
+    }
+    assert.equal(await pulumi.isSecret(cluster.outputs), false);
+    assert.ok(!JSON.stringify(outputs).includes("a kubeconfig"));
   });
 
   it("refuses bad settings with all that is wrong, before anything is made", async () => {
