@@ -6,7 +6,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError, sayUnseen } from "../kubernetes/errors";
 import { VaultError } from "../vault/errors";
-import { UNKNOWN } from "./unknown";
+import { UNKNOWN } from "../unknown";
 import { firstOf, limited, printable } from "../message-limits";
 
 /** All methods of a Pulumi provider except `configure`: what it configures would be stored in the state. */

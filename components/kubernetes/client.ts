@@ -7,7 +7,7 @@ import { PassThrough, Writable } from "node:stream";
 import type * as k8s from "@kubernetes/client-node";
 import { proxyFor, shownProxy } from "../http/proxy";
 import { retried } from "../waiting";
-import { UNKNOWN } from "../dynamic/unknown";
+import { UNKNOWN } from "../unknown";
 import { isPassing, KubernetesError, UnknownKubeconfig } from "./errors";
 import { parseKubeconfig, readKubeconfig, unusable, useProxy } from "./kubeconfig";
 

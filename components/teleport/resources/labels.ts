@@ -1,6 +1,6 @@
 /** Checks labels in Teleport. Pure. Values that a preview does not know yet pass. */
 import type { SettingProblem } from "../../problems";
-import { UNKNOWN } from "../../dynamic/unknown";
+import { UNKNOWN } from "../../unknown";
 import { OWNER_LABEL } from "../../owner-label";
 import { parseDuration } from "../../go-duration";
 
