@@ -5,9 +5,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { applicationOf } from "./config/applications";
 import { MachineIdWorkload, OperatorCheck, PostgresCluster, SettingsError } from "./components";
-import { operatorNeeds } from "./components/postgres-cluster/operator-needs";
+import { operatorNeeds } from "./components/postgres-cluster/plan";
 import { needsOfAll } from "./components/cnpg/operator-version";
 import { ownerOf, stackPrefix } from "./components/kubernetes/owner";
 import { ClusterIdentity } from "./components/protection/deletion-protection";
@@ -15,13 +14,16 @@ import { DeclaredDatabases, inContext } from "./components/protection/declared-d
 import { makeNamespace } from "./components/protection/namespace-removal";
 import { TAKE_UP } from "./components/protection/taking-up";
 import { appRoleMount, EnvironmentConfig, parseConfig, usesVault, VaultSettings } from "./config/config";
-import { contextsOf, declaredDatabases, namespaceOf, namespacesToMake } from "./config/places";
+import { contextsOf, declaredDatabases, namespacesToMake } from "./config/places";
+import type { ApplicationPlan } from "./config/applications";
+import type { DatabasePlan } from "./config/plan";
 
 const config = readConfig();
+const { plan } = config;
 
 /** Before everything else: a configuration that would lose data is refused before anything is changed. */
 const declared = new DeclaredDatabases("databases", {
-  databases: declaredDatabases(config, ownerOf),
+  databases: declaredDatabases(plan, ownerOf),
   owner: stackPrefix(),
 });
 
@@ -29,7 +31,7 @@ const declared = new DeclaredDatabases("databases", {
 delete process.env[TAKE_UP];
 
 /** A provider for each Kubernetes cluster that a database names; undefined is the kubeconfig's current context. */
-const contexts = contextsOf(config);
+const contexts = contextsOf(plan);
 const kubernetesProviders = new Map(
   contexts.map(({ context, former }) => [
     context,
@@ -53,7 +55,7 @@ const vaultProviders: Record<string, pulumi.ProviderResource> =
 /** Where the program itself asks Vault. */
 const vaultServer = { address: config.vault?.address, namespace: config.vault?.namespace };
 
-const places = namespacesToMake(config);
+const places = namespacesToMake(plan);
 const formerOf = (context: string | undefined) => contexts.find((each) => each.context === context)?.former ?? [];
 /** Not even a namespace is made where there is no operator. */
 const operators = new Map(
@@ -83,23 +85,22 @@ const namespaces = places.map(({ context, namespace, databases: own }) => ({
   ),
 }));
 
-const clusters: { name: string; settings: EnvironmentConfig["databases"][string]; cluster: PostgresCluster }[] = [];
+const clusters: { database: DatabasePlan; cluster: PostgresCluster }[] = [];
 
 /** For app stacks: everything about each database, by its name in the configuration. Nothing in it is secret. */
 export const databases = Object.fromEntries(
-  Object.entries(config.databases).map(([name, { createNamespace: _, ...settings }]) => {
-    const context = settings.kubernetes?.context;
-    const inNamespace = namespaceOf(name, settings);
-    const made = namespaces.find((place) => place.context === context && place.namespace === inNamespace);
+  Object.values(plan.databases).map((database) => {
+    const { name, context, settings } = database;
+    const made = namespaces.find((place) => place.context === context && place.namespace === database.namespace);
     const kubernetes = kubernetesProviders.get(context);
     const providers = { ...vaultProviders, ...(kubernetes ? { kubernetes } : {}) };
-    const namespace = made?.made ?? inNamespace;
+    const namespace = made?.made ?? database.namespace;
     const vaultDatabase = settings.vaultDatabase && {
       ...settings.vaultDatabase,
       vault: { ...vaultServer, ...settings.vaultDatabase.vault },
     };
     const cluster = new PostgresCluster(name, { ...settings, namespace, vaultDatabase }, { providers });
-    clusters.push({ name, settings, cluster });
+    clusters.push({ database, cluster });
     return [name, cluster.outputs];
   }),
 );
@@ -108,9 +109,8 @@ const workloads: MachineIdWorkload[] = [];
 
 /** For app stacks: how an application's pods reach their databases through Teleport, by its name in the configuration. */
 export const applications = Object.fromEntries(
-  Object.entries(config.applications).map(([name, application]) => {
-    const { teleport, settings } = applicationOf(name, application, config.databases, pulumi.getStack());
-    const { adopt, databases: wanted } = application;
+  Object.entries(config.applications).map(([name, { adopt, databases: wanted }]) => {
+    const { teleport, settings } = plan.applications[name] as ApplicationPlan;
     // After the databases: their names in Teleport are known when they are there.
     const registered = Object.fromEntries(
       Object.entries(settings.databases).map(([alias, known]) => {
@@ -125,14 +125,15 @@ export const applications = Object.fromEntries(
 );
 
 // Deleted before all else: what is refused for a database must not have taken its applications' access down by then.
-for (const { name, settings, cluster } of clusters) {
+for (const { database, cluster } of clusters) {
+  const { name, settings } = database;
   const { metadata } = cluster.cluster;
   new ClusterIdentity(
     `${name}-and-applications`,
     {
       kubernetes: settings.kubernetes,
       database: name,
-      cluster: settings.clusterName ?? name,
+      cluster: database.clusterName,
       namespace: metadata.apply(({ namespace }) => namespace ?? ""),
       uid: metadata.apply(({ uid }) => uid ?? ""),
     },
@@ -145,8 +146,11 @@ for (const { name, settings, cluster } of clusters) {
 
 /** What the databases of a context need of the operator. */
 function needsIn(context: string | undefined) {
-  const there = Object.entries(config.databases).filter(([, { kubernetes }]) => kubernetes?.context === context);
-  return needsOfAll(there.map(([name, settings]) => operatorNeeds(settings.clusterName ?? name, settings)));
+  return needsOfAll(
+    Object.values(plan.databases)
+      .filter((database) => database.context === context)
+      .map(operatorNeeds),
+  );
 }
 
 /** URN of the Namespace that a PostgresCluster of this name makes for itself. */

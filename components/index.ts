@@ -6,7 +6,7 @@ export type { TeleportAgentOutput } from "./postgres-cluster/registrations";
 export type { ClusterSettings, InitDb, Resources, Storage } from "./cnpg/cluster-spec";
 export type { UsersAs } from "./cnpg/database-roles";
 export type { AdditionalDatabase, Extension, Schema } from "./cnpg/databases";
-export type { NetworkPeer, NetworkPolicySettings } from "./kubernetes/network-policy";
+export type { NetworkPeer, NetworkPolicySettings } from "./cnpg/network-policy";
 export type { PoolerSecrets, PoolerSettings, PoolerType } from "./cnpg/pooler";
 export type { Access, AccessScope, TeleportUser } from "./cnpg/roles";
 export { DatabaseAccess, type DatabaseAccessArgs } from "./postgres/grants-resource";
@@ -31,23 +31,25 @@ export {
   type ChartDatabase,
   type StaticDatabase,
 } from "./teleport/agent";
-export {
-  TeleportDatabase,
-  type DatabaseAdminUser,
-  type DatabaseSettings,
-  type DatabaseTlsMode,
-  type DynamicLabel,
-  type TeleportDatabaseArgs,
-} from "./teleport/resources/database";
+export { TeleportDatabase } from "./teleport/resources/database";
+export type {
+  DatabaseAdminUser,
+  DatabaseSettings,
+  DatabaseTlsMode,
+  DynamicLabel,
+  TeleportDatabaseArgs,
+} from "./teleport/resources/database-document";
 export { TeleportCertAuthority, type TeleportCertAuthorityArgs } from "./teleport/ca/cert-authority";
 export {
   operatorDatabase,
   type OperatorDatabaseSettings,
   type TeleportDatabaseManifest,
 } from "./teleport/kubernetes-operator";
-export { TeleportAccessRole, type TeleportAccessRoleArgs } from "./teleport/resources/access-role";
+export { TeleportAccessRole } from "./teleport/resources/access-role";
+export type { TeleportAccessRoleArgs } from "./teleport/resources/access-role-document";
 export { accessRegistrarRole, PROVISIONED_BY, registrarBot, registrarRole } from "./teleport/program-roles";
-export { TeleportJoinToken, type TeleportJoinTokenArgs } from "./teleport/resources/join-token";
+export { TeleportJoinToken } from "./teleport/resources/join-token";
+export type { TeleportJoinTokenArgs } from "./teleport/resources/join-token-document";
 export type { TeleportConnection, TeleportDocument } from "./teleport/client/tctl";
 export { TeleportError, type TeleportFailure } from "./teleport/client/errors";
 export { KubernetesError, type KubernetesFailure } from "./kubernetes/errors";

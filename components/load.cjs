@@ -1,5 +1,5 @@
-// What `cnpg-teleport/operations` resolves to. Pulumi's process for dynamic providers runs plain JavaScript: an
-// installed package holds compiled files, a checkout TypeScript, which ts-node reads as it is.
+// `cnpg-teleport/operations` resolves to this file. Pulumi's process for dynamic providers runs plain JavaScript. An
+// installed package contains compiled files. A checkout contains TypeScript, which ts-node loads directly.
 "use strict";
 
 const { existsSync } = require("node:fs");

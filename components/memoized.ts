@@ -1,11 +1,11 @@
-/** Answers that several resources of one run want to have, so that no server is asked the same ten times. */
+/** Answers that several resources of one run share, so that a server is asked each question only once. */
 
-/** Long enough for all resources of one step, and too short for a preview's answer to be taken for the update's. */
+/** Long enough for all resources of one step. Too short to carry a preview's answer over to the update. */
 const LIFETIME_MS = 15_000;
 
 /**
- * Keeps the answers to questions for a moment, in this process' memory only. Those who ask while an answer is under
- * way wait for it. A failure is not kept.
+ * Keeps each answer for a moment, in the memory of this process only. Callers that ask while a request is running share its
+ * result. Failures are not kept.
  */
 export function memoized<Answer>(
   lifetime: number = LIFETIME_MS,

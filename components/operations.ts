@@ -1,11 +1,12 @@
 /**
- * What the dynamic resources run, in Pulumi's process for dynamic providers: the pure parts and the adapters, put
- * into the shape of Pulumi's provider methods. Old states call these names: keep them.
+ * The operations of the dynamic resources, as methods of Pulumi providers. They run in Pulumi's process for dynamic
+ * providers. Existing states call them by these names: never change the names.
  */
 import { operatorCheck } from "./cnpg/operator-check-operations";
-import { updateCheck } from "./cnpg/update-check-operations";
+import { updateCheck } from "./protection/update-check-operations";
 import { bounded } from "./dynamic/bounded";
 import { providerOf } from "./dynamic/converge";
+import type { KindName } from "./dynamic/kind-names";
 import { withStoredCode } from "./dynamic/stored-code";
 import { access } from "./postgres/grants-operations";
 import { declaredDatabases } from "./protection/declared-databases-operations";
@@ -17,7 +18,7 @@ import { clusterServing } from "./readiness/cluster";
 import { poolerServing } from "./readiness/pooler";
 import { autoUsers } from "./teleport/auto-users/admin-operations";
 import { certAuthority } from "./teleport/ca/cert-authority-operations";
-import { withBots } from "./teleport/resources/bot-before-15";
+import { withBots } from "./teleport/resources/bot-client";
 import { registrations } from "./teleport/resources/lifecycle";
 import { registrationMethods } from "./teleport/resources/lifecycle-operations";
 import { vaultAdmin } from "./vault-database/admin-operations";
@@ -41,7 +42,6 @@ const kinds = {
   updateCheck: providerOf(updateCheck()),
   namespaceRemoval: providerOf(namespaceRemoval()),
   declaredDatabases: providerOf(declaredDatabases()),
-};
+} satisfies Record<KindName, object>;
 
 export const operations = bounded(withStoredCode(kinds));
-export type Operations = typeof operations;

@@ -1,13 +1,13 @@
 /**
  * How a wrong setting is reported: what is wrong, where, and what to do. Checks collect problems
- * instead of throwing at the first, so that one run tells all of them.
+ * instead of throwing at the first, so that one run reports all of them.
  */
 
 /** One thing wrong with one setting. */
 export interface SettingProblem {
-  /** Path of the setting as the user wrote it, e.g. `databases.orders.storage.size`. */
+  /** Path of the setting, as the user writes it, e.g. `databases.orders.storage.size`. */
   setting: string;
-  /** The offending value; left out where the setting is missing. */
+  /** The wrong value. Absent if the setting is missing. */
   value?: unknown;
   /** What is wrong with it. */
   problem: string;
@@ -15,14 +15,14 @@ export interface SettingProblem {
   fix: string;
 }
 
-/** Thrown before anything is created when settings are wrong; lists every problem found. */
+/** Thrown if settings are wrong, before anything is created. Lists every problem found. */
 export class SettingsError extends Error {
   constructor(readonly problems: readonly SettingProblem[]) {
     const title = problems.length === 1 ? "1 setting is wrong:" : `${problems.length} settings are wrong:`;
     super([title, ...problems.map((problem) => `  - ${describeProblem(problem)}`)].join("\n"));
     this.name = "SettingsError";
-    // Where in the program it was thrown says nothing to who wrote the settings; and Pulumi's printing of a stack that
-    // goes through its own outputs was seen to take half a minute and gigabytes on Node 20.
+    // A stack trace does not help the author of the settings. Also, Pulumi took half a minute and gigabytes of memory on
+    // Node 20 to print a stack trace that passed through its own outputs.
     this.stack = `${this.name}: ${this.message}`;
   }
 }

@@ -1,41 +1,54 @@
-/** Checks of single values, in the same words for every setting. A value that is left out is no problem. Pure. */
+/** Checks of single values, with the same messages for every setting. A missing value passes. Pure. */
+import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "./problems";
 
 /** An amount, with or without a unit: `200`, `0.5`, `512Mi`. YAML may have it as a number. */
 export type Amount = string;
 
-/** Whether it is a mapping, as YAML and JSON have it. */
+/** Whether it is a mapping, as YAML and JSON have it. An output of Pulumi is none. */
 export function isObject(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
+  if (value === null || typeof value !== "object") return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
+}
+
+/** What is known of a value that may be computed: undefined until it is. */
+export function known<Value extends string>(value: pulumi.Input<Value> | undefined): Value | undefined {
+  return typeof value === "string" ? value : undefined;
 }
 
 export function wrong(setting: string, value: unknown, problem: string, fix: string): SettingProblem[] {
   return [{ setting, value, problem, fix }];
 }
 
-/** A whole number; `what` says what it counts, e.g. `seconds`. */
-export function checkWhole(setting: string, value: number | undefined, what: string, least = 0): SettingProblem[] {
+/** Checks a whole number. `what` says what it counts, e.g. `seconds`. */
+export function checkWholeNumber(
+  setting: string,
+  value: number | undefined,
+  what: string,
+  least = 0,
+): SettingProblem[] {
   if (value === undefined || (Number.isInteger(value) && value >= least && value < 2 ** 31)) return [];
-  return wrong(setting, value, `is no number of ${what}`, `Use a whole number of at least ${least}.`);
+  return wrong(setting, value, `is not a valid number of ${what}`, `Use a whole number of at least ${least}.`);
 }
 
 export function checkOneOf(setting: string, value: string | undefined, known: readonly string[]): SettingProblem[] {
   if (value === undefined || known.includes(value)) return [];
-  return wrong(setting, value, "is none of the values there are", `Use ${known.join(" or ")}.`);
+  return wrong(setting, value, "is not one of the allowed values", `Use ${known.join(" or ")}.`);
 }
 
-/** Whether PostgreSQL can have something of this name: of 63 bytes at most, and no NUL. */
+/** Whether PostgreSQL accepts a name: 1 to 63 bytes, without NUL. */
 export function isPostgresName(name: string): boolean {
   return name !== "" && !name.includes("\0") && Buffer.byteLength(name) <= 63;
 }
 
-/** Values that may be there once only. `fix` of the second of two. */
-export function checkTwice(
+/** Refuses repeated values. `fix` says what to do with a repetition. */
+export function checkUnique(
   setting: (index: number) => string,
   values: readonly string[],
   fix = "Remove one of the two.",
 ): SettingProblem[] {
   return values.flatMap((value, index) =>
-    values.indexOf(value) < index ? wrong(setting(index), value, "is there twice", fix) : [],
+    values.indexOf(value) < index ? wrong(setting(index), value, "is listed twice", fix) : [],
   );
 }

@@ -1,26 +1,26 @@
-/** How this project waits: it repeats what failed, looks again until something is so, and says what it waits for. */
+/** Waiting: retries of failed calls, polling until there is a result, and progress messages. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { firstOf, limited, printable } from "./dynamic/message-limits";
+import { firstOf, limited, printable } from "./message-limits";
 
-/** Waits for so many milliseconds. @throws the signal's AbortError when it is aborted */
+/** Waits. @throws the signal's AbortError when it is aborted */
 export async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
   await sleep(milliseconds, undefined, { signal });
 }
 
-/** What a look is given. */
+/** What `poll` tells each look. */
 export interface Look {
   /** 1 for the first look. */
   attempt: number;
-  /** Milliseconds since the first look began, for a deadline. */
+  /** Milliseconds since the first look started, for a deadline. */
   waited(): number;
 }
 
 /**
- * Looks until there is a result. Ends when `look` returns one, when it throws (a deadline, or a failure that does not
- * pass), and when the signal is aborted.
+ * Calls `look` until it returns a result. Also ends when `look` throws (a deadline, or a permanent failure), and when the
+ * signal is aborted.
  *
  * @param look returns undefined to be called again
- * @param every milliseconds between two looks; a function is given the number of the look that has ended
+ * @param every milliseconds between two looks, or a function of the number of the last look
  */
 export async function poll<Result>(
   look: (at: Look) => Promise<Result | undefined>,
@@ -36,17 +36,18 @@ export async function poll<Result>(
   }
 }
 
-/** Milliseconds before each repetition: towards other systems, a bounded number of times, and growing. */
+/** Delays before the retries of a call to another system, in milliseconds: a bounded number, growing. */
 const RETRY_DELAYS_MS = [500, 1_000, 2_000, 4_000, 8_000];
 
-/** Calls that hang until their own limit are not repeated as often as those that fail at once. */
+/** Latest start of a retry. So a call that hangs until its own limit is retried less often than one that fails at once. */
 const LAST_START_MS = 60_000;
 
 /**
- * Repeats a call that failed for a reason that passes.
+ * Retries a call that failed for a temporary reason.
  *
- * @param delays in milliseconds: before each repetition, with jitter, the last of which begins within a minute of the first
- * call; or the same one for as long as a repetition begins `within`
+ * @param passes whether an error is temporary
+ * @param delays in milliseconds. A list: one delay, with jitter, before each retry; no retry starts later than a minute after
+ * the first call. `every` and `within`: the same delay before each retry that starts within that time
  */
 export async function retried<Result>(
   call: () => Promise<Result>,
@@ -69,13 +70,13 @@ export async function retried<Result>(
 }
 
 const REPEATED_MS = 30_000;
-/** As many of the problems as fit on a screen. */
+/** How many problems fit on a screen. */
 const SHOWN = 5;
 const LINE_BYTES = 1_000;
 
 /**
- * Prints what is missing while `up` waits: when that changes, and otherwise every half minute. Pulumi shows what a provider
- * prints beside the resource.
+ * Prints what is missing while `up` waits: whenever it changes, and otherwise every half minute. Pulumi shows the output of
+ * a provider next to the resource.
  */
 export function progressOf(
   what: string,

@@ -1,57 +1,21 @@
 /** Applications of the configuration: what they may use of its databases, as the component wants it. Pure. */
-import type { MachineIdSettings, TeleportConnection, WorkloadDatabase, WorkloadJoin } from "../components";
-import { databaseAndOwner } from "../components/cnpg/cluster-spec";
-import { PRIMARY_LABEL, teleportNames } from "../components/postgres-cluster/names";
-import { hasStandby, teleportClusters, teleportUsers } from "../components/postgres-cluster/args";
+import type { MachineIdSettings, TeleportConnection, WorkloadDatabase } from "../components";
+import { labelsOf } from "../components/postgres-cluster/teleport-plan";
+import type { ClusterPlan } from "../components/postgres-cluster/plan";
+import type { ApplicationDatabase, ApplicationSettings } from "./settings";
 import type { SettingProblem } from "../components/problems";
-import { PROVISIONED_BY } from "../components/teleport/program-roles";
 import { checkMachineId } from "../components/workload/machine-id-check";
-import { listed, nearest } from "./problems";
-import type { DatabaseSettings } from "./settings";
-
-/** A database of the configuration that an application may use. */
-export interface ApplicationDatabase {
-  /** Name of the database in the configuration: a key of `databases`. */
-  database: string;
-  /** Reach the standby in place of the primary. Default: false. */
-  standby?: boolean;
-  /** Database in PostgreSQL. Default: the one that `initdb` makes. */
-  databaseName?: string;
-  /** PostgreSQL user to log in as, one of the database's `users`. Default: one that Teleport makes, with `roles`. */
-  user?: string;
-  /** PostgreSQL roles of the user that Teleport makes for the application, in place of `user`: some of `autoUsers.roles`. */
-  roles?: string[];
-  /** Port on localhost where the application finds it. Default: 5432, and the next ones for further databases. */
-  port?: number;
-}
-
-/** An application that reaches its databases through Teleport, with an identity of its own. */
-export interface ApplicationSettings extends Pick<
-  MachineIdSettings,
-  "certificateTtl" | "renewalInterval" | "endExpiredSessions"
-> {
-  /**
-   * Name of the bot and the join token in Teleport, and the beginning of its roles' names. Default:
-   * `<application>-<stack>`.
-   */
-  name?: string;
-  /** How its pods prove who they are. */
-  join: WorkloadJoin;
-  /** The databases that it may use, by its own names for them. */
-  databases: Record<string, ApplicationDatabase>;
-  /** Which of the databases' Teleport clusters, by their `credentials`. Default: the unnamed set. */
-  credentials?: string;
-  /** Take over a bot, roles and a token of these names that exist and are not ours. Default: false, which refuses. */
-  adopt?: boolean;
-}
+import { listed, nearest } from "../components/settings/messages";
+import { known } from "../components/value-check";
 
 /** What the component is given; `settings` are complete but for what Teleport says of the databases. */
-export interface Application {
+export interface ApplicationPlan {
   teleport: TeleportConnection;
   settings: MachineIdSettings;
 }
 
-type Databases = Readonly<Record<string, DatabaseSettings>>;
+/** By their names in the configuration. */
+type Databases = Readonly<Record<string, ClusterPlan>>;
 
 /**
  * All that is wrong with an application. `key` is its name in the configuration. A database that is undefined is
@@ -61,13 +25,13 @@ export function checkApplication(
   setting: string,
   key: string,
   application: ApplicationSettings,
-  declared: Readonly<Record<string, DatabaseSettings | undefined>>,
+  declared: Readonly<Record<string, ClusterPlan | undefined>>,
   stack: string,
 ): SettingProblem[] {
   const wanted = Object.entries(application.databases);
   const unknown = wanted.filter(([, { database }]) => Object.hasOwn(declared, database) && !declared[database]);
   const databases = Object.fromEntries(
-    Object.entries(declared).flatMap(([name, settings]) => (settings ? [[name, settings]] : [])),
+    Object.entries(declared).flatMap(([name, plan]) => (plan ? [[name, plan]] : [])),
   );
   const problems = wanted
     .filter((one) => !unknown.includes(one))
@@ -95,7 +59,7 @@ function ofWhole(
     const fix = "An application has one identity: declare one for each Teleport cluster.";
     return [{ setting: `${setting}.databases`, value: proxies, problem: "are in several Teleport clusters", fix }];
   }
-  const { settings } = applicationOf(key, application, databases, stack);
+  const { settings } = planApplication(key, application, databases, stack);
   return checkMachineId(setting, settings).map((problem) =>
     problem.setting === `${setting}.name` && application.name === undefined
       ? ofDefaultName(setting, key, settings.name, stack)
@@ -120,12 +84,12 @@ function ofDefaultName(setting: string, key: string, name: string, stack: string
 }
 
 /** What the component is given for a checked application. The stack makes its name unique, as the databases' names are. */
-export function applicationOf(
+export function planApplication(
   key: string,
   { name, join, databases: wanted, credentials, adopt: _, ...times }: ApplicationSettings,
   databases: Databases,
   stack: string,
-): Application {
+): ApplicationPlan {
   const entries = Object.entries(wanted);
   const proxy = entries[0] ? (proxyOf(entries[0][1], { credentials }, databases) ?? "") : "";
   return {
@@ -136,7 +100,7 @@ export function applicationOf(
       join,
       ...times,
       databases: Object.fromEntries(
-        entries.map(([alias, database]) => [alias, workloadDatabase(database, { credentials }, databases, stack)]),
+        entries.map(([alias, database]) => [alias, workloadDatabase(database, { credentials }, databases)]),
       ),
     },
   };
@@ -147,16 +111,14 @@ function workloadDatabase(
   { database, standby = false, databaseName, user, roles, port }: ApplicationDatabase,
   application: Pick<ApplicationSettings, "credentials">,
   databases: Databases,
-  stack: string,
 ): WorkloadDatabase {
-  const settings = databases[database];
-  const teleport = settings && teleportOf(settings, application);
-  const names = teleportNames(settings?.clusterName ?? database, settings?.environment ?? stack, teleport?.name);
+  const plan = planOf(database, databases);
+  const teleport = plan && inTeleport(plan, application);
   const sqlType = standby ? "standby" : "primary";
   return {
-    service: names[sqlType],
-    labels: { ...PROVISIONED_BY, [PRIMARY_LABEL]: names.primary, sql_type: sqlType },
-    database: databaseName ?? databaseAndOwner(settings?.initdb).database,
+    service: teleport?.[sqlType] ?? "",
+    labels: teleport ? labelsOf(teleport, sqlType) : {},
+    database: databaseName ?? plan?.database ?? "",
     ...(user === undefined ? {} : { user }),
     ...(roles === undefined ? {} : { roles }),
     ...(port === undefined ? {} : { port }),
@@ -170,24 +132,24 @@ function checkDatabase(
   databases: Databases,
   known: readonly string[],
 ): SettingProblem[] {
-  const settings = Object.hasOwn(databases, database) ? databases[database] : undefined;
+  const plan = planOf(database, databases);
   const wrong = (key: string, value: unknown, problem: string, fix: string) => ({
     setting: `${setting}.${key}`,
     value,
     problem,
     fix,
   });
-  if (!settings) {
+  if (!plan) {
     return [wrong("database", database, "is not a database of this configuration", hintOf(database, known))];
   }
-  if (!teleportOf(settings, application)) {
+  if (!inTeleport(plan, application)) {
     const fix = `Add teleport.proxy to databases.${database}, or correct credentials.`;
     return [wrong("database", database, "is not in that Teleport cluster", fix)];
   }
-  const users = teleportUsers(settings).map(({ name }) => name);
-  const { roles: offered = [] } = settings.autoUsers ?? {};
+  const users = plan.users.map(({ name }) => name);
+  const { roles: offered = [] } = plan.settings.autoUsers ?? {};
   return [
-    ...(standby && !hasStandby(settings)
+    ...(standby && !plan.hasStandby
       ? [wrong("standby", standby, "leads nowhere: the database has one instance", "Remove it.")]
       : []),
     ...(standby && roles.length > 0
@@ -221,10 +183,16 @@ function proxyOf(
   application: Pick<ApplicationSettings, "credentials">,
   databases: Databases,
 ): string | undefined {
-  const settings = databases[database];
-  return settings && teleportOf(settings, application)?.proxy;
+  const plan = planOf(database, databases);
+  return plan && known(inTeleport(plan, application)?.settings.proxy);
 }
 
-function teleportOf(settings: DatabaseSettings, { credentials }: Pick<ApplicationSettings, "credentials">) {
-  return teleportClusters(settings).find((teleport) => teleport.credentials === credentials);
+/** A database of the configuration; undefined if it has none of this name, also if every object has one, as `constructor`. */
+function planOf(name: string, databases: Databases): ClusterPlan | undefined {
+  return Object.hasOwn(databases, name) ? databases[name] : undefined;
+}
+
+/** The database in the application's Teleport cluster. */
+function inTeleport(plan: ClusterPlan, { credentials }: Pick<ApplicationSettings, "credentials">) {
+  return plan.teleport.find(({ settings }) => settings.credentials === credentials);
 }

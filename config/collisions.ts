@@ -1,29 +1,20 @@
 /** What only one database or application of a configuration can have: two with the same overwrite each other. Pure. */
-import { applicationOf } from "./applications";
-import { poolerName } from "../components/cnpg/pooler";
-import { agentConfigMap, teleportNames } from "../components/postgres-cluster/names";
-import { hasStandby, TeleportArgs, teleportClusters, teleportUsers } from "../components/postgres-cluster/args";
+import type { TeleportPlan } from "../components/postgres-cluster/teleport-plan";
 import type { SettingProblem } from "../components/problems";
 import { botAccountName } from "../components/teleport/resources/bot-document";
-import { vaultPlace } from "../components/vault-database/of-cluster";
-import { consumerName } from "../components/vault-database/settings";
 import { workloadRole } from "../components/workload/machine-id";
-import type { EnvironmentConfig } from "./config";
-import type { DatabaseSettings } from "./settings";
-
-type Declared = Pick<EnvironmentConfig, "databases" | "applications">;
+import { known } from "../components/value-check";
+import type { ApplicationPlan } from "./applications";
+import type { DatabasePlan, EnvironmentPlan } from "./plan";
 
 /** Databases and applications that would get in each other's way. */
-export function checkCollisions({ databases, applications }: Declared, stack: string): SettingProblem[] {
+export function checkCollisions({ databases, applications }: EnvironmentPlan): SettingProblem[] {
   const taken = new Map<string, string>();
   const all = [
-    ...Object.entries(databases).map(([name, settings]) => ({
-      setting: `databases.${name}`,
-      claims: ofDatabase(name, settings, stack),
-    })),
-    ...Object.keys(applications).map((name) => ({
+    ...Object.entries(databases).map(([name, plan]) => ({ setting: `databases.${name}`, claims: ofDatabase(plan) })),
+    ...Object.entries(applications).map(([name, plan]) => ({
       setting: `applications.${name}`,
-      claims: ofApplication(name, { databases, applications }, stack),
+      claims: ofApplication(plan),
     })),
   ];
   return all.flatMap(({ setting, claims }) =>
@@ -36,57 +27,45 @@ export function checkCollisions({ databases, applications }: Declared, stack: st
   );
 }
 
-function ofDatabase(name: string, settings: DatabaseSettings, stack: string): string[] {
-  const cluster = settings.clusterName ?? name;
-  const environment = settings.environment ?? stack;
-  const context = settings.kubernetes?.context;
-  const where = `namespace ${settings.namespace ?? cluster}${context === undefined ? "" : ` of ${context}`}`;
-  const poolers = (settings.poolers ?? []).map((pooler) => `the Pooler ${poolerName(cluster, pooler)} in ${where}`);
+function ofDatabase(plan: DatabasePlan): string[] {
+  const { clusterName, namespace, context } = plan;
+  const where = `namespace ${namespace}${context === undefined ? "" : ` of ${context}`}`;
   return [
-    `the Cluster ${cluster} in ${where}`,
-    ...poolers,
-    ...teleportClusters(settings).flatMap((teleport) => inTeleport(cluster, environment, settings, teleport)),
-    ...inVault(cluster, environment, settings),
+    `the Cluster ${clusterName} in ${where}`,
+    ...plan.poolers.map(({ name }) => `the Pooler ${name} in ${where}`),
+    ...plan.teleport.flatMap(inTeleport),
+    ...inVault(plan),
   ];
 }
 
-function inTeleport(cluster: string, environment: string, settings: DatabaseSettings, teleport: TeleportArgs) {
-  const { primary, standby } = teleportNames(cluster, environment, teleport.name);
-  const { registration, proxy } = teleport;
-  const agent = registration?.by === "agent" ? registration.namespace : undefined;
-  const roles = [
-    ...teleportUsers(settings).map((user) => `${primary}-${user.name}`),
-    ...(settings.autoUsers?.roles ?? []).map((role) => `${primary}-auto-${role}`),
-  ];
+function inTeleport({ settings, databases, accessRoles, agentConfigMap }: TeleportPlan): string[] {
+  const proxy = known(settings.proxy) ?? "";
+  const { name, namespace } = agentConfigMap;
   return [
-    ...[primary, ...(hasStandby(settings) ? [standby] : [])].map((name) => `the Teleport name ${name} at ${proxy}`),
-    ...(agent === undefined ? [] : [`the ConfigMap ${agentConfigMap(primary)} in namespace ${agent}`]),
-    ...(teleport.accessRoles ? roles.map((role) => roleAt(role, proxy)) : []),
+    ...databases.map((database) => `the Teleport name ${database.name} at ${proxy}`),
+    ...(namespace === undefined ? [] : [`the ConfigMap ${name} in namespace ${namespace}`]),
+    ...accessRoles.map((role) => roleAt(role.name, proxy)),
   ];
 }
 
 /** The program has one Vault. Roles of its database engine belong to the mount, and not to the connection. */
-function inVault(cluster: string, environment: string, { vaultDatabase }: DatabaseSettings): string[] {
+function inVault({ vaultDatabase }: DatabasePlan): string[] {
   if (!vaultDatabase) return [];
-  const { connection, mount } = vaultPlace(cluster, environment, vaultDatabase);
-  const { roles, kubernetesAuth } = vaultDatabase;
+  const { connection, mount, roles, auth } = vaultDatabase;
+  const path = known(mount.path) ?? "";
   return [
-    ...(mount.exists ? [] : [`the mount ${mount.path} of Vault`]),
-    `the connection ${connection} in Vault's mount ${mount.path}`,
-    ...(kubernetesAuth?.make ? [`the login method ${kubernetesAuth.path} of Vault`] : []),
-    ...Object.keys(roles).flatMap((role) => [
-      `the role ${role} in Vault's mount ${mount.path}`,
+    ...(mount.exists ? [] : [`the mount ${path} of Vault`]),
+    `the connection ${connection} in Vault's mount ${path}`,
+    ...(auth?.make ? [`the login method ${known(auth.path) ?? ""} of Vault`] : []),
+    ...roles.flatMap(({ role, policy }) => [
+      `the role ${role} in Vault's mount ${path}`,
       // The role of Kubernetes authentication has that name as well.
-      `the policy ${consumerName(connection, role)} of Vault`,
+      `the policy ${policy} of Vault`,
     ]),
   ];
 }
 
-function ofApplication(key: string, { databases, applications }: Declared, stack: string): string[] {
-  const application = applications[key];
-  if (!application) return [];
-  const { teleport, settings } = applicationOf(key, application, databases, stack);
-  const { proxy } = teleport;
+function ofApplication({ teleport: { proxy }, settings }: ApplicationPlan): string[] {
   if (proxy === "") return []; // its databases are not in Teleport, which is told elsewhere
   const { name } = settings;
   return [

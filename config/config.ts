@@ -1,14 +1,22 @@
 /** The configuration of an environment, `Pulumi.<env>.yaml`: its shape, its defaults, its checks. Pure. */
-import { ApplicationSettings, checkApplication } from "./applications";
+import { checkApplication } from "./applications";
 import { isHttpUrl } from "../components/http/url";
-import { checkPostgresCluster, teleportClusters } from "../components/postgres-cluster/args";
+import { teleportClusters } from "../components/postgres-cluster/args";
+import { checkPostgresCluster } from "../components/postgres-cluster/check";
 import { refuse, SettingProblem } from "../components/problems";
+import { typeHint } from "../components/settings/messages";
+import { validate } from "../components/settings/validation";
 import { isObject } from "../components/value-check";
 import { checkCollisions } from "./collisions";
 import { checkFormerNames } from "./places";
-import { typeHint } from "./problems";
-import type { AppRoleLogin, DatabaseSettings, KubernetesSettings, VaultSettings } from "./settings";
-import { validate } from "./validation";
+import { EnvironmentPlan, planEnvironment } from "./plan";
+import type {
+  AppRoleLogin,
+  ApplicationSettings,
+  DatabaseSettings,
+  KubernetesSettings,
+  VaultSettings,
+} from "./settings";
 
 export type { DatabaseSettings, VaultSettings };
 
@@ -17,6 +25,14 @@ const DEFAULT_APPROLE_MOUNT = "approle";
 /** Path of Vault's login method AppRole. */
 export function appRoleMount({ mount = DEFAULT_APPROLE_MOUNT }: AppRoleLogin): string {
   return mount;
+}
+
+/** What is read from the file, by the name of its type. */
+interface Written {
+  ApplicationSettings: ApplicationSettings;
+  DatabaseSettings: DatabaseSettings;
+  KubernetesSettings: KubernetesSettings;
+  VaultSettings: VaultSettings;
 }
 
 /** A checked configuration. */
@@ -29,6 +45,8 @@ export interface EnvironmentConfig {
   databases: Record<string, DatabaseSettings>;
   /** Applications that reach databases through Teleport with an identity of their own (Machine ID), by name. */
   applications: Record<string, ApplicationSettings>;
+  /** What follows from all that. */
+  plan: EnvironmentPlan;
 }
 
 /** The keys of the configuration: `vault` is `cnpg-teleport:vault` in the file. `defaults` goes below every database. */
@@ -60,8 +78,8 @@ export function parseConfig(
     );
     return {};
   };
-  const read = <Type extends Parameters<typeof validate>[0]>(type: Type, value: unknown, setting: string) => {
-    const checked = validate(type, value, setting);
+  const read = <Type extends keyof Written>(type: Type, value: unknown, setting: string) => {
+    const checked = validate<Written[Type]>(type, value, setting);
     problems.push(...checked.problems);
     return checked;
   };
@@ -75,20 +93,26 @@ export function parseConfig(
   const general = read("KubernetesSettings", raw.kubernetes ?? {}, "kubernetes").value ?? {};
   const databases: Record<string, DatabaseSettings> = {};
   const written = mapping(raw.databases, "databases");
-  /** The databases that others are compared with; undefined where the shape is wrong: what is missing is not known. */
-  const declared: Record<string, DatabaseSettings | undefined> = {};
+  /** Databases whose shape is wrong: what is missing is not known, so nothing is compared with them. */
+  const incomplete: string[] = [];
   for (const [name, settings] of Object.entries(written)) {
     const { value, rest } = read("DatabaseSettings", overlay(defaults, settings), `databases.${name}`);
     // What is left of a database with mistakes is checked as well, so that one run reports all of them.
     if (rest) databases[name] = { ...rest, kubernetes: rest.kubernetes ?? general };
-    declared[name] = value && databases[name];
+    if (!value) incomplete.push(name);
   }
   const applications: Record<string, ApplicationSettings> = {};
   for (const [name, settings] of Object.entries(mapping(raw.applications ?? {}, "applications"))) {
     const { value } = read("ApplicationSettings", settings, `applications.${name}`);
     if (value) applications[name] = value;
   }
+  const plan = planEnvironment(databases, applications, stack);
+  const isCompared = (name: string) => Object.hasOwn(plan.databases, name) && !incomplete.includes(name);
+  const compared = Object.fromEntries(
+    Object.keys(written).map((name) => [name, isCompared(name) ? plan.databases[name] : undefined]),
+  );
   const config: EnvironmentConfig = {
+    plan,
     kubernetes: general,
     vault: raw.vault === undefined ? undefined : read("VaultSettings", raw.vault, "vault").value,
     databases,
@@ -96,14 +120,12 @@ export function parseConfig(
   };
   const found = [
     ...problems,
-    ...Object.entries(databases).flatMap(([name, settings]) =>
-      checkPostgresCluster(`databases.${name}`, settings.clusterName ?? name, settings.environment ?? stack, settings),
-    ),
+    ...Object.entries(plan.databases).flatMap(([name, each]) => checkPostgresCluster(`databases.${name}`, each)),
     ...(raw.vault !== undefined && !config.vault ? [] : checkVault(config, variables)),
-    ...checkCollisions({ databases: defined(declared), applications }, stack),
-    ...checkFormerNames(config),
+    ...checkCollisions({ ...plan, databases: defined(compared) }),
+    ...checkFormerNames(plan),
     ...Object.entries(applications).flatMap(([name, settings]) =>
-      checkApplication(`applications.${name}`, name, settings, declared, stack),
+      checkApplication(`applications.${name}`, name, settings, compared, stack),
     ),
   ];
   refuse(whereWritten(found, written, defaults));

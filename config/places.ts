@@ -3,12 +3,10 @@
  * Names of Pulumi resources are made of them, so what a context was called before counts as well. Pure.
  */
 import type { DeclaredDatabase } from "../components/protection/declared-databases";
-import { isProtected } from "../components/protection/deletion-protection";
 import type { SettingProblem } from "../components/problems";
-import type { EnvironmentConfig } from "./config";
-import type { DatabaseSettings } from "./settings";
+import type { EnvironmentPlan } from "./plan";
 
-type Databases = Pick<EnvironmentConfig, "databases">;
+type Databases = Pick<EnvironmentPlan, "databases">;
 
 /** A context of the kubeconfig; undefined for the current one. */
 export interface Context {
@@ -27,36 +25,23 @@ export interface MadeNamespace {
 
 /** The contexts, each once. A context that is named for the first time was the current one before. */
 export function contextsOf({ databases }: Databases): Context[] {
-  const all = Object.values(databases).map(({ kubernetes = {} }) => kubernetes);
+  const all = Object.values(databases);
   const contexts = [...new Set(all.map(({ context }) => context))];
   return contexts.map((context) => {
-    const named = all.filter((each) => each.context === context).flatMap(({ formerContexts = [] }) => formerContexts);
+    const named = all.filter((each) => each.context === context).flatMap(({ formerContexts }) => formerContexts);
     const former = [...new Set<string | undefined>(named)].filter((each) => !contexts.includes(each));
     return { context, former: contexts.length === 1 && context !== undefined ? [...former, undefined] : former };
   });
 }
 
-/** Namespace of a database. */
-export function namespaceOf(name: string, { namespace, clusterName = name }: DatabaseSettings): string {
-  return namespace ?? clusterName;
-}
-
-/** Whether the program makes it: where it is not given, or where that is asked for. */
-export function makesNamespace({ namespace, createNamespace = namespace === undefined }: DatabaseSettings): boolean {
-  return createNamespace;
-}
-
 /** The namespaces to make: each once, however many databases are in it, and however it is declared. */
 export function namespacesToMake({ databases }: Databases): MadeNamespace[] {
   const made = new Map<string, MadeNamespace>();
-  for (const [name, settings] of Object.entries(databases)) {
-    const context = settings.kubernetes?.context;
-    const namespace = namespaceOf(name, settings);
+  for (const { name, context, namespace, clusterName, makesNamespace, settings } of Object.values(databases)) {
     const key = JSON.stringify([context, namespace]);
-    const declared = makesNamespace(settings);
-    if (!declared && !made.has(key)) continue;
+    if (!makesNamespace && !made.has(key)) continue;
     const known = made.get(key) ?? { context, namespace, databases: [] };
-    if ((settings.clusterName ?? name) === namespace) known.databases.push(name, ...(settings.formerNames ?? []));
+    if (clusterName === namespace) known.databases.push(name, ...(settings.formerNames ?? []));
     made.set(key, known);
   }
   return [...made.values()];
@@ -69,29 +54,25 @@ export function declaredDatabases(
 ): Record<string, DeclaredDatabase> {
   const made = namespacesToMake({ databases });
   return Object.fromEntries(
-    Object.entries(databases).map(([name, settings]) => {
-      const context = settings.kubernetes?.context;
-      const namespace = namespaceOf(name, settings);
-      return [
-        name,
-        {
-          context,
-          namespace,
-          makesNamespace: made.some((place) => place.context === context && place.namespace === namespace),
-          cluster: settings.clusterName ?? name,
-          protected: isProtected(settings),
-          owner: ownerOf(name),
-          formerNames: settings.formerNames ?? [],
-        },
-      ];
-    }),
+    Object.values(databases).map(({ name, context, namespace, clusterName, isProtected, settings }) => [
+      name,
+      {
+        context,
+        namespace,
+        makesNamespace: made.some((place) => place.context === context && place.namespace === namespace),
+        cluster: clusterName,
+        protected: isProtected,
+        owner: ownerOf(name),
+        formerNames: settings.formerNames ?? [],
+      },
+    ]),
   );
 }
 
 /** Former names that are in use, or that two databases claim: it would not be clear whose Cluster it is. */
 export function checkFormerNames({ databases }: Databases): SettingProblem[] {
   const claimed = new Map<string, string>(Object.keys(databases).map((name) => [name, `databases.${name}`]));
-  return Object.entries(databases).flatMap(([name, { formerNames = [] }]) =>
+  return Object.values(databases).flatMap(({ name, settings: { formerNames = [] } }) =>
     formerNames.flatMap((former, index) => {
       const other = claimed.get(former);
       const setting = `databases.${name}.formerNames[${index}]`;

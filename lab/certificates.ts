@@ -1,4 +1,4 @@
-/** The lab's own certificate authority, and certificates of it for Vault and Teleport. Made with openssl. */
+/** The lab's own CA, and certificates of it for Vault and Teleport, created with openssl. */
 import { X509Certificate } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ export interface KeyPair {
 const EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
 const SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt";
 
-/** Makes the CA once, and the bundle of it with the CAs that the system trusts. */
+/** Creates the CA once, and the bundle of it and the CAs that the system trusts. */
 export async function ensureAuthority(): Promise<void> {
   mkdirSync(STATE.pki, { recursive: true, mode: 0o700 });
   if (!validFor(PKI.ca, 365)) {
@@ -27,7 +27,7 @@ export async function ensureAuthority(): Promise<void> {
   writeWhole(PKI.bundle, `${readFileSync(PKI.ca, "utf8")}${readFileSync(SYSTEM_BUNDLE, "utf8")}`, 0o644);
 }
 
-/** A server certificate for the lab's address, renewed here when it has less than a month. */
+/** Creates a server certificate for the lab's address, and renews one that expires in less than a month. */
 export async function ensureServerCertificate(name: string): Promise<KeyPair> {
   const pair = { key: join(STATE.pki, `${name}.key`), certificate: join(STATE.pki, `${name}.crt`) };
   if (validFor(pair.certificate, 30) && signedByAuthority(pair.certificate)) return pair;
@@ -46,7 +46,7 @@ export async function ensureServerCertificate(name: string): Promise<KeyPair> {
   return pair;
 }
 
-/** Whether the first certificate of a file is good for so many more days. */
+/** Whether the first certificate of a file is valid for at least this many days. */
 export function validFor(file: string, days: number): boolean {
   const pem = existsSync(file) ? certificateIn(readFileSync(file, "utf8")) : undefined;
   if (!pem) return false;

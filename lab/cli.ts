@@ -8,14 +8,14 @@ import { up } from "./up";
 
 const USAGE = `Usage: npm run lab -- <command>
 
-  up              bring the lab up, or repair it; goes on where it was interrupted
+  up              start the lab, or repair it; continues after an interruption
   status          what runs, since when, and where its log is; exit code 0 if all is healthy, 1 if not,
                   3 if nothing of it runs
   down [--purge]  stop everything; --purge removes the data as well (built tools and images are kept)
   env             the exports a shell needs: eval "$(npm run --silent lab -- env)"
   exec CMD ...    run a command in the lab's network, with that environment and the cluster's DNS
   shell           a shell there
-  doctor          what this machine lacks
+  doctor          what this machine is missing
 `;
 
 async function main([command, ...args]: string[]): Promise<number> {
@@ -44,7 +44,7 @@ async function bringUp(): Promise<number> {
   return 0;
 }
 
-/** What was begun stays as it is when interrupted: `up` resumes it, `down` cleans it. */
+/** An interrupted command leaves its work as it is: `up` continues it, `down` removes it. */
 function interruptible(work: () => Promise<number>): Promise<number> {
   for (const [signal, code] of [
     ["SIGINT", 130],
@@ -53,7 +53,9 @@ function interruptible(work: () => Promise<number>): Promise<number> {
   ] as const) {
     process.on(signal, () => {
       endCommands();
-      process.stderr.write("\nInterrupted. `npm run lab -- up` goes on from here, `npm run lab -- down` cleans up.\n");
+      process.stderr.write(
+        "\nInterrupted. `npm run lab -- up` continues from here, `npm run lab -- down` cleans up.\n",
+      );
       process.exit(code);
     });
   }

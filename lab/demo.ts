@@ -1,7 +1,7 @@
 /**
- * `npm run demo`: the main job, done for real. Brings the lab up and, inside it, deploys a database, logs in to it
- * through Teleport as a reader and as a writer, destroys it, and shows that Teleport has forgotten it. Every step
- * is checked; the exit code is 0 only if all held. `--keep` leaves stack and lab for playing.
+ * `npm run demo`: the main use case on real systems. Starts the lab and, inside it, deploys a database, logs in
+ * through Teleport as a reader and as a writer, destroys the database, and shows that it is no longer in Teleport.
+ * Every step is checked. The exit code is 0 only if all checks pass. `--keep` keeps the stack and the lab.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -23,12 +23,12 @@ async function main(): Promise<void> {
   const lab = (args: string[], quiet = false) =>
     inherit("npm", ["run", "--silent", "lab", "--", ...args], { cwd: PROJECT, quiet });
   const wasUp = (await lab(["status"], true)) !== NOTHING_RUNS;
-  if ((await lab(["up"])) !== 0) throw new Error("the lab did not come up; see above");
+  if ((await lab(["up"])) !== 0) throw new Error("the lab did not start; see above");
   const self = ["node", "-r", "ts-node/register/transpile-only", __filename, INSIDE, ...(KEEP ? ["--keep"] : [])];
   const code = await lab(["exec", ...self]);
   if (KEEP) {
     say(
-      "The database and the lab are still up. Play: npm run lab -- shell. End: npm run demo, then npm run lab -- down.",
+      "The database and the lab are still running. Use them: npm run lab -- shell. Remove them: npm run demo, then npm run lab -- down.",
     );
   } else if (!wasUp) {
     await lab(["down"]);
@@ -42,7 +42,7 @@ async function demonstrate(): Promise<void> {
   const proxy = process.env.TELEPORT_PROXY ?? "";
   const stack = new Stack("dev", { folder: join(lab, "pulumi", "demo") });
 
-  await step("Make the stack `dev`, with Pulumi.dev.yaml as its configuration", async () => {
+  await step("Create the stack `dev`, with Pulumi.dev.yaml as its configuration", async () => {
     await stack.init();
     stack.configureWith(readFileSync(join(PROJECT, "Pulumi.dev.yaml"), "utf8"));
   });
@@ -91,7 +91,7 @@ async function demonstrate(): Promise<void> {
     return result;
   };
 
-  await step("The owner makes a table, as an application would", async () => {
+  await step("The owner creates a table, as an application would", async () => {
     const pod = await run("kubectl", [
       "-n",
       orders.namespace,
@@ -124,7 +124,7 @@ async function demonstrate(): Promise<void> {
     check(/read-only transaction/.test(insert.output), "the reader's INSERT is refused: its sessions are read-only");
     const writable = "SET default_transaction_read_only = off; INSERT INTO items VALUES ('no')";
     const denied = await query(as("reader", primary), writable);
-    check(/permission denied/.test(denied.output), "and denied where it makes them writable: it has no right to");
+    check(/permission denied/.test(denied.output), "and denied if it makes them writable: it has no right to write");
     const standing = await query(as("reader", standby), "SELECT pg_is_in_recovery(), name FROM items LIMIT 1");
     check(standing.stdout.trim() === "t|first", "the reader reads from the standby");
   });
@@ -149,7 +149,7 @@ async function demonstrate(): Promise<void> {
   });
 
   if (KEEP) {
-    show(`\nTo connect by hand, in \`npm run lab -- shell\`:`);
+    show(`\nTo connect manually, in \`npm run lab -- shell\`:`);
     orders.connectCommands.forEach((command) => show(`  ${command}`));
     return finish(started);
   }
@@ -158,7 +158,7 @@ async function demonstrate(): Promise<void> {
     await stack.destroy({ echo: true });
   });
 
-  await step("Teleport lists nothing of it, and the namespace is gone", async () => {
+  await step("Teleport no longer lists the databases, and the namespace is gone", async () => {
     const left = (await registered()).filter((name) => name === primary || name === standby);
     check(left.length === 0, `neither ${primary} nor ${standby} is left in Teleport`);
     const namespace = await run("kubectl", ["get", "namespace", orders.namespace, "--ignore-not-found"]);
@@ -180,7 +180,7 @@ async function demonstrate(): Promise<void> {
 }
 
 function finish(started: number): void {
-  say(`All steps held, in ${Math.round((Date.now() - started) / 1000)} s.`);
+  say(`All steps succeeded, in ${Math.round((Date.now() - started) / 1000)} s.`);
 }
 
 let steps = 0;
@@ -193,7 +193,7 @@ async function step(title: string, does: () => Promise<void>): Promise<void> {
 }
 
 function check(holds: unknown, what: string): asserts holds {
-  if (!holds) throw new Error(`This did not hold: ${what}`);
+  if (!holds) throw new Error(`Check failed: ${what}`);
   show(`  ✓ ${what}`);
 }
 

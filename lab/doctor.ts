@@ -1,4 +1,4 @@
-/** What the lab needs of a machine, what this one lacks, and what to do about it. */
+/** Checks what the lab needs of a machine, and says what is missing here and how to fix it. */
 import { existsSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { totalmem } from "node:os";
 import { dirname, join } from "node:path";
@@ -6,26 +6,29 @@ import { missingPackages } from "./host/apt";
 import { cgroupVersion, missingControllers } from "./host/cgroups";
 import { run, succeeds } from "./host/command";
 import { CACHE, STATE } from "./layout";
-import { foreignLabMessage, otherOwner } from "./host/owner";
+import { otherLabMessage, otherOwner } from "./host/owner";
 import { missingTools } from "./build/tools";
 import { TOOLS, VERSIONS } from "./versions";
 
-/** Gigabytes that must be free: for tools, images and data the first time, later, and besides for building all tools. */
+/**
+ * Gigabytes of free space that are required: the first time (tools, images and data), later, and in addition for
+ * building all tools.
+ */
 const NEEDED_GB = 6;
 const NEEDED_AGAIN_GB = 2;
 const BUILD_GB = 39;
 const NEEDED_MEMORY_GB = 6;
 
-const ELSEWHERE = "docs/getting-started.md shows the same with a cluster, a Vault and a Teleport of your own.";
+const ELSEWHERE = "docs/getting-started.md shows the same with your own cluster, Vault and Teleport.";
 
 interface Finding {
   what: string;
-  /** "fatal": the lab cannot run. "note": `up` sees to it, or it may go wrong. */
+  /** "fatal": the lab cannot run. "note": `up` fixes it, or it may cause problems. */
   weight: "ok" | "note" | "fatal";
   fix?: string;
 }
 
-/** Prints all findings; true if the lab can run. */
+/** Prints all findings. Returns true if the lab can run. */
 export async function printDoctor(): Promise<boolean> {
   const findings = await examine();
   const marks = { ok: "ok   ", note: "note ", fatal: "FATAL" };
@@ -43,12 +46,17 @@ export async function refuseUnfitMachine(look: () => Finding[] | Promise<Finding
   throw new Error(`The lab cannot run here:\n${lines.join("\n")}\n${ELSEWHERE}`);
 }
 
-/** What no package and no setting of the kernel could change. */
+/** Requirements that no package and no kernel setting can satisfy. */
 export function basics(): Finding[] {
   const folders = [STATE.root, CACHE.root].filter((folder) => !/^[\w@%+=./-]+$/.test(folder));
   return [
     finding(process.getuid?.() === 0, "root", "not root", "Run it as root: sudo npm run lab -- up"),
-    finding(process.arch === "x64", "x86-64", `architecture ${process.arch}`, "The images are made for x86-64"),
+    finding(
+      process.arch === "x64",
+      "x86-64",
+      `architecture ${process.arch}`,
+      "Use an x86-64 machine: the images are built for it",
+    ),
     finding(
       atLeast(process.versions.node, VERSIONS.node),
       `Node.js ${process.versions.node}`,
@@ -58,13 +66,13 @@ export function basics(): Finding[] {
     finding(
       folders.length === 0,
       `state in ${STATE.root}, cache in ${CACHE.root}`,
-      `not all of the lab's programs take the folder ${folders.join(" and ")}, for its spaces or special characters`,
-      "Set XDG_STATE_HOME and XDG_CACHE_HOME to folders without",
+      `not all of the lab's programs accept the folder ${folders.join(" and ")}, because of its spaces or special characters`,
+      "Set XDG_STATE_HOME and XDG_CACHE_HOME to folders without such characters",
     ),
   ];
 }
 
-/** Everything. Without root the rest cannot be found out. */
+/** Checks everything. Without root, only the basics can be checked. */
 export async function examine(): Promise<Finding[]> {
   const first = basics();
   if (first.some(({ weight }) => weight === "fatal")) return first;
@@ -77,9 +85,9 @@ export async function examine(): Promise<Finding[]> {
     await nftables(),
     packages(),
     {
-      what: missing.length === 0 ? "tools: all there" : `tools to build: ${missing.map(({ name }) => name).join(", ")}`,
+      what: missing.length === 0 ? "tools: all found" : `tools to build: ${missing.map(({ name }) => name).join(", ")}`,
       weight: missing.length === 0 ? "ok" : "note",
-      fix: missing.length === 0 ? undefined : "`up` builds them, about 35 minutes on two cores for all",
+      fix: missing.length === 0 ? undefined : "`up` builds them: about 35 minutes for all on two cores",
     },
     ...(missing.length > 0 ? [await goToolchain()] : []),
     await disk(missing.length / TOOLS.length),
@@ -99,14 +107,22 @@ function cgroups(): Finding {
   return finding(missing.length === 0, version, ill, "Enable these controllers; in a container, run it privileged");
 }
 
-/** Mounts one where containerd will: this loads the kernel's module, and shows a file system that cannot carry it. */
+/**
+ * Mounts an overlayfs where containerd will mount it. This loads the kernel's module, and detects a file system that
+ * does not support it.
+ */
 async function overlay(): Promise<Finding> {
   const folder = mkdtempSync(join(existing(STATE.root), ".lab-overlay-"));
   const script = 'cd "$1" && mkdir l u w m && mount -t overlay -o lowerdir=l,upperdir=u,workdir=w overlay m';
   const good = await succeeds("unshare", ["--mount", "sh", "-c", script, "probe", folder]);
   rmSync(folder, { recursive: true, force: true });
-  const ill = `no overlayfs can be mounted in ${existing(STATE.root)}`;
-  return finding(good, "overlayfs", ill, "Load the kernel's module overlay, or set XDG_STATE_HOME to ext4 or xfs");
+  const ill = `an overlayfs cannot be mounted in ${existing(STATE.root)}`;
+  return finding(
+    good,
+    "overlayfs",
+    ill,
+    "Load the kernel module overlay, or set XDG_STATE_HOME to a folder on ext4 or xfs",
+  );
 }
 
 async function networkNamespaces(): Promise<Finding> {
@@ -114,12 +130,12 @@ async function networkNamespaces(): Promise<Finding> {
   return finding(
     good,
     "network namespaces",
-    "no right to make network namespaces",
-    "CAP_SYS_ADMIN is needed: a VM, or a privileged container",
+    "no right to create network namespaces",
+    "Use a VM or a privileged container: CAP_SYS_ADMIN is needed",
   );
 }
 
-/** In a namespace of its own, so that the machine's rules are not even looked at. */
+/** Runs in its own network namespace, so that it does not even read the machine's rules. */
 async function nftables(): Promise<Finding> {
   if (!(await succeeds("nft", ["--version"])))
     return { what: "nftables: not checked, nft is not installed yet", weight: "note" };
@@ -128,7 +144,12 @@ async function nftables(): Promise<Finding> {
     "nft",
     "add table ip probe; add chain ip probe nat { type nat hook output priority 0; }",
   ]);
-  return finding(good, "nftables", "the kernel lacks nftables with NAT", "Load nf_tables and nft_chain_nat");
+  return finding(
+    good,
+    "nftables",
+    "the kernel lacks nftables with NAT",
+    "Load the kernel modules nf_tables and nft_chain_nat",
+  );
 }
 
 function packages(): Finding {
@@ -136,17 +157,20 @@ function packages(): Finding {
   if (missing.length === 0) return { what: "Debian packages: all there", weight: "ok" };
   const what = `Debian packages missing: ${missing.join(", ")}`;
   if (existsSync("/usr/bin/apt-get")) return { what, weight: "note", fix: "`up` installs them" };
-  return { what, weight: "fatal", fix: "This is no Debian: install what they bring yourself" };
+  return { what, weight: "fatal", fix: "This is not Debian: install equivalent packages yourself" };
 }
 
 async function goToolchain(): Promise<Finding> {
   const version = /go(\d+\.\d+(\.\d+)?)/.exec(await run("go", ["version"]).catch(() => ""))?.[1];
   const good = version !== undefined && atLeast(version, VERSIONS.go);
   const ill = version ? `Go ${version} is too old` : "Go is not installed";
-  return finding(good, `Go ${version}`, ill, `Install Go ${VERSIONS.go} or newer: the tools are built with it`);
+  return finding(good, `Go ${version}`, ill, `Install Go ${VERSIONS.go} or newer: it builds the tools`);
 }
 
-/** `share` of the tools is still to be built. What an interrupted build left in Go's caches counts as there. */
+/**
+ * `share` is the fraction of the tools that must still be built. Go's caches of an interrupted build count as already
+ * used.
+ */
 async function disk(share: number): Promise<Finding> {
   const folder = existing(CACHE.root);
   const { bavail, bsize } = statfsSync(folder);
@@ -158,7 +182,7 @@ async function disk(share: number): Promise<Finding> {
     free >= needed,
     `disk: ${free} GB free`,
     `disk: ${free} GB free at ${folder}, ${needed} GB needed${share > 0 ? ` while tools are built` : ""}`,
-    "Free some, or set XDG_CACHE_HOME and XDG_STATE_HOME to another disk",
+    "Free some space, or set XDG_CACHE_HOME and XDG_STATE_HOME to folders on another disk",
   );
 }
 
@@ -167,7 +191,7 @@ async function sizeOf(folder: string): Promise<number> {
   return Number.parseInt(printed, 10) / 1e9;
 }
 
-/** The folder, or the nearest above it that is there. */
+/** The folder, or its nearest parent that exists. */
 function existing(folder: string): string {
   return existsSync(folder) ? folder : existing(dirname(folder));
 }
@@ -178,14 +202,14 @@ function memory(): Finding {
   return {
     what: `memory: ${size} GB, ${NEEDED_MEMORY_GB} GB advised`,
     weight: "note",
-    fix: "Builds may be killed by the kernel",
+    fix: "The kernel may kill builds: add memory or swap",
   };
 }
 
 function foreignLab(): Finding {
   const state = otherOwner();
   if (!state) return { what: "no other lab on this machine", weight: "ok" };
-  return { what: foreignLabMessage(state), weight: "fatal" };
+  return { what: otherLabMessage(state), weight: "fatal" };
 }
 
 function atLeast(version: string, wanted: string): boolean {

@@ -1,4 +1,4 @@
-/** Takes the lab down: ends what `up` started and nothing else, unmounts, and removes the network. */
+/** Stops the lab: ends only what `up` started, unmounts, and removes the network. */
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { allowServices } from "./host/apt";
 import { removeCgroups } from "./host/cgroups";
@@ -8,13 +8,13 @@ import { RUN, STATE } from "./layout";
 import { withLock } from "./host/lock";
 import { mountsBelow, unmountBelow } from "./host/mounts";
 import { processesInside, removeNetwork } from "./host/network";
-import { forgetOwner, refuseForeignLab } from "./host/owner";
+import { forgetOwner, refuseOtherLab } from "./host/owner";
 import { elapsed, say, step } from "./host/progress";
 import { removeVolumesLink } from "./kubernetes/volumes";
 
 export async function down(options: { purge: boolean }): Promise<void> {
-  refuseForeignLab();
-  const waiting = (holder: string) => say(`  …    another lab command is at work (${holder}): waiting for it`);
+  refuseOtherLab();
+  const waiting = (holder: string) => say(`  …    waiting for another lab command (${holder})`);
   await withLock(STATE.lock, () => takeDown(options.purge), waiting);
   if (options.purge) rmSync(STATE.root, { recursive: true, force: true });
   const left = leftovers();
@@ -25,12 +25,12 @@ export async function down(options: { purge: boolean }): Promise<void> {
 async function takeDown(purge: boolean): Promise<void> {
   allowServices();
   await step("stopping pods", async () => {
-    await stopDaemon("kubelet"); // first: it would start again what ends
+    await stopDaemon("kubelet"); // first: it would restart what is stopped
     await endContainers();
   });
   await step("stopping daemons", async () => {
     const daemons = recordedDaemons().map(({ name }) => name);
-    // On TERM the API server waits up to a minute for open watches; it keeps nothing that it would have to save.
+    // On TERM the API server waits up to a minute for open watches, although it has nothing to save.
     const patience = (name: string) => (name === "kube-apiserver" ? 1 : 10);
     const storage = daemons.filter((name) => name === "etcd"); // last: the others write to it
     await Promise.all(daemons.filter((name) => name !== "etcd").map((name) => stopDaemon(name, patience(name))));
@@ -45,11 +45,11 @@ async function takeDown(purge: boolean): Promise<void> {
     forgetOwner();
   });
   if (inside.length > 0)
-    say(`  note  commands of yours still run in the lab's network, which ends with them: ${inside.join(", ")}`);
+    say(`  note  your commands still run in the lab's network, which exists until they end: ${inside.join(", ")}`);
   if (purge) await step("removing data", async () => removeData());
 }
 
-/** Everything but the lock, which is held. */
+/** Removes everything except the lock, which this process holds. */
 function removeData(): void {
   for (const name of readdirSync(STATE.root)) {
     if (`${STATE.root}/${name}` !== STATE.lock) rmSync(`${STATE.root}/${name}`, { recursive: true, force: true });

@@ -1,16 +1,16 @@
-/** What a shell, a test or the demo needs to use the lab; and running commands in its network. */
+/** The environment of shells, tests and the demo in the lab, and running commands in the lab's network. */
 import { existsSync } from "node:fs";
 import { delimiter } from "node:path";
 import { inherit, searchPath } from "./host/command";
 import { CLUSTER, NETWORK, PKI, PULUMI, STATE, TELEPORT, VAULT } from "./layout";
-import { refuseForeignLab } from "./host/owner";
+import { refuseOtherLab } from "./host/owner";
 import { readTrimmed } from "./host/private-file";
 
-/** The variables to set, PATH included. */
+/** The variables, including PATH. */
 export function labEnvironment(): Record<string, string> {
-  refuseForeignLab();
+  refuseOtherLab();
   if (!existsSync(NETWORK.handle) || !existsSync(VAULT.secretId) || !existsSync(PULUMI.passphrase)) {
-    throw new Error("The lab is not up. Bring it up with: npm run lab -- up");
+    throw new Error("The lab is not running. Start it: npm run lab -- up");
   }
   return {
     PATH: [STATE.bin, ...searchPath().filter((folder) => folder !== STATE.bin)].join(delimiter),
@@ -33,12 +33,14 @@ export function labEnvironment(): Record<string, string> {
   };
 }
 
-/** Runs a command in the lab's network, with the cluster's DNS, at this process' terminal; gives its exit code. */
+/**
+ * Runs a command in the lab's network with the cluster's DNS, at this process's terminal. Resolves to its exit code.
+ */
 export function execInLab(command: string[]): Promise<number> {
   return inherit("ip", ["netns", "exec", NETWORK.namespace, ...command], { env: labEnvironment() });
 }
 
-/** The variables as a shell reads them. */
+/** The variables in shell syntax. */
 export function exportsText(environment: Record<string, string>): string {
   const quoted = (value: string) => `'${value.replaceAll("'", `'\\''`)}'`;
   const lines = Object.entries(environment).map(([name, value]) => `export ${name}=${quoted(value)}`);

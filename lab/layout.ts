@@ -1,14 +1,14 @@
-/** Where everything of the lab lies: paths and addresses, and nothing else. Pure. */
+/** All paths and addresses of the lab, and nothing else. Pure. */
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 
-/** A folder that a variable names; the XDG specification says to ignore relative ones. */
+/** A folder that a variable names. The XDG specification says to ignore relative paths. */
 const folderOf = (named: string | undefined, usual: string) =>
   named && isAbsolute(named) ? named : join(homedir(), usual);
 
 const cache = join(folderOf(process.env.XDG_CACHE_HOME, ".cache"), "cnpg-teleport");
 const state = join(folderOf(process.env.XDG_STATE_HOME, ".local/state"), "cnpg-teleport", "lab");
-/** Sockets and what must not outlive a reboot. The same for every user: there is one lab on a machine. */
+/** Sockets and other files that must not survive a reboot. The same for every user, since a machine has one lab. */
 const run = "/run/cnpg-teleport-lab";
 
 /** The checkout, which is the Pulumi project. */
@@ -17,7 +17,7 @@ export const PROJECT = join(__dirname, "..");
 export const CACHE = {
   root: cache,
   tools: join(cache, "tools"),
-  /** Go's own caches, only while tools are built. */
+  /** Go's own caches, which exist only while tools are built. */
   go: join(cache, "go"),
   goBuild: join(cache, "go", "build"),
   goModules: join(cache, "go", "mod"),
@@ -41,7 +41,7 @@ export const STATE = {
   teleport: join(state, "teleport"),
   pulumi: join(state, "pulumi"),
   bin: join(state, "bin"),
-  /** Programs, packages and engines of `npm run test:compat`, which removes it at its end. */
+  /** Programs, packages and engines of `npm run test:compat`, which removes them at its end. */
   compat: join(state, "compat"),
   lock: join(state, "lock"),
 };
@@ -58,11 +58,11 @@ export const RUN = {
 export const NETWORK = {
   namespace: "cnpg-teleport",
   handle: "/run/netns/cnpg-teleport",
-  /** The one address of the lab: node, API server, DNS, Vault and Teleport. */
+  /** The lab's only address: node, API server, DNS, Vault and Teleport. */
   address: "10.200.0.1",
   services: "10.96.0.0/16",
   pods: "10.244.0.0/24",
-  /** What `ip netns exec` puts over /etc/resolv.conf. */
+  /** The file that `ip netns exec` mounts over /etc/resolv.conf. */
   resolver: "/etc/netns/cnpg-teleport/resolv.conf",
 };
 
@@ -70,13 +70,13 @@ export const CLUSTER = {
   domain: "cluster.local",
   node: "lab",
   kubeconfig: join(STATE.kubernetes, "kubeconfig"),
-  /** Hard-coded in kube-controller-manager; a link to STATE.volumes. */
+  /** Hard-coded in kube-controller-manager. A link to STATE.volumes. */
   hostPathVolumes: "/tmp/hostpath_pv",
-  /** Parent of the pods' cgroups, so that another kubelet on the machine and this one leave each other alone. */
+  /** Parent of the pods' cgroups, so that this kubelet and another one on the machine do not interfere. */
   cgroup: "cnpg-teleport-lab",
 };
 
-/** Certificate authority of the lab's own servers (Vault, Teleport), and a bundle of it with the system's. */
+/** CA of the lab's own servers (Vault, Teleport), and a bundle of it and the system's CAs. */
 export const PKI = {
   caKey: join(STATE.pki, "ca.key"),
   ca: join(STATE.pki, "ca.crt"),
@@ -96,7 +96,7 @@ export const TELEPORT = {
   auth: `${NETWORK.address}:3025`,
   configuration: join(STATE.teleport, "teleport.yaml"),
   joinToken: join(STATE.teleport, "join-token"),
-  /** With what the auth service asks Kubernetes whose a token is. */
+  /** Credentials with which the auth service asks Kubernetes to review tokens. */
   serviceAccount: join(STATE.teleport, "service-account"),
   identity: (user: string) => join(STATE.teleport, `${user}.identity`),
 };

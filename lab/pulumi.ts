@@ -1,4 +1,4 @@
-/** A home for Pulumi of the lab's own: its plugins, a backend in files, and a passphrase. */
+/** Pulumi's home in the lab: plugins, a file backend, and a passphrase. */
 import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { PULUMI, STATE } from "./layout";
@@ -6,10 +6,10 @@ import { randomOnce } from "./host/private-file";
 import { recordedTools, Tools } from "./build/tools";
 import { TOOLS } from "./versions";
 
-/** Pulumi takes language hosts from its own folder without a warning, from elsewhere on the PATH with one. */
+/** Pulumi uses language hosts from its own folder without a warning, and those elsewhere on the PATH with one. */
 const BESIDE_PULUMI = ["pulumi", "pulumi-language-nodejs", "pulumi-resource-pulumi-nodejs"];
 
-/** Commands for people; the daemons' executables stay out of the PATH. */
+/** Commands for people. The daemons' executables are not on the PATH. */
 const COMMANDS = ["kubectl", "vault", "tctl", "tsh", "tbot"];
 
 export function ensurePulumi(tools: Tools): void {
@@ -23,7 +23,7 @@ export function ensurePulumi(tools: Tools): void {
   placeCommands([...BESIDE_PULUMI, ...COMMANDS], tools, STATE.bin);
 }
 
-/** Another CLI with the lab's language host beside it, in a folder for the PATH. */
+/** Puts another CLI and the lab's language host into one folder for the PATH. */
 export function placeEngine(pulumi: Tools, folder: string): void {
   const { binaries, files } = recordedTools();
   placeCommands(BESIDE_PULUMI, { binaries: { ...binaries, ...pulumi.binaries }, files }, folder);
@@ -33,16 +33,16 @@ function placeCommands(names: readonly string[], { binaries, files }: Tools, fol
   for (const name of names) place(binaries[name] ?? files[name], join(folder, name));
 }
 
-/** A hard link: the executable sees this as its own folder, which a symbolic link would not give. */
+/** Creates a hard link, so that the executable sees this as its own folder. A symbolic link would not do that. */
 function place(source: string | undefined, target: string): void {
-  if (!source) throw new Error(`The lab has nothing to put at ${target}. Bring it up again: npm run lab -- up`);
+  if (!source) throw new Error(`The lab has no executable for ${target}. Start it again: npm run lab -- up`);
   if (existsSync(target) && sameFile(source, target)) return;
   mkdirSync(dirname(target), { recursive: true });
   rmSync(target, { force: true });
   try {
     linkSync(source, target);
   } catch {
-    copyFileSync(source, target); // the cache lies on another file system
+    copyFileSync(source, target); // the cache is on another file system
   }
 }
 

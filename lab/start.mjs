@@ -1,5 +1,6 @@
-// Entry of the npm scripts: `node lab/start.mjs <file.ts> [arguments]`. Plain Node without dependencies, because a
-// fresh checkout has none: installs them when they are missing or older than the lock file, then runs the file.
+// Entry point of the npm scripts: `node lab/start.mjs <file.ts> [arguments]`. Plain Node without dependencies,
+// because a new checkout has none. Installs dependencies that are missing or older than the lock file, then runs the
+// file.
 import { spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
@@ -9,8 +10,8 @@ import { fileURLToPath } from "node:url";
 const project = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /**
- * Whether node_modules has every package of the lock file, in its version. npm writes .package-lock.json as the last
- * step of an installation and removes it with the first: one that was interrupted is told by its absence.
+ * Whether node_modules has every package of the lock file in its version. npm removes .package-lock.json first and
+ * writes it last, so it is missing after an interrupted installation.
  */
 function dependenciesStand() {
   const packagesIn = (...path) => JSON.parse(readFileSync(join(project, ...path), "utf8")).packages;
@@ -30,7 +31,7 @@ function installDependencies() {
   process.stderr.write("npm packages: installing (npm ci) …\n");
   const npm = spawnSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
     cwd: project,
-    stdio: ["ignore", 2, 2], // standard output belongs to the command that is run afterwards
+    stdio: ["ignore", 2, 2], // standard output belongs to the command that runs afterwards
   });
   if (npm.status !== 0) {
     const why = npm.error ? `: ${npm.error.message}` : "; its messages are above";
@@ -47,8 +48,8 @@ if (!file) {
 }
 if (process.platform !== "linux" && file.startsWith("lab/")) {
   process.stderr.write(
-    `The lab needs Linux, and this is ${process.platform}. Use a Linux machine or VM; or go by docs/getting-started.md, ` +
-      "which shows the same with a cluster, a Vault and a Teleport of your own.\n",
+    `The lab needs Linux, but this is ${process.platform}. Use a Linux machine or VM, or follow docs/getting-started.md, ` +
+      "which shows the same with your own cluster, Vault and Teleport.\n",
   );
   process.exit(1);
 }
@@ -58,7 +59,7 @@ const child = spawn(process.execPath, ["-r", "ts-node/register/transpile-only", 
   cwd: project,
   stdio: "inherit",
 });
-// A terminal sends Ctrl-C to the whole group; the child decides what it means, and this process waits for it.
+// A terminal sends Ctrl-C to the whole process group. The child handles it, and this process waits for the child.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"]) {
   process.on(signal, () => {
     if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);

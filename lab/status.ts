@@ -1,11 +1,11 @@
-/** What of the lab runs, since when, how it is, and where its log is. */
+/** Reports which parts of the lab run, since when, their health, and their logs. */
 import { existsSync } from "node:fs";
 import { operatorReady } from "./kubernetes/cnpg";
 import { isAlive, logOf, recorded } from "./host/daemon";
 import { KUBERNETES_DAEMONS, nodeReady } from "./kubernetes/kubernetes";
 import { NETWORK, STATE, TELEPORT, VAULT } from "./layout";
 import { networkStands } from "./host/network";
-import { refuseForeignLab } from "./host/owner";
+import { refuseOtherLab } from "./host/owner";
 import { teleportServes } from "./teleport/teleport";
 import { agentReady } from "./teleport/agent";
 import { vaultIsUnsealed } from "./vault/vault";
@@ -20,14 +20,17 @@ interface Part {
   log?: string;
 }
 
-/** Exit codes of `status`: what drives the lab tells "repair it" from "bring it up, and down again afterwards". */
+/**
+ * Exit codes of `status`. Scripts use them to decide whether to repair the lab, or to start it and stop it
+ * afterwards.
+ */
 const HEALTHY = 0;
 const UNHEALTHY = 1;
 const ABSENT = 3;
 
-/** Prints the report, and gives the exit code that says the same. */
+/** Prints the report, and returns the corresponding exit code. */
 export async function printStatus(): Promise<number> {
-  refuseForeignLab();
+  refuseOtherLab();
   const parts = await labParts();
   const width = Math.max(...parts.map(({ name }) => name.length));
   for (const { name, healthy, state, log } of parts) {
@@ -35,7 +38,7 @@ export async function printStatus(): Promise<number> {
   }
   const healthy = parts.every((part) => part.healthy);
   console.log(
-    healthy ? `\nThe lab is up. ${addresses()}` : "\nNot all is up. Bring it up, or repair it: npm run lab -- up",
+    healthy ? `\nThe lab is up. ${addresses()}` : "\nSome parts do not run. Start or repair them: npm run lab -- up",
   );
   if (healthy) return HEALTHY;
   return parts.some((part) => part.healthy) ? UNHEALTHY : ABSENT;

@@ -1,4 +1,7 @@
-/** Brings the lab up: checks, packages, tools, images, network, and then all parts side by side. Resumes and repairs. */
+/**
+ * Starts the lab: checks, packages, tools, images, network, and then all parts in parallel. Continues and repairs an
+ * earlier start.
+ */
 import { mkdirSync } from "node:fs";
 import { allowServices, installPackages, missingPackages } from "./host/apt";
 import { ensureOperator } from "./kubernetes/cnpg";
@@ -8,7 +11,7 @@ import { ensureKubernetes } from "./kubernetes/kubernetes";
 import { STATE } from "./layout";
 import { withLock } from "./host/lock";
 import { ensureNetwork, networkStands } from "./host/network";
-import { recordOwner, refuseForeignLab } from "./host/owner";
+import { recordOwner, refuseOtherLab } from "./host/owner";
 import { elapsed, say, step } from "./host/progress";
 import { ensurePulumi } from "./pulumi";
 import { ensureTeleport } from "./teleport/teleport";
@@ -19,14 +22,14 @@ import { ensureAuthority } from "./certificates";
 
 export async function up(): Promise<void> {
   await refuseUnfitMachine(basics);
-  refuseForeignLab();
+  refuseOtherLab();
   mkdirSync(STATE.root, { recursive: true, mode: 0o700 });
-  const waiting = (holder: string) => say(`  …    another lab command is at work (${holder}): waiting for it`);
+  const waiting = (holder: string) => say(`  …    waiting for another lab command (${holder})`);
   await withLock(STATE.lock, bringUp, waiting);
 }
 
 async function bringUp(): Promise<void> {
-  refuseForeignLab(); // again: while this one waited, another may have come up
+  refuseOtherLab(); // again: another lab may have started while this one waited
   allowServices();
   const packages = missingPackages();
   if (packages.length > 0)
@@ -34,14 +37,14 @@ async function bringUp(): Promise<void> {
   await refuseUnfitMachine(examine);
   const tools = await ensureTools();
   const images = await ensureImages(tools);
-  refuseForeignLab(); // and again: the builds take long
+  refuseOtherLab(); // and again: the builds take long
   recordOwner();
   if (!(await networkStands())) await step("network", ensureNetwork);
-  refuseForeignLab(); // at last: of two that began at once, the one that recorded itself later goes on
+  refuseOtherLab(); // finally: of two that started at once, the one that recorded itself later continues
   await ensureAuthority();
   ensurePulumi(tools);
 
-  // One that fails must not leave the others running behind the error message.
+  // A part that fails must not leave the others running behind the error message.
   const kubernetes = ensureKubernetes(images);
   const teleport = step("Teleport", ensureTeleport);
   const parts = await Promise.allSettled([

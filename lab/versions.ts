@@ -1,4 +1,4 @@
-/** What the lab runs, in which version and from which Go module: the one place where versions stand. */
+/** The versions and Go modules of everything that the lab runs. Versions are defined only here. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -18,12 +18,12 @@ export const VERSIONS = {
   teleport: "13.3.8",
   postgresqlMajor: "17",
   debian: "trixie",
-  /** What major upgrades begin with, and the Debian that has it. */
+  /** The version from which major upgrades start, and the Debian release that has it. */
   olderPostgresqlMajor: "15",
   olderDebian: "bookworm",
 } as const;
 
-/** What `npm run test:compat` runs besides: the newest engine, and what installs packages. `up` builds none of it. */
+/** What `npm run test:compat` runs in addition: the newest engine, and package managers. `up` builds none of it. */
 export const NEWEST = {
   pulumi: "3.274.1",
   pulumiSdk: "3.276.0",
@@ -37,22 +37,25 @@ export interface Binary {
   name: string;
   /** Go package, or a folder of lab/tools/<tool>. */
   from: string;
-  /** What goes to the linker besides "-s -w". */
+  /** Linker flags in addition to "-s -w". */
   stamp?: string;
-  /** How an executable on the PATH proves that it is this version. Absent: it is always built. */
+  /** How to check that an executable on the PATH has this version. Absent: it is always built. */
   probe?: { args: string[]; expect: string };
 }
 
-/** Executables that one go.mod builds. */
+/** The executables that one go.mod builds. */
 export interface Tool {
   name: string;
   version: string;
-  /** Folder in lab/tools; default: the name. */
+  /** Folder in lab/tools. Default: the name. */
   folder?: string;
   binaries: Binary[];
   /** Files kept from modules: name in the tool's share folder, module, path in the module. */
   files?: { name: string; module: string; path: string; executable?: boolean }[];
-  /** Files put beside the own main before it is built, from modules; `version` is set in JSON that has one. */
+  /**
+   * Files from modules that are copied next to the tool's own main before it is built. `version` is set in a JSON
+   * file that has one.
+   */
   embeds?: { name: string; module: string; path: string; version?: string }[];
 }
 
@@ -69,8 +72,8 @@ function kubernetesBinary(name: string, probe = ["--version"]): Binary {
 }
 
 /**
- * The version of a plugin: the version that its SDK asks for, and the day of its sources. The day is part of the module's
- * version in go.mod. When the engine compares versions, it ignores everything after a "+".
+ * The version of a plugin: the version that its SDK requires, and the date of its sources. The date is part of the
+ * module's version in go.mod. When the engine compares versions, it ignores everything after a "+".
  */
 function pluginVersion(version: string, folder: string, module: string): string {
   const pinned = readFileSync(join(__dirname, "tools", folder, "go.mod"), "utf8");
@@ -109,7 +112,7 @@ export const NEWEST_PULUMI = pulumiCli("pulumi-newest", NEWEST.pulumi);
 
 const teleportProbe = { args: ["version"], expect: `v${VERSIONS.teleport}` };
 
-/** In the order in which they are built: what shares packages stands together. */
+/** In build order: tools that share packages are next to each other. */
 export const TOOLS: Tool[] = [
   pulumiCli("pulumi", VERSIONS.pulumi),
   {

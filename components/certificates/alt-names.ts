@@ -1,28 +1,28 @@
-/** The names and addresses that a server certificate is for, beside those of the Services. Pure. */
+/** The names and addresses of a server certificate, besides those of the Services. Pure. */
 import { isIP } from "node:net";
 import { domainToASCII } from "node:url";
 import { SettingProblem } from "../problems";
 
-/** Subject alternative names, by their kind. */
+/** Subject alternative names, by kind. */
 export interface AltNames {
   dnsNames: string[];
-  /** In the form that Go and Node write them. */
+  /** In the form that Go and Node.js write. */
   ipAddresses: string[];
 }
 
 const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/i;
 const MAX_DNS_NAME = 253;
-/** What comes before a domain at most: `<service>.<namespace>.svc.`. */
+/** Maximum length of the prefix of the domain: `<service>.<namespace>.svc.`. */
 const MAX_SERVICE_PREFIX = 132;
 
-/** Tells addresses from names. Each is there once. */
+/** Separates addresses from names, without duplicates. */
 export function altNames(names: readonly string[]): AltNames {
   const unique = [...new Set(names)];
   const ipAddresses = unique.filter((name) => isIP(name) !== 0).map(canonicalIp);
   return { dnsNames: unique.filter((name) => isIP(name) === 0), ipAddresses: [...new Set(ipAddresses)] };
 }
 
-/** Whether a certificate for `names` is good for a host: by the name, by a wildcard, or by the address. */
+/** Whether a certificate for `names` is valid for a host: by name, wildcard or address. */
 export function coversHost(names: readonly string[], host: string): boolean {
   const { dnsNames, ipAddresses } = altNames(names);
   if (isIP(host) !== 0) return ipAddresses.includes(canonicalIp(host));
@@ -36,7 +36,7 @@ export function checkAltNames(setting: string, names: readonly string[] = []): S
   return names.flatMap((name, index) => checkHost(`${setting}[${index}]`, name, true));
 }
 
-/** Checks a host to connect to: a DNS name or an IP address. With `wildcard` one such as `*.example.com` too. */
+/** Checks a host: a DNS name or an IP address. With `wildcard`, also a name such as `*.example.com`. */
 export function checkHost(setting: string, host: string, wildcard = false): SettingProblem[] {
   const wrong = (problem: string, fix: string) => [{ setting, value: host, problem, fix }];
   if (isIP(host) !== 0) return checkIp(setting, host);
@@ -62,12 +62,12 @@ function checkIp(setting: string, address: string): SettingProblem[] {
   }
   const [, mapped] = /^::ffff:([0-9.]+)$/i.exec(address) ?? [];
   if (mapped === undefined) return [];
-  return [{ setting, value: address, problem: "is an IPv4 address that is written as IPv6", fix: `Write ${mapped}.` }];
+  return [{ setting, value: address, problem: "must not be an IPv4 address written as IPv6", fix: `Write ${mapped}.` }];
 }
 
 function mistakeOf(host: string, wildcard: boolean): { problem: string; fix: string } | undefined {
   if (host === "") return { problem: "must not be empty", fix: "Write a DNS name or an IP address, or remove it." };
-  // Whatever it is, it is too long; and no more is looked at.
+  // It is too long, whatever it is. Only the length is reported.
   if (host.length > 2 * MAX_DNS_NAME) return nameMistakeOf(host, wildcard);
   const [, scheme] = /^([a-z][a-z0-9+.-]{0,30}:\/\/)/i.exec(host) ?? [];
   if (scheme !== undefined) {
@@ -86,7 +86,7 @@ function mistakeOf(host: string, wildcard: boolean): { problem: string; fix: str
   if (beforePort !== undefined) {
     return {
       problem: "must be a host without a port",
-      fix: `Write ${beforePort}: a certificate is good for all ports.`,
+      fix: `Write ${beforePort}: a certificate is valid for all ports.`,
     };
   }
   const [range = ""] = host.split("/");
@@ -98,7 +98,7 @@ function mistakeOf(host: string, wildcard: boolean): { problem: string; fix: str
   }
   const ascii = domainToASCII(host);
   if (/[^\0-\x7f]/.test(host) && ascii !== "") {
-    return { problem: "must be in ASCII, as DNS has it", fix: `Write ${ascii}.` };
+    return { problem: "must be in ASCII, like every DNS name", fix: `Write ${ascii}.` };
   }
   return nameMistakeOf(host, wildcard);
 }
@@ -110,11 +110,11 @@ function nameMistakeOf(host: string, wildcard: boolean): { problem: string; fix:
   if (labels[0] === "*") {
     if (wildcard && labels.length > 2 && labels.slice(1).every((label) => LABEL.test(label))) return undefined;
     return wildcard
-      ? { problem: "must have at least two parts behind the wildcard", fix: "Write e.g. *.db.example.com." }
+      ? { problem: "must have at least two parts after the wildcard", fix: "Write e.g. *.db.example.com." }
       : { problem: "must be one name, not a wildcard", fix };
   }
   if (host.includes("*"))
-    return { problem: "may have a wildcard only as its whole first part", fix: "Write e.g. *.db.example.com." };
+    return { problem: "must use a wildcard only as the whole first part", fix: "Write e.g. *.db.example.com." };
   if (labels.some((label) => label.length > 63)) {
     return { problem: "must have parts of at most 63 characters between its dots", fix };
   }
@@ -128,7 +128,7 @@ function nameMistakeOf(host: string, wildcard: boolean): { problem: string; fix:
   return undefined;
 }
 
-/** One spelling of an address, so that another one changes nothing. */
+/** The canonical form of an address, so that another notation changes nothing. */
 export function canonicalIp(address: string): string {
   return isIP(address) === 6 ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
 }

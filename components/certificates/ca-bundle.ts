@@ -1,63 +1,62 @@
 /**
- * The client-CA bundle: every CA whose client certificates a Cluster accepts. PostgreSQL reads it as
- * ssl_ca_file. CNPG trusts all of it, but reads the expiry of the first certificate only, so the Cluster's
- * own client CA comes first. Pure.
+ * The client-CA bundle: every CA whose client certificates a Cluster accepts. PostgreSQL reads it as ssl_ca_file. CNPG trusts
+ * all of it, but reads only the expiry of the first certificate. So the Cluster's own client CA comes first. Pure.
  */
 import { X509Certificate } from "node:crypto";
 import { refuse, SettingProblem } from "../problems";
 import { readPem, toPem } from "./pem";
 
-/** PEM text and where it came from, for error messages. */
+/** PEM text, with its origin for error messages. */
 export interface PemSource {
-  /** The setting or system it came from, e.g. `teleport CA of lab`. */
+  /** The setting or system that it came from, e.g. `teleport CA of lab`. */
   name: string;
   pem: string;
-  /** Nothing needs it any more: it may hold nothing but CAs that are left out. Default: false. */
+  /** True if nothing needs this source any more. Then all of its CAs may be left out. Default: false. */
   optional?: boolean;
 }
 
-/** A CA that is not in the bundle, because no certificate below it could be verified today. */
+/** A CA that is left out of the bundle, because no certificate below it could be verified today. */
 export interface LeftOutCa {
-  /** Name of the source that holds it. */
+  /** Name of the source that contains it. */
   source: string;
   subject: string;
   /** E.g. `expired at 2021-09-30T14:01:15.000Z`. */
   reason: string;
 }
 
-/** A bundle, and what of its sources is not in it. */
+/** A bundle, and the CAs that are left out. */
 export interface CaBundle {
   pem: string;
   leftOut: LeftOutCa[];
 }
 
 /**
- * Merges CAs into one bundle: `own` first and in its order (the CA that signs, then those above it), then all
- * others ordered by fingerprint, so that a source that lists its CAs in another order changes nothing. Duplicates
- * are dropped; line ends and missing newlines are mended. CAs that are not valid now are left out.
+ * Merges CAs into one bundle: `own` first and in its order (the signing CA, then the CAs above it), then all others,
+ * ordered by fingerprint. So the order in which a source lists its CAs does not matter. Removes duplicates, and repairs
+ * line ends and missing newlines. Leaves out CAs that are not valid now.
  *
- * @throws SettingsError naming every source that holds no valid CA, or anything but CA certificates, or a chain without
- * its root; and `own` if its first CA is not valid
+ * @throws SettingsError that names every source without a valid CA, with anything but CA certificates, or with a chain
+ * without its root; and `own` if its first CA is not valid
  */
 export function mergeCaBundle(own: PemSource, others: readonly PemSource[], now: Date = new Date()): string {
   return clientCaBundle(own, others, now).pem;
 }
 
-/** As mergeCaBundle, and tells what is left out. */
+/** Like mergeCaBundle, but also returns what is left out. */
 export function clientCaBundle(own: PemSource, others: readonly PemSource[], now: Date = new Date()): CaBundle {
   const [first, ...rest] = readSources([own, ...others], now) as [Source, ...Source[]];
   const [signing] = first.certificates;
   if (signing !== undefined && !first.valid.includes(signing)) {
     refuse([
-      { setting: told(own.name, signing), problem: invalidity(signing, now) ?? first.why(signing), fix: REPLACE },
+      { setting: inSource(own.name, signing), problem: invalidity(signing, now) ?? first.why(signing), fix: REPLACE },
     ]);
   }
   return bundleOf(first, rest);
 }
 
 /**
- * Merges the CAs that servers may have their certificates from. The order does not depend on which of them signs: when
- * another begins to, nothing changes for those who trust them all.
+ * Merges the CAs that sign server certificates. The order does not depend on the CA that signs now. So if another CA
+ * starts to sign, the bundle stays the same.
  *
  * @throws SettingsError as mergeCaBundle
  */
@@ -65,7 +64,7 @@ export function mergeServerCas(authorities: readonly PemSource[], now: Date = ne
   return serverCaBundle(authorities, now).pem;
 }
 
-/** As mergeServerCas, and tells what is left out. */
+/** Like mergeServerCas, but also returns what is left out. */
 export function serverCaBundle(authorities: readonly PemSource[], now: Date = new Date()): CaBundle {
   const fingerprint = ({ valid }: Source) => valid[0]?.fingerprint256 ?? "";
   const [first, ...rest] = readSources(authorities, now).sort((one, other) =>
@@ -74,7 +73,7 @@ export function serverCaBundle(authorities: readonly PemSource[], now: Date = ne
   return first ? bundleOf(first, rest) : { pem: "", leftOut: [] };
 }
 
-/** What to tell of CAs that are left out: a line for each source. */
+/** The warnings about CAs that are left out: one for each source. */
 export function leftOutWarnings(leftOut: readonly LeftOutCa[]): string[] {
   const bySource = new Map<string, Set<string>>();
   for (const { source, subject, reason } of leftOut) {
@@ -90,16 +89,16 @@ export function leftOutWarnings(leftOut: readonly LeftOutCa[]): string[] {
 }
 
 const MOST_SHOWN = 10;
-const REPLACE = "Remove it, or give its successor.";
+const REPLACE = "Remove it, or replace it with its successor.";
 
 /** The certificates of a source. */
 interface Source {
   name: string;
   certificates: X509Certificate[];
-  /** Those of them that are valid, and are below a root that is. */
+  /** The certificates that are valid and are below a valid root. */
   valid: X509Certificate[];
   leftOut: LeftOutCa[];
-  /** Why one of them is left out. */
+  /** Why a certificate is left out. */
   why(certificate: X509Certificate): string;
 }
 
@@ -126,7 +125,7 @@ function readSources(sources: readonly PemSource[], now: Date): Source[] {
       valid.length > 0 || sources[index]?.optional
         ? []
         : certificates.map((certificate) => ({
-            setting: told(name, certificate),
+            setting: inSource(name, certificate),
             problem: why(certificate),
             fix: REPLACE,
           })),
@@ -135,7 +134,7 @@ function readSources(sources: readonly PemSource[], now: Date): Source[] {
   return found;
 }
 
-/** Why CAs are left out, by fingerprint: they are not valid now, or nothing is above them but what is not. */
+/** Why CAs are left out, by fingerprint: they are not valid now, or all CAs above them are not valid. */
 function leftOutReasons(certificates: readonly X509Certificate[], now: Date): Map<string, string> {
   const reasons = new Map<string, string>();
   for (const certificate of certificates) {
@@ -173,25 +172,25 @@ function invalidity(certificate: X509Certificate, now: Date): string | undefined
 
 function checkCa(name: string, certificate: X509Certificate): SettingProblem[] {
   if (certificate.ca || isRootOfVersion1(certificate)) return [];
-  const fix = "Give the certificate of the CA that signed it.";
-  return [{ setting: told(name, certificate), problem: "is not a CA certificate", fix }];
+  const fix = "Write the certificate of the CA that signed it.";
+  return [{ setting: inSource(name, certificate), problem: "is not a CA certificate", fix }];
 }
 
 /**
- * Certificates of version 1 cannot say that they are of a CA. OpenSSL, and so PostgreSQL, and Go take one for a CA if it
- * is a root that is trusted; Node does not.
+ * Certificates of version 1 cannot declare that they are CAs. OpenSSL (so PostgreSQL) and Go accept a trusted root of
+ * version 1 as a CA. Node.js does not.
  */
 function isRootOfVersion1(certificate: X509Certificate): boolean {
   return !hasVersion(certificate.raw) && isIssuer(certificate, certificate);
 }
 
-/** Whether the signed part begins with a version, `[0]`, which those of version 1 leave out. */
+/** Whether the signed part begins with a version, `[0]`. Certificates of version 1 leave it out. */
 function hasVersion(der: Buffer): boolean {
   const content = (at: number) => at + 2 + ((der[at + 1] ?? 0) & 0x80 ? (der[at + 1] ?? 0) & 0x7f : 0);
   return der[content(content(0))] === 0xa0;
 }
 
-/** OpenSSL, and so PostgreSQL and libpq, accepts a chain only if it ends in a self-signed certificate of the bundle. */
+/** OpenSSL (so PostgreSQL and libpq) accepts a chain only if it ends in a self-signed certificate of the bundle. */
 function checkRoot(name: string, certificate: X509Certificate, bundle: readonly X509Certificate[]): SettingProblem[] {
   if (bundle.some((other) => isIssuer(other, certificate))) return [];
   return [
@@ -203,7 +202,7 @@ function checkRoot(name: string, certificate: X509Certificate, bundle: readonly 
   ];
 }
 
-/** Whether one certificate signed another. */
+/** Whether `issuer` signed `certificate`. */
 export function isIssuer(issuer: X509Certificate, certificate: X509Certificate): boolean {
   return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
 }
@@ -212,7 +211,7 @@ function withoutDuplicates(certificates: readonly X509Certificate[]): X509Certif
   return [...new Map(certificates.map((certificate) => [certificate.fingerprint256, certificate])).values()];
 }
 
-function told(name: string, certificate: X509Certificate): string {
+function inSource(name: string, certificate: X509Certificate): string {
   return `${name}, certificate "${subjectOf(certificate)}"`;
 }
 

@@ -1,17 +1,17 @@
 /**
- * Where the parts of the client-CA bundle come from that are not the Cluster's own: settings, and what a value has to
- * be before it counts as public. That it is a CA and valid is checked for all of them alike, by mergeCaBundle. Pure.
+ * The sources of the client-CA bundle, besides the Cluster's own CA: their settings, and the check before a value counts as
+ * public. mergeCaBundle then checks for all sources that the certificates are valid CAs. Pure.
  */
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import { refuse, SettingProblem } from "../problems";
 import type { PemSource } from "./ca-bundle";
 import { readPem, toPem } from "./pem";
 
-/** One source of CAs whose client certificates a Cluster accepts. */
+/** A source of CAs whose client certificates a Cluster accepts. */
 export type CaSource = TeleportCaSource | ProxyCaSource | VaultCaSource | KubernetesCaSource | PemCaSource;
 
 /**
- * Teleport itself, by `tctl` with the program's identity, which needs `list` and `readnosecrets` on cert_authority.
+ * Teleport itself, through `tctl` with the program's identity, which needs `list` and `readnosecrets` on cert_authority.
  * In every version it shows both CAs during a rotation, so no login is refused. With `list` and `read` on
  * cert_authority_override, it also shows certificates that override the CA (Enterprise, 18 and newer).
  */
@@ -31,8 +31,8 @@ export interface ProxyCaSource {
   /** `host:port` of the proxy. Default: `teleport.proxy`. */
   proxy?: string;
   /**
-   * Path of a PEM file, as seen from the project's folder, with the CAs that the proxy's certificate may be signed by,
-   * and no others. Default: those of the system, of SSL_CERT_FILE and of SSL_CERT_DIR.
+   * Path of a PEM file, relative to the project's folder, with the CAs that may sign the proxy's certificate,
+   * and no others. Default: the CAs of the system, of SSL_CERT_FILE and of SSL_CERT_DIR.
    */
   caFile?: string;
 }
@@ -42,26 +42,26 @@ export interface VaultCaSource {
   from: "vault";
   /** `<mount>/<path>`, without the `data/` of version 2, e.g. `secret/teleport-db-ca`. */
   path: string;
-  /** Key of the secret whose value is the PEM. Default: `ca.crt`. */
+  /** Key of the secret that contains the PEM. Default: `ca.crt`. */
   key?: string;
 }
 
 /**
- * A Secret or ConfigMap that exists, as external-secrets, trust-manager or cert-manager write it. It has to be there
- * before `up`; what it holds then is what counts until the next `up`.
+ * An existing Secret or ConfigMap, e.g. from external-secrets, trust-manager or cert-manager. It must exist before `up`. The
+ * content at that time is used until the next `up`.
  */
 export interface KubernetesCaSource {
-  /** What it is. */
+  /** The kind of object. */
   from: "secret" | "configMap";
   /** Name of the Secret or ConfigMap. */
   name: string;
-  /** Default: the Cluster's namespace. */
+  /** Namespace of the Secret or ConfigMap. Default: the Cluster's namespace. */
   namespace?: string;
-  /** Key of its `data` whose value is the PEM. Default: `ca.crt`. */
+  /** Key of its `data` that contains the PEM. Default: `ca.crt`. */
   key?: string;
 }
 
-/** PEM as it is. */
+/** Inline PEM. */
 export interface PemCaSource {
   from: "pem";
   /** One CA certificate or several. */
@@ -71,11 +71,11 @@ export interface PemCaSource {
 export const DEFAULT_CA_KEY = "ca.crt";
 
 const HOST_PORT = /^([a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})$/;
-/** RFC 1123, as Kubernetes names Secrets and ConfigMaps. */
+/** RFC 1123, the rule for names of Secrets and ConfigMaps. */
 const OBJECT_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const DATA_KEY = /^[-._a-zA-Z0-9]{1,253}$/;
 
-/** All that is wrong with a source; `path` is the setting's name, e.g. `teleport.clientCas[0]`. */
+/** Returns every problem with a source. `path` is the setting's name, e.g. `teleport.clientCas[0]`. */
 export function checkCaSource(path: string, source: CaSource): SettingProblem[] {
   const wrong = (setting: string, value: unknown, problem: string, fix: string): SettingProblem[] => [
     { setting: `${path}.${setting}`, value, problem, fix },
@@ -92,10 +92,12 @@ export function checkCaSource(path: string, source: CaSource): SettingProblem[] 
           : wrong(
               "proxy",
               proxy,
-              "is no address of a Teleport proxy",
+              "must be the address of a Teleport proxy",
               "Write host:port without a scheme, e.g. teleport.example.com:443.",
             )),
-        ...(caFile === "" ? wrong("caFile", caFile, "is empty", "Name a file, or leave it out.") : []),
+        ...(caFile === ""
+          ? wrong("caFile", caFile, "must not be empty", "Write the path of a file, or leave it out.")
+          : []),
       ];
     }
     case "vault": {
@@ -106,25 +108,32 @@ export function checkCaSource(path: string, source: CaSource): SettingProblem[] 
           : wrong(
               "path",
               secret,
-              "is no path of a secret in Vault",
-              "Write <mount>/<path>, e.g. secret/teleport-db-ca, and the key apart.",
+              "must be the path of a secret in Vault",
+              "Write <mount>/<path>, e.g. secret/teleport-db-ca. Write the key in the setting key.",
             )),
-        ...(key === "" ? wrong("key", key, "is empty", `Name a key, or leave it out for ${DEFAULT_CA_KEY}.`) : []),
+        ...(key === ""
+          ? wrong("key", key, "must not be empty", `Write a key, or leave it out for ${DEFAULT_CA_KEY}.`)
+          : []),
       ];
     }
     case "secret":
     case "configMap": {
       const { name, namespace, key = DEFAULT_CA_KEY } = source;
       const isName = (text: string) => text.length <= 253 && OBJECT_NAME.test(text);
-      const inKubernetes = "Write it as Kubernetes shows it: lower case letters, digits, - and dots.";
+      const inKubernetes = "Write the name in Kubernetes: lower-case letters, digits, hyphens and dots.";
       return [
-        ...(isName(name) ? [] : wrong("name", name, `is no name of a ${kindOf(source)}`, inKubernetes)),
+        ...(isName(name) ? [] : wrong("name", name, `is not a valid name of a ${kindOf(source)}`, inKubernetes)),
         ...(namespace === undefined || isName(namespace)
           ? []
-          : wrong("namespace", namespace, "is no name of a namespace", inKubernetes)),
+          : wrong("namespace", namespace, "is not a valid name of a namespace", inKubernetes)),
         ...(DATA_KEY.test(key)
           ? []
-          : wrong("key", key, `is no key of a ${kindOf(source)}`, `Name a key of its data, e.g. ${DEFAULT_CA_KEY}.`)),
+          : wrong(
+              "key",
+              key,
+              `is not a valid key of a ${kindOf(source)}`,
+              `Write a key of its data, e.g. ${DEFAULT_CA_KEY}.`,
+            )),
       ];
     }
     case "pem":
@@ -133,23 +142,23 @@ export function checkCaSource(path: string, source: CaSource): SettingProblem[] 
       return wrong(
         "from",
         (source as { from?: unknown }).from,
-        "is no source of CAs",
+        "is not a source of CAs",
         "Use teleport, proxy, vault, secret, configMap or pem.",
       );
   }
 }
 
-/** All that is wrong with the sources of one Teleport cluster. */
+/** Returns every problem with the sources of one Teleport cluster. */
 export function checkCaSources(path: string, sources: readonly CaSource[]): SettingProblem[] {
   const known = new Set<string>();
   return sources.flatMap((source, index) => {
     const setting = `${path}[${index}]`;
-    if (source.from === "pem") return checkCaSource(setting, source); // may be computed, and twice the same harms nobody
-    const told = JSON.stringify(source);
-    const isTwice = known.has(told);
-    known.add(told);
-    const twice = { setting, value: source, problem: "is there twice", fix: "Remove one of the two." };
-    return isTwice ? [twice] : checkCaSource(setting, source);
+    if (source.from === "pem") return checkCaSource(setting, source); // its value may be unknown here, and a repetition does no harm
+    const text = JSON.stringify(source);
+    const isRepeated = known.has(text);
+    known.add(text);
+    const repetition = { setting, value: source, problem: "is listed twice", fix: "Remove one of the two." };
+    return isRepeated ? [repetition] : checkCaSource(setting, source);
   });
 }
 
@@ -159,14 +168,14 @@ export function kindOf({ from }: KubernetesCaSource): "Secret" | "ConfigMap" {
 }
 
 function checkPem(setting: string, text: string): SettingProblem[] {
-  // Nothing of the text is shown: what lies in a Secret or in Vault under a key that was named by mistake may be a password.
+  // No part of the text is shown: with a wrong key, the value in the Secret or in Vault may be a password.
   return readPem(text).problems.map((found) => ({ setting, ...found }));
 }
 
 /**
- * A value that came out of a place for secrets, as a part of the bundle: its certificates and nothing of the text around.
+ * Turns a value from a Secret, ConfigMap or Vault into a part of the bundle: only its certificates, without other text.
  *
- * @throws SettingsError if it holds no certificate, or a key, or looks cut off. The message shows nothing of it.
+ * @throws SettingsError if it has no certificate, contains a key, or looks cut off. The message shows no part of the value.
  */
 export function publicPart(name: string, text: string): PemSource {
   refuse(checkPem(name, text));
@@ -174,7 +183,7 @@ export function publicPart(name: string, text: string): PemSource {
 }
 
 /**
- * The value of a key, of a place whose other keys may be named but not shown.
+ * The value of a key. Messages may name the other keys of the place, but never show values.
  *
  * @throws SettingsError naming the place and the key
  */
@@ -182,7 +191,7 @@ export function valueAt(place: string, values: Record<string, string> | undefine
   const value = values?.[key];
   if (value) return value;
   const keys = Object.keys(values ?? {}).join(", ") || "none";
-  const problem = value === undefined ? `has no key ${key}` : `has nothing in the key ${key}`;
-  refuse([{ setting: place, problem, fix: `Name one of its keys (${keys}), or write the CA there.` }]);
+  const problem = value === undefined ? `has no key ${key}` : `has an empty value in the key ${key}`;
+  refuse([{ setting: place, problem, fix: `Set key to one of its keys (${keys}), or write the CA there.` }]);
   return "";
 }

@@ -1,10 +1,9 @@
-/** Reads the parts of the client-CA bundle from where the settings say. */
+/** Reads the parts of the client-CA bundle from the sources in the settings. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { SettingsError } from "../problems";
 import { TeleportCertAuthority } from "../teleport/ca/cert-authority";
-import type { TeleportConnection } from "../teleport/client/tctl";
 import type { PemSource } from "./ca-bundle";
 import {
   CaSource,
@@ -18,8 +17,12 @@ import {
   valueAt,
 } from "./ca-source";
 
-/** What the sources of one Teleport cluster leave out. */
-export interface CaSourceDefaults extends TeleportConnection {
+/** Values for what a source of one Teleport cluster does not set. */
+export interface CaSourceDefaults {
+  /** `host:port` of Teleport's proxy. */
+  proxy: pulumi.Input<string>;
+  /** Name of the set of credentials. */
+  credentials?: string;
   /** The Cluster's namespace. */
   namespace: pulumi.Input<string>;
 }
@@ -27,7 +30,7 @@ export interface CaSourceDefaults extends TeleportConnection {
 /**
  * The CAs of the sources of one Teleport cluster, as parts of the bundle. None of them is secret.
  *
- * @param name of the resources; names differ by the credentials, where there are several Teleport clusters
+ * @param name of the resources. With several Teleport clusters, the credentials are added to it
  * @param sources checked by checkCaSources; default: Teleport itself
  * @param opts `parent`, whose providers are used: `vault` for a Vault, `kubernetes` for a Secret or ConfigMap
  */
@@ -58,22 +61,22 @@ export function caSources(
 function ofTeleport(
   prefix: string,
   source: TeleportCaSource | ProxyCaSource,
-  { proxy, credentials }: TeleportConnection,
+  { proxy, credentials }: CaSourceDefaults,
   opts: pulumi.CustomResourceOptions,
 ): pulumi.Output<PemSource[]> {
   const isPublic = source.from === "proxy";
   const authority = isPublic
     ? new TeleportCertAuthority(
         source.proxy === undefined ? `${prefix}-public` : `${prefix}-public-${source.proxy.replace(/\W+/g, "-")}`,
-        { teleport: { proxy: source.proxy ?? proxy }, source: "proxy", caFile: source.caFile },
+        { teleport: pulumi.output({ proxy: source.proxy ?? proxy }), source: "proxy", caFile: source.caFile },
         opts,
       )
-    : new TeleportCertAuthority(prefix, { teleport: { proxy, credentials } }, opts);
-  const shownBy = isPublic ? ` (shown by ${source.proxy ?? proxy})` : "";
+    : new TeleportCertAuthority(prefix, { teleport: pulumi.output({ proxy, credentials }) }, opts);
+  const shownBy = isPublic ? pulumi.interpolate` (shown by ${source.proxy ?? proxy})` : "";
   return pulumi
-    .all([authority.certificates, authority.cluster])
-    .apply(([certificates, cluster]) => [
-      { name: `the database CA of the Teleport cluster ${cluster}${shownBy}`, pem: certificates.join("\n") },
+    .all([authority.certificates, authority.cluster, shownBy])
+    .apply(([certificates, cluster, by]) => [
+      { name: `the database CA of the Teleport cluster ${cluster}${by}`, pem: certificates.join("\n") },
     ]);
 }
 
@@ -87,7 +90,7 @@ function ofVault(
       {
         setting: `the client CA in Vault at ${path}`,
         problem: `could not be read (${error.message.trim().replace(/\s+/g, " ")})`,
-        fix: "Check the path, and that the policy of the stack's Vault provider allows to read it.",
+        fix: "Check the path, and that the policy of the stack's Vault provider allows reading it.",
       },
     ]);
   });
@@ -96,8 +99,9 @@ function ofVault(
 }
 
 /**
- * Pulumi reads the object at every preview and up, and ends if it does not exist, naming this resource: hence the
- * name. In the state the data of a Secret is encrypted, and its annotations too: `kubectl apply` repeats the data there.
+ * Pulumi reads the object in every preview and `up`. If it does not exist, Pulumi fails and shows the name of this
+ * resource, so the name describes the source. In the state, the data of a Secret is encrypted, and so are its
+ * annotations, because `kubectl apply` repeats the data there.
  */
 function ofKubernetes(
   prefix: string,
@@ -108,8 +112,8 @@ function ofKubernetes(
   const { name, key = DEFAULT_CA_KEY, from } = source;
   const namespace = pulumi.output(source.namespace ?? clusterNamespace);
   const id = pulumi.interpolate`${namespace}/${name}`;
-  const told = [source.namespace, name, source.key].filter((part) => part !== undefined).join("-");
-  const resource = `${prefix}-client-ca-${kindOf(source).toLowerCase()}-${told}`;
+  const described = [source.namespace, name, source.key].filter((part) => part !== undefined).join("-");
+  const resource = `${prefix}-client-ca-${kindOf(source).toLowerCase()}-${described}`;
   const place = pulumi.interpolate`the client CA in ${kindOf(source)} ${id}`;
   const data: pulumi.Output<Record<string, string>> =
     from === "secret"
@@ -123,8 +127,8 @@ function ofKubernetes(
 }
 
 /**
- * The certificates in a value. They are as public as any CA, so they must not make the bundle, the Cluster and the
- * outputs that derive from them secret: once it is known that nothing else is in the value, it is taken for what it is.
+ * The certificates in a value. CAs are public, so they must not make the bundle, the Cluster and the outputs secret. The
+ * secret mark is removed after the check that nothing else is taken from the value.
  */
 function publicParts(text: pulumi.Input<string>, name: pulumi.Input<string>): pulumi.Output<PemSource[]> {
   return pulumi.unsecret(pulumi.all([name, text]).apply(([from, pem]) => [publicPart(from, pem)]));

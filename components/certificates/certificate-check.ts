@@ -1,27 +1,27 @@
 /**
- * Checks what an issuer returned before any database gets it: a certificate with the wrong names, use or
- * lifetime leaves a Cluster that never becomes ready, with nothing but the operator's log to tell. Pure.
+ * Checks the certificate of an issuer before a database gets it. With a wrong name, use or lifetime, a Cluster would never
+ * become ready, and only the operator's log would show the reason. Pure.
  */
 import { X509Certificate } from "node:crypto";
 import { SettingsError, refuse, SettingProblem } from "../problems";
 import { CertificateUse } from "./issuer";
 
-/** What was asked for. */
+/** The requested certificate. */
 export interface ExpectedCertificate {
-  /** Whose setting it is, e.g. `issuer.server`. */
+  /** The setting of the issuer, e.g. `issuer.server`. */
   setting: string;
   use: CertificateUse;
   commonName: string;
   dnsNames: readonly string[];
   /** Default: none. */
   ipAddresses?: readonly string[];
-  /** Hours it was to live for. */
+  /** Requested lifetime in hours. */
   validity: number;
 }
 
 const USE_OID: Record<CertificateUse, string> = { server: "1.3.6.1.5.5.7.3.1", client: "1.3.6.1.5.5.7.3.2" };
 
-/** Returns the certificate as it came, in PEM. @throws SettingsError telling all that is not as asked for */
+/** Returns the certificate unchanged, in PEM. @throws SettingsError with every difference from the request */
 export function checkCertificate(certificate: string, caChain: string, expected: ExpectedCertificate): string {
   const leaf = read(certificate, expected.setting);
   const problems: SettingProblem[] = [];
@@ -31,7 +31,7 @@ export function checkCertificate(certificate: string, caChain: string, expected:
   if (commonName !== expected.commonName) {
     wrong(
       `signed a certificate for ${commonName} instead of ${expected.commonName}`,
-      "Let the role take the common name from the request.",
+      "Configure the role to take the common name from the request.",
     );
   }
   const missing = expected.dnsNames.filter((name) => !hasDnsName(leaf, name));
@@ -42,7 +42,7 @@ export function checkCertificate(certificate: string, caChain: string, expected:
   }
 
   if (!leaf.keyUsage?.includes(USE_OID[expected.use])) {
-    wrong(`signed a certificate that is not for ${expected.use}s`, `Set ${expected.use}_flag on the role.`);
+    wrong(`signed a certificate that is not for ${expected.use}s`, `Set ${expected.use}_flag=true on the role.`);
   }
   if (leaf.ca) wrong("signed a CA certificate", "Use a role for leaf certificates.");
 
@@ -53,10 +53,10 @@ export function checkCertificate(certificate: string, caChain: string, expected:
   const lifetime = (Date.parse(leaf.validTo) - Date.parse(leaf.validFrom)) / HOUR;
   if (lifetime < expected.validity * 0.98) {
     // With leaf_not_after_behavior=truncate Vault signs until the end of the CA, whatever was asked for.
-    const isCaAtItsEnd = Date.parse(issuer.validTo) - Date.parse(leaf.validTo) < 60_000;
+    const endsWithCa = Date.parse(issuer.validTo) - Date.parse(leaf.validTo) < 60_000;
     wrong(
       `signed for ${Math.floor(lifetime)} h instead of the ${expected.validity} h asked for, so it would expire before it is renewed`,
-      isCaAtItsEnd
+      endsWithCa
         ? `Its CA ends at ${isoTime(issuer.validTo)}: ${REPLACE_CA}.`
         : "Raise the role's and the mount's max_ttl, or lower issuer.validity.",
     );
@@ -65,7 +65,7 @@ export function checkCertificate(certificate: string, caChain: string, expected:
   return certificate;
 }
 
-/** A wildcard has to be there as it is; for any other name a wildcard in the certificate will do. */
+/** A wildcard must be in the certificate itself. For another name, a wildcard in the certificate is enough. */
 function hasDnsName(leaf: X509Certificate, name: string): boolean {
   if (!name.startsWith("*.")) return leaf.checkHost(name, { subject: "never" }) !== undefined;
   const names = (leaf.subjectAltName ?? "").split(", ").map((entry) => entry.toLowerCase());
@@ -73,25 +73,25 @@ function hasDnsName(leaf: X509Certificate, name: string): boolean {
 }
 
 /**
- * A certificate is good until the end of its CA at most.
+ * A certificate is not valid longer than its CA.
  *
- * @param setting whose it is, e.g. `issuer.client of orders`
+ * @param setting e.g. `issuer.client of orders`
  * @param caChain PEM that begins with the CA that signed
- * @returns a warning where the CA ends before the certificate; undefined where it does not
+ * @returns a warning if the CA ends before the certificate; else undefined
  */
 export function caEndWarning(setting: string, certificate: string, caChain: string): string | undefined {
   const ca = new X509Certificate(caChain);
   if (Date.parse(ca.validTo) >= Date.parse(new X509Certificate(certificate).validTo)) return undefined;
-  return `The CA of ${setting} ends at ${isoTime(ca.validTo)}, before the certificates that it signs: from then on nobody accepts them. Replace the CA before: docs/operations.md, "Rotating the client and the server CA".`;
+  return `The CA of ${setting} ends at ${isoTime(ca.validTo)}, before the certificates that it signs: after that, nobody accepts them. Replace the CA before then: docs/operations.md, "Rotating the client and the server CA".`;
 }
 
 /**
- * Vault signs nothing that outlives its CA, unless it is told to. So renewals are refused from the validity of a
- * certificate before the CA's end on: long before anything ends.
+ * By default, Vault signs nothing that outlives its CA. So it refuses renewals as soon as the CA's remaining time is shorter
+ * than the validity of a certificate, long before anything expires.
  *
  * @param caChain PEM that begins with the CA that signs
  * @param hours lifetimes of the issuer
- * @returns a warning from the time of one renewal before that on; undefined where there is more time
+ * @returns a warning, starting one renewal earlier; undefined if there is more time
  */
 export function renewalEndWarning(
   setting: string,
@@ -102,8 +102,9 @@ export function renewalEndWarning(
   const end = Date.parse(new X509Certificate(caChain).validTo);
   const lastSigned = end - validity * HOUR;
   if (now.getTime() < lastSigned - renewBefore * HOUR) return undefined;
-  const when = now.getTime() < lastSigned ? `From ${isoTime(lastSigned)} on` : "Already now";
-  return `The CA of ${setting} ends at ${isoTime(end)}. ${when} Vault refuses to sign certificates for ${validity} h, so none can be renewed: ${REPLACE_CA}.`;
+  const when =
+    now.getTime() < lastSigned ? `From ${isoTime(lastSigned)} on, Vault will refuse` : "Vault already refuses";
+  return `The CA of ${setting} ends at ${isoTime(end)}. ${when} to sign certificates for ${validity} h, so none can be renewed: ${REPLACE_CA}.`;
 }
 
 const HOUR = 3_600_000;
@@ -122,7 +123,7 @@ function read(pem: string, setting: string): X509Certificate {
       {
         setting,
         problem: `returned a certificate that cannot be read (${(error as Error).message})`,
-        fix: "See what the issuer answers.",
+        fix: "Check the issuer's answer.",
       },
     ]);
   }

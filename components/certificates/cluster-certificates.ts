@@ -1,11 +1,12 @@
-/** All certificates of one Cluster, as the Secrets that CNPG reads. */
+/** All certificates of a Cluster, in the Secrets that CNPG reads. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { PoolerAuthentication, poolerDnsNames, POOLER_LOGINS, poolerSecretName } from "../cnpg/pooler";
 import { BACKGROUND_DELETION } from "../kubernetes/deletion";
-import { secretNames, serverDnsNames } from "../postgres-cluster/names";
+import { secretNames, serverDnsNames } from "../cnpg/names";
 import { requireMutableSecrets } from "../kubernetes/mutable-secrets";
-import { KEEPS_FIELD_MANAGER, ownedBy } from "../kubernetes/owner";
+import { ownedBy } from "../kubernetes/owner";
+import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { altNames } from "./alt-names";
 import { CaBundle, clientCaBundle, leftOutWarnings, mergeCaBundle, PemSource, serverCaBundle } from "./ca-bundle";
 import { caEndWarning, checkCertificate } from "./certificate-check";
@@ -25,32 +26,32 @@ export interface ClusterCertificatesArgs {
   issuer: IssuerArgs;
   /** The Kubernetes cluster's DNS domain, e.g. `cluster.local`. */
   clusterDomain: string;
-  /** Further DNS names and IP addresses of the server certificate. */
+  /** Additional DNS names and IP addresses of the server certificate. */
   serverAltNames?: pulumi.Input<string[]>;
-  /** Makes the certificate with which PgBouncer logs in with explicit authentication. */
+  /** Issues the certificate for PgBouncer's login with explicit authentication. */
   explicitPoolers: boolean;
-  /** Poolers that get a server certificate of their own. */
+  /** Poolers that get their own server certificate. */
   poolers: string[];
-  /** CAs besides the Cluster's own whose client certificates are accepted: Teleport's. */
+  /** Additional CAs whose client certificates are accepted: Teleport's. */
   clientCas: pulumi.Input<pulumi.Input<PemSource>[]>;
-  /** The Secrets stay in Kubernetes when the stack lets go of them. Default: false. */
+  /** Whether the Secrets stay in Kubernetes when they are removed from the stack. Default: false. */
   retained?: boolean;
 }
 
 /**
- * Issues the server's and `streaming_replica`'s certificates, merges the client-CA bundle, and keeps them in
+ * Issues the certificates of the server and of `streaming_replica`, merges the client-CA bundle, and stores them in
  * Secrets with CNPG's reload label. Needs a Kubernetes provider with `enableSecretMutable: true`, which updates them in place.
  */
 export class ClusterCertificates extends pulumi.ComponentResource {
-  /** The Secrets that the Cluster's `certificates` name. */
+  /** The Secrets for the Cluster's `certificates`. */
   readonly secrets: pulumi.Output<{ server: string; serverCa: string; replication: string; clientCaBundle: string }>;
-  /** PEM of the CAs that clients verify the server with, each up to its root: more than one while one is replaced. */
+  /** PEM of the CAs with which clients verify the server, up to the root. There are several while a CA is being replaced. */
   readonly serverCa: pulumi.Output<string>;
-  /** PEM of what instances send: the server's certificate, and the CAs between it and its root. */
+  /** PEM of what instances send: the server's certificate and the intermediate CAs. */
   readonly serverCertificate: pulumi.Output<string>;
   /** PEM of the client-CA bundle. */
   readonly clientCaBundle: pulumi.Output<string>;
-  /** PEM of all that poolers show and trust: it changes when a pooler has to load something. */
+  /** PEM of everything that poolers use. It changes if a pooler must load something. */
   readonly ofPoolers: pulumi.Output<string>;
 
   constructor(name: string, args: ClusterCertificatesArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -66,12 +67,13 @@ export class ClusterCertificates extends pulumi.ComponentResource {
       .apply(([namespace, more]) => altNames(serverDnsNames(args.cluster, namespace, args.clusterDomain, more)));
     const server = checked(`${name}-server`, { use: "server", commonName: `${args.cluster}-rw`, names: serverNames });
     const replication = checked(`${name}-replication`, { use: "client", commonName: "streaming_replica" });
-    this.warnOfEnd(`issuer.server of ${args.cluster}`, server);
-    this.warnOfEnd(`issuer.client of ${args.cluster}`, replication);
+    this.warnOfExpiry(`issuer.server of ${args.cluster}`, server);
+    this.warnOfExpiry(`issuer.client of ${args.cluster}`, replication);
     const login = (kind: PoolerAuthentication) =>
       checked(`${name}-pooler-${kind}`, { use: "client", commonName: POOLER_LOGINS[kind].role });
-    // Even where no Pooler is declared. The operator looks for it when one appears, made by hand perhaps; where it is
-    // missing it tries to sign it, cannot without the client CA's key, and the whole Cluster is stuck.
+    // Also without a declared Pooler. If a Pooler appears, e.g. a manual one, the operator looks for this certificate.
+    // If it is missing, the operator tries to sign it, fails without the client CA's key, and the whole Cluster is
+    // stuck.
     const integrated = login("integrated");
     const explicit = args.explicitPoolers ? [login("explicit")] : [];
     const poolers = args.poolers.map((pooler) => {
@@ -84,15 +86,15 @@ export class ClusterCertificates extends pulumi.ComponentResource {
       };
     });
 
-    // The CA of each certificate, and not of one for all: where a mount of Vault got another issuer, those that were
-    // signed before are still from the former.
+    // The CA of each certificate, not one CA for all: if a mount of Vault gets another issuer, certificates that were signed
+    // before are still from the former issuer.
     const chains = (use: CertificateUse, certificates: IssuedCertificate[]) =>
       pulumi
         .all(certificates.map(({ caChain }) => caChain))
         .apply((signed) => signed.map((pem): PemSource => ({ name: `the issuer's ${use} CA`, pem })));
     const serverCa = pulumi
       .all([chains("server", [server, ...poolers.map(({ issued }) => issued)]), trusted.server])
-      .apply(([signed, others]) => this.told(serverCaBundle([...signed, ...others])));
+      .apply(([signed, others]) => this.warned(serverCaBundle([...signed, ...others])));
     const bundle = pulumi
       .all([
         replication.caChain,
@@ -101,10 +103,10 @@ export class ClusterCertificates extends pulumi.ComponentResource {
         pulumi.output(args.clientCas),
       ])
       .apply(([pem, signed, others, clientCas]) =>
-        this.told(clientCaBundle({ name: "the issuer's client CA", pem }, [...signed, ...others, ...clientCas])),
+        this.warned(clientCaBundle({ name: "the issuer's client CA", pem }, [...signed, ...others, ...clientCas])),
       );
 
-    // After the component, whose name is unique in the stack; Clusters of one name may be in several namespaces.
+    // Named after the component, whose name is unique in the stack. Several namespaces may have Clusters of the same name.
     const resourceName = (secretName: string) =>
       secretName.startsWith(args.cluster) ? `${name}${secretName.slice(args.cluster.length)}` : `${name}-${secretName}`;
     const secret = (secretName: string, type: string, stringData: Record<string, pulumi.Input<string>>) =>
@@ -143,21 +145,21 @@ export class ClusterCertificates extends pulumi.ComponentResource {
     this.registerOutputs({ secrets: this.secrets, serverCa: this.serverCa });
   }
 
-  /** Warns, in preview as well, where a CA ends before what it signed. */
-  private warnOfEnd(setting: string, { certificate, caChain }: IssuedCertificate): void {
+  /** Warns, also in a preview, if a CA ends before a certificate that it signed. */
+  private warnOfExpiry(setting: string, { certificate, caChain }: IssuedCertificate): void {
     pulumi.all([certificate, caChain]).apply(([pem, chain]) => {
       const warning = caEndWarning(setting, pem, chain);
       if (warning !== undefined) void pulumi.log.warn(warning, this);
     });
   }
 
-  /** The bundle, after a warning of the CAs that are not in it. */
-  private told({ pem, leftOut }: CaBundle): string {
+  /** Returns the bundle, after a warning about the CAs that are left out. */
+  private warned({ pem, leftOut }: CaBundle): string {
     for (const warning of leftOutWarnings(leftOut)) warnOnce(warning, this);
     return pem;
   }
 
-  /** Issues and refuses what does not fit the request, before it gets anywhere. */
+  /** Issues certificates, and refuses those that do not match the request, before anything uses them. */
   private checkedIssue(
     issue: Issue,
     issuer: IssuerArgs,
@@ -167,7 +169,7 @@ export class ClusterCertificates extends pulumi.ComponentResource {
       const certificate = pulumi
         .all([issued.certificate, issued.caChain, pulumi.output(request.names ?? altNames([]))])
         .apply(([pem, caChain, names]) => {
-          // A chain that cannot be served is found before the certificate below it is.
+          // Report a broken chain before the certificate below it.
           mergeCaBundle({ name: `the issuer's ${request.use} CA`, pem: caChain }, []);
           checkCertificate(pem, caChain, {
             setting: issuer.type === "vault" ? `issuer.${request.use}` : "issuer",
@@ -176,7 +178,7 @@ export class ClusterCertificates extends pulumi.ComponentResource {
             ...names,
             validity: lifetimes(issuer).validity,
           });
-          // Who verifies clients, instances and poolers, has the CAs of all of them in the bundle.
+          // Instances and poolers verify client certificates with the bundle, which contains every CA.
           return request.use === "server" ? serverChain(pem, caChain) : pem;
         });
       return { ...issued, certificate };

@@ -1,5 +1,6 @@
-/** What may be wrong with the settings of an issuer. Pure. */
+/** Checks the settings of an issuer. Pure. */
 import { SettingProblem } from "../problems";
+import { known } from "../value-check";
 import { checkDuration, hours } from "./duration";
 import {
   CertificateKey,
@@ -31,16 +32,16 @@ export function checkIssuer(setting: string, issuer: IssuerArgs): SettingProblem
     problems.push({
       setting: `${setting}.renewBefore`,
       value: issuer.renewBefore ?? "30d",
-      problem: `is not shorter than the certificates' lifetime of ${validity} h, so that every run would renew them`,
-      fix: "Choose about a third of validity.",
+      problem: `must be shorter than the certificates' lifetime of ${validity} h, or every run would renew them`,
+      fix: "Write about a third of validity.",
     });
   }
   if (issuer.type === "tls" && hours(issuer.caValidity ?? "3650d") <= validity) {
     problems.push({
       setting: `${setting}.caValidity`,
       value: issuer.caValidity ?? "3650d",
-      problem: `is not longer than the certificates' lifetime of ${validity} h`,
-      fix: "Give the CAs several times the lifetime of what they sign.",
+      problem: `must be longer than the certificates' lifetime of ${validity} h`,
+      fix: "Write several times the value of validity.",
     });
   }
   return problems;
@@ -50,50 +51,58 @@ function checkKey(setting: string, key: CertificateKey | undefined): SettingProb
   if (key === undefined) return [];
   const sizes = KEY_SIZES[key.algorithm] as readonly number[] | undefined;
   if (sizes === undefined) {
-    const problem = "must be a kind of key that PostgreSQL and its clients support";
+    const problem = "must be a key algorithm that PostgreSQL and its clients support";
     return [{ setting: `${setting}.algorithm`, value: key.algorithm, problem, fix: "Write ECDSA or RSA." }];
   }
   if (key.size === undefined || sizes.includes(key.size)) return [];
-  const problem = `must be a size of ${key.algorithm} keys`;
+  const problem = `must be a valid size of ${key.algorithm} keys`;
   return [{ setting: `${setting}.size`, value: key.size, problem, fix: `Write ${sizes.join(", ")}, or leave it out.` }];
 }
 
-/** What is known of it beforehand; that it is the right one shows when something is signed. */
+/** Checks only the form. Whether it is the right CA shows when a certificate is signed. */
 function checkTrustAnchors(setting: string, issuer: IssuerArgs): SettingProblem[] {
   if (issuer.type !== "vault" || typeof issuer.trustAnchors !== "string" || issuer.trustAnchors === "") return [];
   return readPem(issuer.trustAnchors).problems.map((found) => ({ setting: `${setting}.trustAnchors`, ...found }));
 }
 
-/** As a part of a resource's name and of a CA's. */
+/** The name becomes part of a resource's name and of the CA's name. */
 const CA_NAME = /^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/;
-/** A name or an id of Vault's; no part of a path, so that nothing else can be read by it. */
+/** A name or an ID in Vault. Not a path, so that it cannot be used to read something else. */
 const ISSUER_REF = /^[\w-]+(\.[\w-]+)*$/;
 
-/** What is wrong with the CAs of a use: the list is empty, names one twice, or has a name that is none. */
+/** Checks the CAs for one use: not empty, no repetition, valid names. */
 function checkAuthorities(setting: string, issuer: IssuerArgs, use: CertificateUse): SettingProblem[] {
   const entries =
     issuer.type === "tls"
-      ? declaredCas(issuer[use]).map((name) => ({ name, told: `the CA ${name}` }))
-      : declaredRoles(issuer[use]).map(({ mount, issuer: ref = DEFAULT_ISSUER }) => ({
+      ? declaredCas(issuer[use]).map((name) => ({ name, ca: `the CA ${name}` }))
+      : declaredRoles(issuer[use]).map(({ mount, issuer: ref = DEFAULT_ISSUER }, index) => ({
           name: ref,
-          told: `the CA of ${mount}${ref === DEFAULT_ISSUER ? "" : `, issuer ${ref}`}`,
+          // Two mounts that are not known yet are compared when they are.
+          ca: `the CA of ${known(mount) ?? `mount ${index}`}${ref === DEFAULT_ISSUER ? "" : `, issuer ${ref}`}`,
         }));
   if (entries.length === 0) {
-    return [{ setting, value: [], problem: "names no CA", fix: "Name the one that signs, or leave the setting out." }];
+    return [
+      {
+        setting,
+        value: [],
+        problem: "must name at least one CA",
+        fix: "Write the one that signs, or leave the setting out.",
+      },
+    ];
   }
-  return entries.flatMap(({ name, told }, index) => {
+  return entries.flatMap(({ name, ca }, index) => {
     const at = Array.isArray(issuer[use]) ? `${setting}[${index}]` : setting;
-    if (entries.findIndex((other) => other.told === told) < index) {
-      const fix = "Name each CA once: the one that signs first, then the others that are trusted.";
-      return [{ setting: at, value: issuer.type === "tls" ? name : undefined, problem: `names ${told} twice`, fix }];
+    if (entries.findIndex((other) => other.ca === ca) < index) {
+      const fix = "Write each CA once: first the one that signs, then the others that are trusted.";
+      return [{ setting: at, value: issuer.type === "tls" ? name : undefined, problem: `names ${ca} twice`, fix }];
     }
     if (issuer.type === "tls") {
       const fix = "Use at most 32 lower-case letters, digits and hyphens, e.g. second.";
-      return CA_NAME.test(name) ? [] : [{ setting: at, value: name, problem: "is no name of a CA", fix }];
+      return CA_NAME.test(name) ? [] : [{ setting: at, value: name, problem: "is not a valid name of a CA", fix }];
     }
-    const fix = "Write the name or the id of an issuer, as `vault list <mount>/issuers` shows it.";
+    const fix = "Write the name or the ID of an issuer, as `vault list <mount>/issuers` shows it.";
     return ISSUER_REF.test(name)
       ? []
-      : [{ setting: `${at}.issuer`, value: name, problem: "is no name of an issuer", fix }];
+      : [{ setting: `${at}.issuer`, value: name, problem: "is not a valid name of an issuer", fix }];
   });
 }

@@ -1,23 +1,23 @@
-/** The one interface of both issuers, and the settings that choose between them. */
+/** The common interface of both issuers, and their settings. */
 import * as pulumi from "@pulumi/pulumi";
 import type { AltNames } from "./alt-names";
 import type { PemSource } from "./ca-bundle";
 import { hours } from "./duration";
 
-/** What a certificate is for; becomes its extended key usage. */
+/** The use of a certificate. Becomes its extended key usage. */
 export type CertificateUse = "server" | "client";
 
-/** What is asked of an issuer. */
+/** A request to an issuer. */
 export interface CertificateRequest {
   use: CertificateUse;
   commonName: string;
-  /** Subject alternative names, DNS names and IP addresses; for server certificates only. */
+  /** Subject alternative names. Only for server certificates. */
   names?: pulumi.Input<AltNames>;
 }
 
-/** A certificate that an issuer made. */
+/** A certificate from an issuer. */
 export interface IssuedCertificate {
-  /** PEM; the issuer's chain is not in it. */
+  /** PEM, without the issuer's chain. */
   certificate: pulumi.Output<string>;
   /** PEM; secret. */
   privateKey: pulumi.Output<string>;
@@ -25,57 +25,59 @@ export interface IssuedCertificate {
   caChain: pulumi.Output<string>;
 }
 
-/** Makes a key and a certificate; the resources are named after `name` and are children of `opts.parent`. */
+/** Creates a key and a certificate. The resources are named after `name` and are children of `opts.parent`. */
 export type Issue = (
   name: string,
   request: CertificateRequest,
   opts: pulumi.CustomResourceOptions,
 ) => IssuedCertificate;
 
-/** What makes certificates, and whose certificates are trusted beside those that it makes now. */
+/** Issues certificates, and knows the other CAs that are trusted. */
 export interface Issuer {
   issue: Issue;
-  /** The CAs that are declared and do not sign: those of a rotation that is to come, or is to end. */
+  /** The declared CAs that do not sign: those before and after their turn in a rotation. */
   trusted: Record<CertificateUse, pulumi.Output<PemSource[]>>;
 }
 
 /** How long leaf certificates live. */
 export interface Validity {
-  /** Lifetime of a leaf certificate, e.g. `90d` or `2160h`. Default: `90d`. */
+  /** Lifetime of a leaf certificate in days or hours, e.g. `90d` or `2160h`. Default: `90d`. */
   validity?: string;
-  /** How long before its end a certificate is renewed by the next plain `pulumi up`. Default: `30d`. */
+  /**
+   * How long before its expiry a certificate is renewed by the next plain `pulumi up`, in days or hours. Default: `30d`.
+   */
   renewBefore?: string;
 }
 
 /** The key of a certificate. */
 export interface CertificateKey {
-  /** Kind of key. */
+  /** Key algorithm. */
   algorithm: "ECDSA" | "RSA";
-  /** Bits: 256, 384 or 521 for ECDSA (P-256, P-384, P-521); 2048, 3072 or 4096 for RSA. Default: 256 and 2048. */
+  /** Bits. ECDSA: 256, 384 or 521 (P-256, P-384, P-521), default 256. RSA: 2048, 3072 or 4096, default 2048. */
   size?: number;
 }
 
-/** What both kinds of issuers have. */
+/** Settings of both issuers. */
 export interface CommonIssuerArgs extends Validity {
   /**
-   * The kind of key of each certificate, e.g. RSA for a PKI role or clients that require it. If you change it, `up`
+   * The key of each certificate, e.g. RSA for a PKI role or clients that require it. If you change it, `up`
    * replaces keys and certificates in place. The CAs of `type: tls` always use ECDSA with 256 bits. Default:
    * `{ algorithm: ECDSA, size: 256 }`.
    */
   key?: CertificateKey;
 }
 
-/** CAs that live in the stack, one for servers and one for clients of each Cluster, by `@pulumi/tls`. */
+/** CAs in the stack, by `@pulumi/tls`. Each Cluster has one for servers and one for clients. */
 export interface TlsIssuerArgs extends CommonIssuerArgs {
   type: "tls";
   /**
-   * Names of the CAs for servers: the first signs, all are trusted. More than one only while a CA is being replaced:
+   * Names of the CAs for servers. The first signs, all are trusted. Write several names only while you replace a CA:
    * `[first, second]`, then `[second, first]`, then `[second]`. Default: `[first]`.
    */
   server?: string[];
-  /** Names of the CAs for clients, as for `server`. Default: `[first]`. */
+  /** Names of the CAs for clients, like `server`. Default: `[first]`. */
   client?: string[];
-  /** Lifetime of the CAs. Default: `3650d`. */
+  /** Lifetime of the CAs in days or hours. Default: `3650d`. */
   caValidity?: string;
 }
 
@@ -86,52 +88,57 @@ export interface VaultPkiRole {
    *
    * @minLength 1
    */
-  mount: string;
+  mount: pulumi.Input<string>;
   /**
-   * Name of the role; it must allow the names asked for and the one extended key usage.
+   * Name of the role. It must allow the requested names and the extended key usage.
    *
    * @minLength 1
    */
-  role: string;
+  role: pulumi.Input<string>;
   /**
-   * The issuer of the mount that the role signs with, its `issuer_ref`. Only read where another signs: it says whose
-   * certificates are trusted besides. Default: `default`, the mount's own.
+   * The issuer of the mount that the role signs with, its `issuer_ref`. Only used for a role that does not sign: it names the
+   * CA that is trusted too. Default: `default`, the mount's default issuer.
    */
   issuer?: string;
 }
 
+/** Such a role, once all of it is known. */
+export type KnownPkiRole = pulumi.Unwrap<VaultPkiRole>;
+
 /**
- * Vault's PKI secrets engine, by `@pulumi/vault`. Keys are made by `@pulumi/tls` and never sent to Vault.
- * Where several Clusters share the mount of `client`, their replicas' certificates are good for each other.
+ * Vault's PKI secrets engine, by `@pulumi/vault`. `@pulumi/tls` creates the keys, and they are never sent to Vault. If
+ * several Clusters share the mount of `client`, each accepts the replication certificates of the others.
  */
 export interface VaultIssuerArgs extends CommonIssuerArgs {
   type: "vault";
   /**
-   * Signs server certificates (server authentication only). A list only while a CA is being replaced: the first signs,
-   * the CAs of all are trusted.
+   * Signs server certificates (server authentication only). Write a list only while you replace a CA: the first signs, the
+   * CAs of all are trusted.
    */
   server: VaultPkiRole | VaultPkiRole[];
-  /** Signs `streaming_replica` and `cnpg_pooler_pgbouncer` (client authentication only). A list as for `server`. */
+  /** Signs `streaming_replica` and `cnpg_pooler_pgbouncer` (client authentication only). A list works like in `server`. */
   client: VaultPkiRole | VaultPkiRole[];
-  /** PEM of CAs above those that the mounts know, up to the root: PostgreSQL wants the whole chain. */
+  /**
+   * PEM of CAs above those that the mounts know, up to the root: PostgreSQL wants the whole chain. Default: none.
+   */
   trustAnchors?: pulumi.Input<string>;
 }
 
 /** Who signs certificates. */
 export type IssuerArgs = TlsIssuerArgs | VaultIssuerArgs;
 
-/** The CA of the stack whose resources have no name of its own in theirs: the one that there is by default. */
+/** The default CA of the stack. Its name is not part of its resources' names. */
 export const FIRST_CA = "first";
-/** The issuer that a mount of Vault signs with unless a role says otherwise, by Vault's own name. */
+/** Vault's name for the default issuer of a mount. */
 export const DEFAULT_ISSUER = "default";
 
-/** Sizes of keys that there are, in bits; the first is the default. */
+/** The allowed key sizes in bits. The first is the default. */
 export const KEY_SIZES: Record<CertificateKey["algorithm"], readonly number[]> = {
   ECDSA: [256, 384, 521],
   RSA: [2048, 3072, 4096],
 };
 
-/** A key with its size. */
+/** A key with its size filled in. */
 export function wholeKey({ algorithm, size }: CertificateKey = { algorithm: "ECDSA" }): Required<CertificateKey> {
   return { algorithm, size: size ?? (KEY_SIZES[algorithm][0] as number) };
 }

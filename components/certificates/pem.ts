@@ -1,8 +1,9 @@
 /**
- * Certificates in PEM as people have them (RFC 7468): with explanatory text before, between and after, as `openssl x509
- * -text` and `openssl pkcs12` print it and curl's and Mozilla's bundles have it; indented by YAML; with any line ends.
- * Refused is what looks cut off, and what is no certificate: a private key above all. Nothing of the text is ever
- * shown, because it may be a secret that was named by mistake. Linear in the text's length. Pure.
+ * Reads certificates in PEM (RFC 7468), in the forms that people use: with explanatory text before, between and after,
+ * like the output of `openssl x509 -text` and `openssl pkcs12` and the bundles of curl and Mozilla; indented by YAML;
+ * with any line ends. Refuses text that looks cut off, and everything that is not a certificate, above all private
+ * keys. Messages never show any part of the text, because it may be a secret that was written here by mistake. Takes
+ * linear time. Pure.
  */
 import { X509Certificate } from "node:crypto";
 
@@ -18,11 +19,11 @@ export interface PemContent {
   problems: PemProblem[];
 }
 
-/** The line before or after a block. The label is bounded, so that no text takes long. */
+/** The line before or after a block. The label has a limited length, so that matching is fast for any text. */
 const BOUNDARY = /-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----/g;
-/** What is left of such a line that lost a part; also `----BEGIN`. */
+/** The rest of such a line if a part is missing; also `----BEGIN`. */
 const BROKEN_BOUNDARY = /-[ ]?(BEGIN|END) [A-Z0-9 ]/i;
-/** `X509 CERTIFICATE` is the name that older tools write. */
+/** Older tools write `X509 CERTIFICATE`. */
 const CERTIFICATE_LABELS = ["CERTIFICATE", "X509 CERTIFICATE"];
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 /** A line of base64, or a key in hexadecimal digits. Names, serial numbers and fingerprints are shorter. */
@@ -30,14 +31,14 @@ const LONG_RUN = /[A-Za-z0-9+/]{40,}/g;
 const HEX_KEY = /^[0-9A-Fa-f]{80,}$/;
 /** The private part of a key as JSON (RFC 7517). */
 const JSON_KEY = /"d"\s{0,9}:\s{0,9}"/;
-/** Text that tools write as a comment may hold anything. */
+/** Comments of tools may contain anything. */
 const COMMENT = /^\s*(#|(subject|issuer)\s*=)/;
 
 const PRIVATE_KEY: PemProblem = {
-  problem: "holds a private key",
-  fix: "Give certificates only, and treat that key as leaked if it was meant to stay secret.",
+  problem: "contains a private key",
+  fix: "Write only certificates. Treat this key as leaked if it must be secret.",
 };
-const CUT_OFF = "Copy it again, whole: from each BEGIN line to its END line.";
+const CUT_OFF = "Copy it again completely, from each BEGIN line to its END line.";
 
 /** Reads all certificates of a text. */
 export function readPem(text: string): PemContent {
@@ -50,7 +51,7 @@ export function readPem(text: string): PemContent {
     problems.push(
       isPrivate(label)
         ? PRIVATE_KEY
-        : { problem: `holds a ${label} that is cut off: it has no END line`, fix: CUT_OFF },
+        : { problem: `contains a ${label} that is cut off: it has no END line`, fix: CUT_OFF },
     );
   for (const match of text.matchAll(BOUNDARY)) {
     const [line, kind, label = ""] = match;
@@ -66,7 +67,7 @@ export function readPem(text: string): PemContent {
       if (read instanceof X509Certificate) certificates.push(read);
       else problems.push(read);
     } else {
-      const problem = `holds a ${label} that is cut off: its END line has no BEGIN line before it`;
+      const problem = `contains a ${label} that is cut off: its END line has no BEGIN line before it`;
       problems.push(isPrivate(label) || (open && isPrivate(open.label)) ? PRIVATE_KEY : { problem, fix: CUT_OFF });
     }
     open = undefined;
@@ -76,12 +77,12 @@ export function readPem(text: string): PemContent {
   else outside.push(text.slice(end));
   problems.push(...outside.flatMap(checkOutside));
   if (certificates.length === 0 && problems.length === 0) {
-    problems.push({ problem: "holds no certificate", fix: "Give at least one CA certificate in PEM." });
+    problems.push({ problem: "contains no certificate", fix: "Write at least one CA certificate in PEM." });
   }
   return { certificates, problems: withoutRepetitions(problems) };
 }
 
-/** Certificates in PEM, each ended by a line end. */
+/** Certificates in PEM, each with a line end. */
 export function toPem(certificates: readonly X509Certificate[]): string {
   return certificates.map((certificate) => `${certificate.toString().trim()}\n`).join("");
 }
@@ -90,37 +91,42 @@ function readBlock(label: string, text: string): X509Certificate | PemProblem {
   if (isPrivate(label)) return PRIVATE_KEY;
   if (label === "TRUSTED CERTIFICATE") {
     return {
-      problem: "holds a TRUSTED CERTIFICATE, which is a certificate with OpenSSL's own rules of trust",
-      fix: "Convert it, which leaves the rules out: openssl x509 -in FILE.",
+      problem: "contains a TRUSTED CERTIFICATE, a format of OpenSSL that includes trust rules",
+      fix: "Convert it, which removes the trust rules: openssl x509 -in FILE.",
     };
   }
   if (!CERTIFICATE_LABELS.includes(label)) {
-    return { problem: `holds a ${label}`, fix: "Give certificates only (BEGIN CERTIFICATE)." };
+    return { problem: `contains a ${label}`, fix: "Write only certificates (BEGIN CERTIFICATE)." };
   }
   const base64 = text.replace(/\s+/g, "");
   if (!BASE64.test(base64) || base64.length % 4 !== 0) {
-    return { problem: "holds a certificate that cannot be read (it is no base64, or not whole)", fix: CUT_OFF };
+    return {
+      problem: "contains a certificate that cannot be read (it is not valid base64, or not complete)",
+      fix: CUT_OFF,
+    };
   }
   try {
     const der = Buffer.from(base64, "base64");
     const certificate = new X509Certificate(der);
     // OpenSSL reads the first object and no further.
     if (certificate.raw.length === der.length) return certificate;
-    return { problem: "holds a certificate that cannot be read (more follows it in its block)", fix: CUT_OFF };
+    return { problem: "contains a certificate that cannot be read (its block contains more data)", fix: CUT_OFF };
   } catch (error) {
-    return { problem: `holds a certificate that cannot be read (${(error as Error).message})`, fix: CUT_OFF };
+    return { problem: `contains a certificate that cannot be read (${(error as Error).message})`, fix: CUT_OFF };
   }
 }
 
-/** Text around certificates is explanation, unless it looks like what is left of a block or of a key. */
+/** Accepts text around certificates as explanation, unless it looks like a part of a block or of a key. */
 function checkOutside(text: string): PemProblem[] {
   if (JSON_KEY.test(text)) return [PRIVATE_KEY];
   const lines = text.split(/[\n\r]/).filter((line) => !COMMENT.test(line));
   if (lines.some((line) => BROKEN_BOUNDARY.test(line))) {
-    return [{ problem: "holds a BEGIN or END line that is not whole", fix: CUT_OFF }];
+    return [{ problem: "contains an incomplete BEGIN or END line", fix: CUT_OFF }];
   }
   if (lines.some(isData)) {
-    return [{ problem: "holds base64 outside of a certificate, as if a BEGIN or END line were cut off", fix: CUT_OFF }];
+    return [
+      { problem: "contains base64 outside of a certificate, as if a BEGIN or END line were missing", fix: CUT_OFF },
+    ];
   }
   return [];
 }

@@ -1,4 +1,4 @@
-/** An issuer whose CAs live in the stack: @pulumi/tls. Their keys are in the state, encrypted as secrets. */
+/** An issuer with CAs in the stack, by @pulumi/tls. Their keys are in the state, encrypted as secrets. */
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import { hours } from "./duration";
@@ -15,7 +15,7 @@ import {
   wholeKey,
 } from "./issuer";
 
-/** Keys of CAs; every client and server of a Cluster speaks it. */
+/** The key of a CA. Every client and server of a Cluster supports it. */
 const CA_KEY = { algorithm: "ECDSA", ecdsaCurve: "P256" };
 /** Key usages of leaf certificates, as @pulumi/tls names them. */
 export const LEAF_USES: Record<CertificateUse, string[]> = {
@@ -23,13 +23,13 @@ export const LEAF_USES: Record<CertificateUse, string[]> = {
   client: ["digital_signature", "key_encipherment", "client_auth"],
 };
 
-/** The key of a leaf certificate, as @pulumi/tls makes it. */
+/** The key of a leaf certificate, for @pulumi/tls. */
 export function leafKey(key: CertificateKey | undefined): tls.PrivateKeyArgs {
   const { algorithm, size } = wholeKey(key);
   return algorithm === "RSA" ? { algorithm, rsaBits: size } : { algorithm, ecdsaCurve: `P${size}` };
 }
 
-/** Names as a request has them. What there is none of is left out, as in requests that know of no addresses. */
+/** The names of a request. An empty kind of name is left out. */
 export function requestedNames(names: CertificateRequest["names"]): {
   dnsNames?: pulumi.Output<string[]>;
   ipAddresses?: pulumi.Output<string[]>;
@@ -38,7 +38,7 @@ export function requestedNames(names: CertificateRequest["names"]): {
   const known = pulumi.output(names);
   return {
     dnsNames: known.apply(({ dnsNames }) => dnsNames),
-    // Pulumi leaves an input out that turns out to be undefined, which the types of @pulumi/vault do not say.
+    // Pulumi leaves out an undefined input, although the types of @pulumi/vault do not allow it.
     ipAddresses: known.apply(({ ipAddresses }) => (ipAddresses.length > 0 ? ipAddresses : undefined) as string[]),
   };
 }
@@ -49,11 +49,11 @@ interface Authority {
   certificate: tls.SelfSignedCert;
 }
 
-/** Makes CAs for servers and for clients, named after `name`, of which the first of each use signs. */
+/** Creates the CAs for servers and for clients, named after `name`. The first CA of each use signs. */
 export function tlsIssuer(name: string, args: TlsIssuerArgs, opts: pulumi.CustomResourceOptions): Issuer {
   const { validity, renewBefore } = lifetimes(args);
   const authority = (use: CertificateUse, ca: string): Authority => {
-    // The default has no name in its resources: they are those of stacks that know of one CA only.
+    // Resources of the default CA do not contain its name, so that they keep the names from when there was only one CA.
     const isFirst = ca === FIRST_CA;
     const resource = isFirst ? `${name}-${use}-ca` : `${name}-${use}-ca-${ca}`;
     const key = new tls.PrivateKey(resource, CA_KEY, opts);
@@ -67,7 +67,7 @@ export function tlsIssuer(name: string, args: TlsIssuerArgs, opts: pulumi.Custom
         allowedUses: ["cert_signing", "crl_signing"],
         setSubjectKeyId: true,
       },
-      // A database that is renamed keeps its CAs.
+      // A renamed database keeps its CAs.
       { ...opts, ignoreChanges: ["subject"] },
     );
     return { key, certificate };

@@ -1,21 +1,30 @@
-/** The CA of a mount of Vault that signs nothing here, or nothing any more, and is trusted. */
+/** A CA in a Vault mount that is trusted but does not sign, before or after its turn in a rotation. */
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { SettingsError } from "../problems";
 import type { PemSource } from "./ca-bundle";
-import { DEFAULT_ISSUER, VaultPkiRole } from "./issuer";
+import { DEFAULT_ISSUER, KnownPkiRole, VaultPkiRole } from "./issuer";
 
 /**
- * Reads the CA's certificate and those above it, as far as the mount knows them. Vault gives them to everybody; its
- * provider asks first of which kind the mount is, for which any right in the mount is enough, that to sign for example.
+ * Reads the CA's certificate and the CAs above it, as far as the mount has them. Vault returns them to everybody. But Vault's
+ * provider first reads the kind of the mount, and this needs any right in the mount, e.g. the right to sign.
  *
- * @param setting whose CA it is, e.g. `issuer.client`
- * @param anchors PEM of the CAs above those that the mount knows
- * @returns a source for the bundle; fails with a SettingsError if Vault does not give it
+ * @param setting the setting of the CA, e.g. `issuer.client`
+ * @param anchors PEM of the CAs above those in the mount
+ * @returns a source for the bundle; fails with a SettingsError if Vault does not return the CA
  */
 export function vaultAuthority(
   setting: string,
-  { mount, issuer = DEFAULT_ISSUER }: VaultPkiRole,
+  role: VaultPkiRole,
+  anchors: pulumi.Input<string>,
+  opts: pulumi.InvokeOptions,
+): pulumi.Output<PemSource> {
+  return pulumi.output(role).apply((known) => readAuthority(setting, known, anchors, opts));
+}
+
+function readAuthority(
+  setting: string,
+  { mount, issuer = DEFAULT_ISSUER }: KnownPkiRole,
   anchors: pulumi.Input<string>,
   { parent, provider }: pulumi.InvokeOptions,
 ): pulumi.Output<PemSource> {
@@ -27,12 +36,12 @@ export function vaultAuthority(
     },
   );
   return pulumi.all([read, anchors]).apply(([chain, above]) => {
-    if (chain.length === 0) throw unreadable(setting, mount, `is not in what Vault has at ${path}`);
+    if (chain.length === 0) throw unreadable(setting, mount, `is missing in Vault's answer at ${path}`);
     return { name: `the CA of Vault's mount ${mount}`, pem: [...chain, above].join("\n"), optional: true };
   });
 }
 
-/** PEM of an issuer and of those above it, from Vault's answer. */
+/** PEM of an issuer and of the CAs above it, from Vault's answer. */
 export function chainOf(answer: string): string[] {
   const { ca_chain: chain, certificate } = JSON.parse(answer) as { ca_chain?: string[]; certificate?: string };
   return [...(chain?.length ? chain : [certificate ?? ""])].filter((pem) => pem.trim() !== "");
@@ -40,5 +49,5 @@ export function chainOf(answer: string): string[] {
 
 function unreadable(setting: string, mount: string, problem: string): SettingsError {
   const fix = "Check mount and issuer, and that the policy of the stack's Vault login has any right in the mount.";
-  return new SettingsError([{ setting, problem: `the CA of ${mount}, which is to be trusted, ${problem}`, fix }]);
+  return new SettingsError([{ setting, problem: `the CA of ${mount}, which must be trusted, ${problem}`, fix }]);
 }

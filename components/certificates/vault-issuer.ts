@@ -1,4 +1,4 @@
-/** An issuer that has Vault's PKI sign requests: @pulumi/vault. Keys are made here and never leave for Vault. */
+/** An issuer that lets Vault's PKI sign requests, by @pulumi/vault. Keys are created here and never sent to Vault. */
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
@@ -21,7 +21,7 @@ import { vaultAuthority } from "./vault-authority";
 import { readRole, readSigningCa, roleWarnings, SigningRequest } from "./vault-role";
 import { warnOnce } from "./warn-once";
 
-/** What the first role of each use signs; the CAs of the others are read. */
+/** The first role of each use signs. The CAs of the other roles are read, so that they are trusted. */
 export function vaultIssuer(args: VaultIssuerArgs, opts: pulumi.InvokeOptions): Issuer {
   const anchors = args.trustAnchors ?? "";
   const trusted = (use: CertificateUse) =>
@@ -33,37 +33,40 @@ export function vaultIssuer(args: VaultIssuerArgs, opts: pulumi.InvokeOptions): 
   return { issue: signedByVault(args), trusted: { server: trusted("server"), client: trusted("client") } };
 }
 
-/** Tells what the role would refuse, as far as it can be read. */
+/** Warns about what the role would refuse, if the role can be read. */
 function warnOfRole(
   role: VaultPkiRole,
   request: Omit<SigningRequest, "ipAddresses">,
   names: CertificateRequest["names"],
   parent: pulumi.Resource,
 ): void {
-  pulumi.all([readRole(role, { parent }), names ?? altNames([])]).apply(([settings, { ipAddresses }]) => {
-    for (const warning of settings ? roleWarnings(role, settings, { ...request, ipAddresses }) : []) {
+  const asked = pulumi.output(role).apply(async (known) => ({ known, settings: await readRole(known, { parent }) }));
+  pulumi.all([asked, names ?? altNames([])]).apply(([{ known, settings }, { ipAddresses }]) => {
+    for (const warning of settings ? roleWarnings(known, settings, { ...request, ipAddresses }) : []) {
       warnOnce(warning, parent);
     }
   });
 }
 
 /**
- * Tells when the CA has so little time left that nothing can be renewed: the CA that Vault has now; where it cannot be
- * read, the one that signed last.
+ * Warns if the CA expires so soon that nothing can be renewed. Checks the CA that Vault has now, or, if it cannot be
+ * read, the CA that signed last.
  */
-function warnOfEnd(
+function warnOfExpiry(
   role: VaultPkiRole,
   { setting, ...life }: { setting: string; validity: number; renewBefore: number },
   lastChain: pulumi.Output<string>,
   parent: pulumi.Resource,
 ): void {
-  const warn = (chain: string) => {
-    const warning = renewalEndWarning(setting, chain, life);
+  const warn = (mount: string, chain: string) => {
+    const warning = renewalEndWarning(`${setting}, mount ${mount},`, chain, life);
     if (warning !== undefined) warnOnce(warning, parent);
   };
-  const current = pulumi.output(readSigningCa(role, { parent }));
-  current.apply((chain) => chain !== undefined && warn(chain));
-  pulumi.all([current, lastChain]).apply(([chain, last]) => chain === undefined && warn(last));
+  const current = pulumi
+    .output(role)
+    .apply(async (known) => ({ mount: known.mount, chain: await readSigningCa(known, { parent }) }));
+  current.apply(({ mount, chain }) => chain !== undefined && warn(mount, chain));
+  pulumi.all([current, lastChain]).apply(([{ mount, chain }, last]) => chain === undefined && warn(mount, last));
 }
 
 function signedByVault(args: VaultIssuerArgs): Issue {
@@ -71,9 +74,10 @@ function signedByVault(args: VaultIssuerArgs): Issue {
   return (leaf, { use, commonName, names }, opts) => {
     const { dnsNames, ipAddresses } = requestedNames(names);
     const key = new tls.PrivateKey(leaf, leafKey(args.key), opts);
-    // @pulumi/vault sees that a certificate is due only in a refresh. @pulumi/tls sees it in every plan: this
-    // certificate, used nowhere else, falls due together with Vault's, its replacement changes the request's
-    // organizational unit (which Vault's sign endpoint ignores), and a changed request is signed anew.
+    // @pulumi/vault notices only in a refresh that a certificate must be renewed. @pulumi/tls notices it in every plan.
+    // So this certificate, which is used nowhere else, must be renewed at the same time as Vault's. Its replacement
+    // changes the request's organizational unit (which Vault's sign endpoint ignores), and a changed request is signed
+    // again.
     const clock = new tls.SelfSignedCert(
       `${leaf}-renewal`,
       {
@@ -106,18 +110,18 @@ function signedByVault(args: VaultIssuerArgs): Issue {
         excludeCnFromSans: true,
         ttl: `${validity}h`,
       },
-      // With `replaceOnChanges` newer bridged plugins delete before they create, and then delete what depends on it, too.
-      // Signing anew needs neither: the former certificate stays good until the Secret holds its successor.
+      // With `replaceOnChanges`, newer bridged plugins delete before they create, and also delete what depends on it. Signing
+      // again needs neither: the former certificate stays valid until the Secret contains its successor.
       pulumi.mergeOptions(opts, { replaceOnChanges: ["ttl", "csr"], deleteBeforeReplace: false }),
     );
-    // `caChains` begins with the CA that signed; a mount whose CA is a root leaves it empty in some versions.
+    // `caChains` begins with the CA that signed. In some versions, it is empty if the mount's CA is a root.
     const caChain = pulumi
       .all([signed.caChains, signed.issuingCa, args.trustAnchors ?? ""])
       .apply(([chain, issuing, anchors]) => [...(chain?.length ? chain : [issuing]), anchors].join("\n"));
     if (opts.parent) {
       const setting = `issuer.${use}`;
       warnOfRole(signing, { setting, use, key: wholeKey(args.key), validity }, names, opts.parent);
-      warnOfEnd(signing, { setting: `${setting}, mount ${mount},`, validity, renewBefore }, caChain, opts.parent);
+      warnOfExpiry(signing, { setting, validity, renewBefore }, caChain, opts.parent);
     }
     return { certificate: signed.certificate, privateKey: key.privateKeyPem, caChain };
   };

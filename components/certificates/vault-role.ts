@@ -1,16 +1,16 @@
 /**
- * What Vault would say to a request, told in a preview, and in words that name our settings. Vault's refusal itself comes
- * from Pulumi's plugin, in Vault's words, and only when the first certificate is due. Nothing depends on it: where the
- * policy does not let the role be read, nothing is told.
+ * Predicts, in a preview, what Vault would refuse in a request, with the names of the settings. Vault's own refusal
+ * comes from Pulumi's plugin, in Vault's words, and only when the first certificate is signed. If the policy does not
+ * allow reading the role, there is no warning.
  */
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { CertificateKey, CertificateUse, DEFAULT_ISSUER, VaultPkiRole } from "./issuer";
+import { CertificateKey, CertificateUse, DEFAULT_ISSUER, KnownPkiRole } from "./issuer";
 import { chainOf } from "./vault-authority";
 
-/** What is asked of a role. */
+/** A request to a role. */
 export interface SigningRequest {
-  /** Whose setting it is, e.g. `issuer.server`. */
+  /** The setting of the issuer, e.g. `issuer.server`. */
   setting: string;
   use: CertificateUse;
   key: Required<CertificateKey>;
@@ -19,12 +19,12 @@ export interface SigningRequest {
   validity: number;
 }
 
-/** A role, as far as it is looked at; Vault's own names. */
+/** The fields of a role that are checked, with Vault's names. */
 export interface RoleSettings {
   key_type?: string;
   key_bits?: number;
   allow_ip_sans?: boolean;
-  /** Name or id of the issuer that it signs with. */
+  /** Name or ID of the issuer that the role signs with. */
   issuer_ref?: string;
   /** Seconds; 0 for the mount's. */
   max_ttl?: number;
@@ -35,56 +35,56 @@ export interface RoleSettings {
 const KEY_TYPES: Record<CertificateKey["algorithm"], string> = { ECDSA: "ec", RSA: "rsa" };
 const HOUR = 3_600;
 
-/** All that the role would refuse in a request, or do otherwise. Pure. */
-export function roleWarnings({ mount, role }: VaultPkiRole, settings: RoleSettings, request: SigningRequest): string[] {
+/** Warnings about everything that the role would refuse or change in a request. Pure. */
+export function roleWarnings({ mount, role }: KnownPkiRole, settings: RoleSettings, request: SigningRequest): string[] {
   const { setting, key, use } = request;
-  const who = `${setting}: the role ${role} of ${mount} in Vault`;
+  const subject = `${setting}: the role ${role} of ${mount} in Vault`;
   const { key_type: type = "any", key_bits: bits = 0, max_ttl: seconds = 0 } = settings;
-  const made = `${key.algorithm} of ${key.size} bits`;
+  const requested = `${key.algorithm} of ${key.size} bits`;
   const isOtherType = type !== "any" && type !== KEY_TYPES[key.algorithm];
   return [
     ...(isOtherType
       ? [
-          `${who} signs only keys of the type ${type}, but the certificates' keys are ${made}, so it will refuse them. ${
+          `${subject} signs only keys of the type ${type}, but the certificates' keys are ${requested}, so it will refuse them. ${
             type === "rsa" ? `Set issuer.key: { algorithm: RSA, size: ${bits || 2_048} }` : "Set another issuer.key"
           }, or key_type=any on the role.`,
         ]
       : []),
     ...(!isOtherType && key.size < bits && type !== "any"
       ? [
-          `${who} signs only keys of ${bits} bits and more, but the certificates' keys are ${made}, so it will refuse them. Set issuer.key.size: ${bits}, or lower key_bits on the role.`,
+          `${subject} signs only keys of ${bits} bits and more, but the certificates' keys are ${requested}, so it will refuse them. Set issuer.key.size: ${bits}, or lower key_bits on the role.`,
         ]
       : []),
     ...(request.ipAddresses.length > 0 && settings.allow_ip_sans === false
       ? [
-          `${who} allows no IP addresses, but serverAltNames has ${request.ipAddresses.join(", ")}, so it will refuse to sign. Set allow_ip_sans=true on the role, or write DNS names.`,
+          `${subject} allows no IP addresses, but serverAltNames has ${request.ipAddresses.join(", ")}, so it will refuse to sign. Set allow_ip_sans=true on the role, or write DNS names.`,
         ]
       : []),
     ...(seconds > 0 && seconds < request.validity * HOUR * 0.98
       ? [
-          `${who} signs for ${Math.floor(seconds / HOUR)} h at most, but issuer.validity is ${request.validity} h. Raise max_ttl on the role, or lower issuer.validity.`,
+          `${subject} signs for ${Math.floor(seconds / HOUR)} h at most, but issuer.validity is ${request.validity} h. Raise max_ttl on the role, or lower issuer.validity.`,
         ]
       : []),
     ...(settings[`${use}_flag`] === false
-      ? [`${who} signs certificates that are not for ${use}s. Set ${use}_flag=true on the role.`]
+      ? [`${subject} signs certificates that are not for ${use}s. Set ${use}_flag=true on the role.`]
       : []),
   ];
 }
 
-/** What was read, by the provider that read it: all databases of a program ask for the same. */
+/** Answers by provider, because all databases of a program read the same roles. */
 const known = new WeakMap<object, Map<string, Promise<string | undefined>>>();
 
-/** The settings of a role; undefined where they cannot be read, for whatever reason. */
+/** The settings of a role. Undefined if they cannot be read, for any reason. */
 export async function readRole(
-  { mount, role }: VaultPkiRole,
+  { mount, role }: KnownPkiRole,
   opts: pulumi.InvokeOptions,
 ): Promise<RoleSettings | undefined> {
   const answer = await read(`${mount}/roles/${role}`, opts);
   return answer === undefined ? undefined : (JSON.parse(answer) as RoleSettings);
 }
 
-/** PEM of the CA that a role signs with, and those above it; undefined where it cannot be read. */
-export async function readSigningCa(role: VaultPkiRole, opts: pulumi.InvokeOptions): Promise<string | undefined> {
+/** PEM of the CA that a role signs with, and of the CAs above it. Undefined if it cannot be read. */
+export async function readSigningCa(role: KnownPkiRole, opts: pulumi.InvokeOptions): Promise<string | undefined> {
   const settings = await readRole(role, opts);
   const issuer = settings?.issuer_ref ?? role.issuer ?? DEFAULT_ISSUER;
   const answer = await read(`${role.mount}/issuer/${issuer}/json`, opts);

@@ -1,4 +1,4 @@
-/** Checks of a Cluster's settings, before Kubernetes or the operator's webhook would refuse them. Pure. */
+/** Checks the settings of a Cluster, before Kubernetes or the operator's webhook would refuse them. Pure. */
 import { SettingProblem } from "../problems";
 import { movedSettings } from "./cluster-fields";
 import { ClusterSettings, DEFAULT_INSTANCES } from "./cluster-spec";
@@ -6,7 +6,7 @@ import { checkDatabases } from "./databases-check";
 import { checkImage } from "./image";
 import { checkInitDb } from "./initdb";
 import { checkMetadata } from "./metadata";
-import { checkNetworkPolicy } from "../kubernetes/network-policy-check";
+import { checkNetworkPolicy } from "./network-policy-check";
 import { checkParameters } from "./parameters";
 import { checkPgHba } from "./pg-hba-check";
 import { checkPgIdent } from "./pg-ident";
@@ -16,17 +16,17 @@ import type { ServiceContext } from "./services";
 import { checkVolumes } from "./storage";
 import { wrong } from "../value-check";
 
-/** What else decides whether the settings are right. */
+/** What else the checks depend on. */
 export interface ClusterContext extends ServiceContext {
   /** Name of the Cluster. */
   cluster?: string;
-  /** Users that come through Teleport. */
+  /** Users that log in through Teleport. */
   users?: readonly { name: string }[];
-  /** Something is registered in Teleport, so that its agents must reach the instances. */
+  /** The database is registered in Teleport, so Teleport's agents must reach the instances. */
   registered?: boolean;
 }
 
-/** All that is wrong with a Cluster's settings; `path` is put before each setting's name. */
+/** Returns every problem with the settings of a Cluster. `path` is put before the name of each setting. */
 export function checkClusterSettings(
   path: string,
   settings: ClusterSettings,
@@ -60,6 +60,6 @@ export function checkClusterSettings(
 
 function checkInstances(setting: string, instances: number): SettingProblem[] {
   if (Number.isInteger(instances) && instances >= 1) return [];
-  const fix = "Use a whole number of at least 1; 3 survive the loss of one.";
-  return wrong(setting, instances, "is no number of instances", fix);
+  const fix = "Write a whole number of at least 1. With 3, the database survives the loss of one instance.";
+  return wrong(setting, instances, "is not a valid number of instances", fix);
 }

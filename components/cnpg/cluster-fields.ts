@@ -1,8 +1,8 @@
-/** The fields of CloudNativePG's own Cluster, for those who write them as settings. Pure. */
+/** The fields of CloudNativePG's Cluster, for messages to users who write them as settings. Pure. */
 import type { SettingProblem } from "../problems";
 import { keysTo } from "./spec-fields";
 
-/** Of `spec`, from the definition of version 1.30. */
+/** The fields of `spec`, from the definition of version 1.30. */
 export const CLUSTER_SPEC_FIELDS = (
   "affinity backup bootstrap certificates description enablePDB enableSuperuserAccess env envFrom " +
   "ephemeralVolumeSource ephemeralVolumesSizeLimit externalClusters failoverDelay imageCatalogRef imageName " +
@@ -14,21 +14,21 @@ export const CLUSTER_SPEC_FIELDS = (
   "topologySpreadConstraints walStorage"
 ).split(" ");
 
-/** What is written here in place of a field of another name. */
+/** Fields for which this project has a setting with another name. */
 const SETTINGS: Record<string, string> = {
-  bootstrap: "initdb; what it lacks goes under spec, as spec.bootstrap",
+  bootstrap: "initdb; write fields that initdb does not have under spec, as spec.bootstrap",
   certificates: "issuer and serverAltNames",
   imageCatalogRef: "imageCatalog",
   imageName: "image",
   livenessProbeTimeout: "spec.probes.liveness",
-  managed: "users; Services go under spec, as spec.managed.services",
+  managed: "users; write Services under spec, as spec.managed.services",
   maxSyncReplicas: "spec.postgresql.synchronous",
   minSyncReplicas: "spec.postgresql.synchronous",
   postgresql:
-    "parameters, pgHba, pgIdent and sharedPreloadLibraries; ldap and synchronous go under spec, as spec.postgresql.ldap",
+    "parameters, pgHba, pgIdent and sharedPreloadLibraries; write ldap and synchronous under spec, e.g. as spec.postgresql.ldap",
 };
 
-/** Settings of version 0.1.0 that are written as CloudNativePG's own fields now, by the field. */
+/** Settings of version 0.1.0 that are now written as fields of CloudNativePG, with the field. */
 const MOVED: Record<string, string> = {
   ...Object.fromEntries(
     (
@@ -44,16 +44,16 @@ const MOVED: Record<string, string> = {
   services: "managed.services",
 };
 
-/** The form of those that were written in another one. */
+/** The new form of settings whose form has changed. */
 const FORMS: Record<string, string> = {
   imagePullSecrets: ", a list of {name: <name of the Secret>}",
   serviceAccountTemplate: ": {metadata: {labels: {…}, annotations: {…}}}",
   services:
-    ", and each of its list additional as {selectorType: rw, serviceTemplate: {metadata: {name: …, labels: {…}, " +
+    ", and each element of additional as {selectorType: rw, serviceTemplate: {metadata: {name: …, labels: {…}, " +
     "annotations: {…}}, spec: {type: LoadBalancer, …}}}",
 };
 
-/** Fields of fields, which are often written one level too high. */
+/** Nested fields that are often written one level too high, with their parent. */
 const PARENTS: Record<string, string> = Object.fromEntries(
   Object.entries({
     affinity:
@@ -69,17 +69,17 @@ const PARENTS: Record<string, string> = Object.fromEntries(
 
 const own = (table: Record<string, string>, key: string) => (Object.hasOwn(table, key) ? table[key] : undefined);
 
-/** What is wrong with a setting, and what to write. */
+/** What is wrong with a setting, and what to write instead. */
 type Advice = Pick<SettingProblem, "problem" | "fix">;
 
-/** Where a key belongs that is not a setting; undefined if CloudNativePG has no field of that name either. */
+/** Where to write a key that is not a setting. Undefined if CloudNativePG has no field of that name. */
 export function placeOfClusterField(key: string): Advice | undefined {
   const moved = own(MOVED, key);
   if (moved !== undefined) {
-    const problem = "is now a field of CloudNativePG's own under spec";
+    const problem = "is now a field of CloudNativePG under spec";
     return { problem, fix: `Write it as spec.${moved}${own(FORMS, key) ?? ""}.` };
   }
-  const problem = "is not a setting, but a field of CloudNativePG";
+  const problem = "is a field of CloudNativePG, not a setting";
   const parent = own(PARENTS, key);
   if (parent !== undefined) return { problem, fix: `Write it under spec, as spec.${parent}.${key}.` };
   if (!CLUSTER_SPEC_FIELDS.includes(key)) return undefined;
@@ -87,7 +87,7 @@ export function placeOfClusterField(key: string): Advice | undefined {
   return { problem, fix: setting === undefined ? `Write it under spec, as spec.${key}.` : `Use ${setting}.` };
 }
 
-/** Settings of version 0.1.0 that are CloudNativePG's own fields now, which a program without types may still give. */
+/** Reports settings of version 0.1.0 that are now fields of CloudNativePG. A program without types may still pass them. */
 export function movedSettings(settings: object): SettingProblem[] {
   return Object.entries(settings).flatMap(([setting, value]) => {
     const place = value !== undefined && Object.hasOwn(MOVED, setting) ? placeOfClusterField(setting) : undefined;
@@ -95,7 +95,7 @@ export function movedSettings(settings: object): SettingProblem[] {
   });
 }
 
-/** Fields of the Cluster by the settings that they are made of. */
+/** Fields of the Cluster, with the settings that they are made from. */
 const OF_SETTINGS: readonly [field: string, setting: string][] = [
   ["metadata.name", "clusterName"],
   ["spec.instances", "instances"],
@@ -114,7 +114,7 @@ const OF_SETTINGS: readonly [field: string, setting: string][] = [
   ["spec.managed.roles", "users"],
 ];
 
-/** What CNPG's webhook calls by another name than the field has (1.30, `internal/webhook/v1/cluster_webhook.go`). */
+/** Fields that CNPG's webhook calls by a wrong name (1.30, `internal/webhook/v1/cluster_webhook.go`). */
 const MISNAMED: readonly [called: string, field: string][] = [
   ["spec.affinity.toleration", "spec.affinity.tolerations"],
   ["spec.postgresql.env", "spec.env"],
@@ -125,23 +125,23 @@ const MISNAMED: readonly [called: string, field: string][] = [
   ["spec.certificates.clientcasecret", "spec.certificates.clientCASecret"],
 ];
 
-/** Whether a field is another, or is in it. */
+/** Whether a field is the other field, or is nested in it. */
 export function isWithin(field: string, other: string): boolean {
   return field.startsWith(other) && /^([.[]|$)/.test(field.slice(other.length));
 }
 
-/** A field of the Cluster as CNPG's definition calls it. */
+/** The name of a field in CNPG's definition. */
 export function properField(called: string): string {
   const [name, field] = MISNAMED.find(([each]) => isWithin(called, each)) ?? ["", ""];
   return `${field}${called.slice(name.length)}`;
 }
 
-/** Where a user writes a field of the Cluster: a setting, or under `spec`, which is `spec` here. */
+/** Where the user writes a field of the Cluster: as a setting, or under `spec`. `spec` is what the user wrote there. */
 export function settingOfField(field: string, spec: Record<string, unknown> = {}): string {
   const [of, setting] = OF_SETTINGS.find(([each]) => isWithin(field, each)) ?? [];
   if (of === undefined || setting === undefined || keysTo({ spec }, field)) return field;
   const rest = field.slice(of.length);
   if (setting === "tablespaces") return `${setting}${rest.replace(".storage.", ".").replace(".owner.name", ".owner")}`;
-  // Rules of users stand before those of the setting.
+  // The rules for users come first, so an index in the field is not the index in the setting.
   return setting === "pgHba" ? setting : `${setting}${rest}`;
 }

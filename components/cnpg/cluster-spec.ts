@@ -1,11 +1,11 @@
-/** From settings to the `spec` of CNPG's Cluster. Pure. */
+/** Turns settings into the `spec` of CNPG's Cluster. Pure. */
 import { isObject } from "../value-check";
 import type { UsersAs } from "./database-roles";
 import { DatabasesSettings } from "./databases";
 import { ImageSettings, imageSpec } from "./image";
 import { InitDb, initDbSpec } from "./initdb";
 import type { MetadataSettings } from "./metadata";
-import { NetworkPolicySettings } from "../kubernetes/network-policy";
+import { NetworkPolicySettings } from "./network-policy";
 import { ParameterSettings } from "./parameters";
 import { pgHbaRules } from "./pg-hba";
 import { Resources } from "./resources";
@@ -17,29 +17,31 @@ export type { InitDb } from "./initdb";
 export type { Resources } from "./resources";
 export type { Storage } from "./storage";
 
-/** The settings of a Cluster, and of what goes with it, that do not depend on other resources. */
+/** The settings of a Cluster and its objects that do not depend on other resources. */
 export interface ClusterSettings
   extends ImageSettings, StorageSettings, ParameterSettings, MetadataSettings, DatabasesSettings {
-  /** PostgreSQL instances: one primary, the others standbys. Default: 3. */
+  /** Number of PostgreSQL instances: one primary, and standbys. Default: 3. */
   instances?: number;
   /**
    * Set it to true if something else scales the Cluster, e.g. an autoscaler or `kubectl scale`. `up` then creates the
-   * Cluster with `instances`, and does not change the number afterwards. Default: false, `up` sets the number.
+   * Cluster with `instances` and does not change the number afterwards. Default: false, so every `up` sets the number.
    */
   scaledByOthers?: boolean;
   /** CPU and memory of each instance. Default: no requests and no limits. */
   resources?: Resources;
-  /** How the application's database is made, once. Default: a database `app`, owned by `app`. */
+  /** How the application's database is created. Used only once. Default: a database `app`, owned by `app`. */
   initdb?: InitDb;
-  /** Rules of pg_hba.conf, placed after the ones that let the Teleport users in by certificate only. */
+  /**
+   * Rules of pg_hba.conf. They come after the rules that accept only certificates for the Teleport users. Default: none.
+   */
   pgHba?: string[];
-  /** Lines of pg_ident.conf: the maps that rules of `pgHba` name by `map=`. */
+  /** Lines of pg_ident.conf: the maps that rules of `pgHba` use with `map=`. Default: none. */
   pgIdent?: string[];
-  /** Who may connect to the instances' pods. Becomes NetworkPolicies. Default: everybody. */
+  /** Clients that may connect to the instances' pods. Becomes NetworkPolicies. Default: everybody. */
   networkPolicy?: NetworkPolicySettings;
   /**
    * CloudNativePG's own fields, with the names and forms of its API reference: `affinity`, `probes`, `backup`,
-   * `postgresql.synchronous`, `managed.services` and so on. Any field of the installed release may stand here. A preview asks
+   * `postgresql.synchronous`, `managed.services` and so on. You can use any field of the installed release. A preview asks
    * the operator whether it accepts a new Cluster. The fields are merged into the Cluster's `spec` last. Objects are merged;
    * all other values, lists included, are replaced. Fields that would override a setting are refused: instances, images,
    * volumes, certificates, `postgresql.pg_hba`, the database and owner of `bootstrap.initdb`, and, if there are `users`,
@@ -48,10 +50,10 @@ export interface ClusterSettings
   spec?: Record<string, unknown>;
 }
 
-/** What else a Cluster's spec needs. */
+/** The settings, and the other inputs of a Cluster's spec. */
 export interface ClusterSpecInputs extends ClusterSettings {
   secrets: { server: string; serverCa: string; replication: string; clientCaBundle: string };
-  /** Users that come through Teleport. */
+  /** Users that log in through Teleport. */
   users: readonly TeleportUser[];
   /** Where these users are declared. Default: `inline`, in this spec. */
   usersAs?: UsersAs;
@@ -87,7 +89,10 @@ export function clusterSpec(inputs: ClusterSpecInputs): Record<string, unknown> 
 
 type JsonObject = Record<string, unknown>;
 
-/** A Cluster's spec with what a user wrote under `spec`: objects merge, key by key; everything else replaces. */
+/**
+ * Merges what the user wrote under `spec` into a Cluster's spec. Objects are merged key by key. Other values are
+ * replaced.
+ */
 export function mergeSpec(base: JsonObject, override: JsonObject = {}): JsonObject {
   const merged = { ...base };
   for (const [key, value] of Object.entries(override)) {
@@ -97,7 +102,7 @@ export function mergeSpec(base: JsonObject, override: JsonObject = {}): JsonObje
   return merged;
 }
 
-/** Without the keys that are undefined, at any depth. */
+/** Removes undefined keys at any depth. */
 function defined(object: JsonObject): JsonObject {
   const clean = (value: unknown): unknown =>
     Array.isArray(value) ? value.map(clean) : isObject(value) ? defined(value) : value;

@@ -1,29 +1,25 @@
-/** Users as CNPG's DatabaseRole objects, in place of entries of the Cluster's `spec.managed.roles`. Pure. */
+/** Users as CNPG's DatabaseRole objects, instead of entries of the Cluster's `spec.managed.roles`. Pure. */
 import { databaseObjectName } from "./databases";
 import { ManagedRole, managedRoles, TeleportUser } from "./roles";
 
 /** Where users are declared to CloudNativePG: in the Cluster, or in a DatabaseRole each. */
 export type UsersAs = "inline" | "databaseRole";
 
-/** A DatabaseRole object. Its namespace may become known later. */
-export interface DatabaseRoleManifest<Namespace = string> {
+/** A DatabaseRole object, without its namespace. */
+export interface DatabaseRoleManifest {
   apiVersion: "postgresql.cnpg.io/v1";
   kind: "DatabaseRole";
-  metadata: { name: string; namespace: Namespace };
-  /** Never drops the role: DatabaseAccess drops it, after it has given away what the user owns. */
+  metadata: { name: string };
+  /** CloudNativePG never drops the role. DatabaseAccess drops it, after it has reassigned what the user owns. */
   spec: Omit<ManagedRole, "ensure"> & { cluster: { name: string }; databaseRoleReclaimPolicy: "retain" };
 }
 
 /** A DatabaseRole for each user. While a role is also in `spec.managed.roles`, CloudNativePG does not apply its DatabaseRole. */
-export function databaseRoleManifests<Namespace>(
-  cluster: string,
-  namespace: Namespace,
-  users: readonly TeleportUser[],
-): DatabaseRoleManifest<Namespace>[] {
+export function databaseRoleManifests(cluster: string, users: readonly TeleportUser[]): DatabaseRoleManifest[] {
   return managedRoles(users).map(({ ensure: _ensure, ...role }) => ({
     apiVersion: "postgresql.cnpg.io/v1",
     kind: "DatabaseRole",
-    metadata: { name: databaseRoleName(cluster, role.name), namespace },
+    metadata: { name: databaseRoleName(cluster, role.name) },
     spec: { cluster: { name: cluster }, ...role, databaseRoleReclaimPolicy: "retain" },
   }));
 }

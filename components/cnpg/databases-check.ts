@@ -4,7 +4,7 @@ import { AdditionalDatabase, DatabasesSettings, Extension, Schema } from "./data
 import { checkDatabaseName, checkIdentifier, checkOwner, databaseAndOwner, InitDb } from "./initdb";
 import { ParameterSettings } from "./parameters";
 import { StorageSettings } from "./storage";
-import { checkOneOf, checkTwice, checkWhole, wrong } from "../value-check";
+import { checkUnique, checkWholeNumber, wrong } from "../value-check";
 
 type At = (setting: string) => string;
 type Settings = DatabasesSettings & ParameterSettings & Pick<StorageSettings, "tablespaces"> & { initdb?: InitDb };
@@ -12,10 +12,10 @@ type Users = readonly { name: string }[];
 
 const EXTENSION = /^[A-Za-z0-9_-]{1,63}$/;
 const VERSION = /^[A-Za-z0-9._-]+$/;
-/** Extensions that do nothing, or cannot be made, without their library. */
+/** Extensions that have no effect, or cannot be created, without their preloaded library. */
 const PRELOADED = ["pg_stat_statements", "pgaudit"];
 
-/** All that is wrong with the databases; `users` are the Teleport users, who own nothing. */
+/** Returns every problem with the databases. `users` are the Teleport users, which may own nothing. */
 export function checkDatabases(at: At, settings: Settings, users: Users = []): SettingProblem[] {
   const { schemas, extensions, databases = [] } = settings;
   const application = databaseAndOwner(settings.initdb).database;
@@ -30,20 +30,19 @@ export function checkDatabases(at: At, settings: Settings, users: Users = []): S
           ? wrong(
               `${setting}.name`,
               database.name,
-              "is the application's database, which initdb makes",
-              "Use the settings schemas and extensions beside databases for it.",
+              "is the application's database, which initdb creates",
+              "For this database, use the settings schemas and extensions next to databases.",
             )
           : checkDatabaseName(`${setting}.name`, database.name)),
         ...checkOwnerOf(setting, database.owner, users),
         ...checkSchemas(`${setting}.schemas`, database.schemas, users),
         ...checkExtensions(`${setting}.extensions`, database.extensions, settings),
         ...checkLocale(setting, database),
-        ...checkWhole(`${setting}.connectionLimit`, database.connectionLimit, "connections", -1),
+        ...checkWholeNumber(`${setting}.connectionLimit`, database.connectionLimit, "connections", -1),
         ...checkTablespace(`${setting}.tablespace`, database.tablespace, settings),
-        ...checkOneOf(`${setting}.reclaimPolicy`, database.reclaimPolicy, ["retain", "delete"]),
       ];
     }),
-    ...checkTwice((index) => at(`databases[${index}].name`), names),
+    ...checkUnique((index) => at(`databases[${index}].name`), names),
   ];
 }
 
@@ -53,8 +52,8 @@ function checkOwnerOf(setting: string, owner: string | undefined, users: Users):
   return wrong(
     `${setting}.owner`,
     owner,
-    "is a role of people who come through Teleport, and would have every right",
-    "Name a role of the application, or leave it out.",
+    "is a role that people use through Teleport, and an owner has every right",
+    "Write a role of the application, or leave it out.",
   );
 }
 
@@ -63,12 +62,11 @@ function checkSchemas(path: string, schemas: (string | Schema)[] = [], users: Us
   return [
     ...all.flatMap((schema: Schema, index) => [
       ...(/^pg_|^information_schema$/.test(schema.name)
-        ? wrong(`${path}[${index}]`, schema.name, "is PostgreSQL's own", "Choose another name.")
+        ? wrong(`${path}[${index}]`, schema.name, "is reserved by PostgreSQL", "Choose another name.")
         : checkIdentifier(`${path}[${index}]`, schema.name)),
       ...checkOwnerOf(`${path}[${index}]`, schema.owner, users),
-      ...checkOneOf(`${path}[${index}].ensure`, schema.ensure, ["present", "absent"]),
     ]),
-    ...checkTwice(
+    ...checkUnique(
       (index) => `${path}[${index}]`,
       all.map(({ name }) => name),
     ),
@@ -81,7 +79,7 @@ function checkExtensions(
   { parameters = {}, sharedPreloadLibraries = [] }: ParameterSettings,
 ): SettingProblem[] {
   const all = extensions.map((extension) => (typeof extension === "string" ? { name: extension } : extension));
-  // CNPG loads them by itself where a parameter of theirs is set.
+  // CNPG loads the library itself if one of its parameters is set.
   const loaded = (name: string) =>
     sharedPreloadLibraries.includes(name) || Object.keys(parameters).some((key) => key.startsWith(`${name}.`));
   return [
@@ -91,45 +89,54 @@ function checkExtensions(
         : wrong(
             `${path}[${index}]`,
             name,
-            "is no name of an extension",
-            "See `SELECT name FROM pg_available_extensions`.",
+            "is not a valid extension name",
+            "Write a name that `SELECT name FROM pg_available_extensions` lists.",
           )),
       ...(version === undefined || VERSION.test(version)
         ? []
-        : wrong(`${path}[${index}].version`, version, "is no version", "Write e.g. 1.11, in quotes.")),
+        : wrong(`${path}[${index}].version`, version, "is not a valid version", "Write e.g. 1.11, in quotes.")),
       ...(schema === undefined ? [] : checkIdentifier(`${path}[${index}].schema`, schema)),
-      ...checkOneOf(`${path}[${index}].ensure`, ensure, ["present", "absent"]),
       ...(PRELOADED.includes(name) && ensure !== "absent" && !loaded(name)
-        ? wrong(`${path}[${index}]`, name, "needs its library from the start", `Add ${name} to sharedPreloadLibraries.`)
+        ? wrong(
+            `${path}[${index}]`,
+            name,
+            "needs its library to be preloaded",
+            `Add ${name} to sharedPreloadLibraries.`,
+          )
         : []),
     ]),
-    ...checkTwice(
+    ...checkUnique(
       (index) => `${path}[${index}]`,
       all.map(({ name }) => name),
     ),
   ];
 }
 
-/** As the Database's CRD has it. */
+/** The rules of the Database's CRD. */
 function checkLocale(setting: string, database: AdditionalDatabase): SettingProblem[] {
   const { localeProvider } = database;
   const needs = (field: "icuLocale" | "icuRules" | "builtinLocale", provider: string) =>
     database[field] === undefined || localeProvider === provider
       ? []
-      : wrong(`${setting}.${field}`, database[field], `needs localeProvider: ${provider}`, "Add it, or remove this.");
-  return [
-    ...checkOneOf(`${setting}.localeProvider`, localeProvider, ["libc", "icu", "builtin"]),
-    ...needs("icuLocale", "icu"),
-    ...needs("icuRules", "icu"),
-    ...needs("builtinLocale", "builtin"),
-  ];
+      : wrong(
+          `${setting}.${field}`,
+          database[field],
+          `needs localeProvider: ${provider}`,
+          `Set localeProvider: ${provider}, or remove ${field}.`,
+        );
+  return [...needs("icuLocale", "icu"), ...needs("icuRules", "icu"), ...needs("builtinLocale", "builtin")];
 }
 
 function checkTablespace(setting: string, tablespace: string | undefined, { tablespaces = [] }: Settings) {
   if (tablespace === undefined || tablespace === "pg_default") return [];
   const found = tablespaces.find(({ name }) => name === tablespace);
-  if (!found) return wrong(setting, tablespace, "is none of the tablespaces", "Add it to tablespaces.");
+  if (!found) return wrong(setting, tablespace, "is not declared in tablespaces", "Add it to tablespaces.");
   return found.temporary
-    ? wrong(setting, tablespace, "is for temporary tables", "Use another tablespace, or remove temporary.")
+    ? wrong(
+        setting,
+        tablespace,
+        "is a tablespace for temporary tables only",
+        "Use another tablespace, or remove temporary: true.",
+      )
     : [];
 }

@@ -2,61 +2,70 @@
 import { createHash } from "node:crypto";
 import { databaseAndOwner, InitDb } from "./initdb";
 
-/** A schema of a database. It is made, and stays when it is no longer declared. */
+/** A schema of a database. It is created, and stays if you remove it from the settings. */
 export interface Schema {
   /** Name of the schema. */
   name: string;
   /** Role that owns it. Default: the owner of the database. */
   owner?: string;
-  /** `absent` drops it, if it is empty. Default: `present`. */
+  /** `absent` drops the schema if it is empty. Default: `present`. */
   ensure?: "present" | "absent";
 }
 
-/** An extension of a database. It is made, and stays when it is no longer declared. */
+/** An extension of a database. It is created, and stays if you remove it from the settings. */
 export interface Extension {
-  /** Name of the extension; the image must have it. */
+  /** Name of the extension. The image must contain it. */
   name: string;
-  /** Default: the image's own. */
+  /** Version of the extension. Default: the image's default version. */
   version?: string;
-  /** Schema for its objects. Default: `public`, or what the extension says. */
+  /** Schema for its objects. Default: `public`, unless the extension has another default. */
   schema?: string;
-  /** `absent` drops it, if nothing depends on it. Default: `present`. */
+  /** `absent` drops the extension if nothing depends on it. Default: `present`. */
   ensure?: "present" | "absent";
 }
 
-/** A database besides the application's. Becomes `kind: Database`. Locale and encoding cannot change later. */
+/** An additional database. Becomes `kind: Database`. You cannot change its locale and encoding later. */
 export interface AdditionalDatabase {
   /** Name of the database in PostgreSQL. */
   name: string;
-  /** Role that owns it; must exist. Default: the owner of the application's database. */
+  /** Role that owns it. The role must exist. Default: the owner of the application's database. */
   owner?: string;
   /** Schemas, by name or with an owner. Default: `public` alone. */
   schemas?: (string | Schema)[];
   /** Extensions, by name or with a version. Default: none. */
   extensions?: (string | Extension)[];
-  /** Default: that of the template. */
+  /** Character encoding, e.g. `UTF8`. Default: that of the template. */
   encoding?: string;
-  /** Locale for collation and character classes. Default: that of the template. */
+  /** Locale for collation and character classes. Default: the template's. */
   locale?: string;
   /** Locale for collation. Default: `locale`. */
   localeCollate?: string;
   /** Locale for character classes. Default: `locale`. */
   localeCType?: string;
-  /** Default: PostgreSQL's, `libc`. */
+  /** Which library provides the locale; `builtin` needs PostgreSQL 17 or later. Default: that of the template. */
   localeProvider?: "libc" | "icu" | "builtin";
-  /** With `icu`. */
+  /** Locale of ICU, e.g. `de-DE`. Only with `localeProvider: icu`. Default: `locale`, else that of the template. */
   icuLocale?: string;
-  /** With `icu`: rules of collation. */
+  /** Further rules of collation. Only with `localeProvider: icu`. Default: those of the template. */
   icuRules?: string;
-  /** With `builtin`. */
+  /**
+   * Locale of PostgreSQL's own provider, e.g. `C.UTF-8`. Only with `localeProvider: builtin`. Default: `locale`, else that
+   * of the template.
+   */
   builtinLocale?: string;
-  /** Database to copy. Default: `template0` where locale or encoding is given, which others refuse; else `template1`. */
+  /**
+   * Database to copy. Default: `template0` if you set a locale or encoding, which other templates refuse; else
+   * `template1`.
+   */
   template?: string;
-  /** Connections at once; -1 for no limit. Default: PostgreSQL's, -1. */
+  /** Maximum number of connections; -1 for no limit. Default: PostgreSQL's, -1. */
   connectionLimit?: number;
-  /** Tablespace for its tables; one of `tablespaces`. Default: that of the template. */
+  /** Tablespace for its tables; one of `tablespaces`. Default: the template's. */
   tablespace?: string;
-  /** What becomes of the database when it is no longer declared, and at `destroy`: `delete` drops it. Default: `retain`. */
+  /**
+   * What happens to the database when you remove it from the settings, or run `destroy`. `delete` drops it. Default:
+   * `retain`.
+   */
   reclaimPolicy?: "retain" | "delete";
 }
 
@@ -65,42 +74,41 @@ export interface DatabasesSettings {
   schemas?: (string | Schema)[];
   /** Extensions of the application's database, by name or with a version. Default: none. */
   extensions?: (string | Extension)[];
-  /** Databases besides the application's. Default: none. */
+  /** Additional databases. Default: none. */
   databases?: AdditionalDatabase[];
 }
 
-/** A Database object; its namespace may be known later only. */
-export interface DatabaseManifest<Namespace = string> {
-  /** Name of the database: unique among those of a Cluster, for the name of the Pulumi resource. */
-  resourceName: string;
+/** A Database object, without its namespace. */
+export interface DatabaseManifest {
   apiVersion: "postgresql.cnpg.io/v1";
   kind: "Database";
-  metadata: { name: string; namespace: Namespace };
-  spec: Record<string, unknown>;
+  metadata: { name: string };
+  spec: Record<string, unknown> & { name: string };
 }
 
-/** All Database objects of a Cluster; the application's has one where it has schemas or extensions. */
-export function databaseManifests<Namespace>(
+/** All Database objects of a Cluster; the application's database has one if it has schemas or extensions. */
+export function databaseManifests(
   cluster: string,
-  namespace: Namespace,
   settings: DatabasesSettings & { initdb?: InitDb },
-): DatabaseManifest<Namespace>[] {
+): DatabaseManifest[] {
   const { schemas, extensions, databases = [] } = settings;
   const { database, owner } = databaseAndOwner(settings.initdb);
   const own = schemas?.length || extensions?.length ? [{ name: database, schemas, extensions }] : [];
-  return [...own, ...databases].map((each): DatabaseManifest<Namespace> => ({
-    resourceName: each.name,
+  return [...own, ...databases].map((each): DatabaseManifest => ({
     apiVersion: "postgresql.cnpg.io/v1",
     kind: "Database",
-    metadata: { name: databaseObjectName(cluster, each.name), namespace },
+    metadata: { name: databaseObjectName(cluster, each.name) },
     spec: { cluster: { name: cluster }, ...databaseSpec(each, owner) },
   }));
 }
 
-/** Everything of the Database's `spec` but its Cluster. */
-export function databaseSpec(database: AdditionalDatabase, defaultOwner: string): Record<string, unknown> {
+/** The Database's `spec`, without its Cluster. */
+export function databaseSpec(
+  database: AdditionalDatabase,
+  defaultOwner: string,
+): Record<string, unknown> & { name: string } {
   const { reclaimPolicy, schemas, extensions, template, owner = defaultOwner, ...rest } = database;
-  // A schema without an owner would belong to the superuser, and be closed to the application.
+  // A schema without an owner would belong to the superuser, and the application could not use it.
   const owned = schemas?.map((schema) => ({ owner, ...(typeof schema === "string" ? { name: schema } : schema) }));
   const spec = {
     ...rest,
@@ -110,7 +118,8 @@ export function databaseSpec(database: AdditionalDatabase, defaultOwner: string)
     extensions: extensions?.map((extension) => (typeof extension === "string" ? { name: extension } : extension)),
     databaseReclaimPolicy: reclaimPolicy ?? "retain",
   };
-  return Object.fromEntries(Object.entries(spec).filter(([, value]) => value !== undefined));
+  const present = Object.entries(spec).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(present) as ReturnType<typeof databaseSpec>;
 }
 
 function hasLocale(database: AdditionalDatabase): boolean {
@@ -119,9 +128,9 @@ function hasLocale(database: AdditionalDatabase): boolean {
 }
 
 /**
- * Name of the Database object: `orders.billing`. Names that Kubernetes does not take lose what it does not take, and
- * get a digest in its place: `orders.my-db.5a1c09d3b2`. A dot is in no Cluster's name and in no database's, so that
- * neither two databases nor two Clusters of a namespace share a name.
+ * Name of the Database object: `orders.billing`. If Kubernetes does not accept the database's name, invalid characters are
+ * replaced and a digest is added: `orders.my-db.5a1c09d3b2`. Names of Clusters and databases contain no dot. So no two
+ * databases, and no two Clusters of a namespace, get the same name.
  */
 export function databaseObjectName(cluster: string, database: string): string {
   if (/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(database)) return `${cluster}.${database}`;

@@ -1,4 +1,4 @@
-/** What the API server and the operator's webhook have against a Cluster that is to be made, as a dry run tells it. */
+/** Asks the API server and the operator's webhook, by a dry run, whether they accept a new Cluster. */
 import { isObject } from "../value-check";
 import type { DryRunAnswer } from "../kubernetes/client";
 import { isWithin, properField, settingOfField } from "./cluster-fields";
@@ -8,15 +8,15 @@ import { keysTo } from "./spec-fields";
 /** A Cluster as the settings declare it. */
 export interface DeclaredCluster {
   annotations: Record<string, string>;
-  /** What the settings make of its spec. */
+  /** The spec that the settings produce. */
   settings: Record<string, unknown>;
-  /** What is written under `spec`, and merged into it. */
+  /** What the user wrote under `spec`; it is merged into `settings`. */
   spec?: Record<string, unknown>;
 }
 
 /** A field that is refused. */
 export interface RefusedField {
-  /** The setting, or CloudNativePG's field as it is written under `spec`; empty where the API server names none. */
+  /** The setting, or CloudNativePG's field as it is written under `spec`. Empty if the API server names no field. */
   setting: string;
   /** What is wrong, in the API server's words. */
   problem: string;
@@ -24,20 +24,21 @@ export interface RefusedField {
   isUnknown: boolean;
 }
 
-/** What came of a dry run. */
+/** The result of a dry run. */
 export type Verdict =
   | { is: "accepted" }
   | { is: "refused"; fields: RefusedField[] }
-  /** Nobody can tell; the reason is the API server's answer. */
+  /** The dry run gave no result. The reason is the API server's answer. */
   | { is: "unknown"; reason: string };
 
 /**
- * The API server stops at the first step that finds something: names of fields, types, the definition's rules, the
- * operator's own. What one step found is left out of the next question, so that one preview shows what all of them find.
+ * Maximum number of dry runs. The API server stops at the first step that finds a problem: unknown fields, types, rules of
+ * the definition, rules of the operator. The fields that one step refuses are removed before the next dry run, so that one
+ * preview shows the problems of all steps.
  */
 const QUESTIONS = 6;
 
-/** Asks about a Cluster; `ask` does the dry run. */
+/** Returns the verdict on a Cluster. `ask` does a dry run. */
 export async function verdictOn(
   name: string,
   { annotations, settings, spec = {} }: DeclaredCluster,
@@ -57,7 +58,7 @@ export async function verdictOn(
       if (found.length === 0) return answer;
       break;
     }
-    // A field that was left out may be missed now.
+    // The API server may now miss a field that was removed.
     const isNew = ({ field }: Refused) => !removed.some((gone) => isWithin(gone, field) || isWithin(field, gone));
     found.push(...answer.fields.filter(isNew));
     const gone = answer.fields.flatMap(({ field }) => removeField(cluster, field) ?? []);
@@ -68,24 +69,24 @@ export async function verdictOn(
   return { is: "refused", fields };
 }
 
-/** By its name in CloudNativePG's definition. */
+/** A refused field, by its name in CloudNativePG's definition. */
 type Refused = Omit<RefusedField, "setting"> & { field: string };
 
 type Answer = Exclude<Verdict, { is: "refused" }> | { is: "refused"; fields: Refused[]; isLast: boolean };
 
 function readAnswer({ code, text }: DryRunAnswer): Answer {
-  // 409: there is one of this name, which is looked at after everything else.
+  // 409: a Cluster of this name exists. The API server checks this last.
   if (code < 300 || code === 409) return { is: "accepted" };
   const status = statusOf(text);
   const [, webhook] = /admission webhook "([^"]+)" denied/.exec(status.message) ?? [];
-  // Other webhooks and policies may judge what the Cluster lacks here only: labels, the namespace, who sends it.
+  // Other webhooks and policies may refuse only the dry run: they may check labels, the namespace or the user.
   const isOthers = webhook?.endsWith(".cnpg.io") === false || /ValidatingAdmissionPolicy/.test(status.message);
   if ((code !== 400 && code !== 422) || isOthers) return { is: "unknown", reason: `${code}: ${status.message}` };
   const fields = refusedFields(status);
   return { is: "refused", fields, isLast: webhook !== undefined && status.causes.length > 0 };
 }
 
-/** What we look at of a Status. */
+/** The parts of a Status that are used. */
 interface Status {
   message: string;
   causes: { field: string; message: string }[];
@@ -97,9 +98,9 @@ function statusOf(text: string): Status {
       message?: string;
       details?: { causes?: { field?: string; message?: string }[] };
     };
-    // `<nil>` only says that rules were not looked at while others are broken.
-    const causes = (details?.causes ?? []).flatMap(({ field, message: told }) =>
-      field && field !== "<nil>" && told !== undefined ? [{ field, message: told }] : [],
+    // `<nil>` only says that some rules were not checked because others failed.
+    const causes = (details?.causes ?? []).flatMap(({ field, message: cause }) =>
+      field && field !== "<nil>" && cause !== undefined ? [{ field, message: cause }] : [],
     );
     return { message: message ?? text.slice(0, 300), causes };
   } catch {
@@ -117,7 +118,7 @@ function refusedFields({ message, causes }: Status): Refused[] {
   const unknown = [...message.matchAll(/(unknown|duplicate) field "([^"]+)"/g)];
   if (unknown.length > 0) {
     return unknown.map(([, what, field = ""]) =>
-      refused(field, what === "unknown" ? "is not a field of this CloudNativePG" : "is there twice", true),
+      refused(field, what === "unknown" ? "is not a field of the installed CloudNativePG" : "is written twice", true),
     );
   }
   const [, value, field, type] = WRONG_TYPE.exec(message) ?? [];
@@ -131,13 +132,13 @@ function refusedFields({ message, causes }: Status): Refused[] {
     : [refused("", message)];
 }
 
-/** A list of errors in one text: `spec.a: Invalid value: 1: must be ..., spec.b: ...`. */
+/** Matches a list of errors in one text: `spec.a: Invalid value: 1: must be ..., spec.b: ...`. */
 const LISTED = /(?:^|, )((?:spec|metadata)[^\s:,]*): (.*?)(?=, (?:spec|metadata)[^\s:,]*: |$)/gs;
 
-/** How Go's decoder, in the operator's webhook, tells a value of another type than the field's. */
+/** How Go's decoder, in the operator's webhook, reports a value of the wrong type. */
 const WRONG_TYPE = /cannot unmarshal (.+?) into Go struct field \w+\.(\S+) of type (\S+)/;
 
-/** A Go type in YAML's words. Of its named types a text is none: what is wanted there is a mapping. */
+/** A Go type in YAML's terms. If a named type refuses a string, it is a mapping. */
 function typeName(type: string, value: string): string {
   if (/^u?int[0-9]*$/.test(type)) return "a whole number";
   if (type === "string") return "a string (put it in quotes)";
@@ -146,7 +147,7 @@ function typeName(type: string, value: string): string {
   return type.startsWith("map[") || value === "string" ? "a mapping" : `of the type ${type}`;
 }
 
-/** A value in YAML's words; of some numbers, Go tells which it is. */
+/** A value in YAML's terms. For some numbers, Go's message contains the number. */
 function valueName(value: string): string {
   const names = new Map([
     ["array", "a list"],
@@ -157,8 +158,8 @@ function valueName(value: string): string {
 }
 
 /**
- * Takes a field out of the Cluster, or what is around it where the field itself is not there. Of a list, all goes, so that
- * no index changes. Returns what is gone.
+ * Removes a field from the Cluster, or its closest parent if the field does not exist. Removes a whole list instead of an
+ * element, so that no index changes. Returns the path that was removed.
  */
 function removeField(cluster: Record<string, unknown>, field: string): string | undefined {
   for (let path = field; path.includes("."); path = path.replace(/(\.[^.[]*|\[[^[]*\])$/, "")) {

@@ -1,35 +1,38 @@
-/** Which PostgreSQL runs, and where its image comes from. Pure. */
+/** The version of PostgreSQL, and the source of its image. Pure. */
 import { SettingProblem } from "../problems";
 import { checkObjectName } from "../kubernetes/names";
 import { checkOneOf, wrong } from "../value-check";
 
-/** A CNPG ImageCatalog, of the Cluster's namespace, or a ClusterImageCatalog. Becomes `spec.imageCatalogRef`. */
+/** A CNPG ImageCatalog in the Cluster's namespace, or a ClusterImageCatalog. Becomes `spec.imageCatalogRef`. */
 export interface ImageCatalog {
-  /** Whether the catalog is of the Cluster's namespace or of the Kubernetes cluster. */
+  /** `ImageCatalog`: a catalog in the Cluster's namespace. `ClusterImageCatalog`: a catalog of the Kubernetes cluster. */
   kind: "ImageCatalog" | "ClusterImageCatalog";
   /** Name of the catalog. */
   name: string;
-  /** Major version of PostgreSQL, 14 or later, e.g. 17. A higher one later is a major upgrade, with the database offline. */
+  /** Major version of PostgreSQL, 14 or later, e.g. 17. If you raise it later, the database is offline during the upgrade. */
   major: number;
   /** API group of the catalog. Default: `postgresql.cnpg.io`. */
   apiGroup?: string;
 }
 
 export interface ImageSettings {
-  /** PostgreSQL image, 14 or later, with a tag that begins with its version. Becomes `spec.imageName`. Default: the operator's. */
+  /**
+   * PostgreSQL image, 14 or later. Its tag must begin with the version. Becomes `spec.imageName`. Default: the
+   * operator's.
+   */
   image?: string;
   /**
-   * Catalog that chooses the image; use it instead of `image`. If a Cluster was made with neither, the operator wrote its
+   * Catalog that chooses the image; use it instead of `image`. If a Cluster was created with neither, the operator wrote its
    * own image into the spec, and a catalog cannot be set directly. First set `image` and run `pulumi up`. Then replace
-   * `image` with the catalog, and run `pulumi up` again.
+   * `image` with the catalog, and run `pulumi up` again. Default: none.
    */
   imageCatalog?: ImageCatalog;
 }
 
 const API_GROUP = "postgresql.cnpg.io";
-/** Sessions of short-lived users are ended by `pg_terminate_backend(pid, timeout)`, which came with 14. */
+/** `pg_terminate_backend(pid, timeout)`, which ends the sessions of short-lived users, exists since 14. */
 export const OLDEST_MAJOR = 14;
-/** Of a version that is too old, wherever it is declared. */
+/** The problem with a version that is too old, in every setting. */
 const TOO_OLD = `must be PostgreSQL ${OLDEST_MAJOR} or later`;
 const NEWER = `Use ${OLDEST_MAJOR} or later, e.g. 17. Upgrade an older Cluster before you declare it here.`;
 
@@ -40,13 +43,13 @@ export function imageSpec({ image, imageCatalog }: ImageSettings): Record<string
   };
 }
 
-/** The major version that an image's tag tells. */
+/** The major version in an image's tag. */
 export function majorOfImage(image: string): number | undefined {
   const major = /^[0-9]+/.exec(tagOf(image) ?? "")?.[0];
   return major === undefined ? undefined : Number(major);
 }
 
-/** The major version that is declared; undefined where the operator chooses. */
+/** The declared major version. Undefined if the operator chooses the image. */
 export function declaredMajor({ image, imageCatalog }: ImageSettings): number | undefined {
   return image === undefined ? imageCatalog?.major : majorOfImage(image);
 }
@@ -56,14 +59,15 @@ export function checkImage(at: (setting: string) => string, settings: ImageSetti
   const both = image !== undefined && imageCatalog !== undefined;
   return [
     ...(image === undefined ? [] : checkName(at("image"), image)),
-    ...(both ? wrong(at("imageCatalog"), imageCatalog.name, "excludes image", "Remove one of the two.") : []),
+    ...(both
+      ? wrong(at("imageCatalog"), imageCatalog.name, "must not be set together with image", "Remove one of the two.")
+      : []),
     ...(imageCatalog ? checkCatalog(at("imageCatalog"), imageCatalog) : []),
   ];
 }
 
-function checkCatalog(setting: string, { kind, name, major, apiGroup }: ImageCatalog): SettingProblem[] {
+function checkCatalog(setting: string, { name, major, apiGroup }: ImageCatalog): SettingProblem[] {
   return [
-    ...checkOneOf(`${setting}.kind`, kind, ["ImageCatalog", "ClusterImageCatalog"]),
     ...checkObjectName(`${setting}.name`, name, "catalog"),
     ...checkOneOf(`${setting}.apiGroup`, apiGroup, [API_GROUP]),
     ...(Number.isInteger(major) && major < 100
@@ -72,9 +76,9 @@ function checkCatalog(setting: string, { kind, name, major, apiGroup }: ImageCat
   ];
 }
 
-/** CNPG tells upgrades by the tag, so that it must be there and begin with PostgreSQL's version. */
+/** CNPG detects upgrades by the tag, so an image needs a tag that begins with PostgreSQL's version. */
 function checkName(setting: string, image: string): SettingProblem[] {
-  const fix = "Give it a tag that begins with PostgreSQL's version, e.g. :17.5; a digest may follow.";
+  const fix = "Add a tag that begins with PostgreSQL's version, e.g. :17.5. A digest may follow.";
   const tag = tagOf(image);
   if (tag === undefined) return wrong(setting, image, "has no tag", fix);
   const major = majorOfImage(image);

@@ -1,21 +1,21 @@
-/** How the application's database is made, once. Pure. */
+/** How the application's database is created. Pure. */
 import { isReservedRole } from "./reserved-roles";
 import { SettingProblem } from "../problems";
 import { wrong } from "../value-check";
 
-/** How the database is made, once, when the Cluster is created. Becomes `spec.bootstrap.initdb`. */
+/** How the database is created. Used only once, when the Cluster is created. Becomes `spec.bootstrap.initdb`. */
 export interface InitDb {
   /** Name of the database. Default: `app`. */
   database?: string;
   /** Role that owns it. Default: the name of the database. */
   owner?: string;
-  /** Name of a `kubernetes.io/basic-auth` Secret with the owner's user name and password. Default: CNPG makes one. */
+  /** Name of a `kubernetes.io/basic-auth` Secret with the owner's user name and password. Default: CNPG creates one. */
   ownerSecret?: string;
   /** Locale for collation, e.g. `en_US.UTF-8`. Default: CNPG's, `C`. */
   localeCollate?: string;
   /** Locale for character classes. Default: CNPG's, `C`. */
   localeCType?: string;
-  /** Default: CNPG's, `UTF8`. */
+  /** Character encoding. Default: CNPG's, `UTF8`. */
   encoding?: string;
   /** Page checksums. Default: true. */
   dataChecksums?: boolean;
@@ -49,30 +49,30 @@ export function initDbSpec(initdb: InitDb = {}): Record<string, unknown> {
 export function checkInitDb(setting: string, initdb: InitDb = {}): SettingProblem[] {
   const { database, owner } = databaseAndOwner(initdb);
   const problems = checkDatabaseName(`${setting}.database`, database);
-  // The owner is named after the database where nobody names it.
+  // Without an owner of its own, the owner has the database's name.
   if (initdb.owner !== undefined) return [...problems, ...checkOwner(`${setting}.owner`, owner)];
   return problems.length > 0 ? problems : checkOwner(`${setting}.database`, database);
 }
 
-/** A name that needs no quotes anywhere. */
+/** Checks a name that needs no quotes anywhere. */
 export function checkIdentifier(setting: string, name: string): SettingProblem[] {
   if (IDENTIFIER.test(name)) return [];
   return wrong(
     setting,
     name,
-    "is no plain PostgreSQL name",
+    "is not a plain PostgreSQL name",
     "Use at most 63 lower-case letters, digits, underscores and hyphens, not beginning with a digit.",
   );
 }
 
-/** The name of a database that may be made. */
+/** Checks the name of a new database. */
 export function checkDatabaseName(setting: string, name: string): SettingProblem[] {
   return RESERVED_DATABASES.includes(name)
-    ? wrong(setting, name, "is one of PostgreSQL's own databases", "Choose another name.")
+    ? wrong(setting, name, "is a database of PostgreSQL itself", "Choose another name.")
     : checkIdentifier(setting, name);
 }
 
-/** The name of a role that may own something. */
+/** Checks the name of a role that owns something. */
 export function checkOwner(setting: string, name: string): SettingProblem[] {
   return isReservedRole(name)
     ? wrong(

@@ -1,17 +1,17 @@
-/** Annotations by which CloudNativePG is told to pause. Pure. */
+/** Annotations that make CloudNativePG stop instances: hibernation and fencing. Pure. */
 import { SettingProblem } from "../problems";
-import { checkTwice, wrong } from "../value-check";
+import { checkUnique, wrong } from "../value-check";
 
 export interface MetadataSettings {
   /**
-   * Stops all instances, and keeps the volumes. Changes that need a running PostgreSQL, e.g. users' rights, are made by
-   * the first `up` after the hibernation. Becomes the annotation `cnpg.io/hibernation`. Default: what the annotation
-   * says, else false.
+   * Stops all instances and keeps the volumes. The first `up` after the hibernation makes the changes that need a running
+   * PostgreSQL, e.g. of users' rights. Becomes the annotation `cnpg.io/hibernation`. Default: the value of the annotation,
+   * else false.
    */
   hibernation?: boolean;
   /**
-   * Instances whose PostgreSQL is kept stopped while their pods run: names as `orders-1`, or `*` for all. Becomes the
-   * annotation `cnpg.io/fencedInstances`. Default: what the annotation says, else none.
+   * Instances whose PostgreSQL stays stopped while their pods run: names such as `orders-1`, or `*` for all. Becomes the
+   * annotation `cnpg.io/fencedInstances`. Default: the value of the annotation, else none.
    */
   fencedInstances?: string[];
 }
@@ -19,7 +19,7 @@ export interface MetadataSettings {
 const ALL = "*";
 type At = (setting: string) => string;
 
-/** The annotations of the Cluster that pause it. */
+/** The annotations of the Cluster for hibernation and fencing. */
 export function clusterAnnotations({ hibernation, fencedInstances }: MetadataSettings): Record<string, string> {
   return {
     ...(hibernation === undefined ? {} : { "cnpg.io/hibernation": hibernation ? "on" : "off" }),
@@ -27,7 +27,7 @@ export function clusterAnnotations({ hibernation, fencedInstances }: MetadataSet
   };
 }
 
-/** How many of the instances are to serve. */
+/** The number of instances that must be ready. */
 export function servingInstances(instances: number, { hibernation, fencedInstances = [] }: MetadataSettings): number {
   return hibernation || fencedInstances.includes(ALL) ? 0 : Math.max(0, instances - fencedInstances.length);
 }
@@ -43,10 +43,10 @@ export function checkMetadata(at: At, settings: MetadataSettings, cluster?: stri
         : wrong(
             at(`fencedInstances[${index}]`),
             name,
-            "is no instance of the Cluster",
+            "is not an instance of the Cluster",
             `Write e.g. ${cluster ?? "orders"}-1, or * alone for all.`,
           ),
     ),
-    ...checkTwice((index) => at(`fencedInstances[${index}]`), fencedInstances),
+    ...checkUnique((index) => at(`fencedInstances[${index}]`), fencedInstances),
   ];
 }

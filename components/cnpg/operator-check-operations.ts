@@ -1,41 +1,41 @@
-/** OperatorCheck: it makes nothing, and fails where the rest would. */
+/** OperatorCheck: creates nothing, and fails before the other resources would fail. */
 import { memoized } from "../memoized";
-import { ApiReader, ApiValidator, apiValidator, KubernetesConnection, Patience } from "../kubernetes/client";
-import { firstOf, printable } from "../dynamic/message-limits";
-import { isPassing, KubernetesError, sayUnseen } from "../kubernetes/errors";
+import { ApiReader, ApiValidator, apiValidator, KubernetesConnection, RequestLimits } from "../kubernetes/client";
+import { firstOf, printable } from "../message-limits";
+import { isPassing, KubernetesError, printUnchecked } from "../kubernetes/errors";
 import { kubernetesUid, mustBeOfStack, otherCluster } from "../kubernetes/identity";
-import { findCluster, IN_PREVIEW, takenCluster, type WantedCluster } from "../protection/taken-cluster";
+import { findCluster, IN_PREVIEW, takenCluster, type WantedCluster } from "./taken-cluster";
 import type { ResourceKind } from "../dynamic/converge";
 import { retried } from "../waiting";
-import { UNKNOWN } from "../teleport/resources/document";
+import { UNKNOWN } from "../unknown";
 import { DeclaredCluster, RefusedField, verdictOn } from "./dry-run";
 import { OperatorNeeds, Schema, ServedOperator, unserved } from "./operator-version";
 
 /** Inputs of an OperatorCheck, and its state. */
 export interface OperatorInputs extends KubernetesConnection {
   needs: OperatorNeeds;
-  /** What comes before may install the operator: its lack is an error of `up` only, once that is done. */
+  /** A dependency may install the operator. So a missing operator is an error only in `up`, after the dependencies. */
   awaited: boolean;
-  /** The Cluster that is to be made, and whose it will be. Absent in states of 0.1.0. */
+  /** The Cluster to create, and its owner. Absent in states of 0.1.0. */
   cluster?: WantedCluster;
   /**
-   * A DeclaredCluster, as JSON: what is to be made of `cluster`. The operator is asked about it while there is no such
-   * Cluster. Absent in states of 0.1.0, and where nothing is asked.
+   * The DeclaredCluster, as JSON, for `cluster`. While this Cluster does not exist, the operator is asked whether it accepts
+   * it. Absent in states of 0.1.0, and if the operator must not be asked.
    */
   declared?: string;
-  /** UID of the Kubernetes cluster's `kube-system`: put here by `check`. Absent where it may not be read. */
+  /** UID of the Kubernetes cluster's `kube-system`, set by `check`. Absent if it may not be read. */
   kubernetesUid?: string;
 }
 
 const GROUP = "apis/postgresql.cnpg.io/v1";
-/** CNPG's own page, and what this project is tested with. */
+/** CNPG's page about installation. */
 const INSTALL = "https://cloudnative-pg.io/documentation/current/installation_upgrade/";
 const API_REFERENCE = "https://cloudnative-pg.io/documentation/current/cloudnative-pg.v1/";
 const VERSIONS = "1.30 is tested, poolers need 1.28, usersAs: databaseRole needs 1.30";
 
-/** The kind over a way of reaching the API server. */
+/** The kind of resource. `connect` reaches the API server. */
 export function operatorCheck(
-  connect: (connection: KubernetesConnection, patience?: Patience) => Promise<ApiValidator> = apiValidator,
+  connect: (connection: KubernetesConnection, limits?: RequestLimits) => Promise<ApiValidator> = apiValidator,
   delays?: readonly number[],
 ): ResourceKind<OperatorInputs> {
   const served = memoized<Asked>();
@@ -48,10 +48,10 @@ export function operatorCheck(
       const inputs = { ...news, ...(uid === undefined ? {} : { kubernetesUid: uid }) };
       return { inputs, refusals: reason === undefined ? await refusalsInPreview(news) : [reason] };
     },
-    /** `check` has looked, but where the operator may come before this resource. */
+    /** `check` has already looked, except if a dependency may install the operator. */
     async differs(news, olds) {
       const reason = news.awaited ? await missingInPreview(news) : undefined;
-      if (reason !== undefined) console.error(`${reason} This is looked at again before anything is changed.`);
+      if (reason !== undefined) console.error(`${reason} \`up\` checks this again before it changes anything.`);
       const isElsewhere = olds.context !== news.context || olds.kubernetesUid !== news.kubernetesUid;
       return reason !== undefined || isElsewhere;
     },
@@ -59,7 +59,7 @@ export function operatorCheck(
       await mustBeServed(inputs);
       return inputs;
     },
-    /** Comes with every refresh: which would forget whatever another cluster does not have. */
+    /** Runs in every refresh. In another Kubernetes cluster, a refresh would remove everything from the state. */
     async read(state) {
       if (!state) return undefined;
       const api = await connect(state, { delays: [] });
@@ -68,7 +68,7 @@ export function operatorCheck(
     },
   };
 
-  /** Which Kubernetes cluster it is, and why nothing may be made there; what cannot be asked now keeps what was known. */
+  /** The Kubernetes cluster, and why nothing may be created there. Keeps the known UID if the cluster does not answer. */
   async function placeInPreview(
     olds: Partial<OperatorInputs> | undefined,
     news: OperatorInputs,
@@ -76,7 +76,7 @@ export function operatorCheck(
     const known = olds?.kubernetesUid;
     try {
       const api = await connect(news, IN_PREVIEW);
-      const uid = await uids(placeOf(news), () => kubernetesUid(api));
+      const uid = await uids(clusterKey(news), () => kubernetesUid(api));
       const elsewhere = otherCluster(known, { server: api.server, context: api.context, uid });
       const isNew = olds?.needs === undefined;
       return {
@@ -89,31 +89,31 @@ export function operatorCheck(
     }
   }
 
-  /** What the operator lacks, and what it has against the Cluster. */
+  /** What the installed operator does not support, and why it would refuse the Cluster. */
   async function refusalsInPreview(inputs: OperatorInputs): Promise<string[]> {
     const [lacking, refused] = await Promise.all([
       inputs.awaited ? undefined : missingInPreview(inputs),
       refusedInPreview(inputs),
     ]);
-    // Fields that are not served are named by what is lacking as well.
+    // `lacking` names unknown fields too.
     const fields = refused.filter(({ isUnknown }) => !isUnknown || lacking === undefined);
     const refusal = fields.length === 0 ? undefined : refusalOf(inputs, fields);
     return [lacking, refusal].filter((reason) => reason !== undefined);
   }
 
-  /** Fields that would be refused if the Cluster were made now; none too where nobody can tell, which is said. */
+  /** Fields that the operator would refuse in a new Cluster. Prints a warning and returns none if it cannot be asked. */
   async function refusedInPreview(inputs: OperatorInputs): Promise<RefusedField[]> {
     const { cluster, declared } = inputs;
     if (cluster === undefined || declared === undefined || declared === UNKNOWN) return [];
     if (!(await servesClusters(inputs))) return [];
     const { namespace, name } = cluster;
-    // What is not known yet is not there yet.
+    // A namespace whose name is not known yet does not exist yet.
     let place = namespace === UNKNOWN ? ELSEWHERE : namespace;
-    const untold = (reason: string) => {
+    const warn = (reason: string) => {
       const where = place === namespace ? "" : ` in the namespace ${place}, because its own does not exist yet`;
       console.error(
-        `Whether CloudNativePG accepts the Cluster ${name} could not be asked${where} (${printable(reason)}). ` +
-          "`up` will find out.",
+        `The preview could not check whether CloudNativePG accepts the Cluster ${name}${where} (${printable(reason)}). ` +
+          "`up` will check it.",
       );
     };
     try {
@@ -125,19 +125,19 @@ export function operatorCheck(
         place = ELSEWHERE;
         return api.dryRun(clustersIn(place), manifest);
       });
-      if (verdict.is === "unknown") untold(verdict.reason);
+      if (verdict.is === "unknown") warn(verdict.reason);
       return verdict.is === "refused" ? verdict.fields : [];
     } catch (error) {
       if (!(error instanceof KubernetesError)) throw error;
-      untold(error.message);
+      warn(error.message);
       return [];
     }
   }
 
-  /** Where this cannot be told, missingInPreview says so, or `diff`. */
+  /** If this cannot be read, missingInPreview or `diff` prints the reason. */
   async function servesClusters(inputs: OperatorInputs): Promise<boolean> {
     try {
-      const { served: found } = await served(placeOf(inputs), () => ask(inputs, IN_PREVIEW));
+      const { served: found } = await served(clusterKey(inputs), () => ask(inputs, IN_PREVIEW));
       return found.kinds?.clusters !== undefined;
     } catch (error) {
       if (error instanceof KubernetesError) return false;
@@ -145,18 +145,18 @@ export function operatorCheck(
     }
   }
 
-  /** What is lacking; undefined too where nobody can tell, which is said. */
+  /** What is missing. Prints a warning and returns undefined if the API server does not answer. */
   async function missingInPreview(inputs: OperatorInputs): Promise<string | undefined> {
     try {
-      return missingReason(await served(placeOf(inputs), () => ask(inputs, IN_PREVIEW)), inputs.needs);
+      return missingReason(await served(clusterKey(inputs), () => ask(inputs, IN_PREVIEW)), inputs.needs);
     } catch (error) {
       if (!(error instanceof KubernetesError)) throw error;
-      sayUnseen(`Whether CloudNativePG is installed could not be told: ${error.message}`, error);
+      printUnchecked(`The preview could not check whether CloudNativePG is installed: ${error.message}`, error);
       return undefined;
     }
   }
 
-  /** What an operator that was installed just now defines is served some moments later. */
+  /** Retries, because the API server serves the definitions of a new operator only after a moment. */
   async function mustBeServed(inputs: OperatorInputs): Promise<void> {
     const look = async () => {
       const reason = missingReason(await ask(inputs, { delays: [] }), inputs.needs);
@@ -167,38 +167,38 @@ export function operatorCheck(
     await retried(look, passes, delays);
   }
 
-  async function ask(inputs: OperatorInputs, patience: Patience): Promise<Asked> {
-    const api = await connect(inputs, patience);
+  async function ask(inputs: OperatorInputs, limits: RequestLimits): Promise<Asked> {
+    const api = await connect(inputs, limits);
     return { server: api.server, context: api.context, served: await servedBy(api) };
   }
 }
 
-/** Tells Kubernetes clusters apart; in memory only. */
-const placeOf = ({ context, kubeconfig }: KubernetesConnection) => JSON.stringify([context, kubeconfig]);
+/** Distinguishes Kubernetes clusters. In memory only, because it contains the kubeconfig. */
+const clusterKey = ({ context, kubeconfig }: KubernetesConnection) => JSON.stringify([context, kubeconfig]);
 
-/** A namespace that every Kubernetes cluster has: a dry run needs one, and makes nothing in it. */
+/** A namespace that every Kubernetes cluster has. A dry run needs a namespace, and creates nothing in it. */
 const ELSEWHERE = "default";
 const clustersIn = (namespace: string) => `/${GROUP}/namespaces/${namespace}/clusters`;
 
-/** What is refused, one line for each field, and what to do. */
+/** The message about refused fields: one line for each field, and the fix. */
 function refusalOf({ cluster }: OperatorInputs, fields: readonly RefusedField[]): string {
   const lines = fields.map(({ setting, problem }) => printable(setting === "" ? problem : `${setting}: ${problem}`));
   return (
-    `CloudNativePG would refuse the Cluster ${cluster?.name}, so nothing of it was made. Correct these ` +
+    `CloudNativePG would refuse the Cluster ${cluster?.name}. Nothing was created. Correct these fields ` +
     `(${API_REFERENCE} describes what is under spec):\n${firstOf([...new Set(lines)])
       .map((line) => `  - ${line}`)
       .join("\n")}`
   );
 }
 
-/** What an API server said. */
+/** What an API server answered. */
 interface Asked {
   server: string;
   context: string;
   served: ServedOperator;
 }
 
-/** Reads what every user may who may log in (the role `system:discovery`). */
+/** Reads only what every user who can log in may read (the role `system:discovery`). */
 async function servedBy(api: ApiReader): Promise<ServedOperator> {
   const group = (await api.read(`/${GROUP}`)) as { resources?: { name: string; kind: string }[] } | undefined;
   if (!group) return {};
@@ -206,7 +206,7 @@ async function servedBy(api: ApiReader): Promise<ServedOperator> {
   return { kinds, schemas: await schemasOf(api) };
 }
 
-/** None where they are not published, or not to this user: then the API server is taken to know every field. */
+/** The schemas. None if they are not published, or this user may not read them: then every field counts as known. */
 async function schemasOf(api: ApiReader): Promise<Record<string, Schema>> {
   try {
     const published = (await api.read(`/openapi/v3/${GROUP}`)) as Published | undefined;
@@ -224,13 +224,13 @@ interface Published {
   components?: { schemas?: Record<string, Schema & { "x-kubernetes-group-version-kind"?: { kind: string }[] }> };
 }
 
-/** What is lacking and what to do; undefined if nothing is. */
+/** The message about what is missing, with the fix. Undefined if nothing is missing. */
 function missingReason({ server, context, served }: Asked, needs: OperatorNeeds): string | undefined {
   const where = `The Kubernetes cluster at ${server} (context ${context})`;
   const elsewhere = "If you meant another cluster, set kubernetes.context, or KUBECONFIG.";
   if (served.kinds?.clusters === undefined) {
     return (
-      `${where} has no CloudNativePG: it serves no clusters of postgresql.cnpg.io/v1. Nothing was changed. ` +
+      `${where} has no CloudNativePG: it does not serve clusters of postgresql.cnpg.io/v1. Nothing was changed. ` +
       `Install the operator (${VERSIONS}; ${INSTALL}), and run the command again. ${elsewhere} ` +
       "If your program installs the operator itself, add the resource that installs it to the PostgresCluster's dependsOn."
     );

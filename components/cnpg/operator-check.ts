@@ -1,4 +1,4 @@
-/** Whether the operator is there that all of CloudNativePG's objects need: looked at before anything is made. */
+/** Checks, before anything is created, that the operator for CloudNativePG's objects is installed. */
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
 import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
@@ -8,31 +8,31 @@ import type { OperatorNeeds } from "./operator-version";
 export interface OperatorCheckArgs {
   /** How the Kubernetes cluster is reached; must be the Kubernetes provider's. */
   kubernetes?: KubernetesArgs;
-  /** Kinds and fields that are to be written. Default: Clusters. */
-  needs?: OperatorNeeds;
+  /** Kinds and fields that will be written. Default: Clusters. */
+  needs?: pulumi.Input<OperatorNeeds>;
   /**
-   * What this resource depends on may install the operator: a preview then says only that it is not there yet, and `up`
-   * looks again when that is done. Default: false, which makes a preview fail without it.
+   * True if a dependency of this resource may install the operator. A preview without the operator then only prints a
+   * warning, and `up` checks again after the dependency. Default: false, so a preview fails without the operator.
    */
   awaited?: boolean;
-  /** The Cluster that is to be made: one of that name that is another stack's is refused. Default: none is looked for. */
+  /** The Cluster to create. A Cluster of this name that belongs to another stack is refused. Default: not checked. */
   cluster?: { namespace: pulumi.Input<string>; name: string; owner: string };
-  /** What is to be made of `cluster`: what the operator has against a new one is told. Default: it is not asked. */
+  /** The declaration of `cluster`. The operator is asked whether it accepts it as a new Cluster. Default: it is not asked. */
   declared?: DeclaredCluster;
 }
 
 const provider = dynamicProvider("operatorCheck");
 
 /**
- * Fails, in a preview already, where the Kubernetes cluster does not serve CloudNativePG's kinds, or not with the fields
- * that are declared, and where the operator would refuse the Cluster that is to be made: the API server is asked for a
- * strict dry run. Where the Cluster's namespace does not exist yet, that is done in the namespace `default`; who may not
- * create Clusters there gets a warning, and `up` finds out. It makes nothing, and looks at nothing during refresh and destroy. An API server that does not
- * answer is a warning in a preview, and an error of the `up` that makes it. Needs no Kubernetes right that not every
- * user has (`system:discovery`).
+ * Fails, already in a preview, if the Kubernetes cluster does not serve the kinds and fields of CloudNativePG that are
+ * declared, or if the operator would refuse the new Cluster. For the latter, it asks the API server for a strict dry run. If
+ * the Cluster's namespace does not exist yet, the dry run uses the namespace `default`. A user who may not create Clusters
+ * there gets a warning, and `up` checks it. This resource creates nothing. It does not check the operator during refresh and
+ * destroy. If the API server does not answer, a preview prints a warning, and the `up` that creates this resource fails.
+ * Needs only the Kubernetes rights that every user has (`system:discovery`).
  *
- * Remembers which Kubernetes cluster it is, and refuses another one from then on: in preview, `up` and refresh. Needs the
- * right `get` on the namespace kube-system for that; without it a warning says so.
+ * Stores which Kubernetes cluster it is in, and from then on refuses another one in preview, `up` and refresh. For this, it
+ * needs the right `get` on the namespace kube-system. Without this right, it prints a warning.
  */
 export class OperatorCheck extends KubernetesResource {
   constructor(name: string, args: OperatorCheckArgs, opts?: pulumi.CustomResourceOptions) {

@@ -1,22 +1,22 @@
 /** What a declaration needs of CloudNativePG, and whether an API server serves it. Pure. */
 
-/** Names of the fields of an object, and of what is in them; of a list, those of all its elements together. */
+/** Names of the fields of an object and of its nested objects. A list has the fields of all its elements. */
 export interface Fields {
   [field: string]: Fields;
 }
 
-/** What is written, by the kinds' names in the API server's paths: `clusters`, `poolers`, `databases`, `databaseroles`. */
+/** Fields that are written, by kind. Kinds have the names of the API server's paths: `clusters`, `poolers`, `databases`. */
 export type OperatorNeeds = Record<string, { spec?: Fields }>;
 
 /** What an API server serves of `postgresql.cnpg.io/v1`. */
 export interface ServedOperator {
-  /** Names of kinds, by their names in paths; undefined where the group is not served. */
+  /** Names of kinds, by their names in paths. Undefined if the group is not served. */
   kinds?: Record<string, string>;
-  /** Schemas by kind; none where they cannot be read. */
+  /** Schemas by kind. None if they cannot be read. */
   schemas?: Record<string, Schema>;
 }
 
-/** What we look at of an OpenAPI schema. */
+/** The parts of an OpenAPI schema that are used. */
 export interface Schema {
   properties?: Record<string, Schema>;
   additionalProperties?: boolean | Schema;
@@ -24,7 +24,7 @@ export interface Schema {
   "x-kubernetes-preserve-unknown-fields"?: boolean;
 }
 
-/** The fields of a value, without what is in them. What is no plain object, as an output, has none. */
+/** The names of a value's fields, without the values. Anything but a plain object, e.g. an output, has no fields. */
 export function fieldsOf(value: unknown): Fields {
   if (Array.isArray(value)) return value.map(fieldsOf).reduce(together, {});
   if (value === null || typeof value !== "object" || Object.getPrototypeOf(value) !== Object.prototype) return {};
@@ -37,14 +37,14 @@ function together(one: Fields, other: Fields): Fields {
   return { ...one, ...Object.fromEntries(common) };
 }
 
-/** What several declarations need together. */
+/** The combined needs of several declarations. */
 export function needsOfAll(all: readonly OperatorNeeds[]): OperatorNeeds {
   const kinds = [...new Set(all.flatMap((needs) => Object.keys(needs)))];
   const fields = (kind: string) => all.map((needs) => needs[kind]?.spec ?? {}).reduce(together, {});
   return Object.fromEntries(kinds.map((kind) => [kind, { spec: fields(kind) }]));
 }
 
-/** What of the needs is not served: kinds, and fields as paths (`poolers: spec.pgbouncer.clientTLSSecret`). */
+/** The needs that are not served: kinds, and fields as paths (`poolers: spec.pgbouncer.clientTLSSecret`). */
 export function unserved({ kinds = {}, schemas = {} }: ServedOperator, needs: OperatorNeeds): string[] {
   return Object.entries(needs).flatMap(([plural, fields]) => {
     const kind = kinds[plural];
@@ -53,7 +53,7 @@ export function unserved({ kinds = {}, schemas = {} }: ServedOperator, needs: Op
   });
 }
 
-/** An API server leaves out what a schema does not name, without a word. Where a schema says nothing, all is taken. */
+/** An API server silently drops fields that are not in the schema. If a schema lists no fields, every field is accepted. */
 function unknownFields(fields: Fields, schema: Schema, path: string): string[] {
   const { properties, additionalProperties, items, "x-kubernetes-preserve-unknown-fields": keepsAll } = schema;
   if (items) return unknownFields(fields, items, path);

@@ -1,27 +1,30 @@
-/** Settings of PostgreSQL (postgresql.conf). Pure. */
+/** PostgreSQL settings (postgresql.conf). Pure. */
 import { SettingProblem } from "../problems";
 import { parseMemory, parseQuantity } from "../kubernetes/quantity";
-import { type Amount, checkTwice, wrong } from "../value-check";
+import { type Amount, checkUnique, wrong } from "../value-check";
 
 export interface ParameterSettings {
-  /** PostgreSQL settings (postgresql.conf), e.g. `max_connections: "200"`. */
+  /**
+   * PostgreSQL settings (postgresql.conf), e.g. `max_connections: "200"`. Default: none, so the values of CNPG and
+   * PostgreSQL apply.
+   */
   parameters?: Record<string, Amount>;
   /**
-   * Libraries loaded at the start of PostgreSQL. CNPG adds those of pg_stat_statements, pgaudit, auto_explain and
-   * pg_failover_slots where `parameters` configures them. Default: none.
+   * Libraries that PostgreSQL loads when it starts. CNPG adds the libraries of pg_stat_statements, pgaudit, auto_explain and
+   * pg_failover_slots if `parameters` configures them. Default: none.
    */
   sharedPreloadLibraries?: string[];
 }
 
-/** The names that CNPG's webhook takes. */
+/** The names that CNPG's webhook accepts. */
 const PARAMETER = /^[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?$/;
 const LIBRARY = /^[A-Za-z0-9_$./-]+$/;
 
-/** What CNPG keeps for itself (FixedConfigurationParameters in pkg/postgres/configuration.go), by what to do instead. */
+/** Settings that CNPG reserves (FixedConfigurationParameters in pkg/postgres/configuration.go), and what to do instead. */
 const FIXED: readonly [names: string, fix: string][] = [
   [
     "ssl ssl_ca_file ssl_cert_file ssl_crl_file ssl_dh_params_file ssl_ecdh_curve ssl_key_file ssl_passphrase_command ssl_passphrase_command_supports_reload ssl_prefer_server_ciphers",
-    "Remove it: TLS is always on, with the certificates of `issuer`; ssl_min_protocol_version and ssl_ciphers can be set.",
+    "Remove it: TLS is always on, with the certificates of `issuer`. You can set ssl_min_protocol_version and ssl_ciphers.",
   ],
   ["shared_preload_libraries", "Use sharedPreloadLibraries."],
   ["synchronous_standby_names synchronized_standby_slots", "Use spec.postgresql.synchronous."],
@@ -30,15 +33,15 @@ const FIXED: readonly [names: string, fix: string][] = [
   ["ident_file", "Use pgIdent."],
   [
     "archive_mode archive_command archive_cleanup_command restore_command recovery_end_command recovery_min_apply_delay recovery_target recovery_target_action recovery_target_inclusive recovery_target_lsn recovery_target_name recovery_target_time recovery_target_timeline recovery_target_xid",
-    "Remove it: CloudNativePG archives and recovers by its own means.",
+    "Remove it: CloudNativePG itself configures archiving and recovery.",
   ],
   [
     "log_destination log_directory log_file_mode log_filename log_rotation_age log_rotation_size log_truncate_on_rotation logging_collector event_source syslog_facility syslog_ident syslog_sequence_numbers syslog_split_messages",
-    "Remove it: the log goes to the pod's output as JSON.",
+    "Remove it: CloudNativePG writes the log to the pod's output as JSON.",
   ],
   [
     "listen_addresses port unix_socket_directories unix_socket_group unix_socket_permissions bonjour bonjour_name",
-    "Remove it: instances are reached by their Services, on port 5432.",
+    "Remove it: clients connect through the Services, on port 5432.",
   ],
   [
     "allow_system_table_mods cluster_name config_file data_directory data_sync_retry external_pid_file hot_standby jit_provider pg_failover_slots.primary_dsn pg_failover_slots.standby_slot_names primary_conninfo primary_slot_name promote_trigger_file restart_after_crash stats_temp_directory",
@@ -49,15 +52,15 @@ const FIXED_BY_NAME = new Map(FIXED.flatMap(([names, fix]) => names.split(" ").m
 
 const BOOLEAN = /^(1|on|y|ye|yes|t|tr|tru|true|0|of|off|n|no|f|fa|fal|fals|false)$/i;
 const OFF = /^(0|of|off|n|no|f|fa|fal|fals|false)$/i;
-/** The ones that CNPG's webhook reads. */
+/** The booleans that CNPG's webhook parses. */
 const BOOLEANS = ["hot_standby_feedback", "sync_replication_slots", "wal_log_hints"];
 
-/** What parameters must fit. */
+/** Other settings that the parameters must fit. */
 export interface ParameterContext {
   instances: number;
-  /** Size of the volume for the write-ahead log, if it has one of its own. */
+  /** Size of the volume for the write-ahead log, if there is a separate one. */
   walSize?: string;
-  /** Memory that is requested for an instance. */
+  /** The memory request of an instance. */
   memoryRequest?: string;
 }
 
@@ -71,7 +74,7 @@ export function checkParameters(at: At, settings: ParameterSettings, context: Pa
     ...BOOLEANS.flatMap((name) => {
       const value = parameters[name];
       if (value === undefined || BOOLEAN.test(value)) return [];
-      return wrong(setting(name), value, "is neither on nor off", "Write on or off, in quotes.");
+      return wrong(setting(name), value, "must be on or off", "Write on or off, in quotes.");
     }),
     ...checkWal(setting, parameters, context),
     ...checkWalSizes(setting, parameters, context.walSize),
@@ -79,19 +82,29 @@ export function checkParameters(at: At, settings: ParameterSettings, context: Pa
     ...libraries.flatMap((library, index) =>
       LIBRARY.test(library)
         ? []
-        : wrong(at(`sharedPreloadLibraries[${index}]`), library, "is no name of a library", "Write one name each."),
+        : wrong(
+            at(`sharedPreloadLibraries[${index}]`),
+            library,
+            "is not a valid library name",
+            "Write one name per list entry.",
+          ),
     ),
-    ...checkTwice((index) => at(`sharedPreloadLibraries[${index}]`), libraries),
+    ...checkUnique((index) => at(`sharedPreloadLibraries[${index}]`), libraries),
   ];
 }
 
-/** PostgreSQL does not tell upper from lower case, the operator's webhook does: `SSL: off` would get past it. */
+/** PostgreSQL ignores case. The operator's webhook does not, so it would accept `SSL: off`. */
 function checkName(setting: string, all: string, name: string): SettingProblem[] {
   if (!PARAMETER.test(name)) {
-    return wrong(all, name, "is no name of a PostgreSQL setting", "See PostgreSQL's documentation of its settings.");
+    return wrong(
+      all,
+      name,
+      "is not a valid name of a PostgreSQL setting",
+      "Write a name from PostgreSQL's documentation of its settings.",
+    );
   }
   const fix = FIXED_BY_NAME.get(name.toLowerCase());
-  return fix === undefined ? [] : wrong(setting, undefined, "is CloudNativePG's own", fix);
+  return fix === undefined ? [] : wrong(setting, undefined, "is reserved by CloudNativePG", fix);
 }
 
 function checkWal(at: At, parameters: Record<string, string>, { instances }: ParameterContext): SettingProblem[] {
@@ -99,14 +112,19 @@ function checkWal(at: At, parameters: Record<string, string>, { instances }: Par
   return [
     ...(["logical", "replica"].includes(level)
       ? []
-      : wrong(at("wal_level"), level, "is too little for CloudNativePG, which archives", "Use logical or replica.")),
+      : wrong(
+          at("wal_level"),
+          level,
+          "must be logical or replica, because CloudNativePG archives the WAL",
+          "Use logical or replica.",
+        )),
     ...(OFF.test(hints) && instances > 1
-      ? wrong(at("wal_log_hints"), hints, "must be on where there are standbys", "Remove it: it is on.")
+      ? wrong(at("wal_log_hints"), hints, "must be on if there are standbys", "Remove it: the default is on.")
       : []),
   ];
 }
 
-/** min_wal_size < max_wal_size < size of the volume, as CNPG's webhook has it (validateWalSizeConfiguration). */
+/** min_wal_size < max_wal_size < size of the volume, as CNPG's webhook requires (validateWalSizeConfiguration). */
 function checkWalSizes(at: At, parameters: Record<string, string>, walSize: string | undefined): SettingProblem[] {
   const sizes = { min_wal_size: parameters.min_wal_size || "80MB", max_wal_size: parameters.max_wal_size || "1GB" };
   const volume = walSize === undefined ? undefined : parseQuantity(walSize);
@@ -115,20 +133,20 @@ function checkWalSizes(at: At, parameters: Record<string, string>, walSize: stri
   return [
     ...Object.entries({ min_wal_size: min, max_wal_size: max }).flatMap(([name, size]) => {
       const value = parameters[name];
-      if (size === undefined) return noMemory(at(name), value, "1GB");
+      if (size === undefined) return notMemory(at(name), value, "1GB");
       if (!value || volume === undefined || size < volume) return [];
       return wrong(
         at(name),
         value,
-        `is not less than walStorage.size, ${walSize}`,
-        "Lower it, or use a greater volume.",
+        `must be less than walStorage.size, ${walSize}`,
+        "Lower it, or raise walStorage.size.",
       );
     }),
     ...(min !== undefined && max !== undefined && min >= max
       ? wrong(
           at("min_wal_size"),
           sizes.min_wal_size,
-          `is not less than max_wal_size, ${sizes.max_wal_size}`,
+          `must be less than max_wal_size, ${sizes.max_wal_size}`,
           "Lower it, or raise max_wal_size.",
         )
       : []),
@@ -138,17 +156,22 @@ function checkWalSizes(at: At, parameters: Record<string, string>, walSize: stri
 function checkSharedBuffers(setting: string, value: string | undefined, request: string | undefined): SettingProblem[] {
   if (!value) return [];
   const buffers = parseMemory(value);
-  if (buffers === undefined) return noMemory(setting, value, "256MB");
+  if (buffers === undefined) return notMemory(setting, value, "256MB");
   const memory = request === undefined ? undefined : parseQuantity(request);
   if (!memory || buffers <= memory) return [];
   return wrong(
     setting,
     value,
-    `is more than the memory requested for an instance, ${request}`,
-    "Lower it, or raise resources.requests.memory: four times as much is usual.",
+    `must not be more than the memory request of an instance, ${request}`,
+    "Lower it, or raise resources.requests.memory, usually to four times this value.",
   );
 }
 
-function noMemory(setting: string, value: unknown, example: string): SettingProblem[] {
-  return wrong(setting, value, "is no amount of memory", `Write a number and kB, MB, GB or TB, e.g. ${example}.`);
+function notMemory(setting: string, value: unknown, example: string): SettingProblem[] {
+  return wrong(
+    setting,
+    value,
+    "is not a valid amount of memory",
+    `Write a number with kB, MB, GB or TB, e.g. ${example}.`,
+  );
 }

@@ -1,20 +1,20 @@
-/** The rules of pg_hba.conf: ours, and how a rule is read. Pure. */
+/** The rules of pg_hba.conf that the program adds, and a parser for rules. Pure. */
 import { TeleportUser } from "./roles";
 
-/** Every address, of both families: `0.0.0.0/0` alone would leave IPv6 clients to the rules below. */
+/** Every address of both families. With `0.0.0.0/0` alone, later rules would decide about IPv6 clients. */
 export const ANYWHERE = ["0.0.0.0/0", "::/0"];
 
 /**
- * CNPG puts its own rules first, then these, LDAP, and a `host all all all` line last. Teleport users log in over TLS
- * with a certificate of their own name, and in no other way: the first rules let certificates in, the `reject` rules
- * keep what is not TLS from reaching rules that follow.
+ * CNPG puts its own rules first, then these, then LDAP, and a `host all all all` line last. Teleport users can log in only
+ * over TLS, with a certificate in their own name. The first rules accept certificates. The `reject` rules keep connections
+ * without TLS from reaching later rules.
  */
 export function pgHbaRules(users: readonly TeleportUser[], extra: readonly string[] = []): string[] {
   if (users.length === 0) return [...extra];
   return [...certificateRules(users.map(({ name }) => name)), ...extra];
 }
 
-/** By certificate over TLS, and in no other way. */
+/** Rules that accept only a certificate over TLS. */
 export function certificateRules(names: readonly string[]): string[] {
   const users = names.join(",");
   return [
@@ -26,12 +26,12 @@ export function certificateRules(names: readonly string[]): string[] {
 export const HBA_TYPES = ["local", "host", "hostssl", "hostnossl", "hostgssenc", "hostnogssenc"] as const;
 export type HbaType = (typeof HBA_TYPES)[number];
 
-/** A rule of pg_hba.conf, taken apart. */
+/** A parsed rule of pg_hba.conf. */
 export interface HbaRule {
   type: HbaType;
   databases: string[];
   users: string[];
-  /** As written, with its mask; undefined for `local`. */
+  /** As written, with its mask. Undefined for `local`. */
   address?: string;
   method: string;
   options: Record<string, string>;
@@ -40,14 +40,17 @@ export interface HbaRule {
 /** A word, with parts in double quotes: `all`, `a,b`, `"my db",c`. */
 const WORD = /(?:"[^"]*"|[^\s"#])+/g;
 
-/** A word in quotes, whole, or the value of an option. */
+/** A whole word in quotes, or the quoted value of an option. */
 export const QUOTED = /([\s,=])"[^"]*"(?=[\s,])/g;
-/** A quote inside of a word, a list that goes on after blanks, and a file of names: PostgreSQL reads them otherwise than they look. */
+/**
+ * A quote inside a word, a list that continues after blanks, and a file of names: PostgreSQL may read them in another
+ * way.
+ */
 export const AMBIGUOUS = /"|,[\s,]|\s,|[\s,]@/;
 
-/** Reads a rule; undefined if it is none, or more than one. */
+/** Parses a rule. Undefined if the text is not a rule, or more than one. */
 export function parseHbaRule(rule: string): HbaRule | undefined {
-  // A backslash at the end would make the next line, which may be CNPG's, a part of this one.
+  // A backslash at the end would join the next line, which may be CNPG's, to this one.
   if (/[^\S \t]|#|\\$/.test(rule) || (rule.match(/"/g)?.length ?? 0) % 2 === 1) return undefined;
   if (AMBIGUOUS.test(` ${rule} `.replace(QUOTED, "$1x"))) return undefined;
   const [type, databases, users, ...rest] = rule.match(WORD) ?? [];
@@ -66,7 +69,7 @@ export function parseHbaRule(rule: string): HbaRule | undefined {
   };
 }
 
-/** Takes the address off, and the mask that follows an address without bits. */
+/** Takes the address from the words, and the mask that follows an address without bits. */
 function takeAddress(words: string[]): string | undefined {
   const address = words.shift();
   const mask = /^[0-9a-fA-F:.]+$/.test(address ?? "") && /^[0-9a-fA-F:]*[.:][0-9a-fA-F:.]*$/.test(words[0] ?? "");
@@ -77,7 +80,7 @@ function isHbaType(type: string): type is HbaType {
   return (HBA_TYPES as readonly string[]).includes(type);
 }
 
-/** Names without their quotes. A quoted `"all"` is a name, and stays quoted to tell it from the word. */
+/** Names without their quotes. A quoted `"all"` is a name, and stays quoted to distinguish it from the keyword. */
 function list(words: string): string[] {
   return (words.match(/(?:"[^"]*"|[^",])+/g) ?? []).map((word) => {
     const bare = word.replace(/^"([^"]*)"$/, "$1");

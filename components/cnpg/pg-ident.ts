@@ -1,15 +1,18 @@
-/** The maps of pg_ident.conf, from names in certificates (or of Kerberos) to PostgreSQL users. Pure. */
+/** The maps of pg_ident.conf, from names in certificates (or in Kerberos) to PostgreSQL users. Pure. */
 import { SettingProblem } from "../problems";
 import { AMBIGUOUS, parseHbaRule, QUOTED } from "./pg-hba";
 import { wrong } from "../value-check";
 
-/** Maps of CNPG itself: a line more in one of them is a way in as the server's administrator or a standby. */
+/**
+ * Maps of CNPG itself. An additional line in one of them would allow logins as the server's administrator or as a
+ * standby.
+ */
 const CNPGS = /^(local|cnpg_.*)$/;
-/** Users that no map may lead to. */
+/** Users that no map may name. */
 const RESERVED = /^(postgres|streaming_replica|cnpg_.*|pg_.*|all|[+/].*)$/;
-const EXAMPLE = "Write e.g. partners CN-of-the-certificate orders_app: map, name, PostgreSQL user.";
+const EXAMPLE = "Write map, name and PostgreSQL user, e.g. partners CN-of-the-certificate orders_app.";
 
-/** All that is wrong with the lines, given the rules that use them. */
+/** Returns every problem with the lines. `pgHba` are the rules that use them. */
 export function checkPgIdent(
   at: (setting: string) => string,
   lines: readonly string[] = [],
@@ -22,27 +25,37 @@ export function checkPgIdent(
     ...used.flatMap((map, index) =>
       map === undefined || maps.includes(map)
         ? []
-        : wrong(at(`pgHba[${index}]`), pgHba[index], `uses the map ${map}, which pgIdent has not`, "Add its lines."),
+        : wrong(
+            at(`pgHba[${index}]`),
+            pgHba[index],
+            `uses the map ${map}, which is not in pgIdent`,
+            "Add the lines of this map to pgIdent.",
+          ),
     ),
   ];
 }
 
 function checkLine(setting: string, line: string, used: (string | undefined)[]): SettingProblem[] {
   const parsed = parseLine(line);
-  if (!parsed) return wrong(setting, line, "is no line of pg_ident.conf", EXAMPLE);
+  if (!parsed) return wrong(setting, line, "is not a valid line of pg_ident.conf", EXAMPLE);
   if (CNPGS.test(parsed.map)) {
-    return wrong(setting, line, `is in the map ${parsed.map}, CloudNativePG's own`, "Choose another name for the map.");
+    return wrong(
+      setting,
+      line,
+      `adds to the map ${parsed.map}, which CloudNativePG reserves`,
+      "Choose another name for the map.",
+    );
   }
   if (RESERVED.test(parsed.user)) {
-    const why = `lets others in as ${parsed.user}, which is for the server itself or more than one user`;
-    return wrong(setting, line, why, "Name one user of yours.");
+    const why = `maps to ${parsed.user}, which is reserved, or stands for more than one user`;
+    return wrong(setting, line, why, "Write the name of one of your users.");
   }
   if (used.includes(parsed.map)) return [];
   return wrong(
     setting,
     line,
-    "is in a map that no rule of pgHba uses",
-    `Add map=${parsed.map} to a rule, or remove it.`,
+    "belongs to a map that no rule of pgHba uses",
+    `Add map=${parsed.map} to a rule, or remove this line.`,
   );
 }
 

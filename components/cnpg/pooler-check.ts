@@ -1,11 +1,11 @@
-/** Checks of Poolers, before the operator's webhook would refuse them. Pure. */
+/** Checks Poolers, before the operator's webhook would refuse them. Pure. */
 import { SettingProblem } from "../problems";
-import { secretNames } from "../postgres-cluster/names";
-import { DEFAULT_POOLER_INSTANCES, poolerName, poolerSecretName, PoolerSettings } from "./pooler";
+import { secretNames } from "./names";
+import { DEFAULT_POOLER_INSTANCES, poolerSecretName, PoolerSettings } from "./pooler";
 
 const DNS_1035 = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
-/** CNPG allows these settings of PgBouncer (pooler_webhook.go); what is not among them is its own. */
+/** The PgBouncer settings that CNPG allows (pooler_webhook.go). CNPG sets all others itself. */
 const PARAMETERS = new Set(
   (
     "auth_type application_name_add_host autodb_idle_timeout cancel_wait_timeout client_idle_timeout " +
@@ -19,28 +19,34 @@ const PARAMETERS = new Set(
   ).split(" "),
 );
 
-/** What else decides whether Poolers are right. */
+/** What else the checks depend on. */
 export interface PoolerContext {
   /** The Cluster has a standby. */
   hasStandby?: boolean;
-  /** Services of the Cluster that are not made. */
+  /** Services of the Cluster that CloudNativePG does not create. */
   disabledServices?: readonly string[];
 }
 
-/** All that is wrong with the Poolers of a Cluster. */
+/** A Pooler and its name. */
+interface NamedPooler {
+  name: string;
+  settings: PoolerSettings;
+}
+
+/** Returns every problem with the Poolers of a Cluster. */
 export function checkPoolers(
   path: string,
   cluster: string,
-  poolers: readonly PoolerSettings[],
+  poolers: readonly NamedPooler[],
   context: PoolerContext = {},
 ): SettingProblem[] {
   return poolers.flatMap((pooler, index) => [
     ...checkPooler(`${path}[${index}]`, cluster, pooler, poolers.slice(0, index)),
-    ...checkType(`${path}[${index}].type`, pooler, context),
+    ...checkType(`${path}[${index}].type`, pooler.settings, context),
   ]);
 }
 
-/** PgBouncer reaches the instances by the Service of its type. */
+/** PgBouncer connects to the instances through the Service of its type. */
 function checkType(
   setting: string,
   { type }: PoolerSettings,
@@ -58,10 +64,9 @@ function checkType(
 function checkPooler(
   path: string,
   cluster: string,
-  pooler: PoolerSettings,
-  before: readonly PoolerSettings[],
+  { name, settings: pooler }: NamedPooler,
+  before: readonly NamedPooler[],
 ): SettingProblem[] {
-  const name = poolerName(cluster, pooler);
   const instances = pooler.instances ?? DEFAULT_POOLER_INSTANCES;
   const wrong = (setting: string, value: unknown, problem: string, fix: string): SettingProblem => ({
     setting: `${path}.${setting}`,
@@ -75,8 +80,8 @@ function checkPooler(
       wrong(
         `parameters.${parameter}`,
         undefined,
-        "is no setting of PgBouncer that CloudNativePG allows",
-        "Remove it; see the documentation of CloudNativePG's Pooler.",
+        "is not a PgBouncer setting that CloudNativePG allows",
+        "Remove it. CloudNativePG's documentation of the Pooler lists the allowed settings.",
       ),
     );
   if (!DNS_1035.test(name)) {
@@ -84,8 +89,8 @@ function checkPooler(
       wrong(
         "name",
         name,
-        "is no name of a Service",
-        "Use at most 63 lower-case letters, digits and hyphens, beginning with a letter; set name to choose another one.",
+        "is not a valid name of a Service",
+        "Set name to at most 63 lower-case letters, digits and hyphens that begin with a letter.",
       ),
     );
   }
@@ -94,26 +99,31 @@ function checkPooler(
       wrong(
         "name",
         name,
-        "is taken by the Cluster or one of its Services",
+        "is already the name of the Cluster or one of its Services",
         "Choose another name, e.g. pooler-<cluster>-rw.",
       ),
     );
   }
   if (Object.values(secretNames(cluster)).includes(poolerSecretName(name))) {
     problems.push(
-      wrong("name", name, "would take a Secret of the Cluster", "Choose another name, e.g. pooler-<cluster>-rw."),
+      wrong(
+        "name",
+        name,
+        "would use the name of a Secret of the Cluster",
+        "Choose another name, e.g. pooler-<cluster>-rw.",
+      ),
     );
   }
-  if (before.some((other) => poolerName(cluster, other) === name)) {
-    problems.push(wrong("name", name, "is there twice", "Give one of the two another name."));
+  if (before.some((other) => other.name === name)) {
+    problems.push(wrong("name", name, "is used twice", "Give one of the two Poolers another name."));
   }
   if (!Number.isInteger(instances) || instances < 1) {
     problems.push(
       wrong(
         "instances",
         instances,
-        "is no number of instances",
-        "Use a whole number of at least 1; 2 survive the loss of one.",
+        "is not a valid number of instances",
+        "Write a whole number of at least 1. With 2, the Pooler survives the loss of one instance.",
       ),
     );
   }
@@ -122,8 +132,8 @@ function checkPooler(
       wrong(
         "secrets.serverTls",
         pooler.secrets.serverTls,
-        "is a certificate of your own, which authentication: integrated does not accept",
-        "Use authentication: explicit, or remove it.",
+        "cannot be used with authentication: integrated",
+        "Use authentication: explicit, or remove secrets.serverTls.",
       ),
     );
   }

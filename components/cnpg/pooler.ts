@@ -1,74 +1,77 @@
 /** PgBouncer in front of a Cluster, as CNPG's Pooler. Pure. */
 import type { Amount } from "../value-check";
-import { Resources } from "./cluster-spec";
+import { Resources } from "./resources";
 
-/** Where a Pooler leads: the primary, the standbys, or any instance. */
+/** The instances that a Pooler connects to: the primary, the standbys, or any instance. */
 export type PoolerType = "rw" | "ro" | "r";
 
-/** Certificates and login of a Pooler that are not made here. Names of Secrets in the Cluster's namespace. */
+/** Certificates of a Pooler that the program does not issue. Names of Secrets in the Cluster's namespace. */
 export interface PoolerSecrets {
-  /** `kubernetes.io/tls`: what clients see. Default: one is issued for the Pooler's own names. */
+  /** `kubernetes.io/tls`: the certificate that clients see. Default: the program issues one for the Pooler's names. */
   clientTls?: string;
-  /** `ca.crt`: clients that show a certificate must have it from here. Default: the Cluster's client-CA bundle. */
+  /** `ca.crt`: the CAs that verify the certificates of clients. Default: the Cluster's client-CA bundle. */
   clientCa?: string;
-  /** `kubernetes.io/tls`: what PgBouncer shows to PostgreSQL. Default: `<cluster>-pooler`, CN cnpg_pooler_pgbouncer. */
+  /** `kubernetes.io/tls`: PgBouncer's certificate for PostgreSQL. Default: `<cluster>-pooler`, CN cnpg_pooler_pgbouncer. */
   serverTls?: string;
-  /** `ca.crt`: what PgBouncer verifies PostgreSQL with. Default: the Cluster's server CA. */
+  /** `ca.crt`: the CA with which PgBouncer verifies PostgreSQL. Default: the Cluster's server CA. */
   serverCa?: string;
 }
 
-/** One Pooler. Becomes `kind: Pooler`, and a Service of its name. */
+/** One Pooler. Becomes `kind: Pooler` and a Service with the same name. */
 export interface PoolerSettings {
-  /** Where it leads. */
+  /** Instances to connect to: `rw` the primary, `ro` the standbys, `r` any instance. */
   type: PoolerType;
-  /** Name of the Pooler and of its Service. Default: `pooler-<cluster>-<type>`. */
+  /** Name of the Pooler and its Service. Default: `pooler-<cluster>-<type>`. */
   name?: string;
-  /** When a connection to PostgreSQL is free for another client: `session` or `transaction`. Default: `session`. */
+  /** When another client can reuse a connection to PostgreSQL: after the session or the transaction. Default: `session`. */
   mode?: "session" | "transaction";
-  /** Instances of PgBouncer. Default: 2. */
+  /** Number of PgBouncer instances. Default: 2. */
   instances?: number;
   /**
    * Set it to true if something else scales the Pooler, e.g. a HorizontalPodAutoscaler or `kubectl scale`. `up` then
-   * creates the Pooler with `instances`, and does not change the number afterwards. Default: false, `up` sets the number.
+   * creates the Pooler with `instances` and does not change the number afterwards. Default: false, so every `up` sets it.
    */
   scaledByOthers?: boolean;
-  /** Settings of PgBouncer, e.g. `default_pool_size: "50"`, `server_idle_timeout: "30"`. */
+  /**
+   * Settings of PgBouncer, e.g. `default_pool_size: "50"`, `server_idle_timeout: "30"`. Default:
+   * `client_tls_sslmode: require` and `server_tls_sslmode: verify-full`; for all others, the values of CNPG and PgBouncer.
+   */
   parameters?: Record<string, Amount>;
-  /** Rules of PgBouncer's own pg_hba. Default: everybody with a password, over TLS or not. */
+  /** Rules of PgBouncer's own pg_hba. Default: everybody with a password, with or without TLS. */
   pgHba?: string[];
-  /** CPU and memory of each instance. */
+  /** CPU and memory of each instance. Default: no requests and no limits. */
   resources?: Resources;
-  /** Merged into the Pooler's `template` (a PodTemplateSpec): affinity, annotations and so on. */
+  /** Merged into the Pooler's `template` (a PodTemplateSpec): affinity, annotations and so on. Default: none. */
   template?: Record<string, unknown>;
-  /** Merged into the Pooler's `serviceTemplate`: annotations, type and so on. */
+  /** Merged into the Pooler's `serviceTemplate`: annotations, type and so on. Default: none. */
   serviceTemplate?: Record<string, unknown>;
-  /** Certificates that are not made here. Default: all are made. */
+  /** Certificates that you provide yourself. Default: the program issues all of them. */
   secrets?: PoolerSecrets;
   /**
-   * How PgBouncer looks up passwords. `integrated`: as CNPG has it, with the role cnpg_pooler_pgbouncer. `explicit`:
+   * How PgBouncer looks up passwords. `integrated`: CNPG's way, with the role cnpg_pooler_pgbouncer. `explicit`:
    * with the role pooler_authentication, by `spec.pgbouncer.authQuery` and `serverTLSSecret`. Default: `integrated`.
    */
   authentication?: PoolerAuthentication;
 }
 
 export const DEFAULT_POOLER_INSTANCES = 2;
-/** PgBouncer speaks TLS with clients, and verifies PostgreSQL's name: CNPG's own defaults are weaker. */
+/** PgBouncer requires TLS from clients and verifies PostgreSQL's name. CNPG's own defaults are weaker. */
 const TLS_PARAMETERS = { client_tls_sslmode: "require", server_tls_sslmode: "verify-full" };
 
-/** How a Pooler's PgBouncer logs in to look up passwords, in the database `postgres`: by certificate. */
+/** How PgBouncer logs in to the database `postgres` to look up passwords. Both ways use a certificate. */
 export type PoolerAuthentication = "integrated" | "explicit";
 
 /**
- * PgBouncer's role, and the schema of the function that tells it password hashes. `integrated` has the names that CNPG
- * gives them, so that a Pooler needs no more than the certificate. CNPG makes them itself only where it made, and so
- * owns, the Secret with that certificate; so the program makes them (getPgbouncerIntegrationStatus, CNPG 1.30).
+ * PgBouncer's role, and the schema of the function that returns password hashes. `integrated` uses CNPG's names, so a Pooler
+ * needs only the certificate. CNPG creates role and function itself only if it created, and so owns, the Secret with that
+ * certificate. So the program creates them (getPgbouncerIntegrationStatus, CNPG 1.30).
  */
 export const POOLER_LOGINS: Record<PoolerAuthentication, { role: string; schema: string }> = {
   integrated: { role: "cnpg_pooler_pgbouncer", schema: "public" },
   explicit: { role: "pooler_authentication", schema: "pooler_authentication" },
 };
 
-/** Name of a Pooler, and of its Service. */
+/** Name of a Pooler and its Service. */
 export function poolerName(cluster: string, { name, type }: Pick<PoolerSettings, "name" | "type">): string {
   return name ?? `pooler-${cluster}-${type}`;
 }
@@ -88,12 +91,12 @@ export function poolerDnsNames(pooler: string, namespace: string, clusterDomain:
   ];
 }
 
-/** Secrets that a Pooler names: those made here, where a setting gives no other. */
+/** The Secrets that a Pooler uses if its settings name no others. */
 export interface PoolerSpecInputs {
   cluster: string;
   /** Secret with the certificate that clients see. */
   clientTls: string;
-  /** Secret with the certificate of the role of explicit authentication. */
+  /** Secret with the certificate for explicit authentication. */
   authentication: string;
   serverCa: string;
 }
@@ -128,18 +131,18 @@ export function poolerSpec(pooler: PoolerSettings, made: PoolerSpecInputs): Reco
   };
 }
 
-/** A certificate of one's own towards PostgreSQL implies that the operator does not look after the login. */
+/** With a user's own certificate for PostgreSQL, the operator does not manage the login. */
 export function isExplicit({ authentication, secrets }: PoolerSettings): boolean {
   return authentication === "explicit" || secrets?.serverTls !== undefined;
 }
 
-/** The logins that the Poolers of a Cluster need; none for those that bring their own certificate. */
+/** The logins that the Poolers of a Cluster need. */
 export function poolerLogins(poolers: readonly PoolerSettings[] = []): PoolerAuthentication[] {
   const needed = poolers.map((pooler) => (isExplicit(pooler) ? "explicit" : "integrated"));
   return [...new Set(needed)].sort();
 }
 
-/** CNPG merges its container with one of the name `pgbouncer`, and wants `containers` in every template. */
+/** CNPG merges its container into the one named `pgbouncer`, and requires `containers` in every template. */
 function templateOf({ template, resources }: PoolerSettings): { template?: object } {
   if (!template && !resources) return {};
   const spec = (template?.spec ?? {}) as { containers?: unknown[] };

@@ -5,9 +5,9 @@ import { type Amount, wrong } from "../value-check";
 
 /** CPU and memory of each instance, as Kubernetes quantities. */
 export interface Resources {
-  /** What is set aside for an instance. Default: nothing. */
+  /** CPU and memory that are set aside for an instance, as quantities: `{ cpu: 500m, memory: 1Gi }`. Default: nothing. */
   requests?: Record<string, Amount>;
-  /** The most that an instance gets. Default: no limit. */
+  /** The most CPU and memory that an instance gets, as quantities: `{ memory: 2Gi }`. Default: no limit. */
   limits?: Record<string, Amount>;
 }
 
@@ -26,7 +26,7 @@ export function checkResources(setting: string, resources: Resources = {}): Sett
       return wrong(
         `${setting}.requests.${name}`,
         quantity,
-        `is more than the limit, ${limit}`,
+        `must not be more than the limit, ${limit}`,
         "Lower it, or raise the limit.",
       );
     }),

@@ -1,10 +1,10 @@
-/** The PostgreSQL roles of people who come through Teleport: their settings, and CNPG's managed roles. Pure. */
+/** The PostgreSQL roles that people use through Teleport: their settings, and CNPG's managed roles. Pure. */
 import type { KubernetesObject } from "../kubernetes/client";
 import { SettingProblem } from "../problems";
 import { type Amount, isPostgresName } from "../value-check";
 import { isAdministrative, isReservedRole } from "./reserved-roles";
 
-/** What a user may do with data: read it, read and write it, or only what `memberOf` brings. */
+/** What a user may do with data: read it, read and write it, or only what `memberOf` allows. */
 export type Access = "read" | "write" | "none";
 
 /** A part of the instance that a user's access is limited to. */
@@ -12,37 +12,40 @@ export interface AccessScope {
   /** Name of a database. Default: the application's. */
   database?: string;
   /**
-   * Schemas in it. Default: all, also those that are created later, but without objects of extensions and superusers.
+   * Schemas of the database. Default: all, also later ones, but without objects of extensions and superusers.
    * To include such objects, name their schema here; in the schema `public` they are never included. Rights in a schema
-   * that does not exist yet are granted by the first `pulumi up` after it was created.
+   * that does not exist yet are granted by the first `pulumi up` after its creation.
    */
   schemas?: string[];
 }
 
-/** A PostgreSQL role that Teleport users log in as, with a certificate and never with a password. */
+/** A PostgreSQL role for logins through Teleport, with a certificate and never with a password. */
 export interface TeleportUser {
   /** Name of the role; letters, digits and underscores. */
   name: string;
-  /** `read`: SELECT. `write`: SELECT, INSERT, UPDATE, DELETE. `none`: what `memberOf` brings. */
+  /** `read`: SELECT. `write`: SELECT, INSERT, UPDATE, DELETE. `none`: only what `memberOf` allows. */
   access: Access;
   /**
    * Where the access applies. Default: every schema of every database. Objects that the owners of databases, schemas and
-   * tables make later are included at once. Objects that others make are included by the next `pulumi up`.
+   * tables create later are included at once. Objects that others create are included by the next `pulumi up`.
    */
   scope?: AccessScope[];
-  /** Existing roles that it becomes a member of, besides. Default: none. */
+  /** Existing roles that the user becomes a member of. Default: none. */
   memberOf?: string[];
-  /** Connections at once; -1 for no limit. Default: 20. */
+  /** Maximum number of connections; -1 for no limit. Default: 20. */
   connectionLimit?: number;
-  /** Transactions begin read-only (`default_transaction_read_only`). Default: true for `read`, else false. */
+  /** Transactions start read-only (`default_transaction_read_only`). Default: true for `read`, else false. */
   readOnly?: boolean;
-  /** PostgreSQL's `statement_timeout` for this role, e.g. `30s`, `5min`. Default: none. */
+  /**
+   * PostgreSQL's `statement_timeout` for this role: a number and a unit, e.g. `30s`, `5min`; without a unit, milliseconds.
+   * Default: none.
+   */
   statementTimeout?: string;
   /** Further PostgreSQL settings of the role, e.g. `idle_in_transaction_session_timeout: 10min`. Default: none. */
   settings?: Record<string, Amount>;
 }
 
-/** A reader and a writer. */
+/** The default users: a reader and a writer. */
 export const DEFAULT_USERS: readonly TeleportUser[] = [
   { name: "teleport_user_read", access: "read" },
   { name: "teleport_user_write", access: "write" },
@@ -50,13 +53,13 @@ export const DEFAULT_USERS: readonly TeleportUser[] = [
 
 export const DEFAULT_CONNECTION_LIMIT = 20;
 const ROLE_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
-/** Words that mean something else where pg_hba.conf names users. */
+/** Keywords of pg_hba.conf in the place of users. */
 const KEYWORDS = /^(all|replication|sameuser|samerole|samegroup)$/;
 const SETTING_NAME = /^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/i;
 /** PostgreSQL's time units; a plain number is milliseconds. */
 const TIME = /^[0-9]+ ?(us|ms|s|min|h|d)?$/;
 
-/** A role of `spec.managed.roles`, which CNPG keeps as declared. */
+/** A role of `spec.managed.roles`. CNPG keeps it as declared. */
 export interface ManagedRole {
   name: string;
   ensure: "present";
@@ -88,14 +91,14 @@ export function inlineRoles({ spec }: KubernetesObject): string[] {
 }
 
 /**
- * All roles that a user is a member of. Rights to tables are granted as such: pg_read_all_data would bring the system's
- * own as well, with the password hashes of all roles and the passwords of foreign servers.
+ * All roles that a user is a member of. Rights to tables are granted one by one: pg_read_all_data would include the system
+ * tables, with the password hashes of all roles and the passwords of foreign servers.
  */
 export function memberships({ memberOf = [] }: TeleportUser): string[] {
   return [...new Set(memberOf)];
 }
 
-/** The settings of a user's role, as `ALTER ROLE … SET` takes them. */
+/** The settings of a user's role, for `ALTER ROLE … SET`. */
 export function roleSettings(user: TeleportUser): Record<string, string> {
   const readOnly = user.readOnly ?? user.access === "read";
   return {
@@ -124,14 +127,16 @@ function checkName(path: string, { name }: TeleportUser, before: readonly Telepo
     ...(ROLE_NAME.test(name)
       ? []
       : wrong(
-          "is no plain PostgreSQL role name",
+          "is not a plain PostgreSQL role name",
           "Use at most 63 lower-case letters, digits and underscores, not beginning with a digit.",
         )),
     ...(isReservedRole(name) || KEYWORDS.test(name)
       ? wrong("is reserved by PostgreSQL, CloudNativePG or this project", "Choose another name.")
       : []),
-    ...(name === owner ? wrong("is the owner of the database, who logs in otherwise", "Choose another name.") : []),
-    ...(before.some((other) => other.name === name) ? wrong("is there twice", "Remove one of the two.") : []),
+    ...(name === owner
+      ? wrong("is the owner of the database, which does not log in through Teleport", "Choose another name.")
+      : []),
+    ...(before.some((other) => other.name === name) ? wrong("is listed twice", "Remove one of the two.") : []),
   ];
 }
 
@@ -140,11 +145,12 @@ function checkMemberships(path: string, { name, access, memberOf = [] }: Telepor
     const wrong = (problem: string, fix: string) => [
       { setting: `${path}.memberOf[${index}]`, value: role, problem, fix },
     ];
-    if (!isPostgresName(role)) return wrong("is no PostgreSQL role name", "Name an existing role.");
-    if (isAdministrative(role)) return wrong("would make people administrators of the server", "Remove it.");
-    if (role === name) return wrong("is the role itself", "Remove it.");
+    if (!isPostgresName(role))
+      return wrong("is not a valid PostgreSQL role name", "Write the name of an existing role.");
+    if (isAdministrative(role)) return wrong("would make the user an administrator of the server", "Remove it.");
+    if (role === name) return wrong("is the user's own role", "Remove it.");
     if (role === owner && access === "read") {
-      return wrong("owns the database, so that a reader could change everything", "Remove it, or use access: write.");
+      return wrong("owns the database, so this reader could change everything", "Remove it, or use access: write.");
     }
     return [];
   });
@@ -154,10 +160,10 @@ function checkScope(path: string, { access, scope }: TeleportUser): SettingProbl
   if (!scope) return [];
   const setting = `${path}.scope`;
   if (access === "none") {
-    return [{ setting, problem: "limits an access that is none", fix: "Remove it, or use access: read or write." }];
+    return [{ setting, problem: "has no effect with access: none", fix: "Remove it, or use access: read or write." }];
   }
   if (scope.length === 0) {
-    return [{ setting, problem: "is empty", fix: "Name a database or schemas, or use access: none." }];
+    return [{ setting, problem: "must not be empty", fix: "Write a database or schemas, or use access: none." }];
   }
   return scope.flatMap(({ database, schemas }, index) => [
     ...(database === undefined || isPostgresName(database)
@@ -166,16 +172,16 @@ function checkScope(path: string, { access, scope }: TeleportUser): SettingProbl
           {
             setting: `${setting}[${index}].database`,
             value: database,
-            problem: "is no name of a database",
-            fix: "Name one, or leave it out.",
+            problem: "is not a valid database name",
+            fix: "Write the name of a database, or leave it out.",
           },
         ]),
     ...(schemas?.length === 0
       ? [
           {
             setting: `${setting}[${index}].schemas`,
-            problem: "is empty",
-            fix: "Name schemas, or leave it out for all.",
+            problem: "must not be empty",
+            fix: "Write schemas, or leave it out for all.",
           },
         ]
       : []),
@@ -184,8 +190,8 @@ function checkScope(path: string, { access, scope }: TeleportUser): SettingProbl
       .map((schema) => ({
         setting: `${setting}[${index}].schemas`,
         value: schema,
-        problem: "is no schema of yours",
-        fix: "Name schemas that hold your tables; PostgreSQL's own are readable by everybody.",
+        problem: "is not a valid schema name, or a schema of PostgreSQL itself",
+        fix: "Write schemas with your tables. Everybody can read PostgreSQL's own schemas.",
       })),
   ]);
 }
@@ -201,8 +207,8 @@ function checkLimits(path: string, user: TeleportUser): SettingProblem[] {
           {
             setting: `${path}.connectionLimit`,
             value: limit,
-            problem: "is no number of connections",
-            fix: "Use a whole number above 0, or -1 for no limit.",
+            problem: "is not a valid number of connections",
+            fix: "Write a whole number above 0, or -1 for no limit.",
           },
         ]),
     ...(timeout === undefined || TIME.test(timeout)
@@ -211,18 +217,18 @@ function checkLimits(path: string, user: TeleportUser): SettingProblem[] {
           {
             setting: `${path}.statementTimeout`,
             value: timeout,
-            problem: "is no time that PostgreSQL understands",
+            problem: "is not a valid PostgreSQL duration",
             fix: "Write a number and a unit, e.g. 30s or 5min.",
           },
         ]),
     ...Object.entries(user.settings ?? {}).flatMap(([name, value]) => {
       const wrong = (problem: string, fix: string) => [{ setting: `${path}.settings.${name}`, problem, fix }];
       if (reserved.includes(name.toLowerCase())) {
-        return wrong("has a setting of its own", "Use readOnly or statementTimeout.");
+        return wrong("must be set by readOnly or statementTimeout", "Use readOnly or statementTimeout.");
       }
-      if (value.includes("\0")) return wrong("has a character that PostgreSQL has not", "Remove it.");
+      if (value.includes("\0")) return wrong("must not contain the character NUL", "Remove it.");
       if (SETTING_NAME.test(name)) return [];
-      return wrong("is no name of a PostgreSQL setting", "See PostgreSQL's documentation of ALTER ROLE … SET.");
+      return wrong("is not a valid name of a PostgreSQL setting", "Write a name that ALTER ROLE … SET accepts.");
     }),
   ];
 }

@@ -1,11 +1,11 @@
-/** The Services of a Cluster, `spec.managed.services`, as far as the operator does not look at them. Pure. */
+/** The Services of a Cluster, `spec.managed.services`. Checks what the operator does not check itself. Pure. */
 import { SettingProblem } from "../problems";
 import { checkAnnotations, checkCidr, checkLabels, checkNotCnpgs, checkServiceName } from "../kubernetes/names";
-import { checkOneOf, checkTwice, wrong } from "../value-check";
+import { checkOneOf, checkUnique, wrong } from "../value-check";
 import { additionalServices, disabledServices, listAt, Spec, textAt, textMapAt, textsAt, valueAt } from "./spec-fields";
 import type { At } from "./spec-values";
 
-/** Names of the Services besides CNPG's, for the server certificate. */
+/** DNS names of the additional Services, for the server certificate. */
 export function additionalDnsNames(spec: Spec | undefined, namespace: string, clusterDomain: string): string[] {
   return additionalServices(spec).flatMap((name) => [
     name,
@@ -15,9 +15,9 @@ export function additionalDnsNames(spec: Spec | undefined, namespace: string, cl
   ]);
 }
 
-/** What else decides whether Services are right. */
+/** What else the checks depend on. */
 export interface ServiceContext {
-  /** A standby is registered in Teleport, by its Service. */
+  /** The standby's Service is registered in Teleport. */
   standbyRegistered?: boolean;
 }
 
@@ -25,13 +25,13 @@ export function checkServices(at: At, spec: Spec, { standbyRegistered }: Service
   const disabled = disabledServices(spec);
   const setting = at("managed.services.disabledDefaultServices");
   return [
-    ...checkTwice((index) => `${setting}[${index}]`, disabled),
+    ...checkUnique((index) => `${setting}[${index}]`, disabled),
     ...(standbyRegistered && disabled.includes("ro")
       ? wrong(
           setting,
           disabled,
-          "takes away the Service that the standby is registered by in Teleport",
-          "Keep ro, or leave the standby out: instances: 1, or no teleport.",
+          "would remove the Service ro, with which the standby is registered in Teleport",
+          "Remove ro from the list. Or register no standby: set instances: 1, or leave out teleport.",
         )
       : []),
     ...listAt(spec, "managed.services.additional").flatMap((service, index) =>
@@ -48,7 +48,7 @@ function checkTemplate(setting: string, template: unknown): SettingProblem[] {
     const value = valueAt(template, field);
     return value === undefined || value === null || types.includes(type)
       ? []
-      : wrong(`${setting}.${field}`, value, `has no meaning with type: ${type}`, `Use type: ${types[0]}.`);
+      : wrong(`${setting}.${field}`, value, `has no effect with type: ${type}`, `Use type: ${types[0]}.`);
   };
   return [
     ...(name ? checkServiceName(`${setting}.metadata.name`, name) : []),

@@ -1,4 +1,4 @@
-/** Checks of `spec`: what would take away what is set here, be waited for in vain, or do harm. Pure. */
+/** Checks `spec` for fields that would override settings, make `up` wait for ever, or do harm. Pure. */
 import { SettingProblem } from "../problems";
 import type { ClusterSettings } from "./cluster-spec";
 import { checkLdap } from "./ldap";
@@ -7,13 +7,13 @@ import { valueAt } from "./spec-fields";
 import { checkSpecValues } from "./spec-values";
 import { isObject, wrong } from "../value-check";
 
-/** What else decides whether `spec` is right. */
+/** What else the checks depend on. */
 export interface SpecContext extends ServiceContext {
-  /** Roles that log in by certificate: they are CloudNativePG's managed roles. */
+  /** Roles that log in by certificate. They are managed roles of CloudNativePG. */
   users?: readonly unknown[];
 }
 
-/** Fields that have a setting, which the rest of the program goes by, and what to use. */
+/** Fields for which there is a setting that the rest of the program reads, and the fix. */
 const SETTINGS: readonly [field: string, fix: string][] = [
   ["instances", "Use instances."],
   ["imageName", "Use image."],
@@ -22,23 +22,23 @@ const SETTINGS: readonly [field: string, fix: string][] = [
   ["walStorage", "Use walStorage."],
   ["tablespaces", "Use tablespaces."],
   ["certificates.serverAltDNSNames", "Use serverAltNames."],
-  ["certificates.serverTLSSecret", "Use issuer: the certificates are made by it."],
-  ["certificates.serverCASecret", "Use issuer: the certificates are made by it."],
-  ["certificates.replicationTLSSecret", "Use issuer: the certificates are made by it."],
+  ["certificates.serverTLSSecret", "Use issuer, which issues the certificates."],
+  ["certificates.serverCASecret", "Use issuer, which issues the certificates."],
+  ["certificates.replicationTLSSecret", "Use issuer, which issues the certificates."],
   ["certificates.clientCASecret", "Use issuer, and teleport.clientCas for further CAs."],
-  ["postgresql.pg_hba", "Use pgHba: these rules stand after those that let Teleport's users in."],
+  ["postgresql.pg_hba", "Use pgHba. Its rules come after the rules for Teleport's users."],
   ["bootstrap.initdb.database", "Use initdb.database."],
   ["bootstrap.initdb.owner", "Use initdb.owner."],
   ["bootstrap.initdb.secret", "Use initdb.ownerSecret."],
 ];
 
-/** Lists of `spec` that replace the list of a setting, by the setting. */
+/** Lists of `spec` that replace the list of a setting. */
 const LISTS: readonly [field: string, setting: string, of: (settings: ClusterSettings) => unknown][] = [
   ["postgresql.pg_ident", "pgIdent", ({ pgIdent }) => pgIdent],
   ["postgresql.shared_preload_libraries", "sharedPreloadLibraries", ({ sharedPreloadLibraries: all }) => all],
 ];
 
-/** Objects that are written in any case. */
+/** Objects that the program always writes. */
 const OBJECTS = ["certificates", "bootstrap", "bootstrap.initdb", "postgresql", "postgresql.parameters", "managed"];
 
 export function checkSpec(setting: string, settings: ClusterSettings, context: SpecContext = {}): SettingProblem[] {
@@ -50,21 +50,26 @@ export function checkSpec(setting: string, settings: ClusterSettings, context: S
     ...OBJECTS.filter(
       (field) => has(field) && !isObject(valueAt(spec, field)) && !isOtherBootstrap(spec, field),
     ).flatMap((field) =>
-      wrong(at(field), valueAt(spec, field), "must be a mapping: it would replace what is set here", "Remove it."),
+      wrong(
+        at(field),
+        valueAt(spec, field),
+        "must be a mapping; another value would replace what the program writes here",
+        "Write a mapping, or remove it.",
+      ),
     ),
     ...SETTINGS.filter(([field]) => has(field)).flatMap(([field, fix]) =>
-      wrong(at(field), undefined, "would replace what the program sets here", fix),
+      wrong(at(field), undefined, "would replace what the program writes here", fix),
     ),
     ...(users.length > 0 && has("managed.roles")
       ? wrong(
           at("managed.roles"),
           undefined,
-          "would replace the roles that people log in as",
+          "would replace the roles of users",
           "Use users; create other roles with SQL.",
         )
       : []),
     ...LISTS.filter(([field, , of]) => has(field) && of(settings) !== undefined).flatMap(([field, name]) =>
-      wrong(at(field), undefined, `would replace the list of ${name}`, `Use ${name} alone.`),
+      wrong(at(field), undefined, `would replace the list of ${name}`, `Use only ${name}.`),
     ),
     ...checkSpecValues(at, spec),
     ...checkLdap(at, spec),
@@ -72,7 +77,7 @@ export function checkSpec(setting: string, settings: ClusterSettings, context: S
   ];
 }
 
-/** Another way to bootstrap needs initdb to be taken away. */
+/** Whether initdb is removed because another bootstrap method is used. */
 function isOtherBootstrap(spec: Record<string, unknown>, field: string): boolean {
   const others = ["bootstrap.recovery", "bootstrap.pg_basebackup"];
   return (

@@ -1,13 +1,13 @@
 /**
- * What is read of `spec`, CloudNativePG's own fields. Any JSON may stand there. A value of another form than CloudNativePG's
- * counts as left out here: the operator refuses it. Pure.
+ * Reads `spec`, CloudNativePG's own fields, which may contain any JSON. A value of the wrong type counts as absent here,
+ * because the operator refuses it. Pure.
  */
 import { isObject } from "../value-check";
 
 /** CloudNativePG's own fields, as a user writes them under `spec`. */
 export type Spec = Readonly<Record<string, unknown>>;
 
-/** What is at a field, e.g. `postgresql.ldap`; undefined if there is nothing. */
+/** The value of a field, e.g. `postgresql.ldap`. Undefined if there is none. */
 export function valueAt(object: unknown, field: string): unknown {
   return field
     .split(".")
@@ -15,8 +15,8 @@ export function valueAt(object: unknown, field: string): unknown {
 }
 
 /**
- * The keys that lead to a field as the API server names it, e.g. `a.b[0].c`. Keys may have dots. Undefined if nothing is
- * there.
+ * The keys on the path to a field, in the API server's notation, e.g. `a.b[0].c`. Keys may contain dots. Undefined if the
+ * field does not exist.
  */
 export function keysTo(value: unknown, field: string): string[] | undefined {
   if (field === "") return [];
@@ -36,49 +36,49 @@ export function keysTo(value: unknown, field: string): string[] | undefined {
   return undefined;
 }
 
-/** The text at a field. */
+/** The string in a field. Undefined if there is none. */
 export function textAt(object: unknown, field: string): string | undefined {
   const value = valueAt(object, field);
   return typeof value === "string" ? value : undefined;
 }
 
-/** The number at a field. */
+/** The number in a field. Undefined if there is none. */
 export function numberAt(object: unknown, field: string): number | undefined {
   const value = valueAt(object, field);
   return typeof value === "number" ? value : undefined;
 }
 
-/** The list at a field; empty if there is none. */
+/** The list in a field. Empty if there is none. */
 export function listAt(object: unknown, field: string): readonly unknown[] {
   const value = valueAt(object, field);
   return Array.isArray(value) ? (value as unknown[]) : [];
 }
 
-/** The texts of the list at a field. */
+/** The strings of the list in a field. */
 export function textsAt(object: unknown, field: string): string[] {
   return listAt(object, field).filter((value) => typeof value === "string");
 }
 
-/** The texts of the mapping at a field, e.g. labels. */
+/** The string values of the mapping in a field, e.g. labels. */
 export function textMapAt(object: unknown, field: string): Record<string, string> {
   const value = valueAt(object, field);
   const texts = Object.entries(isObject(value) ? value : {}).filter(([, text]) => typeof text === "string");
   return Object.fromEntries(texts) as Record<string, string>;
 }
 
-/** CloudNativePG's Services that are not made: of `ro` and `r`. */
+/** CloudNativePG's Services that are disabled: `ro`, `r`, or both. */
 export function disabledServices(spec: Spec = {}): string[] {
   return textsAt(spec, "managed.services.disabledDefaultServices");
 }
 
-/** Names of the Services besides CloudNativePG's. */
+/** Names of the additional Services. */
 export function additionalServices(spec: Spec = {}): string[] {
   return listAt(spec, "managed.services.additional").flatMap(
     (service) => textAt(service, "serviceTemplate.metadata.name") ?? [],
   );
 }
 
-/** Whether the primary is updated only when a person says so. */
+/** Whether a person must start the update of the primary. */
 export function isSupervised(spec: Spec = {}): boolean {
   return textAt(spec, "primaryUpdateStrategy") === "supervised";
 }

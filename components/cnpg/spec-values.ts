@@ -1,14 +1,14 @@
 /**
- * Values of `spec` that CloudNativePG takes, and that do harm or fail later: a pod that is never made, a stop that never
- * ends. What the operator refuses itself is not looked at here: a preview asks the operator (operator-check.ts). Pure.
+ * Checks values of `spec` that CloudNativePG accepts, but that do harm or fail later, e.g. a pod that is never created. What
+ * the operator itself refuses is not checked here: a preview asks the operator (operator-check.ts). Pure.
  */
 import { SettingProblem } from "../problems";
 import { checkAnnotations, checkKey, checkLabels, checkNotCnpgs, checkObjectName } from "../kubernetes/names";
 import { parseQuantity } from "../kubernetes/quantity";
-import { isObject, checkOneOf, checkTwice, checkWhole, wrong } from "../value-check";
+import { isObject, checkOneOf, checkUnique, checkWholeNumber, wrong } from "../value-check";
 import { listAt, numberAt, Spec, textAt, textMapAt, textsAt, valueAt } from "./spec-fields";
 
-/** The path of a field of `spec` as the user writes it. */
+/** Returns the path of a field of `spec`, as the user writes it. */
 export type At = (field: string) => string;
 
 export function checkSpecValues(at: At, spec: Spec): SettingProblem[] {
@@ -25,10 +25,10 @@ export function checkSpecValues(at: At, spec: Spec): SettingProblem[] {
   ];
 }
 
-/** A number that may not be lower; fractions are refused by the operator. */
+/** Checks a minimum. The operator refuses fractions. */
 function checkLeast(at: At, spec: Spec, field: string, what: string, least = 0): SettingProblem[] {
   const value = numberAt(spec, field);
-  return value !== undefined && value < least ? checkWhole(at(field), value, what, least) : [];
+  return value !== undefined && value < least ? checkWholeNumber(at(field), value, what, least) : [];
 }
 
 function checkScheduling(at: At, spec: Spec): SettingProblem[] {
@@ -49,23 +49,23 @@ function checkSpread(at: At, constraint: Spec): SettingProblem[] {
   const { labelSelector, minDomains } = constraint;
   const whenUnsatisfiable = textAt(constraint, "whenUnsatisfiable");
   const topologyKey = textAt(constraint, "topologyKey");
-  const countsNone =
+  const countsNoPods =
     labelSelector === undefined || (isObject(labelSelector) && Object.keys(labelSelector).length === 0);
   return [
     ...checkLeast(at, constraint, "maxSkew", "instances", 1),
     ...(topologyKey === undefined ? [] : checkKey(at("topologyKey"), topologyKey)),
     ...checkOneOf(at("whenUnsatisfiable"), whenUnsatisfiable, ["DoNotSchedule", "ScheduleAnyway"]),
-    ...(countsNone
+    ...(countsNoPods
       ? wrong(
           at("labelSelector"),
           labelSelector,
-          "does not say which pods are counted",
+          "must say which pods are counted",
           "Write {matchLabels: {cnpg.io/cluster: <name of the Cluster>}}.",
         )
       : []),
     ...checkLeast(at, constraint, "minDomains", "places", 1),
     ...(minDomains !== undefined && whenUnsatisfiable === "ScheduleAnyway"
-      ? wrong(at("minDomains"), minDomains, "has no meaning with ScheduleAnyway", "Remove it.")
+      ? wrong(at("minDomains"), minDomains, "has no effect with whenUnsatisfiable: ScheduleAnyway", "Remove it.")
       : []),
   ];
 }
@@ -73,7 +73,7 @@ function checkSpread(at: At, constraint: Spec): SettingProblem[] {
 /** CNPG's defaults. */
 const STOP_DELAY = 1_800;
 const SMART_SHUTDOWN = 180;
-/** After the smart shutdown, a fast one needs these (CNPG's documentation, instance_manager.md). */
+/** Seconds that a fast shutdown needs after the smart shutdown (CNPG's documentation, instance_manager.md). */
 const FAST_SHUTDOWN = 15;
 
 function checkDelays(at: At, spec: Spec): SettingProblem[] {
@@ -93,13 +93,13 @@ function checkDelays(at: At, spec: Spec): SettingProblem[] {
           at(stopDelay === undefined ? "smartShutdownTimeout" : "stopDelay"),
           stopDelay ?? smart,
           `leaves less than ${FAST_SHUTDOWN} s for PostgreSQL to stop after the smart shutdown of ${smart} s`,
-          `Make stopDelay at least ${FAST_SHUTDOWN} greater than smartShutdownTimeout.`,
+          `Set stopDelay to at least smartShutdownTimeout plus ${FAST_SHUTDOWN}.`,
         )
       : []),
   ];
 }
 
-/** Kubernetes wants a successThreshold of 1 but for readiness; only a readiness probe has no grace period of its own. */
+/** Kubernetes requires a successThreshold of 1 except for readiness, and forbids a grace period for a readiness probe. */
 function checkProbe(at: At, spec: Spec, probe: "startup" | "liveness" | "readiness"): SettingProblem[] {
   const field = (name: string) => `probes.${probe}.${name}`;
   const least = (name: string, what: string, value: number) => checkLeast(at, spec, field(name), what, value);
@@ -112,14 +112,19 @@ function checkProbe(at: At, spec: Spec, probe: "startup" | "liveness" | "readine
     ...least("failureThreshold", "failures", 1),
     ...least("successThreshold", "successes", 1),
     ...(probe !== "readiness" && successThreshold !== undefined && successThreshold > 1
-      ? wrong(at(field("successThreshold")), successThreshold, "must be 1 in this probe", "Remove it.")
+      ? wrong(
+          at(field("successThreshold")),
+          successThreshold,
+          "must be 1 in this probe",
+          "Remove it: the default is 1.",
+        )
       : []),
     ...least("terminationGracePeriodSeconds", "seconds", 1),
     ...(probe === "readiness" && gracePeriod !== undefined
       ? wrong(
           at(field("terminationGracePeriodSeconds")),
           gracePeriod,
-          "is not for a readiness probe, which stops nothing",
+          "must not be set for a readiness probe, which stops nothing",
           "Remove it.",
         )
       : []),
@@ -129,12 +134,17 @@ function checkProbe(at: At, spec: Spec, probe: "startup" | "liveness" | "readine
   ];
 }
 
-/** The operator refuses a text that is not a quantity, but does not say where it stands. */
+/** The operator refuses a string that is not a quantity, but its message does not name the field. */
 function checkLag(setting: string, probe: unknown): SettingProblem[] {
   const lag = valueAt(probe, "maximumLag");
   if (typeof lag !== "string" && typeof lag !== "number") return [];
   return parseQuantity(String(lag)) === undefined || textAt(probe, "type") !== "streaming"
-    ? wrong(setting, lag, "needs type: streaming and a quantity", "Write e.g. 16Mi.")
+    ? wrong(
+        setting,
+        lag,
+        "must be a quantity, in a probe with type: streaming",
+        "Write e.g. 16Mi, and type: streaming.",
+      )
     : [];
 }
 
@@ -143,14 +153,14 @@ function checkSynchronous(at: At, spec: Spec): SettingProblem[] {
   const before = textsAt(spec, field("standbyNamesPre"));
   return [
     ...checkLeast(at, spec, field("maxStandbyNamesFromCluster"), "standbys"),
-    ...checkTwice(
+    ...checkUnique(
       (index) => at(field(index < before.length ? "standbyNamesPre" : "standbyNamesPost")),
       [...before, ...textsAt(spec, field("standbyNamesPost"))],
     ),
   ];
 }
 
-/** Labels and annotations for objects that CloudNativePG makes. */
+/** Checks labels and annotations for objects that CloudNativePG creates. */
 function checkMetadata(at: At, spec: Spec, field: string): SettingProblem[] {
   const labels = textMapAt(spec, `${field}.labels`);
   const annotations = textMapAt(spec, `${field}.annotations`);
@@ -167,7 +177,7 @@ function checkPullSecrets(at: At, spec: Spec): SettingProblem[] {
   return names.flatMap((name, index) => {
     const setting = at(`imagePullSecrets[${index}].name`);
     return name !== undefined && names.indexOf(name) < index
-      ? wrong(setting, name, "is there twice", "Remove one of the two.")
+      ? wrong(setting, name, "is listed twice", "Remove one of the two.")
       : checkObjectName(setting, name, "Secret");
   });
 }

@@ -1,9 +1,10 @@
 /** The volumes of an instance: data, write-ahead log, tablespaces. Pure. */
+import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "../problems";
 import { checkOwner } from "./initdb";
 import { checkObjectName } from "../kubernetes/names";
 import { checkQuantity, parseQuantity } from "../kubernetes/quantity";
-import { wrong } from "../value-check";
+import { known, wrong } from "../value-check";
 
 /** A PersistentVolumeClaim of each instance. */
 export interface Storage {
@@ -12,19 +13,22 @@ export interface Storage {
    * fails. You cannot lower it.
    */
   size: string;
-  /** Default: the Kubernetes cluster's default StorageClass. */
-  storageClass?: string;
+  /** Name of the StorageClass of the volume. Default: the Kubernetes cluster's default StorageClass. */
+  storageClass?: pulumi.Input<string>;
   /** Whether volumes in use grow with `size`. Only the setting in `storage` has an effect. Default: CNPG's, true. */
   resizeInUseVolumes?: boolean;
-  /** Further fields of the PersistentVolumeClaim's spec, e.g. `accessModes`, `selector`, `volumeAttributesClassName`. */
+  /**
+   * Further fields of the PersistentVolumeClaim's spec, e.g. `accessModes`, `selector`, `volumeAttributesClassName`.
+   * Default: none.
+   */
   pvcTemplate?: Record<string, unknown>;
 }
 
-/** A place for tables and indexes on a volume of its own. It cannot be removed. Becomes one of `spec.tablespaces`. */
+/** A tablespace with its own volume. You cannot remove it later. Becomes an entry of `spec.tablespaces`. */
 export interface Tablespace extends Storage {
   /** Name of the tablespace. */
   name: string;
-  /** Role that owns it; must exist. Default: the owner of the application's database. */
+  /** Role that owns it. The role must exist. Default: the owner of the application's database. */
   owner?: string;
   /** For temporary tables and files (`temp_tablespaces`). Default: false. */
   temporary?: boolean;
@@ -33,17 +37,17 @@ export interface Tablespace extends Storage {
 export interface StorageSettings {
   /** Volume for data. */
   storage: Storage;
-  /** Volume for the write-ahead log. It cannot be removed. Default: it shares the data's. */
+  /** Volume for the write-ahead log. You cannot remove it later. Default: the log is on the data volume. */
   walStorage?: Storage;
-  /** Default: none besides PostgreSQL's own. */
+  /** Tablespaces, each on a volume of its own. Default: none besides PostgreSQL's own. */
   tablespaces?: Tablespace[];
 }
 
-/** What CNPG's webhook takes as a name (IsTablespaceNameValid), in lower case: upper-case ones need quotes in SQL. */
+/** Names that CNPG's webhook accepts (IsTablespaceNameValid), in lower case: upper-case names need quotes in SQL. */
 const TABLESPACE = /^[a-z_][a-z0-9_$]{0,62}$/;
-/** In bytes. A smaller one has lost its unit. */
+/** In bytes. In a smaller size, the unit is probably missing. */
 const SMALLEST_VOLUME = 1024 ** 2;
-/** A pod's volume is named after it, as a DNS label with `tbs-` before. */
+/** The pod's volume is named `tbs-` and the tablespace, as a DNS label. */
 const MAX_TABLESPACE = 59;
 
 export function storageSpec({ storage, walStorage, tablespaces }: StorageSettings): Record<string, unknown> {
@@ -80,17 +84,17 @@ function checkStorage(setting: string, { size, storageClass, pvcTemplate = {} }:
   const instead = (field: string, value: unknown, name: string) =>
     value === undefined
       ? []
-      : wrong(`${setting}.pvcTemplate.${field}`, value, `has a setting of its own`, `Use ${name} instead.`);
+      : wrong(`${setting}.pvcTemplate.${field}`, value, `must be set by ${name}`, `Use ${name} instead.`);
   return [
     ...checkQuantity(`${setting}.size`, size, "10Gi"),
     ...checkUnit(`${setting}.size`, size),
-    ...checkObjectName(`${setting}.storageClass`, storageClass, "StorageClass"),
+    ...checkObjectName(`${setting}.storageClass`, known(storageClass), "StorageClass"),
     ...instead("resources.requests.storage", requested, "size"),
     ...instead("storageClassName", pvcTemplate.storageClassName, "storageClass"),
   ];
 }
 
-/** `size: 10` is ten bytes for Kubernetes. */
+/** Kubernetes reads `size: 10` as ten bytes. */
 function checkUnit(setting: string, size: string): SettingProblem[] {
   if (!((parseQuantity(size) ?? 0) > 0) || (parseQuantity(size) ?? 0) >= SMALLEST_VOLUME) return [];
   return wrong(setting, size, "must be at least 1Mi", "Write a number and a unit, e.g. 10Gi.");
@@ -102,7 +106,7 @@ function checkTablespaceName(setting: string, name: string, before: readonly Tab
     return wrong(
       setting,
       name,
-      "is no name of a tablespace",
+      "is not a valid tablespace name",
       `Use at most ${MAX_TABLESPACE} lower-case letters, digits and underscores, beginning with a letter and ending with a letter or digit.`,
     );
   }
@@ -110,16 +114,16 @@ function checkTablespaceName(setting: string, name: string, before: readonly Tab
   const other = before.find((tablespace) => volumeName(tablespace.name) === volume);
   if (!other) return [];
   return other.name === name
-    ? wrong(setting, name, "is there twice", "Remove one of the two.")
+    ? wrong(setting, name, "is listed twice", "Remove one of the two.")
     : wrong(
         setting,
         name,
-        `would have the volume of ${other.name}`,
-        "Choose a name that differs in letters or digits.",
+        `would use the same volume name as ${other.name}`,
+        "Choose a name with other letters or digits.",
       );
 }
 
-/** As CNPG names the volume of a tablespace (convertPostgresIDToK8sName). */
+/** CNPG's name for the volume of a tablespace (convertPostgresIDToK8sName). */
 function volumeName(tablespace: string): string {
   return tablespace.replace(/^_/, "1").replace(/[_$]/g, "-").toLowerCase();
 }

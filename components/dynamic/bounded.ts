@@ -1,10 +1,10 @@
-/** The boundary to Pulumi's engine: whatever an operation returns or says in the end, it can be sent. */
+/** The boundary to Pulumi's engine: reduces the results and errors of operations to what can be sent. */
 import type * as pulumi from "@pulumi/pulumi";
-import { firstOf, limited, SHOWN } from "./message-limits";
+import { firstOf, limited, SHOWN } from "../message-limits";
 
 type Method = (...args: unknown[]) => Promise<unknown>;
 
-/** The same operations: what they return has no undefined values, and errors and failed checks are cut to what can be sent. */
+/** The same operations, but results have no undefined values, and errors and failed checks have a limited length. */
 export function bounded<Kinds extends Record<string, object>>(kinds: Kinds): Kinds {
   const entries = Object.entries(kinds).map(([kind, methods]) => [kind, boundedMethods(methods)]);
   return Object.fromEntries(entries) as Kinds;
@@ -25,7 +25,7 @@ function boundedMethods(methods: object): object {
   return Object.fromEntries(entries) as object;
 }
 
-/** Without keys whose value is undefined, which Pulumi refuses with "Unexpected struct type." */
+/** Removes keys whose value is undefined. Pulumi refuses them with "Unexpected struct type." */
 function defined(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(defined);
   if (value === null || typeof value !== "object") return value;
@@ -44,7 +44,7 @@ function boundedCheck(result: pulumi.dynamic.CheckResult): pulumi.dynamic.CheckR
   return { ...result, failures: [...shown, ...left.map((reason) => ({ property, reason }))] };
 }
 
-/** The same error, so that its kind stays. Its stack repeats the message, and Pulumi prints it. */
+/** Shortens the same error object, so that its class stays. Pulumi prints the stack, which repeats the message. */
 function boundedError(error: unknown): unknown {
   if (!(error instanceof Error)) return new Error(limited(String(error)));
   const message = limited(error.message);

@@ -1,69 +1,69 @@
 /**
- * The one shape of what this project keeps as declared by a program of its own: rights in a database, an admin user, a
- * check, a wait. Each kind of dynamic resource is a value of `ResourceKind`; `providerOf` makes Pulumi's provider of it.
+ * The common interface of the dynamic resources: rights in a database, an admin user, a check, a wait. Each kind is a
+ * `ResourceKind`, and `providerOf` makes a Pulumi provider of it.
  */
 import type * as pulumi from "@pulumi/pulumi";
 import type { KubernetesConnection } from "../kubernetes/client";
-import { KubernetesError, sayUnseen } from "../kubernetes/errors";
+import { KubernetesError, printUnchecked } from "../kubernetes/errors";
 import { VaultError } from "../vault/errors";
-import { UNKNOWN } from "../teleport/resources/document";
-import { firstOf, limited, printable } from "./message-limits";
+import { firstOf, limited, printable } from "../message-limits";
+import { UNKNOWN } from "../unknown";
 
-/** The methods of Pulumi's provider, all of them but `configure`: what it knows would be in the state. */
+/** All methods of a Pulumi provider except `configure`: what it configures would be stored in the state. */
 export type Provider<Inputs, State> = Required<Omit<pulumi.dynamic.ResourceProvider<Inputs, State>, "configure">>;
 
-/** One kind of dynamic resource. `State` is what Pulumi remembers: the inputs, and what was found out when they were applied. */
+/** One kind of dynamic resource. `State` is what Pulumi stores: the inputs, and what `apply` found out. */
 export interface ResourceKind<Inputs extends object, State extends Inputs = Inputs> {
   /** Pulumi's ID of the resource. */
   id(inputs: Inputs): string;
   /**
-   * Runs in every preview and every `up`, before anything is changed.
+   * Checks the inputs. Runs in every preview and every `up`, before anything is changed.
    *
    * @param olds the former state; undefined, or without values, for a new resource
-   * @returns inputs: the inputs with what is read anew each time; default: as given. refusals: why nothing may be changed
+   * @returns inputs: the inputs, with values that are read each time; default: unchanged. refusals: why the run must stop
    */
   check?(news: Inputs, olds: Partial<State> | undefined): Promise<{ inputs?: Inputs; refusals?: readonly string[] }>;
-  /** The inputs whose change makes it another resource; default: none. */
+  /** The inputs whose change replaces the resource. Default: none. */
   replaces?(olds: State, news: Inputs): string[];
-  /** Whether the former resource is deleted before its replacement is made. Default: false. */
+  /** Whether the old resource is deleted before the new one is created. Default: false. */
   deleteBeforeReplace?: boolean;
-  /** What is declared, in any form that JSON tells apart: another value is a change. Default: nothing that can change. */
+  /** What is declared. If its JSON differs from before, the resource is updated. Default: nothing, so it never differs. */
   declared?(inputs: Inputs): unknown;
   /**
-   * Whether a declaration that is unchanged has to be applied all the same, since the system differs from it. Says why.
-   * Runs in every preview and every `up`. Default: it never has.
+   * Whether an unchanged declaration must be applied again, because the system has drifted from it. Prints the drift. Runs
+   * in every preview and every `up`. Default: never.
    */
   differs?(news: Inputs, olds: State): Promise<boolean>;
   /**
-   * Makes the system as declared. May run again.
+   * Makes the system match the declaration. May run again.
    *
-   * @param olds the former state; undefined where the resource is new
+   * @param olds the former state; undefined if the resource is new
    * @returns the state; default: the inputs
    */
   apply?(inputs: Inputs, olds?: State): Promise<State>;
   /**
-   * What a refresh finds.
+   * Reads the resource, in a refresh or an import.
    *
-   * @param state what is remembered; undefined in an import
-   * @returns the state; undefined if the resource is gone. Default: what is remembered
+   * @param state the stored state; undefined in an import
+   * @returns the state; undefined if the resource is gone. Default: the stored state
    */
   read?(state: State | undefined, id: string): Promise<State | undefined>;
-  /** Removes what was made. Default: nothing was made, so there is nothing to remove. */
+  /** Removes what `apply` created. Default: there is nothing to remove. */
   remove?(state: State): Promise<void>;
 }
 
-/** Pulumi's provider of a kind. */
+/** A Pulumi provider for a kind of resource. */
 export function providerOf<Inputs extends object, State extends Inputs>(
   kind: ResourceKind<Inputs, State>,
 ): Provider<Inputs, State> {
   const apply = async (inputs: Inputs, olds?: State) =>
     kind.apply ? await kind.apply(inputs, olds) : (inputs as State);
-  const isToApply = async (olds: State, news: Inputs) => {
+  const mustApply = async (olds: State, news: Inputs) => {
     const declared = (inputs: Inputs) => JSON.stringify(kind.declared?.(inputs));
     return declared(olds) !== declared(news) || ((await kind.differs?.(news, olds)) ?? false);
   };
-  // It is read from the state only for a refresh and a delete.
-  const isToStore = (olds: State, news: Inputs) =>
+  // Only a refresh and a delete read it from the state.
+  const mustStore = (olds: State, news: Inputs) =>
     (kind.read ?? kind.remove) !== undefined && hasOtherKubeconfig(olds, news);
   return {
     async check(olds: Partial<State> | undefined, news) {
@@ -75,7 +75,7 @@ export function providerOf<Inputs extends object, State extends Inputs>(
       if (replaces.length > 0) {
         return { changes: true, replaces, ...(kind.deleteBeforeReplace ? { deleteBeforeReplace: true } : {}) };
       }
-      return { changes: (await isToApply(olds, news)) || isToStore(olds, news) };
+      return { changes: (await mustApply(olds, news)) || mustStore(olds, news) };
     },
     async create(inputs) {
       return { outs: await apply(inputs), id: kind.id(inputs) };
@@ -85,7 +85,7 @@ export function providerOf<Inputs extends object, State extends Inputs>(
       return props ? { id, props } : {};
     },
     async update(_id, olds, news) {
-      const isOnlyStored = isToStore(olds, news) && !(await isToApply(olds, news));
+      const isOnlyStored = mustStore(olds, news) && !(await mustApply(olds, news));
       return { outs: isOnlyStored ? withKubeconfig(olds, news) : await apply(news, olds) };
     },
     async delete(_id, state) {
@@ -94,7 +94,7 @@ export function providerOf<Inputs extends object, State extends Inputs>(
   };
 }
 
-/** Whether another kubeconfig is given. One that a preview does not know yet counts as the same. */
+/** Whether the kubeconfig has changed. One that is unknown in a preview counts as unchanged. */
 function hasOtherKubeconfig(
   { kubeconfig: former }: KubernetesConnection,
   { kubeconfig }: KubernetesConnection,
@@ -102,7 +102,7 @@ function hasOtherKubeconfig(
   return kubeconfig !== former && kubeconfig !== UNKNOWN;
 }
 
-/** The state, with the kubeconfig of the inputs. */
+/** The state with the kubeconfig of the inputs. */
 function withKubeconfig<State extends KubernetesConnection>(
   { kubeconfig: _, ...state }: State,
   { kubeconfig }: KubernetesConnection,
@@ -110,14 +110,14 @@ function withKubeconfig<State extends KubernetesConnection>(
   return { ...state, ...(kubeconfig === undefined ? {} : { kubeconfig }) } as State;
 }
 
-/** Longest difference that is printed, in bytes. */
+/** Maximum length of a printed difference, in bytes. */
 const LINE_BYTES = 500;
 
 /**
- * For `differs`: says each difference between the system and what is declared, the first of many. What cannot be looked at
- * counts as unchanged, so that a preview does without it, and is said too.
+ * For `differs`: prints the differences between a system and its declaration, up to a limit. If the system cannot be read,
+ * this is printed and the resource counts as unchanged, so that a preview works without the system.
  *
- * @param unseen what is said then, before the reason
+ * @param unseen the message in that case, before the reason
  */
 export async function hasDrifted(cluster: string, unseen: string, look: () => Promise<string[]>): Promise<boolean> {
   try {
@@ -127,7 +127,7 @@ export async function hasDrifted(cluster: string, unseen: string, look: () => Pr
     return found.length > 0;
   } catch (error) {
     if (!(error instanceof KubernetesError || error instanceof VaultError)) throw error;
-    sayUnseen(`${unseen}: ${limited(printable(error.message))}`, error);
+    printUnchecked(`${unseen}: ${limited(printable(error.message))}`, error);
     return false;
   }
 }

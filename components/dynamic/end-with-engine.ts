@@ -1,18 +1,18 @@
 /**
- * Pulumi's process for dynamic providers outlives an engine that is killed: it would go on with what it was asked, beside
- * the next run, and stay for ever. The engine holds the other end of its standard input (`cmd.StdinPipe` of
- * sdk/go/common/resource/plugin/plugin.go), so that it is told when the engine ends, however that is.
+ * Pulumi's process for dynamic providers outlives an engine that is killed. It would continue its work beside the next run,
+ * and never end. The engine holds the other end of its standard input (`cmd.StdinPipe` of
+ * sdk/go/common/resource/plugin/plugin.go), so the process notices when the engine ends, for whatever reason.
  */
 
-/** Where Pulumi's Node SDK has the program of that process. */
+/** Path of this process's program in Pulumi's Node SDK. */
 const PROVIDER_PROCESS = /[\\/]dynamic-provider([\\/]|$)/;
 
-/** What is asked of a process; the tests put a fake in its place. */
+/** The parts of `process` that are used. Tests pass a fake. */
 export type Host = Pick<NodeJS.Process, "argv" | "exit"> & {
   stdin: Pick<NodeJS.ReadStream, "once" | "resume" | "unref">;
 };
 
-/** Ends this process when its engine ends. Does nothing in any other process than that for dynamic providers. */
+/** Ends this process when its engine ends. Does nothing in a process that is not the one for dynamic providers. */
 export function endWithEngine(host: Host = process): void {
   if (!PROVIDER_PROCESS.test(host.argv[1] ?? "")) return;
   const end = () => host.exit(1);

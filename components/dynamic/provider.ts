@@ -1,19 +1,19 @@
 /**
- * The provider behind our dynamic resources, as Pulumi stores it in the state beside each resource: a delete, even
- * years later, runs the stored text. So it is kept small and stable. It captures nothing but the name of the
- * resource's kind, and finds the operations when one runs, through this package's export `cnpg-teleport/operations`:
- * from the folder of the program's `main`, where Pulumi starts the provider, or else from a package among the project's
- * dependencies that depends on this one. With pnpm and Plug'n'Play the project does not see what only such a package needs.
+ * The provider of the dynamic resources. Pulumi stores its code in the state, beside each resource. A delete, even years
+ * later, runs the stored code, so the code is small and stable. It captures only the name of the resource's kind. When it
+ * runs, it finds the operations through this package's export `cnpg-teleport/operations`. It searches from the folder of the
+ * program's `main`, where Pulumi starts the provider, and then from each dependency of the project that depends on this
+ * package. With pnpm and Plug'n'Play, the project itself does not see the dependencies of its dependencies.
  *
- * A preview and an `up` run it as well, for `check`: what a delete would not find fails there first.
+ * A preview and an `up` also run this code, for `check`. So a search that would fail in a delete fails there first.
  *
- * `diff` does not look at the text: a resource keeps the text it has in the state until its next update. See stored-code.ts.
+ * `diff` ignores the code: a resource keeps its stored code until its next update. See stored-code.ts.
  */
 import type * as pulumi from "@pulumi/pulumi";
-import type { Operations } from "../operations";
+import type { KindName } from "./kind-names";
 
-/** The provider of one kind of resource. Without comments inside, which would be stored as well. */
-export function dynamicProvider(kind: keyof Operations): pulumi.dynamic.ResourceProvider {
+/** The provider of one kind of resource. It has no comments inside, because they would be stored too. */
+export function dynamicProvider(kind: KindName): pulumi.dynamic.ResourceProvider {
   const operations = () => {
     const { createRequire } = process.getBuiltinModule("node:module");
     const own = "cnpg-teleport/operations";

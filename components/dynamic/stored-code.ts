@@ -1,6 +1,6 @@
 /**
- * Old states and the code that Pulumi stored in them. That of 0.1.0 finds this package only where the project itself sees it;
- * a project may come to have it through another package, where its `up` still passes and its `destroy` would not.
+ * Replaces code that an older release stored in the state. The code of 0.1.0 finds this package only if the project itself
+ * can resolve it. If a project later gets this package through another package, `up` still works, and `destroy` would fail.
  */
 import type * as pulumi from "@pulumi/pulumi";
 import { createRequire } from "node:module";
@@ -15,7 +15,7 @@ interface Methods {
   diff(id: string, olds: Stored, news: Stored): Promise<pulumi.dynamic.DiffResult>;
 }
 
-/** The same operations: a resource whose stored code would not find them is updated, which stores today's code. */
+/** The same operations, but a resource whose stored code would not find them is updated, which stores today's code. */
 export function withStoredCode<Kinds extends object>(kinds: Kinds, isSeen: () => boolean = projectSeesPackage): Kinds {
   const entries = Object.entries(kinds as Record<string, Methods>).map(([kind, methods]) => [
     kind,
@@ -31,7 +31,7 @@ export function withStoredCode<Kinds extends object>(kinds: Kinds, isSeen: () =>
   return Object.fromEntries(entries) as Kinds;
 }
 
-/** Whether code that looks from the project's folder alone finds this package. */
+/** Whether this package can be resolved from the project's folder. */
 function projectSeesPackage(): boolean {
   try {
     createRequire(join(process.cwd(), "index.js")).resolve("cnpg-teleport/operations");

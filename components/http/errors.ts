@@ -1,16 +1,16 @@
-/** What can go wrong with a request over HTTP before there is an answer, by what the caller can do about it. */
+/** Failures of a request over HTTP that got no usable answer, by what the caller can do about them. */
 
 export type RequestFailure =
-  /** Nobody answers, or not in time: the only kind that is retried. */
+  /** No server answers, or not in time. Only this kind is retried. */
   | "unreachable"
-  /** Its certificate is not signed by a CA that is trusted here, has expired, or is of another host. */
+  /** The server's certificate is not signed by a CA that is trusted here, has expired, or belongs to another host. */
   | "untrusted"
-  /** The answer is larger than any that makes sense. */
+  /** The answer is larger than the limit. */
   | "too-large"
-  /** What was asked for cannot be sent, e.g. because a file with CAs cannot be read. */
+  /** The request cannot be sent, e.g. because a file of CAs cannot be read. */
   | "configuration";
 
-/** A request that got no usable answer; the message says why, without a full stop. */
+/** A request that got no usable answer. The message gives the reason, without a full stop. */
 export class RequestError extends Error {
   constructor(
     readonly failure: RequestFailure,

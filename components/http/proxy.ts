@@ -1,10 +1,10 @@
 /**
- * The proxy that a request goes through, by HTTPS_PROXY, HTTP_PROXY and NO_PROXY as Go's programs read them (kubectl,
- * tctl, vault; golang.org/x/net/http/httpproxy). Pure.
+ * The proxy for a request: HTTPS_PROXY, HTTP_PROXY and NO_PROXY mean the same here as in Go programs such as kubectl,
+ * tctl and vault (golang.org/x/net/http/httpproxy). Pure.
  */
 import { BlockList, isIP } from "node:net";
 
-/** The variables; of each pair the first that is not empty counts. */
+/** The variables. The first of each pair that is not empty counts. */
 const VARIABLES = {
   "https:": ["HTTPS_PROXY", "https_proxy"],
   "http:": ["HTTP_PROXY", "http_proxy"],
@@ -23,7 +23,7 @@ export function proxyFor(url: string, environment: NodeJS.ProcessEnv = process.e
   const { protocol, hostname, port } = new URL(url);
   if (protocol !== "https:" && protocol !== "http:") return undefined;
   const variable = VARIABLES[protocol].find((name) => environment[name]);
-  // A server that runs the program by CGI sets HTTP_PROXY from the header `Proxy`, which anybody may send.
+  // A CGI server sets HTTP_PROXY from the request header `Proxy`, which any client may send.
   if (variable === undefined || (protocol === "http:" && environment.REQUEST_METHOD)) return undefined;
   const proxy = parseProxy(environment[variable] ?? "");
   const host = hostname.replace(/^\[|\]$/g, "").toLowerCase();
@@ -33,14 +33,14 @@ export function proxyFor(url: string, environment: NodeJS.ProcessEnv = process.e
   return { url: proxy, variable };
 }
 
-/** Without a scheme it is one over HTTP. */
+/** A value without a scheme means http. */
 function parseProxy(text: string): URL | undefined {
   const whole = URL.canParse(text) ? new URL(text) : undefined;
   if (whole && whole.host !== "") return whole;
   return URL.canParse(`http://${text}`) ? new URL(`http://${text}`) : undefined;
 }
 
-/** For messages: without user and password. */
+/** Text for messages, without user and password. */
 export function shownProxy({ url, variable }: Proxy): string {
   return `${variable}=${url.protocol}//${url.host}`;
 }
@@ -68,7 +68,10 @@ function excludes(list: string, target: Target): boolean {
   return entries.some((entry) => entry === "*" || (entry !== "" && matches(entry, target)));
 }
 
-/** `10.0.0.0/8`, `10.1.2.3`, `10.1.2.3:443`, `example.com` with what is below, `.example.com` without itself. */
+/**
+ * Entries of NO_PROXY: `10.0.0.0/8`, `10.1.2.3`, `10.1.2.3:443`, `example.com` (also its subdomains), `.example.com`
+ * (only its subdomains).
+ */
 function matches(entry: string, { host, port }: Target): boolean {
   const [, network = "", bits = ""] = /^([^/]+)\/([0-9]+)$/.exec(entry) ?? [];
   const family = isIP(network);

@@ -1,7 +1,7 @@
 /**
- * Requests over HTTP with limits of time and size, with CAs of the caller's choice (which Node's `fetch` does not
- * take), and repeated a bounded number of times while the server is overloaded or away. Redirects are not followed:
- * some requests carry a secret, which belongs to the host that was named and no other.
+ * Requests over HTTP with limits on time and size, and with CAs that the caller chooses (Node's `fetch` takes none).
+ * A request is repeated a bounded number of times while the server is overloaded or unreachable. Redirects are not
+ * followed: some requests carry a secret, which must reach only the host that was named.
  */
 import { IncomingHttpHeaders, request as httpRequest } from "node:http";
 import { request as httpsRequest, RequestOptions } from "node:https";
@@ -19,15 +19,15 @@ export interface Request {
   headers?: Record<string, string>;
   /** Sent as JSON. */
   body?: unknown;
-  /** PEM of the CAs that the server's certificate may be signed by. */
+  /** CAs, in PEM, that may have signed the server's certificate. */
   cas: readonly string[];
-  /** Milliseconds that an answer may take, whole. Default: 20 s. */
+  /** Milliseconds that an answer may take, a whole number. Default: 20 s. */
   limit?: number;
-  /** Where HTTPS_PROXY, HTTP_PROXY and NO_PROXY are. Default: the process's environment. */
+  /** The environment with HTTPS_PROXY, HTTP_PROXY and NO_PROXY. Default: that of the process. */
   environment?: NodeJS.ProcessEnv;
 }
 
-/** What the server answered, with success or not. */
+/** The server's answer, whatever its status. */
 export interface Answer {
   status: number;
   headers: IncomingHttpHeaders;
@@ -35,26 +35,26 @@ export interface Answer {
 }
 
 const LIMIT_MS = 20_000;
-/** Far more than any answer that we ask for: a bundle of CAs has some kB. */
+/** Far more than any expected answer: a bundle of CAs has a few kB. */
 const LARGEST_BYTES = 1024 * 1024;
-/** The longest pause that a server is granted by its Retry-After. */
+/** The longest pause that a Retry-After header can cause. */
 const LONGEST_PAUSE_MS = 30_000;
 
 /**
- * Sends a request, again while it fails for a reason that passes. Resolves to the last answer, whatever its status.
+ * Sends a request, and repeats it while the failure is temporary. Resolves to the last answer, whatever its status.
  *
- * @param delays in milliseconds, before each repetition; the default is that of all our retries
+ * @param delays in milliseconds, before each repetition; the default is that of all retries
  * @throws RequestError if there was no answer
  */
 export async function answerTo(request: Request, delays?: readonly number[]): Promise<Answer> {
-  let asked = 0;
+  let requestedPause = 0;
   try {
     return await retried(
       async () => {
-        await pause(asked);
+        await pause(requestedPause);
         const answer = await send(request);
-        if (!isPassing(answer.status)) return answer;
-        asked = retryAfter(answer.headers["retry-after"]);
+        if (!isTransient(answer.status)) return answer;
+        requestedPause = retryAfter(answer.headers["retry-after"]);
         throw new Overloaded(answer);
       },
       (error) => error instanceof Overloaded || (error instanceof RequestError && error.failure === "unreachable"),
@@ -66,19 +66,19 @@ export async function answerTo(request: Request, delays?: readonly number[]): Pr
   }
 }
 
-/** An answer that may be another one in a moment. */
+/** The server is overloaded: a repetition may get another answer. */
 class Overloaded extends Error {
   constructor(readonly answer: Answer) {
     super(`HTTP status ${answer.status}`);
   }
 }
 
-/** Whether the same request may succeed in a moment. 501 says that it never will. */
-export function isPassing(status: number): boolean {
+/** Whether the same request may succeed later. 501 means that it never will. */
+export function isTransient(status: number): boolean {
   return status === 429 || (status >= 500 && status !== 501);
 }
 
-/** Milliseconds that a Retry-After asks for, in seconds or as a date; 0 if it asks for nothing. */
+/** The pause of a Retry-After header, in milliseconds. The header gives seconds or a date. 0 if it gives neither. */
 export function retryAfter(header: string | undefined, now: Date = new Date()): number {
   if (!header) return 0;
   const delay = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - now.getTime();
@@ -102,7 +102,7 @@ async function send(request: Request): Promise<Answer> {
 
 const by = (proxy: Proxy | undefined) => (proxy === undefined ? "" : ` through the proxy of ${shownProxy(proxy)}`);
 
-/** How a request gets to its server: directly, or by what a variable names. */
+/** How a request reaches its server: directly, or through the proxy that a variable names. */
 async function route(
   url: string,
   cas: readonly string[],
@@ -110,14 +110,14 @@ async function route(
   signal: AbortSignal,
 ): Promise<RequestOptions> {
   const { protocol, host, hostname, port } = new URL(url);
-  // No connection is kept: a process for dynamic providers is to end when its work is done.
+  // No connection is kept: the process for dynamic providers must be able to exit when its work is done.
   const direct: RequestOptions = { ca: [...cas], agent: false };
   if (proxy === undefined) return direct;
   if (isSocks(proxy)) return { ...direct, agent: socksAgent(proxy) };
   if (!/^https?:$/.test(proxy.url.protocol)) {
     throw new RequestError(
       "configuration",
-      `${shownProxy(proxy)} is not an HTTP, HTTPS or SOCKS proxy; correct or unset this variable`,
+      `${shownProxy(proxy)} must be the URL of an HTTP, HTTPS or SOCKS proxy; correct or unset this variable`,
     );
   }
   if (protocol === "http:") {
@@ -133,7 +133,7 @@ async function route(
   const socket = await tunnel(proxy, `${hostname}:${port || 443}`, cas, signal);
   const servername = serverName(hostname);
   return {
-    // No agent at all: one would open connections of its own.
+    // No agent: it would open connections of its own.
     createConnection: () => connectTls({ socket, ca: [...cas], host: hostname, ...(servername ? { servername } : {}) }),
   };
 }
@@ -172,14 +172,14 @@ function exchange(
   });
 }
 
-/** The codes of OpenSSL's verification and of Node's check of the name; see tls.TLSSocket.authorizationError. */
+/** Error codes of OpenSSL's verification and of Node's check of the host name; see tls.TLSSocket.authorizationError. */
 const UNTRUSTED = /CERT|SELF_SIGNED|ISSUER|LEAF_SIGNATURE|ALTNAME|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH/;
 
 function failureOf({ code = "" }: NodeJS.ErrnoException): RequestError["failure"] {
   return UNTRUSTED.test(code) ? "untrusted" : "unreachable";
 }
 
-/** Connections to several addresses of one name fail with an AggregateError, whose own message is empty. */
+/** If a name has several addresses and no connection succeeds, Node throws an AggregateError with an empty message. */
 function reasonOf(error: NodeJS.ErrnoException, host: string): string {
   const first = error instanceof AggregateError ? (error.errors[0] as Error) : error;
   return first.message || `${error.code ?? "the connection failed"} (${host})`;

@@ -1,13 +1,13 @@
 /**
- * The CAs that a server's certificate may be signed by. Node looks at its own list only (and NODE_EXTRA_CA_CERTS),
- * tctl and the `vault` command at the system's and at SSL_CERT_FILE and SSL_CERT_DIR: what these trust, we trust too.
+ * The CAs that may have signed a server's certificate. Node reads only its own list and NODE_EXTRA_CA_CERTS. tctl and
+ * the `vault` command read the system's list, SSL_CERT_FILE and SSL_CERT_DIR. All of these are trusted here.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { rootCertificates } from "node:tls";
 import { RequestError } from "./errors";
 
-/** Where Linux distributions keep their list; Go's crypto/x509 takes the first that is there (root_linux.go). */
+/** Where Linux distributions keep their list. Go's crypto/x509 uses the first file that exists (root_linux.go). */
 const SYSTEM_LISTS = [
   "/etc/ssl/certs/ca-certificates.crt",
   "/etc/pki/tls/certs/ca-bundle.crt",
@@ -18,7 +18,7 @@ const SYSTEM_LISTS = [
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
 
-/** PEM of every CA that is trusted in this environment. Files that cannot be read are passed over, as Go does. */
+/** Every CA that is trusted in this environment, in PEM. Files that cannot be read are skipped, as in Go. */
 export function trustedCas(environment: NodeJS.ProcessEnv = process.env): string[] {
   const { SSL_CERT_FILE, SSL_CERT_DIR, NODE_EXTRA_CA_CERTS } = environment;
   const named = [SSL_CERT_FILE, NODE_EXTRA_CA_CERTS].flatMap((file) => (file ? certificatesIn(file) : []));
@@ -26,7 +26,7 @@ export function trustedCas(environment: NodeJS.ProcessEnv = process.env): string
   return [...new Set([...rootCertificates, ...ofSystem(), ...named, ...folders.flatMap(certificatesUnder)])];
 }
 
-/** PEM of the CAs in a file that a setting names: it has to be readable and to hold some. */
+/** The CAs in a file that a setting names, in PEM. The file must be readable and contain at least one. */
 export function casOfFile(setting: string, file: string): string[] {
   let text: string;
   try {
@@ -35,7 +35,7 @@ export function casOfFile(setting: string, file: string): string[] {
     throw new RequestError("configuration", `${setting} cannot be read: ${(error as Error).message}`);
   }
   const certificates = text.match(CERTIFICATE);
-  if (!certificates) throw new RequestError("configuration", `${setting}=${file} holds no certificate in PEM`);
+  if (!certificates) throw new RequestError("configuration", `${setting}=${file} contains no certificate in PEM`);
   return certificates;
 }
 

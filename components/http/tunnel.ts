@@ -1,4 +1,4 @@
-/** Connections through a proxy. Nothing is kept: each serves one request. */
+/** Connections through a proxy. Each connection serves one request and is not kept. */
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { isIP, Socket } from "node:net";
@@ -6,7 +6,7 @@ import { SocksProxyAgent } from "socks-proxy-agent";
 import { RequestError } from "./errors";
 import { Proxy, shownProxy } from "./proxy";
 
-/** Opens a connection through a proxy to `host:port` by CONNECT. @throws RequestError if the proxy does not open it */
+/** Opens a connection to `host:port` through a proxy, by CONNECT. @throws RequestError if the proxy does not open it */
 export function tunnel(proxy: Proxy, target: string, cas: readonly string[], signal: AbortSignal): Promise<Socket> {
   const { url } = proxy;
   const options = {
@@ -29,7 +29,7 @@ export function tunnel(proxy: Proxy, target: string, cas: readonly string[], sig
       socket.destroy();
       reject(failed(`does not connect to ${target}: it answers ${statusCode} ${statusMessage}`));
     });
-    // An answer that is no tunnel at all.
+    // A normal response instead of a tunnel.
     call.on("response", ({ statusCode }) => {
       call.destroy();
       reject(failed(`does not connect to ${target}: it answers ${statusCode}`));
@@ -45,7 +45,7 @@ export function proxyAuthorization({ username, password }: URL): Record<string, 
   return { "proxy-authorization": `Basic ${Buffer.from(credentials).toString("base64")}` };
 }
 
-/** For a proxy that speaks SOCKS. */
+/** An agent for a SOCKS proxy. */
 export function socksAgent({ url }: Proxy): SocksProxyAgent {
   return new SocksProxyAgent(url);
 }
@@ -54,7 +54,7 @@ export function isSocks({ url }: Proxy): boolean {
   return /^socks[45]?[ah]?:$/.test(url.protocol);
 }
 
-/** The name for TLS: an address is none. */
+/** The server name for TLS; undefined for an IP address. */
 export function serverName(host: string): string | undefined {
   return isIP(host) === 0 ? host : undefined;
 }

@@ -1,6 +1,9 @@
-/** Addresses of servers that are reached over HTTP. Pure. */
+/** URLs of HTTP servers. Pure. */
 
-/** Whether it names a server with its scheme. `localhost:8200` is a URL, too: of the scheme `localhost`. */
+/**
+ * Whether the text is a URL that begins with http:// or https://. `localhost:8200` is a URL too, with the scheme
+ * `localhost`.
+ */
 export function isHttpUrl(text: string): boolean {
   return URL.canParse(text) && /^https?:\/\/[^/]/i.test(text);
 }

@@ -1,25 +1,26 @@
 /**
- * The adapter to Kubernetes for what Pulumi's provider does not do: running a command in a pod, and looking at what
- * the operator made. It uses the kubeconfig as kubectl does (KUBECONFIG, ~/.kube/config, or a pod's service account), and
- * the proxy that it or HTTPS_PROXY names.
+ * The adapter to Kubernetes for what Pulumi's provider cannot do: run commands in pods, and read objects of the operator. It
+ * uses the kubeconfig like kubectl does (KUBECONFIG, ~/.kube/config, or a pod's service account), and the proxy of the
+ * kubeconfig or of HTTPS_PROXY.
  */
 import { PassThrough, Writable } from "node:stream";
 import type * as k8s from "@kubernetes/client-node";
 import { proxyFor, shownProxy } from "../http/proxy";
 import { retried } from "../waiting";
-import { UNKNOWN } from "../teleport/resources/document";
+import { UNKNOWN } from "../unknown";
 import { isPassing, KubernetesError, UnknownKubeconfig } from "./errors";
-import { parseKubeconfig, readKubeconfig, unusable, useProxy } from "./kubeconfig";
+import { readKubeconfig, useProxy } from "./kubeconfig";
+import { parseKubeconfig, refuseUnusable } from "./kubeconfig-value";
 
-/** Which cluster; must be the one of the Kubernetes provider. */
+/** The Kubernetes cluster. It must be the one of the Kubernetes provider. */
 export interface KubernetesConnection {
   /** Context of the kubeconfig. Default: the current one. */
   context?: string;
-  /** The kubeconfig itself, in YAML or JSON; `UNKNOWN` in a preview. Default: the environment's. */
+  /** The content of the kubeconfig, as YAML or JSON. `UNKNOWN` in a preview. Default: the file that the environment names. */
   kubeconfig?: string;
 }
 
-/** What we look at of an object. */
+/** The parts of an object that are used. */
 export interface KubernetesObject {
   metadata: { name: string; uid?: string; generation?: number; [field: string]: unknown };
   spec?: Record<string, unknown>;
@@ -27,18 +28,18 @@ export interface KubernetesObject {
   [field: string]: unknown;
 }
 
-/** Where an object is, as the API server's paths name it. */
+/** The place of an object, in the terms of the API server's paths. */
 export interface ObjectReference {
   /** `postgresql.cnpg.io/v1`, `apps/v1`, or `v1`. */
   apiVersion: string;
   /** `clusters`, `pods`. */
   plural: string;
-  /** Empty for what is in no namespace. */
+  /** Empty for objects without a namespace. */
   namespace: string;
   name: string;
 }
 
-/** What is applied: with the kind, and the UID, without which an object that is gone would be made. */
+/** Fields to apply. Without the UID, the API server would create the object if it no longer exists. */
 export interface OwnedFields {
   kind: string;
   metadata: { uid: string; [field: string]: unknown };
@@ -49,18 +50,18 @@ export interface Command {
   pod: string;
   container: string;
   command: string[];
-  /** Standard input; the command must end without waiting for its end, which older API servers cannot tell it. */
+  /** Standard input. The command must not wait for its end, because older API servers cannot signal it. */
   input?: string;
 }
 
-/** How a command ended that could be run. */
+/** The result of a command. */
 export interface CommandEnd {
   code: number;
   stdout: string;
   stderr: string;
 }
 
-/** What the operations need of Kubernetes; the tests of pure logic put a fake in its place. */
+/** What the operations need from Kubernetes. Unit tests use a fake. */
 export interface KubernetesClient {
   /** Undefined if it does not exist. */
   get(reference: ObjectReference): Promise<KubernetesObject | undefined>;
@@ -70,37 +71,37 @@ export interface KubernetesClient {
   exec(command: Command): Promise<CommandEnd>;
   /** The last lines that a container printed; undefined if there is no such pod. */
   log(pod: { namespace: string; name: string; container: string }): Promise<string | undefined>;
-  /** Changes fields of an object (JSON merge patch), if it is there. Default of the field manager: `FIELD_MANAGER`. */
+  /** Changes fields of an object (JSON merge patch) if it exists. Default of the field manager: `FIELD_MANAGER`. */
   patch(reference: ObjectReference, fields: object, manager?: string): Promise<void>;
   /**
-   * Becomes an owner of fields of an object that is there, beside others: server-side apply under a field manager's name. What
-   * was applied under this name before and is left out now, and has no other owner, is removed.
+   * Becomes a co-owner of fields of an existing object, by server-side apply under a field manager's name. Fields that were
+   * applied under this name before, are left out now, and have no other owner are removed.
    */
   own(reference: ObjectReference, fields: OwnedFields, manager: string): Promise<void>;
-  /** Deletes an object, if it is the one of this UID, and what belongs to it. */
+  /** Deletes an object and its dependents, if it has this UID. */
   remove(reference: ObjectReference, uid: string): Promise<void>;
 }
 
-/** What the API server itself tells, to whoever may log in. */
+/** Reads from the API server. */
 export interface ApiReader {
-  /** Where it is, as the kubeconfig has it. */
+  /** URL of the API server, from the kubeconfig. */
   server: string;
   /** Context of the kubeconfig. */
   context: string;
-  /** What is at a path, e.g. `/apis/apps/v1`; undefined if there is nothing. */
+  /** The JSON at a path, e.g. `/apis/apps/v1`. Undefined if there is nothing. */
   read(path: string): Promise<unknown>;
 }
 
-/** What asks for an opinion on objects as well. */
+/** A reader that can also validate objects. */
 export interface ApiValidator extends ApiReader {
   /**
    * Creates an object in a collection, e.g. `/api/v1/namespaces/shop/pods`, in a strict dry run: the API server and its
-   * webhooks check all of it, and nothing is made.
+   * webhooks check the whole object, and nothing is created.
    */
   dryRun(collection: string, object: object): Promise<DryRunAnswer>;
 }
 
-/** What the API server answered to a dry run. */
+/** The API server's answer to a dry run. */
 export interface DryRunAnswer {
   /** HTTP status. */
   code: number;
@@ -108,34 +109,34 @@ export interface DryRunAnswer {
   text: string;
 }
 
-/** What deletes as well. */
+/** A reader that can also delete. */
 export interface ApiWriter extends ApiReader {
-  /** Deletes the object at a path, if it has this UID. Does not wait until it is gone; one that is gone is no error. */
+  /** Deletes the object at a path if it has this UID. Does not wait until it is gone. Succeeds if it does not exist. */
   remove(path: string, uid: string): Promise<void>;
 }
 
-/** How long is waited, in milliseconds. */
-export interface Patience {
-  /** For an answer. */
+/** Time limits and retries of requests, in milliseconds. */
+export interface RequestLimits {
+  /** Limit for an answer. */
   limit?: number;
-  /** For a command in a pod. */
+  /** Limit for a command in a pod. */
   commandLimit?: number;
-  /** Before each repetition of what was not answered. */
+  /** Delays before the retries of a request that was not answered. */
   delays?: readonly number[];
 }
 
-/** Under which name fields are changed. */
+/** The field manager under which fields are changed. */
 export const FIELD_MANAGER = "cnpg-teleport";
 const CALL_LIMIT_MS = 30_000;
 const COMMAND_LIMIT_MS = 300_000;
-/** What is read of a log: the reason of a failure stands at its end. */
+/** How much of a log is read: the reason of a failure is at its end. */
 const LOG_LINES = "100";
 const LOG_BYTES = String(64 * 1024);
 
 /** A client for the cluster of a context. @throws KubernetesError "configuration" */
 export async function kubernetesClient(
   connection: KubernetesConnection,
-  { limit, commandLimit, delays }: Patience = {},
+  { limit, commandLimit, delays }: RequestLimits = {},
 ): Promise<KubernetesClient> {
   const library = await import("@kubernetes/client-node");
   const config = loadConfig(library, connection);
@@ -154,8 +155,8 @@ export async function kubernetesClient(
       return found?.items ?? [];
     },
     exec: (command) => {
-      const told = (path: string) => refusalOf(library, config, path, limit);
-      return retried(() => execute(new library.Exec(config), command, told, commandLimit), isPassing, delays);
+      const refusal = (path: string) => refusalOf(library, config, path, limit);
+      return retried(() => execute(new library.Exec(config), command, refusal, commandLimit), isPassing, delays);
     },
     async log({ namespace, name, container }) {
       const query = new URLSearchParams({ container, tailLines: LOG_LINES, limitBytes: LOG_BYTES });
@@ -185,23 +186,26 @@ export async function kubernetesClient(
 }
 
 /** A reader of the cluster of a context. @throws KubernetesError "configuration" */
-export async function apiReader(connection: KubernetesConnection, patience: Patience = {}): Promise<ApiReader> {
+export async function apiReader(connection: KubernetesConnection, limits: RequestLimits = {}): Promise<ApiReader> {
   const library = await import("@kubernetes/client-node");
   const config = loadConfig(library, connection);
   return {
     server: serverOf(config),
     context: config.getCurrentContext(),
-    read: (path) => retried(() => getJson(library, config, path, patience.limit), isPassing, patience.delays),
+    read: (path) => retried(() => getJson(library, config, path, limits.limit), isPassing, limits.delays),
   };
 }
 
-/** A reader that can ask for an opinion. @throws KubernetesError "configuration" */
-export async function apiValidator(connection: KubernetesConnection, patience: Patience = {}): Promise<ApiValidator> {
+/** A reader that can also validate. @throws KubernetesError "configuration" */
+export async function apiValidator(
+  connection: KubernetesConnection,
+  limits: RequestLimits = {},
+): Promise<ApiValidator> {
   const library = await import("@kubernetes/client-node");
   const config = loadConfig(library, connection);
-  const { limit, delays } = patience;
+  const { limit, delays } = limits;
   return {
-    ...(await apiReader(connection, patience)),
+    ...(await apiReader(connection, limits)),
     dryRun: (collection, object) => {
       const path = `${collection}?dryRun=All&fieldValidation=Strict`;
       const request = { path, limit, method: library.HttpMethod.POST, body: JSON.stringify(object) };
@@ -210,57 +214,56 @@ export async function apiValidator(connection: KubernetesConnection, patience: P
   };
 }
 
-/** A reader that can delete. @throws KubernetesError "configuration" */
-export async function apiWriter(connection: KubernetesConnection, patience: Patience = {}): Promise<ApiWriter> {
+/** A reader that can also delete. @throws KubernetesError "configuration" */
+export async function apiWriter(connection: KubernetesConnection, limits: RequestLimits = {}): Promise<ApiWriter> {
   const library = await import("@kubernetes/client-node");
   const config = loadConfig(library, connection);
   return {
-    ...(await apiReader(connection, patience)),
-    remove: (path, uid) => remove(library, config, path, uid, patience),
+    ...(await apiReader(connection, limits)),
+    remove: (path, uid) => remove(library, config, path, uid, limits),
   };
 }
 
-/** Deletes the object at a path if it has this UID, and what belongs to it; one that is gone, or another, is no error. */
+/** Deletes the object at a path and its dependents, if it has this UID. Succeeds if it is gone or has another UID. */
 async function remove(
   library: typeof k8s,
   config: k8s.KubeConfig,
   path: string,
   uid: string,
-  { limit, delays }: Patience,
+  { limit, delays }: RequestLimits,
 ): Promise<void> {
   const body = JSON.stringify({ propagationPolicy: "Background", preconditions: { uid } });
   const request = { path, limit, method: library.HttpMethod.DELETE, body };
   const { code, text } = await retried(() => send(library, config, request), isPassing, delays);
-  // 409: it is another one by now.
+  // 409: the object has another UID by now.
   if (code >= 300 && code !== 404 && code !== 409) throw refused(`DELETE ${path}`, code, text);
 }
 
 function loadConfig(library: typeof k8s, { context, kubeconfig }: KubernetesConnection): k8s.KubeConfig {
   if (kubeconfig === UNKNOWN) throw new UnknownKubeconfig();
-  const another =
-    kubeconfig === undefined ? "KUBECONFIG to another file" : "kubernetes.kubeconfig to another kubeconfig";
-  let config: k8s.KubeConfig;
-  try {
-    config = kubeconfig === undefined ? readKubeconfig(library) : parseKubeconfig(library, kubeconfig);
-  } catch (error) {
-    const problem =
-      kubeconfig === undefined
-        ? `The kubeconfig cannot be read: ${(error as Error).message}. Set KUBECONFIG to the one that the Kubernetes provider uses.`
-        : (error as Error).message;
-    throw new KubernetesError("configuration", problem);
-  }
+  const config = kubeconfig === undefined ? ofEnvironment(library) : parseKubeconfig(library, kubeconfig);
   if (context !== undefined && !config.getContextObject(context)) {
     const known = config.getContexts().map(({ name }) => name);
     throw new KubernetesError(
       "configuration",
-      `The kubeconfig has no context ${context}, only ${known.join(", ") || "none"}. Set kubernetes.context to one of them, or ${another}.`,
+      `The kubeconfig has no context ${context}, only ${known.join(", ") || "none"}. Set kubernetes.context to one of them, or ${kubeconfig === undefined ? "KUBECONFIG to another file" : "kubernetes.kubeconfig to another kubeconfig"}.`,
     );
   }
   if (context !== undefined) config.setCurrentContext(context);
-  const problem = kubeconfig === undefined ? undefined : unusable(config);
-  if (problem !== undefined) throw new KubernetesError("configuration", problem);
+  if (kubeconfig !== undefined) refuseUnusable(config);
   useProxy(config);
   return config;
+}
+
+function ofEnvironment(library: typeof k8s): k8s.KubeConfig {
+  try {
+    return readKubeconfig(library);
+  } catch (error) {
+    throw new KubernetesError(
+      "configuration",
+      `The kubeconfig cannot be read: ${(error as Error).message}. Set KUBECONFIG to the file that the Kubernetes provider uses.`,
+    );
+  }
 }
 
 function collection({ apiVersion, plural, namespace }: Omit<ObjectReference, "name">): string {
@@ -273,7 +276,7 @@ function serverOf(config: k8s.KubeConfig): string {
   if (server) return server;
   throw new KubernetesError(
     "configuration",
-    "The kubeconfig names no cluster. Set KUBECONFIG to the one that the Kubernetes provider uses.",
+    "The kubeconfig has no current cluster. Set KUBECONFIG to the file that the Kubernetes provider uses.",
   );
 }
 
@@ -290,9 +293,9 @@ interface Request {
   limit?: number;
   /** Default: GET. */
   method?: k8s.HttpMethod;
-  /** JSON. */
+  /** The body, as JSON. */
   body?: string;
-  /** Of the body. Default: what the method takes. */
+  /** Content type of the body. Default: the usual one of the method. */
   type?: string;
 }
 
@@ -325,30 +328,30 @@ function unreachable(server: string, error: unknown): KubernetesError {
   const way = proxy === undefined ? "" : ` through the proxy of ${shownProxy(proxy)}`;
   return new KubernetesError(
     "unavailable",
-    `The Kubernetes API at ${server} does not answer${way}: ${(error as Error).message}. Run the command again when it does.`,
+    `The Kubernetes API at ${server} does not answer${way}: ${(error as Error).message}. Run the command again when it answers.`,
   );
 }
 
-/** How the API server words the refusal of an admission policy or webhook. */
+/** The API server's words for a refusal by an admission policy or webhook. */
 const POLICY = /ValidatingAdmissionPolicy '.*denied request|admission webhook ".*denied the request/s;
 
 function refused(what: string, code: number, text: string): KubernetesError {
-  const told = messageOf(text);
-  if (POLICY.test(told)) {
+  const reason = messageOf(text);
+  if (POLICY.test(reason)) {
     return new KubernetesError(
       "access-denied",
-      `${what} was refused by an admission policy of the Kubernetes cluster (${code}): ${told}. Change the policy so that it allows this to the kubeconfig's user; docs/permissions.md, "Kubernetes rights", lists what that user needs.`,
+      `${what} was refused by an admission policy of the Kubernetes cluster (${code}): ${reason}. Change the policy so that it allows this for the kubeconfig's user. docs/permissions.md, "Kubernetes rights", lists what that user needs.`,
     );
   }
   if (code === 401 || code === 403) {
     return new KubernetesError(
       "access-denied",
-      `${what} was denied (${code}): ${told}. Give the kubeconfig's user the rights that docs/permissions.md lists ("Kubernetes rights").`,
+      `${what} was denied (${code}): ${reason}. Give the kubeconfig's user the rights that docs/permissions.md lists ("Kubernetes rights").`,
     );
   }
   return new KubernetesError(
     code === 429 || code >= 500 ? "unavailable" : "failed",
-    `${what} failed (${code}): ${told}.`,
+    `${what} failed (${code}): ${reason}.`,
   );
 }
 
@@ -360,7 +363,7 @@ function messageOf(text: string): string {
   }
 }
 
-/** Runs a command over a web socket; its end is told by a status, and not by the socket's. */
+/** Runs a command over a web socket. A status message reports its end, not the end of the socket. */
 function execute(
   exec: k8s.Exec,
   { namespace, pod, container, command, input }: Command,
@@ -406,20 +409,20 @@ function execute(
 }
 
 /**
- * A refused upgrade of the connection shows as "Unexpected server response: 403", without the API server's words. The
- * same request without the upgrade runs nothing, and is refused in words.
+ * The error of a refused web socket. It only says "Unexpected server response: 403", without the API server's reason. The
+ * same request without the upgrade to a web socket runs nothing, and is refused with the reason.
  */
 async function socketError(
   where: string,
   error: unknown,
   refusal: () => Promise<string | undefined>,
 ): Promise<KubernetesError> {
-  const told = (error as { message?: string }).message ?? String(error);
-  const code = Number(/server response: (\d+)/.exec(told)?.[1] ?? 503);
-  return refused(`Running ${where}`, code, (code < 500 && (await refusal())) || told);
+  const message = (error as { message?: string }).message ?? String(error);
+  const code = Number(/server response: (\d+)/.exec(message)?.[1] ?? 503);
+  return refused(`Running ${where}`, code, (code < 500 && (await refusal())) || message);
 }
 
-/** What the API server says against a request; undefined where it says nothing, or only that it wants the upgrade. */
+/** Why the API server refuses a request. Undefined if it does not, or only because the upgrade is missing. */
 async function refusalOf(
   library: typeof k8s,
   config: k8s.KubeConfig,

@@ -1,22 +1,22 @@
-/** What can go wrong with Kubernetes, by what the caller can do about it. */
+/** Errors of Kubernetes, by what the caller can do about them. */
 
 export type KubernetesFailure =
   /** The kubeconfig or its context is missing or unusable. */
   | "configuration"
-  /** The credentials lack a right, or are not accepted. */
+  /** The credentials are not accepted, or have no right to do this. */
   | "access-denied"
   /** The API server or the kubelet does not answer, or is overloaded: the only kind that is retried. */
   | "unavailable"
   /** A command in a pod ended with an error. */
   | "command"
-  /** CloudNativePG is not installed, or does not know what is declared. */
+  /** CloudNativePG is not installed, or does not know a declared kind or field. */
   | "operator"
-  /** What was waited for did not come about in time. */
+  /** Something did not become ready in time. */
   | "not-ready"
   /** Anything else that the API server reports. */
   | "failed";
 
-/** An operation in Kubernetes that failed; the message says what, where and what to do. */
+/** A failed operation in Kubernetes. The message says what failed, where, and what to do. */
 export class KubernetesError extends Error {
   constructor(
     readonly failure: KubernetesFailure,
@@ -27,26 +27,26 @@ export class KubernetesError extends Error {
   }
 }
 
-/** The kubeconfig is an output of something that a preview does not create. */
+/** The kubeconfig is an output of a resource that the preview does not create. */
 export class UnknownKubeconfig extends KubernetesError {
   constructor() {
     super("unavailable", "the kubeconfig is not known yet");
   }
 }
 
-let saidUnknown = false;
+let hasWarned = false;
 
-/** Says what could not be looked at in a preview. Of an unknown kubeconfig, one line says all. */
-export function sayUnseen(text: string, error: unknown): void {
-  if (!(error instanceof UnknownKubeconfig)) return console.error(text);
-  if (!saidUnknown)
+/** Prints what a preview could not check. If the kubeconfig is unknown, prints one warning for the whole preview instead. */
+export function printUnchecked(message: string, error: unknown): void {
+  if (!(error instanceof UnknownKubeconfig)) return console.error(message);
+  if (!hasWarned)
     console.error(
-      "Warning: the kubeconfig is not known yet, so this preview does not look at the Kubernetes cluster. `pulumi up` will.",
+      "Warning: the kubeconfig is not known yet, so this preview does not check anything in the Kubernetes cluster. `pulumi up` does.",
     );
-  saidUnknown = true;
+  hasWarned = true;
 }
 
-/** Whether the same call may succeed in a moment. */
+/** Whether the error is temporary: the same call may succeed in a moment. */
 export function isPassing(error: unknown): boolean {
   return error instanceof KubernetesError && error.failure === "unavailable";
 }

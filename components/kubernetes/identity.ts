@@ -1,15 +1,15 @@
 /**
- * Which Kubernetes cluster a kubeconfig leads to. Pulumi deletes objects by name and takes "not found" for done, so a run
- * against another cluster than the stack's would delete that cluster's objects, or forget the stack's own. The UID of the
- * namespace `kube-system` is made anew with each cluster and never changes.
+ * Identifies the Kubernetes cluster of a kubeconfig. Pulumi deletes objects by name and treats "not found" as deleted. So a
+ * run against the wrong cluster would delete that cluster's objects, or remove the stack's objects from the state. The UID of
+ * the namespace `kube-system` is unique for each cluster and never changes.
  */
 import type { ApiReader } from "./client";
 import { KubernetesError } from "./errors";
 
-/** Names the UID of a cluster that a stack is to go on in, after its own cluster was lost or built anew. */
+/** Environment variable: the UID of a cluster that replaces the stack's lost cluster. */
 export const ACCEPTED_UID = "CNPG_TELEPORT_KUBERNETES_UID";
 
-/** UID of `kube-system`; undefined where the credentials may not read it, which is said. */
+/** UID of `kube-system`. Prints a warning and returns undefined if the credentials may not read it. */
 export async function kubernetesUid(api: ApiReader): Promise<string | undefined> {
   try {
     const found = (await api.read("/api/v1/namespaces/kube-system")) as { metadata?: { uid?: string } } | undefined;
@@ -24,17 +24,17 @@ export async function kubernetesUid(api: ApiReader): Promise<string | undefined>
   }
 }
 
-/** A cluster as a run sees it. */
+/** The cluster of the current run. */
 export interface SeenCluster {
   server: string;
   context: string;
-  /** UID of `kube-system`; undefined if it may not be read. */
+  /** UID of `kube-system`. Undefined if it may not be read. */
   uid: string | undefined;
 }
 
 /**
- * Why a run must not go on: the cluster is not the one that the state is about. Undefined if it is, if one of the two is
- * unknown, or if the variable `CNPG_TELEPORT_KUBERNETES_UID` accepts this very cluster.
+ * Why a run must stop: the cluster is not the one of the state. Undefined if it is, if one of the two is unknown, or if the
+ * variable `CNPG_TELEPORT_KUBERNETES_UID` accepts this cluster.
  */
 export function otherCluster(
   recorded: string | undefined,
@@ -46,16 +46,16 @@ export function otherCluster(
   }
   return (
     `The Kubernetes cluster at ${server} (context ${context}) is not the cluster of this stack: its kube-system has the ` +
-    `UID ${uid}, the stack was deployed to ${recorded}. Nothing was changed. Set kubernetes.context or KUBECONFIG to the ` +
-    `stack's cluster. If that cluster is lost and this one takes its place, see docs/data-protection.md, "Another ` +
+    `UID ${uid}, but the stack was deployed to ${recorded}. Nothing was changed. Set kubernetes.context or KUBECONFIG to the ` +
+    `stack's cluster. If that cluster is lost and this one replaces it, see docs/data-protection.md, "Another ` +
     'Kubernetes cluster".'
   );
 }
 
 /**
- * UID of the cluster that is to be the stack's; undefined where it may not be read.
+ * UID of the cluster, which must be the stack's. Undefined if it may not be read.
  *
- * @param recorded what the state knows
+ * @param recorded the UID in the state
  * @throws KubernetesError "configuration" if it is another cluster
  */
 export async function mustBeOfStack(api: ApiReader, recorded: string | undefined): Promise<string | undefined> {

@@ -1,6 +1,6 @@
 /**
- * Reads the kubeconfig as kubectl does (client-go's clientcmd): of several files the first that says something counts,
- * those that are missing are passed over, and paths are relative to the file that has them.
+ * Reads the kubeconfig like kubectl does (client-go's clientcmd): the first of several files that sets a value wins, missing
+ * files are ignored, and paths are relative to the file that contains them.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { delimiter, dirname, isAbsolute, join, resolve, sep } from "node:path";
@@ -10,19 +10,17 @@ import { proxyFor } from "../http/proxy";
 type Library = typeof k8s;
 type Entry = Record<string, unknown>;
 type Named = { name?: string; cluster?: Entry; user?: Entry; context?: Entry };
-type File = {
+export type Content = {
   clusters?: Named[] | null;
   users?: Named[] | null;
   contexts?: Named[] | null;
   "current-context"?: string;
 };
 
-/** Nobody has to complete entries that are not used. */
-const FILTERED = { onInvalidEntry: "filter" as k8s.ConfigOptions["onInvalidEntry"] };
 /** Where a pod finds the token of its service account. */
 const POD_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/** The kubeconfig that the environment names; without one, that of the home folder or of the pod. */
+/** The kubeconfig from KUBECONFIG. Without this variable, the one of the home folder or of the pod. */
 export function readKubeconfig(library: Library, environment: NodeJS.ProcessEnv = process.env): k8s.KubeConfig {
   const config = new library.KubeConfig();
   const named = [...new Set((environment.KUBECONFIG ?? "").split(delimiter).filter(Boolean))];
@@ -39,59 +37,17 @@ export function readKubeconfig(library: Library, environment: NodeJS.ProcessEnv 
     contexts: firstOfName(read.flatMap(({ contexts }) => contexts ?? [])),
     "current-context": read.map((file) => file["current-context"]).find(Boolean),
   };
-  config.loadFromString(JSON.stringify(merged), FILTERED);
+  loadContent(config, merged);
   if (merged.clusters.length === 0 && merged.contexts.length === 0 && existsSync(POD_TOKEN)) config.loadFromCluster();
   return config;
 }
 
-/**
- * A kubeconfig that is given as text. It is used alone, as client-go uses one that comes from no file. It has secrets, so no
- * error shows a part of it.
- */
-export function parseKubeconfig(library: Library, text: string): k8s.KubeConfig {
-  const config = new library.KubeConfig();
-  try {
-    config.loadFromString(JSON.stringify(withContent(library.loadYaml<File>(text))), FILTERED);
-  } catch (error) {
-    // Of js-yaml. Whatever else is thrown, there is no context.
-    const { line } = (error as { mark?: { line?: number } }).mark ?? {};
-    if (line !== undefined)
-      throw new Error(`kubernetes.kubeconfig is not valid YAML or JSON: see its line ${line + 1}. ${PASS_CONTENT}`);
-  }
-  if (config.getContexts().length === 0)
-    throw new Error(
-      `kubernetes.kubeconfig must have clusters, users and contexts, and has no context. ${PASS_CONTENT}`,
-    );
-  return config;
+/** Loads the content of a kubeconfig, in which unused entries may be incomplete. */
+export function loadContent(config: k8s.KubeConfig, content: Content): void {
+  config.loadFromString(JSON.stringify(content), { onInvalidEntry: "filter" as k8s.ConfigOptions["onInvalidEntry"] });
 }
 
-const PASS_CONTENT = "Pass the content of a kubeconfig, not the path of a file.";
-
-/** Why a kubeconfig that is given as text cannot be used with its current context; undefined if it can. */
-export function unusable(config: k8s.KubeConfig): string | undefined {
-  const cluster = config.getCurrentCluster();
-  const user = config.getCurrentUser();
-  if (!cluster?.server) {
-    return "kubernetes.kubeconfig has no cluster for its current context. Set kubernetes.context to one of its contexts, or correct it.";
-  }
-  const tokenFile = (user?.authProvider?.config as { tokenFile?: string } | undefined)?.tokenFile;
-  const command = (user?.exec as { command?: string } | undefined)?.command;
-  const paths: Record<string, string | undefined> = {
-    "certificate-authority": cluster.caFile,
-    "client-certificate": user?.certFile,
-    "client-key": user?.keyFile,
-    tokenFile,
-    "exec.command": command?.includes(sep) ? command : undefined,
-  };
-  const relative = Object.keys(paths).filter((field) => paths[field] && !isAbsolute(paths[field]));
-  if (relative.length === 0) return undefined;
-  return (
-    `kubernetes.kubeconfig has a relative path in ${relative.join(" and ")}, and comes from no file that the path could ` +
-    "start from. Write the content (certificate-authority-data, client-certificate-data, client-key-data, token), or an absolute path."
-  );
-}
-
-/** The proxy that the environment names for the API server, where the kubeconfig names none itself. */
+/** Uses the environment's proxy for the API server if the kubeconfig has no proxy. */
 export function useProxy(config: k8s.KubeConfig, environment: NodeJS.ProcessEnv = process.env): void {
   const current = config.getCurrentCluster();
   if (!current || current.proxyUrl) return;
@@ -109,7 +65,7 @@ export function useProxy(config: k8s.KubeConfig, environment: NodeJS.ProcessEnv 
 }
 
 /** Undefined if it does not exist. */
-function readFile(library: Library, file: string): File | undefined {
+function readFile(library: Library, file: string): Content | undefined {
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -119,14 +75,14 @@ function readFile(library: Library, file: string): File | undefined {
   }
   const folder = dirname(resolve(file));
   try {
-    return withContent((text.trim() === "" ? undefined : library.loadYaml<File | null>(text)) ?? {}, folder);
+    return withFiles((text.trim() === "" ? undefined : library.loadYaml<Content | null>(text)) ?? {}, folder);
   } catch (error) {
     throw new Error(`${file}: ${(error as Error).message}`);
   }
 }
 
-/** With the fields as the library reads them. Paths start from the folder, if there is one. */
-function withContent(content: File, folder?: string): File {
+/** The content, with the files that it names as the library reads them. Paths start from the folder, if there is one. */
+export function withFiles(content: Content, folder?: string): Content {
   return {
     ...content,
     clusters: content.clusters?.map((entry) => ({
@@ -149,12 +105,12 @@ function userOf(user: Entry, folder?: string): Entry {
   return {
     ...rest,
     ...(exec ? { exec: ofFolder ? { ...(exec as Entry), command: absolute(command, folder) } : exec } : {}),
-    // A file of tokens is read anew each time, and goes before a token.
+    // A token file is read for each request, and overrides a token.
     ...(tokenFile ? { token: undefined, "auth-provider": { name: "tokenFile", config: { tokenFile } } } : {}),
   };
 }
 
-/** What is given in the kubeconfig itself goes before a file. */
+/** Data in the kubeconfig itself overrides a file. */
 function withoutFile(entry: Entry, field: string): Entry {
   return entry[`${field}-data`] ? { ...entry, [field]: undefined } : entry;
 }

@@ -1,46 +1,35 @@
-/** Whose something is: the resource of a stack that made it. */
+/** The owner of an object: the resource of a stack that created it. */
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
-import { OWNER_LABEL } from "../teleport/resources/document";
+import { OWNER_LABEL } from "../owner-label";
+import { FIELD_MANAGER, PROVIDER_MANAGER } from "./field-owners";
 
 /** `<organization>/<project>/<stack>/<resource>`, for this stack. */
 export function ownerOf(resource: string): string {
   return `${stackPrefix()}${resource}`;
 }
 
-/** `<organization>/<project>/<stack>/`: how the owners of everything that this stack makes begin. */
+/** `<organization>/<project>/<stack>/`: the prefix of the owners of everything that this stack creates. */
 export function stackPrefix(): string {
   return `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}/`;
 }
 
-/** How the names begin under which Pulumi's Kubernetes provider writes. */
-export const PROVIDER_MANAGER = "pulumi-kubernetes";
-
-/** Under which name Pulumi's Kubernetes provider writes an object. */
-const FIELD_MANAGER = "pulumi.com/patchFieldManager";
-
 /**
- * Annotations of an object in Kubernetes that is made for a resource: whose it is, and under which name it is written.
- * Options of the object: `KEEPS_FIELD_MANAGER`.
+ * Annotations of an object in Kubernetes: its owner and its field manager. Use them with the option
+ * `KEEPS_FIELD_MANAGER`.
  *
- * **Whose it is.** Providers before 4.29 take an object over that exists, and the destroy of the stack that did so would
- * remove what another stack made. With server-side apply the API server refuses what another field manager wrote otherwise
- * (https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts): an annotation that differs from stack to
- * stack makes that refusal certain, before anything of the object is changed.
+ * **Owner.** Providers before 4.29 take over an object that already exists. A destroy of that stack would then remove
+ * what another stack created. With server-side apply, the API server refuses a value that differs from another field
+ * manager's (https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts). The owner differs from stack
+ * to stack, so the API server always refuses, before anything of the object is changed.
  *
- * **Under which name.** The provider makes one up at each creation. When the engine is killed while it waits for an object,
- * the next run creates it again: the first name would own all fields beside the second, and refuse every later change. It
- * begins as the provider's own: from 4.29 on it creates without server-side apply, and takes over from such names alone what
- * they own by that (`fixCSAFieldManagers`).
+ * **Field manager.** By default, the provider invents a name at each creation. If the engine is killed while it waits
+ * for an object, the next run creates the object again. The first name would then own all fields too, and block every
+ * later change. So the name is fixed. It begins like the provider's own names: from 4.29 on, the provider creates
+ * objects without server-side apply, and later takes over such fields only from these names (`fixCSAFieldManagers`).
  */
 export function ownedBy(resource: string): Record<string, string> {
   const owner = ownerOf(resource);
   const digest = createHash("sha256").update(owner).digest("hex").slice(0, 16);
   return { [OWNER_LABEL]: owner, [FIELD_MANAGER]: `${PROVIDER_MANAGER}-${digest}` };
 }
-
-/**
- * An object keeps the name under which it was created, e.g. of a stack that was renamed, or the provider's of a release that
- * left it to the provider. Under another one, an update that changes a value would be refused for the sake of the first.
- */
-export const KEEPS_FIELD_MANAGER = { ignoreChanges: [`metadata.annotations["${FIELD_MANAGER}"]`] };

@@ -8,7 +8,7 @@ const DECIMAL = ["k", "M", "G", "T", "P", "E"];
 const MEMORY = /^([0-9]+) *(B|kB|MB|GB|TB)$/;
 const MEMORY_UNITS = ["B", "kB", "MB", "GB", "TB"];
 
-/** A Kubernetes quantity as a number (of bytes, cores, …); undefined if it is none. */
+/** A Kubernetes quantity as a number (of bytes, cores, …). Undefined if it is not valid. */
 export function parseQuantity(quantity: string): number | undefined {
   const [, number, unit = ""] = QUANTITY.exec(quantity) ?? [];
   if (number === undefined) return undefined;
@@ -17,10 +17,10 @@ export function parseQuantity(quantity: string): number | undefined {
   return Number(number) * (unit.endsWith("i") ? 1_024 : 1_000) ** power;
 }
 
-/** How the API server may write a quantity besides: with an exponent, or in parts of a thousandth. */
+/** Other notations of the API server: with an exponent, or with the units n and u. */
 const OTHER_QUANTITY = /^([0-9]+(?:\.[0-9]+)?)(?:(n|u)|[eE]([+-]?[0-9]+))$/;
 
-/** A quantity as the API server shows it, e.g. of a volume, as a number; undefined if it is none. */
+/** A quantity from the API server, e.g. the size of a volume, as a number. Undefined if it is not valid. */
 export function bytesOf(quantity: string): number | undefined {
   const [, number, part, exponent] = OTHER_QUANTITY.exec(quantity) ?? [];
   if (number === undefined) return parseQuantity(quantity);
@@ -28,8 +28,8 @@ export function bytesOf(quantity: string): number | undefined {
 }
 
 /**
- * A PostgreSQL amount of memory in bytes; undefined if it is none. A number without a unit counts as megabytes, as
- * CNPG's webhook has it (parsePostgresQuantityValue); for PostgreSQL its unit depends on the setting.
+ * A PostgreSQL amount of memory in bytes. Undefined if it is not valid. A number without a unit counts as megabytes, as in
+ * CNPG's webhook (parsePostgresQuantityValue). In PostgreSQL, its unit depends on the setting.
  */
 export function parseMemory(memory: string): number | undefined {
   const [, number, unit] = MEMORY.exec(/^[0-9]+$/.test(memory) ? `${memory}MB` : memory) ?? [];
@@ -38,5 +38,5 @@ export function parseMemory(memory: string): number | undefined {
 
 export function checkQuantity(setting: string, quantity: string | undefined, example: string): SettingProblem[] {
   if (quantity === undefined || (parseQuantity(quantity) ?? 0) > 0) return [];
-  return wrong(setting, quantity, "is no Kubernetes quantity", `Write a number and a unit, e.g. ${example}.`);
+  return wrong(setting, quantity, "must be a Kubernetes quantity", `Write a number and a unit, e.g. ${example}.`);
 }

@@ -1,9 +1,7 @@
 /** What app stacks and people are told of a PostgresCluster. */
 import * as pulumi from "@pulumi/pulumi";
-import { databaseAndOwner } from "../cnpg/cluster-spec";
-import { poolerName } from "../cnpg/pooler";
-import { POSTGRES_PORT, secretNames, serviceHost } from "./names";
-import { PostgresClusterArgs, teleportClusters, teleportUsers } from "./args";
+import { hostOf, POSTGRES_PORT } from "../cnpg/names";
+import type { ClusterPlan } from "./plan";
 import type { TeleportAgentOutput } from "./registrations";
 import { connectCommands } from "../teleport/tsh";
 import type { VaultDatabaseOutputs } from "../vault-database/vault-database";
@@ -48,36 +46,34 @@ export interface PostgresClusterOutputs {
 
 /** The outputs, once what they name is there. */
 export function describeCluster(
-  clusterName: string,
+  plan: ClusterPlan,
   namespace: pulumi.Output<string>,
   serverCa: pulumi.Output<string>,
   /** Names in each Teleport cluster, in the order of the settings, and agents' configurations. */
   registered: { names: pulumi.Output<string[][]>; agents: pulumi.Output<TeleportAgentOutput[]> },
-  args: PostgresClusterArgs,
 ): pulumi.Output<PostgresClusterOutputs> {
-  const { database, owner } = databaseAndOwner(args.initdb);
-  const secrets = secretNames(clusterName);
-  const poolers = (args.poolers ?? []).map((pooler) => poolerName(clusterName, pooler));
+  const { services, secrets, poolers, database, owner, users } = plan;
+  const proxies = plan.teleport.map(({ settings }) => settings.proxy);
   return pulumi
-    .all([namespace, serverCa, registered.names, registered.agents])
-    .apply(([inNamespace, ca, names, teleportAgents]) => ({
+    .all([namespace, serverCa, registered.names, registered.agents, pulumi.all(proxies)])
+    .apply(([inNamespace, ca, names, teleportAgents, knownProxies]) => ({
       namespace: inNamespace,
-      cluster: clusterName,
-      hostReadWrite: serviceHost(clusterName, inNamespace, "rw"),
-      hostReadOnly: serviceHost(clusterName, inNamespace, "ro"),
-      hostRead: serviceHost(clusterName, inNamespace, "r"),
-      poolerHosts: Object.fromEntries(poolers.map((pooler) => [pooler, `${pooler}.${inNamespace}.svc`])),
+      cluster: plan.clusterName,
+      hostReadWrite: hostOf(services.rw, inNamespace),
+      hostReadOnly: hostOf(services.ro, inNamespace),
+      hostRead: hostOf(services.r, inNamespace),
+      poolerHosts: Object.fromEntries(poolers.map(({ name }) => [name, hostOf(name, inNamespace)])),
       port: POSTGRES_PORT,
       database,
       owner,
-      ownerSecret: args.initdb?.ownerSecret ?? secrets.owner,
+      ownerSecret: plan.ownerSecret,
       serverCaSecret: secrets.serverCa,
       serverCa: ca,
       clientCaBundleSecret: secrets.clientCaBundle,
       teleportDatabases: [...new Set(names.flat())],
       teleportAgents,
-      connectCommands: teleportClusters(args).flatMap(({ proxy }, index) =>
-        connectCommands(proxy, names[index] ?? [], teleportUsers(args), database),
+      connectCommands: knownProxies.flatMap((proxy, index) =>
+        connectCommands(proxy, names[index] ?? [], users, database),
       ),
     }));
 }

@@ -1,28 +1,19 @@
 /** The Poolers of a Cluster, each awaited until it serves. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { poolerName, poolerSecretName, PoolerSettings, poolerSpec } from "../cnpg/pooler";
-import { keepsInstances } from "../kubernetes/foreign-fields";
-import type { KubernetesArgs } from "../kubernetes/resource";
+import { keepsInstances } from "../cnpg/foreign-fields";
 import { BACKGROUND_DELETION } from "../kubernetes/deletion";
-import { secretNames } from "./names";
+import type { ClusterPlan } from "./plan";
 import { ownedBy, ownerOf } from "../kubernetes/owner";
 import { KubernetesIdentity } from "../protection/deletion-protection";
-import { UpdateCheck } from "../cnpg/update-check";
+import { UpdateCheck } from "../protection/update-check";
 import { PoolerServing } from "../readiness/readiness";
 
+/** What only the resources before them know. */
 export interface PoolersArgs {
-  /** Name of the Cluster. */
-  cluster: string;
   namespace: pulumi.Output<string>;
-  poolers: readonly PoolerSettings[];
   /** What changes with any certificate in their Secrets. */
   certificates: pulumi.Output<string>;
-  kubernetes?: KubernetesArgs;
-  /** Seconds. */
-  within: number;
-  /** The Cluster does not run. */
-  suspended: boolean;
 }
 
 /**
@@ -35,58 +26,43 @@ const CERTIFICATES = "cnpg-teleport/certificates";
 type PoolersOptions = pulumi.CustomResourceOptions & { dependsOn: pulumi.Resource[] };
 
 /** Makes the Poolers. Their Secrets, and the rights that explicit authentication needs, are made before: `dependsOn`. */
-export function makePoolers(name: string, args: PoolersArgs, opts: PoolersOptions): PoolerServing[] {
-  const { cluster, namespace, certificates, kubernetes, within, suspended } = args;
-  const secrets = secretNames(cluster);
-  return args.poolers.map((settings) => {
-    const pooler = poolerName(cluster, settings);
-    const poolerResource = `${name}-${pooler}`;
-    const spec = poolerSpec(settings, {
-      cluster,
-      clientTls: poolerSecretName(pooler),
-      authentication: secrets.poolerAuthentication,
-      serverCa: secrets.serverCa,
-    });
+export function makePoolers(
+  plan: ClusterPlan,
+  { namespace, certificates }: PoolersArgs,
+  opts: PoolersOptions,
+): PoolerServing[] {
+  const { kubernetes } = plan.settings;
+  return plan.poolers.map(({ resource, name, settings, spec }) => {
     const check = new UpdateCheck(
-      poolerResource,
+      resource,
       {
-        ...{ kubernetes, plural: "poolers", namespace, object: pooler, owner: ownerOf(poolerResource) },
+        ...{ kubernetes, plural: "poolers", namespace, object: name, owner: ownerOf(resource) },
         instances: settings.scaledByOthers ? undefined : (spec.instances as number | undefined),
       },
       opts,
     );
     const annotations = {
-      ...ownedBy(poolerResource),
+      ...ownedBy(resource),
       ...BACKGROUND_DELETION,
       [CERTIFICATES]: certificates.apply((digest) => check.once(digest)),
     };
     const made = new k8s.apiextensions.CustomResource(
-      poolerResource,
-      {
-        apiVersion: "postgresql.cnpg.io/v1",
-        kind: "Pooler",
-        metadata: {
-          name: pooler,
-          namespace,
-          annotations,
-        },
-        spec,
-      },
+      resource,
+      { apiVersion: "postgresql.cnpg.io/v1", kind: "Pooler", metadata: { name, namespace, annotations }, spec },
       { ...opts, ...keepsInstances(settings), dependsOn: [check, ...opts.dependsOn] },
     );
-    new KubernetesIdentity(`${name}:pooler:${pooler}`, { kubernetes }, { ...opts, dependsOn: [made] });
-    const uid = made.metadata.apply((metadata) => metadata.uid ?? "");
+    new KubernetesIdentity(`${plan.name}:pooler:${name}`, { kubernetes }, { ...opts, dependsOn: [made] });
     return new PoolerServing(
-      poolerResource,
+      resource,
       {
         kubernetes,
         namespace,
-        cluster,
-        pooler,
-        uid,
-        written: JSON.stringify(spec),
-        within,
-        suspended,
+        cluster: plan.clusterName,
+        pooler: name,
+        uid: made.metadata.apply((metadata) => metadata.uid ?? ""),
+        written: pulumi.output(spec).apply((known) => JSON.stringify(known)),
+        within: plan.readySeconds,
+        suspended: plan.isSuspended,
       },
       { ...opts, dependsOn: made },
     );

@@ -4,51 +4,31 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { DatabaseAccess } from "../postgres/grants-resource";
 import { AutoUsersAdmin } from "../teleport/auto-users/admin";
-import { autoUsersAdmin } from "../teleport/auto-users/settings";
 import { caSources } from "../certificates/ca-sources";
 import { ClusterCertificates } from "../certificates/cluster-certificates";
-import { clusterSpec, databaseAndOwner, DEFAULT_INSTANCES } from "../cnpg/cluster-spec";
-import { databaseManifests } from "../cnpg/databases";
 import { declaredMajor } from "../cnpg/image";
-import { clusterAnnotations, servingInstances } from "../cnpg/metadata";
-import { networkPolicies } from "../kubernetes/network-policy";
-import { isExplicit, poolerLogins, poolerName } from "../cnpg/pooler";
 import { additionalDnsNames } from "../cnpg/services";
 import { isSupervised } from "../cnpg/spec-fields";
-import { keepsInstances } from "../kubernetes/foreign-fields";
+import { keepsInstances } from "../cnpg/foreign-fields";
 import type { KubernetesArgs } from "../kubernetes/resource";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "../kubernetes/deletion";
 import { OperatorCheck } from "../cnpg/operator-check";
-import { declaredCluster, operatorNeeds } from "./operator-needs";
 import { requireMutableSecrets } from "../kubernetes/mutable-secrets";
-import { KEEPS_FIELD_MANAGER, ownedBy, ownerOf } from "../kubernetes/owner";
+import { ownedBy, ownerOf } from "../kubernetes/owner";
+import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { makePoolers } from "./poolers";
-import {
-  certificateUsers,
-  checkPostgresCluster,
-  databaseRolesOf,
-  DEFAULT_READY_MINUTES,
-  hasStandby,
-  pgHbaOf,
-  PostgresClusterArgs,
-  teleportClusters,
-  teleportUsers,
-} from "./args";
+import type { PostgresClusterArgs } from "./args";
+import { checkPostgresCluster } from "./check";
+import { checkTypes, onceChecked } from "./computed";
 import { describeCluster, PostgresClusterOutputs } from "./outputs";
-import {
-  ClusterIdentity,
-  DeletionProtection,
-  isProtected,
-  isRetained,
-  KubernetesIdentity,
-  PROTECTION_ANNOTATION,
-} from "../protection/deletion-protection";
+import { ClusterPlan, declaredCluster, hasExplicitPooler, operatorNeeds, planCluster } from "./plan";
+import { ClusterIdentity, DeletionProtection, KubernetesIdentity } from "../protection/deletion-protection";
+import { PROTECTION_ANNOTATION } from "../protection/deletion-settings";
 import { makeNamespace } from "../protection/namespace-removal";
 import { ClusterServing, DatabaseRolesServing, DatabasesServing } from "../readiness/readiness";
 import { refuse } from "../problems";
 import { register } from "./registrations";
-import { UpdateCheck } from "../cnpg/update-check";
-import { vaultPlace } from "../vault-database/of-cluster";
+import { UpdateCheck } from "../protection/update-check";
 import { VaultDatabase } from "../vault-database/vault-database";
 
 /**
@@ -68,74 +48,59 @@ export class PostgresCluster extends pulumi.ComponentResource {
   readonly cluster: k8s.apiextensions.CustomResource;
 
   constructor(name: string, args: PostgresClusterArgs, opts?: pulumi.ComponentResourceOptions) {
-    const clusterName = args.clusterName ?? name;
-    const environment = args.environment ?? pulumi.getStack();
-    refuse(checkPostgresCluster("", clusterName, environment, args));
+    refuse(checkTypes(args));
+    const stack = pulumi.getStack();
+    const plan = planCluster(name, args, stack);
+    refuse(checkPostgresCluster("", plan));
     const ownOpts = requireMutableSecrets(withFormerNames(opts, args.formerNames));
     super("cnpg-teleport:postgres:PostgresCluster", name, {}, ownOpts);
+    const { clusterName } = plan;
+    const { kubernetes } = args;
     // Before everything else, so that nothing is half made where nobody would go on with it.
     const operator = new OperatorCheck(
       name,
       {
-        kubernetes: args.kubernetes,
-        needs: operatorNeeds(clusterName, args),
+        kubernetes,
+        needs: onceChecked(name, args, stack, operatorNeeds(plan)),
         awaited: hasDependencies(opts),
-        cluster: { namespace: args.namespace ?? clusterName, name: clusterName, owner: ownerOf(name) },
-        declared: declaredCluster(clusterName, args),
+        cluster: { namespace: plan.namespace, name: clusterName, owner: ownerOf(name) },
+        declared: declaredCluster(plan),
       },
       { parent: this },
     );
     const child = { parent: this, dependsOn: operator };
-    const made = { name, clusterName, args, operator };
 
-    const namespace = pulumi.output(args.namespace ?? makeNamespace(name, clusterName, args.kubernetes, child));
-    const certificates = this.makeCertificates(made, namespace);
-    const policies = this.makeNetworkPolicies(made, namespace);
-    const roles = this.makeDatabaseRoles(made, namespace);
+    const namespace = pulumi.output(args.namespace ?? makeNamespace(name, clusterName, kubernetes, child));
+    const made: Made = { plan, namespace, operator };
+    const certificates = this.makeCertificates(made);
+    const policies = this.makeNetworkPolicies(made);
+    const roles = this.makeDatabaseRoles(made);
     const beforehand = [certificates, ...policies, ...roles];
-    this.guard(`${name}:secrets`, args, beforehand);
-    this.cluster = this.makeCluster(made, namespace, beforehand, certificates);
+    this.guard(`${name}:secrets`, plan, beforehand);
+    this.cluster = this.makeCluster(made, beforehand);
     const uid = this.cluster.metadata.apply((metadata) => metadata.uid ?? "");
-    const reference = { kubernetes: args.kubernetes, namespace, cluster: clusterName, uid };
+    const reference = { kubernetes, namespace, cluster: clusterName, uid };
     new DeletionProtection(
       name,
-      { ...reference, database: name, cluster: clusterName, protected: isProtected(args) },
+      { ...reference, database: name, cluster: clusterName, protected: plan.isProtected },
       { parent: this, dependsOn: this.cluster },
     );
-    const serving = this.makeServing(made, reference, certificates);
-    const databases = this.makeDatabases(made, namespace, reference, serving);
-    const applied = this.makeRolesServing(made, reference, [serving, ...roles]);
-    const access = this.makeAccess(made, reference, [serving, ...databases, ...applied]);
-    const autoUsers = this.makeAutoUsers(made, reference, access);
+    const serving = this.makeServing(plan, reference, certificates);
+    const databases = this.makeDatabases(made, reference, serving);
+    const applied = this.makeRolesServing(plan, reference, [serving, ...roles]);
+    const access = this.makeAccess(plan, reference, [serving, ...databases, ...applied]);
+    const autoUsers = this.makeAutoUsers(plan, reference, access);
     const poolers = makePoolers(
-      name,
-      {
-        cluster: clusterName,
-        namespace,
-        poolers: args.poolers ?? [],
-        certificates: certificates.ofPoolers.apply(sha256),
-        kubernetes: args.kubernetes,
-        within: readySeconds(args),
-        suspended: isSuspended(args),
-      },
+      plan,
+      { namespace, certificates: certificates.ofPoolers.apply(sha256) },
       { ...child, dependsOn: [certificates, access] },
     );
 
-    const registered = teleportClusters(args).map((teleport) =>
+    const registered = plan.teleport.map((teleport) =>
       register(
-        name,
         teleport,
-        {
-          clusterName,
-          environment,
-          namespace,
-          description: args.description,
-          standby: hasStandby(args),
-          caCert: certificates.serverCa,
-          database: databaseAndOwner(args.initdb).database,
-          users: teleportUsers(args),
-          autoUsers: args.autoUsers,
-        },
+        plan,
+        { namespace, caCert: certificates.serverCa },
         { ...child, dependsOn: [serving, access, ...autoUsers] },
       ),
     );
@@ -143,8 +108,8 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const ready = pulumi.all([this.cluster.id, serving.id, access.id, ...poolers.map(({ id }) => id)]);
     const names = pulumi.all([pulumi.all(registered.map((each) => each.names)), ready]).apply(([known]) => known);
     const agents = pulumi.all(registered.flatMap(({ agent }) => agent ?? []));
-    const described = describeCluster(clusterName, namespace, certificates.serverCa, { names, agents }, args);
-    const vault = this.makeVaultDatabase(made, environment, described, reference);
+    const described = describeCluster(plan, namespace, certificates.serverCa, { names, agents });
+    const vault = this.makeVaultDatabase(made, described, reference);
     this.outputs = vault.outputs;
     new ClusterIdentity(
       name,
@@ -162,15 +127,14 @@ export class PostgresCluster extends pulumi.ComponentResource {
   }
 
   /** Is deleted before what it depends on, and not in another Kubernetes cluster. Colons: no object has them in its name. */
-  private guard(name: string, { kubernetes }: PostgresClusterArgs, dependsOn: pulumi.Resource[]): void {
+  private guard(name: string, { settings: { kubernetes } }: ClusterPlan, dependsOn: pulumi.Resource[]): void {
     new KubernetesIdentity(name, { kubernetes }, { parent: this, dependsOn });
   }
 
-  private makeCertificates(made: Made, namespace: pulumi.Output<string>): ClusterCertificates {
-    const { name, clusterName, args, operator } = made;
-    const { issuer, poolers = [], clusterDomain = "cluster.local" } = args;
+  private makeCertificates({ plan, namespace, operator }: Made): ClusterCertificates {
+    const { name, clusterName, clusterDomain, poolers, settings } = plan;
     const child = { parent: this, dependsOn: operator };
-    const clientCas = teleportClusters(args).map(({ proxy, credentials, clientCas: sources }) =>
+    const clientCas = plan.teleport.map(({ settings: { proxy, credentials, clientCas: sources } }) =>
       caSources(name, sources, { proxy, credentials, namespace }, child),
     );
     return new ClusterCertificates(
@@ -178,102 +142,90 @@ export class PostgresCluster extends pulumi.ComponentResource {
       {
         cluster: clusterName,
         namespace,
-        issuer,
+        issuer: settings.issuer,
         clusterDomain,
         serverAltNames: namespace.apply((inNamespace) => [
-          ...(args.serverAltNames ?? []),
-          ...additionalDnsNames(args.spec, inNamespace, clusterDomain),
+          ...(settings.serverAltNames ?? []),
+          ...additionalDnsNames(settings.spec, inNamespace, clusterDomain),
         ]),
-        explicitPoolers: poolers.some(isExplicit),
-        poolers: poolers
-          .filter(({ secrets }) => secrets?.clientTls === undefined)
-          .map((pooler) => poolerName(clusterName, pooler)),
+        explicitPoolers: hasExplicitPooler(plan),
+        poolers: poolers.filter(({ isIssued }) => isIssued).map((pooler) => pooler.name),
         clientCas: pulumi.all(clientCas).apply((sources) => sources.flat()),
-        retained: isRetained(args),
+        retained: plan.isRetained,
       },
       child,
     );
   }
 
-  private makeCluster(
-    { name, clusterName, args }: Made,
-    namespace: pulumi.Output<string>,
-    dependsOn: pulumi.Resource[],
-    certificates: ClusterCertificates,
-  ): k8s.apiextensions.CustomResource {
+  private makeCluster({ plan, namespace }: Made, dependsOn: pulumi.Resource[]): k8s.apiextensions.CustomResource {
+    const { name, clusterName, cluster, settings } = plan;
+    const { kubernetes } = settings;
     const check = new UpdateCheck(
       name,
       {
-        ...{ kubernetes: args.kubernetes, plural: "clusters", namespace, object: clusterName, owner: ownerOf(name) },
-        instances: args.scaledByOthers ? undefined : (args.instances ?? DEFAULT_INSTANCES),
-        annotations: clusterAnnotations(args),
-        image: { name: imageOf(args), major: declaredMajor(args) },
+        ...{ kubernetes, plural: "clusters", namespace, object: clusterName, owner: ownerOf(name) },
+        instances: settings.scaledByOthers ? undefined : plan.instances,
+        annotations: cluster.pauses,
+        image: { name: imageOf(settings), major: declaredMajor(settings) },
       },
       { parent: this, dependsOn },
     );
     const annotations = {
       ...ownedBy(name),
-      ...clusterAnnotations(args),
-      [PROTECTION_ANNOTATION]: check.once(String(isProtected(args))),
-      ...(args.description === undefined ? {} : { "kubernetes.io/description": args.description }),
+      ...cluster.annotations,
+      [PROTECTION_ANNOTATION]: check.once(String(plan.isProtected)),
     };
     return new k8s.apiextensions.CustomResource(
       name,
       {
         apiVersion: "postgresql.cnpg.io/v1",
         kind: "Cluster",
-        metadata: {
-          name: clusterName,
-          namespace,
-          annotations,
-        },
-        spec: clusterSpecOf(args, certificates),
+        metadata: { name: clusterName, namespace, annotations },
+        spec: cluster.spec,
       },
       // That it serves is awaited by ClusterServing, which can say why it does not.
       {
         parent: this,
         dependsOn: [check, ...dependsOn],
-        ...keepsInstances(args),
-        protect: isProtected(args),
-        retainOnDelete: isRetained(args),
+        ...keepsInstances(settings),
+        protect: plan.isProtected,
+        retainOnDelete: plan.isRetained,
       },
     );
   }
 
   /** Databases, schemas and extensions. The operator holds their deletion until it is done: before the Cluster's. */
   private makeDatabases(
-    { name, clusterName, args }: Made,
-    namespace: pulumi.Output<string>,
+    { plan, namespace }: Made,
     reference: ClusterArgs,
     serving: ClusterServing,
   ): DatabasesServing[] {
-    const manifests = databaseManifests(clusterName, namespace, args);
-    if (manifests.length === 0) return [];
-    const databases = manifests.map(({ resourceName, metadata, ...manifest }) => {
+    if (plan.databases.length === 0) return [];
+    const databases = plan.databases.map(({ resource, metadata, ...manifest }) => {
       const database = new k8s.apiextensions.CustomResource(
-        `${name}-${resourceName}`,
-        { ...manifest, metadata: { ...metadata, annotations: ownedBy(`${name}-${resourceName}`) } },
+        resource,
+        { ...manifest, metadata: { ...metadata, namespace, annotations: ownedBy(resource) } },
         {
           parent: this,
           dependsOn: serving,
           customTimeouts: SHORT_DELETION,
           ...KEEPS_FIELD_MANAGER,
-          protect: isProtected(args) && manifest.spec.databaseReclaimPolicy === "delete",
-          retainOnDelete: isRetained(args),
+          protect: plan.isProtected && manifest.spec.databaseReclaimPolicy === "delete",
+          retainOnDelete: plan.isRetained,
         },
       );
       // For each, since one may be there and another not: it would be dropped with its data.
-      this.guard(`${name}:database:${resourceName}`, args, [database]);
+      this.guard(`${plan.name}:database:${manifest.spec.name}`, plan, [database]);
       return database;
     });
     return [
       new DatabasesServing(
-        name,
+        plan.name,
         {
           ...reference,
-          suspended: isPaused(args),
-          within: readySeconds(args),
-          databases: writtenTo(manifests),
+          suspended: plan.isPaused,
+          within: plan.readySeconds,
+          databases: writtenTo(plan.databases),
         },
         // Deleted before them, also with the Cluster: where it sleeps, nobody else lets them go.
         { parent: this, dependsOn: databases },
@@ -285,21 +237,18 @@ export class PostgresCluster extends pulumi.ComponentResource {
    * Users' DatabaseRoles. They are made before the Cluster stops declaring these users. While both declare a user, CloudNativePG
    * follows the Cluster (CNPG 1.30). So every user is declared at any time. They are also made before a new Cluster.
    */
-  private makeDatabaseRoles(
-    { name, clusterName, args, operator }: Made,
-    namespace: pulumi.Output<string>,
-  ): k8s.apiextensions.CustomResource[] {
-    return databaseRolesOf(clusterName, namespace, args).map(
-      ({ metadata, ...manifest }) =>
+  private makeDatabaseRoles({ plan, namespace, operator }: Made): k8s.apiextensions.CustomResource[] {
+    return plan.databaseRoles.map(
+      ({ resource, metadata, ...manifest }) =>
         new k8s.apiextensions.CustomResource(
-          `${name}-${manifest.spec.name}`,
-          { ...manifest, metadata: { ...metadata, annotations: ownedBy(`${name}-${manifest.spec.name}`) } },
+          resource,
+          { ...manifest, metadata: { ...metadata, namespace, annotations: ownedBy(resource) } },
           {
             parent: this,
             dependsOn: operator,
             customTimeouts: SHORT_DELETION,
             ...KEEPS_FIELD_MANAGER,
-            retainOnDelete: isRetained(args),
+            retainOnDelete: plan.isRetained,
           },
         ),
     );
@@ -307,127 +256,115 @@ export class PostgresCluster extends pulumi.ComponentResource {
 
   /** Waits until the primary has applied the DatabaseRoles, if there are any. */
   private makeRolesServing(
-    { name, clusterName, args }: Made,
+    plan: ClusterPlan,
     reference: ClusterArgs,
     dependsOn: pulumi.Resource[],
   ): DatabaseRolesServing[] {
-    const manifests = databaseRolesOf(clusterName, "", args);
-    if (manifests.length === 0) return [];
+    if (plan.databaseRoles.length === 0) return [];
     return [
       new DatabaseRolesServing(
-        name,
+        plan.name,
         {
           ...reference,
-          suspended: isPaused(args),
-          within: readySeconds(args),
-          roles: writtenTo(manifests),
-          retained: isRetained(args),
+          suspended: plan.isPaused,
+          within: plan.readySeconds,
+          roles: writtenTo(plan.databaseRoles),
+          retained: plan.isRetained,
         },
         { parent: this, dependsOn },
       ),
     ];
   }
 
-  private makeNetworkPolicies({ name, clusterName, args, operator }: Made, namespace: pulumi.Output<string>) {
-    if (!args.networkPolicy) return [];
-    return networkPolicies(clusterName, namespace, args.networkPolicy).map(
-      ({ resourceName, metadata, spec }) =>
+  private makeNetworkPolicies({ plan, namespace, operator }: Made) {
+    return plan.networkPolicies.map(
+      ({ resource, metadata, spec }) =>
         new k8s.networking.v1.NetworkPolicy(
-          `${name}-${resourceName}`,
-          { metadata: { ...metadata, annotations: { ...ownedBy(name), ...BACKGROUND_DELETION } }, spec },
-          { parent: this, dependsOn: operator, ...KEEPS_FIELD_MANAGER, retainOnDelete: isRetained(args) },
+          resource,
+          {
+            metadata: { ...metadata, namespace, annotations: { ...ownedBy(plan.name), ...BACKGROUND_DELETION } },
+            spec,
+          },
+          { parent: this, dependsOn: operator, ...KEEPS_FIELD_MANAGER, retainOnDelete: plan.isRetained },
         ),
     );
   }
 
   /** Waits until every instance serves what was written. Nothing is waited for in a Cluster that goes. */
-  private makeServing({ name, args }: Made, reference: ClusterArgs, certificates: ClusterCertificates): ClusterServing {
+  private makeServing(plan: ClusterPlan, reference: ClusterArgs, certificates: ClusterCertificates): ClusterServing {
+    const { cluster, settings } = plan;
     return new ClusterServing(
-      name,
+      plan.name,
       {
         ...reference,
-        suspended: isSuspended(args) && !args.hibernation,
-        hibernated: args.hibernation ?? false,
-        within: readySeconds(args),
-        written: clusterSpecOf(args, certificates).apply((spec) =>
-          sha256(JSON.stringify([spec, clusterAnnotations(args)])),
-        ),
-        instances: servingInstances(args.instances ?? DEFAULT_INSTANCES, args),
-        image: args.image,
+        suspended: plan.isSuspended && !settings.hibernation,
+        hibernated: settings.hibernation ?? false,
+        within: plan.readySeconds,
+        written: pulumi.output(cluster.spec).apply((spec) => sha256(JSON.stringify([spec, cluster.pauses]))),
+        instances: plan.servingInstances,
+        image: settings.image,
         serverCertificate: certificates.serverCertificate.apply(sha256),
         clientCaBundle: certificates.clientCaBundle.apply(sha256),
-        parameters: args.parameters ?? {},
-        certificateUsers: [
-          ...certificateUsers(args).map((user) => user.name),
-          ...(args.autoUsers ? [autoUsersAdmin(args.autoUsers).name] : []),
-        ],
-        fenced: args.fencedInstances ?? [],
-        supervised: isSupervised(args.spec),
+        parameters: settings.parameters ?? {},
+        certificateUsers: plan.certificateLogins,
+        fenced: settings.fencedInstances ?? [],
+        supervised: isSupervised(settings.spec),
       },
       { parent: this, dependsOn: this.cluster, deletedWith: this.cluster },
     );
   }
 
   /** Grants the users' rights. Nothing is taken from users of a Cluster that goes. */
-  private makeAccess({ name, args }: Made, reference: ClusterArgs, dependsOn: pulumi.Resource[]): DatabaseAccess {
+  private makeAccess(plan: ClusterPlan, reference: ClusterArgs, dependsOn: pulumi.Resource[]): DatabaseAccess {
+    const { database, users, poolerLogins, settings } = plan;
     return new DatabaseAccess(
-      name,
-      {
-        ...reference,
-        suspended: isSuspended(args),
-        database: databaseAndOwner(args.initdb).database,
-        users: teleportUsers(args),
-        usersAs: args.usersAs,
-        poolerLogins: poolerLogins(args.poolers),
-      },
-      { parent: this, dependsOn, deletedWith: this.deletedCluster(args) },
+      plan.name,
+      { ...reference, suspended: plan.isSuspended, database, users, usersAs: settings.usersAs, poolerLogins },
+      { parent: this, dependsOn, deletedWith: this.deletedCluster(plan) },
     );
   }
 
   /** Teleport's admin user. Nothing is taken from users of a Cluster that goes. */
-  private makeAutoUsers({ name, args }: Made, reference: ClusterArgs, dependsOn: pulumi.Resource): AutoUsersAdmin[] {
-    if (!args.autoUsers) return [];
+  private makeAutoUsers(plan: ClusterPlan, reference: ClusterArgs, dependsOn: pulumi.Resource): AutoUsersAdmin[] {
+    const { database, settings } = plan;
+    if (!settings.autoUsers) return [];
     return [
       new AutoUsersAdmin(
-        name,
-        {
-          ...reference,
-          suspended: isSuspended(args),
-          database: databaseAndOwner(args.initdb).database,
-          settings: args.autoUsers,
-        },
-        { parent: this, dependsOn, deletedWith: this.deletedCluster(args) },
+        plan.name,
+        { ...reference, suspended: plan.isSuspended, database, settings: settings.autoUsers },
+        { parent: this, dependsOn, deletedWith: this.deletedCluster(plan) },
       ),
     ];
   }
 
   /** The Cluster, where it takes users with it when it is deleted. */
-  private deletedCluster(args: PostgresClusterArgs): pulumi.Resource | undefined {
-    return isRetained(args) ? undefined : this.cluster;
+  private deletedCluster({ isRetained }: ClusterPlan): pulumi.Resource | undefined {
+    return isRetained ? undefined : this.cluster;
   }
 
   /** Users by Vault, where they are declared; and all outputs. */
   private makeVaultDatabase(
-    { name, clusterName, args, operator }: Made,
-    environment: string,
+    { plan, operator }: Made,
     described: pulumi.Output<PostgresClusterOutputs>,
-    { uid }: ClusterArgs,
+    { uid, kubernetes }: ClusterArgs,
   ): { outputs: pulumi.Output<PostgresClusterOutputs>; resources: pulumi.Resource[] } {
-    if (!args.vaultDatabase) return { outputs: described, resources: [] };
-    const { host, port, ...settings } = args.vaultDatabase;
+    const { vaultDatabase } = plan.settings;
+    if (!vaultDatabase || !plan.vaultDatabase) return { outputs: described, resources: [] };
+    const { host, port, ...settings } = vaultDatabase;
+    const { connection, mount } = plan.vaultDatabase;
     const database = described.apply(({ hostReadWrite, port: ours, ...known }) => ({
       ...known,
       hostReadWrite: host ?? hostReadWrite,
       port: port ?? ours,
     }));
     const made = new VaultDatabase(
-      name,
-      { ...settings, ...vaultPlace(clusterName, environment, settings), database, uid, kubernetes: args.kubernetes },
+      plan.name,
+      { ...settings, connection, mount, database, uid, kubernetes },
       { parent: this, dependsOn: operator },
     );
     const outputs = pulumi
       .all([described, made.outputs])
-      .apply(([known, vaultDatabase]) => ({ ...known, vaultDatabase }));
+      .apply(([known, vaultOutputs]) => ({ ...known, vaultDatabase: vaultOutputs }));
     return { outputs, resources: [made] };
   }
 }
@@ -440,12 +377,6 @@ interface ClusterArgs {
   uid: pulumi.Output<string>;
 }
 
-function clusterSpecOf(args: PostgresClusterArgs, certificates: ClusterCertificates) {
-  return certificates.secrets.apply((secrets) =>
-    clusterSpec({ ...args, pgHba: pgHbaOf(args), secrets, users: certificateUsers(args) }),
-  );
-}
-
 /** What decides about the image, as one text. */
 function imageOf({ image, imageCatalog }: PostgresClusterArgs): string {
   return image ?? (imageCatalog === undefined ? "" : JSON.stringify(imageCatalog));
@@ -453,9 +384,8 @@ function imageOf({ image, imageCatalog }: PostgresClusterArgs): string {
 
 /** What every part of the component is told. */
 interface Made {
-  name: string;
-  clusterName: string;
-  args: PostgresClusterArgs;
+  plan: ClusterPlan;
+  namespace: pulumi.Output<string>;
   operator: OperatorCheck;
 }
 
@@ -469,23 +399,9 @@ function hasDependencies({ dependsOn }: pulumi.ComponentResourceOptions = {}): b
   return Array.isArray(dependsOn) ? dependsOn.length > 0 : dependsOn !== undefined;
 }
 
-/** Whether no instance is to serve. */
-function isSuspended(args: PostgresClusterArgs): boolean {
-  return servingInstances(args.instances ?? DEFAULT_INSTANCES, args) === 0;
-}
-
-/** Whether PostgreSQL is kept stopped. Then nothing applies a Database or a DatabaseRole. */
-function isPaused(args: PostgresClusterArgs): boolean {
-  return isSuspended(args) || (args.fencedInstances ?? []).length > 0;
-}
-
 /** What is written to each object, by the object's name. */
 function writtenTo(manifests: readonly { metadata: { name: string }; spec: object }[]): Record<string, string> {
   return Object.fromEntries(manifests.map(({ metadata, spec }) => [metadata.name, JSON.stringify(spec)]));
-}
-
-function readySeconds({ readyMinutes = DEFAULT_READY_MINUTES }: PostgresClusterArgs): number {
-  return Math.round(readyMinutes * 60);
 }
 
 function sha256(text: string): string {

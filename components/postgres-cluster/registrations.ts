@@ -1,32 +1,24 @@
 /** What a Cluster has to do with a Teleport cluster: the databases there, however it gets to know them, and roles. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { AutoUsers, autoUsersAdmin } from "../teleport/auto-users/settings";
-import { TeleportUser } from "../cnpg/roles";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "../kubernetes/deletion";
-import { agentConfigMap, POSTGRES_PORT, PRIMARY_LABEL, serviceHost, teleportNames } from "./names";
-import { KEEPS_FIELD_MANAGER, ownedBy, ownerOf } from "../kubernetes/owner";
-import { TeleportArgs, TeleportRegistration } from "./args";
-import { agentConfiguration, kubeAgentValues } from "../teleport/agent";
-import { DatabaseSettings, TeleportDatabase } from "../teleport/resources/database";
+import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
+import { ownedBy, ownerOf } from "../kubernetes/owner";
+import { agentConfiguration, AgentJoin, kubeAgentValues } from "../teleport/agent";
 import { operatorDatabase } from "../teleport/kubernetes-operator";
 import { TeleportAccessRole } from "../teleport/resources/access-role";
-import { PROVISIONED_BY } from "../teleport/program-roles";
+import { TeleportDatabase } from "../teleport/resources/database";
+import type { DatabaseSettings } from "../teleport/resources/database-document";
+import type { RegistrationArgs as TeleportRegistrationArgs } from "../teleport/resources/resource";
+import { hostOf, POSTGRES_PORT } from "../cnpg/names";
+import type { ClusterPlan } from "./plan";
+import type { TeleportPlan } from "./teleport-plan";
 
-/** The Cluster that Teleport gets to know. */
-export interface RegisteredCluster {
-  clusterName: string;
-  environment: string;
-  description?: string;
+/** What only the resources before them know. */
+export interface RegistrationArgs {
   namespace: pulumi.Output<string>;
-  /** Whether there is a standby, so that `-ro` leads somewhere. */
-  standby: boolean;
   /** PEM of the CA that agents verify the server with. */
   caCert: pulumi.Output<string>;
-  /** The application's database. */
-  database: string;
-  users: readonly TeleportUser[];
-  autoUsers?: AutoUsers;
 }
 
 /** What an agent needs that serves the databases by its own configuration. Nothing in it is secret. */
@@ -49,29 +41,35 @@ export interface Registered {
   resources: pulumi.Resource[];
 }
 
-/** Resource names of several Teleport clusters differ by the names of their credentials. */
-export function resourcePrefix(name: string, { credentials }: TeleportArgs): string {
-  return credentials === undefined ? name : `${name}@${credentials}`; // "@" is in no name of a database
-}
-
 /** Lets Teleport know the primary and, where there is one, the standby; and makes roles, where that is asked for. */
 export function register(
-  name: string,
-  teleport: TeleportArgs,
-  cluster: RegisteredCluster,
+  plan: TeleportPlan,
+  { services }: Pick<ClusterPlan, "services">,
+  { namespace, caCert }: RegistrationArgs,
   opts: pulumi.CustomResourceOptions,
 ): Registered {
-  const registration: TeleportRegistration = teleport.registration ?? { by: "program" };
-  const roles = teleport.accessRoles ? makeAccessRoles(name, teleport, cluster, opts) : [];
-  const databases = databasesOf(teleport, cluster);
+  const { proxy, credentials, adopt } = plan.settings;
+  const teleport = pulumi.output({ proxy, credentials });
+  const roles = plan.accessRoles.map(
+    ({ resource, ...role }) => new TeleportAccessRole(resource, { teleport, ...role, adopt }, opts),
+  );
+  const databases = plan.databases.map(({ resource, sqlType: _, endpoint, labels, ...settings }) => ({
+    resource,
+    settings: {
+      ...settings,
+      labels: { ...labels, namespace },
+      uri: namespace.apply((inNamespace) => `${hostOf(services[endpoint], inNamespace)}:${POSTGRES_PORT}`),
+    },
+  }));
+  const { registration } = plan;
   const registered = () => {
     switch (registration.by) {
       case "program":
-        return byProgram(name, teleport, databases, cluster.caCert, opts);
+        return byProgram({ teleport, adopt }, databases, caCert, opts);
       case "operator":
-        return byOperator(name, teleport, registration.namespace, databases, cluster.caCert, opts);
+        return byOperator(registration.namespace, databases, caCert, opts);
       case "agent":
-        return byAgent(name, teleport, registration, databases, cluster, opts);
+        return byAgent(plan, registration.join, databases, caCert, opts);
     }
   };
   const { resources, ...known } = registered();
@@ -79,73 +77,32 @@ export function register(
 }
 
 interface Database {
-  sqlType: "primary" | "standby";
+  resource: string;
   settings: Omit<DatabaseSettings, "caCert" | "labels" | "uri"> & {
     labels: Record<string, pulumi.Input<string>>;
     uri: pulumi.Output<string>;
   };
 }
 
-function databasesOf(teleport: TeleportArgs, cluster: RegisteredCluster): Database[] {
-  const { clusterName, environment, namespace, description } = cluster;
-  const names = teleportNames(clusterName, environment, teleport.name);
-  const database = (sqlType: Database["sqlType"], endpoint: "rw" | "ro"): Database => ({
-    sqlType,
-    settings: {
-      name: names[sqlType],
-      description,
-      labels: {
-        ...teleport.labels,
-        environment,
-        cluster: clusterName,
-        namespace,
-        [PRIMARY_LABEL]: names.primary,
-        ...PROVISIONED_BY,
-        sql_type: sqlType,
-      },
-      uri: namespace.apply((inNamespace) => `${serviceHost(clusterName, inNamespace, endpoint)}:${POSTGRES_PORT}`),
-      dynamicLabels: teleport.dynamicLabels,
-      // Nobody can be made in a standby.
-      adminUser: cluster.autoUsers
-        ? sqlType === "primary"
-          ? autoUsersAdmin(cluster.autoUsers)
-          : undefined
-        : teleport.adminUser,
-      trustSystemPool: teleport.trustSystemPool,
-    },
-  });
-  return [database("primary", "rw"), ...(cluster.standby ? [database("standby", "ro")] : [])];
-}
-
 function byProgram(
-  name: string,
-  teleport: TeleportArgs,
+  registration: TeleportRegistrationArgs,
   databases: readonly Database[],
   caCert: pulumi.Output<string>,
   opts: pulumi.CustomResourceOptions,
 ): Registered {
-  const { proxy, credentials, adopt } = teleport;
   const made = databases.map(
-    ({ sqlType, settings }) =>
-      new TeleportDatabase(
-        `${resourcePrefix(name, teleport)}-${sqlType}`,
-        { teleport: { proxy, credentials }, ...settings, caCert, adopt },
-        opts,
-      ),
+    ({ resource, settings }) => new TeleportDatabase(resource, { ...registration, ...settings, caCert }, opts),
   );
   return { names: pulumi.all(made.map(({ databaseName }) => databaseName)), resources: made };
 }
 
 function byOperator(
-  name: string,
-  teleport: TeleportArgs,
   namespace: string,
   databases: readonly Database[],
   caCert: pulumi.Output<string>,
   opts: pulumi.CustomResourceOptions,
 ): Registered {
-  const made = databases.map(({ sqlType, settings }) => {
-    const resource = `${resourcePrefix(name, teleport)}-${sqlType}`;
+  const made = databases.map(({ resource, settings }) => {
     const owner = ownerOf(resource);
     const manifest = pulumi
       .all([pulumi.output(settings), caCert])
@@ -166,28 +123,29 @@ function byOperator(
 }
 
 function byAgent(
-  name: string,
-  teleport: TeleportArgs,
-  { join, namespace }: Extract<TeleportRegistration, { by: "agent" }>,
+  { settings: { proxy: atProxy }, agentConfigMap }: TeleportPlan,
+  join: AgentJoin,
   databases: readonly Database[],
-  { clusterName, environment, caCert }: RegisteredCluster,
+  caCert: pulumi.Output<string>,
   opts: pulumi.CustomResourceOptions,
 ): Registered {
-  const { proxy } = teleport;
-  const { primary } = teleportNames(clusterName, environment, teleport.name);
-  const configMap = agentConfigMap(primary);
-  const resources: pulumi.Resource[] = [];
-  if (namespace !== undefined) {
-    const resource = `${resourcePrefix(name, teleport)}-agent-server-ca`;
-    const metadata = { name: configMap, namespace, annotations: { ...ownedBy(resource), ...BACKGROUND_DELETION } };
-    const data = { "ca.crt": caCert };
-    resources.push(new k8s.core.v1.ConfigMap(resource, { metadata, data }, { ...opts, ...KEEPS_FIELD_MANAGER }));
-  }
+  const { resource, name: configMap, namespace } = agentConfigMap;
+  const annotations = { ...ownedBy(resource), ...BACKGROUND_DELETION };
+  const resources =
+    namespace === undefined
+      ? []
+      : [
+          new k8s.core.v1.ConfigMap(
+            resource,
+            { metadata: { name: configMap, namespace, annotations }, data: { "ca.crt": caCert } },
+            { ...opts, ...KEEPS_FIELD_MANAGER },
+          ),
+        ];
   const known = pulumi.all(databases.map(({ settings }) => pulumi.output(settings)));
   return {
     resources,
     names: known.apply((all) => all.map((settings) => settings.name)),
-    agent: known.apply((all) => ({
+    agent: pulumi.all([known, atProxy]).apply(([all, proxy]) => ({
       proxy,
       chartValues: json(
         kubeAgentValues({ proxy, join, databases: all.map((settings) => ({ ...settings, ca: { configMap } })) }),
@@ -204,59 +162,6 @@ function byAgent(
       ),
     })),
   };
-}
-
-/**
- * A role for each user: exactly this Cluster, the databases of the user's scope, and that user. And one for each role that
- * Teleport's own users may get.
- */
-function makeAccessRoles(
-  name: string,
-  teleport: TeleportArgs,
-  cluster: RegisteredCluster,
-  opts: pulumi.CustomResourceOptions,
-): TeleportAccessRole[] {
-  const { proxy, credentials, adopt } = teleport;
-  const { clusterName, environment, database } = cluster;
-  const adminUser = cluster.autoUsers ? autoUsersAdmin(cluster.autoUsers) : teleport.adminUser;
-  const primary = teleportNames(clusterName, environment, teleport.name).primary;
-  const all = {
-    teleport: { proxy, credentials },
-    databaseLabels: { ...PROVISIONED_BY, [PRIMARY_LABEL]: primary },
-    deniedUsers: adminUser === undefined ? [] : [adminUser.name],
-    adopt,
-  };
-  const ofUsers = cluster.users.map(
-    (user) =>
-      new TeleportAccessRole(
-        `${resourcePrefix(name, teleport)}-${user.name}`,
-        {
-          ...all,
-          name: `${primary}-${user.name}`,
-          description: `Opens ${primary} as ${user.name}`,
-          databaseNames: user.scope ? [...new Set(user.scope.map((scope) => scope.database ?? database))] : ["*"],
-          databaseUsers: [user.name],
-        },
-        opts,
-      ),
-  );
-  const ofAutoUsers = (cluster.autoUsers?.roles ?? []).map(
-    (role) =>
-      new TeleportAccessRole(
-        `${resourcePrefix(name, teleport)}-auto-${role}`,
-        {
-          ...all,
-          name: `${primary}-auto-${role}`,
-          databaseLabels: { ...all.databaseLabels, sql_type: "primary" },
-          description: `Opens ${primary} with a user of one's own that has the role ${role}`,
-          databaseNames: ["*"],
-          databaseRoles: [role],
-          createDatabaseUser: "keep",
-        },
-        opts,
-      ),
-  );
-  return [...ofUsers, ...ofAutoUsers];
 }
 
 function json(value: unknown): string {

@@ -1,12 +1,12 @@
-/** DatabaseAccess: the rights of people in all databases of a Cluster. */
+/** DatabaseAccess: the rights of users in all databases of a Cluster. */
 import { databaseRoleName, UsersAs } from "../cnpg/database-roles";
 import { inlineRoles, TeleportUser } from "../cnpg/roles";
 import { PoolerAuthentication, POOLER_LOGINS } from "../cnpg/pooler";
 import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import { firstOf } from "../dynamic/message-limits";
+import { firstOf } from "../message-limits";
 import { hasDrifted, ResourceKind } from "../dynamic/converge";
-import { appliedObject } from "../readiness/applied";
+import { appliedObject } from "../cnpg/applied";
 import { poll, progressOf } from "../waiting";
 import { dropPoolerLoginScript, poolerLoginQuery, poolerLoginScript } from "./pooler-login";
 import {
@@ -23,14 +23,14 @@ import {
 import {
   accessScript,
   DATABASES_QUERY,
-  deviationsQuery,
+  driftQuery,
+  dropOwnedScript,
   dropScript,
   existingRolesQuery,
-  giveBackToPublicScript,
-  lockOutScript,
+  forbidLoginScript,
   missingRolesScript,
+  restorePublicRightsScript,
   scopedDatabases,
-  surrenderScript,
   UNREACHABLE_DATABASES_QUERY,
 } from "./grants";
 
@@ -41,25 +41,25 @@ export interface AccessInputs extends KubernetesConnection, ClusterReference {
   users: TeleportUser[];
   /** How the users are declared to CloudNativePG. Default: `inline`. */
   usersAs?: UsersAs;
-  /** Makes PgBouncer's roles, and the functions with which it looks up passwords. */
+  /** Creates PgBouncer's roles, and the functions with which it looks up passwords. */
   poolerLogins?: PoolerAuthentication[];
-  /** No instance runs (hibernation): nothing can be done, and the next run after it does it. */
+  /** No instance runs (hibernation). Nothing can be done now; the next run after the hibernation does it. */
   suspended?: boolean;
 }
 
-/** What is remembered. */
+/** The stored state. */
 export interface AccessState extends AccessInputs {
   /** Roles that were removed from the declaration while no instance ran. */
   toRemove?: string[];
 }
 
 /**
- * How long CNPG may take to make roles and memberships, and after what time a reason that it gives against them is
- * taken for its last word: the one of an earlier attempt may still be shown. Rights are granted anew at each fifth look.
+ * `rolesWithin`: how long CNPG may take to create roles and memberships. `reasonsAfter`: after this time, CNPG's reason for a
+ * failure counts as current; before, it may be from an earlier attempt. Rights are granted again at every fifth look.
  */
 const TIMING = { rolesWithin: 120_000, reasonsAfter: 20_000, poll: 1_000, grantsAtEach: 5 };
 
-/** The kind over a way of reaching Kubernetes. */
+/** The kind of resource. `connect` reaches Kubernetes. */
 export function access(
   connect: (connection: KubernetesConnection) => Promise<KubernetesClient> = kubernetesClient,
   timing = TIMING,
@@ -67,7 +67,7 @@ export function access(
   return {
     id: ({ namespace, cluster }) => `${namespace}/${cluster}`,
 
-    /** What is deleted, later, is looked for where the last `up` found it: so the context counts. */
+    /** Includes the context, because a later delete uses the context of the last `up`. */
     declared: ({ context, namespace, cluster, uid, database, users, ...rest }) => {
       const { usersAs = "inline", poolerLogins = [], suspended = false } = rest;
       return [context, namespace, cluster, uid, database, users, usersAs, poolerLogins, suspended];
@@ -80,13 +80,13 @@ export function access(
         const kubernetes = await connect(news);
         if (await asleep(kubernetes, news)) return [];
         if (olds.toRemove?.length) return [`removed users still exist: ${olds.toRemove.join(", ")}`];
-        return deviations(kubernetes, news);
+        return drift(kubernetes, news);
       });
     },
 
     async apply(inputs, olds) {
       const toRemove = olds ? removedRoles(olds, inputs) : [];
-      if (await isAsleep(inputs)) return olds ? { ...inputs, toRemove } : inputs;
+      if (await isStopped(inputs)) return olds ? { ...inputs, toRemove } : inputs;
       const left = await apply(inputs, toRemove);
       return left.length > 0 ? { ...inputs, toRemove: left } : inputs;
     },
@@ -98,31 +98,31 @@ export function access(
 
     async remove(state) {
       const kubernetes = await connect(state);
-      // With its Cluster gone, or another in its place, so are the roles.
+      // If the Cluster is gone or was replaced, its roles are gone too.
       if (!(await findCluster(kubernetes, state))) return;
       const names = [...rolesOf(state), ...(state.toRemove ?? [])];
       await unlessStopped(kubernetes, state, names.join(", "), async () => {
         const declared = await rolesThatStay(kubernetes, state);
-        await withdraw(kubernetes, state, declared);
+        await revokeRights(kubernetes, state, declared);
         await remove(
           kubernetes,
           state,
           names.filter((name) => !declared.includes(name)),
         );
-        await giveBack(kubernetes, state);
+        await restorePublicRights(kubernetes, state);
       });
     },
   };
 
-  /** Nothing can be done by the settings, or because somebody put the Cluster to sleep, which is said. */
-  async function isAsleep(inputs: AccessInputs): Promise<boolean> {
+  /** Whether the settings stop the Cluster, or somebody hibernated or fenced it. In the second case, prints a warning. */
+  async function isStopped(inputs: AccessInputs): Promise<boolean> {
     if (inputs.suspended) return true;
     const reason = await asleep(await connect(inputs), inputs);
     if (reason !== undefined) sayLeft(inputs, reason, "the rights of its users");
     return reason !== undefined;
   }
 
-  /** Roles that stay because the Cluster still declares them, in its spec or by DatabaseRoles. */
+  /** Roles that stay because they are still declared, in the Cluster's spec or by DatabaseRoles. */
   async function rolesThatStay(kubernetes: KubernetesClient, state: AccessState): Promise<string[]> {
     const objects = state.usersAs === "databaseRole" ? await databaseRoles(kubernetes, state) : {};
     return [...inlineRoles(await mustFindCluster(kubernetes, state)), ...Object.keys(objects)];
@@ -140,8 +140,12 @@ export function access(
     return Object.fromEntries((await Promise.all(found)).flatMap(([role, object]) => (object ? [[role, object]] : [])));
   }
 
-  /** Takes the rights of users away if their roles stay. */
-  async function withdraw(kubernetes: KubernetesClient, state: AccessState, stay: readonly string[]): Promise<void> {
+  /** Revokes the rights of users whose roles stay. */
+  async function revokeRights(
+    kubernetes: KubernetesClient,
+    state: AccessState,
+    stay: readonly string[],
+  ): Promise<void> {
     const declared = state.users.filter(({ name }) => stay.includes(name));
     if (declared.length === 0) return;
     const users = declared.map((user) => ({ ...user, access: "none" as const }));
@@ -150,11 +154,11 @@ export function access(
       await sql(database, accessScript({ ...state, users }, database));
   }
 
-  /** What an earlier release took from everybody: it may be an earlier release's state that is deleted. */
-  async function giveBack(kubernetes: KubernetesClient, reference: AccessInputs): Promise<void> {
+  /** Grants to PUBLIC again what an earlier release revoked. The state to delete may be from that release. */
+  async function restorePublicRights(kubernetes: KubernetesClient, reference: AccessInputs): Promise<void> {
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
     for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
-      await sql(database, giveBackToPublicScript());
+      await sql(database, restorePublicRightsScript());
   }
 
   /** Returns the roles that could not be dropped yet. */
@@ -162,12 +166,12 @@ export function access(
     const kubernetes = await connect(inputs);
     await untilRolesExist(kubernetes, inputs);
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
-    // PgBouncer's first: its schema is marked as one in which nobody is granted anything.
+    // PgBouncer's login first: this marks its schema, in which nobody gets rights.
     for (const login of inputs.poolerLogins ?? []) await sql(MAINTENANCE_DATABASE, poolerLoginScript(login));
     const databases = await databasesOf(kubernetes, inputs);
     for (const reason of await sql(MAINTENANCE_DATABASE, UNREACHABLE_DATABASES_QUERY))
       console.error(`${inputs.cluster}: ${reason}`);
-    // Before the others' rights: who gets what the removed ones owned may have rights because of it.
+    // Before the rights of the others: a new owner of the removed users' objects may get rights because of them.
     const left = await remove(kubernetes, inputs, toRemove);
     const grant = async (inDatabases: readonly string[]) => {
       const ends = inputs.users.map(({ name }) => name);
@@ -177,14 +181,14 @@ export function access(
     await grant(databases);
     let looks = 0;
     await until(kubernetes, inputs, async () => {
-      // Somebody may have come to own something, or made something, since they were granted.
+      // Since the last grant, owners may have changed, or objects may have been created.
       if (++looks % timing.grantsAtEach === 0) await grant(await databasesOf(kubernetes, inputs));
-      return deviations(kubernetes, inputs);
+      return drift(kubernetes, inputs);
     });
     return left;
   }
 
-  /** Every database, since what was granted in one that is no longer declared must go as well. */
+  /** Every database, because rights must also be revoked in a database that is no longer declared. */
   async function databasesOf(kubernetes: KubernetesClient, inputs: AccessInputs): Promise<string[]> {
     const found = await sqlInPrimary(kubernetes, inputs, MAINTENANCE_DATABASE, DATABASES_QUERY);
     const missing = scopedDatabases(inputs).filter((database) => !found.includes(database));
@@ -195,11 +199,11 @@ export function access(
     );
   }
 
-  async function deviations(kubernetes: KubernetesClient, inputs: AccessInputs): Promise<string[]> {
+  async function drift(kubernetes: KubernetesClient, inputs: AccessInputs): Promise<string[]> {
     const databases = await sqlInPrimary(kubernetes, inputs, MAINTENANCE_DATABASE, DATABASES_QUERY);
     const found: string[] = [];
     for (const database of databases) {
-      found.push(...(await sqlInPrimary(kubernetes, inputs, database, deviationsQuery(inputs, database))));
+      found.push(...(await sqlInPrimary(kubernetes, inputs, database, driftQuery(inputs, database))));
     }
     for (const login of inputs.poolerLogins ?? []) {
       found.push(...(await sqlInPrimary(kubernetes, inputs, MAINTENANCE_DATABASE, poolerLoginQuery(login))));
@@ -210,7 +214,7 @@ export function access(
   async function untilRolesExist(kubernetes: KubernetesClient, inputs: AccessInputs): Promise<void> {
     const names = inputs.users.map(({ name }) => name);
     if (inputs.poolerLogins?.includes("explicit")) names.push(POOLER_LOGINS.explicit.role);
-    // If somebody drops a role by hand, the operator makes it again if it is inline. It makes the role of a DatabaseRole again
+    // If somebody drops an inline role manually, the operator creates it again. It recreates the role of a DatabaseRole
     // only when that object changes (CNPG 1.30).
     if (inputs.usersAs === "databaseRole")
       await sqlInPrimary(kubernetes, inputs, MAINTENANCE_DATABASE, missingRolesScript(names));
@@ -220,7 +224,7 @@ export function access(
     });
   }
 
-  /** Roles and memberships are made by the operator's reconciliation, which tells in the status what it cannot do. */
+  /** Waits for the operator, which creates roles and memberships, and reports in the status what it cannot do. */
   async function until(
     kubernetes: KubernetesClient,
     inputs: AccessInputs,
@@ -245,7 +249,7 @@ export function access(
     }, timing.poll);
   }
 
-  /** Why the operator could not make a role as declared, by role. For users that left the Cluster, its status is out of date. */
+  /** Why the operator could not create roles as declared, by role. The Cluster's status is out of date for moved users. */
   async function failures(kubernetes: KubernetesClient, inputs: AccessInputs): Promise<Record<string, string[]>> {
     const { status } = await mustFindCluster(kubernetes, inputs);
     if (inputs.usersAs !== "databaseRole") {
@@ -259,7 +263,7 @@ export function access(
     return Object.fromEntries(reasons);
   }
 
-  /** Roles of the Cluster that DatabaseRoles of somebody else declare. None if they may not be listed. */
+  /** Roles of the Cluster that somebody else's DatabaseRoles declare. None if they may not be listed. */
   async function othersDatabaseRoles(
     kubernetes: KubernetesClient,
     { namespace, cluster }: AccessInputs,
@@ -278,8 +282,9 @@ export function access(
   }
 
   /**
-   * Locks out, takes everything away, drops. Roles that the Cluster declares by now for something else are left alone.
-   * Returns those that stay without a login, because a database that takes no connections names them.
+   * Forbids logins, revokes and reassigns everything, and drops the roles. Leaves roles alone that the Cluster now
+   * declares for something else. Returns roles that stay, without login, because a database that allows no connections
+   * refers to them.
    */
   async function remove(
     kubernetes: KubernetesClient,
@@ -293,9 +298,9 @@ export function access(
     const names = roleNames.filter((name) => !declared.includes(name));
     if (names.length === 0) return [];
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
-    await sqlInPrimary(kubernetes, reference, MAINTENANCE_DATABASE, lockOutScript(names), { ends: names });
+    await sqlInPrimary(kubernetes, reference, MAINTENANCE_DATABASE, forbidLoginScript(names), { ends: names });
     for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY)) {
-      await sql(database, surrenderScript(names, reference.database));
+      await sql(database, dropOwnedScript(names, reference.database));
     }
     for (const [login, { role }] of Object.entries(POOLER_LOGINS)) {
       if (names.includes(role)) await sql(MAINTENANCE_DATABASE, dropPoolerLoginScript(login as PoolerAuthentication));
@@ -305,7 +310,7 @@ export function access(
     const left = names.filter((name) => still.includes(name));
     if (left.length > 0) {
       console.error(
-        `${reference.cluster}: the removed user ${left.join(", ")} cannot log in any more, but cannot be dropped: it still has objects ` +
+        `${reference.cluster}: the removed user ${left.join(", ")} can no longer log in, but cannot be dropped: it still has objects ` +
           "or rights in a database that does not allow connections. Drop that database, or allow connections to it, and run `pulumi up` again.",
       );
     }
@@ -313,14 +318,14 @@ export function access(
   }
 }
 
-/** The roles that are made for a DatabaseAccess. */
+/** The roles of a DatabaseAccess. */
 function rolesOf({ users, poolerLogins = [] }: AccessInputs): string[] {
   return [...users.map(({ name }) => name), ...poolerLogins.map((login) => POOLER_LOGINS[login].role)];
 }
 
 /**
- * Roles that are no longer declared. PgBouncer's stay until all goes: its Poolers, and those made by hand, use them
- * until they are changed, which is later.
+ * Roles that are no longer declared. PgBouncer's roles stay until the whole resource is deleted: Poolers, also manual
+ * ones, use them until they are changed, which is later.
  */
 function removedRoles(before: AccessState, now: AccessInputs): string[] {
   if (before.uid !== now.uid) return [];
@@ -330,9 +335,9 @@ function removedRoles(before: AccessState, now: AccessInputs): string[] {
 }
 
 /**
- * What the operator says of roles that it could not make as declared.
+ * The operator's reasons for roles that are not as declared.
  *
- * @param missing what is not as declared: then only what is said of roles in it, since the rest may be out of date
+ * @param missing the drift. If set, only reasons for roles in it are returned, because others may be out of date
  */
 function reasonsOf(failures: Record<string, string[]>, missing?: readonly string[]): string {
   const counts = ([role]: [string, string[]]) => missing?.some((line) => line.split(/[\s,]+/).includes(role)) ?? true;

@@ -21,24 +21,24 @@ export interface DatabaseAccessArgs {
   users: readonly TeleportUser[];
   /** `inline`: managed roles of the Cluster. `databaseRole`: DatabaseRoles of its namespace. Default: `inline`. */
   usersAs?: UsersAs;
-  /** Makes PgBouncer's roles, and the functions with which it looks up passwords. Default: none. */
+  /** Creates PgBouncer's roles, and the functions with which it looks up passwords. Default: none. */
   poolerLogins?: readonly PoolerAuthentication[];
-  /** No instance runs, so that nothing can be done. Default: false. */
+  /** No instance runs, so nothing can be done. Default: false. */
   suspended?: boolean;
 }
 
 const provider = dynamicProvider("access");
 
 /**
- * Sets the users' attributes, memberships, rights and settings to what is declared: in every `up` in which the declaration or
- * the database differs, whoever changed it. Removing a user ends its sessions, gives what it owns to the database's owner, and
- * drops it. Needs the Kubernetes rights `get` on the Cluster, and `get` and `create` on `pods/exec`. With
- * `usersAs: databaseRole`, it also needs `get` on DatabaseRoles.
+ * Sets the users' attributes, memberships, rights and settings as declared. Runs in every `up` if the declaration
+ * changed or the database drifted. Removing a user ends its sessions, reassigns its objects to the database's owner,
+ * and drops it. Needs the Kubernetes rights `get` on the Cluster, and `get` and `create` on `pods/exec`. With `usersAs:
+ * databaseRole`, it also needs `get` on DatabaseRoles.
  */
 export class DatabaseAccess extends KubernetesResource {
   constructor(name: string, args: DatabaseAccessArgs, opts?: pulumi.CustomResourceOptions) {
     const { usersAs, ...inputs } = args;
-    // Older states have no `usersAs`. So the default is left out.
+    // The default is left out, because older states have no `usersAs`.
     const as = usersAs === "databaseRole" ? { usersAs } : {};
     super(provider, name, { suspended: false, poolerLogins: [], ...as, ...inputs }, opts, "postgres", "Access");
   }

@@ -1,28 +1,29 @@
 /**
- * The SQL that makes users' rights in one database exactly what is declared: everything that was granted to them
- * directly is revoked and what is declared is granted, in one transaction, so that nobody notices what stays the
- * same. Nothing has to be remembered between runs. Pure.
+ * The SQL that sets users' rights in one database exactly as declared. In one transaction, it revokes everything that
+ * was granted to them directly, and grants what is declared. So sessions do not notice rights that stay the same, and
+ * nothing must be stored between runs. Pure.
  *
- * It runs as PostgreSQL's superuser in databases whose owners may have made functions and operators of any name, and
- * settings for every session: `search_path` holds pg_catalog alone, and what could be in the way is set.
+ * The SQL runs as PostgreSQL's superuser, in databases whose owners may have created functions and operators of any
+ * name, and settings for every session. So `search_path` contains only pg_catalog, and the script sets every setting
+ * that could interfere.
  */
 import { Access, AccessScope, roleSettings, TeleportUser } from "../cnpg/roles";
 import { isGrantedRelation, isGrantedSchema, isSuperuser, RELATION_KINDS } from "./superuser-objects";
-import { giveBackScript, publicFunctionDeviations, upgradeHindrance } from "./public-functions";
-import { attributeDeviations, attributeScript } from "./role-attributes";
+import { grantToPublicScript, publicFunctionDrift, upgradeHindrance } from "./public-functions";
+import { attributeDrift, attributeScript } from "./role-attributes";
 import { doBlock, identifier, literal, textArray } from "./sql";
 
 /** Users of one instance, with the name of the application's database filled in. */
 export interface DesiredAccess {
-  /** The application's database: where a scope names none. */
+  /** The application's database. It is the default of a scope. */
   database: string;
   users: readonly TeleportUser[];
 }
 
-/** How comments begin on what this project made for itself, e.g. schemas with functions: they are nobody's to read. */
+/** Prefix of the comments on objects that this project creates for itself, e.g. schemas. Users get no rights in them. */
 export const OWN_MARK = "cnpg-teleport: ";
 
-/** Begins every script. */
+/** The beginning of every script. */
 export const PREAMBLE = `\\set ON_ERROR_STOP on
 SET ROLE NONE;
 SET standard_conforming_strings = on;
@@ -35,10 +36,10 @@ SET client_min_messages = warning;
 SET lock_timeout = '30s';`;
 
 /**
- * Two runs at once would stumble over each other's catalog rows. The lock is on a table that all databases share, as roles
- * are. Only a superuser may lock it (an advisory lock could be held by anybody who may log in), and nothing waits for it but
- * another run and VACUUM: this mode lets logins read the table, and lets others make and change roles. Another run may be
- * long; it is the only one that is waited for.
+ * Two concurrent runs would conflict in the catalog. So a script locks a table that all databases share, like roles. Only a
+ * superuser may lock it; anybody who can log in could hold an advisory lock. Only another run and VACUUM wait for this lock:
+ * its mode allows logins to read the table, and others to create and change roles. The lock timeout is longer than usual,
+ * because another run may take long.
  */
 export const ONE_AT_A_TIME = `SET LOCAL lock_timeout = '5min';
 LOCK TABLE pg_catalog.pg_authid IN SHARE UPDATE EXCLUSIVE MODE;
@@ -50,13 +51,13 @@ const PRIVILEGES: Record<Exclude<Access, "none">, Record<"TABLES" | "SEQUENCES",
   write: { TABLES: "SELECT, INSERT, UPDATE, DELETE", SEQUENCES: "USAGE, SELECT, UPDATE" },
 };
 
-/** Databases that scopes name. */
+/** The databases in the users' scopes. */
 export function scopedDatabases({ database, users }: DesiredAccess): string[] {
   const named = users.flatMap(({ scope = [] }) => scope.map((part) => part.database ?? database));
   return [...new Set(named)];
 }
 
-/** Makes the rights in one database, and once for all of them the settings of roles, what is declared. */
+/** Sets the rights in one database as declared, and, in the application's database only, the roles' settings. */
 export function accessScript(desired: DesiredAccess, database: string): string {
   const names = desired.users.map(({ name }) => name);
   return [
@@ -67,32 +68,33 @@ export function accessScript(desired: DesiredAccess, database: string): string {
     ...names.map((name) => resetInDatabase(name)),
     ...(database === desired.database ? desired.users.map(settingsOf) : []),
     ...desired.users.flatMap((user) => scopesIn(desired, user, database).map((part) => grant(user, part))),
-    giveBackScript(),
+    grantToPublicScript(),
     "COMMIT;",
   ].join("\n");
 }
 
-/** What an earlier release took from everybody in one database, because of readers, is everybody's again. */
-export function giveBackToPublicScript(): string {
-  return [PREAMBLE, "BEGIN;", ONE_AT_A_TIME, giveBackScript(), "COMMIT;"].join("\n");
+/** Grants to PUBLIC again, in one database, what an earlier release revoked because of readers. */
+export function restorePublicRightsScript(): string {
+  return [PREAMBLE, "BEGIN;", ONE_AT_A_TIME, grantToPublicScript(), "COMMIT;"].join("\n");
 }
 
 /**
- * Takes everything from users in one database. What they own there goes to the database's owner, or, where that is a
- * superuser, to the owner of the application's database; and it must not run with the new owner's rights: routines lose
- * SECURITY DEFINER, views check the rights of who reads them. What cannot be tamed fails, by name.
+ * Revokes and reassigns everything of users in one database. The new owner of their objects is the database's owner,
+ * or, if that is a superuser, the owner of the application's database. The objects must not run with the new owner's
+ * rights: routines lose SECURITY DEFINER, and views check the rights of the reader. The script fails and names an
+ * object if this is not possible.
  *
- * A user may own the database itself: members of its owner can take all that he has (REASSIGN OWNED). Then it is no heir,
- * since what it kept would be dropped.
+ * A user may own the database itself, because members of a role can take over its objects (REASSIGN OWNED). Such a user
+ * is not a possible new owner, because what it kept would be dropped.
  *
- * @param heir who inherits where the databases' owners do not; default: nobody
+ * @param heir the new owner if the databases' owners are not possible; default: none
  */
-export function surrenderScript(names: readonly string[], application: string, heir?: string): string {
-  const each = names.map((name) => whereRoleExists(name, surrender(name, names, application, heir)));
+export function dropOwnedScript(names: readonly string[], application: string, heir?: string): string {
+  const each = names.map((name) => whereRoleExists(name, dropOwned(name, names, application, heir)));
   return [PREAMBLE, "BEGIN;", ONE_AT_A_TIME, revokeAll(names), ...each, "COMMIT;"].join("\n");
 }
 
-function surrender(name: string, names: readonly string[], application: string, heir: string | undefined): string {
+function dropOwned(name: string, names: readonly string[], application: string, heir: string | undefined): string {
   const role = `(SELECT oid FROM pg_roles WHERE rolname = ${literal(name)})`;
   return `SELECT rolname INTO heir FROM (
         SELECT datdba AS owner, CASE WHEN datname = current_database() THEN 1 ELSE 2 END AS place FROM pg_database
@@ -124,7 +126,7 @@ function surrender(name: string, names: readonly string[], application: string, 
     END LOOP;
     IF heir IS NULL AND EXISTS (SELECT FROM pg_shdepend WHERE refobjid = ${role} AND refclassid = 'pg_authid'::regclass
       AND deptype = 'o' AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))) THEN
-      RAISE EXCEPTION 'only a superuser could inherit the objects that the removed user % owns in %; drop them, or give them to another role',
+      RAISE EXCEPTION 'only a superuser could become the owner of the objects of the removed user % in %; drop them, or give them to another role',
         ${literal(name)}, current_database();
     END IF;
     IF heir IS NOT NULL THEN
@@ -134,10 +136,10 @@ function surrender(name: string, names: readonly string[], application: string, 
 }
 
 /**
- * What a role's tables call that neither a superuser nor the heir has made: autovacuum runs it as the table's owner, without
- * anybody's asking. That are expressions and conditions of indexes, and `subtype_diff` of the ranges in columns. Expressions of
- * statistics need not be immutable, so they can do anything by functions of PostgreSQL's own: such statistics are dropped
- * before, which loses no data.
+ * Code that a role's tables call and that neither a superuser nor the new owner created. Autovacuum runs it as the
+ * table's owner, without a request. It is in expressions and conditions of indexes, and in `subtype_diff` of range
+ * columns. Expressions of statistics need not be immutable, so they can do anything, even with PostgreSQL's own
+ * functions. So such statistics are dropped before, which loses no data.
  */
 function codeRunByAnalyze(role: string): string {
   return `WITH RECURSIVE ranges AS (
@@ -158,19 +160,19 @@ function codeRunByAnalyze(role: string): string {
       WHERE c.relowner = ${role} AND NOT r.rolsuper AND r.rolname IS DISTINCT FROM heir`;
 }
 
-/** Keeps users from coming back, before anything is taken from them. */
-export function lockOutScript(names: readonly string[]): string {
-  // Their sessions first: one that has changed its own role, and has not committed that, would hold this up.
+/** Forbids new logins of users and ends their sessions, before anything else is changed. */
+export function forbidLoginScript(names: readonly string[]): string {
+  // End their sessions first: a session with an uncommitted change of its own role would block this.
   const each = names.map((name) => whereRoleExists(name, `ALTER ROLE ${identifier(name)} NOLOGIN;`));
   return [PREAMBLE, endSessions(names), ...each, endSessions(names)].join("\n");
 }
 
-/** What a DROP DATABASE that was interrupted leaves: nobody can connect to it, and it can only be dropped. */
+/** A database that an interrupted DROP DATABASE left. Nobody can connect to it, and it can only be dropped. */
 const IS_INVALID = "datconnlimit = -2";
 
 /**
- * Drops users that own nothing any more, in one transaction. One that a database which takes no connections still names
- * cannot be dropped; it stays, and cannot log in (see lockOutScript).
+ * Drops users that no longer own anything, in one transaction. A user to which a database without connections still refers
+ * cannot be dropped. It stays and cannot log in (see forbidLoginScript).
  */
 export function dropScript(names: readonly string[]): string {
   const each = names.map((name) =>
@@ -185,28 +187,28 @@ export function dropScript(names: readonly string[]): string {
   return [PREAMBLE, "BEGIN;", ONE_AT_A_TIME, endSessions(names), ...each, "COMMIT;"].join("\n");
 }
 
-/** Lists the databases that can be connected to; an owner can make his own a template, which hides nothing. */
+/** Lists the databases that allow connections. Includes templates, because an owner can turn a database into a template. */
 export const DATABASES_QUERY = `${PREAMBLE}
 SELECT datname FROM pg_database WHERE datallowconn AND NOT ${IS_INVALID} AND datname NOT IN ('template0', 'template1') ORDER BY datname;`;
 
-/** Says of each database in which nothing can be done why that is so. */
+/** Lists the databases in which nothing can be done, with the reason. */
 export const UNREACHABLE_DATABASES_QUERY = `${PREAMBLE}
 SELECT format(CASE WHEN ${IS_INVALID}
     THEN 'the database %I is left over from an interrupted DROP DATABASE, and is skipped; drop it: DROP DATABASE %1$I'
     ELSE 'the database %I does not allow connections, so rights in it stay as they are; to open it: ALTER DATABASE %1$I ALLOW_CONNECTIONS true' END, datname)
 FROM pg_database WHERE (${IS_INVALID} OR NOT datallowconn) AND datname <> 'template0' ORDER BY datname;`;
 
-/** Names the database where something in it would keep an upgrade to this major version from being made. */
+/** Returns the database's name if something in it would make an upgrade to this major version fail. */
 export function upgradeHindranceQuery(major: number): string {
   return `${PREAMBLE}\n${upgradeHindrance(major)}`;
 }
 
-/** Lists those of the names that are roles. */
+/** Lists the names that are existing roles. */
 export function existingRolesQuery(names: readonly string[]): string {
   return `${PREAMBLE}\nSELECT rolname FROM pg_roles WHERE rolname = ANY (${textArray(names)}) ORDER BY rolname;`;
 }
 
-/** Makes the roles that do not exist, without rights. */
+/** Creates missing roles, without rights. */
 export function missingRolesScript(names: readonly string[]): string {
   const each = names.map((name) =>
     doBlock(`BEGIN
@@ -219,16 +221,16 @@ END`),
 }
 
 /**
- * Says in a line each what differs from what is declared: roles' attributes and settings (looked at in the
- * application's database), and the rights in this database. Schemas that do not exist (yet) are no difference.
+ * Returns the drift, one line for each difference: the roles' attributes and settings (only in the application's
+ * database), and the rights in this database. Schemas that do not exist (yet) are not a difference.
  */
-export function deviationsQuery(desired: DesiredAccess, database: string): string {
-  const roles = database === desired.database ? desired.users.map(roleDeviations) : [];
-  const rights = desired.users.map((user) => rightDeviations(user, scopesIn(desired, user, database)));
-  return [PREAMBLE, ...roles, ...rights, publicFunctionDeviations()].join("\n");
+export function driftQuery(desired: DesiredAccess, database: string): string {
+  const roles = database === desired.database ? desired.users.map(roleDrift) : [];
+  const rights = desired.users.map((user) => rightsDrift(user, scopesIn(desired, user, database)));
+  return [PREAMBLE, ...roles, ...rights, publicFunctionDrift()].join("\n");
 }
 
-/** What of a user's scope is in a database; without one it is all of every database. */
+/** The parts of a user's scope in a database. Without a scope, everything in every database. */
 function scopesIn({ database: application }: DesiredAccess, user: TeleportUser, database: string): AccessScope[] {
   if (user.access === "none") return [];
   return user.scope?.filter((part) => (part.database ?? application) === database) ?? [{}];
@@ -249,7 +251,7 @@ function endSessions(names: readonly string[]): string {
   return `SELECT FROM pg_stat_activity, pg_terminate_backend(pid) WHERE usename = ANY (${textArray(names)});`;
 }
 
-/** The attributes, memberships and settings of a role are exactly the declared ones. */
+/** Sets the attributes, memberships and settings of a role exactly as declared. */
 function settingsOf(user: TeleportUser): string {
   const role = identifier(user.name);
   const set = Object.entries(roleSettings(user)).map(
@@ -259,13 +261,13 @@ function settingsOf(user: TeleportUser): string {
   return [attributeScript(user), `ALTER ROLE ${role} RESET ALL;`, ...set].join("\n");
 }
 
-/** Settings of one database only, which a role can make for itself, and so for all who share it. */
+/** Removes settings for one database. A role can set them itself, for all people who share the role. */
 function resetInDatabase(name: string): string {
   const reset = `EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET ALL', ${literal(name)}, current_database());`;
   return whereRoleExists(name, reset);
 }
 
-/** PostgreSQL's lists of names (GUC_LIST_QUOTE): as one text they would be one name. */
+/** PostgreSQL's lists of names (GUC_LIST_QUOTE). As one string, they would be a single name. */
 const LISTS = /^(search_path|temp_tablespaces|(session|local|shared)_preload_libraries)$/i;
 
 function settingParts(name: string, value: string): string[] {
@@ -273,10 +275,11 @@ function settingParts(name: string, value: string): string[] {
   return value.split(",").map((part) => part.trim().replace(/^"(.*)"$/, "$1"));
 }
 
-/** Revokes what was granted directly: memberships are CNPG's, and what a role owns stays its own. */
+/** Revokes what was granted directly. Does not touch memberships, which CNPG manages, and the role's own objects. */
 function revokeAll(names: readonly string[]): string {
-  // As who granted it: a superuser's REVOKE stands for the owner's, and leaves what others granted. Who granted it may not
-  // be able to reach it any more (no USAGE on the schema): then the right to grant it goes, with what came of it.
+  // Revoke as the grantor: a superuser's REVOKE acts as the owner, and leaves what others granted. If the grantor can
+  // no longer reach the object (no USAGE on the schema), revoke the grant option instead, which also revokes what was
+  // granted with it.
   const revoke = (object: string) => `IF item.grantor = item.owner THEN
         EXECUTE format('REVOKE ALL ON %s FROM %I CASCADE', ${object}, role.rolname);
       ELSE
@@ -341,8 +344,8 @@ END`);
 }
 
 /**
- * Who makes objects: the database's owner, the owners of the schemas and of the tables in them. What a superuser makes
- * later is not for others, nor what an extension does.
+ * Roles that create objects: the database's owner, and the owners of the schemas and their tables. Later objects of
+ * superusers and extensions are not for users.
  */
 function makers(scope: AccessScope): string {
   return `SELECT DISTINCT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND NOT rolsuper AND oid IN (
@@ -361,7 +364,10 @@ function isInScope({ schemas }: AccessScope): string {
   return `n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT ${IS_OWN_SCHEMA}`;
 }
 
-/** Whoever owns a schema may comment on it as we do: it is ours where its owner is a superuser or one of our roles. */
+/**
+ * The owner of a schema could forge our comment. So a schema is ours only if its owner is a superuser or one of our
+ * roles.
+ */
 const IS_OWN_SCHEMA = `(coalesce(obj_description(n.oid, 'pg_namespace') LIKE ${literal(`${OWN_MARK}%`)}, false) AND (${isSuperuser("n.nspowner")}
       OR coalesce(shobj_description(n.nspowner, 'pg_authid') LIKE ${literal(`${OWN_MARK}%`)}, false)))`;
 
@@ -376,7 +382,7 @@ function grant(user: TeleportUser, scope: AccessScope): string {
   const name = literal(user.name);
   const schemas = schemasOf(scope);
   const kinds = Object.entries(privileges).map(([kind, list]) => `GRANT ${list} ON ${kind}`);
-  // A schema that comes later can be granted in advance only without IN SCHEMA.
+  // Default privileges for later schemas are possible only without IN SCHEMA.
   const later = scope.schemas
     ? `FOR item IN SELECT n.nspname FROM pg_namespace n WHERE ${schemas} LOOP
 ${kinds.map((kind) => `      EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA %I ${kind} TO %I', maker.rolname, item.nspname, ${name});`).join("\n")}
@@ -407,19 +413,19 @@ BEGIN
 END`);
 }
 
-function roleDeviations(user: TeleportUser): string {
+function roleDrift(user: TeleportUser): string {
   const name = literal(user.name);
   const settings = textArray(
     Object.entries(roleSettings(user)).map(([setting, value]) => comparable(setting, settingParts(setting, value))),
   );
-  return `${attributeDeviations(user)}
-SELECT format('%s has not the setting %s', ${name}, wanted) FROM unnest(${settings}) wanted
+  return `${attributeDrift(user)}
+SELECT format('%s does not have the setting %s', ${name}, wanted) FROM unnest(${settings}) wanted
 WHERE NOT wanted = ANY (${settingsIn(name)});
 SELECT format('%s has the setting %s', ${name}, found) FROM unnest(${settingsIn(name)}) found
 WHERE NOT found = ANY (${settings});`;
 }
 
-/** PostgreSQL writes `TimeZone` for `timezone`, and lists of names with quotes where they need them. */
+/** PostgreSQL writes `TimeZone` for `timezone`, and quotes names in lists if necessary. */
 function comparable(setting: string, parts: readonly string[]): string {
   return `${setting.toLowerCase()}=${parts.join(",").replace(/[" ]/g, "")}`;
 }
@@ -432,22 +438,22 @@ function settingsIn(name: string): string {
   WHERE r.rolname = ${name} AND s.setdatabase = 0), '{}')`;
 }
 
-/** What a user lacks in its scopes, and what it was granted outside of them. */
-function rightDeviations(user: TeleportUser, scopes: readonly AccessScope[]): string {
+/** Rights that a user is missing in its scopes, and rights that it has outside of them. */
+function rightsDrift(user: TeleportUser, scopes: readonly AccessScope[]): string {
   const name = literal(user.name);
   const inScope = anyOf(scopes.map(schemasOf));
   const relations = anyOf(scopes.map(relationsOf));
   const privileges = user.access === "none" ? undefined : PRIVILEGES[user.access];
   const allowed = textArray(privileges?.TABLES.split(", ") ?? []);
   const allowedSequences = textArray(privileges?.SEQUENCES.split(", ") ?? []);
-  const lacks =
+  const missing =
     privileges && scopes.length > 0
       ? `SELECT format('%s may not use schema %I', ${name}, n.nspname) FROM pg_namespace n, pg_roles
 WHERE (${inScope}) AND rolname = ${name} AND NOT has_schema_privilege(rolname, n.oid, 'USAGE');
 SELECT format('%s may not %s %s', ${name}, lower(privilege), c.oid::regclass)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, pg_roles, unnest(${allowed}) privilege
 WHERE (${relations}) AND c.relkind <> 'S' AND rolname = ${name} AND NOT has_table_privilege(rolname, c.oid, privilege);
-SELECT format('%s has no rights to what %s will make', ${name}, pg_get_userbyid(datdba)) FROM pg_database, pg_roles
+SELECT format('%s has no rights to what %s will create', ${name}, pg_get_userbyid(datdba)) FROM pg_database, pg_roles
 WHERE datname = current_database() AND rolname = ${name} AND NOT ${isSuperuser("datdba")}
   AND EXISTS (SELECT FROM pg_namespace n WHERE ${inScope})
   AND NOT EXISTS (SELECT FROM pg_default_acl, aclexplode(defaclacl) acl
@@ -458,7 +464,7 @@ WHERE datname = current_database() AND rolname = ${name} AND NOT ${isSuperuser("
       ? `SELECT format('%s may not connect to %I', ${name}, current_database()) FROM pg_roles
 WHERE rolname = ${name} AND NOT has_database_privilege(rolname, current_database(), 'CONNECT');`
       : "";
-  return `${lacks}
+  return `${missing}
 ${connects}
 SELECT format('%s has settings of its own in %I', ${name}, current_database())
 FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole JOIN pg_database d ON d.oid = s.setdatabase
@@ -471,7 +477,7 @@ SELECT DISTINCT format('%s was granted %s on schema %I', ${name}, acl.privilege_
 FROM pg_namespace n, aclexplode(n.nspacl) acl, pg_roles
 WHERE rolname = ${name} AND acl.grantee = pg_roles.oid AND n.nspowner <> pg_roles.oid
   AND NOT ((${inScope}) AND acl.privilege_type = 'USAGE');
-SELECT DISTINCT format('%s was granted rights to what %s will make', ${name}, pg_get_userbyid(d.defaclrole))
+SELECT DISTINCT format('%s was granted rights to what %s will create', ${name}, pg_get_userbyid(d.defaclrole))
 FROM pg_default_acl d, aclexplode(d.defaclacl) acl, pg_roles
 WHERE rolname = ${name} AND acl.grantee = pg_roles.oid AND (${isSuperuser("d.defaclrole")}
   OR NOT acl.privilege_type = ANY (CASE d.defaclobjtype WHEN 'r' THEN ${allowed} WHEN 'S' THEN ${allowedSequences}

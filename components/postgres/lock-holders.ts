@@ -1,9 +1,9 @@
-/** Who holds the locks that a session waits for. Pure. */
+/** The sessions that hold the locks that another session waits for. Pure. */
 import { literal, textArray } from "./sql";
 
 /**
- * A line for each session that holds up the one with this `application_name`. Those of the named roles are ended, and no
- * longer hold it up. A transaction that was prepared has no session.
+ * Returns a line for each session that blocks the session with this `application_name`. Ends blocking sessions of the
+ * roles in `ends`. A prepared transaction has no session.
  */
 export function holdersQuery(session: string, ends: readonly string[]): string {
   return `\\set ON_ERROR_STOP on

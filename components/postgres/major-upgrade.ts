@@ -1,20 +1,20 @@
-/** What keeps `pg_upgrade` from coming to a major version of PostgreSQL, looked at before the upgrade begins. */
-import { sleepReason } from "../cnpg/sleep";
+/** Finds what would make `pg_upgrade` fail, before the upgrade to a major version of PostgreSQL begins. */
+import { stopReason } from "../cnpg/stopped";
 import type { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { ClusterReference, clusterNow, isServing, MAINTENANCE_DATABASE, sqlInPrimary } from "./psql";
 import { CHANGED_IN } from "./public-functions";
 import { DATABASES_QUERY, upgradeHindranceQuery } from "./grants";
 
-/** The major version where the settings name none: the operator's default image may be of any. */
+/** The major version if the settings name none: the operator's default image may have any version. */
 const ANY_MAJOR = 99;
 
 /**
- * Refuses an upgrade that `pg_upgrade` could not carry out. A Cluster that is gone or does not serve is passed over: its
- * image may be what is wrong with it.
+ * Refuses an upgrade that would fail in `pg_upgrade`. Ignores a Cluster that does not exist or has no ready instance:
+ * its image may be the reason.
  *
- * @param major undefined where the settings name none
- * @throws Error that names the databases in which something hinders the upgrade
- * @throws KubernetesError if the Cluster could not be asked
+ * @param major undefined if the settings name none
+ * @throws Error that names the databases in which something prevents the upgrade
+ * @throws KubernetesError if the Cluster could not be checked
  */
 export async function refuseIfHindered(
   kubernetes: KubernetesClient,
@@ -23,8 +23,8 @@ export async function refuseIfHindered(
 ): Promise<void> {
   const cluster = await clusterNow(kubernetes, name);
   if (!cluster) return;
-  const asleep = sleepReason(cluster);
-  if (asleep !== undefined) return refuseWhileAsleep(cluster, asleep, major);
+  const reason = stopReason(cluster);
+  if (reason !== undefined) return refuseWhileStopped(cluster, reason, major);
   if (!isServing(cluster)) return;
   const reference = { ...name, uid: cluster.metadata.uid ?? "" };
   const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
@@ -39,14 +39,14 @@ export async function refuseIfHindered(
   );
 }
 
-/** Nothing can be looked at then, and the upgrade begins when the Cluster wakes up. */
-function refuseWhileAsleep(cluster: KubernetesObject, asleep: string, major = ANY_MAJOR): void {
+/** A stopped Cluster cannot be checked, and the upgrade would begin when it starts again. */
+function refuseWhileStopped(cluster: KubernetesObject, reason: string, major = ANY_MAJOR): void {
   const { pgDataImageInfo } = (cluster.status ?? {}) as { pgDataImageInfo?: { majorVersion?: number } };
   const present = pgDataImageInfo?.majorVersion;
   if (present === undefined || present >= CHANGED_IN || major < CHANGED_IN) return;
   throw new Error(
     `${cluster.metadata.name} cannot be upgraded from PostgreSQL ${present} to ${major === ANY_MAJOR ? "the operator's choice" : major} ` +
-      `while it sleeps (${asleep}): what would make pg_upgrade fail cannot be looked at. Wake it up with the present image, ` +
-      'run `pulumi up`, and then change the image. See docs/operations.md, "Upgrading PostgreSQL".',
+      `while it is stopped (${reason}): the check of what would make pg_upgrade fail needs a running database. Start it with ` +
+      'the present image, run `pulumi up`, and then change the image. See docs/operations.md, "Upgrading PostgreSQL".',
   );
 }

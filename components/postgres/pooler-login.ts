@@ -1,14 +1,14 @@
 /**
- * What PgBouncer needs in the database `postgres` to look up passwords: its role, and a function that tells it the hash
- * of a user's. Never that of a superuser or of a replication role. Pure.
+ * What PgBouncer needs in the database `postgres` to look up passwords: its role, and a function that returns the
+ * password hash of a user, but never of a superuser or a replication role. Pure.
  */
 import { PoolerAuthentication, POOLER_LOGINS } from "../cnpg/pooler";
 import type { TeleportUser } from "../cnpg/roles";
-import { attributeDeviations, attributeScript } from "./role-attributes";
+import { attributeDrift, attributeScript } from "./role-attributes";
 import { doBlock, literal } from "./sql";
 import { OWN_MARK, PREAMBLE } from "./grants";
 
-/** Keeps people's rights, which reach every schema, out of this one. */
+/** Excludes this schema from users' rights, which otherwise include every schema. The text is stored in databases. */
 const MARK = `${OWN_MARK}tells PgBouncer passwords' hashes`;
 
 const BODY = `SELECT rolname, rolpassword FROM pg_authid
@@ -17,7 +17,7 @@ const BODY = `SELECT rolname, rolpassword FROM pg_authid
 /** PgBouncer's role for `explicit`, as a user. CNPG has no rule for it. The role for `integrated` is CNPG's own. */
 export const EXPLICIT_LOGIN: TeleportUser = { name: POOLER_LOGINS.explicit.role, access: "none", connectionLimit: -1 };
 
-/** Makes the login; its role is made here only where CNPG reserves the name, so that it cannot be a managed role. */
+/** Creates the login. Creates the role only if CNPG reserves its name, so that it cannot be a managed role. */
 export function poolerLoginScript(login: PoolerAuthentication): string {
   const { role, schema } = POOLER_LOGINS[login];
   return `${PREAMBLE}
@@ -45,29 +45,29 @@ GRANT EXECUTE ON FUNCTION ${schema}.user_search(text) TO ${role};
 COMMIT;`;
 }
 
-/** Takes the function away, and the schema with it where it is ours. The role is dropped as any other. */
+/** Drops the function, and the schema if it is ours. The role is dropped like any other. */
 export function dropPoolerLoginScript(login: PoolerAuthentication): string {
   const { schema } = POOLER_LOGINS[login];
   return `${PREAMBLE}
 DROP FUNCTION IF EXISTS ${schema}.user_search(text);${isOwn(schema) ? `\nDROP SCHEMA IF EXISTS ${schema};` : ""}`;
 }
 
-/** Says where the login is not as it was made. */
+/** Returns the drift of the login. */
 export function poolerLoginQuery(login: PoolerAuthentication): string {
   const { role, schema } = POOLER_LOGINS[login];
-  return `${PREAMBLE}${login === "explicit" ? `\n${attributeDeviations(EXPLICIT_LOGIN)}` : ""}
-SELECT 'PgBouncer lacks its login ${role}' WHERE NOT EXISTS (
+  return `${PREAMBLE}${login === "explicit" ? `\n${attributeDrift(EXPLICIT_LOGIN)}` : ""}
+SELECT 'PgBouncer does not have its login ${role}' WHERE NOT EXISTS (
   SELECT FROM pg_roles WHERE rolname = '${role}' AND rolcanlogin
     AND has_function_privilege(rolname, to_regprocedure('${schema}.user_search(text)'), 'EXECUTE'));
-SELECT 'the function ${schema}.user_search for PgBouncer is not as it was made' FROM pg_proc
+SELECT 'the function ${schema}.user_search for PgBouncer was changed' FROM pg_proc
 WHERE oid = to_regprocedure('${schema}.user_search(text)') AND (${isForeign("proowner")} OR NOT prosecdef
   OR prosrc <> ${literal(BODY)} OR proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog, pg_temp']);`;
 }
 
 /**
- * In PostgreSQL 14 everybody may make things in the schema public. CREATE OR REPLACE would leave a function to its owner,
- * who could replace it in turn, and tell PgBouncer a hash of his own for anybody. What is a superuser's, or PostgreSQL's own
- * role's for owners of databases, is not foreign.
+ * In PostgreSQL 14, everybody may create objects in the schema public. CREATE OR REPLACE keeps the owner of a function. This
+ * owner could replace it again, and return any hash to PgBouncer. Objects of a superuser, or of PostgreSQL's own role
+ * pg_database_owner, are not foreign.
  */
 function isForeign(owner: string): string {
   return `NOT EXISTS (SELECT FROM pg_roles o WHERE o.oid = ${owner} AND (o.rolsuper OR o.rolname = 'pg_database_owner'))`;

@@ -1,43 +1,43 @@
 /** Runs SQL as PostgreSQL's superuser in the primary of a Cluster, over its local socket: no password, no network. */
 import { randomBytes } from "node:crypto";
-import { sleepReason } from "../cnpg/sleep";
+import { stopReason } from "../cnpg/stopped";
 import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
 import { pause, poll } from "../waiting";
 import { holdersQuery } from "./lock-holders";
 
-/** Which Cluster, by name and by what tells it from another of the same name. */
+/** Identifies a Cluster by name and UID. */
 export interface ClusterReference {
   namespace: string;
   cluster: string;
-  /** The Cluster's `metadata.uid`: nothing is run in a Cluster that is another one. */
+  /** The Cluster's `metadata.uid`. Nothing runs in another Cluster of the same name. */
   uid: string;
 }
 
-/** Names may hold line ends: rows end as psql's `--record-separator-zero` has it. */
+/** End of a row, from psql's `--record-separator-zero`, because names may contain line ends. */
 const END_OF_ROW = "\0";
-/** What concerns all databases is run here: it is there whatever becomes of the others. */
+/** SQL about all databases runs in this one, which always exists. */
 export const MAINTENANCE_DATABASE = "postgres";
 /** CNPG's container in an instance's pod. */
 const CONTAINER = "postgres";
 /**
- * During a switchover a primary is a standby for some moments, or gone; psql says that the connection "was lost" where it
- * ends under a script. A script may run again: each is one transaction, or says the same twice. So may one that found a
- * table which was dropped before the script came to it.
+ * Errors during a switchover: for a moment, the primary is a standby or gone. If the connection ends during a script,
+ * psql says that it "was lost". A script may run again, because it is one transaction, or its repetition has the same
+ * result. The same applies if a table was dropped before the script reached it.
  */
 const SWITCHOVER =
   /read-only transaction|recovery is in progress|the database system is (starting|shutting)|could not connect to server|connection to server (.* failed|was lost)|tuple concurrently (updated|deleted)|deadlock detected|relation "[^\n]*" does not exist|cache lookup failed for relation/;
-/** 128 + SIGKILL: the kernel ends psql with its container. It says nothing then. */
+/** 128 + SIGKILL: the kernel killed psql with its container. There is no message then. */
 const KILLED = 137;
 const RETRY_MS = 3_000;
 /** Enough attempts for a primary that restarts. */
 const RETRIES = 10;
-/** How long it may take until another instance is the primary. */
+/** How long it may take until another instance becomes the primary. */
 const FAILOVER_MS = 150_000;
-/** PostgreSQL's message where a lock was not had in time. */
+/** PostgreSQL's message if a lock was not available in time. */
 const LOCK_TIMEOUT = /canceling statement due to lock timeout/;
 
-/** The Cluster that has the name now; undefined if there is none. */
+/** The Cluster that has this name now. Undefined if there is none. */
 export function clusterNow(
   kubernetes: KubernetesClient,
   { namespace, cluster }: Omit<ClusterReference, "uid">,
@@ -45,7 +45,7 @@ export function clusterNow(
   return kubernetes.get({ apiVersion: "postgresql.cnpg.io/v1", plural: "clusters", namespace, name: cluster });
 }
 
-/** The Cluster; undefined if it is gone, or another one by now. */
+/** The Cluster. Undefined if it does not exist, or has another UID by now. */
 export async function findCluster(
   kubernetes: KubernetesClient,
   reference: ClusterReference,
@@ -54,7 +54,7 @@ export async function findCluster(
   return found?.metadata.uid === reference.uid ? found : undefined;
 }
 
-/** The Cluster. @throws KubernetesError "configuration" if the kubeconfig leads to a cluster that lacks it */
+/** The Cluster. @throws KubernetesError "configuration" if the kubeconfig's cluster does not have it */
 export async function mustFindCluster(
   kubernetes: KubernetesClient,
   reference: ClusterReference,
@@ -67,15 +67,15 @@ export async function mustFindCluster(
   );
 }
 
-/** What is done about sessions that hold a lock that a script waits for. */
+/** How to handle sessions that hold a lock that a script waits for. */
 export interface LockHandling {
-  /** Roles whose sessions are ended then: they must not keep their own rights from being changed. Default: none. */
+  /** Roles whose sessions are ended, so that they cannot block the change of their own rights. Default: none. */
   ends?: readonly string[];
-  /** How long a script waits before it is looked for who holds it up, in milliseconds. Default: 10 s. */
+  /** How long a script waits before the blocking sessions are looked up, in milliseconds. Default: 10 s. */
   lookAfter?: number;
 }
 
-/** Rows of one column, or whatever psql prints. @throws KubernetesError "command" with PostgreSQL's message */
+/** Runs a script, and returns the rows of one column. @throws KubernetesError "command" with PostgreSQL's message */
 export async function sqlInPrimary(
   kubernetes: KubernetesClient,
   reference: ClusterReference,
@@ -93,7 +93,7 @@ export async function sqlInPrimary(
     if (code === 0) return rowsOf(stdout);
     const passes = SWITCHOVER.test(stderr) || code === KILLED;
     if (!passes || (attempt >= RETRIES && !(hasStandby(found) && waited() < FAILOVER_MS))) {
-      const message = stderr.trim().replace(/\s*\n\s*/g, "; ") || `psql ended with ${code}, and said nothing`;
+      const message = stderr.trim().replace(/\s*\n\s*/g, "; ") || `psql ended with code ${code}, without a message`;
       const held = LOCK_TIMEOUT.test(stderr) ? `. ${heldBy(holders)}` : "";
       throw new KubernetesError(
         "command",
@@ -111,11 +111,11 @@ function hasStandby({ status }: KubernetesObject): boolean {
 }
 
 function heldBy(holders: readonly string[]): string {
-  const who = holders.length > 0 ? holders.join("; ") : "The session that holds the lock was not found; see pg_locks";
+  const who = holders.length > 0 ? holders.join("; ") : "The session that holds the lock was not found. See pg_locks";
   return `${who}. Let it finish, or end it: run SELECT pg_terminate_backend(process) as the superuser. Then run the command again.`;
 }
 
-/** Runs a script; while it waits for a lock, sees who holds it. */
+/** Runs a script. While it waits for a lock, looks up the sessions that hold it. */
 async function sqlWithHolders(
   kubernetes: KubernetesClient,
   reference: ClusterReference,
@@ -133,12 +133,12 @@ async function sqlWithHolders(
     const { code, stdout } = await sqlInInstance(kubernetes, namespace, pod, MAINTENANCE_DATABASE, query);
     const found = code === 0 ? rowsOf(stdout) : [];
     if (found.length === 0) return;
-    const isNews = found.join() !== holders.join();
+    const isChanged = found.join() !== holders.join();
     holders = found;
-    for (const holder of isNews ? found : [])
+    for (const holder of isChanged ? found : [])
       console.error(`${namespace}/${cluster} waits for a lock in ${database}. ${holder}`);
   };
-  // What ends it is that the script is over, or that it cannot be looked at: then nobody is named.
+  // This ends when the script ends, or if the lookup fails. Then no session is named.
   const looking = pause(lookAfter, over.signal)
     .then(() => poll(look, lookAfter, over.signal))
     .catch(() => undefined);
@@ -151,14 +151,14 @@ async function sqlWithHolders(
   }
 }
 
-/** What a script printed. */
+/** The rows that a script printed. */
 export function rowsOf(stdout: string): string[] {
   return stdout.split(END_OF_ROW).filter((row) => row !== "");
 }
 
 /**
- * A pod that restarts is as a primary that is gone for some moments, and so is one that is no more (404) or has no node
- * yet (400), while the Cluster's status still calls it the primary.
+ * Treats a pod that restarts like a primary that is gone for a moment. The same applies to a pod that no longer exists
+ * (404) or has no node yet (400), while the Cluster's status still calls it the primary.
  */
 function asUnreachable(error: unknown) {
   if (error instanceof KubernetesError && (isPassing(error) || error.failure === "failed"))
@@ -171,8 +171,8 @@ function unreachable(why: string) {
 }
 
 /**
- * Runs a command with libpq's PGOPTIONS, so that no setting of a database keeps a session from beginning, or ends it before
- * the script's own settings hold. `transaction_timeout` came with PostgreSQL 17, and psql is of the server's version.
+ * Runs a command with libpq's PGOPTIONS, so that no setting of a database can prevent a session, or end it before the script
+ * sets its own values. `transaction_timeout` exists since PostgreSQL 17, and psql has the server's version.
  */
 const WITH_OPTIONS = `options="-c local_preload_libraries= -c statement_timeout=0 -c standard_conforming_strings=on"
 version=$(psql --version)
@@ -190,7 +190,7 @@ export function sqlInInstance(
   script: string,
   session = "cnpg-teleport",
 ) {
-  // Options of the connection come before what the owner of the database set for every session of it.
+  // Options of the connection override what the owner of the database set for every session.
   const psql = [
     "sh",
     "-c",
@@ -208,7 +208,7 @@ export function sqlInInstance(
     namespace,
     pod,
     container: CONTAINER,
-    // The database by a variable: as an argument, a name with "=" in it would be a connection string.
+    // Pass the database as a variable: as an argument, a name that contains "=" would be a connection string.
     command: [
       "env",
       `PGDATABASE=${database}`,
@@ -221,15 +221,16 @@ export function sqlInInstance(
   });
 }
 
-/** What is in a Cluster is made from the settings, and not imported. @throws KubernetesError "failed" */
+/** Refuses an import: objects in a Cluster are created from the settings. @throws KubernetesError "failed" */
 export function refuseImport<State extends ClusterReference>(
   state: State | undefined,
   id: string,
 ): asserts state is State {
-  if (!state?.cluster) throw new KubernetesError("failed", `${id} cannot be imported; \`pulumi up\` makes it anew.`);
+  if (!state?.cluster)
+    throw new KubernetesError("failed", `${id} cannot be imported. Run \`pulumi up\`, which creates it.`);
 }
 
-/** Does what needs a running database. Where it does not run, that is said, and nothing waits for it. */
+/** Does `work`, which needs a running database. If the database does not run, prints what is left, and does not wait. */
 export async function unlessStopped(
   kubernetes: KubernetesClient,
   reference: ClusterReference,
@@ -238,35 +239,35 @@ export async function unlessStopped(
 ): Promise<void> {
   let cluster = await findCluster(kubernetes, reference);
   try {
-    if (cluster && sleepReason(cluster) === undefined) return await work();
+    if (cluster && stopReason(cluster) === undefined) return await work();
   } catch (error) {
     if (!(error instanceof KubernetesError)) throw error;
     cluster = await findCluster(kubernetes, reference);
     if (isServing(cluster)) throw error;
   }
   if (!cluster) return;
-  const reason = sleepReason(cluster);
-  const why = reason === undefined ? "does not run" : `sleeps: ${reason}`;
+  const reason = stopReason(cluster);
+  const why = reason === undefined ? "does not run" : `is stopped: ${reason}`;
   console.error(`${reference.namespace}/${reference.cluster} ${why}. This could not be removed from it: ${left}.`);
 }
 
 /**
- * Why nothing can be done in the primary, by somebody's wish; undefined where it can, or the Cluster is gone, which is
- * told by what comes then.
+ * Why nothing can be done in the primary: the Cluster is hibernated or fenced. Undefined if it is not, or if the
+ * Cluster does not exist, which the next step reports.
  */
 export async function asleep(kubernetes: KubernetesClient, reference: ClusterReference): Promise<string | undefined> {
   const cluster = await findCluster(kubernetes, reference);
-  return cluster && sleepReason(cluster);
+  return cluster && stopReason(cluster);
 }
 
-/** Says that something is left undone in a Cluster that sleeps. */
+/** Prints what is left undone in a stopped Cluster. */
 export function sayLeft({ namespace, cluster }: ClusterReference, reason: string, left: string): void {
   console.error(
-    `Warning: ${namespace}/${cluster} sleeps: ${reason}. Skipped until the first \`pulumi up\` after it wakes up: ${left}.`,
+    `Warning: ${namespace}/${cluster} is stopped: ${reason}. Skipped until the first \`pulumi up\` after it starts again: ${left}.`,
   );
 }
 
-/** Whether an instance answers. */
+/** Whether an instance is ready. */
 export function isServing(cluster: { status?: Record<string, unknown> } | undefined): boolean {
   return Number(cluster?.status?.readyInstances ?? 0) > 0;
 }

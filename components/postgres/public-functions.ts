@@ -1,8 +1,8 @@
 /**
- * Functions that write large objects, or messages in the WAL. Earlier releases took them from PUBLIC where there were
- * readers, and gave them to owners and writers by name. `pg_dump` writes such rights down by the functions' arguments, and
- * those of `pg_logical_emit_message` changed with PostgreSQL 17: no upgrade to it got past them. So they are given back.
- * Pure.
+ * Functions that write large objects, or messages to the WAL. If there were readers, earlier releases revoked them from
+ * PUBLIC, and granted them to owners and writers. `pg_dump` writes such rights with the functions' arguments. In
+ * PostgreSQL 17, the arguments of `pg_logical_emit_message` changed, so upgrades to 17 failed. So the rights are
+ * granted to PUBLIC again. Pure.
  */
 import { doBlock, textArray } from "./sql";
 
@@ -21,13 +21,13 @@ const WRITING = [
 const IN_CATALOG = "p.pronamespace = 'pg_catalog'::regnamespace";
 const IS_PUBLIC = `EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) WHERE grantee = 0)`;
 /**
- * Whether it was an earlier release that took them in this database: nobody else is known to take the last of them, which is
- * taken alone in no guide. Where somebody took those of large objects alone, they stay taken.
+ * Whether an earlier release revoked them in this database. Nobody else is known to revoke `pg_logical_emit_message`.
+ * If somebody else revoked only the functions for large objects, they stay revoked.
  */
 const WERE_TAKEN = `EXISTS (SELECT FROM pg_proc p WHERE ${IN_CATALOG} AND p.proname = 'pg_logical_emit_message' AND NOT ${IS_PUBLIC})`;
 
-/** Gives them back to PUBLIC in one database, where they were taken; grants to others go, as PostgreSQL has it. */
-export function giveBackScript(): string {
+/** Grants them to PUBLIC again if they were revoked, and revokes the grants to others, as in PostgreSQL's defaults. */
+export function grantToPublicScript(): string {
   return doBlock(`DECLARE
   item record;
   keeper record;
@@ -48,16 +48,16 @@ BEGIN
 END`);
 }
 
-/** A line where they are still to be given back. */
-export function publicFunctionDeviations(): string {
-  return `SELECT format('PUBLIC lacks %s, which an earlier release revoked', p.oid::regprocedure) FROM pg_proc p
+/** Returns a line if a right of PUBLIC is still missing. */
+export function publicFunctionDrift(): string {
+  return `SELECT format('PUBLIC may not execute %s, which an earlier release revoked', p.oid::regprocedure) FROM pg_proc p
 WHERE ${IN_CATALOG} AND p.proname = 'pg_logical_emit_message' AND NOT ${IS_PUBLIC};`;
 }
 
 /** The first major version in which `pg_logical_emit_message` has other arguments. */
 export const CHANGED_IN = 17;
 
-/** A line where rights to it would keep `pg_upgrade` from coming to a major version. */
+/** Returns a line if the rights of this function would make `pg_upgrade` to a major version fail. */
 export function upgradeHindrance(major: number): string {
   return `SELECT format('%I', current_database()) WHERE current_setting('server_version_num')::int < ${CHANGED_IN}0000
   AND ${major} >= ${CHANGED_IN} AND EXISTS (SELECT FROM pg_proc p WHERE ${IN_CATALOG} AND p.proname = 'pg_logical_emit_message'

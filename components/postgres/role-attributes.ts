@@ -17,7 +17,10 @@ const ABSENT = {
 /** Whether a membership `m` lets the member make others members, or gives it no rights (PostgreSQL 16 and later). */
 const OTHER_OPTIONS = `m.admin_option OR to_jsonb(m) ->> 'inherit_option' = 'false'`;
 
-/** Sets the declared attributes and memberships of an existing role. Leaves out groups that do not exist: see the deviations. */
+/**
+ * Sets the declared attributes and memberships of an existing role. Skips groups that do not exist: attributeDrift
+ * reports them.
+ */
 export function attributeScript(user: TeleportUser): string {
   const { name, connectionLimit = DEFAULT_CONNECTION_LIMIT } = user;
   const absent = Object.keys(ABSENT).map((attribute) => `NO${attribute}`);
@@ -46,7 +49,7 @@ END`)}`;
 }
 
 /** Returns a line for each difference between a role and its declaration. */
-export function attributeDeviations(user: TeleportUser): string {
+export function attributeDrift(user: TeleportUser): string {
   const name = literal(user.name);
   const wanted = textArray(memberships(user));
   const absent = Object.entries(ABSENT).map(([attribute, column]) => `('${attribute}', ${column})`);
@@ -59,10 +62,10 @@ FROM pg_roles, LATERAL (VALUES ('NOINHERIT', NOT rolinherit), ${absent.join(", "
 WHERE rolname = ${name} AND is_there;
 SELECT format('%s has a connection limit of %s', rolname, rolconnlimit)
 FROM pg_roles WHERE rolname = ${name} AND rolconnlimit <> ${user.connectionLimit ?? DEFAULT_CONNECTION_LIMIT};
-SELECT format('%s is no member of %s', ${name}, wanted) FROM unnest(${wanted}) wanted
+SELECT format('%s is not a member of %s', ${name}, wanted) FROM unnest(${wanted}) wanted
 WHERE wanted NOT IN (
   SELECT pg_get_userbyid(roleid) FROM pg_auth_members WHERE member = (SELECT oid FROM pg_roles WHERE rolname = ${name}));
-SELECT format('%s is a member of %s with options that nobody declared', ${name}, pg_get_userbyid(m.roleid))
+SELECT format('%s is a member of %s with options that are not declared', ${name}, pg_get_userbyid(m.roleid))
 FROM pg_auth_members m
 WHERE m.member = (SELECT oid FROM pg_roles WHERE rolname = ${name}) AND pg_get_userbyid(m.roleid) = ANY (${wanted})
   AND (${OTHER_OPTIONS});

@@ -1,4 +1,4 @@
-/** Quoting, so that every name that is accepted yields valid SQL and nothing but. Pure. */
+/** Quoting, so that every accepted name becomes valid SQL and nothing else. Pure. */
 
 /** `"name"`: an identifier. */
 export function identifier(name: string): string {
@@ -11,7 +11,7 @@ export function literal(text: string): string {
   return text.includes("\\") ? ` E${quoted}` : quoted;
 }
 
-/** A text in dollar quotes, with a tag that is not in it: names in a body may hold any tag. */
+/** A text in dollar quotes, with a tag that the text does not contain: names in it may contain any tag. */
 export function dollarQuoted(text: string, name: string): string {
   for (let count = 0; ; count++) {
     const tag = `$${name}${count || ""}$`;
@@ -24,7 +24,7 @@ export function textArray(texts: readonly string[]): string {
   return `ARRAY[${texts.map(literal).join(", ")}]::text[]`;
 }
 
-/** A block of PL/pgSQL that is run at once. */
+/** A PL/pgSQL block that runs at once. */
 export function doBlock(body: string): string {
   return `DO ${dollarQuoted(`\n${body}\n`, "do")};`;
 }

@@ -1,26 +1,26 @@
 /**
- * What belongs to an extension or to a superuser. What is written there may be run, or be believed, with a superuser's
- * rights: TimescaleDB runs jobs as the role that a row of its own table names. Pure.
+ * Conditions for objects of extensions and superusers. Rows that a user writes to them may run, or be trusted, with a
+ * superuser's rights: e.g. TimescaleDB runs jobs as the role that a row of its own table names. Pure.
  */
 import { literal } from "./sql";
 
-/** A schema that everybody's objects are in: to name it is not to name an extension's or a superuser's. */
+/** A schema that contains objects of many roles. To name it does not mean to include objects of extensions or superusers. */
 const SHARED_SCHEMA = "public";
 
 /** The condition that a relation `c` in a schema `n` is reserved: it belongs to an extension or to a superuser. */
 const IS_RESERVED = `(${isSuperuser("c.relowner")} OR ${isMember("pg_class", "c.oid")} OR ${isMember("pg_namespace", "n.oid")})`;
 
 /**
- * The condition that rights to a relation `c` in a schema `n` are granted: without names of schemas, to those of ordinary
- * roles; where the schema is named, to all that is in it.
+ * The condition that rights to a relation `c` in a schema `n` are granted: if the scope names no schemas, only relations of
+ * ordinary roles; if it names the schema, all relations in it.
  */
 export function isGrantedRelation(isNamed: boolean): string {
   return isNamed ? `(n.nspname <> ${literal(SHARED_SCHEMA)} OR NOT ${IS_RESERVED})` : `NOT ${IS_RESERVED}`;
 }
 
 /**
- * The condition that a schema `n` may be used: without names, one of an ordinary role, or one in which such roles have, or
- * the database's owner may make, what rights are granted to. In PostgreSQL 14 `public` is a superuser's.
+ * The condition that a schema `n` may be used. If the scope names no schemas: the schema of an ordinary role, or one in which
+ * such roles have relations or the database's owner may create them. In PostgreSQL 14, a superuser owns `public`.
  */
 export function isGrantedSchema(isNamed: boolean): string {
   if (isNamed) return "true";

@@ -1,47 +1,47 @@
 /**
- * A role that makes users for another system, with CREATEROLE: as Vault and Teleport do, at each login. It is made by SQL as
- * the superuser. As a managed role of CloudNativePG it would lose the memberships that it needs: the operator makes a role's
- * memberships exactly what the Cluster declares, and those in the users that the role makes are not among them (seen with
- * 1.30.0). Roles that the operator does not know it leaves alone.
+ * A role with CREATEROLE that creates users for another system: Vault and Teleport create users at each login. The
+ * superuser creates this role by SQL. As a managed role of CloudNativePG, it would lose memberships that it needs: the
+ * operator sets a role's memberships exactly as the Cluster declares them, without those in the users that the role
+ * creates (seen with 1.30.0). The operator does not touch roles that it does not know.
  *
- * Before PostgreSQL 16, CREATEROLE reached every user. From 16 on it reaches the roles that one has ADMIN OPTION on: those
- * that it is given here, and the users that it made in 16 or later; not those of before an upgrade, nor those that another
- * has made.
+ * Before PostgreSQL 16, CREATEROLE applied to every user. From 16 on, it applies only to roles on which the role has
+ * ADMIN OPTION: those that it gets here, and the users that it creates in 16 or later. It does not apply to users from
+ * before an upgrade, or to users that another role created.
  */
 import type { KubernetesClient } from "../kubernetes/client";
-import { DATABASES_QUERY, dropScript, lockOutScript, OWN_MARK, surrenderScript } from "./grants";
+import { DATABASES_QUERY, dropOwnedScript, dropScript, forbidLoginScript, OWN_MARK } from "./grants";
 import { ClusterReference, MAINTENANCE_DATABASE, sqlInPrimary } from "./psql";
 import { doBlock, identifier, literal, textArray } from "./sql";
 
-/** A role that makes users, and the group that its users are in. */
+/** A role that creates users, and the group of its users. */
 export interface UserAdmin {
   name: string;
-  /** The comment on the role, which tells it from another's of the same name. */
+  /** The comment on the role. It distinguishes the role from somebody else's role of the same name. */
   mark: string;
-  /** What it is made for, and what to do where another's role has the name; for messages. */
+  /** For messages: the purpose of the role, and the fix if somebody else's role has the name. */
   madeFor: string;
   otherName: string;
   /** Whether it has the rights of the roles that it is a member of. */
   inherits: boolean;
-  /** Whether it logs in by a password. Default: it has none. */
+  /** Whether it logs in with a password. Default: false. */
   hasPassword?: boolean;
   /** The group of all of its users. */
   group: string;
-  /** The other roles that it may give to its users. */
+  /** The other roles that it may grant to its users. */
   roles: readonly string[];
-  /** Who would be given them, and what to choose instead of a role that is refused; for messages. */
+  /** For messages: the users who would get the roles, and what to choose instead of a refused role. */
   users: string;
   otherRoles: string;
-  /** An SQL expression for whether a role, by its `oid`, is one of its users. */
+  /** An SQL expression: whether the role with an `oid` is one of its users. */
   isUser(oid: string): string;
   /**
-   * The same for users whom the role itself cannot have chosen: it decides who is in the group, so that alone proves
+   * The same, but with a proof that the role itself cannot forge: it decides who is in the group, so membership alone proves
    * nothing. Default: `isUser`.
    */
   isProvenUser?(oid: string): string;
 }
 
-/** Makes a role that bears the mark; another's of that name is refused. */
+/** Creates a role with the mark. Refuses somebody else's role of that name. */
 export function ownRoleScript(
   role: string,
   { mark, madeFor, otherName }: Pick<UserAdmin, "mark" | "madeFor" | "otherName">,
@@ -57,10 +57,10 @@ END`);
 }
 
 /**
- * Makes the role, with exactly the attributes, settings and memberships that it needs; run again, it puts right what
- * differs. To be run as the superuser in one transaction, after its group and the roles that it gives were made.
+ * Creates the role with exactly the attributes, settings and memberships that it needs. If it runs again, it corrects
+ * drift. Run it as the superuser in one transaction, after its group and the roles that it grants were created.
  *
- * @param takeOver SQL that is run before the users are given to the role
+ * @param takeOver SQL that runs before the role gets ADMIN OPTION on its users
  */
 export function userAdminScript(admin: UserAdmin, takeOver = ""): string {
   const { name, group, roles, inherits, hasPassword = false } = admin;
@@ -80,7 +80,7 @@ export function userAdminScript(admin: UserAdmin, takeOver = ""): string {
   ].join("\n");
 }
 
-/** Says in a line each what differs from what `userAdminScript` makes, and which users the role could not change or drop. */
+/** Returns the drift from `userAdminScript`, one line each, and the users that the role could not change or drop. */
 export function userAdminDeviations(admin: UserAdmin): string {
   const { name, group, roles, inherits, hasPassword = false } = admin;
   const role = literal(name);
@@ -95,21 +95,22 @@ SELECT format('%s may log in, or has rights of its own', rolname) FROM pg_roles 
 AND (rolcanlogin OR rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls);
 SELECT format('%s has a password', rolname) FROM pg_authid
 WHERE rolname = ANY (${textArray([group, ...(hasPassword ? [] : [name])])}) AND rolpassword IS NOT NULL;
-${roleSettingsDeviations(name)}
-SELECT format('%s may not give %s', ${role}, wanted) FROM unnest(${given}) wanted
+${roleSettingsDrift(name)}
+SELECT format('%s may not grant %s', ${role}, wanted) FROM unnest(${given}) wanted
 WHERE NOT EXISTS (SELECT FROM pg_auth_members WHERE admin_option AND pg_get_userbyid(roleid) = wanted
   AND pg_get_userbyid(member) = ${role});
 SELECT DISTINCT format('%s is a member of %s', ${role}, r.rolname) FROM ${otherMemberships(admin)};
-SELECT format('%s may not end the user %s', ${role}, rolname) FROM ${outOfReach(admin)}
+SELECT format('%s may not drop the user %s', ${role}, rolname) FROM ${outOfReach(admin)}
   AND EXISTS (SELECT FROM pg_roles WHERE rolname = ${role});`;
 }
 
 /**
- * Ends users as the superuser, in every database.
+ * Drops users as the superuser, and reassigns their objects in every database.
  *
  * @param query lists their names
- * @param at.database whose owner inherits what they own where their own database has no heir
- * @param at.heir who inherits where neither has one
+ * @param at.database the owner of this database becomes the owner of their objects, if the owner of the objects'
+ * database cannot
+ * @param at.heir the new owner if neither of these owners is possible
  */
 export async function endUsers(
   kubernetes: KubernetesClient,
@@ -120,13 +121,13 @@ export async function endUsers(
   const sql = (where: string, script: string) => sqlInPrimary(kubernetes, cluster, where, script);
   const users = await sql(MAINTENANCE_DATABASE, query);
   if (users.length === 0) return;
-  await sqlInPrimary(kubernetes, cluster, MAINTENANCE_DATABASE, lockOutScript(users), { ends: users });
+  await sqlInPrimary(kubernetes, cluster, MAINTENANCE_DATABASE, forbidLoginScript(users), { ends: users });
   for (const each of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
-    await sql(each, surrenderScript(users, database, heir));
+    await sql(each, dropOwnedScript(users, database, heir));
   await sql(MAINTENANCE_DATABASE, dropScript(users));
 }
 
-/** Memberships that the role was not given here; but not those in its users, on which it has ADMIN OPTION as their maker. */
+/** Other memberships of the role, except those in its users, on which it has ADMIN OPTION because it created them. */
 function otherMemberships({ name, group, roles, isUser }: UserAdmin): string {
   return `pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
     WHERE pg_get_userbyid(m.member) = ${literal(name)} AND r.rolname <> ALL (${textArray([group, ...roles])}) AND NOT ${isUser("r.oid")}`;
@@ -142,10 +143,10 @@ BEGIN
 END`);
 }
 
-/** Who makes users, and who they are. */
+/** A role that creates users, and how to recognize them. */
 type Maker = Pick<UserAdmin, "name" | "mark" | "isUser" | "isProvenUser">;
 
-/** Gives the role ADMIN OPTION on the users that it could not change or drop. */
+/** Grants the role ADMIN OPTION on the users that it could not change or drop. */
 export function grantUsersScript(maker: Maker): string {
   return doBlock(`DECLARE
   made name;
@@ -157,8 +158,9 @@ END`);
 }
 
 /**
- * Whoever has ADMIN OPTION on a role becomes it. So none of these is among them: PostgreSQL's roles and ours, who owns a
- * database or leads to an administrator's rights, and users of another maker.
+ * Users that the role could not change or drop. A role with ADMIN OPTION on a user can become that user. So these are
+ * excluded: roles of PostgreSQL and of this project, owners of a database, roles that lead to an administrator's
+ * rights, and users that another role created.
  */
 function outOfReach({ name, mark, isUser, isProvenUser = isUser }: Maker): string {
   const isOurs = (oid: string) =>
@@ -179,7 +181,7 @@ function isAdministrator(role: string): string {
         OR ${role}.rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files'))`;
 }
 
-/** Members of these, or of roles that are members of these, could become the server's administrator. */
+/** Refuses roles whose members could become the server's administrator, directly or through other roles. */
 export function refuseAdministrators({
   roles,
   users,
@@ -192,14 +194,15 @@ BEGIN
     WHERE given.rolname = ANY (${textArray(roles)}) AND pg_has_role(given.oid, r.oid, 'MEMBER')
       AND ${isAdministrator("r")}
   LOOP
-    RAISE EXCEPTION 'the role % has, by %, rights of an administrator, and is not given to ${users}; choose ${otherRoles}', item.role, item.leads_to;
+    RAISE EXCEPTION 'the role % has, through %, rights of an administrator, and must not be granted to ${users}; choose ${otherRoles}', item.role, item.leads_to;
   END LOOP;
 END`);
 }
 
 /**
- * They log in to databases whose owners may set anything for every session, and a setting of the role comes before that of
- * the database: so none of them can end, or change, what Vault or Teleport runs there. Values as PostgreSQL keeps them.
+ * These roles log in to databases whose owners can change settings for every session. A role's setting overrides the
+ * database's. So an owner cannot end or change what Vault or Teleport runs there. Values are in the form in which
+ * PostgreSQL stores them.
  */
 const SETTINGS: Record<string, string> = {
   createrole_self_grant: "",
@@ -216,11 +219,11 @@ const SETTINGS: Record<string, string> = {
   tcp_user_timeout: "0",
   transaction_timeout: "0",
 };
-/** Those that not every PostgreSQL has that is supported. */
+/** Settings that not every supported version of PostgreSQL has. */
 const NEWER = ["createrole_self_grant", "transaction_timeout"]; // 16, 17
 const SEARCH_PATH = ["pg_catalog", "pg_temp"];
 
-/** Makes the settings of a role exactly these. */
+/** Sets the settings of a role to exactly these. */
 export function roleSettingsScript(role: string): string {
   const name = identifier(role);
   const set = (key: string) => `ALTER ROLE ${name} SET ${key} = ${literal(SETTINGS[key] ?? "")};`;
@@ -235,12 +238,12 @@ END`),
   ].join("\n");
 }
 
-/** A line where they are not. */
-export function roleSettingsDeviations(role: string): string {
+/** Returns a line if the settings differ. */
+export function roleSettingsDrift(role: string): string {
   const wanted = Object.entries({ ...SETTINGS, search_path: SEARCH_PATH.join(", ") });
   const names = textArray(wanted.map(([key]) => key));
   const entries = textArray(wanted.map(([key, value]) => `${key}=${value}`));
-  return `SELECT format('%s has not the settings that keep others from changing what it runs', rolname) FROM pg_roles r
+  return `SELECT format('%s does not have the settings that keep others from changing what it runs', rolname) FROM pg_roles r
 WHERE rolname = ${literal(role)} AND (
   SELECT array_agg(entry ORDER BY entry) FROM pg_db_role_setting s, unnest(s.setconfig) entry
   WHERE s.setrole = r.oid AND s.setdatabase = 0

@@ -1,14 +1,14 @@
-/** DeclaredDatabases: it makes nothing, and refuses what would lose data. */
+/** DeclaredDatabases: creates nothing, and refuses changes that would lose data. */
 import { ApiReader, apiReader, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
-import { OWNER_LABEL } from "../teleport/resources/document";
+import { OWNER_LABEL } from "../owner-label";
 import { DeclaredDatabase, DeclaredDatabasesArgs, inContext } from "./declared-databases";
-import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
+import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-settings";
 import { mayExist, otherPlace } from "./deletion-protection-operations";
-import { Connect, IN_PREVIEW, takenCluster } from "./taken-cluster";
+import { Connect, IN_PREVIEW, takenCluster } from "../cnpg/taken-cluster";
 
-/** The kind over a way of reaching the API server. */
+/** The kind of resource. `connect` reaches the API server. */
 export function declaredDatabases(connect: Connect = apiReader): ResourceKind<DeclaredDatabasesArgs> {
   return {
     id: () => "databases",
@@ -25,8 +25,8 @@ export function declaredDatabases(connect: Connect = apiReader): ResourceKind<De
   };
 
   /**
-   * Clusters of this stack that a state without this resource, as one of 0.1.0, may have, and that are not declared. Needs
-   * the right `list` on Clusters; without it they are not seen.
+   * Clusters of this stack that are not declared. A state without this resource, e.g. of 0.1.0, may contain them. Needs the
+   * right `list` on Clusters; without it, they are not found.
    */
   async function undeclaredClusters({ databases, owner }: DeclaredDatabasesArgs): Promise<string[]> {
     const all = Object.values(databases);
@@ -60,7 +60,7 @@ export function declaredDatabases(connect: Connect = apiReader): ResourceKind<De
     return [...new Set((await Promise.all(reasons)).flat())];
   }
 
-  /** Databases that would be lost, as far as there is something to lose. */
+  /** Databases that would be lost, if their Clusters exist. */
   async function lost(
     before: Record<string, DeclaredDatabase>,
     now: Record<string, DeclaredDatabase>,
@@ -75,7 +75,7 @@ export function declaredDatabases(connect: Connect = apiReader): ResourceKind<De
     return (await Promise.all(reasons)).flat();
   }
 
-  /** Clusters that exist under the names of databases that are new. A state without `before` may be one of 0.1.0. */
+  /** Existing Clusters with the names of new databases. A state without `before` may be from 0.1.0. */
   async function takenClusters(
     before: Record<string, DeclaredDatabase> | undefined,
     now: Record<string, DeclaredDatabase>,
@@ -93,7 +93,7 @@ export function declaredDatabases(connect: Connect = apiReader): ResourceKind<De
     return (await Promise.all(reasons)).flat();
   }
 
-  /** What cannot be asked now gives nothing: the check of the operator says why. */
+  /** Returns nothing if the API server cannot be asked: the check of the operator reports why. */
   async function asked(
     connection: KubernetesConnection,
     ask: (api: ApiReader) => Promise<string[]>,
@@ -106,12 +106,12 @@ export function declaredDatabases(connect: Connect = apiReader): ResourceKind<De
     }
   }
 
-  /** Namespaces that this stack made, and that the configuration declares as given. */
+  /** Namespaces that this stack created, and that the configuration now declares as existing ones. */
   async function lostNamespaces({ databases, owner }: DeclaredDatabasesArgs): Promise<string[]> {
     const all = Object.entries(databases);
     const isMade = ({ context, namespace }: DeclaredDatabase) =>
       all.some(([, each]) => each.makesNamespace && each.namespace === namespace && each.context === context);
-    // Two contexts may lead to one cluster: then another context's database may make it.
+    // Two contexts may lead to the same cluster. Then a database of another context may create the Namespace.
     const makers = all
       .filter(([, { makesNamespace }]) => makesNamespace)
       .map(([, { context, namespace }]) => owner + inContext(context, namespace, "before"));
@@ -123,7 +123,7 @@ export function declaredDatabases(connect: Connect = apiReader): ResourceKind<De
         const whose = found?.metadata.annotations?.[OWNER_LABEL] ?? "";
         if (!whose.startsWith(owner) || makers.includes(whose)) return [];
         return [
-          `databases.${name}.namespace = "${namespace}": this stack made the Namespace ${namespace}, and would stop ` +
+          `databases.${name}.namespace = "${namespace}": this stack created the Namespace ${namespace}, and would stop ` +
             "managing it. Nothing was changed. Add createNamespace: true beside namespace. To hand the Namespace over to " +
             `somebody else, run: kubectl annotate namespace ${namespace} ${OWNER_LABEL}-`,
         ];
@@ -133,7 +133,7 @@ export function declaredDatabases(connect: Connect = apiReader): ResourceKind<De
   }
 }
 
-/** Protected databases that are not declared any more, or as another Cluster, and why that is refused. Pure. */
+/** Protected databases that are no longer declared, or are declared as another Cluster, with the refusal. Pure. */
 export function lostDatabases(
   before: Record<string, DeclaredDatabase>,
   now: Record<string, DeclaredDatabase>,
@@ -145,7 +145,7 @@ export function lostDatabases(
     ) ?? [undefined, undefined];
     if (!successor) {
       const reason =
-        `The database ${name} is protected from deletion, and is not in the configuration any more. Nothing was changed. ` +
+        `The database ${name} is protected from deletion, but is no longer in the configuration. Nothing was changed. ` +
         `Add it again. If it was renamed, add formerNames: [${name}] and clusterName: ${old.cluster} to its new name. ` +
         howToDelete(name);
       return [[name, reason]];

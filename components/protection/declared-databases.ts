@@ -1,25 +1,25 @@
-/** The databases of a whole configuration, remembered from one `up` to the next. */
+/** The databases of a configuration, stored from one `up` to the next. */
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
 
-/** Where a database of the configuration is. */
+/** The place of a database of the configuration. */
 export interface DeclaredDatabase {
   /** Context of the kubeconfig. Absent: the current one. */
   context?: string;
   namespace: string;
-  /** Whether this program makes the Namespace. */
+  /** Whether this program creates the Namespace. */
   makesNamespace: boolean;
   cluster: string;
   protected: boolean;
   /** The owner annotation of its Cluster. */
   owner: string;
-  /** Names that it had in the configuration before. */
+  /** Earlier names of the database in the configuration. */
   formerNames: string[];
 }
 
 export interface DeclaredDatabasesArgs {
   databases: Record<string, DeclaredDatabase>;
-  /** `<organization>/<project>/<stack>/`: how the owner annotation of everything that this stack makes begins. */
+  /** `<organization>/<project>/<stack>/`: the prefix of the owner annotation of everything that this stack creates. */
   owner: string;
 }
 
@@ -32,9 +32,9 @@ export function inContext(context: string | undefined, name: string, separator: 
 const provider = dynamicProvider("declaredDatabases");
 
 /**
- * Refuses, in a preview already, a configuration that would lose data: in which a protected database is missing or is
- * another Cluster, or a Namespace that this stack made is declared as somebody else's. Needs the Kubernetes right `get` on
- * Namespaces; without it the last is not noticed, and the Namespace stays when the stack lets go of it.
+ * Refuses, already in a preview, a configuration that would lose data: a protected database is missing or would be another
+ * Cluster, or a Namespace that this stack created is declared as somebody else's. Needs the Kubernetes right `get` on
+ * Namespaces. Without this right, it does not notice the last case, and the Namespace stays when it leaves the stack.
  */
 export class DeclaredDatabases extends pulumi.dynamic.Resource {
   constructor(name: string, args: DeclaredDatabasesArgs, opts?: pulumi.CustomResourceOptions) {

@@ -1,26 +1,26 @@
-/** DeletionProtection: it makes nothing, and refuses what would lose data. */
+/** DeletionProtection: creates nothing, and refuses changes that would lose data. */
 import { apiReader, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
-import { UNKNOWN } from "../teleport/resources/document";
-import { howToDelete } from "./deletion-protection";
+import { UNKNOWN } from "../unknown";
+import { howToDelete } from "./deletion-settings";
 import { clusterIdentity, ClusterIdentityInputs, ClusterIdentityState } from "./identity-operations";
-import { Connect, findCluster, IN_PREVIEW } from "./taken-cluster";
+import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";
 
 /** Inputs of a DeletionProtection. */
 export interface ProtectionInputs extends ClusterIdentityInputs {
   protected: boolean;
 }
 
-/** What is remembered. */
+/** The stored state. */
 export interface ProtectionState extends ClusterIdentityState {
   protected: boolean;
 }
 
-/** Which Cluster a database is. */
+/** The Cluster of a database. */
 type Place = Pick<ProtectionInputs, "database" | "namespace" | "cluster">;
 
-/** Whether there is a Cluster to lose. An `up` that failed may have made none. One that cannot be asked for may be there. */
+/** Whether a Cluster may exist. After a failed `up`, there may be none. If it cannot be looked up, it may exist. */
 export async function mayExist(
   connect: Connect,
   { context, kubeconfig, namespace, cluster }: KubernetesConnection & { namespace: string; cluster: string },
@@ -33,7 +33,7 @@ export async function mayExist(
   }
 }
 
-/** Why a protected Cluster must not become another one; undefined if it does not. */
+/** Why a change of a protected Cluster's name or namespace is refused. Undefined if neither changes. */
 export function otherPlace(before: Place, now: Place): string | undefined {
   const changed = (["namespace", "cluster"] as const).find(
     (key) => now[key] !== before[key] && now[key] !== UNKNOWN && before[key] !== undefined,
@@ -42,12 +42,12 @@ export function otherPlace(before: Place, now: Place): string | undefined {
   const setting = changed === "cluster" ? "clusterName" : "namespace";
   return (
     `The database ${now.database} is protected from deletion, and its ${setting} was changed from ${before[changed]} to ` +
-    `${now[changed]}: that would make an empty Cluster and delete the one with the data. Nothing was changed. Set ` +
+    `${now[changed]}. This would create an empty Cluster and delete the one with the data. Nothing was changed. Set ` +
     `${setting} back to ${before[changed]}. ${howToDelete(now.database)}`
   );
 }
 
-/** The kind over a way of reaching the API server: a ClusterIdentity that knows whether the Cluster is protected. */
+/** The kind of resource: a ClusterIdentity with the Cluster's protection. `connect` reaches the API server. */
 export function deletionProtection(connect: Connect = apiReader): ResourceKind<ProtectionInputs, ProtectionState> {
   const identity = clusterIdentity(connect);
   return {
@@ -65,9 +65,9 @@ export function deletionProtection(connect: Connect = apiReader): ResourceKind<P
     },
     declared: (inputs) => [identity.declared?.(inputs), inputs.protected],
     apply: async (inputs) => ({ ...(await identity.apply?.(inputs)), ...inputs }),
-    /** One whose Cluster is gone protects nothing, and would be in the way for ever. */
+    /** Removed in a refresh if the Cluster is gone. Otherwise it would block every destroy. */
     read: async (state, id) => (await identity.read?.(state, id)) as ProtectionState | undefined,
-    /** Comes right before the Cluster's: what was made last may be gone, as after an earlier destroy that failed. */
+    /** Runs right before the Cluster is deleted. The ClusterIdentity may be gone already, e.g. after a failed destroy. */
     remove: identity.remove,
   };
 }

@@ -1,12 +1,12 @@
-/** What refuses in another Kubernetes cluster than the stack's, or with another Cluster: ClusterIdentity and KubernetesIdentity. */
+/** ClusterIdentity and KubernetesIdentity: they refuse a wrong Kubernetes cluster, or a wrong Cluster. */
 import { apiReader, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
 import type { ResourceKind } from "../dynamic/converge";
-import { UNKNOWN } from "../teleport/resources/document";
-import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-protection";
+import { UNKNOWN } from "../unknown";
+import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-settings";
 import { refuseWhileTakingUp } from "./taking-up";
-import { Connect, findCluster, IN_PREVIEW } from "./taken-cluster";
+import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";
 
 /** Inputs of a ClusterIdentity. */
 export interface ClusterIdentityInputs extends KubernetesConnection {
@@ -18,13 +18,13 @@ export interface ClusterIdentityInputs extends KubernetesConnection {
   uid: string;
 }
 
-/** What is remembered. */
+/** The stored state. */
 export interface ClusterIdentityState extends ClusterIdentityInputs {
-  /** UID of the Kubernetes cluster's `kube-system`; absent where it may not be read. */
+  /** UID of the Kubernetes cluster's `kube-system`; absent if it may not be read. */
   kubernetesUid?: string;
 }
 
-/** The kind over a way of reaching the API server. */
+/** The kind of resource. `connect` reaches the API server. */
 export function clusterIdentity(
   connect: Connect = apiReader,
 ): ResourceKind<ClusterIdentityInputs, ClusterIdentityState> {
@@ -36,7 +36,10 @@ export function clusterIdentity(
     },
     declared: ({ context, database, namespace, cluster, uid }) => [context, database, namespace, cluster, uid],
     apply: (inputs) => withUid(connect, inputs),
-    /** A refresh takes up a Cluster that was made anew, and forgets one that is gone: but in the stack's cluster only. */
+    /**
+     * A refresh accepts a recreated Cluster, and removes one that is gone. It does so only in the stack's Kubernetes
+     * cluster.
+     */
     async read(state) {
       if (!state?.cluster) return undefined;
       const api = await connect(state);
@@ -44,18 +47,18 @@ export function clusterIdentity(
       const found = await findCluster(api, state.namespace, state.cluster);
       return found && { ...state, uid: found.metadata.uid ?? state.uid, kubernetesUid };
     },
-    /** Comes before everything else is deleted. */
+    /** Runs before everything else is deleted. */
     async remove(state) {
       refuseWhileTakingUp();
       const api = await connect(state);
       const now = await mustBeOfStack(api, state.kubernetesUid);
       const cluster = await findCluster(api, state.namespace, state.cluster);
       if (!cluster) {
-        if (now !== undefined && state.kubernetesUid !== undefined) return; // the stack's cluster: somebody deleted it
+        if (now !== undefined && state.kubernetesUid !== undefined) return; // it is the stack's cluster, so somebody deleted the Cluster
         throw new KubernetesError(
           "configuration",
           `The Cluster ${state.namespace}/${state.cluster} does not exist at ${api.server} (context ${api.context}). ` +
-            "This may be another Kubernetes cluster than the stack's: that cannot be checked without the right to read " +
+            "This may not be the stack's Kubernetes cluster: this cannot be checked without the right to read " +
             "the namespace kube-system. Nothing was changed. Grant that right. Or, if you are sure that this is the " +
             "stack's cluster, run `pulumi refresh` and then the command again.",
         );
@@ -71,7 +74,7 @@ export function clusterIdentity(
     },
   };
 
-  /** Whether the Cluster was made anew by somebody else; what cannot be asked now is left to `apply` and `remove`. */
+  /** Why the Cluster is not the stack's. If the API server does not answer, `apply` and `remove` check it later. */
   async function recreatedInPreview(inputs: ClusterIdentityInputs): Promise<string | undefined> {
     try {
       const found = await findCluster(await connect(inputs, IN_PREVIEW), inputs.namespace, inputs.cluster);
@@ -90,20 +93,20 @@ async function withUid<Inputs extends KubernetesConnection>(connect: Connect, in
   return { ...inputs, kubernetesUid: await kubernetesUid(await connect(inputs)) };
 }
 
-/** Says that somebody else made the Cluster. */
+/** The message that somebody else created the Cluster. */
 function recreated(
   { namespace, cluster, uid }: Pick<ClusterIdentityInputs, "namespace" | "cluster" | "uid">,
   found: string | undefined,
 ): string {
   return (
-    `The Cluster ${namespace}/${cluster} is not the one that this stack made: it has the UID ${found}, the stack's has ` +
+    `The Cluster ${namespace}/${cluster} is not the one that this stack created: it has the UID ${found}, the stack's has ` +
     `${uid}. Nothing of this database was changed. If somebody recreated the Cluster on purpose, e.g. from a backup, run ` +
-    "`pulumi refresh`, so that it becomes the stack's, and then the command again. Otherwise set kubernetes.context or " +
+    "`pulumi refresh`, which adds it to the stack, and then run the command again. Otherwise set kubernetes.context or " +
     "KUBECONFIG to the stack's cluster."
   );
 }
 
-/** The Cluster that should be there: of an update of somebody else's, the provider returns that one's UID. */
+/** The Cluster that must exist. After an update of somebody else's Cluster, the provider returns that one's UID. */
 function expected(
   olds: Partial<ClusterIdentityInputs> | undefined,
   news: ClusterIdentityInputs,
@@ -119,13 +122,13 @@ function isKnown({ namespace, uid }: ClusterIdentityInputs): boolean {
 /** Inputs of a KubernetesIdentity. */
 export type KubernetesIdentityInputs = KubernetesConnection;
 
-/** What is remembered. */
+/** The stored state. */
 export interface KubernetesIdentityState extends KubernetesIdentityInputs {
-  /** UID of the Kubernetes cluster's `kube-system`; absent where it may not be read. */
+  /** UID of the Kubernetes cluster's `kube-system`; absent if it may not be read. */
   kubernetesUid?: string;
 }
 
-/** The kind over a way of reaching the API server. */
+/** The kind of resource. `connect` reaches the API server. */
 export function kubernetesIdentity(
   connect: Connect = apiReader,
 ): ResourceKind<KubernetesIdentityInputs, KubernetesIdentityState> {
@@ -137,7 +140,7 @@ export function kubernetesIdentity(
       const uid = await mustBeOfStack(await connect(state ?? {}), state?.kubernetesUid);
       return { ...state, kubernetesUid: uid ?? state?.kubernetesUid };
     },
-    /** Comes before what it depends on is deleted. */
+    /** Runs before its dependencies are deleted. */
     async remove(state) {
       refuseWhileTakingUp();
       await mustBeOfStack(await connect(state), state.kubernetesUid);

@@ -1,4 +1,4 @@
-/** What is in a Namespace besides what Kubernetes puts into each, and what goes with objects that are deleted. */
+/** The objects in a Namespace, without those that Kubernetes creates or deletes itself. */
 import type { ApiReader, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 
@@ -6,24 +6,24 @@ interface ApiResources {
   resources?: { name: string; kind: string; namespaced: boolean; verbs: string[] }[];
 }
 
-/** Made by Kubernetes in each Namespace, or after the objects that somebody makes there. */
+/** Objects that Kubernetes creates in each Namespace, and kinds that it derives from other objects. */
 const EVERYWHERE = ["serviceaccounts/default", "configmaps/kube-root-ca.crt"];
 const DERIVED = ["events", "endpoints", "endpointslices", "leases"];
-/** Not objects: measurements. */
+/** API groups of measurements, not objects. */
 const MEASURED = ["metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io"];
 
-/** What is in a Namespace. */
+/** The content of a Namespace. */
 export interface Content {
-  /** Objects that are there to stay, as `configmaps/settings`, and kinds that could not be listed. */
+  /** Objects that nothing will delete, e.g. `configmaps/settings`, and kinds that could not be listed. */
   left: string[];
-  /** Objects whose owner is not in the Namespace: it was deleted a moment ago, or it is the whole cluster's. */
+  /** Objects whose owner is not in the Namespace: it was just deleted, or it has no namespace. */
   orphaned: string[];
 }
 
 /**
- * Looks through all kinds. An object is left if nobody deletes it: it has no owner, and is not being deleted. One whose
- * owner is in the Namespace goes or stays with it. Kinds that may not be listed, or that the API server cannot list now,
- * count as left.
+ * Lists all kinds of objects. An object counts as left if nothing deletes it: it has no owner, and is not being
+ * deleted. An object whose owner is in the Namespace is deleted or stays with its owner. Kinds that cannot be listed,
+ * because of rights or of the API server, count as left.
  */
 export async function contentOf(api: ApiReader, namespace: string): Promise<Content> {
   const left: string[] = [];
@@ -39,7 +39,7 @@ export async function contentOf(api: ApiReader, namespace: string): Promise<Cont
       const path = `/${group}/namespaces/${namespace}/${name}?limit=500`;
       const { items, metadata } = await listed<ObjectList>(api, path, {});
       if (!items || metadata?.continue)
-        left.push(`${name}, ${items ? "of which there are many" : "which could not be listed"}`);
+        left.push(`${name}, ${items ? "of which there are too many to list" : "which could not be listed"}`);
       for (const { metadata: object } of items ?? []) {
         const { ownerReferences = [], deletionTimestamp } = object as unknown as Owned;
         const reference = `${name}/${object.name}`;
@@ -68,7 +68,7 @@ interface Owned {
   deletionTimestamp?: string;
 }
 
-/** `api/v1`, and each version of each group, as `apis/apps/v1`: a kind may be in one of them alone. */
+/** `api/v1`, and every version of every group, e.g. `apis/apps/v1`: a kind may exist in only one of them. */
 async function groupsOf(api: ApiReader): Promise<string[]> {
   const found = (await api.read("/apis")) as
     { groups?: { name: string; versions: { groupVersion: string }[] }[] } | undefined;
@@ -77,7 +77,7 @@ async function groupsOf(api: ApiReader): Promise<string[]> {
   return ["api/v1", ...versions];
 }
 
-/** What cannot be listed, for want of rights or of a server behind it, gives `otherwise`. */
+/** Returns `otherwise` if something cannot be listed, because a right or the server behind it is missing. */
 async function listed<Answer>(api: ApiReader, path: string, otherwise: Answer): Promise<Answer> {
   try {
     return ((await api.read(path)) as Answer | undefined) ?? otherwise;

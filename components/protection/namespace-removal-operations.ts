@@ -1,9 +1,9 @@
-/** NamespaceRemoval: deletes a Namespace where nothing is left in it. */
+/** NamespaceRemoval: deletes a Namespace if nothing is left in it. */
 import { ApiWriter, apiWriter, KubernetesConnection } from "../kubernetes/client";
 import { isPassing, KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
 import type { ResourceKind } from "../dynamic/converge";
-import { UNKNOWN } from "../teleport/resources/document";
+import { UNKNOWN } from "../unknown";
 import { poll } from "../waiting";
 import { contentOf } from "./namespace-content";
 
@@ -14,19 +14,19 @@ export interface NamespaceInputs extends KubernetesConnection {
   uid: string;
 }
 
-/** What is remembered. */
+/** The stored state. */
 export interface NamespaceState extends NamespaceInputs {
-  /** UID of the Kubernetes cluster's `kube-system`; absent where it may not be read. */
+  /** UID of the Kubernetes cluster's `kube-system`; absent if it may not be read. */
   kubernetesUid?: string;
 }
 
-/** How long the garbage collector may take for what belonged to deleted objects, and a Namespace to go; in milliseconds. */
+/** Time limits in milliseconds: for the garbage collector to delete dependents, and for a Namespace to disappear. */
 const TIMING = { poll: 1_000, collectedWithin: 60_000, goneWithin: 600_000 };
 
-/** How many objects a message names. */
+/** Maximum number of objects in a message. */
 const SHOWN = 5;
 
-/** The kind over a way of reaching the API server. */
+/** The kind of resource. `connect` reaches the API server. */
 export function namespaceRemoval(
   connect: (connection: KubernetesConnection) => Promise<ApiWriter> = apiWriter,
   timing = TIMING,
@@ -41,7 +41,7 @@ export function namespaceRemoval(
       const api = await connect(state);
       await mustBeOfStack(api, state.kubernetesUid);
       const path = `/api/v1/namespaces/${state.namespace}`;
-      if ((await uidAt(api, path)) !== state.uid) return; // gone, or another one by now
+      if ((await uidAt(api, path)) !== state.uid) return; // it is gone, or was recreated
       const left = await leftIn(api, state.namespace);
       if (left.length > 0) {
         const more = left.length > SHOWN ? ` and ${left.length - SHOWN} more` : "";
@@ -57,7 +57,7 @@ export function namespaceRemoval(
     },
   };
 
-  /** What is left when the garbage collector has had its time. */
+  /** The objects that are left after the garbage collector had time to work. */
   async function leftIn(api: ApiWriter, namespace: string): Promise<string[]> {
     return poll(async ({ waited }) => {
       const { left, orphaned } = await contentOf(api, namespace);
@@ -69,14 +69,14 @@ export function namespaceRemoval(
   async function untilGone(api: ApiWriter, path: string, { namespace, uid }: NamespaceInputs): Promise<void> {
     await poll(async ({ waited }) => {
       const found = await uidAt(api, path).catch((error: unknown) => {
-        if (isPassing(error)) return uid; // an API server that does not answer may be back before the time is over
+        if (isPassing(error)) return uid; // the API server may answer again before the time limit
         throw error;
       });
       if (found !== uid) return "gone";
       if (waited() > timing.goneWithin) {
         throw new KubernetesError(
           "not-ready",
-          `The Namespace ${namespace} is still being deleted after ${timing.goneWithin / 1000} s. See what holds it: ` +
+          `The Namespace ${namespace} is still being deleted after ${timing.goneWithin / 1000} s. To see the reason, run: ` +
             `kubectl get namespace ${namespace} -o yaml. Then run the command again.`,
         );
       }

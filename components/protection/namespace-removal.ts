@@ -1,15 +1,16 @@
-/** Namespaces that the program makes, and their careful removal. */
+/** Namespaces that the program creates, and their removal if they are empty. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
-import { KEEPS_FIELD_MANAGER, ownedBy } from "../kubernetes/owner";
+import { ownedBy } from "../kubernetes/owner";
+import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
 
 const provider = dynamicProvider("namespaceRemoval");
 
 /**
- * Deletes a Namespace when the stack lets go of it, if nothing is left in it that somebody else made. Otherwise the
- * Namespace stays, and what is in it is named.
+ * Deletes a Namespace when it is removed from the stack, if nothing of somebody else is left in it. Otherwise the Namespace
+ * stays, and a message names what is in it.
  */
 class NamespaceRemoval extends KubernetesResource {
   /** Name of the Namespace. */
@@ -25,19 +26,19 @@ class NamespaceRemoval extends KubernetesResource {
 }
 
 /**
- * Makes a Namespace. Pulumi never deletes it, because that would delete all that is in it: NamespaceRemoval does, after
- * what depends on the returned name.
+ * Creates a Namespace. Pulumi never deletes it, because this would delete everything in it. NamespaceRemoval deletes
+ * it, after everything that depends on the returned name.
  *
- * @returns its name, for what is made in it
+ * @returns its name, for the objects in it
  */
 export function makeNamespace(
   resourceName: string,
   namespace: string,
   kubernetes: KubernetesArgs | undefined,
   opts: pulumi.CustomResourceOptions & {
-    /** Names that the resources had before. */
+    /** Earlier names of the resources. */
     formerNames?: string[];
-    /** Other URNs that the Namespace had. */
+    /** Other earlier URNs of the Namespace. */
     formerUrns?: pulumi.Input<string>[];
   },
 ): pulumi.Output<string> {

@@ -1,14 +1,16 @@
-/** Runs that take objects of Kubernetes into the state which exist already. */
+/** Runs that take existing Kubernetes objects into the state. */
 import { KubernetesError } from "../kubernetes/errors";
 
 /**
- * Name of an environment variable of Pulumi's Kubernetes provider. From 4.29 on, the provider refuses to create an object that
- * exists. With the variable, it updates the object instead. One run with it takes the stack's own objects into the state.
+ * Name of an environment variable of Pulumi's Kubernetes provider. From 4.29 on, the provider refuses to create an
+ * object that exists. With the variable, it updates the object instead. One run with it takes the stack's own objects
+ * into the state.
  */
 export const TAKE_UP = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS";
 
 /**
- * Keeps a run that takes objects into the state from deleting any: it may have taken the same objects, under another resource.
+ * Keeps a run that takes objects into the state from deleting objects: it may have taken the same objects under another
+ * resource.
  *
  * @throws KubernetesError "configuration"
  */
@@ -17,7 +19,7 @@ export function refuseWhileTakingUp(environment: NodeJS.ProcessEnv = process.env
   throw new KubernetesError(
     "configuration",
     `A run with ${TAKE_UP}=true deletes nothing, because it may have taken the same objects into the state under another ` +
-      "resource. If a resource of your program was moved or renamed, give it an alias, and remove what is twice in the state " +
+      "resource. If a resource of your program was moved or renamed, give it an alias, and remove duplicates in the state " +
       "with pulumi state delete. Otherwise run the command again without the variable.",
   );
 }

@@ -1,24 +1,20 @@
-/** DatabasesServing and DatabaseRolesServing: wait until the primary has applied Databases or DatabaseRoles of its Cluster. */
-import { AppliedKind, appliedProblems } from "../cnpg/applied";
+/** DatabasesServing and DatabaseRolesServing: they wait until the primary has applied the Databases or DatabaseRoles. */
+import { AppliedKind, appliedObject, appliedProblems } from "../cnpg/applied";
 import { inlineRoles } from "../cnpg/roles";
-import { sleepReason } from "../cnpg/sleep";
+import { stopReason } from "../cnpg/stopped";
 import type { ResourceKind } from "../dynamic/converge";
-import { KubernetesClient, kubernetesClient, KubernetesObject, ObjectReference } from "../kubernetes/client";
+import { KubernetesClient, kubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { clusterNow } from "../postgres/psql";
 import { Connect, ReadinessInputs, readinessKind, ReadinessTiming } from "./wait";
 
-/** The kinds' names in the API server's paths. */
-const PLURALS: Record<AppliedKind, string> = { Database: "databases", DatabaseRole: "databaseroles" };
-/** Finalizers of the primary. They keep an object until the primary has dropped its database or role, or knows that it must stay. */
+/**
+ * Finalizers of the primary. They keep an object until the primary has dropped its database or role, or has decided to
+ * keep it.
+ */
 const FINALIZERS: Record<AppliedKind, string> = {
   Database: "cnpg.io/deleteDatabase",
   DatabaseRole: "cnpg.io/deleteRole",
 };
-
-/** The object's place in the API server. */
-export function appliedObject(kind: AppliedKind, namespace: string, name: string): ObjectReference {
-  return { apiVersion: "postgresql.cnpg.io/v1", plural: PLURALS[kind], namespace, name };
-}
 
 /** Waits for objects of a kind. */
 function appliedKind<Inputs extends ReadinessInputs>(
@@ -67,11 +63,11 @@ function finalizersOf({ finalizers = [] }: KubernetesObject["metadata"]): string
 export interface DatabasesServingInputs extends ReadinessInputs {
   /** The Cluster's `metadata.uid`. */
   uid: string;
-  /** Names of Database objects, with what was written to each in any form that changes with it. */
+  /** What was written to each Database, by the object's name. In any form that changes with the content. */
   databases: Record<string, string>;
 }
 
-/** The kind over a way of reaching Kubernetes. */
+/** The kind of resource. `connect` reaches Kubernetes. */
 export function databasesServing(
   connect: Connect = kubernetesClient,
   timing?: Partial<ReadinessTiming>,
@@ -93,8 +89,8 @@ export function databasesServing(
 }
 
 /**
- * While the primary sleeps nobody would let a Database go, and its deletion would wait for ever. One whose database stays in
- * PostgreSQL has nothing to wait for; one whose database is to be dropped has, which is said.
+ * While the primary is stopped, nobody removes the finalizer of a Database, and its deletion would wait for ever. So the
+ * finalizer is removed here if the database stays in PostgreSQL. If the database must be dropped, prints a warning instead.
  */
 async function releaseDatabases(
   kubernetes: KubernetesClient,
@@ -102,14 +98,14 @@ async function releaseDatabases(
   names: readonly string[],
 ): Promise<void> {
   const found = await clusterNow(kubernetes, { namespace, cluster });
-  const reason = found && sleepReason(found);
+  const reason = found && stopReason(found);
   if (reason === undefined) return;
   for (const name of names) {
     const database = await kubernetes.get(appliedObject("Database", namespace, name));
     if (!database || !hasFinalizer("Database", database)) continue;
     if (database.spec?.databaseReclaimPolicy === "delete") {
       console.error(
-        `Warning: the Database ${namespace}/${name} cannot be dropped: ${namespace}/${cluster} sleeps: ${reason}. Wake it up first, or write reclaimPolicy: retain.`,
+        `Warning: the Database ${namespace}/${name} cannot be dropped, because ${namespace}/${cluster} is stopped: ${reason}. Start the Cluster first, or set reclaimPolicy: retain.`,
       );
       continue;
     }
@@ -127,7 +123,7 @@ export interface DatabaseRolesServingInputs extends ReadinessInputs {
   retained: boolean;
 }
 
-/** The kind over a way of reaching Kubernetes. */
+/** The kind of resource. `connect` reaches Kubernetes. */
 export function databaseRolesServing(
   connect: Connect = kubernetesClient,
   timing?: Partial<ReadinessTiming>,
@@ -141,7 +137,10 @@ export function databaseRolesServing(
       if (removed.length > 0) await releaseRoles(await connect(inputs), inputs, removed, () => true);
       return kind.apply(inputs);
     },
-    /** Runs before the Cluster is deleted, and then the DatabaseRoles. Without a primary, their finalizers would stay for ever. */
+    /**
+     * Runs before the Cluster is deleted, and then the DatabaseRoles. Without a primary, their finalizers would stay
+     * for ever.
+     */
     async remove(state) {
       const kubernetes = await connect(state);
       const cluster = await clusterNow(kubernetes, state);
@@ -152,11 +151,11 @@ export function databaseRolesServing(
 }
 
 /**
- * Removes the finalizers of DatabaseRoles. Their roles stay in PostgreSQL, so there is nothing to wait for. The primary adds no
- * new finalizer to a DatabaseRole that it has applied (CNPG 1.30).
+ * Removes the finalizers of DatabaseRoles. Their roles stay in PostgreSQL, so there is nothing to wait for. The primary
+ * adds no new finalizer to a DatabaseRole that it has applied (CNPG 1.30).
  *
- * @param isOver whether the object no longer declares the role. If Pulumi leaves objects, only these objects are handled: this
- * function deletes them
+ * @param isOver whether the object no longer declares the role. If Pulumi leaves objects, only these objects are
+ * handled, and this function deletes them
  */
 async function releaseRoles(
   kubernetes: KubernetesClient,

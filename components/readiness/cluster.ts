@@ -1,11 +1,11 @@
 /**
- * ClusterServing: whether a Cluster serves what was written to it. CNPG's Ready condition says that instances answer, and
- * not that they took up a changed Secret or setting: a Cluster that is stuck for another reason keeps the old ones while
- * its status says that all instances are ready. So each instance is asked.
+ * ClusterServing: whether a Cluster runs as it was written. CNPG's Ready condition only says that instances answer, not
+ * that they use a changed Secret or setting. A Cluster that is stuck for another reason keeps the old ones, while its
+ * status says that all instances are ready. So each instance is asked.
  */
 import { ClusterReference, rowsOf, sqlInInstance } from "../postgres/psql";
 import { literal, textArray } from "../postgres/sql";
-import { fencedInstances, fencingReason, hibernationReason } from "../cnpg/sleep";
+import { fencedInstances, fencingReason, hibernationReason } from "../cnpg/stopped";
 import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { poll } from "../waiting";
@@ -15,34 +15,34 @@ import { Found, podReasons, Problem } from "./problem";
 import { laggingClasses, volumeProblems } from "./volumes";
 import { Connect, ReadinessInputs, readinessKind, ReadinessTiming } from "./wait";
 
-/** What the instances are to serve. */
+/** The expected state of a Cluster. */
 export interface ExpectedCluster {
   instances: number;
   /** SHA-256 of the server certificate's file, in hexadecimal. */
   serverCertificate: string;
   /** SHA-256 of the client-CA bundle's file. */
   clientCaBundle: string;
-  /** Settings of postgresql.conf as declared. */
+  /** Declared settings of postgresql.conf. */
   parameters: Record<string, string>;
-  /** Users that pg_hba.conf must let in by certificate. */
+  /** Users for which pg_hba.conf must accept certificates. */
   certificateUsers: string[];
   /** The Cluster's spec and annotations, in any form that changes with them. */
   written: string;
-  /** The image that instances are to run. Default: the operator's. */
+  /** The image of the instances. Default: the operator's. */
   image?: string;
-  /** Instances are to be hibernated. */
+  /** The Cluster must be hibernated. */
   hibernated?: boolean;
-  /** Instances whose PostgreSQL is kept stopped. */
+  /** Fenced instances. */
   fenced: string[];
-  /** `primaryUpdateStrategy: supervised`: a restart of the primary waits for a person, and `up` does not. */
+  /** `primaryUpdateStrategy: supervised`: a restart of the primary waits for a person. `up` does not wait for it. */
   supervised?: boolean;
 }
 
-/** `status.phase` of a Cluster that has nothing left to do. */
+/** `status.phase` if the operator has nothing left to do. */
 const HEALTHY = "Cluster in healthy state";
-/** The phase in which a supervised update waits for its switchover. */
+/** `status.phase` while a supervised update waits for its switchover. */
 const WAITING_FOR_USER = "Waiting for user action";
-/** The condition of a Cluster that is hibernated, named after the annotation. */
+/** The condition of a hibernated Cluster. It has the annotation's name. */
 const HIBERNATION = "cnpg.io/hibernation";
 
 interface ClusterStatus {
@@ -52,7 +52,7 @@ interface ClusterStatus {
   conditions?: { type: string; status: string }[];
 }
 
-/** What the Cluster's status, and its pods', tell. */
+/** The problems in the status of the Cluster and its pods. */
 export function clusterProblems(
   cluster: KubernetesObject | undefined,
   pods: readonly KubernetesObject[],
@@ -69,7 +69,7 @@ export function clusterProblems(
   else if (phase !== HEALTHY && !(supervised && phase === WAITING_FOR_USER)) {
     problems.push(`CloudNativePG says: ${phase}${phaseReason ? ` (${phaseReason})` : ""}`);
   }
-  // Somebody may have scaled or fenced it meanwhile: what the Cluster has now counts.
+  // Somebody may have scaled or fenced the Cluster meanwhile, so its present number counts.
   const has = cluster.spec?.instances as number | undefined;
   const wanted = has === undefined ? instances : Math.max(0, has - fencedInstances(cluster).length);
   if (readyInstances !== wanted) problems.push(`${readyInstances} of ${wanted} instances are ready`);
@@ -80,24 +80,24 @@ export function clusterProblems(
   return problems.length > 0 ? [...problems, ...pods.flatMap(podReasons)] : [];
 }
 
-/** Nothing makes it again, so that nothing is waited for. */
+/** Nothing recreates the Cluster, so there is nothing to wait for. */
 const GONE: Problem = {
   text: "it does not exist",
-  patience: 0,
+  finalAfter: 0,
   remedy:
     "If the kubeconfig leads to another Kubernetes cluster, correct kubernetes.context or KUBECONFIG. If the Cluster was " +
-    "deleted by hand, `pulumi refresh` and then `pulumi up` make it again, as an EMPTY database: its volumes were deleted " +
+    "deleted manually, `pulumi refresh` and then `pulumi up` create it again, as an EMPTY database: its volumes were deleted " +
     "with it, so restore its data from a backup.",
 };
 
-/** An operator writes a phase within seconds. */
+/** In seconds. A running operator writes a phase within seconds. */
 const UNWATCHED_AFTER = 60;
 
 function unwatched({ metadata }: KubernetesObject): Problem {
   const namespace = String(metadata.namespace ?? "its namespace");
   return {
     text: "CloudNativePG has not begun to process it: it has no status",
-    patience: UNWATCHED_AFTER,
+    finalAfter: UNWATCHED_AFTER,
     remedy:
       `The operator does not run, or does not watch ${namespace}. Check \`kubectl get deployments --all-namespaces ` +
       "--selector=app.kubernetes.io/name=cloudnative-pg`, its log, and WATCH_NAMESPACE in its environment or ConfigMap. " +
@@ -115,16 +115,16 @@ function imageOf({ spec }: KubernetesObject): string | undefined {
   return containers.find(({ name }) => name === "postgres")?.image;
 }
 
-/** Says in a line each what an instance does not serve. Works on standbys as well. */
+/** Returns one line for each difference of an instance. Also works on standbys. */
 export function instanceQuery(expected: ExpectedCluster): string {
   const { serverCertificate, clientCaBundle, parameters, certificateUsers, supervised } = expected;
   const file = (setting: string, digest: string, what: string) =>
-    `SELECT ${literal(`has not the ${what} yet`)}
+    `SELECT ${literal(`does not have the ${what} yet`)}
 WHERE encode(sha256(pg_read_binary_file(current_setting(${literal(setting)}))), 'hex') <> ${literal(digest)};
 SELECT ${literal(`has not loaded the ${what} yet`)}
 WHERE pg_conf_load_time() < date_trunc('second', (pg_stat_file(current_setting(${literal(setting)}))).modification);`;
   const settings = Object.entries(parameters).map(
-    ([name, value]) => `SELECT format('has not the setting %s = %s yet', ${literal(name)}, ${literal(value)})
+    ([name, value]) => `SELECT format('does not have the setting %s = %s yet', ${literal(name)}, ${literal(value)})
 WHERE ${literal(value)} IS DISTINCT FROM (
   SELECT setting FROM pg_file_settings WHERE lower(name) = lower(${literal(name)}) ORDER BY seqno DESC LIMIT 1);`,
   );
@@ -134,27 +134,27 @@ WHERE ${literal(value)} IS DISTINCT FROM (
     file("ssl_ca_file", clientCaBundle, "client-CA bundle"),
     ...settings,
     ...(supervised ? [] : ["SELECT format('must restart for %s', name) FROM pg_settings WHERE pending_restart;"]),
-    "SELECT format('refuses its pg_hba.conf: %s', error) FROM pg_hba_file_rules WHERE error IS NOT NULL;",
-    `SELECT format('does not let %s in by certificate yet', wanted) FROM unnest(${textArray(certificateUsers)}) wanted
+    "SELECT format('cannot load its pg_hba.conf: %s', error) FROM pg_hba_file_rules WHERE error IS NOT NULL;",
+    `SELECT format('does not accept certificates for %s yet', wanted) FROM unnest(${textArray(certificateUsers)}) wanted
 WHERE NOT EXISTS (SELECT FROM pg_hba_file_rules WHERE auth_method = 'cert' AND wanted = ANY (user_name));`,
   ].join("\n");
 }
 
-/** The lines that `instanceQuery` gave. */
+/** The lines of `instanceQuery`, with the pod's name. */
 export function instanceProblems(pod: string, output: string): string[] {
   return rowsOf(output).map((line) => `${pod} ${line}`);
 }
 
-/** Inputs of a ClusterServing, and its state: what the instances are to serve. */
+/** Inputs of a ClusterServing, and its state. */
 export type ClusterServingInputs = ReadinessInputs & ClusterReference & ExpectedCluster;
 
-/** What is not yet as it was written: in the Cluster's status and its volumes, else in each instance. */
+/** What is not yet as written: in the Cluster's status and volumes, and if these are as written, in each instance. */
 export async function clusterServingProblems(
   kubernetes: KubernetesClient,
   inputs: ClusterServingInputs,
   found: KubernetesObject | undefined,
 ): Promise<Found[]> {
-  // One of another UID is another one.
+  // A Cluster with another UID is another Cluster.
   const cluster = found?.metadata.uid === inputs.uid ? found : undefined;
   const pods = await podsOf(kubernetes, inputs);
   const state = clusterProblems(cluster, pods, inputs);
@@ -181,16 +181,16 @@ async function instance(kubernetes: KubernetesClient, inputs: ClusterServingInpu
     const { code, stdout, stderr } = await sqlInInstance(kubernetes, inputs.namespace, pod, "postgres", query);
     return code === 0 ? instanceProblems(pod, stdout) : [`${pod}: ${stderr.trim()}`];
   } catch (error) {
-    // A pod that restarts is no reason to give up before the time is over; a missing right is.
+    // A restarting pod is not a reason to fail before the time limit. A missing right is.
     if (error instanceof KubernetesError && error.failure !== "access-denied") return [`${pod}: ${error.message}`];
     throw error;
   }
 }
 
-/** Those whose user was warned of a missing right. */
+/** Clients for which a warning about a missing right was printed. */
 const warned = new WeakSet<KubernetesClient>();
 
-/** Claims that are too small; nothing where they may not be read, which former versions did not need. */
+/** Claims that are too small. Only a warning if they may not be read, because earlier versions did not need this right. */
 async function volumes(
   kubernetes: KubernetesClient,
   inputs: ClusterServingInputs,
@@ -241,7 +241,7 @@ async function initdbProblem(
   const reason = (log && reasonInLog(log)) ?? `see \`kubectl -n ${namespace} logs ${name}\``;
   return {
     text: `${container} failed ${failed.length === 1 ? "once" : `${failed.length} times`}: ${reason}`,
-    ...(isFinal ? { patience: 0 } : {}),
+    ...(isFinal ? { finalAfter: 0 } : {}),
     remedy:
       "There is no data yet. Correct initdb, or what it depends on, and run `pulumi up` again, which restarts it. " +
       "If the kubeconfig's user may not delete Jobs, run this before: " +
@@ -249,10 +249,10 @@ async function initdbProblem(
   };
 }
 
-/** Seconds for the pods of a Job that was deleted to go, so that they are not taken for those of the next. */
+/** Seconds to wait for the pods of a deleted Job, so that they are not confused with the pods of the next Job. */
 const GONE_WITHIN = 30;
 
-/** Lets the operator begin again where nothing was ever initialized. Volumes are not touched. */
+/** Deletes a failed Job, so that the operator starts again, if nothing was ever initialized. Does not touch volumes. */
 async function startAgain(
   kubernetes: KubernetesClient,
   inputs: ClusterServingInputs,
@@ -282,7 +282,7 @@ async function startAgain(
   }, 1_000);
 }
 
-/** The kind over a way of reaching Kubernetes. */
+/** The kind of resource. `connect` reaches Kubernetes. */
 export function clusterServing(
   connect?: Connect,
   timing?: Partial<ReadinessTiming>,
@@ -291,7 +291,7 @@ export function clusterServing(
     {
       name: ({ namespace, cluster }) => `Cluster ${namespace}/${cluster}`,
       problems: clusterServingProblems,
-      sleep: (cluster, { hibernated }) => (hibernated ? undefined : hibernationReason(cluster)),
+      stopReason: (cluster, { hibernated }) => (hibernated ? undefined : hibernationReason(cluster)),
       remark: (cluster, { fenced }) =>
         fencedInstances(cluster).every((name) => fenced.includes(name) || fenced.includes("*"))
           ? undefined

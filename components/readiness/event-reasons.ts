@@ -1,10 +1,10 @@
 /**
- * Why something is not made, in the words of Kubernetes' Events. A quota that forbids a pod, or a storage class that is
- * not there, stands in no status of what CloudNativePG makes. Pure.
+ * Why an object is not created, in the words of Kubernetes' Events. E.g. a quota that forbids a pod, or a missing
+ * storage class, does not appear in the status of CloudNativePG's objects. Pure.
  */
 import { KubernetesObject } from "../kubernetes/client";
 
-/** Selects the Events that tell of something wrong. */
+/** Selects Events about problems. */
 export const WARNINGS = "type=Warning";
 
 interface Event extends KubernetesObject {
@@ -16,21 +16,21 @@ interface Event extends KubernetesObject {
   eventTime?: string | null;
 }
 
-/** As many as a person reads; the newest. */
+/** Maximum number of Events that are shown, the newest. */
 const SHOWN = 4;
-/** Kinds that CloudNativePG makes, and those that these make. */
+/** Kinds that CloudNativePG creates, directly or indirectly. */
 const KINDS = ["Pod", "Job", "PersistentVolumeClaim", "Cluster", "Pooler", "Deployment", "ReplicaSet"];
-/** An instance that starts fails these for some moments; that it is not ready is told anyway. */
+/** Usual reasons while an instance starts. Its missing readiness is reported anyway. */
 const USUAL = ["Unhealthy", "FailedScheduling", "BackOff"];
 
 /** Warnings about a Cluster, its instances and its Poolers (`PersistentVolumeClaim orders-1: ProvisioningFailed (…)`). */
 export function eventReasons(cluster: string, events: readonly KubernetesObject[]): string[] {
   const about = events.map((event) => event as Event).filter((event) => concerns(cluster, event));
   const newestFirst = about.sort((one, other) => (timeOf(one) < timeOf(other) ? 1 : -1));
-  return [...new Set(newestFirst.map(toldBy))].slice(0, SHOWN);
+  return [...new Set(newestFirst.map(describeEvent))].slice(0, SHOWN);
 }
 
-/** What forbids the making of a pod, and will not let it be made until somebody changes it. */
+/** Words of a lasting refusal to create a pod. */
 const FORBIDDEN = /exceeded quota|is forbidden|denied (the )?request/;
 /** Whether an Event says that a pod is forbidden. */
 export function isForbiddenPod(cluster: string, object: KubernetesObject): boolean {
@@ -38,20 +38,20 @@ export function isForbiddenPod(cluster: string, object: KubernetesObject): boole
   return concerns(cluster, event) && event.reason === "FailedCreate" && FORBIDDEN.test(event.message ?? "");
 }
 
-/** What changes in an Event when what it tells of happens again. */
+/** The part of an Event that changes when its cause happens again. */
 export function stampOf(object: KubernetesObject): string {
   const event = object as Event;
   return `${timeOf(event)} ${event.count ?? 0}`;
 }
 
-/** `Job orders-1-initdb`: what an Event is about. */
+/** The object of an Event: `Job orders-1-initdb`. */
 export function objectOf(object: KubernetesObject): string {
   const { involvedObject } = object as Event;
   return `${involvedObject?.kind} ${involvedObject?.name}`;
 }
 
-/** `Job orders-1-initdb: FailedCreate (…)`. */
-export function toldBy(object: KubernetesObject): string {
+/** The text of an Event: `Job orders-1-initdb: FailedCreate (…)`. */
+export function describeEvent(object: KubernetesObject): string {
   const { reason, message = "" } = object as Event;
   return `${objectOf(object)}: ${reason} (${message.trim().slice(0, 300)})`;
 }

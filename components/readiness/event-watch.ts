@@ -1,15 +1,15 @@
-/** Kubernetes' Events, read now and then while something is waited for. */
+/** Reads Kubernetes' Events from time to time during a wait. */
 import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import { eventReasons, isForbiddenPod, objectOf, stampOf, toldBy, WARNINGS } from "./event-reasons";
+import { eventReasons, isForbiddenPod, objectOf, stampOf, describeEvent, WARNINGS } from "./event-reasons";
 import type { Problem } from "./problem";
 
-/** Seconds for which a pod is forbidden again and again until it is believed: a quota may be freed within moments. */
+/** Seconds for which a pod must be forbidden repeatedly before the wait fails: a quota may be freed within moments. */
 const FORBIDDEN_FOR = 25;
-/** Seconds after which another attempt is one of its own: in between, the pod was made. A Job waits no longer at first. */
+/** Seconds without a refusal after which the pod was probably created. A Job does not wait longer at first. */
 const FORGOTTEN_AFTER = 60;
 
-/** Nothing is seen where Events may not be read, or not now. Times are in milliseconds. */
+/** Finds nothing if Events cannot be read. Times are in milliseconds. */
 export function eventWatch(
   kubernetes: KubernetesClient,
   { namespace, cluster }: { namespace: string; cluster: string },
@@ -17,9 +17,9 @@ export function eventWatch(
 ) {
   let events: KubernetesObject[] = [];
   let readAt: number | undefined;
-  /** What each Event said last, by its name. */
+  /** The last stamp of each Event, by its name. */
   const stamps = new Map<string, string>();
-  /** When a pod of an object was forbidden first, and last, in this wait. Each attempt may be an Event of its own. */
+  /** First and last time in this wait that a pod of an object was forbidden. Each attempt may have its own Event. */
   const forbidden = new Map<string, { first: number; last: number }>();
 
   async function read(): Promise<void> {
@@ -30,18 +30,18 @@ export function eventWatch(
       const stamp = stampOf(event);
       if (stamps.get(event.metadata.name) === stamp) continue;
       stamps.set(event.metadata.name, stamp);
-      // What was there at the beginning may be of a former run.
+      // Events from before the wait may be from an earlier run.
       if (readAt === undefined || !isForbiddenPod(cluster, event)) continue;
       const object = objectOf(event);
       const before = forbidden.get(object);
-      const goesOn = before !== undefined && now - before.last <= FORGOTTEN_AFTER * second;
-      forbidden.set(object, { first: goesOn ? before.first : now, last: now });
+      const continues = before !== undefined && now - before.last <= FORGOTTEN_AFTER * second;
+      forbidden.set(object, { first: continues ? before.first : now, last: now });
     }
     readAt = now;
   }
 
   return {
-    /** Reads what is due, and tells what forbids pods. */
+    /** Reads Events if it is time, and returns what forbids pods. */
     async forbidden(): Promise<Problem[]> {
       await read();
       return events
@@ -49,11 +49,11 @@ export function eventWatch(
         .flatMap((event) => {
           const times = forbidden.get(objectOf(event));
           if (times === undefined) return [];
-          const isBelieved = times.last - times.first >= FORBIDDEN_FOR * second;
-          return [{ text: toldBy(event), ...(isBelieved ? { patience: 0, remedy: REMEDY } : {}) }];
+          const isLasting = times.last - times.first >= FORBIDDEN_FOR * second;
+          return [{ text: describeEvent(event), ...(isLasting ? { finalAfter: 0, remedy: REMEDY } : {}) }];
         });
     },
-    /** What they say against it. */
+    /** The warnings about the Cluster. */
     reasons: (): string[] => eventReasons(cluster, events),
   };
 }

@@ -1,32 +1,32 @@
 /**
- * A Cluster whose first instance was never made: why initdb failed, and whether it may be started again. The operator
- * never starts anew a Job that failed, nor one that was made for an earlier spec. It makes one again for the spec of
- * today when there is none (ensurePrimaryBootstrapJob, CNPG 1.29.2 on); what the former attempt left on the volume is set
- * aside by initdb's step itself (EnsureTargetDirectoriesDoNotExist). So a Job is all that has to go. Pure.
+ * A Cluster whose first instance was never created: why initdb failed, and whether it may start again. The operator
+ * never restarts a Job that failed, or that was created for an earlier spec. If there is no Job, it creates one for the
+ * present spec (ensurePrimaryBootstrapJob, from CNPG 1.29.2 on). The initdb step itself moves files of an earlier
+ * attempt aside (EnsureTargetDirectoriesDoNotExist). So it is enough to delete the Job. Pure.
  */
 import type { KubernetesObject } from "../kubernetes/client";
-import { printable } from "../dynamic/message-limits";
+import { printable } from "../message-limits";
 
-/** Of jobs and of their pods: what they are for. Those that restore a backup are not touched. */
+/** The label with the purpose of a Job and its pods. Jobs that restore a backup are not touched. */
 const ROLE = "cnpg.io/jobRole";
 const ROLES = ["initdb", "import"];
 const PVC_STATUS = "cnpg.io/pvcStatus";
-/** The phase in which CNPG 1.30 gives a Cluster up, such as one whose Job failed for good. */
+/** The phase in which CNPG 1.30 gives up, e.g. because a Job failed permanently. */
 const UNRECOVERABLE = "Cluster is unrecoverable and needs manual intervention";
-/** The operator's Job tries seven times, within eleven minutes; after as many the next ones will hardly differ. */
+/** After so many failures, further attempts will hardly differ. The operator's Job tries seven times in eleven minutes. */
 const ATTEMPTS = 3;
 
 function labelsOf({ metadata }: KubernetesObject): Record<string, string> {
   return (metadata.labels ?? {}) as Record<string, string>;
 }
 
-/** Whether no instance has ever served: there is no data that could be lost. */
+/** Whether no instance was ever ready, so there is no data to lose. */
 export function isUninitialized({ status = {} }: KubernetesObject): boolean {
   const { currentPrimary, readyInstances = 0 } = status as { currentPrimary?: string; readyInstances?: number };
   return !currentPrimary && readyInstances === 0;
 }
 
-/** Attempts to make the first instance. */
+/** Attempts to create the first instance. */
 export interface Attempts {
   /** Name of the Job. */
   job: string;
@@ -34,13 +34,13 @@ export interface Attempts {
   container: string;
   /** Pods that failed, the newest last. */
   failed: KubernetesObject[];
-  /** A pod of it is there that has not ended. */
+  /** A pod of the Job has not ended. */
   isRunning: boolean;
-  /** No further attempt will come, or none that differs. */
+  /** There will be no further attempt, or none with another result. */
   isFinal: boolean;
 }
 
-/** The attempts of a Cluster that was never initialized; undefined where none has failed. */
+/** The attempts for a Cluster that was never initialized. Undefined if none has failed. */
 export function failedAttempts(cluster: KubernetesObject, pods: readonly KubernetesObject[]): Attempts | undefined {
   if (!isUninitialized(cluster)) return undefined;
   const ours = pods.filter((pod) => ROLES.includes(labelsOf(pod)[ROLE] ?? "") && !pod.metadata.deletionTimestamp);
@@ -55,7 +55,7 @@ export function failedAttempts(cluster: KubernetesObject, pods: readonly Kuberne
     container,
     failed,
     isRunning,
-    // What an import needs of another database may come back.
+    // An import may succeed later, because it depends on another database.
     isFinal: !isRunning && (phase === UNRECOVERABLE || (container === "initdb" && failed.length >= ATTEMPTS)),
   };
 }
@@ -66,8 +66,8 @@ function byAge(one: KubernetesObject, other: KubernetesObject): number {
 }
 
 /**
- * Whether the Job may be deleted, so that the operator begins anew: nothing was initialized, by all that tells of it, and
- * the Job does not work on the spec of today.
+ * Whether the Job may be deleted, so that the operator starts again: all signs say that nothing was initialized, and no
+ * Job is running for the present spec.
  */
 export function mayStartAgain(
   cluster: KubernetesObject,
@@ -79,12 +79,12 @@ export function mayStartAgain(
   const hasData = claims.some((claim) => annotations(claim)[PVC_STATUS] === "ready");
   const { succeeded = 0 } = (job.status ?? {}) as { succeeded?: number };
   if (!isUninitialized(cluster) || hasData || succeeded > 0 || job.metadata.deletionTimestamp) return false;
-  // An import that is at work may have been so for hours.
+  // A running import may have worked for hours.
   if (isRunning && container !== "initdb") return false;
   return !isRunning || specChangedAt(cluster) > String(job.metadata.creationTimestamp ?? "");
 }
 
-/** When somebody last wrote the spec, as the API server noted it. */
+/** When the spec was last written, from the API server's managed fields. */
 function specChangedAt({ metadata }: KubernetesObject): string {
   const fields = (metadata.managedFields ?? []) as {
     time?: string;
@@ -100,14 +100,14 @@ function specChangedAt({ metadata }: KubernetesObject): string {
   );
 }
 
-/** Of a log, as many lines as explain a failure. */
+/** Maximum number of lines of a log in a message. */
 const REASONS = 4;
-/** How PostgreSQL and its tools begin a line of an error. */
+/** The beginning of an error line of PostgreSQL and its tools. */
 const ERROR = /(?:^|\s)(?:ERROR|FATAL|PANIC|error|fatal):\s/;
 
-/** The reason in the log of a Job's pod: lines of JSON by the instance manager, in which PostgreSQL's own are wrapped. */
+/** The reason in the log of a Job's pod. The instance manager writes JSON lines that contain PostgreSQL's lines. */
 export function reasonInLog(log: string): string | undefined {
-  const lines = log.split("\n").flatMap((line) => told(line));
+  const lines = log.split("\n").flatMap((line) => textsOf(line));
   const errors = lines.filter(({ text, isError }) => isError || ERROR.test(text)).map(({ text }) => text);
   const own = errors.filter((text) => ERROR.test(text));
   const found = [...new Set(own.length > 0 ? own : errors)].slice(-REASONS);
@@ -121,7 +121,7 @@ interface LogLine {
   record?: { error_severity?: string; message?: string };
 }
 
-function told(line: string): { text: string; isError: boolean }[] {
+function textsOf(line: string): { text: string; isError: boolean }[] {
   if (line.trim() === "") return [];
   let entry: LogLine;
   try {

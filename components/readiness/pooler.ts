@@ -1,16 +1,16 @@
 /**
- * PoolerServing: whether a Pooler serves, and if not, why. CNPG's `status.phase: active` comes before any instance runs, and
- * a Pooler that cannot be made is told by nothing but its Cluster's status and the operator's log.
+ * PoolerServing: whether a Pooler is ready, and if not, why. CNPG sets `status.phase: active` before any instance runs. If a
+ * Pooler cannot be created, only its Cluster's status and the operator's log show it.
  */
 import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { Found, podReasons, Problem } from "./problem";
 import { ReadinessInputs, readinessKind } from "./wait";
 
-/** What the API server shows around a Pooler. */
+/** The objects of a Pooler. */
 export interface PoolerFacts {
   pooler?: KubernetesObject;
   cluster?: KubernetesObject;
-  /** The operator's Deployment, of the Pooler's name. */
+  /** The operator's Deployment, which has the Pooler's name. */
   deployment?: KubernetesObject;
   pods: KubernetesObject[];
 }
@@ -23,7 +23,7 @@ interface DeploymentStatus {
   conditions?: { type: string; status: string; reason?: string; message?: string }[];
 }
 
-/** What keeps a Pooler from serving with all its instances, with the operator's reasons; empty if it serves. */
+/** Why not all instances of a Pooler are ready, with the operator's reasons. Empty if they are. */
 export function poolerProblems({ pooler, cluster, deployment, pods }: PoolerFacts): Found[] {
   if (!pooler) return [GONE];
   const wanted = (pooler.spec?.instances as number | undefined) ?? 1;
@@ -35,8 +35,8 @@ export function poolerProblems({ pooler, cluster, deployment, pods }: PoolerFact
     return [];
   return [
     deployment
-      ? `${Math.min(availableReplicas, updatedReplicas)} of ${wanted} instances of PgBouncer serve`
-      : "CloudNativePG made no Deployment for it",
+      ? `${Math.min(availableReplicas, updatedReplicas)} of ${wanted} instances of PgBouncer are ready`
+      : "CloudNativePG created no Deployment for it",
     ...operatorReasons(pooler, "the Pooler"),
     ...operatorReasons(cluster, "the Cluster"),
     ...deploymentReasons(status),
@@ -44,16 +44,16 @@ export function poolerProblems({ pooler, cluster, deployment, pods }: PoolerFact
   ];
 }
 
-/** Nothing makes it again, so that nothing is waited for. */
+/** Nothing recreates the Pooler, so there is nothing to wait for. */
 const GONE: Problem = {
   text: "it does not exist",
-  patience: 0,
+  finalAfter: 0,
   remedy:
     "If the kubeconfig leads to another Kubernetes cluster, correct kubernetes.context or KUBECONFIG. If the Pooler was " +
-    "deleted by hand, `pulumi refresh` and then `pulumi up` make it again.",
+    "deleted manually, `pulumi refresh` and then `pulumi up` create it again.",
 };
 
-/** `phase` and its reason, of a Pooler or Cluster that is not well. */
+/** `phase` and its reason, for a Pooler or Cluster that is not healthy. */
 function operatorReasons(object: KubernetesObject | undefined, what: string): string[] {
   const { phase, phaseReason, error } = (object?.status ?? {}) as Record<string, string | undefined>;
   if (!phase || phase === "active" || phase === "Cluster in healthy state") return [];
@@ -70,7 +70,7 @@ function deploymentReasons({ conditions = [] }: DeploymentStatus): string[] {
 /** Inputs of a PoolerServing, and its state. */
 export interface PoolerServingInputs extends ReadinessInputs {
   pooler: string;
-  /** The Pooler's `metadata.uid`, and what was written to it: a change of either is waited for. */
+  /** The Pooler's `metadata.uid`, and what was written to it. A change of either starts a new wait. */
   uid: string;
   written: string;
 }

@@ -1,15 +1,15 @@
-/** What keeps something from being ready. Pure. */
+/** A reason why something is not ready. Pure. */
 import type { KubernetesObject } from "../kubernetes/client";
 
 export interface Problem {
   text: string;
-  /** Seconds after which it is taken for something that does not pass by itself. Default: it may pass. */
-  patience?: number;
-  /** What to do then. */
+  /** Seconds after which the problem counts as permanent. Default: it may end by itself. */
+  finalAfter?: number;
+  /** What to do if it is permanent. */
   remedy?: string;
 }
 
-/** A problem, or the text of one that may pass. */
+/** A problem, or the text of one that may end by itself. */
 export type Found = string | Problem;
 
 export function problemOf(found: Found): Problem {
@@ -22,7 +22,7 @@ interface ContainerStatus {
   lastState?: { terminated?: { reason?: string; message?: string } };
 }
 
-/** What keeps a pod from running, in the words of Kubernetes; empty where nothing is known against it. */
+/** Why a pod does not run, in Kubernetes' words. Empty if there is no known reason. */
 export function podReasons({ metadata, spec, status }: KubernetesObject): string[] {
   const containers = ((status?.containerStatuses ?? []) as ContainerStatus[]).concat(
     (status?.initContainerStatuses ?? []) as ContainerStatus[],
@@ -30,20 +30,21 @@ export function podReasons({ metadata, spec, status }: KubernetesObject): string
   const unscheduled = ((status?.conditions ?? []) as { type: string; status: string; message?: string }[]).filter(
     ({ type, status: met }) => type === "PodScheduled" && met === "False",
   );
-  // A kubelet says of each container that it waits, as soon as it has heard of the pod.
-  const unheard = status?.phase === "Pending" && spec?.nodeName !== undefined && containers.length === 0;
+  // As soon as a kubelet knows the pod, it reports each container as waiting.
+  const isUnknown = status?.phase === "Pending" && spec?.nodeName !== undefined && containers.length === 0;
   return [
-    ...(unheard ? [`${metadata.name}: the kubelet of ${String(spec?.nodeName)} has not taken it up`] : []),
+    ...(isUnknown ? [`${metadata.name}: the kubelet of ${String(spec?.nodeName)} has not taken it up`] : []),
     ...unscheduled.map(({ message }) => `${metadata.name}: ${message}`),
     ...containers.flatMap(({ state = {}, lastState = {} }) =>
       [state.waiting, state.terminated, lastState.terminated]
         .filter(
-          (told) =>
-            told?.reason !== undefined && !["ContainerCreating", "PodInitializing", "Completed"].includes(told.reason),
+          (cause) =>
+            cause?.reason !== undefined &&
+            !["ContainerCreating", "PodInitializing", "Completed"].includes(cause.reason),
         )
         .map(
-          (told) =>
-            `${metadata.name}: ${told?.reason}${told?.message ? ` (${told.message.trim().slice(0, 300)})` : ""}`,
+          (cause) =>
+            `${metadata.name}: ${cause?.reason}${cause?.message ? ` (${cause.message.trim().slice(0, 300)})` : ""}`,
         ),
     ),
   ];

@@ -1,4 +1,4 @@
-/** Waiting for the truth: resources that are made once what was written is served. */
+/** Readiness: resources that are created only when what was written really runs. */
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
 import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
@@ -12,7 +12,7 @@ interface ServingArgs {
   cluster: pulumi.Input<string>;
   /** Seconds to wait. */
   within: number;
-  /** No instance is to run, so that there is nothing to wait for. Default: false. */
+  /** No instance must run, so there is nothing to wait for. Default: false. */
   suspended?: boolean;
 }
 
@@ -24,7 +24,7 @@ export type ClusterServingArgs = ServingArgs & {
 export interface DatabasesServingArgs extends ServingArgs {
   /** The Cluster's `metadata.uid`. */
   uid: pulumi.Input<string>;
-  /** Names of Database objects, with what was written to each in any form that changes with it. */
+  /** What was written to each Database, by the object's name. In any form that changes with the content. */
   databases: Record<string, string>;
 }
 
@@ -38,7 +38,7 @@ export interface DatabaseRolesServingArgs extends ServingArgs {
 }
 
 export interface PoolerServingArgs extends ServingArgs {
-  /** Name of the Pooler, and of its Deployment. */
+  /** Name of the Pooler and its Deployment. */
   pooler: pulumi.Input<string>;
   /** The Pooler's `metadata.uid`. */
   uid: pulumi.Input<string>;
@@ -52,11 +52,11 @@ const databaseRolesProvider = dynamicProvider("databaseRolesServing");
 const poolerProvider = dynamicProvider("poolerServing");
 
 /**
- * Is made, and updated, when every instance serves the certificate, the bundle, the settings and the rules that were
- * written, and every volume has its size; fails after `within` seconds, or as soon as it is known that waiting helps nobody,
- * naming what each does not. Needs the Kubernetes rights `get` on the Cluster, `list` on pods and PersistentVolumeClaims,
- * and `get` and `create` on `pods/exec`; says more with `list` on Events, `get` on `pods/log` and StorageClasses, and starts an
- * initdb that failed anew with `get` and `delete` on Jobs.
+ * Its creation or update ends when every instance uses the certificate, bundle, settings and rules that were written,
+ * and every volume has its size. It fails after `within` seconds, or as soon as a problem is permanent, and names what
+ * is missing in each instance. Needs the Kubernetes rights `get` on the Cluster, `list` on pods and
+ * PersistentVolumeClaims, and `get` and `create` on `pods/exec`. With `list` on Events, and `get` on `pods/log` and
+ * StorageClasses, it reports more reasons. With `get` and `delete` on Jobs, it restarts a failed initdb.
  */
 export class ClusterServing extends KubernetesResource {
   constructor(name: string, args: ClusterServingArgs, opts?: pulumi.CustomResourceOptions) {
@@ -65,8 +65,8 @@ export class ClusterServing extends KubernetesResource {
 }
 
 /**
- * Is made, and updated, when databases, schemas and extensions are there as they were written; fails after `within`
- * seconds with the operator's reasons. Needs the Kubernetes right `get` on Databases.
+ * Its creation or update ends when databases, schemas and extensions exist as written. Fails after `within` seconds with the
+ * operator's reasons. Needs the Kubernetes right `get` on Databases.
  */
 export class DatabasesServing extends KubernetesResource {
   constructor(name: string, args: DatabasesServingArgs, opts?: pulumi.CustomResourceOptions) {
@@ -75,8 +75,9 @@ export class DatabasesServing extends KubernetesResource {
 }
 
 /**
- * Waits, when it is made or updated, until the primary has applied the DatabaseRoles as written. Fails after `within` seconds
- * with the operator's reasons. Needs the Kubernetes rights `get`, `patch` and `delete` on DatabaseRoles, and `get` on the Cluster.
+ * Its creation or update ends when the primary has applied the DatabaseRoles as written. Fails after `within` seconds
+ * with the operator's reasons. Needs the Kubernetes rights `get`, `patch` and `delete` on DatabaseRoles, and `get` on
+ * the Cluster.
  */
 export class DatabaseRolesServing extends KubernetesResource {
   constructor(name: string, args: DatabaseRolesServingArgs, opts?: pulumi.CustomResourceOptions) {
@@ -85,7 +86,7 @@ export class DatabaseRolesServing extends KubernetesResource {
 }
 
 /**
- * Is made, and updated, when all instances of a Pooler serve; fails after `within` seconds with the operator's
+ * Its creation or update ends when all instances of a Pooler are ready. Fails after `within` seconds with the operator's
  * reasons. Needs the Kubernetes rights `get` on Pooler, Cluster and Deployment, and `list` on pods.
  */
 export class PoolerServing extends KubernetesResource {

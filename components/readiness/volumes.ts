@@ -1,6 +1,6 @@
 /**
- * Whether an instance's volumes are as large as was written. Where the storage refuses, CloudNativePG says so in its log
- * alone, and the Cluster stays "healthy". Pure.
+ * Whether the volumes of an instance have the written size. If the storage refuses it, only CloudNativePG's log says
+ * so, and the Cluster stays "healthy". Pure.
  */
 import { bytesOf } from "../kubernetes/quantity";
 import type { KubernetesObject } from "../kubernetes/client";
@@ -24,24 +24,25 @@ interface ClaimStatus {
   allocatedResourceStatuses?: Record<string, string>;
 }
 
-/** The operator asks for the new size within a moment; its informers may lag. */
+/** In seconds. The operator requests the new size within moments, but its informers may lag. */
 const REFUSED_AFTER = 10;
-/** Where the StorageClass may not be read, so that it takes time to tell. */
+/** In seconds, if the StorageClass may not be read. Then only time shows that the size is refused. */
 const UNASKED_AFTER = 45;
 
-/** Where a claim is smaller than its Cluster's spec has it, with the reason as far as it is known. */
+/** Claims that are smaller than in the Cluster's spec, with the reason if it is known. */
 export function volumeProblems(
   cluster: KubernetesObject,
   claims: readonly KubernetesObject[],
   expands: (storageClass: string) => boolean | undefined,
 ): Problem[] {
-  // The operator then leaves volumes in use alone, all of them, and makes new ones of the new size.
+  // Then the operator does not resize existing volumes, and only new volumes get the new size.
   if ((cluster.spec?.storage as VolumeSpec | undefined)?.resizeInUseVolumes === false) return [];
   return lagging(cluster, claims).map(({ claim, setting, size, capacity, requested }) => {
     const { storageClassName = "" } = (claim.spec ?? {}) as ClaimSpec;
     const text = `PersistentVolumeClaim ${claim.metadata.name} has ${capacity} instead of the ${size} of ${setting}`;
-    const told = conditionsOf(claim);
-    if (told !== "") return { text: `${text}: ${told}`, ...(isInfeasible(claim) ? refused(REFUSED_AFTER) : {}) };
+    const conditions = conditionsOf(claim);
+    if (conditions !== "")
+      return { text: `${text}: ${conditions}`, ...(isInfeasible(claim) ? refused(REFUSED_AFTER) : {}) };
     if ((bytesOf(requested ?? "0") ?? 0) >= (bytesOf(size) ?? 0)) return { text: `${text}: it is being resized` };
     if (expands(storageClassName) === true) return { text: `${text}: CloudNativePG has not requested it yet` };
     return expands(storageClassName) === false
@@ -62,10 +63,10 @@ export function laggingClasses(cluster: KubernetesObject, claims: readonly Kuber
   return [...new Set(names)].filter((name) => name !== "");
 }
 
-/** The webhook refuses a smaller size than before ("can't shrink existing storage", CNPG 1.30). */
-function refused(patience: number): Pick<Problem, "patience" | "remedy"> {
+/** The webhook also refuses to set the old size again ("can't shrink existing storage", CNPG 1.30). */
+function refused(finalAfter: number): Pick<Problem, "finalAfter" | "remedy"> {
   return {
-    patience,
+    finalAfter,
     remedy:
       "CloudNativePG does not accept a smaller size, and changes no pods of this Cluster until the volumes grow. Either " +
       "set allowVolumeExpansion: true on the StorageClass, if its driver can expand volumes, or set " +
@@ -81,14 +82,14 @@ function lagging(cluster: KubernetesObject, claims: readonly KubernetesObject[])
     if (phase !== "Bound" || claim.metadata.deletionTimestamp !== undefined || capacity === undefined || !wanted)
       return [];
     const [has, size] = [bytesOf(capacity), bytesOf(wanted.size)];
-    // Provisioners may give more than is asked for.
+    // Provisioners may give more than requested.
     if (has === undefined || size === undefined || has >= size) return [];
     const requested = ((claim.spec ?? {}) as ClaimSpec).resources?.requests?.storage;
     return [{ claim, ...wanted, capacity, requested }];
   });
 }
 
-/** What the Cluster's spec says of a claim, by the labels that CNPG gives it. */
+/** The size of a claim in the Cluster's spec, found by CNPG's labels on the claim. */
 function wantedOf(
   { spec = {} }: KubernetesObject,
   labels: Record<string, string>,
@@ -114,13 +115,13 @@ function wantedOf(
 
 function conditionsOf({ status }: KubernetesObject): string {
   const { conditions = [], allocatedResourceStatuses: { storage } = {} } = (status ?? {}) as ClaimStatus;
-  const told = conditions
+  const reasons = conditions
     .filter(({ status: holds }) => holds !== "False")
     .map(({ type, message }) => (message ? `${type} (${message.trim().slice(0, 300)})` : type));
-  return [...(storage === undefined ? [] : [storage]), ...told].join(", ");
+  return [...(storage === undefined ? [] : [storage]), ...reasons].join(", ");
 }
 
-/** The storage said that it never will (KEP-1790). */
+/** Whether the storage will never grow the volume (KEP-1790). */
 function isInfeasible({ status }: KubernetesObject): boolean {
   const { allocatedResourceStatuses: { storage = "" } = {} } = (status ?? {}) as ClaimStatus;
   return /Infeasible/.test(storage);

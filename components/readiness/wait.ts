@@ -1,62 +1,62 @@
-/** Waits until something that was written to Kubernetes is served, and says what is missing. */
+/** Waits until something that was written to Kubernetes is ready, and prints what is missing. */
 import { clusterNow } from "../postgres/psql";
-import { sleepReason } from "../cnpg/sleep";
+import { stopReason as stopReasonOf } from "../cnpg/stopped";
 import {
   KubernetesClient,
   kubernetesClient,
   KubernetesConnection,
   KubernetesObject,
-  Patience,
+  RequestLimits,
 } from "../kubernetes/client";
-import { isPassing, KubernetesError, sayUnseen } from "../kubernetes/errors";
+import { isPassing, KubernetesError, printUnchecked } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
-import { firstOf, limited, printable } from "../dynamic/message-limits";
+import { firstOf, limited, printable } from "../message-limits";
 import { eventWatch } from "./event-watch";
 import { Found, Problem, problemOf } from "./problem";
 import { poll, progressOf } from "../waiting";
 
-/** Inputs of every wait. */
+/** The inputs of every wait. */
 export interface ReadinessInputs extends KubernetesConnection {
   namespace: string;
   /** Name of the Cluster. */
   cluster: string;
-  /** Seconds. */
+  /** Time limit in seconds. */
   within: number;
-  /** Nothing is to run (hibernation). */
+  /** Nothing must run (hibernation). */
   suspended?: boolean;
 }
 
-/** One kind of wait. */
+/** A kind of wait. */
 interface Wait<Inputs extends ReadinessInputs> {
   /** `Cluster db/orders`. */
   name(inputs: Inputs): string;
-  /** What does not serve yet; empty when all does. */
+  /** What is not ready yet. Empty if everything is ready. */
   problems(kubernetes: KubernetesClient, inputs: Inputs, cluster: KubernetesObject | undefined): Promise<Found[]>;
-  /** Why it is not waited for, by somebody's wish that the settings do not tell. Default: the primary is stopped. */
-  sleep?(cluster: KubernetesObject, inputs: Inputs): string | undefined;
-  /** What a person should know although it is no problem. */
+  /** Why the wait is skipped: somebody stopped it outside of the settings. Default: the reason why the primary is stopped. */
+  stopReason?(cluster: KubernetesObject, inputs: Inputs): string | undefined;
+  /** A warning that is not a problem. */
   remark?(cluster: KubernetesObject, inputs: Inputs): string | undefined;
-  /** What is done before the wait. */
+  /** Runs before the wait. */
   begin?(kubernetes: KubernetesClient, inputs: Inputs, cluster: KubernetesObject | undefined): Promise<void>;
 }
 
 /**
- * Milliseconds. The operator, whose objects show no observed generation, is given `settle` to begin what a change asks
- * for. Events are read at each `events`, since all of the namespace are sent.
+ * In milliseconds. The operator gets `settle` to start the work for a change, because its objects have no observed
+ * generation. Events are read only every `events`, because the API server sends all Events of the namespace.
  */
 const TIMING = { poll: 1_000, settle: 3_000, events: 5_000, second: 1_000 };
 
-export type Connect = (connection: KubernetesConnection, patience?: Patience) => Promise<KubernetesClient>;
+export type Connect = (connection: KubernetesConnection, limits?: RequestLimits) => Promise<KubernetesClient>;
 export type ReadinessTiming = typeof TIMING;
 
-/** The wait itself asks again and again; a request that hangs must not be longer than what is waited for. */
-const WHILE_WAITING: Patience = { limit: 10_000, commandLimit: 30_000, delays: [] };
-/** As many problems as a preview says. */
+/** Short limits without retries, because the wait itself repeats requests. */
+const WHILE_WAITING: RequestLimits = { limit: 10_000, commandLimit: 30_000, delays: [] };
+/** Maximum number of problems that a preview prints. */
 const SHOWN = 5;
 
-/** A kind of resource that is made, and updated, when it is ready. */
+/** A kind of resource whose creation or update ends when something is ready. */
 export function readinessKind<Inputs extends ReadinessInputs>(
-  { name, problems, sleep = sleepReason, remark, begin }: Wait<Inputs>,
+  { name, problems, stopReason = stopReasonOf, remark, begin }: Wait<Inputs>,
   connect: Connect = kubernetesClient,
   given: Partial<ReadinessTiming> = {},
 ) {
@@ -71,36 +71,38 @@ export function readinessKind<Inputs extends ReadinessInputs>(
     },
   } satisfies ResourceKind<Inputs>;
 
-  /** For a preview: what is not as expected is said, and what cannot be looked at counts as serving. */
+  /** For a preview: prints what is not as expected. What cannot be checked counts as ready. */
   async function isReady(inputs: Inputs): Promise<boolean> {
     if (inputs.suspended) return true;
     try {
       const kubernetes = await connect(inputs);
       const cluster = await clusterNow(kubernetes, inputs);
       const found = (await problems(kubernetes, inputs, cluster)).map(problemOf);
-      const sleeping = cluster && found.length > 0 ? sleep(cluster, inputs) : undefined;
-      if (sleeping !== undefined) say(inputs, sleeping, true);
+      const stopped = cluster && found.length > 0 ? stopReason(cluster, inputs) : undefined;
+      if (stopped !== undefined) say(inputs, stopped, true);
       else say(inputs, cluster && remark?.(cluster, inputs), false);
-      if (found.length === 0 || sleeping !== undefined) return true;
+      if (found.length === 0 || stopped !== undefined) return true;
       for (const { text, remedy } of found.slice(0, SHOWN))
         console.error(`The ${name(inputs)}: ${limited(printable(text))}${remedy === undefined ? "" : `. ${remedy}`}`);
       return false;
     } catch (error) {
       if (!(error instanceof KubernetesError)) throw error;
-      sayUnseen(
-        `The ${name(inputs)} could not be checked, so it is assumed to serve: ${limited(error.message)}`,
+      printUnchecked(
+        `The ${name(inputs)} could not be checked, so it is assumed to be ready: ${limited(error.message)}`,
         error,
       );
       return true;
     }
   }
 
-  function say(inputs: Inputs, reason: string | undefined, sleeps: boolean): void {
+  function say(inputs: Inputs, reason: string | undefined, isStopped: boolean): void {
     if (reason === undefined) return;
-    const rest = sleeps
-      ? "this run does not wait for it and changes nothing in it. The first `pulumi up` after it wakes up does the rest"
+    const rest = isStopped
+      ? "this run does not wait for it and changes nothing in it. The first `pulumi up` after it starts again does the rest"
       : "this run does not wait for it";
-    console.error(`Warning: the ${name(inputs)} ${sleeps ? "sleeps" : "does not serve in full"}: ${reason}; ${rest}.`);
+    console.error(
+      `Warning: the ${name(inputs)} ${isStopped ? "is stopped" : "is not completely ready"}: ${reason}; ${rest}.`,
+    );
   }
 
   async function untilReady(inputs: Inputs): Promise<void> {
@@ -108,23 +110,23 @@ export function readinessKind<Inputs extends ReadinessInputs>(
     const kubernetes = await connect(inputs, WHILE_WAITING);
     const progress = progressOf(`the ${name(inputs)}`);
     const events = eventWatch(kubernetes, inputs, timing);
-    /** When each problem was seen first. */
+    /** When each problem was first seen. */
     const since = new Map<string, number>();
     let readySince: number | undefined;
     let isFirst = true;
-    const look = async (): Promise<Found[] | "asleep"> => {
+    const look = async (): Promise<Found[] | "stopped"> => {
       const cluster = await clusterNow(kubernetes, inputs);
       if (isFirst) await begin?.(kubernetes, inputs, cluster);
       isFirst = false;
-      const there = await problems(kubernetes, inputs, cluster);
-      const sleeping = cluster && there.length > 0 ? sleep(cluster, inputs) : undefined;
-      if (sleeping === undefined) return there;
-      say(inputs, sleeping, true);
-      return "asleep";
+      const found = await problems(kubernetes, inputs, cluster);
+      const stopped = cluster && found.length > 0 ? stopReason(cluster, inputs) : undefined;
+      if (stopped === undefined) return found;
+      say(inputs, stopped, true);
+      return "stopped";
     };
     await poll(async ({ waited }) => {
       const looked = await look().catch(asProblem);
-      if (looked === "asleep") return looked;
+      if (looked === "stopped") return looked;
       const found = looked.map(problemOf);
       const now = waited();
       readySince = found.length > 0 ? undefined : (readySince ?? now);
@@ -135,8 +137,9 @@ export function readinessKind<Inputs extends ReadinessInputs>(
       for (const known of since.keys()) if (!reasons.includes(known)) since.delete(known);
       for (const { text } of found) if (!since.has(text)) since.set(text, now);
       const final = found.find(
-        ({ text, patience }) =>
-          patience !== undefined && now - (since.get(text) ?? now) >= Math.min(patience, inputs.within) * timing.second,
+        ({ text, finalAfter }) =>
+          finalAfter !== undefined &&
+          now - (since.get(text) ?? now) >= Math.min(finalAfter, inputs.within) * timing.second,
       );
       if (final || now > inputs.within * timing.second) throw notReady(inputs, reasons, final, now);
       return undefined;
@@ -149,21 +152,22 @@ export function readinessKind<Inputs extends ReadinessInputs>(
     const image = reasons.some((problem) => problem.includes("Image"))
       ? " If a pod still waits for an image that you no longer want, delete that pod."
       : "";
-    const remedy = final?.remedy ?? `Nothing is lost: correct what is named, and run \`pulumi up\` again.${image}`;
+    const remedy =
+      final?.remedy ?? `Nothing is lost. Correct what this message names, and run \`pulumi up\` again.${image}`;
     return new KubernetesError(
       "not-ready",
-      `The ${name(inputs)} does not serve what was written to it after ${seconds} s: ${missing}. ${remedy}`,
+      `The ${name(inputs)} is not ready after ${seconds} s: ${missing}. ${remedy}`,
     );
   }
 }
 
-/** An API server that does not answer may be back before the time is over. */
+/** Turns a temporary error into a problem: the API server may answer again before the time limit. */
 function asProblem(error: unknown): Found[] {
   if (isPassing(error)) return [(error as Error).message];
   throw error;
 }
 
-/** What is waited for; how the cluster is reached and for how long is waited does not count. */
+/** The expected state, without the context and the time limit. */
 function expected(inputs: ReadinessInputs): string {
   const {
     context: _context,

@@ -1,11 +1,12 @@
 /**
- * Static registration: databases that an agent serves by its own configuration, without a registration in Teleport's
- * backend. They come and go with the agent, and Teleport knows no owner of them. Plain objects for the chart
- * teleport-kube-agent, and for an agent's `teleport.yaml` (JSON is YAML). Pure.
+ * Static registration: databases that an agent serves because its own configuration names them, without a
+ * registration in Teleport's backend. They appear and disappear with the agent, and have no owner in Teleport. The
+ * functions return plain objects for the chart teleport-kube-agent and for an agent's `teleport.yaml` (JSON is valid
+ * YAML). Pure.
  */
-import { checkTeleportName } from "../postgres-cluster/names";
+import { checkTeleportName } from "./names";
 import { refuse, SettingProblem } from "../problems";
-import type { DatabaseSettings } from "./resources/database";
+import type { DatabaseSettings } from "./resources/database-document";
 import { databaseAdminUser } from "./resources/database-document";
 import { checkDynamicLabels, checkLabels } from "./resources/labels";
 
@@ -15,19 +16,22 @@ export interface StaticDatabase extends Omit<DatabaseSettings, "caCert"> {
   caCertFile?: string;
 }
 
-/** A Secret or a ConfigMap, in the agent's namespace, with the server's CA in PEM. */
+/** A Secret or a ConfigMap in the agent's namespace with the server's CA in PEM. */
 export type CaSource = { secret: string; key?: string } | { configMap: string; key?: string };
 
-/** A database in the chart's values. The CA is mounted into the agent's pods, so that a renewed one needs no upgrade. */
+/**
+ * A database in the chart's values. The CA is mounted into the agent's pods, so a renewed CA needs no upgrade of the
+ * chart.
+ */
 export interface ChartDatabase extends Omit<DatabaseSettings, "caCert"> {
-  /** Where the server's CA is. Default of `key`: `ca.crt`. Default: none, as for `caCert`. */
+  /** Secret or ConfigMap with the server's CA. Default of `key`: `ca.crt`. Default: none, as for `caCert`. */
   ca?: CaSource;
 }
 
 /** How an agent joins. */
 export type AgentJoin =
   | {
-      /** By its platform; see TeleportJoinToken. */
+      /** By the agent's platform; see TeleportJoinToken. */
       method: "kubernetes" | "iam" | "gcp" | "azure";
       /** Name of the join token in Teleport. */
       tokenName: string;
@@ -35,7 +39,10 @@ export type AgentJoin =
   | {
       /** By a secret token. */
       method: "token";
-      /** For the chart, the name of the Secret that has it in `auth-token`; else the path of a file. */
+      /**
+       * For the chart: name of the Secret that has the token in `auth-token`. Otherwise: path of a file with the
+       * token.
+       */
       secret: string;
     };
 
@@ -43,9 +50,9 @@ export interface AgentSettings<Database> {
   /** `host:port` of Teleport's proxy. */
   proxy: string;
   join: AgentJoin;
-  /** Databases to serve by configuration. */
+  /** Databases that the configuration names. */
   databases?: readonly Database[];
-  /** Labels of registered databases to serve as well: one of these sets must match. Default: none. */
+  /** Sets of labels. The agent also serves registered databases that match one of these sets. Default: none. */
   resources?: readonly Record<string, string | string[]>[];
 }
 
@@ -53,7 +60,7 @@ const CA_FOLDER = "/etc/teleport-tls-db";
 const CA_KEY = "ca.crt";
 
 /**
- * Values for the chart `teleport-kube-agent` (13 and newer). Merge them with others of the chart's.
+ * Values for the chart `teleport-kube-agent` (13 and newer). Merge them with the chart's other values.
  *
  * @throws SettingsError with every problem found
  */
@@ -81,7 +88,7 @@ export function kubeAgentValues(settings: AgentSettings<ChartDatabase>): Record<
 }
 
 /**
- * `teleport.yaml` of an agent that runs elsewhere: on a machine, or by manifests of one's own.
+ * `teleport.yaml` of an agent that runs elsewhere: on a machine, or in Kubernetes by your own manifests.
  *
  * @throws SettingsError with every problem found
  */
@@ -92,7 +99,7 @@ export function agentConfiguration(settings: AgentSettings<StaticDatabase>): Rec
     version: "v3",
     teleport: {
       proxy_server: settings.proxy,
-      // Where the token is a secret, Teleport takes a path for it, and reads the file.
+      // For a secret token, Teleport accepts a path and reads the token from that file.
       join_params: { method: join.method, token_name: join.method === "token" ? join.secret : join.tokenName },
     },
     auth_service: { enabled: false },
@@ -106,7 +113,10 @@ export function agentConfiguration(settings: AgentSettings<StaticDatabase>): Rec
   };
 }
 
-/** An entry of `db_service.databases`. Agents refuse fields that they do not know: what is not set is left out. */
+/**
+ * An entry of `db_service.databases`. Settings without a value are left out, because agents refuse fields that they
+ * do not know.
+ */
 export function staticDatabase(database: StaticDatabase): Record<string, unknown> {
   const { name, description, labels = {}, dynamicLabels = {}, uri, tlsMode, serverName, caCertFile } = database;
   const { adminUser, trustSystemPool } = database;
@@ -132,7 +142,7 @@ export function staticDatabase(database: StaticDatabase): Record<string, unknown
   };
 }
 
-/** All that is wrong with an agent's settings. */
+/** Returns every problem of an agent's settings. */
 function checkAgent({
   databases = [],
   resources = [],
@@ -141,20 +151,26 @@ function checkAgent({
   return [
     ...(databases.length > 0 || resources.length > 0
       ? []
-      : [{ setting: "databases", problem: "is empty", fix: "Name databases, or resources to serve by their labels." }]),
+      : [
+          {
+            setting: "databases",
+            problem: "must not be empty",
+            fix: "Name databases, or set resources to the labels of databases to serve.",
+          },
+        ]),
     ...databases.flatMap((database, index) => {
       const path = `databases[${index}]`;
-      const isTwice = taken.has(database.name);
+      const isDuplicate = taken.has(database.name);
       taken.add(database.name);
       return [
         ...checkTeleportName(`${path}.name`, database.name),
-        ...(isTwice
+        ...(isDuplicate
           ? [
               {
                 setting: `${path}.name`,
                 value: database.name,
-                problem: "is there twice",
-                fix: "Rename one of the two.",
+                problem: "is a duplicate name",
+                fix: "Rename one of the two databases.",
               },
             ]
           : []),
@@ -169,7 +185,7 @@ function caFile({ name, ca }: ChartDatabase): string | undefined {
   return ca && `${CA_FOLDER}/${name}/${ca.key ?? CA_KEY}`;
 }
 
-/** `volume`: not the database's name, which may be longer than Kubernetes allows here with a prefix. */
+/** `volume` is not the database's name: with a prefix, that name can be longer than Kubernetes allows. */
 function caVolume({ name, ca }: ChartDatabase, volume: string) {
   if (!ca) return undefined;
   const source = "secret" in ca ? { secret: { secretName: ca.secret } } : { configMap: { name: ca.configMap } };

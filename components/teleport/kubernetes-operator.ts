@@ -1,17 +1,17 @@
 /**
- * Registration by Teleport's Kubernetes operator: the custom resource in place of our own registration, for clusters
- * that run the operator. It keeps the database in Teleport as the custom resource says, and refuses one that exists and
- * is not the operator's. Pure.
+ * Registration by Teleport's Kubernetes operator: a custom resource instead of this program's own registration, for
+ * clusters that run the operator. The operator keeps the database in Teleport as the custom resource declares it. It
+ * refuses a database that exists already and does not belong to it. Pure.
  */
 import { createHash } from "node:crypto";
-import { checkTeleportName } from "../postgres-cluster/names";
+import { checkTeleportName } from "./names";
 import { refuse, SettingProblem } from "../problems";
-import type { DatabaseSettings } from "./resources/database";
+import type { DatabaseSettings } from "./resources/database-document";
 import { databaseSpec } from "./resources/database-document";
-import { OWNER_LABEL } from "./resources/document";
+import { OWNER_LABEL } from "../owner-label";
 import { checkLabels } from "./resources/labels";
 
-/** A Kubernetes object, to apply as it is. */
+/** A complete Kubernetes object. */
 export interface TeleportDatabaseManifest {
   apiVersion: "resources.teleport.dev/v1";
   kind: "TeleportDatabaseV3";
@@ -20,17 +20,17 @@ export interface TeleportDatabaseManifest {
 }
 
 export interface OperatorDatabaseSettings extends DatabaseSettings {
-  /** Namespace that the operator watches: its own. */
+  /** Namespace that the operator watches, which is its own. */
   namespace: string;
-  /** Which resource of which stack it belongs to: `<organization>/<project>/<stack>/<resource>`. */
+  /** Owner: the resource and its stack, `<organization>/<project>/<stack>/<resource>`. */
   owner: string;
 }
 
-/** Kubernetes' rules for labels; the operator copies the labels of the custom resource to Teleport. */
+/** Kubernetes' rules for labels. The operator copies the labels of the custom resource to Teleport. */
 const LABEL_KEY = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?$/;
 const LABEL_VALUE = /^([A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?$/;
 const MAX_LABEL = 63;
-/** How the operator's schema spells the modes. */
+/** The TLS modes in the operator's schema. */
 const TLS_MODES: Record<string, number> = { "verify-full": 0, "verify-ca": 1 };
 
 /**
@@ -51,13 +51,13 @@ export function operatorDatabase(settings: OperatorDatabaseSettings): TeleportDa
       name,
       namespace,
       labels: { ...labels, "app.kubernetes.io/managed-by": "pulumi", [OWNER_LABEL]: ownerValue(owner) },
-      ...(description ? { annotations: { description } } : {}), // where the operator looks for it
+      ...(description ? { annotations: { description } } : {}), // the operator reads the description here
     },
     spec: { ...spec, tls: { mode: TLS_MODES[String(mode)] ?? 0, ...Object.fromEntries(set) } },
   };
 }
 
-/** All that is wrong with the settings; `path` is put before each setting's name. */
+/** Returns every problem of the settings. `path` is the prefix of each setting's name. */
 export function checkOperatorDatabase(path: string, settings: OperatorDatabaseSettings): SettingProblem[] {
   const at = (setting: string) => (path ? `${path}.${setting}` : setting);
   const { labels = {}, dynamicLabels = {} } = settings;
@@ -69,22 +69,25 @@ export function checkOperatorDatabase(path: string, settings: OperatorDatabaseSe
       .map(([key, value]) => ({
         setting: at(`labels ${key}`),
         value,
-        problem: "is no label that a Kubernetes object may have, and the operator takes them from there",
-        fix: "Use at most 63 letters, digits, - _ and . in key and value.",
+        problem: "is not a valid label of a Kubernetes object, from which the operator copies it",
+        fix: "Use at most 63 letters, digits and the characters - _ . in key and value.",
       })),
     ...(Object.keys(dynamicLabels).length === 0
       ? []
       : [
           {
             setting: at("dynamicLabels"),
-            problem: "cannot be given to the operator: its schema has a single key and value where labels should be",
-            fix: "Leave them out, or register the database by TeleportDatabase.",
+            problem: "is not supported by the operator, whose schema has a single key and value instead of labels",
+            fix: "Remove the setting, or register the database by TeleportDatabase.",
           },
         ]),
   ];
 }
 
-/** The owner as a label of Kubernetes allows it; where that takes too much away, a hash keeps owners apart. */
+/**
+ * The owner as a valid value of a Kubernetes label. If characters must be replaced or cut, a hash keeps owners
+ * distinct.
+ */
 function ownerValue(owner: string): string {
   const plain = owner.replaceAll("/", ".");
   if (LABEL_VALUE.test(plain)) return plain;

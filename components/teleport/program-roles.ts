@@ -1,14 +1,17 @@
-/** Roles and the bot of the program itself, as documents for `tctl create`. Pure. */
+/** The program's own roles and bot, as documents for `tctl create`. Pure. */
 import { TeleportDocument } from "./client/tctl";
 
-/** The label that every database of ours carries: agents pick them up by it, the program's role is limited to it. */
+/**
+ * The label of every database that this program registers: agents select databases by it, and the program's role is
+ * limited to it.
+ */
 export const PROVISIONED_BY = { provisioned_by: "cloudnative-pg" } as const;
 
 const WRITE = ["list", "read", "create", "update", "delete"];
 
 /**
- * The role that the program itself needs, and nothing more: databases that carry our label, and reading
- * the public part of CAs. It opens no database and no host.
+ * The minimal role of the program: it may write databases with this program's label and read the public part of CAs.
+ * It opens no database and no host.
  */
 export function registrarRole(name = "cnpg-teleport-registrar"): TeleportDocument {
   return {
@@ -29,12 +32,12 @@ export function registrarRole(name = "cnpg-teleport-registrar"): TeleportDocumen
 }
 
 /**
- * The role of a program that also keeps roles and join tokens (TeleportAccessRole, TeleportJoinToken).
+ * The role of a program that also manages roles and join tokens (TeleportAccessRole, TeleportJoinToken).
  *
- * **Whoever may write roles can become the administrator of the Teleport cluster**, by changing a role that they hold;
- * and whoever may write tokens can let machines in. Teleport has no rule that limits it to some roles. So it is a role
- * of its own: give it only to stacks that need it, guard their identity as an administrator's, and let the others run
- * with `registrarRole`.
+ * **Anyone who may write roles can become the administrator of the Teleport cluster**, by changing a role that they
+ * have. Anyone who may write tokens can let machines join. Teleport cannot limit this right to some roles. So this is
+ * a separate role: give it only to stacks that need it, protect their identity like an administrator's, and run other
+ * stacks with `registrarRole`.
  */
 export function accessRegistrarRole(name = "cnpg-teleport-access-registrar"): TeleportDocument {
   const registrar = registrarRole(name);
@@ -47,9 +50,9 @@ export function accessRegistrarRole(name = "cnpg-teleport-access-registrar"): Te
 }
 
 /**
- * A bot that may take on the program's role, for tbot in CI: its identities last an hour or so and nobody keeps a
- * secret. It joins by a TeleportJoinToken with `botName`. For Teleport 15 and newer, as a document; Teleport 13 does
- * not know the kind: there, `tctl bots add <name> --roles=<role>`.
+ * A bot that may use the program's role, for tbot in CI. Its identities last about an hour, and no secret is stored.
+ * It joins by a TeleportJoinToken with `botName`. This document works with Teleport 15 and newer. Teleport 13 does
+ * not know this kind: use `tctl bots add <name> --roles=<role>` there.
  */
 export function registrarBot(name = "cnpg-teleport", roles = [registrarRole().metadata.name]): TeleportDocument {
   return { kind: "bot", version: "v1", metadata: { name }, spec: { roles } };

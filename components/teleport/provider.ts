@@ -1,8 +1,8 @@
-/** The providers behind our Teleport resources. */
+/** The dynamic providers of the Teleport resources. */
 import { dynamicProvider } from "../dynamic/provider";
 
-/** Behind everything that is registered in Teleport. */
+/** Provider of everything that is registered in Teleport. */
 export const registrationProvider = dynamicProvider("registration");
 
-/** Behind the reading of a Teleport cluster's database client CA. */
+/** Provider that reads a Teleport cluster's database client CA. */
 export const certAuthorityProvider = dynamicProvider("certAuthority");

@@ -1,8 +1,9 @@
-/** Checks of the settings of a database in Vault, before anything is made. Pure. */
+/** Checks the settings of a database in Vault before anything is created. Pure. */
 import { isAdministrative, isReservedRole } from "../cnpg/reserved-roles";
-import { isPostgresName } from "../value-check";
+import { isPostgresName, known } from "../value-check";
+import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "../problems";
-import { parseDuration } from "../teleport/resources/duration";
+import { parseDuration } from "../go-duration";
 import {
   CredentialsConsumer,
   CredentialsRole,
@@ -12,23 +13,26 @@ import {
   VaultUsersSettings,
 } from "./settings";
 
-/** What is checked of the component's arguments. */
+/** The part of the component's arguments that is checked. */
 export interface CheckedSettings extends VaultUsersSettings {
-  mount: string;
+  mount: pulumi.Input<string>;
   connection: string;
   roles: Record<string, CredentialsRole>;
-  kubernetesAuth?: { path: string };
+  kubernetesAuth?: { path: pulumi.Input<string> };
   revokeWithin?: number;
 }
 
-/** Stand in paths of Vault, in policies and in SQL without quotes or with them: nothing that means something there. */
+/**
+ * These names are used in Vault paths, in policies and in SQL, with and without quotes. They must not contain
+ * characters that have a meaning there.
+ */
 const ADMIN = /^[a-z_][a-z0-9_]*$/;
 const POSTGRES_ROLE = /^[A-Za-z_][A-Za-z0-9_-]{0,62}$/;
 const NAME = /^[a-z0-9]([-_a-z0-9]*[a-z0-9])?$/;
 const MOUNT = /^[a-z0-9][-_a-z0-9]*(\/[a-z0-9][-_a-z0-9]*)*$/;
 const LONGEST_CONNECTION = 64;
 
-/** All that is wrong. */
+/** Returns every problem. */
 export function checkVaultDatabase(setting: string, settings: CheckedSettings): SettingProblem[] {
   const { admin, group, mount, connection, roles, kubernetesAuth, revokeWithin } = settings;
   const wrong = (key: string, value: unknown, problem: string, fix: string) => ({
@@ -37,10 +41,17 @@ export function checkVaultDatabase(setting: string, settings: CheckedSettings): 
     problem,
     fix,
   });
-  const path = (key: string, value: string) =>
-    MOUNT.test(value)
+  const path = (key: string, value: pulumi.Input<string>) =>
+    MOUNT.test(known(value) ?? "known-later")
       ? []
-      : [wrong(key, value, "is no path of a mount", "Use lower-case letters, digits, - and _, with / between parts.")];
+      : [
+          wrong(
+            key,
+            value,
+            "is not a valid path of a mount",
+            "Use lower-case letters, digits, - and _, with / between parts.",
+          ),
+        ];
   return [
     ...(admin === undefined ||
     (ADMIN.test(admin) && admin.length <= LONGEST_ADMIN && !isReservedRole(admin) && admin !== "all")
@@ -49,13 +60,15 @@ export function checkVaultDatabase(setting: string, settings: CheckedSettings): 
           wrong(
             "admin",
             admin,
-            "is no name for Vault's user",
-            `Use at most ${LONGEST_ADMIN} lower-case letters, digits and underscores; not a name that PostgreSQL or CloudNativePG reserves.`,
+            "is not a valid name for Vault's user",
+            `Use at most ${LONGEST_ADMIN} lower-case letters, digits and underscores, and no name that PostgreSQL or CloudNativePG reserves.`,
           ),
         ]),
     ...(group === undefined ? [] : checkGroups(`${prefix(setting)}group`, [group])),
     ...(settings.schemas ?? []).flatMap((schema) =>
-      isPostgresName(schema) ? [] : [wrong("schemas", schema, "is no name of a schema", "Name one.")],
+      isPostgresName(schema)
+        ? []
+        : [wrong("schemas", schema, "is not a valid schema name", "Write the name of a schema, at most 63 bytes.")],
     ),
     ...path("mount.path", mount),
     ...(kubernetesAuth ? path("kubernetesAuth.path", kubernetesAuth.path) : []),
@@ -65,17 +78,19 @@ export function checkVaultDatabase(setting: string, settings: CheckedSettings): 
           wrong(
             "connection",
             connection,
-            "is no name for a connection",
+            "is not a valid name of a connection",
             `Use at most ${LONGEST_CONNECTION} lower-case letters, digits, - and _.`,
           ),
         ]),
-    ...(Object.keys(roles).length > 0 ? [] : [wrong("roles", roles, "is empty", "Declare a role, e.g. app: {}.")]),
+    ...(Object.keys(roles).length > 0
+      ? []
+      : [wrong("roles", roles, "must not be empty", "Declare a role, e.g. app: {}.")]),
     ...Object.entries(roles).flatMap(([name, role]) =>
       checkRole(`${prefix(setting)}roles.${name}`, name, role, kubernetesAuth !== undefined),
     ),
     ...(revokeWithin === undefined || (revokeWithin >= 0 && revokeWithin <= 3_600)
       ? []
-      : [wrong("revokeWithin", revokeWithin, "is no number of seconds", "Use a number from 0 to 3600.")]),
+      : [wrong("revokeWithin", revokeWithin, "must be a number of seconds from 0 to 3600", "Write e.g. 60.")]),
   ];
 }
 
@@ -90,7 +105,7 @@ function checkRole(setting: string, name: string, role: CredentialsRole, hasAuth
           {
             setting,
             value: name,
-            problem: "is no name for a role",
+            problem: "is not a valid name of a role",
             fix: `Use at most ${LONGEST_ROLE} lower-case letters, digits, - and _: it becomes part of the users' names.`,
           },
         ]),
@@ -102,7 +117,7 @@ function checkRole(setting: string, name: string, role: CredentialsRole, hasAuth
             setting: `${setting}.defaultTtl`,
             value: defaultTtl,
             problem: `is longer than maxTtl, ${maxTtl}`,
-            fix: "Make it shorter, or maxTtl longer.",
+            fix: "Decrease defaultTtl, or increase maxTtl.",
           },
         ]
       : []),
@@ -112,15 +127,15 @@ function checkRole(setting: string, name: string, role: CredentialsRole, hasAuth
           {
             setting: `${setting}.connectionLimit`,
             value: connectionLimit,
-            problem: "is no number of connections",
-            fix: "Use a whole number; -1 is no limit.",
+            problem: "must be a whole number of connections, or -1",
+            fix: "Write e.g. 20. -1 means no limit.",
           },
         ]),
     ...(consumer ? checkConsumer(`${setting}.consumer`, consumer, hasAuth) : []),
   ];
 }
 
-/** A `*` in Vault's role stands for every namespace, or every service account. */
+/** In Vault's role, `*` stands for every namespace or every service account. */
 function checkConsumer(setting: string, consumer: CredentialsConsumer, hasAuth: boolean): SettingProblem[] {
   const { namespace, serviceAccount, tokenTtl, tokenMaxTtl } = consumer;
   const names = Object.entries({ namespace, serviceAccount }).filter(
@@ -130,8 +145,8 @@ function checkConsumer(setting: string, consumer: CredentialsConsumer, hasAuth: 
     ...names.map(([key, value]) => ({
       setting: `${setting}.${key}`,
       value,
-      problem: "is no name of one",
-      fix: "Write its whole name: a pattern would let others in.",
+      problem: key === "namespace" ? "is not a valid namespace" : "is not a valid name of a service account",
+      fix: "Write the whole name. A pattern would also let other pods log in.",
     })),
     ...(tokenTtl === undefined ? [] : checkTtl(`${setting}.tokenTtl`, tokenTtl)),
     ...(tokenMaxTtl === undefined ? [] : checkTtl(`${setting}.tokenMaxTtl`, tokenMaxTtl)),
@@ -142,7 +157,7 @@ function checkConsumer(setting: string, consumer: CredentialsConsumer, hasAuth: 
             setting,
             value: consumer,
             problem: "has no way to log in",
-            fix: "Set kubernetesAuth, e.g. {path: kubernetes}.",
+            fix: "Set kubernetesAuth, e.g. {path: kubernetes}, or remove consumer.",
           },
         ]),
   ];
@@ -154,19 +169,20 @@ function checkGroups(setting: string, roles: readonly string[]): SettingProblem[
       {
         setting,
         value: roles,
-        problem: "is empty, so that users could do nothing",
-        fix: "Name a role, or leave it out.",
+        problem: "is empty, so users would have no rights",
+        fix: "Name a role, or remove the setting.",
       },
     ];
   return roles.flatMap((value) => {
     if (!POSTGRES_ROLE.test(value)) {
       return [
-        { setting, value, problem: "is no name of a role that can be used here", fix: "Use letters, digits, - and _." },
+        { setting, value, problem: "is not a valid role name here", fix: "Use at most 63 letters, digits, - and _." },
       ];
     }
-    // CNPG's managed roles and ours never are; pg_read_all_data and its like are what one grants.
+    // Managed roles of CloudNativePG and of this program are never administrators. pg_read_all_data and similar roles
+    // may be granted.
     return isAdministrative(value)
-      ? [{ setting, value, problem: "would make users administrators of the server", fix: "Choose another." }]
+      ? [{ setting, value, problem: "would make users administrators of the server", fix: "Choose another role." }]
       : [];
   });
 }
@@ -174,10 +190,17 @@ function checkGroups(setting: string, roles: readonly string[]): SettingProblem[
 function checkTtl(setting: string, value: string): SettingProblem[] {
   const milliseconds = parseDuration(value);
   if (milliseconds !== undefined && milliseconds >= 1_000) return [];
-  return [{ setting, value, problem: "is no duration", fix: "Write hours, minutes and seconds, e.g. 1h or 15m." }];
+  return [
+    {
+      setting,
+      value,
+      problem: "must be a duration of at least 1s",
+      fix: "Write hours, minutes and seconds, e.g. 1h or 15m.",
+    },
+  ];
 }
 
-/** Seconds of a checked duration. */
+/** A valid duration in seconds. */
 export function seconds(duration: string): number {
   return Math.floor((parseDuration(duration) ?? 0) / 1_000);
 }

@@ -1,8 +1,8 @@
-/** The connection in Vault's database secrets engine: what is written, and what of it a hand has changed. Pure. */
+/** The connection in Vault's database secrets engine: its document, and its drift. Pure. */
 import { isIPv6 } from "node:net";
 import { USERNAME_TEMPLATE } from "./settings";
 
-/** Where Vault reaches the database, and as whom. */
+/** Where Vault reaches the database, and as which user. */
 export interface ConnectionSettings {
   host: string;
   port: number;
@@ -13,15 +13,18 @@ export interface ConnectionSettings {
   allowedRoles: string[];
 }
 
-/** A library that the owner names for every session of his database, and that does not exist, would end Vault's. */
+/**
+ * Clears local_preload_libraries. The owner of the database may set it for every session; a library that does not
+ * exist would end Vault's sessions.
+ */
 const OPTIONS = `options=${encodeURIComponent("-c local_preload_libraries=")}`;
 const PLUGIN = "postgresql-database-plugin";
 
 /**
- * What is written to `<mount>/config/<connection>`. Without a password Vault keeps the one that it has.
+ * The document for `<mount>/config/<connection>`. Without a password, Vault keeps the one that it has.
  *
- * The server is verified by name and by our CA, which is in the connection itself: Vault needs no file. With
- * `scram-sha-256` it sends PostgreSQL what PostgreSQL stores, and no password in an SQL statement, which a log could keep.
+ * Vault verifies the server by name and by the CA in the connection, so it needs no file. With `scram-sha-256`, Vault
+ * sends PostgreSQL the SCRAM verifier. No password appears in an SQL statement, which a log could keep.
  */
 export function connectionDocument(settings: ConnectionSettings, password?: string): Record<string, unknown> {
   return {
@@ -30,7 +33,7 @@ export function connectionDocument(settings: ConnectionSettings, password?: stri
     verify_connection: true,
     ...details(settings),
     max_open_connections: 4,
-    // A connection that is kept is not re-checked: after a failover it would lead to what is no primary any more.
+    // Vault does not check an open connection again. After a failover it would still lead to the former primary.
     max_connection_lifetime: "60s",
     ...(password === undefined ? {} : { password }),
   };
@@ -47,24 +50,24 @@ function details({ host, port, database, admin, serverCa }: ConnectionSettings):
   };
 }
 
-/** What Vault answers for a connection, without the `data` around it. */
+/** Vault's answer for a connection, without the enclosing `data`. */
 export interface FoundConnection {
   plugin_name?: string;
   allowed_roles?: string[] | null;
   connection_details?: Record<string, unknown>;
 }
 
-/** Says what of a connection is not as declared. Vault shows no password. */
-export function connectionDeviations(settings: ConnectionSettings, found: FoundConnection): string[] {
+/** Lists the fields of a connection that differ from the declaration. Vault does not return the password. */
+export function connectionDrift(settings: ConnectionSettings, found: FoundConnection): string[] {
   const { connection_details: shown = {} } = found;
   const wanted = details(settings);
   const differing = Object.keys(wanted).filter((key) => key in shown && shown[key] !== wanted[key]);
   const roles = sorted(found.allowed_roles ?? []) === sorted(settings.allowedRoles) ? [] : ["allowed_roles"];
   const plugin = found.plugin_name === PLUGIN ? [] : ["plugin_name"];
-  return [...plugin, ...roles, ...differing].map((key) => `${key} of Vault's connection is not as declared`);
+  return [...plugin, ...roles, ...differing].map((key) => `${key} of Vault's connection differs from the declaration`);
 }
 
-/** Whether a connection that is there is for the same database and user, so that it may be taken over. */
+/** Whether an existing connection is for the same database and user. Only then it may be taken over. */
 export function isSameConnection(
   settings: ConnectionSettings,
   { connection_details: shown }: FoundConnection,

@@ -1,44 +1,42 @@
-/** What a VaultDatabase makes in Vault for each of its roles: the role, a policy, and the login of its consumer. */
+/** What a VaultDatabase creates in Vault for each of its roles: the role, a policy, and the login of its consumer. */
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { seconds } from "./check";
 import { consumerPolicy } from "./policies";
 import { roleStatements } from "./role-statements";
-import {
-  consumerName,
-  CredentialsConsumer,
-  CredentialsRole,
-  credentialsPath,
-  DEFAULTS,
-  VaultUserNames,
-} from "./settings";
+import { CredentialsConsumer, CredentialsRole, credentialsPath, DEFAULTS, VaultUserNames } from "./settings";
 import type { CredentialsOutputs } from "./vault-database-args";
 
-/** What the resources of one role are made from. */
-interface MadeRole {
+/** Arguments for the resources of one role. */
+interface RoleArgs {
   role: string;
+  /** Name of its policy. */
+  policy: string;
   settings: CredentialsRole;
   mount: pulumi.Output<string>;
   connection: string;
   names: pulumi.Output<VaultUserNames>;
-  /** Path of Kubernetes authentication. */
+  /** Path of the Kubernetes auth method. */
   auth: pulumi.Output<string> | undefined;
   parent: pulumi.Resource;
 }
 
-/** Makes them. The role is deleted before the leases are: no new ones come while the old ones end. */
-export function makeRole(
+/**
+ * Creates the resources of one role. At destroy, the role is deleted before the leases are revoked, so that Vault
+ * gives out no new ones meanwhile.
+ */
+export function createRole(
   name: string,
-  made: MadeRole,
+  made: RoleArgs,
   leases: pulumi.Resource,
 ): pulumi.Output<[string, CredentialsOutputs]> {
-  const { role, settings, mount, connection, names, auth, parent } = made;
+  const { role, policy: policyName, settings, mount, connection, names, auth, parent } = made;
   const statements = names.apply((known) => roleStatements(known, settings));
   const ttls = {
     defaultTtl: seconds(settings.defaultTtl ?? DEFAULTS.defaultTtl),
     maxTtl: seconds(settings.maxTtl ?? DEFAULTS.maxTtl),
   };
-  const resource = `${name}@${role}`; // "@" is in no role's name, so that no two are alike
+  const resource = `${name}@${role}`; // no role's name contains "@", so no two resources have the same name
   const inVault = new vault.database.SecretBackendRole(
     resource,
     {
@@ -55,15 +53,15 @@ export function makeRole(
   );
   const policy = new vault.Policy(
     resource,
-    { name: consumerName(connection, role), policy: mount.apply((path) => consumerPolicy(path, role)) },
+    { name: policyName, policy: mount.apply((path) => consumerPolicy(path, role)) },
     { parent },
   );
   const { consumer } = settings;
   const login =
     consumer && auth
-      ? makeLogin(resource, { consumer, auth, policy, maxTtl: ttls.maxTtl }, { parent, dependsOn: inVault })
+      ? createLogin(resource, { consumer, auth, policy, maxTtl: ttls.maxTtl }, { parent, dependsOn: inVault })
       : undefined;
-  return pulumi.all([mount, inVault.id, policy.name, login]).apply(([path, , policyName, known]) => {
+  return pulumi.all([mount, inVault.id, policy.name, login]).apply(([path, , , known]) => {
     const outputs = {
       path: credentialsPath(path, role),
       policy: policyName,
@@ -74,18 +72,18 @@ export function makeRole(
   });
 }
 
-/** What a consumer's login is made from. */
-interface MadeLogin {
+/** Arguments for the login of a consumer. */
+interface LoginArgs {
   consumer: CredentialsConsumer;
   auth: pulumi.Output<string>;
   policy: vault.Policy;
-  /** Of the role, in seconds. */
+  /** Maximum lifetime of the role's credentials, in seconds. */
   maxTtl: number;
 }
 
-function makeLogin(
+function createLogin(
   name: string,
-  { consumer, auth, policy, maxTtl }: MadeLogin,
+  { consumer, auth, policy, maxTtl }: LoginArgs,
   opts: pulumi.CustomResourceOptions,
 ): pulumi.Output<CredentialsOutputs["login"]> {
   const { namespace, serviceAccount, audience, tokenTtl = DEFAULTS.tokenTtl, tokenMaxTtl } = consumer;

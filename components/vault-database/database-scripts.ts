@@ -1,17 +1,18 @@
-/** The SQL that sets up the database that credentials are for, run as the superuser. Pure. */
+/** The SQL that sets up the database of the credentials. It runs as the superuser. Pure. */
 import { doBlock, identifier, literal, textArray } from "../postgres/sql";
 import { ONE_AT_A_TIME, PREAMBLE } from "../postgres/grants";
-import { endUserFunction } from "./end-user";
+import { dropUserFunction } from "./drop-user";
 import { sourceOf } from "./function-text";
-import { CREATING_COMMANDS, handOverFunction } from "./hand-over";
+import { CREATING_COMMANDS, reassignObjectsFunction } from "./reassign-objects";
 import { mark, VaultUsers } from "./vault-users";
 
 /**
- * Makes what Vault's user may use there: the function that ends a user, and the event trigger that hands over what users
- * make.
+ * Creates what Vault's user needs in the database: the function that drops a user, and the event trigger that
+ * reassigns objects which users create.
  *
- * The functions lie in a schema that belongs to the superuser, who alone may put anything in it: a schema of that name
- * that somebody else made is refused, since its owner could replace a function that fires at the superuser's own commands.
+ * The functions are in a schema that belongs to the superuser, so nobody else can create objects in it. A schema of
+ * that name that someone else created is refused: its owner could replace a function that also fires for commands of
+ * the superuser.
  */
 export function vaultDatabaseScript({ names, schemas, owner }: VaultUsers): string {
   const schema = identifier(names.schema);
@@ -22,7 +23,7 @@ ${ONE_AT_A_TIME}
 ${doBlock(`BEGIN
   IF EXISTS (SELECT FROM pg_namespace WHERE nspname = ${literal(names.schema)}
     AND (pg_get_userbyid(nspowner) <> current_user OR obj_description(oid, 'pg_namespace') IS DISTINCT FROM ${literal(mark(owner))})) THEN
-    RAISE EXCEPTION 'the schema % exists and was not made for Vault''s %; rename it, or choose another name by admin', ${literal(names.schema)}, ${literal(owner)};
+    RAISE EXCEPTION 'the schema % exists and was not created for Vault''s %; rename it, or set admin to another name', ${literal(names.schema)}, ${literal(owner)};
   END IF;
 END`)}
 DROP EVENT TRIGGER IF EXISTS ${trigger};
@@ -31,27 +32,23 @@ CREATE SCHEMA ${schema};
 COMMENT ON SCHEMA ${schema} IS ${literal(mark(owner))};
 REVOKE ALL ON SCHEMA ${schema} FROM PUBLIC;
 GRANT USAGE ON SCHEMA ${schema} TO ${admin};
-${endUserFunction(names)}
+${dropUserFunction(names)}
 REVOKE ALL ON FUNCTION ${schema}.end_user(name) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ${schema}.end_user(name) TO ${admin};
-${handOverFunction(names)}
+${reassignObjectsFunction(names)}
 CREATE EVENT TRIGGER ${trigger} ON ddl_command_end
   WHEN TAG IN (${CREATING_COMMANDS.map(literal).join(", ")})
   EXECUTE FUNCTION ${schema}.hand_over();
-${rightsOfGroup(names.group, [names.admin, names.users], schemas, owner)}
+${grantsScript(names.group, [names.admin, names.users], schemas, owner)}
 COMMIT;`;
 }
 
 /**
- * The users connect, and their group creates. A database's owner may do so anyway. From a group that was made here the
- * schemas that are no longer declared are taken; what a hand gave another role stays.
+ * The users may connect, and their group may create objects. The owner of a database may do so anyway. A group that
+ * this program created loses its rights on schemas that are no longer declared. Rights that were granted manually to
+ * another role stay.
  */
-function rightsOfGroup(
-  group: string,
-  connecting: readonly string[],
-  schemas: readonly string[],
-  owner: string,
-): string {
+function grantsScript(group: string, connecting: readonly string[], schemas: readonly string[], owner: string): string {
   return doBlock(`DECLARE
   item text;
 BEGIN
@@ -76,19 +73,19 @@ BEGIN
 END`);
 }
 
-/** Says in a line each what differs from what `vaultDatabaseScript` makes. */
-export function vaultDatabaseDeviations({ names, schemas }: VaultUsers): string {
+/** Prints one line for each difference from what `vaultDatabaseScript` creates. */
+export function vaultDatabaseDriftQuery({ names, schemas }: VaultUsers): string {
   const schema = literal(names.schema);
-  const functions = { end_user: endUserFunction(names), hand_over: handOverFunction(names) };
+  const functions = { end_user: dropUserFunction(names), hand_over: reassignObjectsFunction(names) };
   const bodies = Object.entries(functions).map(
-    ([name, definition]) => `SELECT 'the function ${name} for Vault is not as it was made' WHERE NOT EXISTS (
+    ([name, definition]) => `SELECT 'the function ${name} for Vault is missing or was changed' WHERE NOT EXISTS (
   SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
   WHERE nspname = ${schema} AND proname = '${name}' AND NOT prosecdef AND prosrc = ${literal(sourceOf(definition))}
     AND proconfig[1] LIKE 'search_path=pg_catalog, pg_temp%');`,
   );
   return `${PREAMBLE}
 ${bodies.join("\n")}
-SELECT 'the event trigger ${names.trigger} is not there, or does not fire' WHERE NOT EXISTS (
+SELECT 'the event trigger ${names.trigger} does not exist or is disabled' WHERE NOT EXISTS (
   SELECT FROM pg_event_trigger t JOIN pg_proc p ON p.oid = t.evtfoid JOIN pg_namespace n ON n.oid = p.pronamespace
   WHERE evtname = ${literal(names.trigger)} AND nspname = ${schema} AND proname = 'hand_over' AND evtenabled IN ('O', 'A'));
 SELECT format('%s may not use the schema of its functions', ${literal(names.admin)}) WHERE NOT EXISTS (
@@ -101,7 +98,7 @@ WHERE rolname = ${literal(names.group)} AND datname = current_database() AND dat
   AND nspname = ANY (${textArray(schemas)}) AND NOT has_schema_privilege(pg_roles.oid, pg_namespace.oid, 'CREATE');`;
 }
 
-/** Takes the event trigger and the functions away, where they are ours. */
+/** Drops the event trigger and the functions, if this program created them. */
 export function dropVaultDatabaseScript({ names, owner }: Pick<VaultUsers, "names" | "owner">): string {
   return `${PREAMBLE}
 BEGIN;

@@ -1,21 +1,21 @@
-/** What the functions in the database have in common. Pure. */
+/** Shared parts of the functions in the database. Pure. */
 import { literal } from "../postgres/sql";
 import type { VaultUserNames } from "./settings";
 
-/** Between these is what PostgreSQL keeps as the function's source. */
+/** PostgreSQL stores the text between these marks as the function's source. */
 const BODY = /(\$body[0-9]*\$)(.*)\1/s;
 
-/** The source of a function of these, as PostgreSQL keeps it. */
+/** The source of one of these functions, as PostgreSQL stores it. */
 export function sourceOf(definition: string): string {
   return BODY.exec(definition)?.[2] ?? "";
 }
 
 /**
- * Whom a user's objects go to: the group, where the user is a member of it; else the first of its roles; NULL where those
- * are PostgreSQL's own. Never one that may do more than the user: a function that runs with its owner's rights, or the
- * expression of an index, would be a way to get there.
+ * SQL for the new owner of a user's objects: the group, if the user is a member of it; otherwise the first of the
+ * user's roles that is not PostgreSQL's own; otherwise NULL. The new owner never has more rights than the user: a
+ * function that runs with its owner's rights, or the expression of an index, would give these rights to the user.
  */
-export function heirOf(account: string, { group, users }: VaultUserNames): string {
+export function newOwnerOf(account: string, { group, users }: VaultUserNames): string {
   return `(SELECT rolname FROM pg_roles r
     WHERE CASE WHEN rolname = ${literal(group)} THEN pg_has_role(${account}, r.oid, 'MEMBER')
       ELSE rolname <> ${literal(users)} AND rolname !~ '^pg_' AND EXISTS (SELECT FROM pg_auth_members direct

@@ -1,13 +1,13 @@
 /**
- * The leases of a role in Vault. Nothing is made: it is seen that the role's name is not another connection's. When it is
- * deleted, all credentials that the role gave out end. It goes after the role, so that no new ones come, and before the
- * connection.
+ * The leases of a role in Vault. Create changes nothing: it checks that the role's name does not belong to another
+ * connection. Delete revokes all credentials that the role gave out. Delete runs after the role is deleted, so that
+ * Vault gives out no new ones, and before the connection is deleted.
  */
 import { endUsers } from "../postgres/user-admin";
 import { ClusterReference, findCluster, unlessStopped } from "../postgres/psql";
-import { sleepReason } from "../cnpg/sleep";
+import { stopReason as sleepReason } from "../cnpg/stopped";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
-import { UNKNOWN } from "../teleport/resources/document";
+import { UNKNOWN } from "../unknown";
 import type { ResourceKind } from "../dynamic/converge";
 import { VaultError } from "../vault/errors";
 import { vaultUsersQuery } from "./role-scripts";
@@ -27,12 +27,12 @@ export interface LeasesInputs extends KubernetesConnection, ClusterReference {
 }
 
 /**
- * How long Vault may take to forget leases. It asks the database for each of them all the same, and waits for one that
- * does not answer: what is left then is forgotten when the connection is removed.
+ * How long Vault may take to remove leases. It still asks the database for each of them, and waits for a database
+ * that does not answer. Leases that remain are removed together with the connection.
  */
 export const FORGET_WITHIN_MS = 30_000;
 
-/** The kind over ways of reaching Kubernetes and Vault. */
+/** The resource kind. The parameters are the ways to reach Kubernetes and Vault. */
 export function vaultLeases(
   connect: (connection: KubernetesConnection) => Promise<KubernetesClient> = kubernetesClient,
   withEngine: WithEngine = withVaultEngine,
@@ -47,11 +47,11 @@ export function vaultLeases(
       ...[context, namespace, cluster, uid, vault, mount, role, database, names, revokeWithin],
     ],
 
-    /** A state that does not name the connection yet is of an older version. */
+    /** A state without the connection was written by an older version. */
     differs: async (news, { connection = news.connection }) => connection !== news.connection,
 
     async apply(inputs, olds) {
-      if (!olds) await withEngine(inputs.vault, (engine) => refuseRoleOfOther(engine, inputs));
+      if (!olds) await withEngine(inputs.vault, (engine) => refuseRoleOfOtherConnection(engine, inputs));
       return inputs;
     },
 
@@ -61,18 +61,24 @@ export function vaultLeases(
       const kubernetes = await connect(state);
       const cluster = await findCluster(kubernetes, state);
       await withEngine(state.vault, async (engine) => {
-        // By now the role is another's, as where two stacks made it at once: so are its leases.
-        if (state.connection !== undefined && (await roleOfOther(engine, state))) return;
+        // The role may belong to another connection by now, e.g. if two stacks created it at the same time. Then its
+        // leases belong there too.
+        if (state.connection !== undefined && (await roleOfOtherConnection(engine, state))) return;
         const path = credentialsPath(state.mount, state.role);
-        // Without its database Vault cannot end a user; and the users are gone with it, or cannot log in.
-        if (cluster && sleepReason(cluster) === undefined && (await end(engine, kubernetes, state)) === "by Vault")
+        // Vault cannot drop a user without its database. And without the database its users are gone, or cannot log
+        // in.
+        if (
+          cluster &&
+          sleepReason(cluster) === undefined &&
+          (await dropUsers(engine, kubernetes, state)) === "by Vault"
+        )
           return;
         await engine.forget(path, FORGET_WITHIN_MS);
       });
     },
   };
 
-  async function end(
+  async function dropUsers(
     engine: VaultEngine,
     kubernetes: KubernetesClient,
     inputs: LeasesInputs,
@@ -83,7 +89,9 @@ export function vaultLeases(
       return "by Vault";
     } catch (error) {
       if (!(error instanceof VaultError) || error.failure === "access-denied") throw error;
-      console.error(`Vault could not end the credentials of ${path}, so they are ended without it: ${error.message}`);
+      console.error(
+        `Vault could not revoke the credentials of ${path}, so this program drops the users itself: ${error.message}`,
+      );
     }
     const query = vaultUsersQuery(inputs.names, { pattern: usernamePattern(inputs.role) });
     await unlessStopped(kubernetes, inputs, `the users of ${path}, until they expire`, () =>
@@ -93,19 +101,22 @@ export function vaultLeases(
   }
 }
 
-/** Roles belong to the mount: what has the name of ours is overwritten when it is made, which comes next. */
-async function refuseRoleOfOther(engine: VaultEngine, inputs: LeasesInputs): Promise<void> {
-  const other = await roleOfOther(engine, inputs);
+/** A role belongs to the mount: creating one overwrites another of the same name. */
+async function refuseRoleOfOtherConnection(engine: VaultEngine, inputs: LeasesInputs): Promise<void> {
+  const other = await roleOfOtherConnection(engine, inputs);
   if (!other) return;
   throw new VaultError(
     "failed",
-    `The role ${inputs.role} in Vault's mount ${inputs.mount} belongs to the connection ${other.db_name ?? "of another database"}; ` +
-      "choose another name for the role, or another mount. Nothing was changed.",
+    `The role ${inputs.role} in Vault's mount ${inputs.mount} belongs to the connection ${other.db_name ?? "of another database"}. ` +
+      "Choose another name for the role, or another mount. Nothing was changed.",
   );
 }
 
-/** The role of this name where it is for another connection; undefined where there is none, or it is ours. */
-export async function roleOfOther(
+/**
+ * The role of this name if it belongs to another connection. Undefined if there is no such role, or it belongs to
+ * this connection.
+ */
+export async function roleOfOtherConnection(
   engine: VaultEngine,
   { mount, connection, role }: Pick<LeasesInputs, "mount" | "connection" | "role">,
 ): Promise<FoundRole | undefined> {

@@ -1,48 +1,45 @@
-/** The settings of a database in Vault, where a PostgresCluster makes it. Pure. */
+/** The settings of a database in Vault that a PostgresCluster creates. Pure. */
 import { checkHost, coversHost } from "../certificates/alt-names";
 import { SettingProblem } from "../problems";
 import { checkVaultDatabase } from "./check";
-import type { VaultDatabaseArgs } from "./vault-database";
+import type { VaultDatabasePlan } from "./plan";
+import type { VaultDatabaseArgs } from "./vault-database-args";
 
-/** Short-lived users of the application's database, by Vault's database secrets engine. */
+/** Short-lived users of the application's database, created by Vault's database secrets engine. */
 export interface VaultDatabaseOfCluster extends Omit<VaultDatabaseArgs, "database" | "uid" | "kubernetes"> {
   /**
-   * Where Vault reaches the primary: a name that Vault can resolve, or an IP address, without a port. The server's
-   * certificate must include it: for a Vault outside of the Kubernetes cluster, use one of `serverAltNames`. Default: the
-   * Service of the primary.
+   * Host at which Vault reaches the primary: a name that Vault can resolve, or an IP address, without a port. The
+   * server's certificate must include it. For a Vault outside of the Kubernetes cluster, use one of `serverAltNames`.
+   * Default: the Service of the primary.
    */
   host?: string;
-  /** Default: 5432. */
+  /** Port at which Vault reaches the primary. Default: 5432. */
   port?: number;
   /** Name of the connection in Vault. Default: `<cluster>-<environment>`. */
   connection?: string;
 }
 
-/** Where the connection is, and its name: unique in Vault as the names in Teleport are. */
-export function vaultPlace(
-  clusterName: string,
-  environment: string,
-  { connection = `${clusterName}-${environment}`, mount }: VaultDatabaseOfCluster,
-): { connection: string; mount: { path: string; exists?: boolean } } {
-  return { connection, mount: mount ?? { path: `postgres/${connection}` } };
-}
-
-/** All that is wrong with the settings. */
+/** Returns every problem of the settings. */
 export function checkVaultDatabaseOfCluster(
   setting: string,
-  clusterName: string,
-  environment: string,
   settings: VaultDatabaseOfCluster,
+  { connection, mount }: VaultDatabasePlan,
   { serverAltNames = [] }: { serverAltNames?: string[] },
 ): SettingProblem[] {
-  const { connection, mount } = vaultPlace(clusterName, environment, settings);
   const { host, port = 5432 } = settings;
   return [
     ...checkVaultDatabase(setting, { ...settings, connection, mount: mount.path }),
     ...(host === undefined ? [] : checkHostOf(`${setting}.host`, host, serverAltNames)),
     ...(Number.isInteger(port) && port > 0 && port < 65_536
       ? []
-      : [{ setting: `${setting}.port`, value: port, problem: "is no port", fix: "Use a number from 1 to 65535." }]),
+      : [
+          {
+            setting: `${setting}.port`,
+            value: port,
+            problem: "must be a port number",
+            fix: "Use a whole number from 1 to 65535.",
+          },
+        ]),
   ];
 }
 
@@ -50,5 +47,5 @@ function checkHostOf(setting: string, host: string, serverAltNames: readonly str
   const problems = checkHost(setting, host);
   if (problems.length > 0 || coversHost(serverAltNames, host)) return problems;
   const problem = "is not in the server's certificate, so Vault would refuse to connect";
-  return [{ setting, value: host, problem, fix: "Add the host to serverAltNames." }];
+  return [{ setting, value: host, problem, fix: "Add this host to serverAltNames." }];
 }

@@ -1,11 +1,12 @@
-/** Rules of pg_hba.conf for the users that Vault makes. Pure. */
+/** Rules of pg_hba.conf for the users that Vault creates. Pure. */
 import { ANYWHERE } from "../cnpg/pg-hba";
 import { vaultUserNames, VaultUsersSettings } from "./settings";
 
 /**
- * Vault's user and those that it makes come over TLS, with a password, and to the one database that they are for.
- * Without these rules CloudNativePG's last line lets them in as anybody else, without TLS too. To be put into `pgHba` of
- * the Cluster, before what the user adds. PostgreSQL takes a group that does not exist yet, and has no members of it.
+ * Vault's user and the users that it creates log in over TLS, with a password, and only to the database that they are
+ * for. Without these rules, CloudNativePG's last line accepts them like any other user, also without TLS. Put these
+ * rules into `pgHba` of the Cluster, before the user's own rules. PostgreSQL accepts a group that does not exist yet:
+ * it then has no members.
  */
 export function vaultHbaRules(settings: VaultUsersSettings, database: string): string[] {
   const { admin, users } = vaultUserNames(settings, database, "");

@@ -1,9 +1,9 @@
-/** Vault policies: what a consumer may, and what this program may. Pure. */
+/** Vault policies of consumers and of this program. Pure. */
 import { consumerName, credentialsPath } from "./settings";
 
 /**
- * A consumer fetches credentials of its role, renews and revokes those (and no other lease), and renews its own token.
- * Given together with `token_no_default_policy`, it is all that the token can.
+ * A consumer reads credentials of its role, renews and revokes those leases and no others, and renews its own token.
+ * Together with `token_no_default_policy`, this is all that the token allows.
  */
 export function consumerPolicy(mount: string, role: string): string {
   const path = credentialsPath(mount, role);
@@ -23,29 +23,30 @@ path "auth/token/revoke-self" { capabilities = ["update"] }
 `.replace(/\n{3,}/g, "\n\n");
 }
 
-/** What the program makes in Vault. */
+/** What the program creates in Vault. */
 export interface RegistrarScope {
   /** Path of the database secrets engine. */
   mount: string;
-  /** Whether the program makes the mount itself. */
+  /** Whether the program creates the mount. */
   makesMount?: boolean;
   /** Name of the connection. */
   connection: string;
-  /** Names of its roles. */
+  /** Names of the roles of the connection. */
   roles: string[];
-  /** Path of Kubernetes authentication, where consumers log in by it. */
+  /** Path of the Kubernetes auth method, if consumers log in by it. */
   kubernetesAuth?: string;
-  /** Whether the program makes it itself. */
+  /** Whether the program creates this auth method. */
   makesKubernetesAuth?: boolean;
 }
 
 const ALL = `["create", "read", "update", "delete"]`;
 
 /**
- * What the program's login needs to make and remove one VaultDatabase. It can read no credentials of a role.
+ * The policy that the program's login needs to create and remove one VaultDatabase. It cannot read credentials of a
+ * role.
  *
- * Mind that whoever writes a policy and the role that gives it can give himself any right. So the policies that are
- * written by it are pinned to their text, and each role to its policy: what is more than that, Vault refuses.
+ * A login that may write both a policy and the role that uses it could give itself any right. So the policy pins the
+ * text of the policies that the program may write, and the policy of each role. Vault refuses anything else.
  */
 export function vaultDatabasePolicy(scope: RegistrarScope): string {
   const { mount, connection, roles, kubernetesAuth } = scope;
@@ -62,7 +63,7 @@ export function vaultDatabasePolicy(scope: RegistrarScope): string {
     ...(kubernetesAuth !== undefined && scope.makesKubernetesAuth
       ? [
           `path "sys/auth/${kubernetesAuth}" { capabilities = ["create", "read", "update", "delete", "sudo"] }`,
-          // @pulumi/vault enables a login below sys/auth, but reads and tunes it here.
+          // @pulumi/vault enables an auth method at sys/auth, but reads and tunes it here.
           `path "sys/mounts/auth/${kubernetesAuth}" { capabilities = ["read"] }`,
           `path "sys/mounts/auth/${kubernetesAuth}/tune" { capabilities = ["read", "update"] }`,
           `path "auth/${kubernetesAuth}/config" { capabilities = ${ALL} }`,

@@ -1,4 +1,7 @@
-/** The SQL that makes Vault's roles in PostgreSQL, run as the superuser; run again, it puts right what differs. Pure. */
+/**
+ * The SQL that creates Vault's roles in PostgreSQL. It runs as the superuser; running it again corrects differences.
+ * Pure.
+ */
 import { doBlock, identifier, literal, textArray } from "../postgres/sql";
 import { ONE_AT_A_TIME, PREAMBLE } from "../postgres/grants";
 import { ownRoleScript, UserAdmin, userAdminDeviations, userAdminScript } from "../postgres/user-admin";
@@ -6,14 +9,14 @@ import { OLDEST_MAJOR } from "../cnpg/image";
 import type { VaultUserNames } from "./settings";
 import { isUser, mark, VaultUsers } from "./vault-users";
 
-/** Makes Vault's user, the group of its users, and the group of owners. In any database. */
+/** Creates Vault's user, the group of its users, and the group that owns objects. Runs in any database. */
 export function vaultRolesScript(users: VaultUsers): string {
   const { names } = users;
   const admin = userAdminOf(users);
   return `${PREAMBLE}
 ${doBlock(`BEGIN
   IF current_setting('server_version_num')::int < ${OLDEST_MAJOR}0000 THEN
-    RAISE EXCEPTION 'users of Vault need PostgreSQL ${OLDEST_MAJOR} or later, and this is %; upgrade it, or remove vaultDatabase', current_setting('server_version');
+    RAISE EXCEPTION 'users of Vault need PostgreSQL ${OLDEST_MAJOR} or later, but this is %; upgrade it, or remove vaultDatabase', current_setting('server_version');
   END IF;
 END`)}
 BEGIN;
@@ -35,7 +38,7 @@ function userAdminOf({ names, roles, owner }: VaultUsers): UserAdmin {
     name: names.admin,
     mark: mark(owner),
     madeFor: `Vault's ${owner}`,
-    otherName: "choose another name by admin, or drop the role",
+    otherName: "set admin to another name, or drop the role",
     inherits: true,
     hasPassword: true,
     group: names.users,
@@ -46,75 +49,78 @@ function userAdminOf({ names, roles, owner }: VaultUsers): UserAdmin {
   };
 }
 
-/** What PostgreSQL stores of a password is no password; it is not for a log either. */
-const UNLOGGED = `SET log_statement = 'none';
+/** Keeps the statement out of the log: it contains only the SCRAM verifier, but that must not be logged either. */
+const WITHOUT_LOGGING = `SET log_statement = 'none';
 SET log_min_duration_statement = -1;
 SET log_min_error_statement = panic;`;
 
 /**
- * Gives Vault's user a password for the moment, by what PostgreSQL stores of it. It ends by itself: a run that is killed
- * before Vault has replaced it leaves nothing that works. Without one, none is left.
+ * Sets a temporary password of Vault's user, given as a SCRAM verifier. It expires by itself: a run that is killed
+ * before Vault has replaced it leaves no valid password. Without a verifier, removes the password.
  */
 export function passwordScript({ admin }: VaultUserNames, verifier: string | undefined): string {
   const change =
     verifier === undefined
       ? `ALTER ROLE ${identifier(admin)} WITH PASSWORD NULL;`
       : doBlock(`BEGIN
-  EXECUTE format('ALTER ROLE %I WITH PASSWORD %L VALID UNTIL %L', ${literal(admin)}, ${literal(verifier)}, now() + interval '${HANDED_WITHIN}');
+  EXECUTE format('ALTER ROLE %I WITH PASSWORD %L VALID UNTIL %L', ${literal(admin)}, ${literal(verifier)}, now() + interval '${TEMPORARY_PASSWORD_LIFETIME}');
 END`);
   return `${PREAMBLE}
-${UNLOGGED}
+${WITHOUT_LOGGING}
 ${change}`;
 }
 
-/** Vault needs seconds; the clock is the server's. */
-const HANDED_WITHIN = "5 minutes";
+/** Lifetime of the temporary password. Vault needs only seconds. The clock is the server's. */
+const TEMPORARY_PASSWORD_LIFETIME = "5 minutes";
 
-/** The password is Vault's own by now, and stays. */
-export function passwordStaysScript({ admin }: VaultUserNames): string {
+/** Makes the password permanent, after Vault has replaced it with its own. */
+export function permanentPasswordScript({ admin }: VaultUserNames): string {
   return `${PREAMBLE}
 ALTER ROLE ${identifier(admin)} VALID UNTIL 'infinity';`;
 }
 
-/** A line where Vault's user has a password that is not only for the moment. */
-export function passwordStaysQuery({ admin }: VaultUserNames): string {
+/** Prints a line if Vault's user has a permanent password. */
+export function permanentPasswordQuery({ admin }: VaultUserNames): string {
   return `${PREAMBLE}
-SELECT rolname FROM pg_authid WHERE rolname = ${literal(admin)} AND ${PASSWORD_STAYS};`;
+SELECT rolname FROM pg_authid WHERE rolname = ${literal(admin)} AND ${HAS_PERMANENT_PASSWORD};`;
 }
 
-const PASSWORD_STAYS = "rolpassword IS NOT NULL AND coalesce(rolvaliduntil, 'infinity') = 'infinity'";
+const HAS_PERMANENT_PASSWORD = "rolpassword IS NOT NULL AND coalesce(rolvaliduntil, 'infinity') = 'infinity'";
 
-/** Says in a line each what differs from what `vaultRolesScript` makes, and which users could not be dropped. */
-export function vaultRolesDeviations(users: VaultUsers): string {
+/**
+ * Prints one line for each difference from what `vaultRolesScript` creates, and for each user that could not be
+ * dropped.
+ */
+export function vaultRolesDriftQuery(users: VaultUsers): string {
   const { names, roles, owner } = users;
   const admin = literal(names.admin);
   return `${PREAMBLE}
 ${userAdminDeviations(userAdminOf(users))}
 SELECT format('the role %s does not exist', wanted) FROM unnest(${textArray(roles)}) wanted
 WHERE wanted NOT IN (SELECT rolname FROM pg_roles);
-SELECT format('%s has no password of Vault''s', rolname) FROM pg_authid WHERE rolname = ${admin} AND NOT (${PASSWORD_STAYS});
-SELECT format('%s is not the role that was made for Vault''s %s', rolname, ${literal(owner)}) FROM pg_roles
+SELECT format('%s has no permanent password from Vault', rolname) FROM pg_authid WHERE rolname = ${admin} AND NOT (${HAS_PERMANENT_PASSWORD});
+SELECT format('%s is not the role that was created for Vault''s %s', rolname, ${literal(owner)}) FROM pg_roles
 WHERE rolname = ${admin} AND shobj_description(oid, 'pg_authid') IS DISTINCT FROM ${literal(mark(owner))};
-SELECT format('the user %s was shut out or has expired, and is still to be dropped', rolname) FROM pg_roles u
-WHERE ${IS_OVER} AND ${isUser("u.oid", names)};`;
+SELECT format('the user %s cannot log in any more, but was not dropped yet', rolname) FROM pg_roles u
+WHERE ${IS_STALE} AND ${isUser("u.oid", names)};`;
 }
 
 /**
- * Users that Vault shut out and could not drop, or whose lease ended long ago: the owner of a database can keep Vault from
- * logging in, as by CONNECTION LIMIT, and nobody else would end the sessions that such users have.
+ * Users that Vault locked but could not drop, and users whose lease ended long ago: the owner of a database can keep
+ * Vault from logging in, e.g. by CONNECTION LIMIT, and then nobody else would close the sessions of such users.
  */
-const IS_OVER = "(NOT rolcanlogin OR rolvaliduntil < now() - interval '15 minutes')";
+const IS_STALE = "(NOT rolcanlogin OR rolvaliduntil < now() - interval '15 minutes')";
 
-/** Users that Vault made: those that are over, those of one role, or all. */
-export function vaultUsersQuery(names: VaultUserNames, which: "over" | "all" | { pattern: string }): string {
-  const limit = which === "all" ? "true" : which === "over" ? IS_OVER : `rolname ~ ${literal(which.pattern)}`;
+/** Lists users that Vault created: the stale ones, those of one role, or all. */
+export function vaultUsersQuery(names: VaultUserNames, which: "stale" | "all" | { pattern: string }): string {
+  const limit = which === "all" ? "true" : which === "stale" ? IS_STALE : `rolname ~ ${literal(which.pattern)}`;
   return `${PREAMBLE}
 SELECT rolname FROM pg_roles u WHERE ${limit} AND ${isUser("u.oid", names)} ORDER BY rolname;`;
 }
 
 /**
- * Our roles that are to go with Vault's user: those that bear our mark, a group of an earlier declaration among them. One
- * that somebody else is a member of stays. The users' group goes last: it tells which users there are.
+ * Roles to drop together with Vault's user: those that have this program's mark, also a group of an earlier
+ * declaration. A role that has other members stays. The users' group is last: it shows which users there are.
  */
 export function vaultRolesQuery({ names, owner }: Pick<VaultUsers, "names" | "owner">): string {
   const ours = textArray([names.admin, names.users]);

@@ -1,11 +1,11 @@
 /**
- * The statements that Vault runs as its own user in PostgreSQL, with `{{name}}`, `{{password}}` and `{{expiration}}` filled
- * in by it. Each is one statement: Vault splits texts at semicolons. Pure.
+ * The statements that Vault runs as its own user in PostgreSQL. Vault fills in `{{name}}`, `{{password}}` and
+ * `{{expiration}}`. Each entry is one statement, since Vault splits texts at semicolons. Pure.
  */
 import { identifier } from "../postgres/sql";
 import { DEFAULTS, CredentialsRole, VaultUserNames } from "./settings";
 
-/** The statements of a role, by the names of @pulumi/vault. */
+/** The statements of a role, with the names of @pulumi/vault. */
 export interface RoleStatements {
   creationStatements: string[];
   renewStatements: string[];
@@ -14,13 +14,14 @@ export interface RoleStatements {
 }
 
 /**
- * A user is a member of the roles that it works with, and of the group that tells Vault's users from others; and Vault's
- * own user is a member of it, since whoever ends a user's sessions and gives away its objects must have its rights.
+ * A user is a member of the roles that it works with, and of the group that distinguishes Vault's users from others.
+ * Vault's own user is a member of the user: a role needs the user's rights to close its sessions and to reassign its
+ * objects.
  */
 export function roleStatements(names: VaultUserNames, role: CredentialsRole): RoleStatements {
   const { memberOf = [names.group], connectionLimit = DEFAULTS.connectionLimit } = role;
   const user = `"{{name}}"`;
-  const ends = `SELECT ${identifier(names.schema)}.end_user('{{name}}')`;
+  const dropUser = `SELECT ${identifier(names.schema)}.end_user('{{name}}')`;
   return {
     creationStatements: [
       `CREATE ROLE ${user} WITH LOGIN INHERIT CONNECTION LIMIT ${connectionLimit} PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'`,
@@ -28,7 +29,7 @@ export function roleStatements(names: VaultUserNames, role: CredentialsRole): Ro
       ...[names.users, ...memberOf].map((group) => `GRANT ${identifier(group)} TO ${user}`),
     ],
     renewStatements: [`ALTER ROLE ${user} VALID UNTIL '{{expiration}}'`],
-    revocationStatements: [ends],
-    rollbackStatements: [ends],
+    revocationStatements: [dropUser],
+    rollbackStatements: [dropUser],
   };
 }

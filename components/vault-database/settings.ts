@@ -1,86 +1,104 @@
-/** What a database in Vault's database secrets engine is made from, and the names that follow from it. Pure. */
+/** Settings of a database in Vault's database secrets engine, and the names that follow from them. Pure. */
 
-/** One of our databases, as PostgresClusterOutputs describes it. */
+/** A database of this program, as PostgresClusterOutputs describes it. */
 export interface DatabaseOfCluster {
   /** Namespace of the Cluster. */
   namespace: string;
-  /** Name of CNPG's Cluster. */
+  /** Name of the Cluster. */
   cluster: string;
-  /** Where Vault reaches the primary: a name that Vault can resolve and that the server's certificate holds. */
+  /**
+   * Host at which Vault reaches the primary. Vault must be able to resolve it, and the server's certificate must
+   * include it.
+   */
   hostReadWrite: string;
   port: number;
-  /** The database that credentials are for. */
+  /** The database of the credentials. */
   database: string;
-  /** Role that owns it. */
+  /** Role that owns the database. */
   owner: string;
   /** CA of the server's certificate, in PEM. */
   serverCa: string;
 }
 
-/** The pods that may fetch the credentials of a role, by the service account that they run as. */
+/** The pods that may read the credentials of a role, identified by their service account. */
 export interface CredentialsConsumer {
-  /** Becomes `bound_service_account_namespaces`. */
+  /** Namespace of the pods. Becomes `bound_service_account_namespaces`. */
   namespace: string;
-  /** Becomes `bound_service_account_names`. */
+  /** Service account of the pods. Becomes `bound_service_account_names`. */
   serviceAccount: string;
-  /** Audience that its token must have. Becomes `audience`. Default: any, as Vault's own. */
+  /**
+   * Audience that the service account's token must have. Becomes `audience`. Default: any audience, as in Vault
+   * itself.
+   */
   audience?: string;
   /**
-   * How long the consumer's token for Vault lives without being renewed; credentials end with the token that fetched
-   * them. Becomes `token_ttl`. Default: `1h`.
+   * How long the consumer's token for Vault lives without being renewed, in hours, minutes and seconds; credentials end
+   * with the token that fetched them. Becomes `token_ttl`. Default: `1h`.
    */
   tokenTtl?: string;
-  /** How long it lives at most. Becomes `token_max_ttl`. Default: the role's `maxTtl`. */
+  /**
+   * How long it lives at most, in hours, minutes and seconds. Becomes `token_max_ttl`. Default: the role's `maxTtl`, or
+   * `tokenTtl` if that is longer.
+   */
   tokenMaxTtl?: string;
 }
 
-/** Credentials of one kind. */
+/** A role in Vault: the credentials of one kind of user. */
 export interface CredentialsRole {
   /**
-   * PostgreSQL roles that the users are members of. Default: the group that owns the objects, so that the users have its
-   * rights. For reading only: `[pg_read_all_data]`. If the users are not members of the group, their objects go to the first
-   * of these roles that is not PostgreSQL's own, and never to a role with more rights.
+   * PostgreSQL roles that the users are members of. Default: the group that owns the objects, so that the users have
+   * its rights. For read-only access: `[pg_read_all_data]`. If the users are not members of the group, their objects
+   * are reassigned to the first of these roles that is not PostgreSQL's own, and never to a role with more rights.
    */
   memberOf?: string[];
-  /** How long credentials live without being renewed. Becomes `default_ttl`. Default: `1h`. */
+  /**
+   * How long credentials live without being renewed, in hours, minutes and seconds, e.g. `1h30m`. Becomes `default_ttl`.
+   * Default: `1h`.
+   */
   defaultTtl?: string;
-  /** How long they live at most. Becomes `max_ttl`. Default: `24h`. */
+  /** How long they live at most, in hours, minutes and seconds. Becomes `max_ttl`. Default: `24h`. */
   maxTtl?: string;
-  /** Connections that one user may have open. Becomes CONNECTION LIMIT. Default: 20; -1 is no limit. */
+  /**
+   * Connections that one user may have open at the same time. Becomes CONNECTION LIMIT. Default: 20; -1 means no
+   * limit.
+   */
   connectionLimit?: number;
-  /** Who gets them by Kubernetes authentication. Default: nobody; then only the policy is made. */
+  /**
+   * The pods that get these credentials by Kubernetes authentication. Default: none; then only the policy is created.
+   */
   consumer?: CredentialsConsumer;
 }
 
 /** How PostgreSQL is set up for Vault. */
 export interface VaultUsersSettings {
   /**
-   * Name of Vault's own user in PostgreSQL. The group of the users that it makes is `<admin>_users`, the schema of its
-   * functions has its name. Default: `vault_<database>`.
+   * Name of Vault's own user in PostgreSQL. The group of the users that it creates is `<admin>_users`. The schema of
+   * its functions has the same name as the user. Default: `vault_<database>`.
    */
   admin?: string;
   /**
-   * The role that owns the objects that the users make, so that the objects stay usable when the users are gone. If the
-   * role does not exist, the program makes it, and lets it create objects in `schemas`. Default: the database's owner.
+   * The role that owns the objects that the users create, so that the objects stay usable after the users are
+   * dropped. If the role does not exist, the program creates it and lets it create objects in `schemas`. Default: the
+   * database's owner.
    *
-   * Members of a role can set its password, as the role itself can. If the role may log in, as an owner may, a user can
-   * set a password that still works after the user's credentials have ended. If you do not trust the users that far, name
-   * a group that may not log in.
+   * Members of a role can set its password, as the role itself can. If the role may log in, as an owner may, a user
+   * can set a password that still works after the user's credentials have ended. If you do not trust the users that
+   * far, name a group that may not log in.
    */
   group?: string;
-  /** Schemas in which a group that is not the database's owner may create. Default: `[public]`. */
+  /** Schemas in which the group may create objects, if it is not the database's owner. Default: `[public]`. */
   schemas?: string[];
 }
 
-/** How Vault is reached for what its Pulumi provider cannot do; credentials come from the environment. */
+/** How the program reaches Vault for what Vault's Pulumi provider cannot do. Credentials come from the environment. */
 export interface VaultConnection {
   /**
-   * URL of Vault: must be that of the provider. Default: VAULT_ADDR.
+   * URL of Vault. Must be the same as the provider's. Default: VAULT_ADDR.
    *
    * @format url
    */
   address?: string;
-  /** Vault Enterprise. Default: VAULT_NAMESPACE. */
+  /** Namespace of Vault Enterprise. Default: VAULT_NAMESPACE. */
   namespace?: string;
 }
 
@@ -90,18 +108,18 @@ export const DEFAULTS = {
   tokenTtl: "1h",
   connectionLimit: 20,
   schemas: ["public"],
-  /** Seconds that a destroy waits for Vault to end credentials, before it ends them itself. */
+  /** Seconds that a destroy waits for Vault to revoke credentials before the program drops the users itself. */
   revokeWithin: 60,
 } as const;
 
-/** The names in PostgreSQL. */
+/** Names in PostgreSQL. */
 export interface VaultUserNames {
   admin: string;
-  /** All users that Vault made are members of it, and nobody else. */
+  /** Group of exactly the users that Vault created. */
   users: string;
-  /** Schema with the functions that end a user and hand over what it makes. */
+  /** Schema of the functions that drop a user and reassign objects. */
   schema: string;
-  /** The event trigger. */
+  /** Name of the event trigger. */
   trigger: string;
   group: string;
 }
@@ -111,34 +129,37 @@ export function vaultUserNames(settings: VaultUsersSettings, database: string, o
   return { admin, users: `${admin}_users`, schema: admin, trigger: `${admin}_owner`, group: settings.group ?? owner };
 }
 
-/** Letters, digits and underscores, whatever the database is called: the name stands in pg_hba.conf without quotes. */
+/**
+ * Contains only letters, digits and underscores, whatever the name of the database: the result is used in pg_hba.conf
+ * without quotes.
+ */
 function defaultAdmin(database: string): string {
   return `vault_${database.toLowerCase().replace(/[^a-z0-9]/g, "_")}`.slice(0, LONGEST_ADMIN);
 }
 
-/** `<admin>_users` is an identifier of PostgreSQL, which has 63 bytes. */
+/** `<admin>_users` must fit into an identifier of PostgreSQL, which has 63 bytes. */
 export const LONGEST_ADMIN = 48;
 
-/** Every role that users become members of, besides the group of all of them. */
+/** Every role that users become members of, except the group of all users. */
 export function grantedRoles(names: VaultUserNames, roles: Readonly<Record<string, CredentialsRole>>): string[] {
   return [...new Set([names.group, ...Object.values(roles).flatMap(({ memberOf = [] }) => memberOf)])];
 }
 
-/** Name of a policy, and of a role of Kubernetes authentication: one name in each for a role of a connection. */
+/** Name of the policy and of the Kubernetes auth role for a role of a connection. */
 export function consumerName(connection: string, role: string): string {
   return `database-${connection}-${role}`;
 }
 
-/** Where credentials are read. */
+/** Path at which credentials are read. */
 export function credentialsPath(mount: string, role: string): string {
   return `${mount}/creds/${role}`;
 }
 
-/** Becomes `username_template`: the role's name is in the user's, and who asked is in Vault's audit log. */
+/** Becomes `username_template`. The username contains the role's name. Vault's audit log shows who requested it. */
 export const USERNAME_TEMPLATE = `{{printf "v-%s-%s-%s" .RoleName (random 20) (unix_time) | truncate 63}}`;
-/** The names of a role's users, and of no other role's: a regular expression of PostgreSQL. */
+/** A regular expression of PostgreSQL for the names of one role's users, and of no other role's users. */
 export function usernamePattern(role: string): string {
   return `^v-${role}-[A-Za-z0-9]{20}-[0-9]+$`;
 }
-/** "v-", "-", 20 random letters, "-" and ten digits leave this much of 63. */
+/** "v-", "-", 20 random characters, "-" and ten digits leave this many of 63 characters. */
 export const LONGEST_ROLE = 29;

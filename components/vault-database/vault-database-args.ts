@@ -1,98 +1,105 @@
-/** What a VaultDatabase is told, and what it tells. */
+/** Arguments and outputs of a VaultDatabase. */
 import type * as pulumi from "@pulumi/pulumi";
 import type { KubernetesArgs } from "../kubernetes/resource";
 import type { CredentialsRole, DatabaseOfCluster, VaultConnection, VaultUsersSettings } from "./settings";
 
-/** Kubernetes authentication in Vault. */
+/** The Kubernetes auth method in Vault. */
 export interface KubernetesAuth {
   /** Path of the auth method, without `auth/`. */
-  path: string;
+  path: pulumi.Input<string>;
   /**
-   * Makes it. Tokens are then reviewed with Vault's own service account, where Vault runs in that cluster, or with the
-   * token that is presented; whose service account then needs the ClusterRole `system:auth-delegator`. A token of a
-   * reviewer is not taken: it would lie in the state. Default: it is there already.
+   * Set this to let the program create the auth method. Vault then reviews tokens with its own service account if it
+   * runs in that cluster. Otherwise it uses the token that is presented, whose service account then needs the
+   * ClusterRole `system:auth-delegator`. There is no setting for a reviewer's token, because it would be stored in
+   * the state. Default: the auth method exists already.
    */
   make?: {
     /** URL of the Kubernetes API as Vault reaches it. Becomes `kubernetes_host`. */
-    host: string;
+    host: pulumi.Input<string>;
     /** CA of the Kubernetes API, in PEM. Becomes `kubernetes_ca_cert`. Default: that of Vault's own pod. */
     caCert?: pulumi.Input<string>;
   };
 }
 
 export interface VaultDatabaseArgs extends VaultUsersSettings {
-  /** The database: `outputs` of a PostgresCluster, or the same from a StackReference; parts may be put over it. */
+  /** The database: `outputs` of a PostgresCluster, or the same from a StackReference. You may override parts of it. */
   database: pulumi.Input<DatabaseOfCluster>;
-  /** The Cluster's `metadata.uid`, where the program makes it, too. Default: whichever has the name. */
+  /** The Cluster's `metadata.uid`, if the program creates the Cluster too. Default: any Cluster of that name. */
   uid?: pulumi.Input<string>;
-  /** How the Kubernetes cluster is reached; must be the Kubernetes provider's. */
+  /** How the program reaches the Kubernetes cluster. Must be the cluster of the Kubernetes provider. */
   kubernetes?: KubernetesArgs;
   /**
-   * How Vault is reached for what its provider cannot do. Default: by the environment; in a configuration, as its `vault`
-   * says.
+   * How the program reaches Vault for what Vault's provider cannot do. Default: the environment; in a configuration,
+   * the key `vault`.
    */
   vault?: VaultConnection;
   /**
    * Path of the database secrets engine; `exists`: somebody else's, with other connections in it. Default: one of its
-   * own, `postgres/<name>`.
+   * own, `postgres/<connection>`; of a VaultDatabase in a program, `postgres/<resource>`.
    */
   mount?: {
     /** Path, without a slash at its end. */
-    path: string;
+    path: pulumi.Input<string>;
     /** It is somebody else's: nothing but the connection and its roles is made in it. Default: false. */
     exists?: boolean;
   };
-  /** Name of the connection in Vault. Default: the resource's. */
+  /** Name of the connection in Vault. Default: the name of the resource. */
   connection?: string;
-  /** Credentials, by the name of their role in Vault. Roles belong to the mount, in which no two have one name. */
+  /**
+   * Credentials, by the name of their role in Vault. Roles belong to the mount: no two roles of a mount may have the
+   * same name.
+   */
   roles: Record<string, CredentialsRole>;
-  /** How consumers log in. Needed where a role has one. */
+  /** How consumers log in. Needed where a role has one. Default: none. */
   kubernetesAuth?: KubernetesAuth;
-  /** Seconds that a delete waits for Vault to end a role's credentials, before they are ended without it. Default: 60. */
+  /**
+   * Seconds that a delete waits for Vault to revoke a role's credentials. After that, the program drops the users
+   * itself. Default: 60.
+   */
   revokeWithin?: number;
 }
 
-/** What an application's stack needs of a role. Not secret. */
+/** The outputs of a role, for an application's stack. Not secret. */
 export interface CredentialsOutputs {
-  /** Where credentials are read: `<mount>/creds/<role>`, with `username` and `password` in the answer. */
+  /** Path at which credentials are read: `<mount>/creds/<role>`. The answer has `username` and `password`. */
   path: string;
-  /** The policy that allows that, and to renew and revoke them. */
+  /** The policy that allows to read, renew and revoke these credentials. */
   policy: string;
-  /** How the consumer logs in, where one was named. */
+  /** How the consumer logs in, if one is declared. */
   login?: {
-    /** Path of Kubernetes authentication, without `auth/`. */
+    /** Path of the Kubernetes auth method, without `auth/`. */
     mount: string;
-    /** Role to log in with, named as the policy. */
+    /** Role to log in with. It has the same name as the policy. */
     role: string;
-    /** Namespace of the pods that may. */
+    /** Namespace of the pods that may log in. */
     namespace: string;
-    /** Service account that they run as. */
+    /** Service account of these pods. */
     serviceAccount: string;
-    /** Audience that its token must have; any, if there is none. */
+    /** Audience that the service account's token must have. Undefined: any audience. */
     audience?: string;
   };
-  /** How long credentials live without being renewed, in seconds. */
+  /** Lifetime of credentials without a renewal, in seconds. */
   defaultTtl: number;
-  /** How long they live at most, in seconds. */
+  /** Maximum lifetime of credentials, in seconds. */
   maxTtl: number;
 }
 
-/** What application stacks need. Nothing in it is secret. */
+/** Outputs for application stacks. They contain no secret. */
 export interface VaultDatabaseOutputs {
   /** Path of the database secrets engine. */
   mount: string;
-  /** Name of the connection in it. */
+  /** Name of the connection in that mount. */
   connection: string;
-  /** Where Vault reaches the primary. */
+  /** Host at which Vault reaches the primary. */
   host: string;
-  /** Port there. */
+  /** Port on that host. */
   port: number;
-  /** The database that the users are for. */
+  /** The database of the users. */
   database: string;
-  /** CA that its certificate is verified with, in PEM. */
+  /** CA of the server's certificate, in PEM. */
   serverCa: string;
-  /** Role that owns what the users make. */
+  /** Role that owns the objects that the users create. */
   group: string;
-  /** By the name of the role in Vault. */
+  /** The outputs of each role, by its name in Vault. */
   roles: Record<string, CredentialsOutputs>;
 }

@@ -1,11 +1,12 @@
-/** A database of ours in Vault's database secrets engine. */
+/** A database of this program in Vault's database secrets engine. */
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { dynamicProvider } from "../dynamic/provider";
 import { KubernetesInputs, KubernetesResource } from "../kubernetes/resource";
 import { refuse } from "../problems";
 import { checkVaultDatabase } from "./check";
-import { makeRole } from "./credentials-role";
+import { createRole } from "./credentials-role";
+import { planVaultDatabase } from "./plan";
 import { DEFAULTS, grantedRoles, vaultUserNames } from "./settings";
 import type { KubernetesAuth, VaultDatabaseArgs, VaultDatabaseOutputs } from "./vault-database-args";
 
@@ -33,40 +34,42 @@ class VaultLeases extends KubernetesResource {
 }
 
 /**
- * Short-lived users of one database, made by Vault. Makes Vault's own user in PostgreSQL, with a password that only Vault
- * knows; the connection, verified by name and CA; for each role its statements, a policy, and the login of its consumer;
- * in PostgreSQL, what keeps the users' objects usable when they are gone. Deleting it ends all credentials first.
+ * Short-lived users of one database, created by Vault. The component creates Vault's own user in PostgreSQL, with a
+ * password that only Vault knows; the connection, which verifies the server's name and CA; for each role its
+ * statements, a policy, and the login of its consumer; and in PostgreSQL, what keeps the users' objects usable after
+ * the users are dropped. Deleting the component revokes all credentials first.
  *
  * Needs a Vault provider, and the same login in the environment (VAULT_ADDR, and VAULT_TOKEN or VAULT_ROLE_ID and
- * VAULT_SECRET_ID); `vaultDatabasePolicy` is what it must be allowed. Needs the Kubernetes rights `get` on the Cluster and
- * `get` and `create` on `pods/exec`.
+ * VAULT_SECRET_ID). `vaultDatabasePolicy` gives the policy of that login. Needs the Kubernetes rights `get` on the
+ * Cluster and `get` and `create` on `pods/exec`.
  *
  * @throws SettingsError in the constructor, with every problem found
  */
 export class VaultDatabase extends pulumi.ComponentResource {
-  /** Known when credentials can be had. */
+  /** Known once credentials can be read. */
   readonly outputs: pulumi.Output<VaultDatabaseOutputs>;
 
   constructor(name: string, args: VaultDatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
     const { roles, kubernetesAuth } = args;
-    const connection = args.connection ?? name;
-    const path = args.mount?.path ?? `postgres/${name}`;
+    const plan = planVaultDatabase(name, { ...args, mount: args.mount ?? { path: `postgres/${name}` } });
+    const { connection } = plan;
+    const { path } = plan.mount;
     refuse(checkVaultDatabase("", { ...args, mount: path, connection }));
     super("cnpg-teleport:vault:VaultDatabase", name, {}, opts);
     const child = { parent: this };
     const database = pulumi.output(args.database);
     const names = database.apply((known) => vaultUserNames(args, known.database, known.owner));
 
-    const ownsMount = args.mount?.exists !== true;
+    const ownsMount = !plan.mount.exists;
     const mount = ownsMount
       ? new vault.Mount(
           name,
           { path, type: "database", description: `PostgreSQL users of ${name}` },
-          // Moving a mount would need the right to move any.
+          // Moving a mount would need the right to move any mount.
           { parent: this, replaceOnChanges: ["path"] },
         ).path
       : pulumi.output(path);
-    const auth = kubernetesAuth ? this.makeAuth(name, kubernetesAuth) : undefined;
+    const auth = kubernetesAuth ? this.createAuthMethod(name, kubernetesAuth) : undefined;
     const admin = new VaultAdmin(
       name,
       {
@@ -89,7 +92,7 @@ export class VaultDatabase extends pulumi.ComponentResource {
       },
       child,
     );
-    const made = Object.entries(roles).map(([role, settings]) => {
+    const made = plan.roles.map(({ role, policy, settings }) => {
       const leases = new VaultLeases(
         `${name}@${role}`,
         {
@@ -107,7 +110,7 @@ export class VaultDatabase extends pulumi.ComponentResource {
         },
         { parent: this, dependsOn: admin },
       );
-      return makeRole(name, { role, settings, mount, connection, names, auth, parent: this }, leases);
+      return createRole(name, { role, policy, settings, mount, connection, names, auth, parent: this }, leases);
     });
     this.outputs = pulumi
       .all([database, mount, names, pulumi.all(made)])
@@ -124,7 +127,7 @@ export class VaultDatabase extends pulumi.ComponentResource {
     this.registerOutputs({ outputs: this.outputs });
   }
 
-  private makeAuth(name: string, { path, make }: KubernetesAuth): pulumi.Output<string> {
+  private createAuthMethod(name: string, { path, make }: KubernetesAuth): pulumi.Output<string> {
     if (!make) return pulumi.output(path);
     const child = { parent: this };
     const backend = new vault.AuthBackend(name, { type: "kubernetes", path }, child);

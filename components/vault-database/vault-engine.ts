@@ -1,5 +1,5 @@
 /**
- * What is asked of Vault while an operation runs: what Pulumi's Vault provider would leave in the state, or cannot do.
+ * Requests to Vault while an operation runs, for what Pulumi's Vault provider cannot do or would leave in the state.
  * The credentials are those of the environment (vault/login.ts).
  */
 import { VaultAnswer, VaultRequest, vaultRequest, vaultServer } from "../vault/client";
@@ -9,30 +9,33 @@ import { retried } from "../waiting";
 import type { FoundConnection } from "./connection";
 import type { VaultConnection } from "./settings";
 
-/** What Vault answers for a role, without the `data` around it. */
+/** Vault's answer for a role, without the enclosing `data`. */
 export interface FoundRole {
-  /** Name of the connection that it is for. */
+  /** Name of the role's connection. */
   db_name?: string;
 }
 
-/** The database secrets engine, as an operation needs it; the tests of pure logic put a fake in its place. */
+/** The database secrets engine, as operations use it. Unit tests replace it with a fake. */
 export interface VaultEngine {
-  /** Undefined if there is none. */
+  /** Reads a connection. Undefined if it does not exist. */
   read(path: string): Promise<FoundConnection | undefined>;
-  /** A role; undefined if there is none. */
+  /** Reads a role. Undefined if it does not exist. */
   readRole(path: string): Promise<FoundRole | undefined>;
   write(path: string, body: Record<string, unknown>): Promise<void>;
   remove(path: string): Promise<void>;
   /**
-   * Ends all leases whose ids begin with the path, and waits for it. @throws VaultError when it fails till the limit,
-   * in milliseconds
+   * Revokes all leases whose ids begin with the path, and waits until it is done. The limit is in milliseconds.
+   * @throws VaultError if it still fails at the limit
    */
   revoke(path: string, limit: number): Promise<void>;
-  /** Forgets all leases of the path, whatever becomes of their users; as many as it can within the limit, in milliseconds. */
+  /**
+   * Removes all leases of the path even if their users cannot be dropped (Vault's `revoke-force`), as many as
+   * possible within the limit, in milliseconds.
+   */
   forget(path: string, limit: number): Promise<void>;
 }
 
-/** Runs `use` with the engine of a Vault, logged in. */
+/** Logs in to Vault and runs `use` with its database secrets engine. */
 export type WithEngine = <Result>(
   connection: VaultConnection | undefined,
   use: (engine: VaultEngine) => Promise<Result>,
@@ -53,36 +56,36 @@ export const withVaultEngine: WithEngine = (connection, use) => {
   );
 };
 
-type Ask = (request: VaultRequest, delays?: readonly number[]) => Promise<VaultAnswer | undefined>;
+type Send = (request: VaultRequest, delays?: readonly number[]) => Promise<VaultAnswer | undefined>;
 
-function engineOf(ask: Ask): VaultEngine {
+function engineOf(send: Send): VaultEngine {
   return {
     async read(path) {
-      return (await ask({ path }))?.data as FoundConnection | undefined;
+      return (await send({ path }))?.data as FoundConnection | undefined;
     },
     async readRole(path) {
-      return (await ask({ path }))?.data as FoundRole | undefined;
+      return (await send({ path }))?.data as FoundRole | undefined;
     },
     async write(path, body) {
-      await ask({ method: "POST", path, body });
+      await send({ method: "POST", path, body });
     },
     async remove(path) {
-      await ask({ method: "DELETE", path });
+      await send({ method: "DELETE", path });
     },
     revoke: (path, limit) =>
-      within(limit, () => ask({ method: "POST", path: `sys/leases/revoke-prefix/${path}`, body: { sync: true } }, [])),
+      within(limit, () => send({ method: "POST", path: `sys/leases/revoke-prefix/${path}`, body: { sync: true } }, [])),
     async forget(path, limit) {
       try {
-        await within(limit, () => ask({ method: "POST", path: `sys/leases/revoke-force/${path}` }, []));
+        await within(limit, () => send({ method: "POST", path: `sys/leases/revoke-force/${path}` }, []));
       } catch (error) {
         if (!(error instanceof VaultError) || error.failure === "access-denied") throw error;
-        console.error(`Vault has not forgotten all leases of ${path} yet: ${error.message}`);
+        console.error(`Vault has not removed all leases of ${path} yet: ${error.message}`);
       }
     },
   };
 }
 
-/** Repeats what Vault does not get done in one request: each goes on where the one before it ended. */
+/** Repeats a request that Vault does not finish at once. Each repetition continues where the one before stopped. */
 async function within(limit: number, work: () => Promise<unknown>): Promise<void> {
   const passes = (error: unknown) => error instanceof VaultError && error.failure !== "access-denied";
   await retried(work, passes, { every: REVOKE_PAUSE_MS, within: limit });

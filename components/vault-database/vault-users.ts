@@ -1,30 +1,33 @@
-/** What PostgreSQL is set up with for Vault, and how its users and roles are told from others. Pure. */
+/** The roles in PostgreSQL for Vault, and SQL that distinguishes its users and roles from others. Pure. */
 import { literal } from "../postgres/sql";
 import { OWN_MARK } from "../postgres/grants";
 import { usernamePattern, VaultUserNames } from "./settings";
 
-/** What is to be there. */
+/** The roles and rights that are declared. */
 export interface VaultUsers {
   names: VaultUserNames;
-  /** Every role that Vault grants to users, the group among them. */
+  /** Every role that Vault grants to users, including the group. */
   roles: readonly string[];
-  /** Schemas in which the group may create, where it is not the database's owner. */
+  /** Schemas in which the group may create objects, if it is not the database's owner. */
   schemas: readonly string[];
-  /** The database that credentials are for. */
+  /** The database of the credentials. */
   database: string;
-  /** Tells this use of Vault from another: `<mount>/config/<connection>`. */
+  /** Identifies this connection: `<mount>/config/<connection>`. */
   owner: string;
 }
 
-/** The names of all roles' users. */
+/** The names of the users of all roles. */
 const ANY_USERNAME = usernamePattern(".+");
 
-/** The comment on roles and the schema that are ours, so that nobody else's is taken for one. */
+/**
+ * The comment on the roles and the schema that this program created. It distinguishes them from others of the same
+ * name.
+ */
 export const mark = (owner: string) => `${OWN_MARK}for Vault's ${owner}`;
 
 /**
- * Whether a role is a user that Vault made. Its own aliases, since `oid` may name one of the query around it. Vault's own user
- * decides who is in the group, so the name has to be one of Vault's as well.
+ * SQL for whether a role is a user that Vault created. It uses its own aliases, because `oid` may belong to the
+ * enclosing query. Vault's own user decides who is in the group, so the name must match Vault's pattern too.
  */
 export function isUser(oid: string, { users }: VaultUserNames): string {
   return `EXISTS (SELECT FROM pg_auth_members in_users WHERE in_users.member = ${oid}

@@ -1,6 +1,7 @@
 /**
- * The adapter to Vault for what is read while an operation runs, and must not get into the state as Pulumi's Vault
- * provider would put it. Address and credentials come from the variables that the `vault` command takes.
+ * The adapter to Vault for values that are read while an operation runs and must not get into the state, where
+ * Pulumi's Vault provider would store them. Address and credentials come from the variables that the `vault` command
+ * reads.
  */
 import { RequestError } from "../http/errors";
 import { Answer, answerTo } from "../http/request";
@@ -8,24 +9,27 @@ import { casOfFile, trustedCas } from "../http/trusted-cas";
 import { isHttpUrl } from "../http/url";
 import { VaultError } from "./errors";
 
-/** How a Vault is reached. */
+/** How Vault is reached. */
 export interface VaultServer {
   /** VAULT_ADDR. */
   address: string;
   /** VAULT_NAMESPACE (Vault Enterprise). */
   namespace?: string;
-  /** PEM of the CAs that its certificate may be signed by: VAULT_CACERT, else those that are trusted here. */
+  /**
+   * CAs, in PEM, that may have signed Vault's certificate: those in VAULT_CACERT, otherwise those that are trusted
+   * here.
+   */
   cas: readonly string[];
-  /** Milliseconds before each repetition of a request; the default is that of all our retries. */
+  /** Milliseconds before each repetition of a request. Default: the delays of all retries. */
   delays?: readonly number[];
 }
 
-/** The Vault that the environment names. @throws VaultError "configuration" */
+/** The Vault server that the environment names. @throws VaultError "configuration" */
 export function vaultServer(environment: NodeJS.ProcessEnv, delays?: readonly number[]): VaultServer {
   const { VAULT_ADDR, VAULT_CACERT, VAULT_NAMESPACE } = environment;
   if (!VAULT_ADDR || !isHttpUrl(VAULT_ADDR)) {
     const given = VAULT_ADDR ? `VAULT_ADDR=${VAULT_ADDR} must begin with https:// or http://` : "VAULT_ADDR is not set";
-    throw new VaultError("configuration", `${given}. Set it to Vault's, e.g. https://vault.example.com:8200.`);
+    throw new VaultError("configuration", `${given}. Set it to the URL of Vault, e.g. https://vault.example.com:8200.`);
   }
   try {
     const cas = VAULT_CACERT ? casOfFile("VAULT_CACERT", VAULT_CACERT) : trustedCas(environment);
@@ -39,19 +43,19 @@ export function vaultServer(environment: NodeJS.ProcessEnv, delays?: readonly nu
 /** A request to Vault's API. */
 export interface VaultRequest {
   method?: "GET" | "POST" | "DELETE";
-  /** Below `/v1/`. */
+  /** Path below `/v1/`. */
   path: string;
   body?: unknown;
   token?: string;
 }
 
-/** What Vault answers where it has something to say. */
+/** The JSON body of an answer. */
 export type VaultAnswer = Record<string, unknown>;
 
 /**
- * Resolves to the answer; undefined where there is nothing (404) or nothing is said.
+ * Resolves to the answer; undefined if Vault answers 404 or with an empty body.
  *
- * @throws VaultError saying what to do
+ * @throws VaultError that says what to do
  */
 export async function vaultRequest(server: VaultServer, request: VaultRequest): Promise<VaultAnswer | undefined> {
   const answer = await send(server, request);
@@ -63,7 +67,7 @@ export async function vaultRequest(server: VaultServer, request: VaultRequest): 
 async function send({ address, namespace, cas, delays }: VaultServer, request: VaultRequest): Promise<Answer> {
   const { method, path, body, token } = request;
   const headers = {
-    "x-vault-request": "true", // agents and proxies in front of Vault may ask for it, against forged requests
+    "x-vault-request": "true", // agents and proxies in front of Vault may require it, as a protection against forged requests
     ...(token === undefined ? {} : { "x-vault-token": token }),
     ...(namespace === undefined ? {} : { "x-vault-namespace": namespace }),
   };
@@ -72,40 +76,43 @@ async function send({ address, namespace, cas, delays }: VaultServer, request: V
     return await answerTo({ url, method, headers, body, cas }, delays);
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
-    const what = `Vault at ${address} could not be asked: ${error.message}.`;
+    const what = `The request to Vault at ${address} failed: ${error.message}.`;
     if (error.failure === "untrusted")
       throw new VaultError(
         "configuration",
-        `${what} If a CA of your own signed its certificate, name it in VAULT_CACERT.`,
+        `${what} If your own CA signed its certificate, set VAULT_CACERT to a file with that CA.`,
       );
-    throw new VaultError("unavailable", `${what} Check VAULT_ADDR, and that Vault answers there.`);
+    throw new VaultError("unavailable", `${what} Check VAULT_ADDR, and check that Vault is running there.`);
   }
 }
 
 function refused({ address }: VaultServer, { method = "GET", path }: VaultRequest, answer: Answer): VaultError {
   const { status, text, headers } = answer;
-  const told = reasons(text);
-  const what = `Vault at ${address}, ${method} ${path}: ${status}${told ? ` ${told}` : ""}.`;
-  if (/is sealed/i.test(told)) return new VaultError("sealed", `${what} Unseal it, then run the command again.`);
+  const reason = reasonOf(text);
+  const what = `Vault at ${address}, ${method} ${path}: ${status}${reason ? ` ${reason}` : ""}.`;
+  if (/is sealed/i.test(reason)) return new VaultError("sealed", `${what} Unseal it, then run the command again.`);
   if (status === 429 || status >= 500)
-    return new VaultError("unavailable", `${what} Run the command again later: nothing was forgotten.`);
-  if (status === 403 && /invalid token|bad token|missing client token/i.test(told)) {
-    return new VaultError("login", `${what} The token has expired or is of another Vault: get a new one.`);
+    return new VaultError("unavailable", `${what} Run the command again later; no progress is lost.`);
+  if (status === 403 && /invalid token|bad token|missing client token/i.test(reason)) {
+    return new VaultError("login", `${what} The token has expired or belongs to another Vault. Get a new token.`);
   }
   if (status === 403) {
     return new VaultError(
       "access-denied",
-      `${what} Give the token's policy: path "${path}" { capabilities = ["${method === "GET" ? "read" : "update"}"] }.`,
+      `${what} Add to the token's policy: path "${path}" { capabilities = ["${method === "GET" ? "read" : "update"}"] }.`,
     );
   }
   if (status < 400) {
-    return new VaultError("configuration", `${what} Set VAULT_ADDR to where it leads: ${String(headers.location)}.`);
+    return new VaultError(
+      "configuration",
+      `${what} Vault redirects this request. Set VAULT_ADDR to the address that it names: ${String(headers.location)}.`,
+    );
   }
   return new VaultError("failed", what);
 }
 
-/** Vault's own words; a body of another shape, which could be anybody's, is not repeated. */
-function reasons(text: string): string {
+/** The error messages in Vault's answer. A body of another shape may come from any server, so it is not repeated. */
+function reasonOf(text: string): string {
   try {
     const { errors } = JSON.parse(text) as { errors?: unknown };
     return Array.isArray(errors) ? errors.join("; ").replace(/\s+/g, " ").trim() : "";
@@ -118,6 +125,9 @@ function parse(text: string, { address }: VaultServer): VaultAnswer {
   try {
     return JSON.parse(text) as VaultAnswer;
   } catch {
-    throw new VaultError("configuration", `What answers at ${address} is no Vault: no JSON came. Check VAULT_ADDR.`);
+    throw new VaultError(
+      "configuration",
+      `The server at ${address} is not Vault: its answer is not JSON. Check VAULT_ADDR.`,
+    );
   }
 }

@@ -1,22 +1,22 @@
-/** What can go wrong with Vault, by what the caller can do about it. */
+/** Failures of Vault, by what the caller can do about them. */
 
 export type VaultFailure =
-  /** The environment names no Vault, or no way to log in. */
+  /** The environment names no Vault server, or no way to log in. */
   | "configuration"
-  /** Vault is sealed: somebody has to unseal it. */
+  /** Vault is sealed. An operator must unseal it. */
   | "sealed"
   /** Vault does not answer, is overloaded, or has no leader. */
   | "unavailable"
-  /** The token or the AppRole is not accepted. */
+  /** Vault does not accept the token or the AppRole. */
   | "login"
-  /** The token lacks a right. */
+  /** The token's policies do not allow the request. */
   | "access-denied"
-  /** There is nothing at the path, or not that key. */
+  /** The path has no secret, or the secret has no such key. */
   | "not-found"
-  /** Anything else that Vault reports. */
+  /** Any other error that Vault reports. */
   | "failed";
 
-/** A request to Vault that failed; the message says what, where and what to do, and nothing that Vault keeps. */
+/** A request to Vault that failed. The message says what failed, where, and what to do. It contains no secret. */
 export class VaultError extends Error {
   constructor(
     readonly failure: VaultFailure,

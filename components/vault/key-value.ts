@@ -3,14 +3,14 @@ import { VaultAnswer, vaultRequest, vaultServer, VaultServer } from "./client";
 import { VaultError } from "./errors";
 import { withToken } from "./login";
 
-/** Where a value lies: `secret/teleport/ci#identity`. */
+/** Where a value is stored, e.g. `secret/teleport/ci#identity`. */
 export interface KeyValuePath {
-  /** As the `vault kv` command takes it, without the `data/` of version 2. */
+  /** The path as the `vault kv` command takes it, without the `data/` of version 2. */
   path: string;
   key: string;
 }
 
-/** Reads `<path>[#<key>]`; undefined if it is none. */
+/** Parses `<path>[#<key>]`. Returns undefined for any other text. */
 export function parseKeyValuePath(text: string, defaultKey: string): KeyValuePath | undefined {
   const [, path, key = defaultKey] = /^\/*([^#]*[^#/])\/*(?:#([^#]+))?$/.exec(text.trim()) ?? [];
   return path !== undefined && path.includes("/") ? { path, key } : undefined;
@@ -19,8 +19,8 @@ export function parseKeyValuePath(text: string, defaultKey: string): KeyValuePat
 /**
  * Reads one value with the environment's credentials for Vault.
  *
- * @param delays in milliseconds, before each repetition of a request that was not answered
- * @throws VaultError saying what to do
+ * @param delays in milliseconds, before each repetition of a request that got no answer
+ * @throws VaultError that says what to do
  */
 export async function readKeyValue(
   { path, key }: KeyValuePath,
@@ -34,20 +34,23 @@ export async function readKeyValue(
 async function readAll(server: VaultServer, token: string, path: string): Promise<VaultAnswer> {
   const { mount, version } = await mountOf(server, token, path);
   const inside = path.slice(mount.length);
-  const asked = version === 2 ? `${mount}data/${inside}` : path;
-  const answer = await vaultRequest(server, { path: asked, token });
+  const apiPath = version === 2 ? `${mount}data/${inside}` : path;
+  const answer = await vaultRequest(server, { path: apiPath, token });
   const data = answer?.data as VaultAnswer | undefined;
   const values = version === 2 ? (data?.data as VaultAnswer | null | undefined) : data;
   if (values) return values;
   const hint =
-    version === 2 && inside.startsWith("data/") ? ` Write it without data/: ${mount}${inside.slice(5)}.` : "";
+    version === 2 && inside.startsWith("data/") ? ` Write the path without data/: ${mount}${inside.slice(5)}.` : "";
   throw new VaultError(
     "not-found",
-    `Vault at ${server.address} has nothing at ${path}, or its newest version was deleted (read as ${asked}).${hint || " Write it, or correct the path."}`,
+    `Vault at ${server.address} has no secret at ${path}, or its newest version was deleted (read as ${apiPath}).${hint || " Create the secret, or correct the path."}`,
   );
 }
 
-/** The mount and its version, as `vault kv` finds them out. Whoever may read a path may ask this about it. */
+/**
+ * The mount and its version, found in the same way as `vault kv` finds them. A token that may read a path may also
+ * read this about it.
+ */
 async function mountOf(server: VaultServer, token: string, path: string): Promise<{ mount: string; version: 1 | 2 }> {
   let answer: VaultAnswer | undefined;
   try {
@@ -56,8 +59,8 @@ async function mountOf(server: VaultServer, token: string, path: string): Promis
     if (!(error instanceof VaultError) || error.failure !== "access-denied") throw error;
     throw new VaultError(
       "access-denied",
-      `Vault at ${server.address} lets this token see nothing of ${path}, if the mount exists at all. ` +
-        `Give its policy: path "${withData(path)}" { capabilities = ["read"] } (without data/ for a mount of version 1).`,
+      `This token may not read anything below ${path} in Vault at ${server.address}, or the mount does not exist. ` +
+        `Add to the token's policy: path "${withData(path)}" { capabilities = ["read"] } (without data/ for a mount of version 1).`,
     );
   }
   const { path: mount, options } = (answer?.data ?? {}) as { path?: string; options?: { version?: string } | null };
@@ -65,7 +68,7 @@ async function mountOf(server: VaultServer, token: string, path: string): Promis
   return { mount, version: options?.version === "2" ? 2 : 1 };
 }
 
-/** The path as version 2 knows it, supposing that the mount's name has no slash: for a message. */
+/** The path in version 2, for a message. Assumes that the name of the mount has no slash. */
 function withData(path: string): string {
   return path.replace("/", "/data/");
 }
@@ -74,6 +77,6 @@ function valueOf(values: VaultAnswer, path: string, key: string): string {
   const value = values[key];
   if (typeof value === "string" && value !== "") return value;
   const keys = Object.keys(values).join(", ") || "none";
-  const problem = value === undefined ? "has no key" : "has no text in the key";
+  const problem = value === undefined ? "has no key" : "has no non-empty string in the key";
   throw new VaultError("not-found", `${path} in Vault ${problem} ${key}. Its keys: ${keys}.`);
 }

@@ -1,9 +1,9 @@
 /**
- * The token with which Vault is asked, first match:
+ * The token for requests to Vault. The first of these that is set:
  *   VAULT_TOKEN
- *   VAULT_ROLE_ID and VAULT_SECRET_ID   a login by AppRole (mount: VAULT_APPROLE_MOUNT, default `approle`), whose token
- *                                       is revoked when the work is done
- *   ~/.vault-token                      what `vault login` leaves
+ *   VAULT_ROLE_ID and VAULT_SECRET_ID   a login by AppRole (mount: VAULT_APPROLE_MOUNT, default `approle`); its token is
+ *                                       revoked when the work is done
+ *   ~/.vault-token                      the file that `vault login` writes
  */
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -14,7 +14,7 @@ import { VaultError } from "./errors";
 /**
  * Runs `use` with a token.
  *
- * @throws VaultError "configuration" if the environment has none, "login" if it is not accepted
+ * @throws VaultError "configuration" if the environment has no credentials, "login" if Vault does not accept them
  */
 export async function withToken<Result>(
   server: VaultServer,
@@ -44,11 +44,14 @@ async function loginByAppRole(server: VaultServer, mount: string, roleId: string
     throw new VaultError("login", `Vault at ${server.address} refused the login at ${path}. ${hint}`);
   }
   const { client_token: token } = (answer?.auth ?? {}) as { client_token?: string };
-  if (!token) throw new VaultError("login", `Vault at ${server.address} gave no token at ${path}. ${hint}`);
+  if (!token) throw new VaultError("login", `Vault at ${server.address} returned no token at ${path}. ${hint}`);
   return token;
 }
 
-/** Best effort, once: the token ends by itself, and what it was for is done. Batch tokens cannot be revoked. */
+/**
+ * Best effort, one attempt: the token expires anyway, and the work that needed it is done. Batch tokens cannot be
+ * revoked.
+ */
 async function revoke(server: VaultServer, token: string): Promise<void> {
   await vaultRequest({ ...server, delays: [] }, { method: "POST", path: "auth/token/revoke-self", token }).catch(
     () => {},
@@ -61,10 +64,10 @@ function tokenOfFile({ HOME }: NodeJS.ProcessEnv): string {
     const token = readFileSync(file, "utf8").trim();
     if (token) return token;
   } catch {
-    // told below
+    // reported below
   }
   throw new VaultError(
     "configuration",
-    `There are no credentials for Vault: set VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID, or run vault login.`,
+    `There are no credentials for Vault. Set VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID, or run \`vault login\`.`,
   );
 }

@@ -1,20 +1,29 @@
-/** Checks of an application's settings, before anything is made. Pure; what is not known yet is checked when it is. */
+/**
+ * Checks an application's settings before anything is created. Pure. Values that are not known yet are checked once
+ * they are known.
+ */
 import type { SettingProblem } from "../problems";
 import { checkTrust, isCheckedByTeleport } from "../teleport/resources/account-trust";
-import { parseDuration } from "../teleport/resources/duration";
+import { parseDuration } from "../go-duration";
 import { checkJoinRules } from "../teleport/resources/join-token-document";
 import { checkDatabaseRoles, checkDatabaseUsers } from "../teleport/resources/reserved-users";
 import { certificateTimes, MachineIdSettings, WorkloadDatabase } from "./machine-id";
 
-/** Becomes part of names in Teleport and of containers in Kubernetes (a DNS label of 63 characters at most). */
+/**
+ * The name becomes part of names in Teleport and of names of containers in Kubernetes (DNS labels of at most 63
+ * characters).
+ */
 const NAME = /^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$/;
 const ALIAS = /^[a-z]([-a-z0-9]{0,18}[a-z0-9])?$/;
-/** Teleport gives no certificate for less (`MinCertDuration`). */
+/** Teleport's minimum lifetime of a certificate (`MinCertDuration`). */
 const SHORTEST_TTL_MS = 60_000;
-/** Nor a bot one for longer, unless its own role is changed (`max_session_ttl` of bots, 13 to 18). */
+/**
+ * Maximum lifetime of a bot's certificate, unless the bot's own role is changed (`max_session_ttl` of bots, 13 to
+ * 18).
+ */
 const LONGEST_TTL_MS = 12 * 3_600_000;
 
-/** All that is wrong; `databases` are those that are known as a whole. */
+/** Returns every problem. `databases` has the databases whose parts are all known. */
 export function checkMachineId(setting: string, settings: MachineIdSettings): SettingProblem[] {
   const { name, databases } = settings;
   return [
@@ -24,7 +33,7 @@ export function checkMachineId(setting: string, settings: MachineIdSettings): Se
           {
             setting: `${setting}.name`,
             value: name,
-            problem: "is no name for a bot",
+            problem: "is not a valid name of a bot",
             fix: "Use at most 40 lower-case letters, digits and hyphens, beginning with a letter.",
           },
         ]),
@@ -32,7 +41,13 @@ export function checkMachineId(setting: string, settings: MachineIdSettings): Se
     ...checkJoin(setting, settings.join),
     ...(Object.keys(databases).length > 0
       ? []
-      : [{ setting: `${setting}.databases`, problem: "is empty", fix: "Name the databases that it may use." }]),
+      : [
+          {
+            setting: `${setting}.databases`,
+            problem: "must not be empty",
+            fix: "Name the databases that the application may use.",
+          },
+        ]),
     ...Object.entries(databases).flatMap(([alias, database]) =>
       checkDatabase(`${setting}.databases.${alias}`, alias, database),
     ),
@@ -45,8 +60,8 @@ function checkTimes(setting: string, settings: MachineIdSettings): SettingProble
   const lifetime = parseDuration(certificateTtl);
   const interval = parseDuration(renewalInterval);
   if (lifetime === undefined || lifetime < SHORTEST_TTL_MS || lifetime > LONGEST_TTL_MS) {
-    const fix = "Write hours, minutes and seconds, from a minute to 12 hours, e.g. 1h or 30m.";
-    const problem = "is no lifetime that Teleport gives a bot's certificate";
+    const fix = "Write hours, minutes and seconds, e.g. 1h or 30m.";
+    const problem = "must be a duration from 1m to 12h, which Teleport allows for a bot's certificate";
     return [{ setting: `${setting}.certificateTtl`, value: certificateTtl, problem, fix }];
   }
   if (interval !== undefined && interval > 0 && interval <= lifetime / 2) return [];
@@ -54,7 +69,7 @@ function checkTimes(setting: string, settings: MachineIdSettings): SettingProble
     {
       setting: `${setting}.renewalInterval`,
       value: renewalInterval,
-      problem: "leaves no time for a renewal that fails once",
+      problem: "leaves no time to repeat a renewal that fails",
       fix: `Write at most half of certificateTtl (${certificateTtl}).`,
     },
   ];
@@ -65,21 +80,23 @@ function checkJoin(setting: string, join: MachineIdSettings["join"]): SettingPro
     { setting: `${setting}.join.${field}`, value, problem, fix },
   ];
   if (join.method === "token") {
-    return join.secret === "" ? wrong("secret", join.secret, "is empty", "Name the Secret that has the token.") : [];
+    return join.secret === ""
+      ? wrong("secret", join.secret, "must not be empty", "Name the Secret with the token.")
+      : [];
   }
   if (join.method !== "kubernetes") return checkJoinRules(`${setting}.join`, join);
   const { namespace, serviceAccount, teleportCluster } = join;
   return [
     ...(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(namespace)
       ? []
-      : wrong("namespace", namespace, "is no namespace", "Name the application's namespace.")),
+      : wrong("namespace", namespace, "is not a valid namespace", "Write the application's namespace.")),
     ...(serviceAccount !== "default" && /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(serviceAccount)
       ? []
       : wrong(
           "serviceAccount",
           serviceAccount,
-          "is not a service account of this application alone",
-          "Name one of its own: every pod that names none has `default`.",
+          "must be a service account of this application alone",
+          "Name a service account of its own. Every pod that names none uses `default`.",
         )),
     ...checkTrust(join, (name) => `${setting}.join.${name}`),
     ...(teleportCluster === undefined || (isCheckedByTeleport(join) && /^[-.\w]+$/.test(teleportCluster))
@@ -87,7 +104,9 @@ function checkJoin(setting: string, join: MachineIdSettings["join"]): SettingPro
       : wrong(
           "teleportCluster",
           teleportCluster,
-          isCheckedByTeleport(join) ? "is not a Teleport cluster's name" : "has no effect without jwks or oidcIssuer",
+          isCheckedByTeleport(join)
+            ? "is not a valid name of a Teleport cluster"
+            : "has no effect without jwks or oidcIssuer",
           "Write the cluster's name as `tctl status` shows it, or remove it.",
         )),
   ];
@@ -103,7 +122,7 @@ function checkDatabase(setting: string, alias: string, database: WorkloadDatabas
           {
             setting,
             value: alias,
-            problem: "is no name that containers can have",
+            problem: "cannot be part of a container's name",
             fix: "Use at most 20 lower-case letters, digits and hyphens, beginning with a letter.",
           },
         ]),
@@ -113,8 +132,8 @@ function checkDatabase(setting: string, alias: string, database: WorkloadDatabas
           {
             setting: `${setting}.labels`,
             value: labels,
-            problem: "would open more databases than this one",
-            fix: "Name labels that it alone carries, e.g. cluster, namespace and environment.",
+            problem: "would open other databases too",
+            fix: "Name labels that only this database has, e.g. cluster, namespace and environment.",
           },
         ]),
     ...(/[*?^$|{}]/.test(name) || name === ""
@@ -122,8 +141,8 @@ function checkDatabase(setting: string, alias: string, database: WorkloadDatabas
           {
             setting: `${setting}.database`,
             value: name,
-            problem: "is no name of one database",
-            fix: "Name the database in PostgreSQL.",
+            problem: "must be the name of one database",
+            fix: "Write the name of the database in PostgreSQL.",
           },
         ]
       : []),
@@ -132,8 +151,8 @@ function checkDatabase(setting: string, alias: string, database: WorkloadDatabas
           {
             setting: `${setting}.user`,
             value: user,
-            problem: user === undefined ? "is missing, and so is roles" : "cannot be together with roles",
-            fix: "Name an existing PostgreSQL user, or the roles of one that Teleport makes.",
+            problem: user === undefined ? "is missing, and roles is missing too" : "cannot be combined with roles",
+            fix: "Set user to an existing PostgreSQL user, or roles to the roles of a user that Teleport creates.",
           },
         ]
       : []),
@@ -146,11 +165,18 @@ function checkPorts(setting: string, databases: MachineIdSettings["databases"]):
   const taken = new Set<number>();
   return Object.entries(databases).flatMap(([alias, { port }]) => {
     if (port === undefined) return [];
-    const isTwice = taken.has(port);
+    const isDuplicate = taken.has(port);
     taken.add(port);
     const isPort = Number.isInteger(port) && port >= 1024 && port <= 65_535;
-    if (isPort && !isTwice) return [];
-    const problem = isTwice ? "is another database's port" : "is no port that an unprivileged container can have";
-    return [{ setting: `${setting}.databases.${alias}.port`, value: port, problem, fix: "Choose 1024 to 65535." }];
+    if (isPort && !isDuplicate) return [];
+    const problem = isDuplicate ? "is the port of another database" : "must be a port from 1024 to 65535";
+    return [
+      {
+        setting: `${setting}.databases.${alias}.port`,
+        value: port,
+        problem,
+        fix: "Choose a free port from 1024 to 65535.",
+      },
+    ];
   });
 }

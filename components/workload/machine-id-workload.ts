@@ -1,9 +1,8 @@
-/** An application's identity in Teleport, and its way to its databases. */
+/** An application's identity in Teleport, and its access to its databases. */
 import * as pulumi from "@pulumi/pulumi";
 import { refuse } from "../problems";
 import { TeleportBot } from "../teleport/resources/bot";
 import { TeleportAccessRole } from "../teleport/resources/access-role";
-import type { TeleportConnection } from "../teleport/client/tctl";
 import { TeleportJoinToken } from "../teleport/resources/join-token";
 import {
   certificateTimes,
@@ -16,54 +15,59 @@ import {
 } from "./machine-id";
 import { checkMachineId } from "./machine-id-check";
 
-/** A database that the application may use; its parts may come from the platform's stack. */
+/** A database that the application may use. Its parts may come from the platform's stack. */
 export type WorkloadDatabaseArgs = { [Part in keyof WorkloadDatabase]: pulumi.Input<WorkloadDatabase[Part]> } & {
   port?: number;
 };
 
 /** Settings of an application's identity. */
 export interface MachineIdWorkloadArgs extends Omit<MachineIdSettings, "name" | "proxy" | "databases"> {
-  /** The Teleport cluster. Its proxy is what the pods are told as well. */
-  teleport: TeleportConnection;
-  /** Name in Teleport. Default: the resource's. */
+  /** The Teleport cluster. The pods use its proxy as well. */
+  teleport: { proxy: pulumi.Input<string>; credentials?: string };
+  /** Name in Teleport. Default: the name of the resource. */
   name?: string;
-  /** By the application's own name for each. */
+  /** Databases, by the application's own name for each. */
   databases: Record<string, WorkloadDatabaseArgs>;
-  /** Take over what has these names in Teleport and is not ours. Default: false, which refuses. */
+  /**
+   * Take over resources that have these names in Teleport and belong to someone else. Default: false, which refuses.
+   */
   adopt?: boolean;
 }
 
 /**
- * Lets an application into the databases that it names, with certificates that its pods get by proving who they are: no
- * password, and no secret that anyone keeps. Makes in Teleport a role for each database, which opens that one, a bot that
- * may take these roles on, and the token by which only its pods join. Deleting it removes them all; the application is
- * shut out when the certificate that it has expires, `certificateTtl` at the latest.
+ * Gives an application access to databases with certificates that its pods get by proving their identity. There is no
+ * password and no stored secret. The component creates in Teleport a role for each database, which opens only that
+ * database; a bot that may use these roles; and the join token that admits only the application's pods. Deleting the
+ * component removes them all. The application loses its access when its current certificate expires, after
+ * `certificateTtl` at the latest.
  *
- * What the application's stack puts into its pods is made from `outputs`, by `tbotPod`.
+ * Use `outputs` with `tbotPod` in the application's stack to build its pods.
  *
  * The program's identity needs the right to write roles, tokens and bots: see `workloadRegistrarRole`.
  */
 export class MachineIdWorkload extends pulumi.ComponentResource {
-  /** What `tbotPod` needs, once it is all visible in Teleport. Not secret. */
+  /** The input of `tbotPod`, known once all of it is visible in Teleport. Not secret. */
   readonly outputs: pulumi.Output<MachineIdOutputs>;
 
   constructor(name: string, args: MachineIdWorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
     super("cnpg-teleport:workload:MachineIdWorkload", name, {}, opts);
     const { teleport, adopt, databases, ...rest } = args;
     const workload = args.name ?? name;
-    const inTeleport = { teleport, adopt };
-    // Whatever part is not known yet in a preview is checked when it is, and always before Teleport is given it.
-    const settings = pulumi.output(databases).apply((known): MachineIdSettings => {
-      const all = { ...rest, name: workload, proxy: teleport.proxy, databases: known };
-      refuse(checkMachineId(name, all));
-      return all;
-    });
+    const inTeleport = { teleport: pulumi.output(teleport), adopt };
+    // Parts that a preview does not know yet are checked when they are known, and always before they are sent to Teleport.
+    const settings = pulumi
+      .all([pulumi.output(databases), teleport.proxy])
+      .apply(([known, proxy]): MachineIdSettings => {
+        const all = { ...rest, name: workload, proxy, databases: known };
+        refuse(checkMachineId(name, all));
+        return all;
+      });
 
     const roles = Object.keys(databases).map((alias) => {
       const database = settings.apply((known) => databaseOf(known, alias));
-      const made = database.apply(({ roles = [] }) => roles);
+      const databaseRoles = database.apply(({ roles = [] }) => roles);
       return new TeleportAccessRole(
-        `${name}@${alias}`, // "@" is in no alias, so that no two are alike
+        `${name}@${alias}`, // no alias contains "@", so no two resources have the same name
         {
           ...inTeleport,
           name: workloadRole(workload, alias),
@@ -71,15 +75,17 @@ export class MachineIdWorkload extends pulumi.ComponentResource {
           databaseLabels: database.labels,
           databaseNames: database.database.apply((known) => [known]),
           databaseUsers: database.apply(({ user }) => (user === undefined ? [] : [user])),
-          databaseRoles: made,
-          createDatabaseUser: made.apply((known) => (known.length > 0 ? "keep" : undefined)) as pulumi.Output<"keep">,
+          databaseRoles,
+          createDatabaseUser: databaseRoles.apply((known) =>
+            known.length > 0 ? "keep" : undefined,
+          ) as pulumi.Output<"keep">,
           maxSessionTtl: certificateTimes(args).certificateTtl,
           options: { disconnect_expired_cert: args.endExpiredSessions ?? true },
         },
         { parent: this },
       );
     });
-    // Named by the roles themselves: the bot comes after them, and goes before them.
+    // The bot gets the names from the roles' outputs, so it is created after the roles and deleted before them.
     const bot = new TeleportBot(
       `${name}-bot`,
       { ...inTeleport, name: workload, roles: roles.map(({ roleName }) => roleName) },

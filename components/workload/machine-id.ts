@@ -1,113 +1,123 @@
 /**
- * What an application's way through Teleport is made of: its names in Teleport, and what its pods are told. Pure.
+ * The settings of an application's access through Teleport, its names in Teleport, and the outputs for its pods.
+ * Pure.
  */
 import { isCheckedByTeleport } from "../teleport/resources/account-trust";
 import { botAccountName } from "../teleport/resources/bot-document";
-import { parseDuration } from "../teleport/resources/duration";
-import type { JoinRules } from "../teleport/resources/join-token";
+import { parseDuration } from "../go-duration";
+import type { JoinRules } from "../teleport/resources/join-token-document";
 
-/** A database that the application may use, and as whom. */
+/** A database that the application may use, and the PostgreSQL user. */
 export interface WorkloadDatabase {
-  /** Name of the database in Teleport: one of the platform's output `teleportDatabases`. */
+  /** Name of the database in Teleport: one of `teleportDatabases` in the platform's outputs. */
   service: string;
   /**
-   * Labels that the database carries in Teleport, and no other one does, e.g. `environment`, `cluster`, `namespace` and
-   * `sql_type`. The role opens nothing else. Becomes `allow.db_labels`.
+   * Labels that this database has in Teleport and no other database has, e.g. `environment`, `cluster`, `namespace`
+   * and `sql_type`. The role opens only databases with these labels. Becomes `allow.db_labels`.
    */
   labels: Record<string, string | string[]>;
   /** Database in PostgreSQL. Becomes `allow.db_names`. */
   database: string;
   /**
-   * PostgreSQL user to log in as, an existing one. Becomes `allow.db_users`. Default: one that Teleport makes for the
+   * Existing PostgreSQL user to log in as. Becomes `allow.db_users`. Default: a user that Teleport creates for the
    * application, with `roles`.
    */
   user?: string;
   /**
-   * Auto user provisioning, in place of `user`: PostgreSQL roles that the user `bot-<name>` becomes a member of, which
-   * Teleport makes at login. Becomes `allow.db_roles` with `create_db_user_mode: keep`. Needs an admin user in the
-   * database: `autoUsers`.
+   * Auto user provisioning, instead of `user`: PostgreSQL roles of the user `bot-<name>`, which Teleport creates at
+   * login. Becomes `allow.db_roles` with `create_db_user_mode: keep`. Needs an admin user in the database:
+   * `autoUsers`.
    */
   roles?: string[];
   /**
-   * Port on localhost where the application finds it. Default: 5432, and the next ones, in the order of the
-   * application's names for its databases: one that is added can move the others, which pods that take `environment`
-   * follow. Name it where a program has it written down.
+   * Port of the database on localhost. Default: 5432 and the following ports, in the alphabetical order of the
+   * application's names for its databases. A database that is added later can change the default ports of others.
+   * Pods that use `environment` follow the change. Set the port if a program has it hard-coded.
    */
   port?: number;
 }
 
-/** How the application's pods prove who they are. */
+/** How the application's pods prove their identity. */
 export type WorkloadJoin =
   /**
-   * By their service account. Newer than Teleport 13, which lets agents join so, and refuses bots after it has checked
-   * the account (`supportedBotJoinMethods` of lib/auth/bot.go; its tbot does not renew such certificates either).
+   * By their service account. Needs a newer Teleport than 13: Teleport 13 lets agents join this way, but refuses bots
+   * after it has checked the account (`supportedBotJoinMethods` of lib/auth/bot.go), and its tbot does not renew such
+   * certificates.
    */
   | {
       method: "kubernetes";
       /** Namespace of the application. */
       namespace: string;
-      /** Service account of its pods. Kubernetes lets whoever may make pods in the namespace use it. */
+      /** Service account of its pods. Anyone who may create pods in the namespace can use it. */
       serviceAccount: string;
       /**
        * The cluster's signing keys, as `kubectl get --raw /openid/v1/jwks` prints them. For a cluster that Teleport does
        * not run in. Update them when the cluster changes its keys, or use `oidcIssuer`. Becomes `type: static_jwks`.
+       * Default: none, so Teleport asks the cluster that it runs in.
        */
       jwks?: string;
       /**
        * The cluster's issuer, where Teleport looks up the signing keys. Use it in place of `jwks` for clusters that have a
        * public issuer (EKS, AKS, GKE), some of which change their keys by themselves (EKS). Becomes `type: oidc`; Teleport
-       * ≥ 17.7.3 or ≥ 18.1.5.
+       * ≥ 17.7.3 or ≥ 18.1.5. Default: none, so Teleport asks the cluster that it runs in.
        */
       oidcIssuer?: string;
       /**
-       * Only with `jwks` or `oidcIssuer`: name of the Teleport cluster (`tctl status`), which is the audience of the service
-       * account's token. Default: the host name of the proxy, which is most clusters' name.
+       * Only with `jwks` or `oidcIssuer`: name of the Teleport cluster (`tctl status`). It is the audience of the
+       * service account's token. Default: the host name of the proxy, which is the name of most clusters.
        */
       teleportCluster?: string;
     }
-  /** By the platform that they run on, e.g. iam; the machine's identity, so every pod on it has it. */
+  /**
+   * By the platform that they run on, e.g. iam. This is the identity of the machine, so every pod on the machine has
+   * it.
+   */
   | Exclude<JoinRules, { method: "kubernetes" }>
   /**
-   * By a secret that somebody else made (`tctl bots add`, or `tctl tokens add --type=bot`) and put into a Secret beside
-   * the application: here it is only referred to, and no token is made. It is good for one start of one pod, which then
-   * renews its certificates by those that it has, kept in the pod's memory over restarts of its container: for Teleport
-   * 13, where a platform proves nothing. Teleport 13 gives a bot one such start in its life: one replica, and a pod that
-   * is made anew needs the bot made anew (`validateGenerationLabel` of lib/auth/bot.go).
+   * By a secret token that someone else created (`tctl bots add`, or `tctl tokens add --type=bot`) and stored in a
+   * Secret in the application's namespace. This program only refers to the Secret and creates no token. The token
+   * works for one start of one pod. The pod then renews its certificates with the ones that it has, which are kept in
+   * the pod's memory while its containers restart. Use it for Teleport 13 on platforms that cannot prove an identity.
+   * Teleport 13 allows a bot one such start in its lifetime: use one replica, and create the bot again when the pod
+   * is created again (`validateGenerationLabel` of lib/auth/bot.go).
    */
   | {
       method: "token";
       /** Name of the Secret. */
       secret: string;
-      /** Key in it. Default: `token`. */
+      /** Key in the Secret. Default: `token`. */
       key?: string;
     };
 
 /** An application and the databases that it may use. */
 export interface MachineIdSettings {
-  /** Name of the bot and of its join token, and the beginning of its roles' names. Unique in the Teleport cluster. */
+  /** Name of the bot and of its join token, and prefix of its roles' names. Must be unique in the Teleport cluster. */
   name: string;
   /** `host:port` of Teleport's proxy, as the pods reach it. */
   proxy: string;
   join: WorkloadJoin;
-  /** By the application's own name for each. */
+  /** Databases, by the application's own name for each. */
   databases: Record<string, WorkloadDatabase>;
   /**
-   * How long a certificate of the application is good, in Go's notation; Teleport gives none for longer. A deleted
-   * application is shut out after that at the latest. From a minute to 12 hours. Becomes `options.max_session_ttl` and
-   * tbot's `credential_ttl` (`certificate_ttl` before 17.3). Default: `1h`.
+   * How long a certificate of the application is good, in hours, minutes and seconds, e.g. `1h30m`; Teleport gives none
+   * for longer. A deleted application is shut out after that at the latest. From a minute to 12 hours. Becomes
+   * `options.max_session_ttl` and tbot's `credential_ttl` (`certificate_ttl` before 17.3). Default: `1h`.
    */
   certificateTtl?: string;
-  /** How often it is renewed. Becomes `renewal_interval`. Default: a third of `certificateTtl`. */
+  /**
+   * How often it is renewed, in hours, minutes and seconds. Becomes `renewal_interval`. Default: a third of
+   * `certificateTtl`.
+   */
   renewalInterval?: string;
   /**
-   * Teleport ends connections when the certificate that opened them expires, so that a deleted application loses those
-   * as well; connection pools must reconnect, as they must after a failover. A statement that runs at that moment goes on
-   * in PostgreSQL to its end, and nobody gets its result. Becomes `disconnect_expired_cert`. Default: true.
+   * Teleport closes connections when the certificate that opened them expires. So a deleted application also loses
+   * its open connections. Connection pools must reconnect, as after a failover. A statement that runs at that moment
+   * runs to its end in PostgreSQL, but its result is lost. Becomes `disconnect_expired_cert`. Default: true.
    */
   endExpiredSessions?: boolean;
 }
 
-/** What the pods of an application are told. Nothing in it is secret. */
+/** Outputs for the pods of an application. They contain no secret. */
 export interface MachineIdOutputs {
   /** Name of the bot. */
   bot: string;
@@ -115,24 +125,27 @@ export interface MachineIdOutputs {
   proxy: string;
   /** How the pods join. */
   join: {
-    /** As it was declared. */
+    /** The declared method. */
     method: WorkloadJoin["method"];
-    /** Name of the join token in Teleport; for the method `token`, where the Secret is mounted. */
+    /** Name of the join token in Teleport. For the method `token`: path at which the Secret is mounted. */
     token: string;
     /** Namespace of the pods, for the method `kubernetes`. */
     namespace?: string;
-    /** Service account that they run as, for the method `kubernetes`. */
+    /** Service account of the pods, for the method `kubernetes`. */
     serviceAccount?: string;
-    /** Whether Teleport checks the account's token itself. Otherwise it asks the cluster that it runs in. */
+    /**
+     * Whether Teleport checks the service account's token itself. Otherwise Teleport asks the Kubernetes cluster that
+     * it runs in.
+     */
     staticKeys?: boolean;
-    /** Audience of the account's token if Teleport checks it itself: the name of the Teleport cluster. */
+    /** Audience of the service account's token, if Teleport checks it itself: the name of the Teleport cluster. */
     audience?: string;
-    /** Secret with the token, for the method `token`. */
+    /** Name of the Secret with the token, for the method `token`. */
     secret?: string;
-    /** Key in it. */
+    /** Key in that Secret. */
     key?: string;
   };
-  /** By the application's own name for each. */
+  /** Databases, by the application's own name for each. */
   databases: Record<
     string,
     {
@@ -142,19 +155,19 @@ export interface MachineIdOutputs {
       database: string;
       /** PostgreSQL user. */
       user: string;
-      /** Role in Teleport that opens it. */
+      /** Role in Teleport that opens this database. */
       role: string;
       /** Port on localhost. */
       port: number;
     }
   >;
-  /** How long a certificate is good, in Go's notation. */
+  /** How long a certificate is good, in hours, minutes and seconds, e.g. `1h30m`. */
   certificateTtl: string;
-  /** How often it is renewed, in Go's notation. */
+  /** How often it is renewed, in hours, minutes and seconds. */
   renewalInterval: string;
 }
 
-/** Where the Secret with a join token is seen by tbot. */
+/** Folder at which tbot mounts the Secret with the join token. */
 export const JOIN_TOKEN_FOLDER = "/var/run/secrets/cnpg-teleport/join";
 const FIRST_PORT = 5432;
 const DEFAULT_TTL = "1h";
@@ -165,7 +178,7 @@ export function workloadRole(name: string, alias: string): string {
   return `${name}-${alias}`;
 }
 
-/** How long certificates are good, and how often they are renewed: in Go's notation. */
+/** Lifetime of certificates and renewal interval, in Go's notation. */
 export function certificateTimes({
   certificateTtl = DEFAULT_TTL,
   renewalInterval,
@@ -187,7 +200,7 @@ export function localPorts(databases: Record<string, Pick<WorkloadDatabase, "por
   return Object.fromEntries(inOrder.map(([alias, { port }]) => [alias, port ?? free()]));
 }
 
-/** The rules of the join token; undefined where none is made. */
+/** The rules of the join token; undefined if no token is created. */
 export function joinRules(join: WorkloadJoin): JoinRules | undefined {
   if (join.method === "token") return undefined;
   if (join.method !== "kubernetes") return join;
@@ -205,7 +218,7 @@ export function databaseUser(name: string, { user }: WorkloadDatabase): string {
   return user ?? botAccountName(name);
 }
 
-/** What the application's pods are told. */
+/** The outputs for the application's pods. */
 export function machineIdOutputs(settings: MachineIdSettings): MachineIdOutputs {
   const { name, proxy, join, databases } = settings;
   const ports = localPorts(databases);

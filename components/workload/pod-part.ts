@@ -1,4 +1,4 @@
-/** Merges what `tbotPod` or `vaultAgentPod` returned into an application's pod. Pure. */
+/** Merges the parts from `tbotPod` or `vaultAgentPod` into an application's pod. Pure. */
 import { refuse, SettingProblem } from "../problems";
 
 export interface Variable {
@@ -14,13 +14,13 @@ export interface VolumeMount {
 
 export type Volume = { name: string } & Record<string, unknown>;
 
-/** Requests and limits of a container, as Kubernetes names them. */
+/** Requests and limits of a container, with Kubernetes' names. */
 export interface ContainerResources {
   requests?: Record<string, string>;
   limits?: Record<string, string>;
 }
 
-/** A sidecar, as Kubernetes ≥ 1.29 has them. */
+/** A sidecar container (Kubernetes ≥ 1.29). */
 export interface Container {
   name: string;
   image: string;
@@ -35,37 +35,40 @@ export interface Container {
   securityContext: Record<string, unknown>;
 }
 
-/** Parts of a pod by which an application gets at its database. */
+/** Parts of a pod that connect an application to its database. */
 export interface PodPart {
   /** `data` of the ConfigMap that the settings name. */
   data: Record<string, string>;
-  /** For the pod template's metadata: the pod is made anew when the configuration changes. */
+  /** For the pod template's metadata. A change of the configuration changes them, so Kubernetes replaces the pods. */
   annotations: Record<string, string>;
-  /** `spec` of the pod: merge lists with the application's. */
+  /** `spec` of the pod. Merge its lists with those of the application. */
   spec: {
-    /** The account that may get in. */
+    /** The service account that has access. */
     serviceAccountName?: string;
-    /** The application's own containers get no token of it. */
+    /** The application's containers do not get a token of the service account. */
     automountServiceAccountToken: false;
     shareProcessNamespace?: true;
-    /** Sidecars: they are ready before the application starts, and end after it. */
+    /** Sidecars. They are ready before the application starts, and end after it. */
     initContainers: Container[];
     volumes: Volume[];
   };
-  /** For the application's container: what leads it to a database, by the application's name for it, or the role's. */
+  /** Variables for the application's container, by the application's name for the database, or by the role's name. */
   environment: Record<string, Variable[]>;
-  /** For the application's container. */
+  /** Volume mounts for the application's container. */
   volumeMounts: VolumeMount[];
 }
 
-/** A container of the application, plain as far as it is merged with; what is in the lists may be anything. */
+/**
+ * A container of the application. The fields that are merged must be plain values; list items may have any other
+ * fields.
+ */
 export interface PlainContainer {
   name: string;
   env?: readonly { name: string }[];
   volumeMounts?: readonly { name: string; mountPath: string }[];
 }
 
-/** The template of the application's pods. */
+/** The pod template of the application. */
 export interface PlainTemplate {
   metadata?: { annotations?: Record<string, unknown>; labels?: unknown; name?: unknown };
   spec: {
@@ -79,11 +82,11 @@ export interface PlainTemplate {
 }
 
 /**
- * The template with the part in it. Sidecars come before the application's own init containers, so that those can use
- * the database as well.
+ * Returns the template merged with the part. Sidecars come before the application's own init containers, so that
+ * these can use the database as well.
  *
- * @param uses for each container that uses a database: which one, by a name of `part.environment`
- * @throws SettingsError with everything that both say differently; nothing of the application's is overwritten
+ * @param uses for each container that uses a database: a key of `part.environment`
+ * @throws SettingsError with every conflict; no field of the application is overwritten
  */
 export function intoPod<Template extends PlainTemplate>(
   template: Template,
@@ -117,7 +120,7 @@ export function intoPod<Template extends PlainTemplate>(
   };
 }
 
-/** What of both does not go together. */
+/** Returns every conflict between the template and the part. */
 export function checkIntoPod(
   { metadata, spec }: PlainTemplate,
   part: PodPart,
@@ -135,19 +138,24 @@ export function checkIntoPod(
       const environment = Object.hasOwn(part.environment, database) ? part.environment[database] : undefined;
       const setting = `uses.${name}`;
       const known = (list: string[]) => `Use one of these: ${list.join(", ") || "none"}.`;
-      if (!container) return [{ setting, problem: "is no container of the pod", fix: known(names(containers)) }];
+      if (!container) return [{ setting, problem: "is not a container of the pod", fix: known(names(containers)) }];
       if (!environment)
         return [
-          { setting, value: database, problem: "is no database here", fix: known(Object.keys(part.environment)) },
+          {
+            setting,
+            value: database,
+            problem: "is not a database of this part",
+            fix: known(Object.keys(part.environment)),
+          },
         ];
       const paths = (mounts: readonly { mountPath: string }[]) => mounts.map(({ mountPath }) => mountPath);
       return [
-        ...taken(`${name}.env`, names(container.env ?? []), names(environment), "Leave the container's own out."),
+        ...taken(`${name}.env`, names(container.env ?? []), names(environment), "Remove the container's own variable."),
         ...taken(
           `${name}.volumeMounts`,
           paths(container.volumeMounts ?? []),
           paths(part.volumeMounts),
-          "Mount the container's own elsewhere.",
+          "Mount the container's own volume at another path.",
         ),
       ];
     }),
@@ -164,8 +172,8 @@ function checkAccount(spec: PlainTemplate["spec"], part: PodPart): SettingProble
           {
             setting: "spec.serviceAccountName",
             value: own,
-            problem: `is not the one that may get in, ${serviceAccountName}`,
-            fix: "Leave it out, or have the platform name yours.",
+            problem: `must be the service account that has access, ${serviceAccountName}`,
+            fix: "Remove the setting, or have the platform declare your service account.",
           },
         ]),
     ...(spec.automountServiceAccountToken === true
@@ -173,8 +181,8 @@ function checkAccount(spec: PlainTemplate["spec"], part: PodPart): SettingProble
           {
             setting: "spec.automountServiceAccountToken",
             value: true,
-            problem: "would give every container what lets the sidecar in",
-            fix: "Leave it out; mount a projected token with an audience of its own where one is needed.",
+            problem: "would give every container the token that the sidecar logs in with",
+            fix: "Remove the setting. Containers that need a token can mount a projected token with its own audience.",
           },
         ]
       : []),
@@ -183,8 +191,8 @@ function checkAccount(spec: PlainTemplate["spec"], part: PodPart): SettingProble
           {
             setting: "spec.shareProcessNamespace",
             value: false,
-            problem: "keeps the sidecar from sending the application a signal",
-            fix: "Leave it out, or let the sidecar send none.",
+            problem: "prevents the sidecar from sending a signal to the application",
+            fix: "Remove the setting, or use reload with a command instead of a signal.",
           },
         ]
       : []),
@@ -194,7 +202,7 @@ function checkAccount(spec: PlainTemplate["spec"], part: PodPart): SettingProble
 function taken(setting: string, own: string[], added: string[], fix: string): SettingProblem[] {
   return added
     .filter((name) => own.includes(name))
-    .map((value) => ({ setting, value, problem: "is there already", fix }));
+    .map((value) => ({ setting, value, problem: "exists already", fix }));
 }
 
 function names(list: readonly { name: string }[]): string[] {

@@ -1,39 +1,44 @@
-/** tbot's configuration file, for the generations of tbot. Pure. */
+/** tbot's configuration file, for each generation of tbot. Pure. */
 import { MachineIdOutputs } from "./machine-id";
 
 /**
- * Which tbot runs in the pods. The same as the Teleport cluster, or older.
+ * The version of tbot in the pods. It must not be newer than the Teleport cluster.
  *
- * - `13`: configuration v1. tbot writes certificates to files, and a container beside it runs `tsh proxy db` with them.
- *   Connections end at each renewal: tsh reads a certificate only once.
- * - `15`: configuration v2 with `database-tunnel`: one container (teleport#39880), and connections last as long as the
- *   certificate that opened them. From the release that has `/readyz` (15.3) up to 17.2.
- * - `17`: the same; lifetimes are called `credential_ttl` from 17.3 on (teleport#51956), and `/readyz` says whether the
- *   tunnels are open (teleport#56306; before, that tbot has joined: the application may have to try again at its start).
+ * - `13`: configuration v1. tbot writes certificates to files, and a second container runs `tsh proxy db` with them.
+ *   Connections end at each renewal, because tsh reads a certificate only once.
+ * - `15`: configuration v2 with `database-tunnel`. One container is enough (teleport#39880), and connections last as long
+ *   as the certificate that opened them. For the releases from 15.3, which has `/readyz`, to 17.2.
+ * - `17`: like `15`, for 17.3 and newer. Lifetimes are called `credential_ttl` (teleport#51956), and `/readyz` shows
+ *   whether the tunnels are open (teleport#56306). In older releases it only shows that tbot has joined, so the
+ *   application may have to retry when it starts.
  *
- * Only `13` was run against a real Teleport; the fields of the others are those of its source
+ * Only `13` was tested with a real Teleport. The fields of the others come from Teleport's source
  * (lib/tbot/config/service_database_tunnel.go, service_database.go and config.go).
  */
-export type TbotGeneration = "13" | "15" | "17";
+export type TbotGeneration =
+  | "13" // Teleport 13 and 14
+  | "15"
+  | "17";
 
-/** What the application gets. */
+/** How the application reaches its databases. */
 export type TbotMode =
   /** A port on localhost for each database. */
   | "tunnel"
   /**
    * Files for each database, in the folder `certificateFolder(alias)`: `tls.crt`, `tls.key`, and `tls.cas` (Teleport's
-   * host CAs, which sign what its proxy presents to PostgreSQL's clients). libpq, and what speaks PostgreSQL's protocol
-   * with a client certificate, connects with them to the proxy itself, with `sslmode=verify-full`.
+   * host CAs, which sign the certificate that its proxy presents to PostgreSQL clients). libpq, and other drivers that
+   * support client certificates, connect with these files to the proxy itself, with `sslmode=verify-full`.
    *
-   * Wants more than a tunnel:
-   * - The proxy must see the client's TLS: it tells PostgreSQL's clients apart on its web port by their first bytes
-   *   (`muxPostgresOnWebPort` of lib/service), or on `postgres_listen_addr`: give that as `databaseAddress`. Behind a
-   *   load balancer that ends TLS only the tunnel works, which wraps connections (`ALPNConnUpgradeRequired`).
-   * - The files are for tbot's user alone (mode 0600, which libpq insists on): the application's container runs as
-   *   `runAsUser` as well.
-   * - New connections have to read the files anew, as libpq does: a pool that keeps a certificate it once read is shut
-   *   out when it expires. The files are not changed all at once: a connection made in that moment fails, and is to be
-   *   tried again.
+   * This mode has more requirements than a tunnel:
+   * - The client's TLS must reach the proxy. The proxy recognizes PostgreSQL clients on its web port by their first bytes
+   *   (`muxPostgresOnWebPort` of lib/service). If it has `postgres_listen_addr`, set `databaseAddress` to that address.
+   *   Behind a load balancer that terminates TLS only the tunnel works, which wraps connections
+   *   (`ALPNConnUpgradeRequired`).
+   * - Only tbot's user can read the files (mode 0600, which libpq requires). So the application's container must run as
+   *   `runAsUser` too.
+   * - Each new connection must read the files again, as libpq does. A pool that keeps an old certificate loses access when
+   *   that certificate expires. The files do not change at the same instant: a connection that is opened in that moment
+   *   fails, and must be retried.
    */
   | "certificate";
 
@@ -42,18 +47,21 @@ export interface TbotConfigurationSettings {
   /** Default: `tunnel`. */
   mode?: TbotMode;
   /**
-   * Port of the pod where tbot says how it is, for probes: no other container of the pod may have it. Becomes
-   * `diag_addr`. Default: 3001.
+   * Port of the pod for tbot's diagnostics, which the probes use. No other container of the pod may use this port.
+   * Becomes `diag_addr`. Default: 3001.
    */
   diagnosticsPort?: number;
 }
 
-/** Where certificates are written: a folder for each database, in memory. */
+/** Folder of the certificates, with a subfolder for each database, in memory. */
 export const CERTIFICATES_FOLDER = "/var/run/cnpg-teleport/certificates";
-/** Where tbot keeps what it renews its certificates by, for the method `token`: in memory, until the pod ends. */
+/**
+ * Folder in which tbot keeps the identity with which it renews its certificates, for the method `token`: in memory,
+ * until the pod ends.
+ */
 export const STORAGE_FOLDER = "/var/run/cnpg-teleport/storage";
 export const DIAGNOSTICS_PORT = 3001;
-/** The names under which tbot writes a certificate (`TemplateTLS` of its source). */
+/** Names of the files that tbot writes for a certificate (`TemplateTLS` of its source). */
 export const CERTIFICATE_FILES = { certificate: "tls.crt", key: "tls.key", authorities: "tls.cas" } as const;
 
 /** The folder of a database's certificate. */
@@ -61,33 +69,9 @@ export function certificateFolder(alias: string): string {
   return `${CERTIFICATES_FOLDER}/${alias}`;
 }
 
-/** The content of `tbot.yaml`: JSON, which is YAML. */
+/** The content of `tbot.yaml`, as JSON, which is valid YAML. */
 export function tbotConfiguration(workload: MachineIdOutputs, settings: TbotConfigurationSettings): string {
-  const document = settings.generation === "13" ? versionOne(workload, settings) : versionTwo(workload, settings);
-  return `${JSON.stringify(document, null, 2)}\n`;
-}
-
-/** tbot 13 takes the proxy as `auth_server` (lib/tbot/config of 13.3.8). */
-function versionOne(
-  workload: MachineIdOutputs,
-  { diagnosticsPort = DIAGNOSTICS_PORT }: TbotConfigurationSettings,
-): Record<string, unknown> {
-  const { proxy, certificateTtl, renewalInterval } = workload;
-  const directory = (path: string) => ({ path, symlinks: "insecure", acls: "off" });
-  return {
-    auth_server: proxy,
-    onboarding: onboarding(workload),
-    storage: keepsIdentity(workload) ? { directory: directory(STORAGE_FOLDER) } : { memory: {} },
-    destinations: Object.entries(workload.databases).map(([alias, { service, database, user, role }]) => ({
-      directory: directory(certificateFolder(alias)),
-      roles: [role],
-      configs: ["tls"],
-      database: { service, database, username: user },
-    })),
-    certificate_ttl: certificateTtl,
-    renewal_interval: renewalInterval,
-    diag_addr: `0.0.0.0:${diagnosticsPort}`,
-  };
+  return `${JSON.stringify(versionTwo(workload, settings), null, 2)}\n`;
 }
 
 function versionTwo(
@@ -130,13 +114,14 @@ function versionTwo(
 }
 
 /**
- * Whether tbot has to keep its identity over a restart of its container: a secret token is good for one start, all
- * other methods join anew.
+ * Whether tbot must keep its identity when its container restarts: a secret token works for one start only. With all
+ * other methods tbot joins again.
  */
 export function keepsIdentity({ join }: MachineIdOutputs): boolean {
   return join.method === "token";
 }
 
-function onboarding({ join }: MachineIdOutputs): Record<string, string> {
+/** How tbot joins. */
+export function onboarding({ join }: MachineIdOutputs): Record<string, string> {
   return { join_method: join.method, token: join.token };
 }

@@ -1,58 +1,59 @@
-/** The containers of a pod with tbot, and their volumes. Pure. */
+/** The containers and volumes of a pod with tbot. Pure. */
 import { JOIN_TOKEN_FOLDER, MachineIdOutputs } from "./machine-id";
 import {
   CERTIFICATES_FOLDER,
-  certificateFolder,
   DIAGNOSTICS_PORT,
   keepsIdentity,
   STORAGE_FOLDER,
   TbotConfigurationSettings,
 } from "./tbot-configuration";
 import type { Container, ContainerResources, Variable, Volume, VolumeMount } from "./pod-part";
-import { TUNNEL_SCRIPT } from "./tunnel-script";
 
-/** What the containers are made of. */
+/** Settings of the containers. */
 export interface TbotContainerSettings extends TbotConfigurationSettings {
-  /** Image with tbot; for generation 13 also with tsh, sh, cksum and grep, as Teleport's own has them. */
+  /** Image with tbot. For generation 13 also with tsh, sh, cksum and grep, as in Teleport's own image. */
   image: string;
-  /** Name of the ConfigMap that has `data` in it. */
+  /** Name of the ConfigMap that contains `data`. */
   configMap: string;
-  /** ConfigMap with CAs that tbot trusts besides the image's, where the proxy's certificate is signed by one's own. */
+  /**
+   * ConfigMap with CAs that tbot trusts in addition to those of the image, if your own CA signed the proxy's
+   * certificate.
+   */
   trustedCas?: { configMap: string; key: string };
   /**
    * Audience of the service account's token. Becomes `serviceAccountToken.audience`. Default: with `jwks` or
-   * `oidcIssuer` the Teleport cluster's name, as the outputs say; else the API server's, which Teleport asks for where it
-   * runs in the same cluster.
+   * `oidcIssuer`, the Teleport cluster's name from the outputs; otherwise the audience of the API server, which
+   * Teleport asks if it runs in the same cluster.
    */
   tokenAudience?: string;
   /**
-   * User id of the containers. In mode `certificate` it is the application's, too; for generation 13 one that the image
-   * knows. Default: 65532, and 65534 for generation 13.
+   * User ID of the containers. In mode `certificate` the application must run as the same user. For generation 13 the
+   * user must exist in the image. Default: 65532; for generation 13 65534.
    */
   runAsUser?: number;
-  /** Default: 20m and 64Mi requested, no more than 256Mi used. */
+  /** Default: requests of 20m CPU and 64Mi memory, and a limit of 256Mi memory. */
   resources?: ContainerResources;
 }
 
 const CONFIGURATION_FOLDER = "/etc/tbot";
 const ACCOUNT_TOKEN_FOLDER = "/var/run/secrets/cnpg-teleport/account";
 const CAS_FOLDER = "/etc/tbot-cas";
-const SCRATCH = "/tmp/tbot";
+/** A folder that tbot and its tools may write to. */
+export const SCRATCH = "/tmp/tbot";
 /** Kubernetes renews it at 80 % of its life. 600 s is the shortest that it gives. */
 const ACCOUNT_TOKEN_SECONDS = 600;
-/** tbot 13 looks its user up, so it must be one of the image's: `nobody` of Debian and Ubuntu; `nonroot` of distroless. */
-const DEFAULT_USER = { "13": 65_534, "15": 65_532, "17": 65_532 };
+/** `nonroot` of distroless. */
+const DEFAULT_USER = 65_532;
 const DEFAULT_RESOURCES = { requests: { cpu: "20m", memory: "64Mi" }, limits: { memory: "256Mi" } };
-/** Of the names of containers and volumes. */
+/** Prefix of the names of containers and volumes. */
 export const PREFIX = "cnpg-teleport";
 
-/** tbot itself. */
+/** The container that runs tbot. */
 export function tbotContainer(workload: MachineIdOutputs, settings: TbotContainerSettings): Container {
   const { join } = workload;
-  const { generation, diagnosticsPort = DIAGNOSTICS_PORT } = settings;
+  const { diagnosticsPort = DIAGNOSTICS_PORT } = settings;
   const isAsked = (path: string) => ({ httpGet: { path, port: diagnosticsPort } });
-  // tbot 13 has no /readyz; its diagnostics answer once it has joined.
-  const probe = isAsked(generation === "13" ? "/metrics" : "/readyz");
+  const probe = isAsked("/readyz");
   return {
     ...container(`${PREFIX}-tbot`, settings),
     command: ["tbot", "start", "--config", `${CONFIGURATION_FOLDER}/tbot.yaml`],
@@ -74,50 +75,17 @@ export function tbotContainer(workload: MachineIdOutputs, settings: TbotContaine
       ...casMount(settings),
     ],
     startupProbe: { ...probe, periodSeconds: 1, failureThreshold: 120 },
-    // A sidecar that is not ready takes the application out of its Service. What it has goes on working while Teleport's
-    // auth service is restarted, so that is given a minute.
+    // A sidecar that is not ready removes the application from its Service. Existing connections keep working while
+    // Teleport's auth service restarts, so a minute without readiness is tolerated.
     readinessProbe: { ...probe, periodSeconds: 10, failureThreshold: 6 },
-    // tbot 13 answers as long as it runs, which Kubernetes sees without being told.
-    ...(generation === "13" ? {} : { livenessProbe: { ...isAsked("/livez"), periodSeconds: 30 } }),
+    livenessProbe: { ...isAsked("/livez"), periodSeconds: 30 },
   };
 }
 
-/** The tunnel to one database, for tbot 13, which has none of its own. */
-export function tunnelContainer(workload: MachineIdOutputs, alias: string, settings: TbotContainerSettings): Container {
-  const { service = "", database = "", user = "", port = 0 } = workload.databases[alias] ?? {};
-  const probe = { exec: { command: ["grep", "-q", listening(port), "/proc/net/tcp"] } };
-  return {
-    ...container(`${PREFIX}-${alias}`, settings),
-    command: ["sh", "-c", TUNNEL_SCRIPT],
-    env: variables({
-      ...trust(settings),
-      HOME: SCRATCH,
-      TELEPORT_HOME: `${SCRATCH}/${alias}`,
-      FOLDER: certificateFolder(alias),
-      PROXY: workload.proxy,
-      PORT: String(port),
-      DATABASE_USER: user,
-      DATABASE_NAME: database,
-      SERVICE: service,
-    }),
-    volumeMounts: [
-      { name: `${PREFIX}-certificates`, mountPath: CERTIFICATES_FOLDER, readOnly: true },
-      { name: `${PREFIX}-scratch`, mountPath: SCRATCH },
-      ...casMount(settings),
-    ],
-    startupProbe: { ...probe, periodSeconds: 1, failureThreshold: 120 },
-    readinessProbe: { ...probe, periodSeconds: 5 },
-  };
-}
-
-/** A line of /proc/net/tcp: a socket of 127.0.0.1 that listens. */
-function listening(port: number): string {
-  return `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")} 00000000:0000 0A`;
-}
-
-function container(
+/** What all containers have. */
+export function container(
   name: string,
-  { image, generation, runAsUser = DEFAULT_USER[generation], resources = DEFAULT_RESOURCES }: TbotContainerSettings,
+  { image, runAsUser = DEFAULT_USER, resources = DEFAULT_RESOURCES }: TbotContainerSettings,
 ): Pick<Container, "name" | "image" | "restartPolicy" | "resources" | "securityContext"> {
   return {
     name,
@@ -136,7 +104,7 @@ function container(
   };
 }
 
-/** All that the containers mount. */
+/** All volumes that the containers mount. */
 export function volumes(workload: MachineIdOutputs, settings: TbotContainerSettings): Volume[] {
   const { join } = workload;
   const { configMap, trustedCas, tokenAudience = join.audience } = settings;
@@ -169,15 +137,17 @@ export function volumes(workload: MachineIdOutputs, settings: TbotContainerSetti
   ];
 }
 
-function trust({ trustedCas }: TbotContainerSettings): Record<string, string> {
+/** The CAs that a container trusts, as an environment variable. */
+export function trust({ trustedCas }: TbotContainerSettings): Record<string, string> {
   return trustedCas ? { SSL_CERT_FILE: `${CAS_FOLDER}/${trustedCas.key}` } : {};
 }
 
-function casMount({ trustedCas }: TbotContainerSettings): VolumeMount[] {
+/** Where these CAs are mounted. */
+export function casMount({ trustedCas }: TbotContainerSettings): VolumeMount[] {
   return trustedCas ? [{ name: `${PREFIX}-cas`, mountPath: CAS_FOLDER, readOnly: true }] : [];
 }
 
-/** Environment variables as Kubernetes writes them. */
+/** Environment variables in the form of Kubernetes. */
 export function variables(values: Record<string, string>): Variable[] {
   return Object.entries(values).map(([name, value]) => ({ name, value }));
 }

@@ -1,11 +1,12 @@
 /**
- * What an application's pods need to reach their databases through Teleport: plain objects for a ConfigMap and a pod's
- * spec, to be merged with the application's own. Pure.
+ * The parts of an application's pods that reach its databases through Teleport: plain objects for a ConfigMap and a
+ * pod's spec, to be merged with the application's own. Pure.
  */
 import { createHash } from "node:crypto";
 import { refuse, SettingProblem } from "../problems";
+import { tbotBefore15 } from "./before-15/tbot"; // Teleport 13 and 14
 import { MachineIdOutputs } from "./machine-id";
-import type { PodPart } from "./pod-part";
+import type { Container, PodPart } from "./pod-part";
 import {
   CERTIFICATE_FILES,
   CERTIFICATES_FOLDER,
@@ -13,34 +14,37 @@ import {
   DIAGNOSTICS_PORT,
   tbotConfiguration,
 } from "./tbot-configuration";
-import { PREFIX, tbotContainer, TbotContainerSettings, tunnelContainer, variables, volumes } from "./tbot-containers";
+import { PREFIX, tbotContainer, TbotContainerSettings, variables, volumes } from "./tbot-containers";
 
 export interface TbotPodSettings extends TbotContainerSettings {
   /**
-   * `host:port` where the proxy takes PostgreSQL's clients, for mode `certificate`, where Teleport has
-   * `postgres_public_addr`. Default: the proxy's own.
+   * `host:port` at which the proxy accepts PostgreSQL clients, for mode `certificate`, if Teleport has
+   * `postgres_public_addr`. Default: the address of the proxy.
    */
   databaseAddress?: string;
 }
 
 /**
- * Parts of a pod. `environment` has libpq's variables: in mode `tunnel` for a database on localhost, with a dummy password;
- * in mode `certificate` for Teleport's proxy, with the files that `volumeMounts` mounts.
+ * Parts of a pod. `environment` has libpq's variables: in mode `tunnel` for a database on localhost, with a dummy
+ * password; in mode `certificate` for Teleport's proxy, with the files of `volumeMounts`.
  */
 export type TbotPod = PodPart;
 
-/** libpq sends a password only if it is asked for one, which Teleport does not; some drivers insist on one. */
+/**
+ * libpq sends a password only if the server asks for one, which Teleport does not do. Some drivers require one
+ * anyway.
+ */
 const DUMMY_PASSWORD = "unused";
 /**
- * ConfigMap, sidecars, volumes and environment of an application.
+ * Returns the ConfigMap, sidecars, volumes and environment of an application.
  *
  * @throws SettingsError with every problem found
  */
 export function tbotPod(workload: MachineIdOutputs, settings: TbotPodSettings): TbotPod {
   refuse(checkTbotPod(workload, settings));
   const { join, databases } = workload;
-  const data = { "tbot.yaml": tbotConfiguration(workload, settings) };
-  const tunnels = settings.generation === "13" && (settings.mode ?? "tunnel") === "tunnel";
+  const { configuration, containers } = tbotOf(workload, settings);
+  const data = { "tbot.yaml": configuration };
   return {
     data,
     annotations: {
@@ -49,10 +53,7 @@ export function tbotPod(workload: MachineIdOutputs, settings: TbotPodSettings): 
     spec: {
       ...(join.serviceAccount === undefined ? {} : { serviceAccountName: join.serviceAccount }),
       automountServiceAccountToken: false,
-      initContainers: [
-        tbotContainer(workload, settings),
-        ...(tunnels ? Object.keys(databases).map((alias) => tunnelContainer(workload, alias, settings)) : []),
-      ],
+      initContainers: containers,
       volumes: volumes(workload, settings),
     },
     environment: Object.fromEntries(
@@ -65,6 +66,15 @@ export function tbotPod(workload: MachineIdOutputs, settings: TbotPodSettings): 
   };
 }
 
+/** tbot's configuration file, and its containers. */
+function tbotOf(
+  workload: MachineIdOutputs,
+  settings: TbotPodSettings,
+): { configuration: string; containers: Container[] } {
+  if (settings.generation === "13") return tbotBefore15(workload, settings); // Teleport 13 and 14
+  return { configuration: tbotConfiguration(workload, settings), containers: [tbotContainer(workload, settings)] };
+}
+
 /** What of the settings does not go with the application's identity. */
 export function checkTbotPod({ join, databases }: MachineIdOutputs, settings: TbotPodSettings): SettingProblem[] {
   const { tokenAudience = join.audience, diagnosticsPort = DIAGNOSTICS_PORT } = settings;
@@ -75,7 +85,7 @@ export function checkTbotPod({ join, databases }: MachineIdOutputs, settings: Tb
       : [
           {
             setting: "tokenAudience",
-            problem: "is missing, but required where Teleport itself checks the tokens of service accounts",
+            problem: "is missing. It is required if Teleport itself checks the tokens of service accounts",
             fix: "Set it to the name of the Teleport cluster. Or run `pulumi up` in the platform's stack: its outputs then include it.",
           },
         ]),
@@ -84,8 +94,8 @@ export function checkTbotPod({ join, databases }: MachineIdOutputs, settings: Tb
           {
             setting: "diagnosticsPort",
             value: diagnosticsPort,
-            problem: "is a database's port",
-            fix: "Choose one that no container of the pod has.",
+            problem: "is the port of a database",
+            fix: "Choose a port that no container of the pod uses.",
           },
         ]
       : []),
@@ -101,7 +111,7 @@ function libpqVariables(workload: MachineIdOutputs, alias: string, settings: Tbo
       PGPORT: String(port),
       ...login,
       PGPASSWORD: DUMMY_PASSWORD,
-      PGSSLMODE: "disable", // to localhost; from there on it is Teleport's TLS
+      PGSSLMODE: "disable", // only to localhost; the tunnel uses Teleport's TLS
     };
   }
   const address = settings.databaseAddress ?? workload.proxy;

@@ -1,8 +1,8 @@
-/** Checks of what Vault's agent is told, before anything is made. Pure. */
+/** Checks the settings of Vault's agent before anything is created. Pure. */
 import type { SettingProblem } from "../problems";
 import type { CredentialsFile, Reload, VaultAgentDatabase } from "./vault-agent-configuration";
 
-/** What is checked of the settings. */
+/** The part of the settings that is checked. */
 export interface CheckedVaultAgent {
   name: string;
   address: string;
@@ -11,13 +11,16 @@ export interface CheckedVaultAgent {
   runAsUser?: number;
 }
 
-/** Part of names of volumes and containers: DNS labels of 63 characters. */
+/** The name becomes part of names of volumes and containers: DNS labels of at most 63 characters. */
 const NAME = /^[a-z]([-a-z0-9]{0,18}[a-z0-9])?$/;
-/** Stand in files of several kinds, and in a template: nothing that means something in any. */
+/**
+ * These values are written into files of several formats and into a template. They must not contain characters that
+ * have a meaning there.
+ */
 const WORD = /^[^\s{}'"\\[\]#$`]+$/;
 const FILES: readonly string[] = ["service", "json", "env"] satisfies CredentialsFile[];
 
-/** All that is wrong. */
+/** Returns every problem. */
 export function checkVaultAgent(database: VaultAgentDatabase, role: string, settings: CheckedVaultAgent) {
   const { name, address, files, reload, runAsUser } = settings;
   return [
@@ -27,8 +30,8 @@ export function checkVaultAgent(database: VaultAgentDatabase, role: string, sett
       .map(([setting, value]) => ({
         setting,
         value,
-        problem: "has characters that mean something in a file of credentials",
-        fix: "Use a name without spaces, quotes, brackets and braces.",
+        problem: "contains characters that have a meaning in a credentials file",
+        fix: "Use a name without spaces, quotes, brackets, braces, backslashes and the characters # $ `.",
       })),
     ...(NAME.test(name)
       ? []
@@ -36,7 +39,7 @@ export function checkVaultAgent(database: VaultAgentDatabase, role: string, sett
           {
             setting: "name",
             value: name,
-            problem: "is no name for the agent",
+            problem: "is not a valid name of the agent",
             fix: "Use at most 20 lower-case letters, digits and hyphens, beginning with a letter.",
           },
         ]),
@@ -46,8 +49,8 @@ export function checkVaultAgent(database: VaultAgentDatabase, role: string, sett
           {
             setting: "address",
             value: address,
-            problem: "is no https URL",
-            fix: "Write Vault's, e.g. https://vault.example.com:8200: what it answers is secret.",
+            problem: "must be an https URL, because Vault's answers are secret",
+            fix: "Write Vault's URL, e.g. https://vault.example.com:8200.",
           },
         ]),
     ...checkFiles(files),
@@ -57,7 +60,7 @@ export function checkVaultAgent(database: VaultAgentDatabase, role: string, sett
           {
             setting: "runAsUser",
             value: runAsUser,
-            problem: "is root",
+            problem: "must not be root",
             fix: "Use the user that the application runs as.",
           },
         ]
@@ -73,36 +76,36 @@ function checkRole({ roles, connection }: VaultAgentDatabase, role: string): Set
       {
         setting: "role",
         value: role,
-        problem: `is none of ${connection} in Vault`,
+        problem: `is not a role of the connection ${connection} in Vault`,
         fix: `Use one of these: ${names}.`,
       },
     ];
   }
   if (found.login) return [];
-  const fix = "Have the platform name it as the role's `consumer`: a namespace and a service account.";
-  return [{ setting: "role", value: role, problem: "lets no application log in", fix }];
+  const fix = "Have the platform declare the application as the role's `consumer`: its namespace and service account.";
+  return [{ setting: "role", value: role, problem: "has no consumer, so no application can log in with it", fix }];
 }
 
 function checkFiles(files: CredentialsFile[] = ["service"]): SettingProblem[] {
-  const fix = `Use some of ${FILES.join(", ")}, each once.`;
+  const fix = `Use one or more of ${FILES.join(", ")}, each once.`;
   const isWrong =
     files.length === 0 || new Set(files).size < files.length || !files.every((file) => FILES.includes(file));
-  return isWrong ? [{ setting: "files", value: files, problem: "is no list of files", fix }] : [];
+  return isWrong ? [{ setting: "files", value: files, problem: "is not a valid list of files", fix }] : [];
 }
 
 function checkReload(reload: Reload): SettingProblem[] {
   if ("command" in reload) {
     if (reload.command.length > 0) return [];
     return [
-      { setting: "reload.command", value: [], problem: "is empty", fix: "Write a command, or leave reload out." },
+      { setting: "reload.command", value: [], problem: "must not be empty", fix: "Write a command, or remove reload." },
     ];
   }
   const { signal, process } = reload;
-  const fix = "Write a name as `kill -l` has it, e.g. HUP or USR1.";
+  const fix = "Write a name as `kill -l` prints it, e.g. HUP or USR1.";
   return [
     ...(/^(SIG)?[A-Z][A-Z0-9]+$/.test(signal)
       ? []
-      : [{ setting: "reload.signal", value: signal, problem: "is no name of a signal", fix }]),
+      : [{ setting: "reload.signal", value: signal, problem: "is not a valid name of a signal", fix }]),
     // The kernel keeps 15 bytes of a process's name.
     ...(process.length > 0 && Buffer.byteLength(process) <= 15
       ? []
@@ -110,8 +113,8 @@ function checkReload(reload: Reload): SettingProblem[] {
           {
             setting: "reload.process",
             value: process,
-            problem: "is no name of a process",
-            fix: "Write at most 15 bytes of it, as `cat /proc/<pid>/comm` shows.",
+            problem: "is not a valid name of a process",
+            fix: "Write the name as `cat /proc/<pid>/comm` prints it, at most 15 bytes.",
           },
         ]),
   ];

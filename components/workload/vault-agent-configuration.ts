@@ -1,44 +1,53 @@
-/** Configuration of Vault's agent beside an application: how it logs in, and what it writes. Pure. */
+/** Configuration of Vault's agent in an application's pod: how it logs in, and which files it writes. Pure. */
 import type { CredentialsOutputs, VaultDatabaseOutputs } from "../vault-database/vault-database";
 
-/** What is needed of the outputs of a VaultDatabase; `host` and `port` are where the application reaches the database. */
+/**
+ * The required outputs of a VaultDatabase. `host` and `port` are the address at which the application reaches the
+ * database.
+ */
 export type VaultAgentDatabase = Pick<
   VaultDatabaseOutputs,
   "connection" | "host" | "port" | "database" | "serverCa" | "roles"
 >;
 
 /**
- * A file with the credentials, and all else that it takes to connect. Each is written as a whole and then put in place
- * of the one before, so that a reader gets a user and its own password.
+ * A file with the credentials and everything else that is needed to connect. Each file is written completely and then
+ * replaces the former one, so a reader never gets a user with the password of another.
  *
- * - `service`: a connection service file of libpq, which is read at each new connection. Other drivers know it, too
- *   (pgx, psycopg, pgjdbc). Not a password file: the user changes with its password, so they must be in one file; and
- *   libpq ignores password files that a group may read.
+ * - `service`: a connection service file of libpq, which reads it for each new connection. Other drivers support it too
+ *   (pgx, psycopg, pgjdbc). It is not a password file: the user changes together with its password, so both must be in one
+ *   file, and libpq ignores password files that a group may read.
  * - `json`: `host`, `port`, `database`, `user`, `password`, `sslmode`, `sslrootcert`.
  * - `env`: libpq's variables, quoted for a shell: `. "$DATABASE_ENV_FILE"`.
  */
 export type CredentialsFile = "service" | "json" | "env";
 
-/** The command runs in the agent's container, after the files are written: at the start too, before the application is. */
+/**
+ * How the application learns of new credentials. The command runs in the agent's container after the files are
+ * written. It also runs at the start, before the application runs.
+ */
 export type Reload =
   | { command: string[] }
   /**
-   * A signal, e.g. `HUP`, to every process of that name (as /proc/<pid>/comm has it) in the pod. The pod's containers
-   * then see each other's processes, and must run as one user: which lets the application read the agent's files.
+   * A signal, e.g. `HUP`, to every process of that name (as in /proc/<pid>/comm) in the pod. The pod's containers
+   * then share a process namespace and must run as the same user, so the application can read the agent's files.
    */
   | { signal: string; process: string };
 
-/** What the agent does, besides who it is. */
+/** Settings of the agent's files and credentials. */
 export interface VaultAgentConfigurationSettings {
   /** Default: `[service]`. */
   files?: CredentialsFile[];
-  /** Tells the application of new credentials. Default: none; it reads the file whenever it opens a connection. */
+  /**
+   * Notifies the application of new credentials. Default: no notification; the application reads the file whenever it
+   * opens a connection.
+   */
   reload?: Reload;
-  /** Ends the credentials when the pod ends. Default: true. */
+  /** Revoke the credentials when the pod ends. Default: true. */
   revokeAtEnd?: boolean;
 }
 
-/** Folders and files as the containers see them, by the agent's name in its pod. */
+/** Folders and files as the containers see them, for an agent of this name. */
 export function vaultAgentPaths(name: string) {
   const credentials = `/var/run/cnpg-teleport/${name}`;
   const account = `/var/run/secrets/cnpg-teleport/${name}`;
@@ -60,10 +69,10 @@ export function vaultAgentPaths(name: string) {
   };
 }
 
-/** The application and whoever is in the file's group; the folder is the pod's own. */
+/** Readable by the owner and the group of the file. The folder belongs to the pod. */
 const PERMISSIONS = "0640";
 
-/** Sends `$1` to every process called `$2`: no command for it is in all images of Vault. */
+/** Sends the signal `$1` to every process with the name `$2`. Not all images of Vault have a command for this. */
 const SIGNAL_SCRIPT = `for comm in /proc/[0-9]*/comm; do
   read -r name < "$comm" || continue
   [ "$name" = "$2" ] || continue
@@ -72,11 +81,11 @@ const SIGNAL_SCRIPT = `for comm in /proc/[0-9]*/comm; do
 done`;
 
 /**
- * The content of `agent.json`. Vault's address, namespace and CAs are in the environment, where its command line finds
- * them as well.
+ * The content of `agent.json`. Vault's address, namespace and CAs are in the environment, where Vault's command line
+ * finds them as well.
  *
- * Nothing is set that the agent's defaults do: it renews credentials when about 70 % of their time is over, and fetches
- * new ones when they cannot be renewed any more, because `max_ttl` is near or somebody revoked them.
+ * The agent's defaults are not repeated here: it renews credentials after about 70 % of their lifetime, and requests
+ * new ones when they cannot be renewed, because `max_ttl` is near or they were revoked.
  */
 export function vaultAgentConfiguration(
   database: VaultAgentDatabase,
@@ -94,10 +103,10 @@ export function vaultAgentConfiguration(
         mount_path: `auth/${role.login.mount}`,
         config: { role: role.login.role, token_path: paths.accountToken },
       },
-      // Without the wish to end it there is no need for the token to be anywhere.
+      // The token is written to a file only if it is revoked at the end.
       ...(revokeAtEnd ? { sink: [{ type: "file", config: { path: paths.token } }] } : {}),
     },
-    // It ends where it gets no credentials, so that the pod shows it and Kubernetes starts it again.
+    // The agent exits if it gets no credentials, so that the pod shows the failure and Kubernetes restarts the agent.
     template_config: { exit_on_retry_failure: true },
     template: files.map((file) => ({
       contents: `{{ with secret "${role.path}" }}${contents(file, database, paths.serverCaFile)}{{ end }}`,
@@ -116,7 +125,7 @@ function reloadCommand(reload: Reload): string[] {
     : ["sh", "-c", SIGNAL_SCRIPT, "reload", reload.signal.replace(/^SIG/, ""), reload.process];
 }
 
-/** Of a template of Vault's agent; what is not a word in it, checkVaultAgent refuses. */
+/** The content of a file, as a template of Vault's agent. checkVaultAgent refuses values that have a meaning in it. */
 function contents(file: CredentialsFile, { connection, host, port, database }: VaultAgentDatabase, ca: string): string {
   const [user, password] = ["{{ .Data.username }}", "{{ .Data.password }}"];
   switch (file) {

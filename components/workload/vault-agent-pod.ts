@@ -1,5 +1,5 @@
 /**
- * What an application's pods need to get short-lived users of their database from Vault: plain objects for a ConfigMap
+ * The parts of an application's pods that get short-lived database users from Vault: plain objects for a ConfigMap
  * and a pod's spec, to be merged with the application's own. Pure.
  */
 import { createHash } from "node:crypto";
@@ -16,26 +16,26 @@ import {
 import { VAULT_AGENT_SCRIPT } from "./vault-agent-script";
 
 export interface VaultAgentPodSettings extends VaultAgentConfigurationSettings {
-  /** Image with `vault`, `sh`, `cat` and `test`, as HashiCorp's own has them, e.g. `hashicorp/vault:1.21`. */
+  /** Image with `vault`, `sh`, `cat` and `test`, as in HashiCorp's own image, e.g. `hashicorp/vault:1.21`. */
   image: string;
-  /** Name of the ConfigMap that has `data` in it. */
+  /** Name of the ConfigMap that contains `data`. */
   configMap: string;
-  /** URL of Vault as the pods reach it. Becomes VAULT_ADDR. */
+  /** URL at which the pods reach Vault. Becomes VAULT_ADDR. */
   address: string;
-  /** Vault Enterprise. Becomes VAULT_NAMESPACE. Default: none. */
+  /** Namespace of Vault Enterprise. Becomes VAULT_NAMESPACE. Default: none. */
   namespace?: string;
-  /** ConfigMap with the CAs that signed Vault's certificate. Becomes VAULT_CACERT. Default: the image's. */
+  /** ConfigMap with the CAs that signed Vault's certificate. Becomes VAULT_CACERT. Default: the CAs of the image. */
   trustedCas?: { configMap: string; key: string };
-  /** Name of the agent in its pod, part of the names of containers, volumes and folders. Default: `vault`. */
+  /** Name of the agent in its pod. It is part of the names of containers, volumes and folders. Default: `vault`. */
   name?: string;
   /**
-   * User of the agent, to whom the files belong (mode 0640): the one that the application runs as, or any other where
-   * the application is in `runAsGroup`. Default: 65534, `nobody`.
+   * User of the agent, who owns the files (mode 0640). Use the user that the application runs as, or any other user
+   * if the application is in `runAsGroup`. Default: 65534, `nobody`.
    */
   runAsUser?: number;
   /** Group of the agent and its files. Default: `runAsUser`. */
   runAsGroup?: number;
-  /** Default: 20m and 64Mi requested, no more than 256Mi used. */
+  /** Default: requests of 20m CPU and 64Mi memory, and a limit of 256Mi memory. */
   resources?: ContainerResources;
 }
 
@@ -47,7 +47,7 @@ export interface VaultAgentPod extends PodPart {
 
 const CONFIGURATION_FOLDER = "/etc/vault-agent";
 const CAS_FOLDER = "/etc/vault-agent-cas";
-/** Kubernetes renews it at 80 % of its life. 600 s is the shortest that it gives. */
+/** Kubernetes renews the token after 80 % of its lifetime. 600 s is the minimum that Kubernetes allows. */
 const ACCOUNT_TOKEN_SECONDS = 600;
 const NOBODY = 65_534;
 const DEFAULT_RESOURCES = { requests: { cpu: "20m", memory: "64Mi" }, limits: { memory: "256Mi" } };
@@ -55,14 +55,17 @@ const PREFIX = "cnpg-teleport";
 const DEFAULT_NAME = "vault";
 
 /**
- * ConfigMap, sidecar, volumes and environment of an application that is the consumer of a role.
+ * Returns the ConfigMap, sidecar, volumes and environment of an application that is the consumer of a role.
  *
- * The agent logs in by the pod's service account, with a token that it alone has, and keeps files with a user and its
- * password in the pod's memory. They change: applications read them whenever they open a connection. A user ends when
- * it is not renewed: with the pod, by the agent itself (`revokeAtEnd`); `tokenTtl` of the consumer or `defaultTtl` of
- * the role after it, whichever is shorter, where the agent could not (a node that is gone). PostgreSQL then closes its
- * connections. At `maxTtl` a new user is written a little before the old one ends, so that pools must reconnect. Of
- * credentials that somebody revoked the agent learns at the next renewal, when about 70 % of `defaultTtl` are over.
+ * The agent logs in with a token of the pod's service account, which only the agent can read. It keeps files with a
+ * user and its password in the pod's memory. The files change, so applications must read them whenever they open a
+ * connection.
+ *
+ * A user that is not renewed is dropped. When the pod ends, the agent revokes it (`revokeAtEnd`). If the agent cannot
+ * do so, e.g. because the node is gone, the user is dropped after the consumer's `tokenTtl` or the role's
+ * `defaultTtl`, whichever is shorter. PostgreSQL then closes its connections. Shortly before `maxTtl`, the agent
+ * writes a new user, so connection pools must reconnect. If credentials were revoked in Vault, the agent notices it
+ * at the next renewal, after about 70 % of `defaultTtl`.
  *
  * @throws SettingsError with every problem found
  */
@@ -135,7 +138,7 @@ function agentContainer(name: string, files: CredentialsFile[], settings: VaultA
     mountPath,
     ...more,
   });
-  // Every file is there once the first credentials are.
+  // Every file exists as soon as the agent has the first credentials.
   const probe = { exec: { command: ["sh", "-c", files.map((file) => `test -s ${paths.files[file]}`).join(" && ")] } };
   return {
     name: `${PREFIX}-${name}`,
@@ -156,7 +159,7 @@ function agentContainer(name: string, files: CredentialsFile[], settings: VaultA
       mount("account", paths.account),
       ...(trustedCas ? [mount("cas", CAS_FOLDER)] : []),
     ],
-    // It is there at the start only: an agent that cannot go on ends, and needs nobody to notice.
+    // The probes only matter at the start. An agent that cannot continue exits, so no liveness probe is needed.
     startupProbe: { ...probe, periodSeconds: 1, failureThreshold: 120 },
     readinessProbe: { ...probe, periodSeconds: 10 },
     resources,
@@ -172,7 +175,7 @@ function agentContainer(name: string, files: CredentialsFile[], settings: VaultA
   };
 }
 
-/** libpq takes what a service file says before its other variables. */
+/** libpq prefers the values of a service file to its other variables. */
 function environment(name: string, files: CredentialsFile[], { connection }: VaultAgentDatabase): Variable[] {
   const paths = vaultAgentPaths(name).files;
   const of: Record<CredentialsFile, Record<string, string>> = {

@@ -1,10 +1,12 @@
 /**
- * Runs Vault's agent, and when the pod ends gives its token back, which ends the credentials with it: the agent alone
- * leaves both until their time is over (its command/agent.go revokes nothing). A sidecar is told to end after the
- * application has (KEP-753), which a preStop hook would not wait for.
+ * Runs Vault's agent. When the pod ends, the script revokes the agent's token, which also revokes the credentials.
+ * The agent itself would leave both until they expire (its command/agent.go revokes nothing). Kubernetes stops a
+ * sidecar after the application has ended (KEP-753); a preStop hook would not wait for that.
  *
- * Where the agent ends by itself its token is left, so that the application goes on with what it has until Kubernetes
- * has started the agent again. The first wait is for an agent that has ended already, which a shell may have taken note of.
+ * If the agent exits by itself, the script keeps its token, so that the application can use its credentials until
+ * Kubernetes has restarted the agent. The first `wait` also covers an agent that has already exited: the shell may
+ * have reaped it, but remembers its exit code. A signal interrupts `wait`, so the loop waits until the agent has
+ * exited.
  */
 export const VAULT_AGENT_SCRIPT = `set -u
 ending=

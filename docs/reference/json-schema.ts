@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import {
+  AnnotatedType,
   ChainNodeParser,
   createFormatter,
   createParser,
@@ -13,17 +14,22 @@ import {
   type Context,
   DEFAULT_CONFIG,
   type Schema as JsonSchema,
+  StringType,
   type SubNodeParser,
 } from "ts-json-schema-generator";
 import * as ts from "typescript";
 
 const PROJECT = join(__dirname, "..", "..");
 /** The schema of Pulumi.<env>.yaml, in the repository. */
-export const SCHEMA = join(PROJECT, "config", "settings.schema.json");
+export const SCHEMA = join(PROJECT, "components", "settings", "settings.schema.json");
 
-/** A schema, with what this project adds: `asText` takes YAML's numbers and booleans as they were written. */
+/**
+ * A schema, with what this project adds: `asText` takes YAML's numbers and booleans as they were written; in programs,
+ * `computed` takes outputs.
+ */
 export interface Schema extends JsonSchema {
   asText?: true;
+  computed?: true;
   discriminator?: { propertyName: string };
 }
 
@@ -109,7 +115,7 @@ function partOf(schema: Schema, definitions: Definitions, parts: Definitions): S
   };
 }
 
-/** Pulumi's `Input<T>` in a file is a plain `T`. */
+/** Pulumi's `Input<T>` in a file is a plain `T`; in a program it may be computed. */
 class Computed implements SubNodeParser {
   constructor(private readonly all: ChainNodeParser) {}
 
@@ -122,7 +128,8 @@ class Computed implements SubNodeParser {
   createType(node: ts.TypeReferenceNode, context: Context) {
     const [written] = node.typeArguments ?? [];
     if (!written) throw new Error("Input without a type");
-    return this.all.createType(written, context);
+    const type = this.all.createType(written, context);
+    return type instanceof StringType ? new AnnotatedType(type, { computed: true }, false) : type;
   }
 }
 

@@ -16,13 +16,15 @@ export interface Setting {
 
 /** The settings of one type. */
 export interface Section {
-  /** Unique: the type's name, or for a type without a name the path of its first use, and its kind. */
+  /** Unique: the type's name. Of a type without a name: where it is in a type with one, and the kind that it is or is in. */
   name: string;
+  /** The type, or for a type without a name the type that it is a part of. */
+  type: string;
   /** Where it is written, e.g. `databases.<name>.storage`; empty for the roots of a file. */
   paths: string[];
   meaning: string;
-  /** The key and value that choose this one of several kinds. */
-  kind?: { key: string; value: string };
+  /** The key and the values that choose this one of several kinds. */
+  kind?: { key: string; values: string[] };
   settings: Setting[];
 }
 
@@ -45,8 +47,22 @@ interface Typed {
   objects: Schema[];
   /** What comes between the setting's own path and the objects' keys: nothing, `[]` for lists, `.<name>` for mappings. */
   inside: string;
+  /** The key that tells kinds apart. */
+  tag?: string;
 }
 
+/** Where a type without a name is. */
+interface Place {
+  within: Section;
+  /** Its place in that section: `allow[]`. */
+  key: string;
+  tag?: string;
+  /** The row of this key already says what the type means. */
+  isTold: boolean;
+}
+
+/** Meaning of the key that chooses one of several kinds. */
+export const CHOOSES = "Chooses this kind.";
 const OBJECT = "{}";
 const plain = (text: string): Typed => ({ text, objects: [], inside: "" });
 
@@ -54,15 +70,19 @@ class Reader {
   readonly sections: Section[] = [];
   readonly undocumented: string[] = [];
   private readonly known = new Map<string, Section>();
+  /** Names of sections without their kind. */
+  private readonly bases = new Map<Section, string>();
 
   constructor(private readonly definitions: Definitions) {}
 
   /** Adds the section of a type, or one more path to it; gives its name. */
-  read(schema: Schema, path: string, tag?: string): string {
+  read(schema: Schema, path: string, place?: Place): string {
     const { $ref } = schema;
     const { properties = {}, required = [], description = "" } = this.resolved(schema);
-    const kind = kindOf(properties as Record<string, Schema>, tag);
-    const name = $ref === undefined ? (kind ? `${path}: ${kind.value}` : path) : nameOf($ref);
+    const part = $ref === undefined ? place : undefined;
+    const kind = kindOf(properties as Record<string, Schema>, place?.tag) ?? part?.within.kind;
+    const base = part ? `${this.bases.get(part.within) ?? ""}.${part.key}` : nameOf($ref ?? path);
+    const name = part && kind ? `${base}: ${kind.values.join(", ")}` : base;
     const seen = this.known.get(name);
     if (seen) {
       // A type that contains itself is written at paths without end; its first is enough.
@@ -71,39 +91,45 @@ class Reader {
     }
     const section: Section = {
       name,
+      type: part?.within.type ?? name,
       paths: path === "" ? [] : [path],
-      meaning: oneLine(description),
+      meaning: part?.isTold ? "" : oneLine(description),
       kind,
       settings: [],
     };
     this.known.set(name, section);
+    this.bases.set(section, base);
     this.sections.push(section);
     for (const [key, property] of Object.entries(properties as Record<string, Schema>)) {
-      section.settings.push(this.setting(section, key, property, required.includes(key), path));
+      section.settings.push(this.setting(section, key, property, required.includes(key)));
     }
     return name;
   }
 
-  private setting({ name, kind }: Section, key: string, schema: Schema, required: boolean, path: string): Setting {
-    const { text, objects, inside } = this.typed(schema);
+  private setting(section: Section, key: string, schema: Schema, required: boolean): Setting {
+    const { text, objects, inside, tag } = this.typed(schema);
     const comment = oneLine(schema.description ?? "");
     const described = describe(comment);
-    if (key === kind?.key) described.meaning ||= "Chooses this kind.";
-    else if (comment === "") this.undocumented.push(`${name}.${key}`);
-    const at = `${path === "" ? "" : `${path}.`}${key}${inside}`;
-    const tag = this.resolved(schema).discriminator?.propertyName;
+    if (key === section.kind?.key) described.meaning ||= CHOOSES;
+    else if (comment === "") this.undocumented.push(`${section.name}.${key}`);
+    const [path] = section.paths;
+    const at = `${path === undefined ? "" : `${path}.`}${key}${inside}`;
     return {
       name: key,
       type: text,
       required,
       ...described,
-      sections: objects.map((object) => this.read(object, at, tag)),
+      sections: objects.map((object) =>
+        this.read(object, at, { within: section, key: `${key}${inside}`, tag, isTold: object === schema }),
+      ),
     };
   }
 
   private typed(schema: Schema): Typed {
-    const { oneOf, if: condition, then: one, else: other, ...rest } = this.resolved(schema);
-    if (oneOf) return joined((oneOf as Schema[]).map((kind) => this.typed(kind)));
+    const { oneOf, discriminator, if: condition, then: one, else: other, ...rest } = this.resolved(schema);
+    if (oneOf) {
+      return { ...joined((oneOf as Schema[]).map((kind) => this.typed(kind))), tag: discriminator?.propertyName };
+    }
     if (condition) return joined([other, one].map((kind) => this.typed(kind as Schema)));
     const values = rest.enum ?? (rest.const === undefined ? undefined : [rest.const]);
     if (values) return joined(values.map((value) => plain(`\`${String(value)}\``)));
@@ -112,13 +138,13 @@ class Reader {
     if (types.includes("number")) return plain("number");
     if (types.includes("boolean")) return plain("true or false");
     if (types.includes("array")) {
-      const { text, objects, inside } = this.typed(rest.items as Schema);
-      return { text: `list of ${text}`, objects, inside: `[]${inside}` };
+      const { text, inside, ...item } = this.typed(rest.items as Schema);
+      return { ...item, text: `list of ${text}`, inside: `[]${inside}` };
     }
     if (types.includes("object") && rest.properties) return { text: OBJECT, objects: [schema], inside: "" };
     if (types.includes("object")) {
-      const { text, objects, inside } = this.typed((rest.additionalProperties ?? {}) as Schema);
-      return { text: text === "anything" ? "mapping" : `mapping to ${text}`, objects, inside: `.<name>${inside}` };
+      const { text, inside, ...value } = this.typed((rest.additionalProperties ?? {}) as Schema);
+      return { ...value, text: text === "anything" ? "mapping" : `mapping to ${text}`, inside: `.<name>${inside}` };
     }
     return plain("anything");
   }
@@ -146,7 +172,7 @@ function kindOf(properties: Readonly<Record<string, Schema>>, tag?: string): Sec
       tag === undefined ? only !== undefined : name === tag && (only !== undefined || some),
     ) ?? [];
   if (key === undefined || value === undefined) return undefined;
-  return { key, value: value.enum ? value.enum.join(", ") : String(value.const) };
+  return { key, values: (value.enum ?? [value.const]).map(String) };
 }
 
 function joined(kinds: readonly Typed[]): Typed {
@@ -155,6 +181,7 @@ function joined(kinds: readonly Typed[]): Typed {
     text: texts.length < 2 ? texts.join("") : `${texts.slice(0, -1).join(", ")} or ${texts.at(-1)}`,
     objects: kinds.flatMap(({ objects }) => objects),
     inside: kinds.find(({ objects }) => objects.length > 0)?.inside ?? "",
+    tag: kinds.find(({ tag }) => tag !== undefined)?.tag,
   };
 }
 

@@ -1,11 +1,11 @@
-/** The ways to the database: what each takes from the platform's outputs. Pure. */
+/** The ways to reach the database, and what each needs from the platform's outputs. Pure. */
 import type { MachineIdOutputs, PostgresClusterOutputs, TbotPodSettings, VaultDatabaseOutputs } from "cnpg-teleport";
 import type { AppSettings } from "./settings";
 
 export const WAYS = ["secret", "tbot", "vault"] as const;
 type Way = (typeof WAYS)[number];
 
-/** How the application gets at its database. */
+/** How the application reaches its database. */
 export type Access =
   | { by: "secret"; host: string; port: number; database: string; secret: string; serverCa: string }
   | {
@@ -26,20 +26,20 @@ export type Access =
 
 export interface Sidecar {
   image: string;
-  /** PEM. */
+  /** In PEM. */
   trustedCa: string | undefined;
 }
 
-/** What the platform's stack says; not typed, since it may be any stack. */
+/** The outputs of the platform's stack. Not typed, since it may be any stack. */
 export interface PlatformOutputs {
   databases: unknown;
   applications?: unknown;
 }
 
-/** A database of the platform; with users by Vault where it was declared so. */
+/** A database of the platform, with users from Vault if that is declared. */
 type PlatformDatabase = PostgresClusterOutputs & { vaultDatabase?: VaultDatabaseOutputs };
 
-/** Where the application runs and how it gets at its database; undefined with the problems that say why. */
+/** Where the application runs and how it reaches its database; undefined if there are problems. */
 type Found = { namespace: string; access: Access } | undefined;
 
 export function isAccess(way: string): way is Way {
@@ -56,9 +56,9 @@ function bySecret(settings: AppSettings, { databases }: PlatformOutputs, problem
   if (!database) return undefined;
   if (namespace !== undefined && namespace !== database.namespace && credentialsSecret === undefined) {
     problems.push(
-      `namespace = ${namespace}: pods read Secrets of their own namespace only, and ${database.ownerSecret} is in ` +
-        `${database.namespace}. Leave namespace out, or have the Secret copied (e.g. by External Secrets) and name ` +
-        `the copy in credentialsSecret.`,
+      `namespace = ${namespace}: pods can read only Secrets of their own namespace, and ${database.ownerSecret} is in ` +
+        `${database.namespace}. Remove namespace, or have the Secret copied (e.g. by External Secrets) and write the name of ` +
+        `the copy into credentialsSecret.`,
     );
   }
   return {
@@ -76,21 +76,26 @@ function bySecret(settings: AppSettings, { databases }: PlatformOutputs, problem
 
 function byTbot(settings: AppSettings, { applications }: PlatformOutputs, problems: string[]): Found {
   const { database, sidecarImage, trustedCa, tbotGeneration: generation = "17" } = settings;
-  if (settings.application === undefined) problems.push("application: is missing. Name yours in the platform's stack.");
+  if (settings.application === undefined)
+    problems.push("application: is missing. Write the application's name in the platform's stack.");
   if (sidecarImage === undefined) {
-    problems.push("sidecarImage: is missing. Name one with tbot in your Teleport's version, or an older one.");
+    problems.push(
+      "sidecarImage: is missing. Name an image with tbot in the version of your Teleport cluster, or older.",
+    );
   }
   const workload = namedOf<MachineIdOutputs>("applications", "application", settings, applications, problems);
   if (!workload || sidecarImage === undefined) return undefined;
   if (!Object.hasOwn(workload.databases, database)) {
     const names = Object.keys(workload.databases).join(", ");
-    problems.push(`database = ${database}: is none of ${settings.application}. It may use: ${names}.`);
+    problems.push(`database = ${database}: is not a database of ${settings.application}. Use one of these: ${names}.`);
   }
   const namespace = placeOf(settings, workload.join.namespace, problems);
   if (namespace === undefined) {
     const { method, secret } = workload.join;
-    const which = secret === undefined ? "that it is to run in" : `that has the Secret ${secret}`;
-    problems.push(`namespace: is missing. Name the one ${which}: the platform binds none by the method ${method}.`);
+    const which = secret === undefined ? "in which the application runs" : `that has the Secret ${secret}`;
+    problems.push(
+      `namespace: is missing. Name the namespace ${which}: the join method ${method} does not determine it.`,
+    );
     return undefined;
   }
   const sidecar = { image: sidecarImage, trustedCa };
@@ -100,11 +105,14 @@ function byTbot(settings: AppSettings, { applications }: PlatformOutputs, proble
 function byVault(settings: AppSettings, { databases }: PlatformOutputs, problems: string[]): Found {
   const { platform, vaultAddress, vaultNamespace, sidecarImage = "hashicorp/vault:1.21", trustedCa } = settings;
   const database = namedOf<PlatformDatabase>("databases", "database", settings, databases, problems);
-  if (vaultAddress === undefined) problems.push("vaultAddress: is missing. Write Vault's URL as the pods reach it.");
+  if (vaultAddress === undefined)
+    problems.push("vaultAddress: is missing. Write the URL at which the pods reach Vault.");
   if (!database) return undefined;
   const { vaultDatabase } = database;
   if (!vaultDatabase) {
-    problems.push(`database = ${settings.database}: has no users by Vault in ${platform}. Declare them there.`);
+    problems.push(
+      `database = ${settings.database}: has no users from Vault in ${platform}. Declare vaultDatabase there.`,
+    );
     return undefined;
   }
   const open = Object.keys(vaultDatabase.roles).filter((name) => vaultDatabase.roles[name]?.login);
@@ -112,7 +120,9 @@ function byVault(settings: AppSettings, { databases }: PlatformOutputs, problems
   const login = role !== undefined && open.includes(role) ? vaultDatabase.roles[role]?.login : undefined;
   if (role === undefined || !login) {
     const given = settings.vaultRole === undefined ? "" : ` = ${settings.vaultRole}`;
-    problems.push(`vaultRole${given}: is none that an application can log in for. Those are: ${open.join(", ")}.`);
+    problems.push(
+      `vaultRole${given}: must be a role with which an application can log in. Use one of these: ${open.join(", ") || "none"}.`,
+    );
     return undefined;
   }
   const namespace = placeOf(settings, login.namespace, problems) ?? login.namespace;
@@ -121,7 +131,7 @@ function byVault(settings: AppSettings, { databases }: PlatformOutputs, problems
     namespace,
     access: {
       by: "vault",
-      // Vault may reach it by another name than the pods do.
+      // Vault may reach the database at another host than the pods.
       database: { ...vaultDatabase, host: database.hostReadWrite, port: database.port },
       role,
       address: vaultAddress,
@@ -131,15 +141,15 @@ function byVault(settings: AppSettings, { databases }: PlatformOutputs, problems
   };
 }
 
-/** The namespace, where the platform lets pods of one alone in. */
+/** The namespace. The platform may give access only to pods of one namespace. */
 function placeOf({ namespace }: AppSettings, bound: string | undefined, problems: string[]): string | undefined {
   if (namespace !== undefined && bound !== undefined && namespace !== bound) {
-    problems.push(`namespace = ${namespace}: the platform lets in pods of ${bound} only. Leave it out.`);
+    problems.push(`namespace = ${namespace}: the platform gives access only to pods in ${bound}. Remove this setting.`);
   }
   return namespace ?? bound;
 }
 
-/** What an output has by the name that a setting says. */
+/** The value in an output with the name from a setting. */
 function namedOf<Value>(
   output: keyof PlatformOutputs,
   setting: "database" | "application",
@@ -150,7 +160,7 @@ function namedOf<Value>(
   const { platform, [setting]: name } = settings;
   if (values === null || typeof values !== "object") {
     problems.push(
-      `platform = ${platform}: has no output "${output}". Check the name (pulumi stack ls --all), and that it is up.`,
+      `platform = ${platform}: has no output "${output}". Check the name (pulumi stack ls --all), and run \`pulumi up\` in that stack.`,
     );
     return undefined;
   }

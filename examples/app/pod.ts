@@ -1,12 +1,12 @@
-/** The application's pod, and what its way to the database adds to it. Pure. */
+/** The application's pod, and the parts that connect it to the database. Pure. */
 import { intoPod, type PodPart, tbotPod, vaultAgentPod } from "cnpg-teleport";
 import type { Access } from "./access";
-import type { App } from "./settings";
+import type { App } from "./app";
 
-/** Any will do: nothing in the pod writes files or belongs to anybody. Vault's agent runs as the same by default. */
+/** Any user works: nothing in the pod writes files or needs an owner. Vault's agent uses the same user by default. */
 const NOBODY = 65_534;
 
-/** Queries for ever; what goes wrong is in the log, and the next try comes after the interval all the same. */
+/** Queries in an endless loop. Errors are in the log, and the next query runs after the interval anyway. */
 const LOOP = `
 trap 'exit 0' TERM
 while true; do
@@ -37,7 +37,7 @@ export function templateOf(app: App, configMap: string, labels: Record<string, s
     : intoPod(template, partOf(access, configMap), { app: access.by === "vault" ? access.role : access.database });
 }
 
-/** The account that the platform lets in; it is this stack's to make. */
+/** The service account that has access. This stack creates it. */
 export function accountOf(access: Access): string | undefined {
   switch (access.by) {
     case "secret":

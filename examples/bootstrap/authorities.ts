@@ -1,4 +1,4 @@
-/** The CAs: a root with an intermediate for servers, and a root of its own for clients. */
+/** The CAs: a root with an intermediate for servers, and a separate root for clients. */
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { BootstrapSettings } from "./settings";
@@ -8,15 +8,15 @@ const ROOT_HOURS = 10 * 365 * 24;
 const INTERMEDIATE_HOURS = 5 * 365 * 24;
 const KEY = { keyType: "ec", keyBits: 256 };
 
-/** Mounts with a CA in them, ready for roles. */
+/** A mount with a CA, ready for roles. */
 export interface Authority {
   mount: pulumi.Output<string>;
   ready: pulumi.Resource;
 }
 
 /**
- * What clients verify servers with. The root is imported beside the intermediate, because PostgreSQL and libpq want
- * the chain up to a root, and Vault gives out as chain only what the mount knows.
+ * The CA with which clients verify servers. The root is imported next to the intermediate, because PostgreSQL and
+ * libpq need the chain up to a root, and Vault returns only the chain that the mount knows.
  */
 export function serverAuthority(settings: BootstrapSettings): Authority {
   const root = settings.rootExists
@@ -48,8 +48,8 @@ export function serverAuthority(settings: BootstrapSettings): Authority {
 }
 
 /**
- * What instances verify clients with. PostgreSQL lets in whoever has a certificate with the right name from *any* CA
- * below those in its bundle, so this is no intermediate of a root that signs for others too.
+ * The CA with which instances verify clients. PostgreSQL accepts a certificate with the right name from *any* CA
+ * below those in its bundle, so this CA is not an intermediate of a root that also signs for others.
  */
 export function clientAuthority({ clientMount }: BootstrapSettings): Authority {
   return selfSigned("clients", clientMount, "PostgreSQL clients");

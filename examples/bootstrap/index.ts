@@ -1,9 +1,10 @@
 /**
- * Run once, by an administrator of Vault (VAULT_ADDR, and VAULT_TOKEN or `vault login`): the CAs, the two roles, and
- * a login that may have its requests signed and nothing else. The outputs are what `Pulumi.<env>.yaml` needs.
+ * An administrator of Vault runs this program once (VAULT_ADDR, and VAULT_TOKEN or `vault login`). It creates the
+ * CAs, the two roles, and a login that may only have requests signed. The outputs are the settings for
+ * `Pulumi.<env>.yaml`.
  *
- * For Teleport the counterpart is the role in docs/permissions.md, "Teleport role": a dozen lines for `tctl create`. Once the
- * library has a resource for Teleport's roles, it belongs here, below the AppRole.
+ * The counterpart in Teleport is the role in docs/permissions.md, "Teleport role": a dozen lines for `tctl create`.
+ * Once the library has a resource for Teleport's roles, it belongs here, below the AppRole.
  */
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
@@ -12,7 +13,7 @@ import { signingRole } from "./roles";
 import { BootstrapSettings, checked, clients, policy, ROLES } from "./settings";
 
 const settings = readSettings();
-// All of it: `destroy` takes what is not protected before it refuses the rest.
+// Protects everything: `destroy` would delete unprotected resources before it refuses the rest.
 pulumi.runtime.registerStackTransformation(({ props, opts }) => ({
   props,
   opts: { ...opts, protect: settings.protect },
@@ -30,15 +31,19 @@ const approle = new vault.approle.AuthBackendRole("approle", {
   backend: login?.path ?? settings.approleMount,
   roleName: settings.name,
   tokenPolicies: [signs.name],
-  // @pulumi/vault logs in once, and renews nothing. It needs its token to the end of an `up` where databases come late,
-  // or users by Vault are made: after the Clusters, each of which, and then its Poolers, may take `readyMinutes`.
+  // @pulumi/vault logs in once and does not renew its token. It needs the token until the end of an `up`, if
+  // databases are created late or with users from Vault: after the Clusters. Each Cluster, and then its Poolers, may
+  // take `readyMinutes`.
   tokenTtl: 2 * 60 * 60,
   tokenMaxTtl: 4 * 60 * 60,
 });
 
-/** For VAULT_ROLE_ID. It names the login, like a user name, and is no secret. */
+/** For VAULT_ROLE_ID. It identifies the login, like a user name, and is not secret. */
 export const roleId = approle.roleId;
-/** Prints a secret id, for VAULT_SECRET_ID: not made here, because it would be in the state. */
+/**
+ * A command that prints a secret ID for VAULT_SECRET_ID. The secret ID is not created here, because it would be in
+ * the state.
+ */
 export const secretIdCommand = pulumi.interpolate`vault write -f -field=secret_id auth/${approle.backend}/role/${approle.roleName}/secret-id`;
 /** For `cnpg-teleport:vault`. */
 export const vaultSettings = { auth: { method: "approle", mount: settings.approleMount } };

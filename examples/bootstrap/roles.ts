@@ -1,27 +1,30 @@
-/** The two roles that sign: one for servers only, one for two clients only. */
+/** The two signing roles: one only for servers, one only for two clients. */
 import * as vault from "@pulumi/vault";
 import { Authority } from "./authorities";
 import { ROLES } from "./settings";
 
-/** 90 days, which is what the library asks for; in seconds, as Vault gives it back. */
+/** 90 days, which the library requests; in seconds, as Vault returns it. */
 const LEAF_MAX_TTL = String(90 * 86_400);
 
 const LEAF = {
-  // What the library makes: P-256.
+  // The library creates P-256 keys.
   keyType: "ec",
   keyBits: 256,
-  // Explicit, because Vault's own default is not known to the provider, which would see a change each time.
+  // Explicit, because the provider does not know Vault's default and would see a change each time.
   keyUsages: ["DigitalSignature", "KeyEncipherment"],
   allowLocalhost: false,
   maxTtl: LEAF_MAX_TTL,
 };
 
 const NAMES = {
-  /** Any name, because databases come and go; nothing else trusts this CA, and these are for servers only. */
+  /**
+   * Any name, because databases are added and removed. Only clients of these databases trust this CA, and the role is
+   * only for servers.
+   */
   server: { allowAnyName: true, allowIpSans: true, enforceHostnames: false, serverFlag: true, clientFlag: false },
   /**
-   * CloudNativePG's own users and nobody else. No host name has an underscore, hence enforceHostnames: false.
-   * cnValidations stays as Vault has it: `disabled` would let any name pass, whatever allowedDomains says.
+   * Only CloudNativePG's own users. Host names have no underscore, hence enforceHostnames: false. cnValidations keeps
+   * Vault's default: `disabled` would allow any name, whatever allowedDomains says.
    */
   client: {
     allowBareDomains: true,
@@ -32,7 +35,7 @@ const NAMES = {
   },
 };
 
-/** Makes the role of a use in the mount of its CA; `allowedDomains` are the clients' names. */
+/** Creates the role of a use in the mount of its CA. `allowedDomains` are the names of clients. */
 export function signingRole(use: keyof typeof ROLES, { mount, ready }: Authority, allowedDomains?: string[]): void {
   new vault.pkisecret.SecretBackendRole(
     use,

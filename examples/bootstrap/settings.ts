@@ -1,35 +1,35 @@
-/** What is made in Vault, and under which paths. Pure. */
+/** What is created in Vault, and at which paths. Pure. */
 
-/** The keys of `Pulumi.<env>.yaml`; none is needed. */
+/** The keys of `Pulumi.<env>.yaml`. All are optional. */
 export interface BootstrapSettings {
   /** Mount of the root CA of the servers. Default: `pki_postgres_root`. */
   rootMount: string;
-  /** The mount and its CA are there already and are only used to sign. Default: false, which makes both. */
+  /** The mount and its CA exist already and are only used to sign. Default: false, which creates both. */
   rootExists: boolean;
   /** Mount of the intermediate CA that signs for servers. Default: `pki_postgres`. */
   serverMount: string;
   /** Mount of the CA that signs for `streaming_replica` and the pooler. Default: `pki_postgres_clients`. */
   clientMount: string;
-  /** Mount that `serverMount` is to replace: the program may have requests signed there, too. Default: none. */
+  /** Mount that `serverMount` replaces: the program may have requests signed there too. Default: none. */
   formerServerMount?: string;
-  /** Mount that `clientMount` is to replace, as `formerServerMount`. Default: none. */
+  /** Mount that `clientMount` replaces, like `formerServerMount`. Default: none. */
   formerClientMount?: string;
   /** Mount of the AppRole login. Default: `approle`. */
   approleMount: string;
-  /** The AppRole login is enabled there already. Default: false, which enables it. */
+  /** The AppRole login is already enabled there. Default: false, which enables it. */
   approleExists: boolean;
   /** Name of the policy and of the AppRole. Default: `cnpg-teleport`. */
   name: string;
-  /** Sign for Poolers with `authentication: explicit`, too; their role reads password hashes. Default: false. */
+  /** Also sign for Poolers with `authentication: explicit`, whose role reads password hashes. Default: false. */
   explicitPoolers: boolean;
-  /** Refuse to destroy anything: the keys of the CAs are nowhere else. Default: true. */
+  /** Refuse to destroy anything: the keys of the CAs exist only in Vault. Default: true. */
   protect: boolean;
 }
 
 /** The roles' names in their mounts. */
 export const ROLES = { server: "server", client: "client" };
 
-/** What instances and poolers log in as, with certificates of the client's role. */
+/** The users of instances and poolers, with certificates of the client role. */
 export function clients({ explicitPoolers }: BootstrapSettings): string[] {
   return ["streaming_replica", "cnpg_pooler_pgbouncer", ...(explicitPoolers ? ["pooler_authentication"] : [])];
 }
@@ -40,21 +40,24 @@ export function checked(settings: BootstrapSettings): BootstrapSettings {
   const paths = { rootMount, serverMount, clientMount, formerServerMount, formerClientMount, approleMount };
   const problems = Object.entries(paths)
     .filter(([, path]) => path !== undefined && !/^[\w-]+(\/[\w-]+)*$/.test(path))
-    .map(([key, path]) => `${key} = ${path}: is no path of a mount. Write it without slashes at its ends.`);
+    .map(
+      ([key, path]) =>
+        `${key} = ${path}: is not a valid path of a mount. Use letters, digits, hyphens and underscores, without a slash at either end.`,
+    );
   if (!/^[\w-]+$/.test(name)) problems.push(`name = ${name}: use letters, digits, hyphens and underscores only.`);
   if (new Set([rootMount, serverMount, clientMount]).size < 3) {
-    problems.push("rootMount, serverMount, clientMount: each CA needs a mount of its own. Give them different paths.");
+    problems.push("rootMount, serverMount, clientMount: each CA needs its own mount. Write different paths.");
   }
   if (problems.length > 0) {
-    throw new Error(["The configuration cannot be used:", ...problems.map((text) => `  - ${text}`)].join("\n"));
+    throw new Error(["The configuration has mistakes:", ...problems.map((text) => `  - ${text}`)].join("\n"));
   }
   return settings;
 }
 
 /**
- * All that the program may: have its requests signed, by the CAs that these replace as well, and see what the mounts
- * are, which @pulumi/vault asks for in every `refresh` (since 5.0), and how the roles are set, so that a preview can say
- * why Vault would refuse to sign.
+ * The program's policy. It may have requests signed, also by the CAs that these replace. It may read the mounts, as
+ * @pulumi/vault does in every `refresh` (since 5.0), and the roles, so that a preview can say why Vault would refuse
+ * to sign.
  */
 export function policy(settings: BootstrapSettings): string {
   const { serverMount, clientMount, formerServerMount, formerClientMount } = settings;

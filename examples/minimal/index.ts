@@ -10,5 +10,5 @@ const settings: PostgresClusterArgs = {
 };
 const kubernetes = new k8s.Provider("kubernetes", { enableSecretMutable: true });
 
-/** Hosts, names of Secrets, names in Teleport, and the commands to connect. Nothing in it is secret. */
+/** Hosts, names of Secrets, names in Teleport, and the commands to connect. Contains no secret. */
 export const { outputs } = new PostgresCluster("orders", settings, { providers: { kubernetes } });

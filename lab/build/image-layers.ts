@@ -1,4 +1,7 @@
-/** The layers of the container images: a root file system of Debian with PostgreSQL, and layers of single files. */
+/**
+ * The layers of the container images: a root file system with Debian and PostgreSQL, and layers with a few files
+ * each.
+ */
 import { copyFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { run } from "../host/command";
@@ -6,7 +9,7 @@ import { VERSIONS } from "../versions";
 
 const MIRROR = process.env.DEBIAN_MIRROR || "http://deb.debian.org/debian";
 
-/** What no container needs: more than half of the size. */
+/** Files that no container needs, more than half of the size. */
 const LEFT_OUT = [
   "./usr/share/doc",
   "./usr/share/man",
@@ -16,7 +19,7 @@ const LEFT_OUT = [
   "./usr/lib/llvm-*",
   "./usr/lib/x86_64-linux-gnu/libLLVM*",
   "./usr/lib/x86_64-linux-gnu/libz3*",
-  // What compiles queries goes as a whole: where it is there and LLVM is not, costly queries and pg_rewind fail.
+  // The JIT compiler is removed completely: with it but without LLVM, expensive queries and pg_rewind fail.
   "./usr/lib/postgresql/*/lib/bitcode",
   "./usr/lib/postgresql/*/lib/llvmjit*",
   "./var/lib/apt",
@@ -27,7 +30,7 @@ const LEFT_OUT = [
   "./dev",
 ];
 
-/** What the layer holds, by the versions that Debian has. */
+/** The content of the layer, with Debian's versions. */
 interface BaseLayer {
   file: string;
   postgresql: string;
@@ -36,9 +39,10 @@ interface BaseLayer {
 }
 
 /**
- * Of the older Debian: its PostgreSQL, and the libraries that the newer Debian has in versions of other names. CloudNativePG
- * copies the older programs into a container of the newer image to upgrade, so that they must run there: both images are of
- * this one layer, and differ in whose programs are found. libgnutls30t64 is the newer Debian's, for the older libldap.
+ * Packages of the older Debian: its PostgreSQL, and libraries that the newer Debian has only in other versions. For
+ * an upgrade, CloudNativePG copies the older programs into a container of the newer image, so they must run there. So
+ * both images have this layer, and differ only in which programs are on the PATH. libgnutls30t64 comes from the newer
+ * Debian, for the older libldap.
  */
 const OLDER_PACKAGES = [
   `postgresql-${VERSIONS.olderPostgresqlMajor}`,
@@ -48,7 +52,10 @@ const OLDER_PACKAGES = [
 ];
 const FOR_OLDER = "libgnutls30t64";
 
-/** Unpacks packages of another Debian: mirror, its name, packages. apt must not install them over the newer ones. */
+/**
+ * Unpacks packages of another Debian. Arguments: mirror, name of the release, packages. apt must not install them
+ * over the newer ones.
+ */
 const UNPACK = `set -e
 list=/etc/apt/sources.list.d/older.list
 echo "deb $1 $2 main" > "$list"
@@ -70,7 +77,7 @@ export async function makeBaseLayer(work: string): Promise<BaseLayer> {
   const server = `postgresql-${VERSIONS.postgresqlMajor}`;
   const include = `--include=${server},pgbouncer,ca-certificates,locales,${FOR_OLDER}`;
   const log = join(work, "debootstrap.log");
-  // In a mount namespace of its own: what debootstrap mounts is gone with it, however it ends.
+  // Runs in its own mount namespace, so that debootstrap's mounts disappear with it, however it ends.
   await run("unshare", ["--mount", "debootstrap", "--variant=minbase", include, VERSIONS.debian, root, MIRROR], {
     log,
     limit: 1_800_000,
@@ -84,11 +91,11 @@ export async function makeBaseLayer(work: string): Promise<BaseLayer> {
   const [postgresql, pgbouncer] = [await version(server), await version("pgbouncer")];
   const program = `/usr/lib/postgresql/${VERSIONS.olderPostgresqlMajor}/bin/postgres`;
   const olderPostgresql = /([0-9.]+)/.exec(await run("chroot", [root, program, "--version"]))?.[1] ?? "";
-  // A second locale besides C.UTF-8, for clusters whose initdb names one.
+  // A second locale in addition to C.UTF-8, for clusters whose initdb names one.
   await run("chroot", [root, "localedef", "--no-archive", "-i", "en_US", "-f", "UTF-8", "en_US.UTF-8"]);
-  // CloudNativePG starts PgBouncer by this path, Debian keeps it elsewhere.
+  // CloudNativePG starts PgBouncer from this path; Debian installs it elsewhere.
   symlinkSync("../sbin/pgbouncer", join(root, "usr/bin/pgbouncer"));
-  // CloudNativePG runs PostgreSQL as user 26, and PostgreSQL wants to know that user's name.
+  // CloudNativePG runs PostgreSQL as user 26, and PostgreSQL needs a name for that user.
   const passwd = join(root, "etc/passwd");
   writeFileSync(passwd, readFileSync(passwd, "utf8").replace(/^postgres:x:\d+:\d+:/m, "postgres:x:26:26:"));
   await run("tar", ["-C", root, ...LEFT_OUT.map((path) => `--exclude=${path}`), "-cf", file, "."], { limit: 300_000 });
@@ -96,7 +103,7 @@ export async function makeBaseLayer(work: string): Promise<BaseLayer> {
   return { file, postgresql, olderPostgresql, pgbouncer };
 }
 
-/** A layer of a few files: copies, and links to others of them. */
+/** A layer with a few files: copies of files, and links to them. */
 export async function makeLayer(
   file: string,
   content: Record<string, { copyOf: string } | { linkTo: string }>,

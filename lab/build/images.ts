@@ -1,7 +1,7 @@
 /**
- * The container images, made on the spot: one layer with Debian, PostgreSQL and PgBouncer, and one each with the
- * operator, with Teleport, with tbot and with Vault. Kept in the cache as an unpacked `docker save` archive, by a hash of
- * all that goes in.
+ * Builds the container images locally: one layer with Debian, PostgreSQL and PgBouncer, and one layer each with the
+ * operator, Teleport, tbot and Vault. They are cached as an unpacked `docker save` archive, by a hash of everything
+ * that goes into them.
  */
 import { createHash } from "node:crypto";
 import {
@@ -26,29 +26,29 @@ import { VERSIONS } from "../versions";
 
 const REPOSITORY = "lab.local";
 
-/** Names under which the cluster knows the images. */
+/** Names of the images in the cluster. */
 export const IMAGES = {
   postgresql: `${REPOSITORY}/postgresql:${VERSIONS.postgresqlMajor}`,
-  /** For major upgrades from it. */
+  /** The version from which major upgrades start. */
   olderPostgresql: `${REPOSITORY}/postgresql:${VERSIONS.olderPostgresqlMajor}`,
   pgbouncer: `${REPOSITORY}/pgbouncer:1`,
   operator: `${REPOSITORY}/cnpg:${VERSIONS.cnpg}`,
   teleport: `${REPOSITORY}/teleport:${VERSIONS.teleport}`,
-  /** tbot, and tsh, which opens tunnels with the certificates of a tbot of this version. */
+  /** tbot, and tsh, which opens tunnels with the certificates of this version of tbot. */
   tbot: `${REPOSITORY}/tbot:${VERSIONS.teleport}`,
-  /** For Vault's agent, beside an application. */
+  /** For Vault's agent in an application's pod. */
   vault: `${REPOSITORY}/vault:${VERSIONS.vault}`,
   pause: `${REPOSITORY}/pause:1`,
 };
 
-/** To be raised with every change of how the images are made. */
+/** Increase this number with every change of how the images are built. */
 const RECIPE = 6;
 
 interface Image {
   tags: string[];
   layers: Layer[];
   config: { User: string; Entrypoint?: string[]; Cmd?: string[] };
-  /** Whose programs are found. Default: the newer's. */
+  /** Version whose programs are on the PATH. Default: the newer one. */
   postgresqlMajor?: string;
 }
 
@@ -67,18 +67,18 @@ export function imagesFolder(tools: Tools): string {
   return join(CACHE.images, hash);
 }
 
-/** Makes the images, unless the cache has them. Returns their folder. */
+/** Builds the images, unless the cache has them. Returns their folder. */
 export async function ensureImages(tools: Tools): Promise<string> {
   const folder = imagesFolder(tools);
   if (!existsSync(folder)) {
-    const make = () => step("making the container images", () => makeImages(tools, folder), { announce: true });
-    await withLock(CACHE.lock, make, (holder) => say(`  …    the images are being made by ${holder}: waiting`));
+    const make = () => step("building the container images", () => makeImages(tools, folder), { announce: true });
+    await withLock(CACHE.lock, make, (holder) => say(`  …    waiting for ${holder}, which is building the images`));
   }
   return folder;
 }
 
 async function makeImages(tools: Tools, folder: string): Promise<void> {
-  if (existsSync(folder)) return; // the holder of the lock made them
+  if (existsSync(folder)) return; // the former holder of the lock has built them
   mkdirSync(CACHE.images, { recursive: true });
   for (const name of readdirSync(CACHE.images)) {
     if (name.startsWith(".making-")) rmSync(join(CACHE.images, name), { recursive: true, force: true });
@@ -144,7 +144,7 @@ async function makeImages(tools: Tools, folder: string): Promise<void> {
   rmSync(work, { recursive: true });
 }
 
-/** Writes what `docker save` would: manifest.json, a configuration for each image, a folder for each layer. */
+/** Writes the files of `docker save`: manifest.json, a configuration for each image, and a folder for each layer. */
 async function writeArchive(folder: string, images: Image[]): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const manifest = images.map(({ tags, layers, config, postgresqlMajor }) => {
@@ -182,13 +182,13 @@ async function layer(file: string): Promise<Layer> {
   return { digest: hash.digest("hex"), file };
 }
 
-/** Hands the archive to containerd. */
+/** Imports the archive into containerd. */
 export async function importImages(folder: string, socket: string): Promise<void> {
   const script = 'tar -C "$1" -cf - . | ctr --address "$2" --namespace k8s.io images import -';
   await run("sh", ["-c", script, "import", folder, socket], { limit: 300_000 });
 }
 
-/** All names under which the images of a folder are imported. */
+/** All names of the images in a folder. */
 export function imageNames(folder: string): string[] {
   const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as { RepoTags: string[] }[];
   return manifest.flatMap(({ RepoTags }) => RepoTags);

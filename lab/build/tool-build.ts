@@ -1,4 +1,7 @@
-/** Builds one tool from its pinned modules: in a folder aside, which takes its place when all of it stands. */
+/**
+ * Builds one tool from its pinned modules in a temporary folder, which replaces the final one when the build is
+ * complete.
+ */
 import {
   chmodSync,
   copyFileSync,
@@ -20,7 +23,7 @@ export const BUILD_FLAGS = {
   linker: "-s -w",
 };
 
-/** Far more than the slowest takes: a build that hangs must end at last. */
+/** Far longer than the slowest build takes, so that a build that hangs ends eventually. */
 const BUILD_LIMIT_MS = 60 * 60_000;
 
 export async function buildTool(tool: Tool, sources: string, target: string): Promise<void> {
@@ -44,7 +47,7 @@ export async function buildTool(tool: Tool, sources: string, target: string): Pr
   renameSync(folder, target);
 }
 
-/** A copy of the own main, with the files that it embeds beside it: the checkout stays as it is. */
+/** Copies the tool's own main and the files that it embeds, so that the checkout stays unchanged. */
 async function withEmbeds(tool: Tool, sources: string, copy: string, log: string): Promise<string> {
   cpSync(sources, copy, { recursive: true });
   for (const { name, module, path, version } of tool.embeds ?? []) {
@@ -66,16 +69,19 @@ async function go(args: string[], log: string): Promise<void> {
     await run("go", args, { env: goEnvironment(), log, limit: BUILD_LIMIT_MS });
   } catch (error) {
     const why = (error as Error).message.split("\n")[0];
-    throw new Error(`${why}\n${tail(log)}\nThe whole log: ${log}. \`up\` goes on where it stopped.`);
+    throw new Error(`${why}\n${tail(log)}\nThe whole log: ${log}. \`up\` continues where it stopped.`);
   }
 }
 
-/** Over the caller's environment, which may name proxies and certificates: caches of the lab's own: they grow to tens of gigabytes. */
+/**
+ * The caller's environment, which may name proxies and certificates, with the lab's own caches: they grow to tens of
+ * gigabytes.
+ */
 function goEnvironment(): NodeJS.ProcessEnv {
   return {
     GOCACHE: CACHE.goBuild,
     GOMODCACHE: CACHE.goModules,
-    GOTMPDIR: CACHE.goWork, // not /tmp, which may be small, and where an interrupted build would leave its files
+    GOTMPDIR: CACHE.goWork, // not /tmp, which may be small and would keep the files of an interrupted build
     GOFLAGS: BUILD_FLAGS.go,
     GOTOOLCHAIN: "local",
     GOWORK: "off",

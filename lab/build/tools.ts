@@ -1,6 +1,6 @@
 /**
- * The lab's executables: what the PATH has in exactly the fitting version is used, the rest is built from the pinned
- * modules of lab/tools and kept in the cache, by version and by a hash of all that goes into it.
+ * The lab's executables. Tools that are on the PATH in exactly the required version are used. The others are built
+ * from the pinned modules of lab/tools and cached, by version and by a hash of everything that goes into them.
  */
 import { createHash } from "node:crypto";
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
@@ -13,7 +13,7 @@ import { writeWhole } from "../host/private-file";
 import { BUILD_FLAGS, buildTool } from "./tool-build";
 import { Binary, Tool, TOOLS } from "../versions";
 
-/** Where every executable and every kept file is. */
+/** Paths of all executables and kept files. */
 export interface Tools {
   binaries: Record<string, string>;
   files: Record<string, string>;
@@ -38,7 +38,7 @@ export function toolSources(tool: Tool): string {
   return join(PROJECT, "lab", "tools", tool.folder ?? tool.name);
 }
 
-/** Folder of a tool in the cache: another version, module, main or flag is another folder. */
+/** Folder of a tool in the cache. It differs for another version, module, main or flag. */
 export function toolFolder(tool: Tool): string {
   const hash = createHash("sha256").update(JSON.stringify([tool, BUILD_FLAGS]));
   const sources = toolSources(tool);
@@ -66,9 +66,9 @@ export async function ensureTools(): Promise<Tools> {
 
 /** Finds or builds tools; the lab does not record them. */
 export async function findOrBuild(wanted: Tool[]): Promise<Tools> {
-  // Caches that are left are of builds that were interrupted, perhaps while they were being removed.
+  // Existing caches come from interrupted builds, perhaps interrupted while the caches were being removed.
   if ((await missingTools(wanted)).length > 0 || existsSync(CACHE.go)) {
-    const waiting = (holder: string) => say(`  …    the tools are being built by ${holder}: waiting`);
+    const waiting = (holder: string) => say(`  …    waiting for ${holder}, which is building the tools`);
     await withLock(CACHE.lock, () => buildMissing(wanted), waiting);
   }
   const tools: Tools = { binaries: {}, files: {} };
@@ -82,11 +82,11 @@ export async function findOrBuild(wanted: Tool[]): Promise<Tools> {
 
 async function buildMissing(wanted: Tool[]): Promise<void> {
   mkdirSync(CACHE.tools, { recursive: true });
-  // The lock is ours: whatever is half built was left behind by a build that was interrupted.
+  // This process has the lock, so incomplete folders come from interrupted builds.
   for (const name of readdirSync(CACHE.tools)) {
     if (name.startsWith(".building-")) rmSync(join(CACHE.tools, name), { recursive: true, force: true });
   }
-  const missing = await missingTools(wanted); // again: the holder of the lock may have built them
+  const missing = await missingTools(wanted); // again: the former holder of the lock may have built them
   for (const [index, tool] of missing.entries()) {
     const what = `building ${tool.name} ${tool.version} (${index + 1} of ${missing.length})`;
     await step(what, () => buildTool(tool, toolSources(tool), toolFolder(tool)), { announce: true });
@@ -96,7 +96,7 @@ async function buildMissing(wanted: Tool[]): Promise<void> {
   }
 }
 
-/** Where the PATH has all executables of a tool, in exactly its version. */
+/** Paths of a tool's executables if all of them are on the PATH in exactly its version. */
 async function onPath(tool: Tool): Promise<Record<string, string> | undefined> {
   if (tool.files || tool.embeds) return undefined; // needs files that only the build keeps
   const found: Record<string, string> = {};
@@ -117,7 +117,7 @@ async function fittingOnPath({ name, probe }: Binary): Promise<string | undefine
   return version.test(printed) ? path : undefined;
 }
 
-/** Where an executable is on the PATH, the lab's own folders left out. */
+/** Path of an executable on the PATH, without the lab's own folders. */
 export function which(name: string): string | undefined {
   const folders = searchPath().filter((folder) => folder.startsWith("/"));
   for (const folder of folders) {

@@ -1,4 +1,4 @@
-/** Logs in to a database through Teleport as a person does: tsh's local proxy with a client certificate, and psql. */
+/** Logs in to a database through Teleport like a person: with tsh's local proxy, a client certificate, and psql. */
 import { spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { attempt, CommandResult } from "../host/command";
@@ -17,28 +17,28 @@ export interface Login {
   database: string;
 }
 
-/** Limits in milliseconds: for tsh's proxy to listen, and for an agent to take up a database registered just now. */
+/** Time limits in milliseconds: until tsh's proxy listens, and until an agent serves a newly registered database. */
 const LISTEN_LIMIT = 120_000;
 const SERVED_LIMIT = 45_000;
-/** For what hangs; seconds and milliseconds. A busy machine takes its time for a login. */
+/** Limits for processes that hang, in seconds and milliseconds. A login can be slow on a busy machine. */
 const CONNECT_LIMIT = 120;
 const ASK_LIMIT = 180_000;
 
-/** Runs SQL through Teleport; the result is psql's, unaligned, tuples only. */
+/** Runs SQL through Teleport. Returns psql's output, unaligned, tuples only. */
 export async function sqlThroughTeleport(login: Login, sql: string): Promise<CommandResult> {
   const deadline = Date.now() + SERVED_LIMIT;
   for (;;) {
     const result = await logIn(login, sql);
-    // Agents take up a new database about two seconds after its registration.
+    // Agents serve a new database about two seconds after its registration.
     const notServedYet =
       /not found|no database servers|failed to connect to any of the database servers|closed the connection/i;
-    const ended = /terminating connection/.test(result.output); // a session that was served, and was ended
+    const ended = /terminating connection/.test(result.output); // the login succeeded, but the session was terminated
     if (result.code === 0 || ended || !notServedYet.test(result.output) || Date.now() > deadline) return result;
     await sleep(1_000);
   }
 }
 
-/** Logs in once: what fails has failed. */
+/** Logs in once, without repetition. */
 export async function logIn(login: Login, sql: string): Promise<CommandResult> {
   let tunnel: Tunnel | undefined;
   try {
@@ -52,19 +52,19 @@ export async function logIn(login: Login, sql: string): Promise<CommandResult> {
   }
 }
 
-/** tsh did not get as far as to listen; the message is what it printed. */
+/** tsh exited or timed out before it listened. The message is tsh's output. */
 export class TunnelError extends Error {}
 
-/** tsh's local proxy for one database and one user: each connection through it is a login of its own. */
+/** tsh's local proxy for one database and one user. Each connection through it is a separate login. */
 export interface Tunnel {
-  /** Logs in, runs SQL, and logs out; the result is psql's, unaligned, tuples only. */
+  /** Logs in, runs SQL, and logs out. Returns psql's output, unaligned, tuples only. */
   ask(sql: string): Promise<CommandResult>;
-  /** What psql is given to connect. */
+  /** The connection string for psql. */
   address: string;
   close(): Promise<void>;
 }
 
-/** @throws TunnelError if tsh does not come to listen */
+/** @throws TunnelError if tsh does not start to listen */
 export async function openTunnel(login: Login): Promise<Tunnel> {
   const port = await freePort();
   const args = [`--identity=${login.identity}`, `--proxy=${login.proxy}`, "proxy", "db", "--tunnel", `--port=${port}`];

@@ -1,4 +1,4 @@
-/** Runs the real `pulumi` on a stack of its own, as a user or a CI job would, from inside the lab's environment. */
+/** Runs the real `pulumi` on a separate stack, like a user or a CI job, inside the lab's environment. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,9 +6,9 @@ import { parse, stringify } from "yaml";
 import { attempt, CommandOptions, CommandResult, run } from "../host/command";
 import { PROJECT, PULUMI } from "../layout";
 
-/** Far more than any takes: what hangs must end at last. */
+/** Far longer than any command takes, so that a command that hangs ends eventually. */
 const PULUMI_LIMIT_MS = 30 * 60_000;
-/** Programs are compiled once, and not in each of the processes of each run. */
+/** Programs are compiled once, not again in each process of each run. */
 const COMPILED_ONCE = {
   NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ""} --require ${JSON.stringify(join(__dirname, "transpile-cache.cjs"))}`,
   CNPG_TELEPORT_TRANSPILED: PULUMI.transpiled,
@@ -20,23 +20,23 @@ export type StackConfig = Record<string, unknown>;
 export interface StackOptions {
   /** Folder with Pulumi.yaml. Default: this project. */
   project?: string;
-  /** Where its configuration is kept. Default: a temporary folder. */
+  /** Folder of the configuration. Default: a temporary folder. */
   folder?: string;
   env?: NodeJS.ProcessEnv;
 }
 
-/** What a file of the backend says of who works on a stack. */
+/** Content of a lock file of the backend. */
 interface Lock {
   pid: number;
   hostname: string;
 }
 
-/** What `pulumi` printed as JSON of a run: how many resources it created, changed and so on. */
+/** Pulumi's JSON summary of a run: how many resources it created, changed and so on. */
 export type ChangeSummary = Record<string, number>;
 
 /**
- * A stack of the lab's file backend. Its configuration lies in a folder of its own, with a Pulumi.yaml that only
- * names the project: `pulumi stack init` writes the encryption salt there, and not into the project's folder.
+ * A stack in the lab's file backend. Its configuration is in a separate folder with a Pulumi.yaml that only names the
+ * project, so that `pulumi stack init` writes the encryption salt there and not into the project's folder.
  */
 export class Stack {
   private readonly folder: string;
@@ -53,13 +53,13 @@ export class Stack {
     this.projectName = project.name;
   }
 
-  /** Writes the configuration, in place of what was there. */
+  /** Writes the configuration, replacing the former one. */
   configure(config: StackConfig): void {
     const entries = Object.entries(config).map(([key, value]) => [`${this.projectName}:${key}`, value]);
     this.configureWith(stringify({ config: Object.fromEntries(entries) }));
   }
 
-  /** Writes the text of a `Pulumi.<env>.yaml` as the configuration. The salt of a stack made before is kept. */
+  /** Writes the text of a `Pulumi.<env>.yaml` as the configuration. Keeps the salt of an existing stack. */
   configureWith(text: string): void {
     const salt = existsSync(this.configFile)
       ? /^encryptionsalt:.*\n/m.exec(readFileSync(this.configFile, "utf8"))?.[0]
@@ -67,7 +67,7 @@ export class Stack {
     writeFileSync(this.configFile, `${salt ?? ""}${text}`, { mode: 0o600 });
   }
 
-  /** Makes the stack, or selects it if it is there. A lock that a killed run left on it is removed. */
+  /** Creates the stack, or selects an existing one. Removes the lock of a killed run. */
   async init(): Promise<void> {
     mkdirSync(this.folder, { recursive: true });
     writeFileSync(join(this.folder, "Pulumi.yaml"), stringify({ name: this.projectName, runtime: "nodejs" }));
@@ -78,7 +78,7 @@ export class Stack {
     if (this.isLockedByDead()) await this.must(["cancel", "--yes"]);
   }
 
-  /** Whether the stack has locks, and each is of a process of this machine that has ended. */
+  /** Whether the stack has locks, and all of them belong to processes of this machine that have ended. */
   private isLockedByDead(): boolean {
     const folder = join(PULUMI.backend, ".pulumi", "locks", "organization", this.projectName, this.name);
     const files = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith(".json")) : [];
@@ -128,12 +128,12 @@ export class Stack {
     return JSON.parse((await this.pulumi(["stack", "output", "--json"])).stdout) as Outputs;
   }
 
-  /** The state as it lies in the backend: what is secret is encrypted in it. */
+  /** The state as it is stored in the backend, where secrets are encrypted. */
   async state(): Promise<string> {
     return (await this.pulumi(["stack", "export"])).stdout;
   }
 
-  /** What a preview would do. */
+  /** The steps of a preview. */
   async plannedChanges(): Promise<ChangeSummary> {
     const result = await this.pulumi(["preview", "--json"]);
     if (result.code !== 0)
@@ -143,7 +143,7 @@ export class Stack {
     return (JSON.parse(result.stdout) as { changeSummary: ChangeSummary }).changeSummary;
   }
 
-  /** Removes the stack, whatever is left in it, and its files. */
+  /** Removes the stack and its files, even if it still has resources. */
   async remove(): Promise<void> {
     await attempt("pulumi", ["stack", "rm", this.name, "--yes", "--force", "--non-interactive"], {
       cwd: this.folder,
@@ -153,7 +153,7 @@ export class Stack {
   }
 }
 
-/** Whether a process runs, and is not another that got the number of a Pulumi that ended. */
+/** Whether a process runs and is Pulumi, not another process with a reused ID. */
 function isPulumi(pid: number): boolean {
   try {
     return readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("pulumi");
@@ -162,7 +162,7 @@ function isPulumi(pid: number): boolean {
   }
 }
 
-/** What a preview as JSON says besides its steps, which may be thousands of lines. */
+/** The diagnostics of a preview in JSON, without its steps, which may be thousands of lines. */
 function diagnostics(json: string): string {
   try {
     const { diagnostics: said = [] } = JSON.parse(json) as { diagnostics?: { message: string }[] };

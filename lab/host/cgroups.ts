@@ -1,4 +1,4 @@
-/** The cgroup below which the lab's kubelet keeps its pods, in every hierarchy that the machine has. */
+/** The cgroup of the lab's pods, in every hierarchy of the machine. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CLUSTER } from "../layout";
@@ -10,7 +10,7 @@ export function cgroupVersion(): 1 | 2 {
   return existsSync(join(ROOT, "cgroup.controllers")) ? 2 : 1;
 }
 
-/** Controllers that a kubelet needs and the machine lacks. */
+/** Controllers that a kubelet needs and the machine does not have. */
 export function missingControllers(): string[] {
   if (cgroupVersion() === 1) return NEEDED.filter((controller) => !existsSync(join(ROOT, controller, "cgroup.procs")));
   const present = readFileSync(join(ROOT, "cgroup.controllers"), "utf8").trim().split(/\s+/);
@@ -23,7 +23,10 @@ export function ensureCgroups(): void {
   for (const folder of labFolders()) mkdirSync(folder, { recursive: true });
 }
 
-/** systemd has done this on most machines; the kernel refuses it to a container whose processes are in its root. */
+/**
+ * systemd has already done this on most machines. In a container whose processes are in the root cgroup, the kernel
+ * refuses it.
+ */
 function enableControllers(): void {
   const file = join(ROOT, "cgroup.subtree_control");
   const enabled = readFileSync(file, "utf8").trim().split(/\s+/);
@@ -34,12 +37,12 @@ function enableControllers(): void {
   } catch (error) {
     throw new Error(
       `The cgroup controllers ${missing.join(", ")} cannot be enabled in ${file}: ${(error as Error).message}. ` +
-        "In a container, give it the host's cgroup namespace",
+        "If this is a container, give it the host's cgroup namespace",
     );
   }
 }
 
-/** Removes the lab's cgroups; the kernel refuses to remove one that still has processes. */
+/** Removes the lab's cgroups. The kernel refuses to remove one that still has processes. */
 export function removeCgroups(): void {
   for (const folder of labFolders()) if (existsSync(folder)) removeTree(folder);
 }

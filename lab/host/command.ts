@@ -1,4 +1,4 @@
-/** Runs commands to their end: the one way in which the lab, the demo and the tests start short-lived processes. */
+/** Runs short-lived commands and waits for their end. The lab, the demo and the tests start all such processes here. */
 import { ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
@@ -6,32 +6,32 @@ import { delimiter } from "node:path";
 import { NETWORK } from "../layout";
 
 export interface CommandOptions {
-  /** Variables over this process' own; undefined removes one. */
+  /** Variables in addition to those of this process. undefined removes a variable. */
   env?: NodeJS.ProcessEnv;
   cwd?: string;
-  /** Given to its standard input. */
+  /** Text for its standard input. */
   input?: string;
-  /** A file to which everything that it prints is appended, instead of being returned. */
+  /** A file to which all output is appended, instead of being returned. */
   log?: string;
-  /** Shows what it prints as it comes. */
+  /** Show the output while the command runs. */
   echo?: boolean;
-  /** After so many milliseconds it is ended. Default: a minute. */
+  /** Time limit in milliseconds, after which the command is ended. Default: a minute. */
   limit?: number;
-  /** Told the process once it runs, for who sends signals to it. */
+  /** Called with the process once it runs, for callers that send signals to it. */
   started?: (child: ChildProcess) => void;
 }
 
-/** How a command ended. */
+/** The result of a command. */
 export interface CommandResult {
-  /** Its exit code; -1 if a signal ended it. */
+  /** Exit code; -1 if a signal ended the command. */
   code: number;
   stdout: string;
   stderr: string;
-  /** Both, in the order in which they came. */
+  /** Standard output and standard error, in the order in which they were written. */
   output: string;
 }
 
-/** A command that ended with another code than 0, hung, or was not to be found. */
+/** A command that failed, hung, or was not found. */
 export class CommandError extends Error {
   constructor(
     command: string,
@@ -44,18 +44,21 @@ export class CommandError extends Error {
 
 const running = new Set<ChildProcess>();
 
-/** Ends the commands that still run; for a lab command that is interrupted. */
+/** Ends the commands that still run, when a lab command is interrupted. */
 export function endCommands(): void {
   for (const child of running) child.kill("SIGTERM");
 }
 
-/** Where executables are looked for. The PATH of `su` has no sbin, that of `sudo` not the usual place of Go. */
+/**
+ * Folders that are searched for executables. The PATH of `su` has no sbin, and that of `sudo` does not have the usual
+ * folder of Go.
+ */
 export function searchPath(): string[] {
   const own = (process.env.PATH ?? "").split(delimiter);
   return [...new Set([...own, "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/go/bin"])];
 }
 
-/** Runs a command in the machine's own network; its exit code is a result, not an error. */
+/** Runs a command in the machine's own network. A nonzero exit code is a result, not an error. */
 export function attempt(
   command: string,
   args: readonly string[],
@@ -96,15 +99,15 @@ export function attempt(
     });
     child.on("close", (code) => {
       ended();
-      if (hung) return reject(new CommandError(shown, printed(result, options), `no end after ${limit / 1000} s`));
+      if (hung) return reject(new CommandError(shown, printed(result, options), `timed out after ${limit / 1000} s`));
       resolve({ code: code ?? -1, ...result });
     });
-    child.stdin?.on("error", () => {}); // it may end before it has read; its exit code tells
+    child.stdin?.on("error", () => {}); // it may exit before it has read its input; its exit code gives the result
     child.stdin?.end(options.input);
   });
 }
 
-/** Runs a command that has to succeed; resolves to its standard output. */
+/** Runs a command that must succeed. Resolves to its standard output. */
 export async function run(command: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
   const result = await attempt(command, args, options);
   if (result.code === 0) return result.stdout;
@@ -116,7 +119,7 @@ function printed({ stderr, output }: Omit<CommandResult, "code">, { log }: Comma
   return log === undefined ? stderr || output : tail(log);
 }
 
-/** Runs a command at this process' terminal, or with its output thrown away; resolves to its exit code. */
+/** Runs a command at this process's terminal, or discards its output. Resolves to its exit code. */
 export function inherit(
   command: string,
   args: readonly string[],
@@ -130,7 +133,7 @@ export function inherit(
       stdio: ["inherit", output, output],
     });
     const forward = (signal: NodeJS.Signals) => {
-      // A terminal gives Ctrl-C to the command itself as well.
+      // A terminal sends Ctrl-C to the command itself as well.
       if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
     };
     const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -152,7 +155,7 @@ export function runInside(command: string, args: readonly string[], options: Com
   return run("nsenter", [`--net=${NETWORK.handle}`, command, ...args], options);
 }
 
-/** Whether a command ends with 0. */
+/** Whether a command succeeds. */
 export function succeeds(command: string, args: readonly string[], options: CommandOptions = {}): Promise<boolean> {
   return run(command, args, options).then(
     () => true,
@@ -160,7 +163,7 @@ export function succeeds(command: string, args: readonly string[], options: Comm
   );
 }
 
-/** Whether a command in the lab's network ends with 0. */
+/** Whether a command in the lab's network succeeds. */
 export function succeedsInside(command: string, args: readonly string[]): Promise<boolean> {
   return succeeds("nsenter", [`--net=${NETWORK.handle}`, command, ...args]);
 }

@@ -1,6 +1,6 @@
 /**
- * Starts, adopts and ends the lab's long-running processes. A process is known by its id and its start time, so that
- * an id that the kernel gave to somebody else is never taken for ours.
+ * Starts, adopts and stops the lab's long-running processes. A process is identified by its ID and its start time, so
+ * that another process with a reused ID is never mistaken for it.
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -22,21 +22,21 @@ import { NETWORK, STATE } from "../layout";
 import { writeWhole } from "./private-file";
 import { waitFor } from "./wait";
 
-/** What is to run. */
+/** The daemon to run. */
 export interface Daemon {
   name: string;
   command: string[];
-  /** Its whole environment besides PATH. */
+  /** Its complete environment, except PATH. */
   env?: Record<string, string>;
-  /** Content of its configuration: the daemon is started anew when it changes. */
+  /** Content of its configuration. The daemon is restarted when it changes. */
   configuration?: string;
 }
 
-/** What runs, as recorded when it was started. */
+/** A running daemon, as recorded when it was started. */
 export interface RunningDaemon {
   name: string;
   pid: number;
-  /** In clock ticks since the machine's start; with the id of that start. */
+  /** Start time in clock ticks since the machine's boot, and the ID of that boot. */
   startTime: string;
   boot: string;
   since: string;
@@ -50,7 +50,10 @@ export function logOf(name: string): string {
   return join(STATE.logs, `${name}.log`);
 }
 
-/** Starts a daemon in the lab's network, unless it runs as it should. Returns whether it was started. */
+/**
+ * Starts a daemon in the lab's network, unless it already runs with the same configuration. Returns whether it was
+ * started.
+ */
 export async function ensureDaemon(daemon: Daemon): Promise<boolean> {
   const revision = createHash("sha256").update(JSON.stringify(daemon)).digest("hex").slice(0, 16);
   const known = recorded(daemon.name);
@@ -62,7 +65,7 @@ export async function ensureDaemon(daemon: Daemon): Promise<boolean> {
   if (existsSync(logOf(daemon.name)) && statSync(logOf(daemon.name)).size > LOG_LIMIT_BYTES)
     truncateSync(logOf(daemon.name));
   const log = openSync(logOf(daemon.name), "a", 0o600);
-  // nsenter, not `ip netns exec`: the latter mounts a fresh /sys, which hides the cgroups from kubelet.
+  // Uses nsenter instead of `ip netns exec`, which mounts a new /sys that hides the cgroups from kubelet.
   const child = spawn("nsenter", [`--net=${NETWORK.handle}`, ...daemon.command], {
     cwd: "/",
     env: { PATH: SYSTEM_PATH, HOME: STATE.root, ...daemon.env },
@@ -88,7 +91,7 @@ export async function ensureDaemon(daemon: Daemon): Promise<boolean> {
   return true;
 }
 
-/** Waits until a daemon serves; fails at once, with the end of its log, if it died. */
+/** Waits until a daemon is ready. Fails at once with the end of its log if it has exited. */
 export async function waitUntilServes(name: string, look: () => Promise<boolean>, limit = 60): Promise<void> {
   let died = false;
   await waitFor(
@@ -113,14 +116,14 @@ export function receivesDatagrams(name: string, address: string, port: number): 
   return readFileSync(`/proc/${known.pid}/net/udp`, "utf8").includes(` ${local} `);
 }
 
-/** Ends a daemon: politely, and after `patience` seconds not. */
+/** Stops a daemon: with SIGTERM, and after `patience` seconds with SIGKILL. */
 export async function stopDaemon(name: string, patience = 5): Promise<void> {
   const known = recorded(name);
   if (known && isAlive(known)) {
     signal(known, "SIGTERM");
     if (!(await goneWithin(known, patience))) {
       signal(known, "SIGKILL");
-      if (!(await goneWithin(known, 10))) throw new Error(`${name} (process ${known.pid}) does not end.`);
+      if (!(await goneWithin(known, 10))) throw new Error(`${name} (process ${known.pid}) cannot be stopped.`);
     }
   }
   rmSync(pidFile(name), { force: true });
@@ -130,7 +133,7 @@ export function recorded(name: string): RunningDaemon | undefined {
   try {
     return JSON.parse(readFileSync(pidFile(name), "utf8")) as RunningDaemon;
   } catch {
-    return undefined; // never started, or the machine lost power while this was written
+    return undefined; // never started, or the machine lost power while the record was written
   }
 }
 
@@ -153,7 +156,7 @@ function signal(daemon: RunningDaemon, name: NodeJS.Signals): void {
   try {
     process.kill(daemon.pid, name);
   } catch {
-    // it ended in between
+    // it has exited in the meantime
   }
 }
 
@@ -168,7 +171,7 @@ function bootId(): string {
   return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 }
 
-/** Field 22 of /proc/PID/stat; undefined for a process that is gone or a zombie. */
+/** Field 22 of /proc/PID/stat. Undefined for a process that has exited or is a zombie. */
 export function startTimeOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");

@@ -1,7 +1,7 @@
-/** A port that nobody listens at. */
+/** Finds a free port. */
 import { AddressInfo, createServer } from "node:net";
 
-/** A free TCP port of loopback. Somebody else may take it before it is used: let the user of it fail then. */
+/** A free TCP port on loopback. Another process may take it before it is used; then the caller fails. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();

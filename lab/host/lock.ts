@@ -1,12 +1,12 @@
 /**
- * A lock that no crash leaves behind: flock(1) holds it for as long as its standard input is open, and the kernel
- * closes that when this process ends, however it ends.
+ * A lock that no crash leaves behind: flock(1) holds it as long as its standard input is open, and the kernel closes
+ * that when this process ends, however it ends.
  */
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
-/** Runs `work` while holding the lock. If somebody else has it, `onWait` is told who, and this one waits. */
+/** Runs `work` while holding the lock. If another process has it, calls `onWait` with that process, and waits. */
 export async function withLock<Result>(
   file: string,
   work: () => Promise<Result>,
@@ -18,7 +18,7 @@ export async function withLock<Result>(
     onWait(holderOf(file));
     release = await acquire(file, []);
   }
-  if (!release) throw new Error(`The lock ${file} cannot be had.`);
+  if (!release) throw new Error(`The lock ${file} cannot be acquired.`);
   writeFileSync(file, `process ${process.pid}`);
   try {
     return await work();
@@ -37,7 +37,7 @@ function holderOf(file: string): string {
 
 function acquire(file: string, options: string[]): Promise<(() => Promise<void>) | undefined> {
   return new Promise((resolve, reject) => {
-    // Detached: a Ctrl-C of the terminal must not open the lock while this process still cleans up.
+    // Detached: Ctrl-C in the terminal must not release the lock while this process still cleans up.
     const holder = spawn("flock", [...options, file, "sh", "-c", "echo held; exec cat >/dev/null"], {
       stdio: ["pipe", "pipe", "ignore"],
       detached: true,

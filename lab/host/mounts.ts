@@ -1,4 +1,4 @@
-/** What is mounted, and unmounting it. */
+/** Lists mounts, and unmounts them. */
 import { readFileSync } from "node:fs";
 import { run } from "./command";
 

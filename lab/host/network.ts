@@ -1,6 +1,6 @@
 /**
- * The lab's network namespace: one address on its loopback interface is everything of the lab, and no interface leads
- * out of it. The machine's own addresses, routes, firewall and resolver stay as they are.
+ * The lab's network namespace. Everything in the lab uses one address on its loopback interface, and no interface
+ * leads outside. The machine's own addresses, routes, firewall and resolver do not change.
  */
 import { existsSync, readdirSync, readlinkSync, rmSync, rmdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
@@ -9,10 +9,10 @@ import { NETWORK, RUN } from "../layout";
 import { mountsBelow, unmountBelow } from "./mounts";
 import { writeWhole } from "./private-file";
 
-/** Where iproute2 and the container runtimes keep handles of network namespaces. */
+/** Folder in which iproute2 and the container runtimes keep handles of network namespaces. */
 export const NAMESPACES = dirname(NETWORK.handle);
 
-/** Whether the namespace is there and has its address. */
+/** Whether the namespace exists and has its address. */
 export async function networkStands(): Promise<boolean> {
   if (!existsSync(NETWORK.handle)) return false;
   const shown = await runInside("ip", ["-oneline", "address", "show", "dev", "lo"]).catch(() => "");
@@ -21,25 +21,25 @@ export async function networkStands(): Promise<boolean> {
 
 export async function ensureNetwork(): Promise<void> {
   if (mountsBelow([NAMESPACES]).length === 0) writeWhole(`${RUN.root}/namespaces-mounted`, "by the lab\n");
-  // A handle without a namespace behind it is what an interrupted `ip netns add` leaves.
+  // An interrupted `ip netns add` leaves a handle without a namespace.
   if (existsSync(NETWORK.handle) && !(await succeeds("nsenter", [`--net=${NETWORK.handle}`, "true"]))) removeHandle();
   if (!existsSync(NETWORK.handle)) await run("ip", ["netns", "add", NETWORK.namespace]);
   await runInside("ip", ["link", "set", "lo", "up"]);
   await runInside("ip", ["address", "replace", `${NETWORK.address}/32`, "dev", "lo"]);
-  // Service addresses are kube-proxy's to translate; without a route the kernel refuses them before it could.
+  // kube-proxy translates Service addresses. Without a route, the kernel would refuse them before that.
   await runInside("ip", ["route", "replace", NETWORK.services, "dev", "lo", "src", NETWORK.address]);
   await runInside("sh", ["-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"]);
   writeWhole(NETWORK.resolver, `nameserver ${NETWORK.address}\noptions timeout:2 attempts:2\n`, 0o644);
 }
 
-/** Removes the namespace with all that is in it. Everything that ran in it must have ended. */
+/** Removes the namespace with everything in it. All processes in it must have ended. */
 export async function removeNetwork(): Promise<void> {
   if (existsSync(NETWORK.handle)) {
     if (!(await succeeds("ip", ["netns", "delete", NETWORK.namespace]))) removeHandle();
   }
   rmSync(dirname(NETWORK.resolver), { recursive: true, force: true });
   removeIfEmpty("/etc/netns");
-  // `ip netns add` mounts the folder onto itself; nobody else's namespaces may be in it when that goes.
+  // `ip netns add` mounts the folder onto itself. It is unmounted only if it has no other namespaces.
   const mountedByLab = existsSync(`${RUN.root}/namespaces-mounted`);
   if (mountedByLab && existsSync(NAMESPACES) && readdirSync(NAMESPACES).length === 0) {
     await unmountBelow([NAMESPACES]);
@@ -47,7 +47,7 @@ export async function removeNetwork(): Promise<void> {
   }
 }
 
-/** The processes that are in the namespace. */
+/** The processes in the namespace. */
 export function processesInside(): number[] {
   const listed = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   const inode = namespaceInode();
@@ -58,7 +58,7 @@ function namespaceInode(): string | undefined {
   return existsSync(NETWORK.handle) ? `net:[${statSync(NETWORK.handle).ino}]` : undefined;
 }
 
-/** Identity of a process' network namespace. */
+/** Identity of a process's network namespace. */
 export function networkOf(pid: number): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/ns/net`);

@@ -1,4 +1,4 @@
-/** Says what the lab does and how long it takes: a running clock on a terminal, plain lines elsewhere. */
+/** Shows what the lab does and how long it takes: a running clock on a terminal, plain lines elsewhere. */
 const terminal = Boolean(process.stderr.isTTY);
 const began = Date.now();
 const active = new Map<string, number>();
@@ -29,7 +29,10 @@ export function say(line: string): void {
   drawClock();
 }
 
-/** Does a step and says how long it took. `announce` for long ones: says also that it begins, and that it lives. */
+/**
+ * Runs a step and prints how long it took. `announce` is for long steps: also prints their beginning, and that they
+ * still run.
+ */
 export async function step<Result>(
   what: string,
   work: () => Promise<Result>,
@@ -56,7 +59,7 @@ export async function step<Result>(
   }
 }
 
-/** Time since the command began. */
+/** Time since the command started. */
 export function elapsed(): string {
   return seconds(began);
 }

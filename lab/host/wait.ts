@@ -1,16 +1,18 @@
-/** The lab's one way of waiting for something to become true. */
+/** The lab waits for conditions only here. */
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface WaitOptions {
-  /** Seconds until it fails. */
+  /** Time limit in seconds. */
   limit: number;
-  /** Milliseconds between two looks. */
+  /** Milliseconds between two checks. */
   every?: number;
-  /** Called when it fails; its text ends the message. */
+  /** Called at the time limit. Its text ends the message. */
   hint?: () => string;
 }
 
-/** Looks until `look` gives true; what it throws counts as not yet, and is named if the time runs out. */
+/**
+ * Waits until `look` returns true. An error of `look` counts as false, and is named in the message at the time limit.
+ */
 export async function waitFor(what: string, look: () => Promise<boolean>, options: WaitOptions): Promise<void> {
   const until = Date.now() + options.limit * 1000;
   let last = "";
@@ -24,5 +26,5 @@ export async function waitFor(what: string, look: () => Promise<boolean>, option
     await sleep(options.every ?? 200);
   }
   const reasons = [last, options.hint?.() ?? ""].filter(Boolean).join("\n");
-  throw new Error(`${what}: not so after ${options.limit} s.${reasons ? `\n${reasons}` : ""}`);
+  throw new Error(`Timed out after ${options.limit} s, waiting until ${what}.${reasons ? `\n${reasons}` : ""}`);
 }

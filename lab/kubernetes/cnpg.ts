@@ -1,4 +1,4 @@
-/** The CloudNativePG operator, from its release's manifest with the lab's images. */
+/** The CloudNativePG operator, installed from its release's manifest with the lab's images. */
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ import { waitFor } from "../host/wait";
 
 const NAMESPACE = "cnpg-system";
 const SELECTOR = "app.kubernetes.io/name=cloudnative-pg";
-/** The manifest has megabytes of definitions: it is applied when it is another one, not by every `up`. */
+/** The manifest has megabytes of definitions, so it is applied only when it changes, not by every `up`. */
 const applied = join(STATE.kubernetes, "applied-operator");
 
 export async function ensureOperator(): Promise<void> {
@@ -38,7 +38,7 @@ async function deployed(): Promise<boolean> {
   );
 }
 
-/** The API server asks the webhook about a dry run as about the real thing. */
+/** The API server calls the webhook for a dry run as for a real request. */
 async function webhookAnswers(): Promise<boolean> {
   const cluster = {
     apiVersion: "postgresql.cnpg.io/v1",
@@ -50,12 +50,12 @@ async function webhookAnswers(): Promise<boolean> {
   return true;
 }
 
-/** The release's manifest, with images that are here, and as much CPU as there is for a quick start. */
+/** The release's manifest with the local images, and with as much CPU as there is, for a quick start. */
 function operatorManifest(release: string): string {
   const replaced = release
     .replaceAll(`ghcr.io/cloudnative-pg/cloudnative-pg:${VERSIONS.cnpg}`, IMAGES.operator)
     .replaceAll("imagePullPolicy: Always", "imagePullPolicy: IfNotPresent")
-    .replace(/^ +- --leader-elect\n/m, "") // alone it has nobody to wait for, and after a restart it would wait 15 s
+    .replace(/^ +- --leader-elect\n/m, "") // a single operator needs no leader election, which would wait 15 s after a restart
     .replace(/(limits:\n\s+cpu: )100m/, '$1"2"')
     .replace(/(limits:\n\s+cpu: "2"\n\s+memory: )200Mi/, "$1500Mi");
   const defaults = {

@@ -38,7 +38,7 @@ state = "${RUN.containerdState}"
 `;
 }
 
-/** Every pod gets a point-to-point link and the lab's address as its way to everything. */
+/** Every pod gets a point-to-point link, and the lab's address as its gateway. */
 export const podNetwork = json({
   cniVersion: "0.4.0",
   name: CLUSTER.node,
@@ -73,7 +73,7 @@ export const kubeletConfiguration = json({
   resolvConf: "",
   containerRuntimeEndpoint: `unix://${RUN.containerdSocket}`,
   evictionHard: { "memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%" },
-  imageGCHighThresholdPercent: 100, // the images are made here: what is collected cannot be pulled again
+  imageGCHighThresholdPercent: 100, // the images are built here: a collected image cannot be pulled again
   imageGCLowThresholdPercent: 99,
   enforceNodeAllocatable: [],
   serializeImagePulls: false,
@@ -90,7 +90,7 @@ export const proxyConfiguration = json({
   healthzBindAddress: "127.0.0.1:10256",
   metricsBindAddress: "127.0.0.1:10249",
   oomScoreAdj: 0,
-  conntrack: { maxPerCore: 0 }, // 0: leave the kernel's limit, which is the machine's and not the namespace's to set
+  conntrack: { maxPerCore: 0 }, // 0: do not change the kernel's limit, which belongs to the machine and not to the namespace
 });
 
 export const corefile = `.:53 {
@@ -110,7 +110,7 @@ export const storageClass = json({
   provisioner: "kubernetes.io/host-path",
 });
 
-/** JSON is YAML, and the daemons read either. */
+/** JSON is valid YAML, and the daemons read both. */
 function json(document: unknown): string {
   return `${JSON.stringify(document, null, 2)}\n`;
 }

@@ -1,4 +1,4 @@
-/** The container runtime: containerd, the lab's images in it, and ending what runs in it. */
+/** The container runtime: starts containerd, imports the lab's images, and ends its containers. */
 import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,19 +13,19 @@ import { writeWhole } from "../host/private-file";
 import { waitFor } from "../host/wait";
 
 const configurationFile = join(STATE.kubernetes, "containerd.toml");
-/** Lies in containerd's own state: whoever removes that removes the images and this. */
+/** This record is in containerd's own state, so it is removed together with the images. */
 const imported = join(STATE.containerd, "imported-images");
 
 export function ctr(args: string[], limit = 60_000): Promise<string> {
   return run("ctr", ["--address", RUN.containerdSocket, "--namespace", "k8s.io", ...args], { limit });
 }
 
-/** Starts containerd and gives it the images of the folder `images`, unless it has them. */
+/** Starts containerd and imports the images of the folder `images`, unless it has them. */
 export async function ensureContainerd(images: string): Promise<void> {
   const configuration = containerdConfiguration(IMAGES.pause);
   writeWhole(configurationFile, configuration);
   const known = recorded("containerd");
-  // Containers outlive a containerd that crashed; then kubelet would take them for running as they should.
+  // Containers outlive a crashed containerd. kubelet would then assume that they run correctly.
   if (!known || !isAlive(known)) await endContainers();
   await ensureDaemon({ name: "containerd", command: ["containerd", "--config", configurationFile], configuration });
   await waitUntilServes("containerd", () => succeeds("ctr", ["--address", RUN.containerdSocket, "version"]));
@@ -34,13 +34,13 @@ export async function ensureContainerd(images: string): Promise<void> {
   writeFileSync(imported, images);
 }
 
-/** Ends every container of the lab with its shim, whether containerd still answers or not. */
+/** Ends every container of the lab with its shim, even if containerd no longer answers. */
 export async function endContainers(): Promise<void> {
   const networks = new Set(podProcesses().map(networkOf));
   if (await succeeds("ctr", ["--address", RUN.containerdSocket, "--timeout", "2s", "version"])) await endTasks();
   for (const pid of [...podProcesses(), ...shims()]) kill(pid);
   await waitFor("all containers have ended", async () => podProcesses().length + shims().length === 0, { limit: 20 });
-  // The handles of pods' network namespaces; those of other runtimes on the machine are left alone.
+  // Removes the handles of the pods' network namespaces, and leaves those of other runtimes on the machine.
   for (const name of existsSync(NAMESPACES) ? readdirSync(NAMESPACES) : []) {
     const handle = join(NAMESPACES, name);
     if (!name.startsWith("cni-") || !networks.has(`net:[${statSync(handle).ino}]`)) continue;
@@ -62,7 +62,7 @@ async function endTasks(): Promise<void> {
   }
 }
 
-/** Shims of this containerd: told by its socket in their arguments. */
+/** Shims of this containerd, recognized by its socket in their arguments. */
 function shims(): number[] {
   return processesInside().filter((pid) => {
     const [command, ...args] = commandLine(pid);
@@ -82,6 +82,6 @@ function kill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // it ended in between
+    // it has exited in the meantime
   }
 }

@@ -1,10 +1,10 @@
-/** kubectl, as the lab's administrator, in the lab's network. */
+/** Runs kubectl as the lab's administrator, in the lab's network. */
 import { CommandOptions, runInside } from "../host/command";
 import { CLUSTER, STATE } from "../layout";
 import { tool } from "../build/tools";
 
 export function kubectl(args: string[], options: CommandOptions = {}): Promise<string> {
-  // HOME: kubectl keeps a cache of the API's resources there
+  // HOME: kubectl keeps a cache of the API's resources there.
   const env = { HOME: STATE.root, KUBECONFIG: CLUSTER.kubeconfig };
   return runInside(tool("kubectl"), ["--request-timeout=30s", ...args], { env, ...options });
 }
@@ -14,7 +14,7 @@ interface PodStatus {
   containerStatuses?: { state?: { running?: { startedAt: string }; waiting?: { reason?: string } } }[];
 }
 
-/** Replaces pods that crashed and are held back for up to five minutes: what they lacked may be there by now. */
+/** Replaces crashed pods whose restart is delayed by up to five minutes: what they were missing may exist by now. */
 export async function retryCrashed(namespace: string, selector: string): Promise<void> {
   const printed = await kubectl(["-n", namespace, "get", "pods", "-l", selector, "-o", "json"]);
   const pods = (JSON.parse(printed) as { items: { metadata: { name: string }; status: PodStatus }[] }).items;
@@ -24,7 +24,7 @@ export async function retryCrashed(namespace: string, selector: string): Promise
   }
 }
 
-/** Whether a pod is ready whose containers were started after `since`: older states may be of before a restart. */
+/** Whether a pod is ready whose containers were started after `since`: an older status may be from before a restart. */
 export async function podReady(namespace: string, selector: string, since: Date): Promise<boolean> {
   const printed = await kubectl(["-n", namespace, "get", "pods", "-l", selector, "-o", "json"]);
   const pods = (JSON.parse(printed) as { items: { status: PodStatus }[] }).items;

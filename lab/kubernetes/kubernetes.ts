@@ -25,7 +25,7 @@ import { waitFor } from "../host/wait";
 const pki = join(STATE.kubernetes, "pki");
 const serviceAccountKey = join(pki, "service-account.key");
 const tokens = join(pki, "tokens.csv");
-const serving = join(pki, "apiserver.crt"); // made by the API server itself
+const serving = join(pki, "apiserver.crt"); // created by the API server itself
 const configuration = (name: string) => join(STATE.kubernetes, name);
 
 /** Names of the daemons, in the order in which they are started. */
@@ -53,7 +53,7 @@ export async function ensureKubernetes(images: string): Promise<void> {
   await step("container runtime and images", () => ensureContainerd(images));
   await step("Kubernetes node", async () => {
     ensureCgroups();
-    // Services and names first: a pod that starts without them crashes, and is then held back.
+    // Services and DNS first: a pod that starts without them crashes, and its restart is delayed.
     await ensureDaemon(proxy());
     await ensureDaemon(coredns());
     await startKubelet();
@@ -64,12 +64,12 @@ export async function ensureKubernetes(images: string): Promise<void> {
   });
 }
 
-/** Unless it runs. */
+/** Starts kubelet, unless it runs. */
 export function startKubelet(): Promise<boolean> {
   return ensureDaemon(kubelet());
 }
 
-/** Ready according to a heartbeat that is younger than this kubelet: an older one may be of before a restart. */
+/** Whether the node is ready according to a heartbeat of this kubelet: an older one may be from before a restart. */
 export async function nodeReady(): Promise<boolean> {
   const path =
     '{.status.conditions[?(@.type=="Ready")].status} {.status.conditions[?(@.type=="Ready")].lastHeartbeatTime}';
@@ -78,7 +78,7 @@ export async function nodeReady(): Promise<boolean> {
   return ready === "True" && new Date(heartbeat ?? 0).getTime() >= since - 1000;
 }
 
-/** One admin token and one key for service accounts; the API server makes its own serving certificate. */
+/** Writes an admin token and a key for service accounts. The API server creates its own serving certificate. */
 function writeCredentials(): void {
   mkdirSync(pki, { recursive: true, mode: 0o700 });
   if (!existsSync(serviceAccountKey)) {
@@ -126,7 +126,7 @@ function apiServer(): Daemon {
       "--authorization-mode=RBAC",
       "--allow-privileged=true",
       `--service-cluster-ip-range=${NETWORK.services}`,
-      "--kubelet-preferred-address-types=InternalIP", // by name, `exec` and `logs` would need a resolver
+      "--kubelet-preferred-address-types=InternalIP", // with names, `exec` and `logs` would need a resolver
       `--service-account-issuer=https://kubernetes.default.svc.${CLUSTER.domain}`,
       `--service-account-key-file=${serviceAccountKey}`,
       `--service-account-signing-key-file=${serviceAccountKey}`,
@@ -135,8 +135,9 @@ function apiServer(): Daemon {
 }
 
 /**
- * As PostgreSQL's user: its host-path provisioner makes directories with mode 0750 for its own user, and kubelet
- * changes no owner of hostPath volumes. Its files lie in a folder of root's, hence the capability to read them.
+ * Runs as PostgreSQL's user: its host-path provisioner creates directories with mode 0750 for its own user, and
+ * kubelet does not change the owner of hostPath volumes. Its files are in a folder of root, so it needs the
+ * capability to read them.
  */
 function controllerManager(): Daemon {
   const capabilities = "-all,+dac_read_search";

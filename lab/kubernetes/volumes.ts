@@ -1,11 +1,11 @@
 /**
- * Where volumes live. kube-controller-manager's host-path provisioner has /tmp/hostpath_pv built in; the lab makes
- * that a link into its state, where the data outlives a cleaned /tmp and `down --purge` finds it.
+ * The folder of volumes. kube-controller-manager's host-path provisioner has the path /tmp/hostpath_pv built in. The
+ * lab makes it a link into its state, where the data survives a cleanup of /tmp and `down --purge` finds it.
  */
 import { chownSync, lstatSync, mkdirSync, readdirSync, readlinkSync, rmSync, rmdirSync, symlinkSync } from "node:fs";
 import { CLUSTER, STATE } from "../layout";
 
-/** What the path of every lab's volumes ends with. */
+/** Suffix of the volumes path of every lab. */
 const LAB_VOLUMES = "/cnpg-teleport/lab/volumes";
 
 /** PostgreSQL's user in CloudNativePG's images. */
@@ -16,7 +16,7 @@ export function ensureVolumes(): void {
   chownSync(STATE.volumes, POSTGRES_UID, POSTGRES_UID);
   const link = CLUSTER.hostPathVolumes;
   if (target() === STATE.volumes) return;
-  // Of another lab, which is not up: there is one on a machine, and by now it is this one.
+  // The link belongs to another lab, which is not running: a machine has one lab, and now it is this one.
   if (target()?.endsWith(LAB_VOLUMES)) rmSync(link);
   if (lstatSync(link, { throwIfNoEntry: false })?.isDirectory() && readdirSync(link).length === 0) rmdirSync(link);
   if (lstatSync(link, { throwIfNoEntry: false })) {
@@ -29,7 +29,7 @@ export function removeVolumesLink(): void {
   if (target() === STATE.volumes) rmSync(CLUSTER.hostPathVolumes);
 }
 
-/** Where the link leads, if it is one. */
+/** Target of the link, if it is a link. */
 function target(): string | undefined {
   const link = CLUSTER.hostPathVolumes;
   return lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink() ? readlinkSync(link) : undefined;

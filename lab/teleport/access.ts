@@ -1,4 +1,4 @@
-/** Teleport's roles and users of the lab, as documents for `tctl create`. Pure. */
+/** The lab's roles and users in Teleport, as documents for `tctl create`. Pure. */
 import { PROVISIONED_BY, registrarRole } from "../../components/teleport/program-roles";
 
 /** Users that have an identity file. */
@@ -9,12 +9,12 @@ const options = { max_session_ttl: "168h" };
 
 const registrar = registrarRole();
 
-/** May log in to the lab's databases as one user, and nothing else. */
+/** A role that may log in to the lab's databases as one user, and nothing else. */
 function databaseRole(name: string, databaseUser: string): object {
   return role(name, { db_labels: databases, db_names: ["*"], db_users: [databaseUser] });
 }
 
-/** For tests: sees, changes and reaches everything. */
+/** A role for tests with access to everything. */
 const administrator = role("lab-admin", {
   logins: ["root"],
   node_labels: { "*": ["*"] },

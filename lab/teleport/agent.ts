@@ -1,6 +1,6 @@
 /**
- * The Teleport agent: a Deployment in the cluster that joins the lab's Teleport and serves the databases that carry
- * the label, as the chart teleport-kube-agent does.
+ * The Teleport agent: a Deployment in the cluster that joins the lab's Teleport and serves databases with the
+ * program's label, like the chart teleport-kube-agent.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -23,7 +23,7 @@ const FOLDERS = {
 };
 
 export async function ensureAgent(): Promise<void> {
-  await ensureServiceAccount(); // what needs both Kubernetes and Teleport
+  await ensureServiceAccount(); // needs both Kubernetes and Teleport
   await kubectl(["apply", "-f", "-"], { input: JSON.stringify(manifests()) });
   await retryCrashed(NAMESPACE, SELECTOR);
   await waitFor("the Teleport agent is ready", agentReady, { limit: 180 });
@@ -69,7 +69,7 @@ const configuration = {
   version: "v3",
   teleport: {
     nodename: "teleport-agent",
-    join_params: { method: "token", token_name: `${FOLDERS.token}/token` }, // a path stands for the file's content
+    join_params: { method: "token", token_name: `${FOLDERS.token}/token` }, // Teleport reads the token from this path
     proxy_server: TELEPORT.proxy,
     log: { output: "stderr", severity: "INFO" },
   },

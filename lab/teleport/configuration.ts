@@ -1,4 +1,4 @@
-/** The configuration of a Teleport of the lab: auth and proxy in one process, and an agent if asked for. Pure. */
+/** The configuration of the lab's Teleport: auth and proxy in one process, and optionally an agent. Pure. */
 import { PROVISIONED_BY } from "../../components/teleport/program-roles";
 
 export interface TeleportServer {
@@ -11,20 +11,20 @@ export interface TeleportServer {
   auth: string;
   /** `host:port` at which the proxy listens. */
   proxy: string;
-  /** `host:port` that clients are told to use. Default: where the proxy listens. */
+  /** `host:port` that Teleport publishes to clients. Default: the address at which the proxy listens. */
   publicAddress?: string;
   /** Paths of the proxy's certificate, of a CA that SSL_CERT_FILE names, and of its key. */
   certificate: string;
   key: string;
   /** Static join tokens, `<kind>:<token>`. */
   tokens?: string[];
-  /** Runs an agent in the same process, for the databases that carry our label. Default: none. */
+  /** Runs an agent in the same process, for databases with the program's label. Default: none. */
   agent?: boolean;
-  /** Goes over what is there, section by section: `{ auth_service: { connection_limits: … } }`. */
+  /** Overrides the configuration, section by section: `{ auth_service: { connection_limits: … } }`. */
   sections?: Record<string, Record<string, unknown>>;
 }
 
-/** `teleport.yaml`, as JSON, which is YAML. */
+/** `teleport.yaml` as JSON, which is valid YAML. */
 export function teleportConfiguration(server: TeleportServer): string {
   const document: Record<string, unknown> = {
     version: "v3",
@@ -45,7 +45,7 @@ export function teleportConfiguration(server: TeleportServer): string {
       enabled: "yes",
       web_listen_addr: server.proxy,
       public_addr: server.publicAddress ?? server.proxy,
-      // With Teleport's self-signed default the agent's tunnel never comes up.
+      // With Teleport's self-signed default certificate the agent cannot open its tunnel.
       https_keypairs: [{ key_file: server.key, cert_file: server.certificate }],
     },
     ssh_service: { enabled: "no" },
@@ -56,5 +56,5 @@ export function teleportConfiguration(server: TeleportServer): string {
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
-/** The agent's part: it serves every database that carries our label. */
+/** The agent's part: it serves every database with the program's label. */
 export const agentService = { enabled: "yes", resources: [{ labels: PROVISIONED_BY }] };

@@ -1,8 +1,9 @@
 /**
- * Joining Teleport by Kubernetes service accounts. The auth service asks the API server whose token it was shown, and takes
- * itself for a pod of that cluster to do so: it looks for the API server's address in two variables, and for its own token
- * at one path (`rest.InClusterConfig` of client-go). Here it is a process of the lab, so it gets the variables, and a mount
- * namespace of its own in which that path leads to a folder of the lab's state. The machine sees nothing of it.
+ * Lets service accounts of Kubernetes join Teleport. The auth service asks the API server to review tokens, and for
+ * that it assumes that it runs in a pod of that cluster: it reads the API server's address from two variables, and
+ * its own token from a fixed path (`rest.InClusterConfig` of client-go). Here it is a process of the lab, so it gets
+ * the variables, and its own mount namespace in which that path leads to a folder of the lab's state. The machine is
+ * not affected.
  */
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,13 +16,16 @@ const NAMESPACE = "teleport-auth";
 const NAME = "teleport-auth";
 /** Hard-coded in client-go. */
 const IN_POD = "/run/secrets/kubernetes.io/serviceaccount";
-/** Mounts over /run, where the path is: Teleport uses nothing else there. Its arguments: the folder, the command. */
+/**
+ * Mounts over /run, which contains the path and which Teleport does not use otherwise. Arguments: the folder, the
+ * command.
+ */
 const MOUNT_AND_RUN = `mount -t tmpfs -o mode=0700 tmpfs /run && mkdir -p ${IN_POD} && mount --bind "$1" ${IN_POD} && shift && exec "$@"`;
 
 /** The auth service's environment, as in a pod. */
 export const inPodEnvironment = { KUBERNETES_SERVICE_HOST: NETWORK.address, KUBERNETES_SERVICE_PORT: "6443" };
 
-/** A command as it is run with the folder of its service account where pods have it. */
+/** A command that runs with the service account's folder at the path of pods. */
 export function withServiceAccount(command: readonly string[]): string[] {
   mkdirSync(TELEPORT.serviceAccount, { recursive: true, mode: 0o700 });
   return [
@@ -30,7 +34,7 @@ export function withServiceAccount(command: readonly string[]): string[] {
   ];
 }
 
-/** Makes the service account, which may ask whose a token is and nothing else, and puts its token into the folder. */
+/** Creates the service account, which may only review tokens, and writes its token into the folder. */
 export async function ensureServiceAccount(): Promise<void> {
   await kubectl(["apply", "-f", "-"], { input: JSON.stringify(manifests) });
   let token = "";
@@ -39,12 +43,12 @@ export async function ensureServiceAccount(): Promise<void> {
     token = Buffer.from(await kubectl(read), "base64").toString();
     return token !== "";
   };
-  await waitFor("the token of Teleport's service account is made", made, { limit: 60 });
+  await waitFor("the token of Teleport's service account exists", made, { limit: 60 });
   writeWhole(join(TELEPORT.serviceAccount, "ca.crt"), authority());
   writeWhole(join(TELEPORT.serviceAccount, "token"), token);
 }
 
-/** What signs the API server's certificate. */
+/** The CA of the API server's certificate. */
 function authority(): string {
   const { clusters } = JSON.parse(readFileSync(CLUSTER.kubeconfig, "utf8")) as {
     clusters: { cluster: { "certificate-authority": string } }[];
@@ -62,7 +66,7 @@ const manifests = {
     {
       apiVersion: "v1",
       kind: "Secret",
-      type: "kubernetes.io/service-account-token", // which does not expire: Teleport may run for weeks
+      type: "kubernetes.io/service-account-token", // does not expire: Teleport may run for weeks
       metadata: { ...metadata, annotations: { "kubernetes.io/service-account.name": NAME } },
     },
     {

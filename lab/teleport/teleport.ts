@@ -12,7 +12,7 @@ import { teleportConfiguration } from "./configuration";
 import { tool } from "../build/tools";
 
 const appliedDocuments = join(STATE.teleport, "applied-documents");
-/** Identities hold for a week, and are renewed by the `up` that finds them in their last day. */
+/** Identities are valid for a week. An `up` on their last day renews them. */
 const IDENTITY_HOURS = 168;
 
 export async function ensureTeleport(): Promise<void> {
@@ -29,12 +29,12 @@ export async function ensureTeleport(): Promise<void> {
   await Promise.all(TELEPORT_USERS.map(ensureIdentity));
 }
 
-/** Whether the auth service answers the administrator of this machine. */
+/** Whether the auth service answers this machine's administrator. */
 export async function teleportServes(): Promise<boolean> {
   return (await tctl(["status"])).includes("Cluster");
 }
 
-/** tctl as the auth server's own administrator, by its data folder. */
+/** Runs tctl as the auth server's own administrator, with its data folder. */
 export function tctl(args: string[], input?: string): Promise<string> {
   const env = { SSL_CERT_FILE: PKI.bundle, HOME: STATE.teleport };
   return runInside(tool("tctl"), [`--config=${TELEPORT.configuration}`, ...args], { env, input });

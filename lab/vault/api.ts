@@ -1,10 +1,12 @@
-/** Requests to the lab's Vault, through its Unix socket: reachable from the machine, which the lab's network is not. */
+/**
+ * Requests to the lab's Vault through its Unix socket, which is reachable from the machine. The lab's network is not.
+ */
 import { request } from "node:http";
 import { RUN } from "../layout";
 
 const LIMIT_MS = 30_000;
 
-/** An answer of Vault's that is no success. */
+/** An error that Vault returned. */
 export class VaultError extends Error {
   constructor(
     readonly status: number,
@@ -14,7 +16,7 @@ export class VaultError extends Error {
   }
 }
 
-/** Resolves to the answer; undefined where there is nothing (404) or nothing is said. */
+/** Resolves to the answer; undefined if Vault answers 404 or with an empty body. */
 export function vaultRequest<Answer = Record<string, unknown>>(
   method: "GET" | "PUT" | "POST",
   path: string,
@@ -37,7 +39,7 @@ export function vaultRequest<Answer = Record<string, unknown>>(
         });
       },
     );
-    call.on("timeout", () => call.destroy(new Error(`Vault gave no answer within ${LIMIT_MS / 1000} s`)));
+    call.on("timeout", () => call.destroy(new Error(`Vault did not answer within ${LIMIT_MS / 1000} s`)));
     call.on("error", reject);
     call.end(body === undefined ? undefined : JSON.stringify(body));
   });

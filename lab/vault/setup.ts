@@ -1,4 +1,7 @@
-/** What the lab's Vault holds: a PKI of a root and intermediates with their roles, KV, and the program's AppRole. */
+/**
+ * The content of the lab's Vault: a PKI with a root and intermediates with their roles, KV, and the program's
+ * AppRole.
+ */
 import { existsSync } from "node:fs";
 import { VAULT } from "../layout";
 import { readTrimmed, writeWhole } from "../host/private-file";
@@ -10,9 +13,9 @@ const NINETY_DAYS = "2160h";
 const APPROLE = "cnpg-teleport";
 
 /**
- * Intermediates below the one root, and their roles. A CA for servers and one for clients, as the README recommends:
- * where one signs for both, PostgreSQL completes the chain of its server certificate out of the client-CA bundle, and
- * nobody sees that it is not sent. In `pki_int` one CA has both roles, as some companies have it.
+ * Intermediates below the root, and their roles. Servers and clients have separate CAs, as the README recommends: if
+ * one CA signs for both, PostgreSQL completes the chain of its server certificate from the client-CA bundle, and
+ * nobody notices that the chain is not sent. In `pki_int` one CA has both roles, as in some companies.
  */
 const INTERMEDIATES: Record<string, { commonName: string; roles: ("postgres-server" | "postgres-client")[] }> = {
   pki_server: { commonName: "cnpg-teleport lab PostgreSQL servers", roles: ["postgres-server"] },
@@ -23,7 +26,7 @@ const INTERMEDIATES: Record<string, { commonName: string; roles: ("postgres-serv
   },
 };
 
-/** All that the program may, as in the project's README: have its requests signed, and see who signs and how. */
+/** The program's policy, as in the project's README: it may have requests signed, and read the issuers and roles. */
 const POLICY = Object.entries(INTERMEDIATES)
   .flatMap(([mount, { roles }]) => [
     `path "sys/mounts/${mount}" { capabilities = ["read"] }`,
@@ -44,8 +47,8 @@ const leaf = {
 const SERVER_ROLE = { ...leaf, allow_any_name: true, server_flag: true, client_flag: false };
 
 /**
- * Only CloudNativePG's users, and PgBouncer's with explicit authentication. Names with an underscore are no host names,
- * which are not enforced; `cn_validations: disabled` would let any name pass.
+ * Allows only CloudNativePG's users, and PgBouncer's with explicit authentication. Names with an underscore are not
+ * host names, and host names are not enforced. `cn_validations: disabled` would allow any name.
  */
 const CLIENT_ROLE = {
   ...leaf,
@@ -59,7 +62,7 @@ const CLIENT_ROLE = {
 
 const ROLES = { "postgres-server": SERVER_ROLE, "postgres-client": CLIENT_ROLE };
 
-/** Brings Vault to the wanted state; does nothing that is done already. */
+/** Brings Vault to the desired state, and skips what is already done. */
 export async function configureVault(token: string): Promise<void> {
   const write = <Answer>(path: string, body: unknown) => vaultRequest<Answer>("POST", path, body, token);
   const read = <Answer>(path: string) => vaultRequest<Answer>("GET", path, undefined, token);
@@ -83,7 +86,7 @@ export async function configureVault(token: string): Promise<void> {
     token_policies: [APPROLE],
     token_ttl: "1h",
     token_max_ttl: "4h",
-    secret_id_ttl: "0", // never: a lab's credentials lie in files of its owner alone
+    secret_id_ttl: "0", // never: the lab's credentials are in files that only its owner can read
     secret_id_num_uses: 0,
   });
   const role = await read<{ data: { role_id: string } }>(`auth/approle/role/${APPROLE}/role-id`);
@@ -109,7 +112,7 @@ async function makeRoot(write: Write): Promise<void> {
   });
 }
 
-/** An intermediate signed by the root. The root is imported with it, so that `ca_chain` has both. */
+/** Creates an intermediate signed by the root. The root is imported with it, so that `ca_chain` has both. */
 async function makeIntermediate(mount: string, commonName: string, read: Read, write: Write): Promise<void> {
   const root = await read<{ data: { certificate: string } }>("pki/cert/ca");
   const request = await write<{ data: { csr: string } }>(`${mount}/intermediate/generate/internal`, {
@@ -127,7 +130,7 @@ async function makeIntermediate(mount: string, commonName: string, read: Read, w
   const imported = await write<{ data: { mapping: Record<string, string> } }>(`${mount}/intermediate/set-signed`, {
     certificate: chain,
   });
-  // Of the two imported issuers, the one that has a key is the intermediate.
+  // Of the two imported issuers, the intermediate is the one with a key.
   const issuer = Object.entries(imported?.data.mapping ?? {}).find(([, key]) => key)?.[0];
   await write(`${mount}/config/issuers`, { default: issuer });
 }

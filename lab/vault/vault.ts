@@ -1,4 +1,4 @@
-/** The lab's Vault: a real server with its data on disk, initialised once and unsealed by every `up`. */
+/** The lab's Vault: a real server with its data on disk. The first `up` initializes it, and every `up` unseals it. */
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { ensureAuthority, ensureServerCertificate } from "../certificates";
@@ -53,7 +53,7 @@ async function initialise(): Promise<void> {
     if (existsSync(VAULT.unsealKey)) return;
     await stopDaemon("vault");
     throw new Error(
-      `Vault has data in ${STATE.vault} but its unseal key is gone. Remove it all: npm run lab -- down --purge`,
+      `Vault has data in ${STATE.vault} but its unseal key is gone. Remove all data: npm run lab -- down --purge`,
     );
   }
   const made = await vaultRequest<{ keys: string[]; root_token: string }>("PUT", "sys/init", {
@@ -67,6 +67,6 @@ async function initialise(): Promise<void> {
 async function unseal(): Promise<void> {
   if (await vaultIsUnsealed()) return;
   await vaultRequest("PUT", "sys/unseal", { key: readTrimmed(VAULT.unsealKey) });
-  // Unsealed is not yet active: until then it answers requests with 5xx.
+  // An unsealed Vault is not active yet: until then it answers requests with 5xx.
   await waitFor("Vault is active", async () => Boolean(await vaultRequest("GET", "sys/health")), { limit: 60 });
 }

@@ -1,4 +1,4 @@
-/** A Kubernetes API server of a test's own, with nothing in it: no operator, no node, no controllers. */
+/** A separate Kubernetes API server for a test, without an operator, nodes and controllers. */
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -37,10 +37,10 @@ export class BareKubernetes {
     return run("kubectl", args, { env: { KUBECONFIG: this.kubeconfig, HOME: this.folder }, input });
   }
 
-  /** Makes a CustomResourceDefinition, as JSON or YAML, and waits until its objects are served. */
+  /** Creates a CustomResourceDefinition, in JSON or YAML, and waits until its objects are served. */
   async define(definition: string): Promise<void> {
     const name = (await this.kubectl(["create", "-f", "-", "-o", "name"], definition)).trim();
-    // Neither `kubectl wait` nor a filter takes one that has no conditions yet.
+    // Neither `kubectl wait` nor a filter accepts one that has no conditions yet.
     const isServed = async () => {
       const found = await this.kubectl(["get", name, "-o", "json"]);
       const { status } = JSON.parse(found) as { status?: { conditions?: { type: string; status: string }[] | null } };
@@ -49,7 +49,7 @@ export class BareKubernetes {
     await eventually("the definition is served", isServed, 60_000);
   }
 
-  /** A kubeconfig that leads elsewhere than to the server itself: to a proxy before it. */
+  /** A kubeconfig with another address than the server's: that of a proxy in front of it. */
   kubeconfigFor(address: string, context = "bare"): string {
     const file = join(this.folder, `kubeconfig-${address.replace(":", "-")}`);
     const cluster = { server: `https://${address}`, "certificate-authority": join(this.folder, "apiserver.crt") };

@@ -1,12 +1,12 @@
-/** A CA below a CA below a root, in mounts of a Vault of a test's own. */
+/** A root with two levels of intermediate CAs, in mounts of a test's own Vault. */
 import { OwnVault } from "./own-vault";
 import { clientRole, KEY, SERVER_ROLE } from "./signing-roles";
 
 const CLIENT = clientRole(["streaming_replica", "cnpg_pooler_pgbouncer"]);
 
 /**
- * Makes the mounts `root`, `between` and `pki`; `cut`, whose chain ends below the root; and `ending`, whose CA has 600 h
- * left; in `pki` the roles that are right and those that each are wrong in one way.
+ * Creates the mounts `root`, `between` and `pki`; `cut`, whose chain ends below the root; and `ending`, whose CA
+ * expires in 600 h. In `pki` it creates the correct roles and roles with one mistake each.
  *
  * @returns PEM of the root
  */
@@ -55,19 +55,19 @@ async function signedBy(vault: OwnVault, above: string, mount: string, ttl = "40
   return signed.data?.certificate as string;
 }
 
-/** The one that has a key becomes the mount's default. */
+/** The issuer with a key becomes the mount's default. */
 async function setSigned(vault: OwnVault, mount: string, chain: string[]): Promise<void> {
   const { data } = await vault.request("POST", `${mount}/intermediate/set-signed`, { certificate: chain.join("\n") });
   const issuer = Object.entries((data?.mapping ?? {}) as Record<string, string>).find(([, key]) => key)?.[0];
   await vault.request("POST", `${mount}/config/issuers`, { default: issuer });
 }
 
-/** Sets what becomes of a request that outlives the CA `ending`: `err`, which is Vault's default, or `truncate`. */
+/** Sets how Vault treats a request that outlives the CA `ending`: `err`, which is Vault's default, or `truncate`. */
 export async function setAtEnd(vault: OwnVault, behavior: "err" | "truncate"): Promise<void> {
   await vault.request("POST", "ending/issuer/default", { leaf_not_after_behavior: behavior });
 }
 
-/** An AppRole that may have requests signed by any role but `forbidden`, and see how the roles of `pki` are set. */
+/** An AppRole that may have requests signed by any role except `forbidden`, and read the roles of `pki`. */
 export async function makeLogin(vault: OwnVault): Promise<{ VAULT_ROLE_ID: string; secretId: () => Promise<string> }> {
   const policy = ["pki", "cut", "ending", "nowhere"]
     .map((mount) => `path "${mount}/sign/*" { capabilities = ["update"] }`)

@@ -1,6 +1,6 @@
 /**
- * The CAs in Vault are replaced while everybody works: that for servers by one in another mount, that for clients by
- * another issuer of the same mount. The program may have requests signed, and nothing else.
+ * The CAs in Vault are replaced while clients are connected: the server CA by one in another mount, the client CA by
+ * another issuer of the same mount. The program may only have requests signed.
  */
 import { strict as assert } from "node:assert";
 import { Stack } from "../../lab/drive/stack";
@@ -22,7 +22,7 @@ const clients = {
   next: { mount: CLIENTS, role: "client-next", issuer: "next" },
 };
 
-describe("CAs in Vault that are replaced", () => {
+describe("replacing CAs in Vault", () => {
   const environment: NodeJS.ProcessEnv = {};
   const stack = new Stack(NAME, { env: environment });
   let witness: ClusterWitness;
@@ -65,14 +65,14 @@ describe("CAs in Vault that are replaced", () => {
     await removeProgram(PROGRAM);
   });
 
-  it("says which CA cannot be read, while there is none", async () => {
+  it("says which CA cannot be read while it does not exist", async () => {
     configure([servers.former, servers.next], clients.former);
     const result = await stack.pulumi(["preview"]);
     assert.notEqual(result.code, 0);
-    assert.match(result.output, /issuer\.server: the CA of ca-servers-next, which is to be trusted, /);
+    assert.match(result.output, /issuer\.server: the CA of ca-servers-next, which must be trusted, /);
   });
 
-  it("trusts the next beside the former, which go on signing", async () => {
+  it("trusts the new CAs next to the former ones, which still sign", async () => {
     await makeRoot(NEXT_SERVERS, "next servers", "next");
     await makeRole(NEXT_SERVERS, "server", "server");
     await makeRoot(CLIENTS, "next clients", "next");
@@ -84,7 +84,7 @@ describe("CAs in Vault that are replaced", () => {
     witness.trust(await serverCa());
   });
 
-  it("has all signed by the next, and changes nothing for those who trust both", async () => {
+  it("signs with the new CAs, and changes nothing for clients that trust both", async () => {
     const trusted = await serverCa();
     const issuers = await step("signed anew", [servers.next, servers.former], [clients.next, clients.former]);
     assert.deepEqual(issuers, ["/CN=next clients", "/CN=next clients"]);
@@ -93,7 +93,7 @@ describe("CAs in Vault that are replaced", () => {
     assert.equal(await serverCa(), trusted);
   });
 
-  it("trusts the former no more, which may be gone then", async () => {
+  it("no longer trusts the former CAs, which may be deleted then", async () => {
     await step("next only", servers.next, clients.next);
     assert.deepEqual(certificatesIn(await serverCa()), ["CN=next servers"]);
     witness.trust(await serverCa());
@@ -102,7 +102,7 @@ describe("CAs in Vault that are replaced", () => {
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   });
 
-  it("lost no login, no session, no standby and no pod on the way", async () => {
+  it("loses no login, no session, no standby and no pod", async () => {
     await witness.nothingLost(20);
     assert.deepEqual(witness.secrets.problems, []);
     for (const leaf of [`${NAME}-server-tls`, `${NAME}-replication-tls`, `${NAME}-pooler`, `pooler-${NAME}-rw-tls`])

@@ -1,4 +1,4 @@
-/** The CAs of a stack are replaced, those for servers and those for clients, while everybody works. */
+/** The server and client CAs of a stack are replaced while clients are connected. */
 import { strict as assert } from "node:assert";
 import { Stack } from "../../lab/drive/stack";
 import { oneDatabase } from "../lab/lab";
@@ -7,7 +7,7 @@ import { certificatesIn, servedBy } from "./served-certificate";
 
 const NAME = "ca-stack";
 
-describe("CAs of a stack that are replaced", () => {
+describe("replacing CAs of a stack", () => {
   const stack = new Stack(NAME);
   let witness: ClusterWitness;
   const configure = (cas?: string[]) =>
@@ -19,7 +19,7 @@ describe("CAs of a stack that are replaced", () => {
       }),
     );
   const serverCa = () => serverCaOf(stack, NAME);
-  /** One step of the rotation, as far as the platform goes; nothing is left to do after it. */
+  /** One step of the rotation in the platform's stack. Afterwards nothing is left to do. */
   const step = async (cas: string[]) => {
     witness.now(cas.join(", "));
     configure(cas);
@@ -45,7 +45,7 @@ describe("CAs of a stack that are replaced", () => {
     await stack.remove();
   });
 
-  it("trusts a second CA beside the first, which goes on signing", async () => {
+  it("trusts a second CA next to the first, which still signs", async () => {
     const { standby, pooler } = await step(["first", "second"]);
     assert.deepEqual({ standby, pooler }, { standby: `/CN=${NAME} client CA`, pooler: `/CN=${NAME} client CA` });
     assert.deepEqual(await issuedBy(), { server: `CN=${NAME} server CA`, pooler: `CN=${NAME} server CA` });
@@ -53,7 +53,7 @@ describe("CAs of a stack that are replaced", () => {
     witness.trust(await serverCa());
   });
 
-  it("signs with the second, and changes nothing for those who trust both", async () => {
+  it("signs with the second CA, and changes nothing for clients that trust both", async () => {
     const trusted = await serverCa();
     const { standby, pooler } = await step(["second", "first"]);
     assert.deepEqual(
@@ -65,17 +65,17 @@ describe("CAs of a stack that are replaced", () => {
     assert.equal(await serverCa(), trusted);
   });
 
-  it("trusts the first no more", async () => {
+  it("no longer trusts the first CA", async () => {
     await step(["second"]);
     assert.deepEqual(certificatesIn(await serverCa()), [`CN=${NAME} server CA second`]);
     witness.trust(await serverCa());
   });
 
-  it("lost no login, no session, no standby and no pod on the way", async () => {
+  it("loses no login, no session, no standby and no pod", async () => {
     await witness.nothingLost(20);
   });
 
-  it("changed the Secrets in place: none was ever missing, empty, or a key that does not fit", () => {
+  it("changes the Secrets in place: none is ever missing or empty, or has a key that does not match", () => {
     assert.deepEqual(witness.secrets.problems, []);
     const leaves = [`${NAME}-server-tls`, `${NAME}-replication-tls`, `${NAME}-pooler`, `pooler-${NAME}-rw-tls`];
     for (const leaf of leaves) assert.equal(witness.secrets.changes(leaf), 1, leaf);

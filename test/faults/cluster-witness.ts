@@ -1,6 +1,6 @@
 /**
- * Everybody who is connected to a Cluster, while its certificates change: people through Teleport, an application with
- * a session that stays open and with new ones, directly and through the pooler, the standby; and who reads the Secrets.
+ * Observes all clients of a Cluster while its certificates change: people through Teleport; an application with an
+ * open session and with new ones, directly and through the pooler; the standby; and a reader of the Secrets.
  */
 import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -17,10 +17,10 @@ import { OpenSession } from "./open-session";
 import { logInAsOwner, openSessionAsOwner, Owner, ownerOf } from "./owner";
 import { SecretWatch } from "./secret-watch";
 
-/** A pooler with a share of the CPU: without one it gets nothing on a machine that is busy. */
+/** A pooler with a CPU request: without one it gets no CPU on a busy machine. */
 export const SMALL_POOLER = { type: "rw", instances: 1, resources: { requests: { cpu: "50m", memory: "32Mi" } } };
 
-/** Milliseconds after which a standby that lost its connection must have it again. */
+/** Milliseconds within which a standby that lost its connection must reconnect. */
 const AT_ONCE = 3_000;
 
 export class ClusterWitness {
@@ -89,19 +89,19 @@ export class ClusterWitness {
     );
   }
 
-  /** Names what is done from now on. */
+  /** Sets the name of the current step. */
   now(during: string): void {
     this.during = during;
   }
 
-  /** The application's stack follows the platform's. */
+  /** The application's stack adopts the platform's new outputs. */
   trust(serverCa: string): void {
     writeFileSync(this.owner.caFile, serverCa);
   }
 
   /**
-   * Ends the standby's connection and the pooler's, which have to come back by the certificates that are there now.
-   * Resolves to the issuers of the certificates they then show, and the time the standby took, in milliseconds.
+   * Closes the connections of the standby and the pooler, which must reconnect with the current certificates.
+   * Resolves to the issuers of the certificates that they then show, and the standby's time in milliseconds.
    */
   async reconnect(): Promise<{ standby: string; pooler: string; streamingAfter: number }> {
     const before = this.during;
@@ -119,13 +119,13 @@ export class ClusterWitness {
     const streamingAfter = Date.now() - ended;
     await eventually("the pooler logs in again", async () => (await issuers("cnpg_pooler_pgbouncer")).trim() !== "");
     const [standby, pooler] = await Promise.all([issuers("streaming_replica"), issuers("cnpg_pooler_pgbouncer")]);
-    // A look at the standby that began before must not count for what comes next.
+    // A check of the standby that began earlier must not count for the next step.
     await sleep(2_000);
     this.now(before);
     return { standby: standby.trim(), pooler: pooler.trim(), streamingAfter };
   }
 
-  /** Ends all looks. Resolves to what each saw go wrong, by who looked; looks while reconnecting do not count. */
+  /** Ends all checks. Resolves to the failures of each observer; checks during a reconnect do not count. */
   async end(): Promise<{ problems: Record<string, Sample[]>; looks: Record<string, number> }> {
     this.secrets.end();
     await Promise.all(Object.values(this.looks).map((look) => look.end()));
@@ -139,7 +139,10 @@ export class ClusterWitness {
     };
   }
 
-  /** Ends all looks. Fails where anything went wrong, a pod is another, or somebody looked less often than `least`. */
+  /**
+   * Ends all checks. Fails if anything failed, if a pod was replaced, or if an observer made fewer than `least`
+   * checks.
+   */
   async nothingLost(least = 0): Promise<void> {
     this.now("after");
     const { problems, looks } = await this.end();
@@ -148,12 +151,12 @@ export class ClusterWitness {
     await this.samePods();
   }
 
-  /** Fails where a pod is another, or a container of it was restarted. */
+  /** Fails if a pod was replaced, or one of its containers was restarted. */
   async samePods(): Promise<void> {
     assert.deepEqual(await lives(this.cluster), this.pods);
   }
 
-  /** It may come back at once: on a busy machine that was seen between two looks. */
+  /** It may reconnect at once: on a busy machine this happened between two checks. */
   private async standby(): Promise<string | undefined> {
     if ((await this.streaming()) === 1) return undefined;
     await sleep(AT_ONCE);
@@ -166,7 +169,7 @@ export class ClusterWitness {
   }
 }
 
-/** What applications are told to trust, by the platform's outputs. */
+/** The CAs that applications trust, from the platform's outputs. */
 export async function serverCaOf(stack: Stack, database: string): Promise<string> {
   const { databases } = await stack.outputs<{ databases: Record<string, PostgresClusterOutputs> }>();
   return databases[database]?.serverCa ?? "";

@@ -1,4 +1,4 @@
-/** Two stacks that want the same Cluster, the same names in Vault, or the same namespace for different Clusters. */
+/** Two stacks with the same Cluster, the same names in Vault, or different Clusters in the same namespace. */
 import { strict as assert } from "node:assert";
 import { vaultDatabasePolicy } from "../../components/vault-database/policies";
 import { Stack } from "../../lab/drive/stack";
@@ -14,7 +14,7 @@ const CONNECTIONS = ["eng-both-0-eng-both-one", "eng-both-1-eng-both-two"];
 const uidOf = (...object: string[]) =>
   kubectl("get", ...object, "--ignore-not-found", "-o", "jsonpath={.metadata.uid}");
 
-describe("two stacks of Clusters", () => {
+describe("two stacks with Clusters", () => {
   const stacks: Stack[] = [];
   const forwarders: { port: number; close: () => void }[] = [];
   let env: NodeJS.ProcessEnv = {};
@@ -44,7 +44,7 @@ describe("two stacks of Clusters", () => {
     await kubectl("delete", "namespace", SHARED, NAMESPACE, "--ignore-not-found", "--wait=false");
   });
 
-  it("with one Cluster's name: the second is refused, and its destroy takes nothing from the first", async () => {
+  it("with the same Cluster name: the second is refused, and its destroy takes nothing from the first", async () => {
     const [winner, loser] = [await stackOf("eng-both-first"), await stackOf("eng-both-second")];
     const teleport = undefined;
     winner.configure(oneDatabase(SHARED, { teleport }));
@@ -89,7 +89,7 @@ describe("two stacks of Clusters", () => {
   };
   const clusters = () => kubectl("-n", NAMESPACE, "get", "clusters.postgresql.cnpg.io,secrets", "-o", "name");
 
-  it("with different Clusters in one namespace: both come at once", async () => {
+  it("with different Clusters in one namespace: both can be created at once", async () => {
     await kubectl("create", "namespace", NAMESPACE);
     pair = await Promise.all(["one", "two"].map((name) => stackOf(`eng-both-${name}`)));
     pair.forEach((_, index) => configure(index));
@@ -97,7 +97,7 @@ describe("two stacks of Clusters", () => {
     for (const index of [0, 1]) assert.match(await clusters(), new RegExp(`cluster\\S*/eng-both-${index}$`, "m"));
   });
 
-  it("with one mount in Vault: names are the first's, and nothing of the second ends its credentials", async () => {
+  it("with one mount in Vault: names belong to the first, and nothing of the second revokes its credentials", async () => {
     const [first, second] = pair as [Stack, Stack];
     await asRoot("POST", `sys/mounts/${MOUNT}`, { type: "database" });
     configure(0, { roles: { app: {} } });
@@ -117,7 +117,7 @@ describe("two stacks of Clusters", () => {
     configure(1, { roles: { other: {} }, connection: CONNECTIONS[0] });
     const sameConnection = await second.pulumi(["up", "--yes", "--skip-preview"]);
     assert.notEqual(sameConnection.code, 0, sameConnection.output);
-    assert.match(sameConnection.output, /Vault has a connection \S+ already, to another database/);
+    assert.match(sameConnection.output, /Vault already has a connection \S+, to another database/);
     configure(1);
     await second.up();
 
@@ -130,7 +130,7 @@ describe("two stacks of Clusters", () => {
     assert.equal(await asRoot("GET", `${MOUNT}/config/${CONNECTIONS[1]}`), undefined);
   });
 
-  it("and both go at once", async () => {
+  it("and both can be destroyed at once", async () => {
     await Promise.all(pair.map((stack) => stack.destroy()));
     assert.equal(await clusters(), "");
   });

@@ -1,4 +1,4 @@
-/** Two runs at once: of one stack, and of two stacks that want the same names in Teleport. */
+/** Two runs at once: of one stack, and of two stacks with the same names in Teleport. */
 import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +15,7 @@ const PROJECT = join(__dirname, "registrations-program");
 const USER = "eng-both-registrar";
 const PREFIX = "eng-both-";
 const UP = ["up", "--yes", "--skip-preview", "--parallel=100"];
-/** Just before it is created, when it was seen that the name is free. */
+/** The step just before the create, after the name was found free. */
 const BEFORE_CREATE: Record<string, Step> = { db: "before 2", role: "before 3", token: "before 3" };
 
 describe("two runs at once", () => {
@@ -24,7 +24,7 @@ describe("two runs at once", () => {
   const stacks: Stack[] = [];
   const tctls: StoppingTctl[] = [];
 
-  /** A stack with a `tctl` of its own, which stops before each create. */
+  /** A stack with its own `tctl`, which stops before each create. */
   const stopping = async (name: string, names: Record<string, string[]>) => {
     const stack = new Stack(name, { project: PROJECT, env: { TELEPORT_IDENTITY_FILE: identity } });
     const tctl = new StoppingTctl(PREFIX);
@@ -76,7 +76,7 @@ describe("two runs at once", () => {
     await stack.destroy();
   });
 
-  it("of two stacks with the same names: of each name one gets it, the other says whose it is and harms nothing", async () => {
+  it("of two stacks with the same names: one gets each name, the other names the owner and changes nothing", async () => {
     const kinds = ["db", "role", "token"];
     const names = Object.fromEntries(kinds.map((kind) => [kind, [`${PREFIX}shared-${kind}`]]));
     for (const kind of kinds) assert.equal(await ownerOf(kind, `${PREFIX}shared-${kind}`), undefined, kind);

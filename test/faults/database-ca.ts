@@ -1,4 +1,4 @@
-/** The database client CA of a test's own Teleport and its rotation, and what a Cluster's bundle has of it. */
+/** The database client CA of a test's own Teleport, its rotation, and its certificates in a Cluster's bundle. */
 import { X509Certificate } from "node:crypto";
 import { eventually, kubectl } from "../lab/lab";
 import { OwnTeleport } from "./own-teleport";
@@ -15,10 +15,10 @@ interface KeySet {
   tls?: { cert: string }[];
 }
 
-/** Milliseconds; ends what hangs. */
+/** Time limit in milliseconds for commands that hang. */
 const LIMIT = 180_000;
 
-/** As `tctl` shows it, not as the product reads it. */
+/** Read with `tctl`, not with the product's code. */
 export async function databaseCa(teleport: OwnTeleport): Promise<DatabaseCa> {
   const found = (await teleport.get("cert_authorities")).find(({ spec }) => spec.type === "db");
   const spec = (found?.spec ?? {}) as {
@@ -35,7 +35,7 @@ export async function databaseCa(teleport: OwnTeleport): Promise<DatabaseCa> {
   };
 }
 
-/** Runs `tctl auth rotate …`, as the product's warning writes it, and waits until Teleport shows the phase. */
+/** Runs `tctl auth rotate …` as the product's warning writes it, and waits until Teleport shows the phase. */
 export async function rotate(teleport: OwnTeleport, logins: SteadyLogins, command: string): Promise<void> {
   const phase = /--phase=(\w+)/.exec(command)?.[1] ?? "init";
   await logins.enter(phase);
@@ -48,7 +48,7 @@ export function rotateCommand(phase: string): string {
   return `tctl auth rotate --type=db --manual --phase=${phase}`;
 }
 
-/** Fingerprints of what a Cluster trusts, whose namespace has its name. */
+/** Fingerprints of the CAs that a Cluster trusts. Its namespace has the same name. */
 export async function bundleOf(cluster: string): Promise<string[]> {
   const path = "jsonpath={.data.ca\\.crt}";
   const data = await kubectl("-n", cluster, "get", "secret", `${cluster}-client-ca-bundle`, "-o", path);
@@ -57,13 +57,13 @@ export async function bundleOf(cluster: string): Promise<string[]> {
   return blocks.map((block) => new X509Certificate(block).fingerprint256);
 }
 
-/** The warning of a rotation in what `pulumi` printed; undefined if there is none. */
+/** The warning of a rotation in the output of `pulumi`; undefined if there is none. */
 export function rotationWarningIn(output: string): string | undefined {
   return /warning: (The database CA of the Teleport cluster .*)/.exec(output)?.[1];
 }
 
-/** The commands that a warning says are to be run once `pulumi up` has ended, the last `pulumi up` too. */
+/** The commands that a warning names for after `pulumi up`, including the last `pulumi up`. */
 export function commandsToGoOn(warning: string): string[] {
-  const goOn = /[Gg]o on in this order: (.*?), which ends the trust/.exec(warning)?.[1] ?? "";
+  const goOn = /[Cc]ontinue in this order: (.*?), which removes the (?:former|new) CA/.exec(warning)?.[1] ?? "";
   return [...goOn.matchAll(/`([^`]+)`/g)].map(([, command]) => command ?? "");
 }

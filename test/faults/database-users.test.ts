@@ -1,5 +1,5 @@
 /**
- * PostgreSQL users that people come as: how they get in, and in no other way; and that a reader only reads. Real
+ * PostgreSQL users for people: how they log in, that no other way works, and that readers can only read. Real
  * Kubernetes, CloudNativePG, PgBouncer, Teleport.
  */
 import { strict as assert } from "node:assert";
@@ -21,20 +21,20 @@ const ENVIRONMENT = "sec";
 const SERVICE = `${NAME}-${ENVIRONMENT}`;
 const ELSEWHERE = "sec-elsewhere";
 const REGISTRAR = "sec-users-registrar";
-/** Has our role alone. */
+/** A person with only this program's role. */
 const PERSON = "sec-users-person";
-/** Has our role, and one of somebody else's that opens every user. */
+/** A person with this program's role and someone else's role that allows every user. */
 const BOTH = "sec-users-both";
-/** Has the other one alone. */
+/** A person with only someone else's role. */
 const ANYBODY = "sec-users-anybody";
 const READER = "teleport_user_read";
 const WRITER = "teleport_user_write";
 const ADMIN_USER = "sec_admin";
-/** Set by hand, for users that are to have none. */
+/** Set manually for users that must not have a password. */
 const PASSWORD = "by-hand-4711";
 const SCRIPT_LIMIT = 180_000;
 
-describe("PostgreSQL users of people", () => {
+describe("PostgreSQL users for people", () => {
   const folder = mkdtempSync(join(tmpdir(), "sec-users-"));
   const file = (name: string) => join(folder, name);
   const stack = new Stack(NAME, { env: { TELEPORT_IDENTITY_FILE: file(REGISTRAR) } });
@@ -93,7 +93,7 @@ describe("PostgreSQL users of people", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("get in with a certificate of the client CA and their own name, and by no other certificate", async () => {
+  it("log in only with a certificate of the client CA and their own name", async () => {
     const welcome = await withCertificate(READER, reader, "SELECT current_user");
     assert.equal(welcome.stdout.trim(), READER, welcome.output);
 
@@ -106,7 +106,7 @@ describe("PostgreSQL users of people", () => {
     assert.match(another.output, /certificate authentication failed for user "teleport_user_write"/);
   });
 
-  it("get in with no password from anywhere, not even with one that a hand has set", async () => {
+  it("cannot log in with a password from anywhere, not even with a manually set one", async () => {
     for (const user of [READER, WRITER]) await superuser(`ALTER ROLE ${user} PASSWORD '${PASSWORD}'`);
     await superuser(`DROP ROLE IF EXISTS sec_control; CREATE ROLE sec_control LOGIN PASSWORD '${PASSWORD}'`);
     const ways = [
@@ -114,7 +114,7 @@ describe("PostgreSQL users of people", () => {
       [`host=${host} sslmode=disable`, /pg_hba.conf rejects connection .* no encryption/],
       [`host=${host} sslmode=require replication=database`, /connection requires a valid client certificate/],
       [`host=${host} sslmode=disable replication=database`, /pg_hba.conf rejects connection .* no encryption/],
-      // PgBouncer knows the hash, and takes the password; PostgreSQL does not take PgBouncer for the user.
+      // PgBouncer knows the hash and accepts the password; PostgreSQL does not accept PgBouncer as the user.
       [`host=${pooler} sslmode=require`, /certificate authentication failed for user/],
       [`host=sec-explicit.${NAME}.svc.cluster.local sslmode=require`, /certificate authentication failed for user/],
     ] as const;
@@ -124,7 +124,7 @@ describe("PostgreSQL users of people", () => {
         assert.notEqual(refused.code, 0, `${way}: ${refused.output}`);
         assert.match(refused.output, answer, way);
       }
-      if (way.includes("replication")) continue; // which is not for who has no such right
+      if (way.includes("replication")) continue; // it needs a right that the user does not have
       const control = await fromPod(`${way} user=sec_control`);
       const open = !(way.startsWith(`host=pooler`) || way.includes("explicit"));
       if (open) assert.equal(control.stdout.trim(), "sec_control", `${way}: ${control.output}`);
@@ -135,7 +135,7 @@ describe("PostgreSQL users of people", () => {
     }
   });
 
-  it("get in over no local socket of an instance's pod", async () => {
+  it("cannot log in over a local socket of an instance's pod", async () => {
     const inPod = (user: string) => {
       const psql = ["psql", `user=${user} dbname=app password=${PASSWORD}`, "-tAc", "SELECT current_user"];
       return attempt("kubectl", ["-n", NAME, "exec", `${NAME}-1`, "-c", "postgres", "--", ...psql]);
@@ -145,14 +145,14 @@ describe("PostgreSQL users of people", () => {
       assert.match((await inPod(user)).output, new RegExp(`Peer authentication failed for user "${user}"`));
   });
 
-  it("do not replicate with their certificate either", async () => {
+  it("cannot replicate with their certificate", async () => {
     const replicate = (protocol: string) =>
       withCertificate(READER, reader, "IDENTIFY_SYSTEM", `replication=${protocol}`);
     assert.match((await replicate("database")).output, /permission denied to start WAL sender/);
     assert.match((await replicate("true")).output, /no pg_hba.conf entry for replication connection/);
   });
 
-  it("lose a password that a hand has set by the next `up`", async () => {
+  it("lose a manually set password by the next `up`", async () => {
     await superuser(`ALTER ROLE ${READER} PASSWORD '${PASSWORD}'; ALTER ROLE ${READER} SET work_mem = '1MB'`);
     await stack.up();
     const left = `SELECT rolname FROM pg_authid WHERE rolname = '${READER}' AND rolpassword IS NOT NULL`;
@@ -161,7 +161,7 @@ describe("PostgreSQL users of people", () => {
     assert.equal(await superuser(settings), "{default_transaction_read_only=on}");
   });
 
-  it("are all that a role made here opens: nobody reaches CloudNativePG's users, or who makes users", async () => {
+  it("are the only users that this program's roles open: nobody reaches CloudNativePG's users or the admin users", async () => {
     const others = [...DENIED_USERS, ADMIN_USER, "postgres", "app", WRITER];
     const asPerson = (who: string, user: string) =>
       sqlThroughTeleport(
@@ -186,7 +186,7 @@ describe("PostgreSQL users of people", () => {
     assert.match((await asPerson(ANYBODY, "postgres")).output, /no client certificate|password|pg_hba|denied/i);
   });
 
-  it("that are readers write by no means, though they make their transactions writable", async () => {
+  it("that are readers cannot write, even if they make their transactions writable", async () => {
     const ended = sacrifice();
     await eventually(
       "somebody else has a session",
@@ -214,7 +214,7 @@ describe("PostgreSQL users of people", () => {
     assert.equal(await superuser("SELECT name FROM stock.items"), "nails");
   });
 
-  it("that are readers do nothing either where PostgreSQL only warns: VACUUM, ANALYZE, GRANT", async () => {
+  it("that are readers change nothing with commands for which PostgreSQL only warns: VACUUM, ANALYZE, GRANT", async () => {
     await superuser("DELETE FROM pg_statistic WHERE starelid = 'stock.items'::regclass");
     const sql = "ANALYZE stock.items; VACUUM stock.items; GRANT INSERT ON stock.items TO PUBLIC";
     const tried = await withCertificate(READER, reader, sql, writable, ["-a"]);
@@ -225,12 +225,12 @@ describe("PostgreSQL users of people", () => {
     const granted = "SELECT relacl::text ~ '[{,]=' FROM pg_class WHERE oid = 'stock.items'::regclass";
     assert.deepEqual([await superuser(analyzed), await superuser(granted)], ["f", "f"]);
     await superuser("VACUUM stock.items");
-    await owner(sql.replace("VACUUM stock.items;", "")); // which is for no transaction, as `-c` makes of several
+    await owner(sql.replace("VACUUM stock.items;", "")); // it cannot run in a transaction, which `-c` creates for several statements
     assert.deepEqual([await superuser(analyzed), await superuser(granted)], ["t", "t"]);
     await owner("REVOKE INSERT ON stock.items FROM PUBLIC");
   });
 
-  it("that are readers make large objects and messages in the WAL, as everybody may, and change no others'", async () => {
+  it("that are readers can create large objects and messages in the WAL, like everybody, and change no others", async () => {
     const make = "SELECT lo_unlink(lo_from_bytea(0, 'x')); SELECT pg_logical_emit_message(false, 'x', 'x') IS NOT NULL";
     assert.match(
       (await withCertificate(READER, reader, make)).output,
@@ -240,14 +240,14 @@ describe("PostgreSQL users of people", () => {
     assert.equal((await withCertificate(READER, reader, make, writable)).stdout.trim(), "1\nt");
     const others = await withCertificate(READER, reader, "SELECT lo_unlink(4242)", writable);
     assert.match(others.output, /must be owner of large object 4242/);
-    await superuser("REVOKE EXECUTE ON FUNCTION lo_from_bytea(oid, bytea) FROM PUBLIC"); // by an administrator, for good
+    await superuser("REVOKE EXECUTE ON FUNCTION lo_from_bytea(oid, bytea) FROM PUBLIC"); // permanently, by an administrator
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
     const refused = await withCertificate(READER, reader, "SELECT lo_from_bytea(0, 'x')", writable);
     assert.match(refused.output, /permission denied for function lo_from_bytea/);
     await superuser("GRANT EXECUTE ON FUNCTION lo_from_bytea(oid, bytea) TO PUBLIC");
   });
 
-  it("and everybody else have again what an earlier release took, in each database, by the next `up`", async () => {
+  it("and everybody else get back what an earlier release revoked, in each database, by the next `up`", async () => {
     for (const database of ["app", "postgres"])
       await superuser(
         `REVOKE EXECUTE ON FUNCTION lo_create(oid), pg_logical_emit_message(boolean, text, text, boolean) FROM PUBLIC;
@@ -263,7 +263,7 @@ describe("PostgreSQL users of people", () => {
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   });
 
-  it("that hold locks keep no rights from being changed, their own neither", async () => {
+  it("that hold locks cannot block changes of rights, not even of their own", async () => {
     const writer = await signedFor(WRITER, authority, folder);
     const holding = [
       `SELECT pg_advisory_lock(hashtext('cnpg-teleport access')); SELECT pg_sleep(600)`,
@@ -279,7 +279,7 @@ describe("PostgreSQL users of people", () => {
     await Promise.all(holding);
   });
 
-  it("are not changed while somebody else holds a lock, who is named", async () => {
+  it("are not changed while another session holds a lock, and the message names it", async () => {
     const sql = "SET ROLE app; BEGIN; ALTER TABLE stock.items ADD COLUMN held int; SELECT pg_sleep(600)";
     const psql = ["psql", "application_name=sec-holder dbname=app", "-c", sql];
     const holding = attempt("kubectl", ["-n", NAME, "exec", `${NAME}-1`, "-c", "postgres", "--", ...psql], {
@@ -297,18 +297,18 @@ describe("PostgreSQL users of people", () => {
     await stack.up();
   });
 
-  it("that are readers have temporary tables until the database's owner takes them, and `up` leaves that", async () => {
+  it("that are readers may use temporary tables until the database's owner revokes it, and `up` does not change that", async () => {
     const make = "CREATE TEMP TABLE mine (id int); INSERT INTO mine VALUES (1); SELECT count(*) FROM mine";
     assert.match((await withCertificate(READER, reader, make)).output, /read-only transaction/);
     assert.equal((await withCertificate(READER, reader, make, writable)).stdout.trim(), "1");
     await owner("REVOKE TEMPORARY ON DATABASE app FROM PUBLIC");
-    await superuser(`ALTER ROLE ${READER} SET work_mem = '1MB'`); // so that there is something to put right
+    await superuser(`ALTER ROLE ${READER} SET work_mem = '1MB'`); // so that there is something to correct
     await stack.up();
     const refused = await withCertificate(READER, reader, make, writable);
     assert.match(refused.output, /permission denied to create temporary tables in database "app"/);
   });
 
-  it("that are readers have, besides, what the owner gives to everybody, and their own role's settings", async () => {
+  it("that are readers also have what the owner grants to everybody, and their own role's settings", async () => {
     const call = (sql: string) => withCertificate(READER, reader, sql, writable);
     assert.equal((await call("SELECT stock.defined()")).code, 0, "SECURITY DEFINER, which PUBLIC may call");
     assert.equal(await superuser("SELECT count(*) FROM stock.items WHERE name = 'by definer'"), "1");
@@ -347,7 +347,7 @@ describe("PostgreSQL users of people", () => {
     return attempt("kubectl", ["-n", ELSEWHERE, "exec", "-i", "client", "--", "sh"], { input: script });
   }
 
-  /** A session of somebody else's, for who tries to end it; resolves when it is over. */
+  /** Another user's session, for attempts to end it; resolves when it has ended. */
   function sacrifice(): Promise<unknown> {
     const psql = ["psql", "application_name=sec-other dbname=app", "-c", "SELECT pg_sleep(600)"];
     return attempt("kubectl", ["-n", NAME, "exec", `${NAME}-1`, "-c", "postgres", "--", ...psql]);
@@ -373,7 +373,7 @@ describe("PostgreSQL users of people", () => {
     await kubectl("-n", ELSEWHERE, "wait", "--for=condition=Ready", "pod/client", "--timeout=60s");
   }
 
-  /** The stack's client CA, as its administrator has it. */
+  /** The stack's client CA, as the administrator has it. */
   async function clientAuthority(): Promise<Authority> {
     const state = await stack.pulumi(["stack", "export", "--show-secrets"]);
     const { deployment } = JSON.parse(state.stdout) as {
@@ -388,7 +388,7 @@ describe("PostgreSQL users of people", () => {
     return files;
   }
 
-  /** A user of Teleport with these roles, and its identity in a file of its name. */
+  /** Creates a user in Teleport with these roles, and an identity in a file of its name. */
   async function person(name: string, roles: string[]): Promise<void> {
     await teleport.put({ kind: "user", version: "v2", metadata: { name }, spec: { roles } });
     await eventually(`${name} can be signed for`, async () => (await asAdmin("get", `user/${name}`)).code === 0);

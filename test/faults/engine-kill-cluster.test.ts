@@ -1,6 +1,6 @@
 /**
- * The engine killed in the midst of what is made of a Cluster: objects in Kubernetes, SQL in the primary, Vault's user
- * and connection. Each run is the one that puts right what the run before it left, and is killed itself at a later step.
+ * The engine is killed while it manages a Cluster: objects in Kubernetes, SQL in the primary, Vault's user and
+ * connection. Each run first recovers from the run before, and is then killed at a later step.
  */
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -19,13 +19,16 @@ const MOUNT = "eng-cluster-postgres";
 const CONNECTION = `${NAME}-${NAME}`;
 const UP = ["up", "--yes", "--skip-preview", "--parallel=100"];
 const DESTROY = ["destroy", "--yes", "--skip-preview", "--parallel=100"];
-/** Takes up what a killed run had created, which the Kubernetes plugin refuses from 4.29 on. The lab's older one does so anyway. */
+/**
+ * Adopts what a killed run had created, which the Kubernetes plugin refuses since 4.29. The lab's older plugin does
+ * so anyway.
+ */
 const TAKING_UP = { [TAKE_UP]: "true" };
 const ROLES_LEFT = `SELECT rolname FROM pg_roles WHERE rolname ~ '^(v-|vault|teleport)' ORDER BY 1`;
 
 const done = (what: RegExp): Moment => ({ when: "after", what });
 
-describe("an engine that is killed in the midst of a Cluster", () => {
+describe("an engine that is killed while it manages a Cluster", () => {
   let kubernetes: StoppingGateway;
   let vault: StoppingGateway;
   let kubeconfig: OwnKubeconfig;
@@ -68,13 +71,13 @@ describe("an engine that is killed in the midst of a Cluster", () => {
     });
     configure();
     await stack.init();
-    await stack.must(DESTROY); // what a run of this test left that was killed itself
+    await stack.must(DESTROY); // remains of a killed run of this test
   });
 
   after(async () => {
     kubernetes?.goOn();
     vault?.goOn();
-    await stack?.init(); // takes the lock of a killed engine away
+    await stack?.init(); // removes the lock of a killed engine
     await stack?.pulumi(DESTROY);
     await stack?.remove();
     await kubernetes?.close();
@@ -86,7 +89,7 @@ describe("an engine that is killed in the midst of a Cluster", () => {
     await kubectl("delete", "namespace", NAME, "--ignore-not-found", "--wait=false");
   });
 
-  /** Runs until the moments have come, kills all, and takes the lock away. */
+  /** Runs until the given steps, kills all processes, and removes the lock. */
   async function killed(
     args: string[],
     at: { kubernetes?: Moment[]; vault?: Moment[] },
@@ -111,7 +114,7 @@ describe("an engine that is killed in the midst of a Cluster", () => {
     await stack.must(["cancel", "--yes"]);
   }
 
-  /** Vault refuses to make a mount that is there, and nothing tells it from another's. Nothing is in it yet. */
+  /** Vault refuses to create an existing mount, and nothing shows who owns it. It is still empty. */
   async function mountIsTaken(): Promise<void> {
     const refused = await stack.pulumi(UP, { env: TAKING_UP });
     assert.notEqual(refused.code, 0);
@@ -120,7 +123,7 @@ describe("an engine that is killed in the midst of a Cluster", () => {
     await asRoot("DELETE", `sys/mounts/${MOUNT}`);
   }
 
-  /** What is declared is there once, a further run changes nothing, and credentials of Vault log in. */
+  /** Everything declared exists once, another run changes nothing, and credentials from Vault work. */
   async function converged(adminUser: string): Promise<void> {
     const planned = await stack.plannedChanges();
     assert.deepEqual(Object.keys(planned), ["same"], JSON.stringify(planned));
@@ -144,7 +147,7 @@ describe("an engine that is killed in the midst of a Cluster", () => {
     assert.ok(JSON.stringify(database).includes(adminUser), "Teleport knows the admin user");
   }
 
-  it("converges when it was killed at each step of its making", async () => {
+  it("converges after it was killed at each step of a create", async () => {
     await killed(UP, {
       kubernetes: [done(/^(POST|PATCH) .*\/namespaces\/eng-cluster\/secrets/)],
       vault: [done(/^(PUT|POST) .*\/sys\/mounts\//)],
@@ -164,7 +167,7 @@ describe("an engine that is killed in the midst of a Cluster", () => {
     await writerOfEach(NAME);
   });
 
-  it("converges when it was killed at each step of a change", async () => {
+  it("converges after it was killed at each step of an update", async () => {
     configure(
       {
         parameters: { shared_buffers: "32MB", max_connections: "50", work_mem: "5MB" },
@@ -186,7 +189,7 @@ describe("an engine that is killed in the midst of a Cluster", () => {
     );
   });
 
-  it("leaves nothing when it was killed at each step of destroy", async () => {
+  it("leaves nothing behind after it was killed at each step of a destroy", async () => {
     await killed(DESTROY, { vault: [done(/^DELETE .*\/roles\/app/)] });
     await killed(DESTROY, { vault: [done(/^DELETE .*\/config\/eng-cluster/)] });
     await killed(DESTROY, { kubernetes: [done(/^DELETE .*\/poolers\/pooler-eng-cluster-rw/)] });

@@ -1,6 +1,6 @@
 /**
- * The engine ended at each step of what is registered in Teleport: create, update, delete. Of every kind many are
- * registered at once, each standing at another step when the engine ends.
+ * The engine ends at each step of registrations in Teleport: create, update, delete. Many of every kind are
+ * registered at once, each at another step when the engine ends.
  */
 import { strict as assert } from "node:assert";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -22,12 +22,12 @@ const UP = ["up", "--yes", "--skip-preview", "--parallel=100"];
 const DESTROY = ["destroy", "--yes", "--skip-preview", "--parallel=100"];
 
 /**
- * The steps at which each kind is stopped. Between the end of a call and the beginning of the next nothing happens
- * outside of the process, so that "after n" stands for "before n + 1" too where the latter is left out.
+ * The steps at which each kind is stopped. Between the end of a call and the beginning of the next, nothing happens
+ * outside of the process. So "after n" also covers "before n + 1" if the latter is missing.
  */
 const STEPS: Record<string, Record<"create" | "update" | "delete", Step[]>> = {
   db: {
-    // create, get; a get before them asks whether the name is free: see below
+    // create, get; before them, a get checks whether the name is free: see below
     create: ["before 2", "after 2", "before 3", "after 3"],
     // create (there is one), get, create --force, get
     update: ["before 1", "after 1", "before 3", "after 3"],
@@ -47,8 +47,7 @@ const STEPS: Record<string, Record<"create" | "update" | "delete", Step[]>> = {
     delete: ["before 1", "after 1", "after 2", "after 3"],
   },
   bot: {
-    // of the three that ask for a bot, its user, its role the first ask whether the name is free
-    // bot, user, role; create role, create user; user, role
+    // of the three reads of a bot, its user and its role, the first check whether the name is free
     create: ["after 6", "after 7", "after 8", "after 10"],
     // bot, user, role; user, role; user, role, create --force role, create --force user; user, role
     update: ["after 3", "after 7", "after 8", "after 9"],
@@ -58,19 +57,19 @@ const STEPS: Record<string, Record<"create" | "update" | "delete", Step[]>> = {
 };
 const names = (kind: string, run: string) => STEPS[kind]!.create.map((_, index) => `${PREFIX}${run}-${kind}-${index}`);
 
-describe("an engine that ends in the midst of registrations", () => {
+describe("an engine that ends while it manages registrations", () => {
   const folder = mkdtempSync(join(tmpdir(), "engine-kill-"));
   const identity = join(folder, "identity");
   const tctl = new StoppingTctl(PREFIX);
   const stacks: Stack[] = [];
-  /** By its content, as CI systems have it: so that it has to be put somewhere for `tctl`. */
+  /** The identity as content, as in CI systems, so that it must be written to a file for `tctl`. */
   const asRegistrar = () => ({ TELEPORT_IDENTITY_FILE: undefined, TELEPORT_IDENTITY: readFileSync(identity, "utf8") });
 
   before(() => makeRegistrar(USER, identity));
 
   after(async () => {
     for (const stack of stacks) {
-      await stack.init(); // takes the lock of a killed engine away
+      await stack.init(); // removes the lock of a killed engine
       await stack.pulumi(DESTROY);
       await stack.remove();
     }
@@ -79,7 +78,8 @@ describe("an engine that ends in the midst of registrations", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  // What an ending leaves of a call is the same for each kind: every step of every kind once, for the hardest.
+  // The remains of a call are the same for each kind. So every step of every kind is tested once, with the hardest
+  // ending.
   const endings: [string, Ending, string[]][] = [
     ["all", "SIGKILL of all", Object.keys(STEPS)],
     ["alone", "SIGKILL of the engine", ["db"]],
@@ -113,7 +113,7 @@ describe("an engine that ends in the midst of registrations", () => {
 
       configure("first");
       await stack.init();
-      await stack.must(DESTROY); // what a run of this test left that was killed itself
+      await stack.must(DESTROY); // remains of a killed run of this test
       await ended("create", UP);
       const told = await runAgain(stack, UP, ending);
       await registered(stack, all, "first");
@@ -134,7 +134,7 @@ describe("an engine that ends in the midst of registrations", () => {
     });
   }
 
-  it("leaves to a destroy that comes at once what was being created; `up` before it removes that too", async () => {
+  it("may leave behind what was being created if destroy follows at once; with an `up` before it, nothing is left", async () => {
     const name = `${PREFIX}forgotten-db`;
     const stack = new Stack("engine-killed-forgotten", { project: PROJECT, env: asRegistrar() });
     stacks.push(stack);
@@ -158,7 +158,7 @@ describe("an engine that ends in the midst of registrations", () => {
     assert.deepEqual(await inTeleport("forgotten"), []);
   });
 
-  /** Each is there once, as declared, and is what the state remembers; a further run changes nothing. */
+  /** Each exists once, as declared, and matches the state; another run changes nothing. */
   async function registered(stack: Stack, all: Record<string, string[]>, label: string): Promise<void> {
     await sleep(CACHE_LAG);
     const state = resourcesOf(await stack.state());
@@ -179,8 +179,8 @@ describe("an engine that ends in the midst of registrations", () => {
   }
 
   /**
-   * Pulumi keeps in mind, and tells at every run, what it had begun to create, until it is told that this was looked at.
-   * docs/operations.md has the command.
+   * Pulumi remembers which creates it had begun, and reports them at every run until the user confirms that they were
+   * checked. docs/operations.md has the command.
    */
   async function noLongerPending(stack: Stack, told: string, ending: Ending): Promise<void> {
     const pending = pendingOf(await stack.state());
@@ -207,7 +207,7 @@ function reference(kind: string, name: string): string {
   return kind === "bot" ? `user/bot-${name}` : `${kind}/${name}`;
 }
 
-/** What the state remembers as begun: `creating db-0`. */
+/** The pending operations of the state, e.g. `creating db-0`. */
 function pendingOf(state: string): string[] {
   const { deployment } = JSON.parse(state) as {
     deployment: { pending_operations?: { type: string; resource: { urn: string } }[] };

@@ -1,4 +1,4 @@
-/** A run of the engine that a test ends in the midst of it: its processes, and what is left of them. */
+/** A run of the engine that a test ends in the middle: its processes, and their remains. */
 import { strict as assert } from "node:assert";
 import { ChildProcess } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -10,27 +10,27 @@ import { eventually } from "../lab/lab";
 
 /** How a run is ended. */
 export type Ending =
-  /** Ctrl-C: the engine ends when what it has begun has ended. */
+  /** Ctrl-C: the engine ends after the operations in progress. */
   | "SIGINT"
   /** Ctrl-C twice: the engine ends at once. */
   | "SIGINT twice"
-  /** The engine, the language host, the providers and whatever they run, all at one moment. */
+  /** The engine, the language host, the providers and their children, all at the same moment. */
   | "SIGKILL of all"
-  /** The engine alone: its children are orphans that know of nothing. */
+  /** Only the engine: its children become orphans that are not notified. */
   | "SIGKILL of the engine";
 
-/** How long orphans may go on: far more than they take. */
+/** How long orphans may continue: far longer than they need. */
 const ORPHANS_END_WITHIN = 60_000;
 /**
- * Pulumi's own language host looks for its engine every five minutes (`rpcutil.Healthcheck` in its main). It has nothing
- * to do without one.
+ * Pulumi's own language host checks for its engine every five minutes (`rpcutil.Healthcheck` in its main). Without
+ * one it does nothing.
  */
 const IDLE = /\/pulumi-language-nodejs /;
 
 export class EngineRun {
-  /** Where its processes put temporary files; all of them have it in their environment, `tctl` too. */
+  /** Folder for temporary files of its processes. All of them have it in their environment, also `tctl`. */
   readonly temporary = mkdtempSync(join(tmpdir(), "engine-run-"));
-  /** How it ended. */
+  /** The result of the run. */
   readonly ended: Promise<CommandResult>;
   private engine?: ChildProcess;
 
@@ -40,8 +40,8 @@ export class EngineRun {
   }
 
   /**
-   * Ends it; `between` is done after the signal, e.g. to let go on what was held. Resolves when no process is left that
-   * could change anything.
+   * Ends the run. `between` runs after the signal, e.g. to release what was held. Resolves when no process is left
+   * that could change anything.
    */
   async end(how: Ending, between: () => void = () => {}): Promise<CommandResult> {
     if (how === "SIGKILL of all") this.processes().forEach(kill);
@@ -58,7 +58,7 @@ export class EngineRun {
     return result;
   }
 
-  /** Processes of the run that are left, whoever their parent is by now. */
+  /** Remaining processes of the run, whatever their parent is now. */
   processes(): number[] {
     const mark = `TMPDIR=${this.temporary}`;
     return readdirSync("/proc")
@@ -70,7 +70,7 @@ export class EngineRun {
     return this.processes().filter((pid) => !IDLE.test(commandOf(pid)));
   }
 
-  /** Temporary files that hold a private key. */
+  /** Temporary files that contain a private key. */
   secretsLeft(): string[] {
     return readdirSync(this.temporary, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
@@ -78,14 +78,14 @@ export class EngineRun {
       .filter((file) => readFileSync(file, "utf8").includes("PRIVATE KEY-----"));
   }
 
-  /** Ends what is left, and removes its files. */
+  /** Ends remaining processes, and removes their files. */
   remove(): void {
     this.processes().forEach(kill);
     rmSync(this.temporary, { recursive: true, force: true });
   }
 }
 
-/** What a user does after an engine was killed: take its lock away, and run the command again. */
+/** What a user does after an engine was killed: remove its lock, and run the command again. */
 export async function runAgain(stack: Stack, args: readonly string[], after: Ending, env: NodeJS.ProcessEnv = {}) {
   if (after.startsWith("SIGKILL")) {
     const locked = await stack.pulumi(args, { env });

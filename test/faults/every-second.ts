@@ -1,12 +1,12 @@
-/** Looks at something every second, and keeps what was wrong with it, and when. */
+/** Checks something every second, and records failures and their times. */
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface Sample {
-  /** Seconds since the first look. */
+  /** Seconds since the first check. */
   at: number;
-  /** What was being done then. */
+  /** The step at that time. */
   during: string;
-  /** What was wrong; undefined where nothing was. */
+  /** The failure; undefined if the check passed. */
   problem?: string;
 }
 
@@ -16,8 +16,8 @@ export class EverySecond {
   private readonly looking: Promise<void>;
 
   /**
-   * @param during what is being done now, in a word
-   * @param look resolves to what is wrong, and to undefined where nothing is; what it throws is wrong as well
+   * @param during name of the current step
+   * @param look resolves to the failure, or to undefined; an error counts as a failure
    */
   constructor(
     private readonly during: () => string,
@@ -26,14 +26,14 @@ export class EverySecond {
     this.looking = this.run();
   }
 
-  /** Ends after the look that is under way. */
+  /** Ends after the current check. */
   async end(): Promise<Sample[]> {
     this.going = false;
     await this.looking;
     return this.samples;
   }
 
-  /** Looks that found something wrong. */
+  /** Failed checks. */
   get problems(): Sample[] {
     return this.samples.filter(({ problem }) => problem !== undefined);
   }

@@ -1,4 +1,4 @@
-/** A certificate that has expired, for a key that is there, signed by a CA whose key is at hand: made with openssl. */
+/** Creates an expired certificate for an existing key, signed by a CA whose key is available, with openssl. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,7 +26,7 @@ commonName = supplied
 /** In the form of `openssl ca`. */
 const time = (date: Date) => `${date.toISOString().replace(/[-:T]|\.\d+/g, "")}`;
 
-/** The same subject, names and key as `leaf`, signed by `ca`, ended an hour ago. */
+/** A certificate with the subject, names and key of `leaf`, signed by `ca`, expired an hour ago. */
 export async function expired(leaf: KeyPair, ca: KeyPair, use: "serverAuth" | "clientAuth", names: string[]) {
   const folder = mkdtempSync(join(tmpdir(), "expired-"));
   const openssl = (...args: string[]) => run("openssl", args, { cwd: folder });

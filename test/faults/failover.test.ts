@@ -1,4 +1,7 @@
-/** Instances that are killed while `up` works on their Cluster: it ends right, or says why, and the next one does. */
+/**
+ * Instances are killed while `up` changes their Cluster: that `up` succeeds, or gives the reason and the next one
+ * succeeds.
+ */
 import { strict as assert } from "node:assert";
 import { ONE_AT_A_TIME } from "../../components/postgres/grants";
 import { Stack } from "../../lab/drive/stack";
@@ -8,7 +11,7 @@ import { disturbedUp } from "./watched-up";
 
 const NAME = "sys-failover";
 
-describe("a Cluster of two whose instances are killed during `up`", () => {
+describe("a Cluster of two instances that are killed during `up`", () => {
   const stack = new Stack(NAME);
   const parameters = { shared_buffers: "32MB", max_connections: "50" };
   const configure = (settings: object = {}) =>
@@ -36,17 +39,17 @@ describe("a Cluster of two whose instances are killed during `up`", () => {
   const kill = (pod: string) =>
     kubectl("-n", NAME, "delete", "pod", pod, "--grace-period=0", "--force", "--wait=false");
 
-  /** Ends `up` well, by the run that was disturbed or by the next: one that failed has to say what and what to do. */
+  /** `up` succeeds in the disturbed run or the next one. A failed run must say what failed and what to do. */
   async function converged({ code, output }: { code: number; output: string }): Promise<void> {
     if (code !== 0) {
-      assert.match(output, /does not serve what was written|are not as declared|failed: |does not answer/);
+      assert.match(output, /is not ready after|are not as declared|failed: |does not answer/);
       await stack.up();
     }
     await eventually("all instances are ready", async () => (await status("readyInstances")) === "2", 180_000);
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   }
 
-  /** Where -rw leads to, the users have their rights, and Teleport leads to -rw. */
+  /** Users have their rights at the instance of -rw, and Teleport leads to -rw. */
   async function isRight(): Promise<void> {
     const primary = await status("currentPrimary");
     const address = await kubectl("-n", NAME, "get", "pod", primary, "-o", "jsonpath={.status.podIP}");
@@ -63,7 +66,7 @@ describe("a Cluster of two whose instances are killed during `up`", () => {
     assert.equal((await teleport.database(`${NAME}-${NAME}`))?.spec.uri, `${NAME}-rw.${NAME}.svc:5432`);
   }
 
-  it("the primary while rights are changed: every right is on the new primary", async () => {
+  it("the primary while rights are changed: the new primary has every right", async () => {
     const users = [
       { name: "teleport_user_read", access: "read" },
       { name: "teleport_user_write", access: "write" },
@@ -71,10 +74,10 @@ describe("a Cluster of two whose instances are killed during `up`", () => {
     ];
     configure({ users });
     const old = await status("currentPrimary");
-    // Whoever changes rights waits for this transaction, and so is at it when the primary ends.
+    // A change of rights waits for this transaction, so it is in progress when the primary ends.
     const held = `BEGIN; ${ONE_AT_A_TIME} SELECT pg_sleep(600);`;
     const psql = ["-n", NAME, "exec", old, "-c", "postgres", "--", "psql", "-d", "app", "-c", held];
-    const holder = attempt("kubectl", psql, { limit: 900_000 }); // the pod's end is its own
+    const holder = attempt("kubectl", psql, { limit: 900_000 }); // it ends with the pod
     const waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'pg_authid'::regclass AND NOT granted";
     const atRights = async () => (await sqlAsSuperuser(NAME, "app", waiting)).trim() === "1";
     const { code, output } = await disturbedUp(stack, atRights, () => kill(old));
@@ -87,7 +90,7 @@ describe("a Cluster of two whose instances are killed during `up`", () => {
     assert.equal((await sqlAsSuperuser(NAME, "app", count)).trim(), "8");
   });
 
-  it("a standby while a setting is changed: it serves the setting as the other does", async () => {
+  it("a standby while a setting is changed: both instances run with the setting", async () => {
     configure({ parameters: { ...parameters, work_mem: "5MB" } });
     const atWait = (printed: string) => /ClusterServing \S+ updating/.test(printed);
     const ended = await disturbedUp(stack, atWait, async () => {
@@ -105,7 +108,7 @@ describe("a Cluster of two whose instances are killed during `up`", () => {
     }
   });
 
-  it("and is destroyed as any other", async () => {
+  it("and can be destroyed", async () => {
     await stack.destroy();
     assert.equal(await teleport.database(`${NAME}-${NAME}`), undefined);
     await eventually(

@@ -1,18 +1,18 @@
-/** Watches a folder while others write to it: which files were there, with which mode. */
+/** Watches a folder while other processes write to it, and records its files and their modes. */
 import { readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 
-/** A file that was there at some moment. */
+/** A file that existed at some time. */
 export interface SeenFile {
   /** Path below the folder. */
   path: string;
-  /** The widest permissions that it was seen with, e.g. 0o600. */
+  /** The widest permissions that the file had, e.g. 0o600. */
   mode: number;
 }
 
 const POLL_MS = 20;
 
-/** Begins at once; `stop` tells what was seen. */
+/** Starts at once; `stop` returns the records. */
 export function watchFolder(folder: string): { stop(): SeenFile[] } {
   const seen = new Map<string, number>();
   const look = () => {
@@ -39,7 +39,7 @@ export function filesIn(folder: string): string[] {
       return entry.isDirectory() ? filesIn(path) : entry.isFile() ? [path] : [];
     });
   } catch {
-    return []; // it went away meanwhile
+    return []; // it has been removed in the meantime
   }
 }
 

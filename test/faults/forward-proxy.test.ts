@@ -1,4 +1,4 @@
-/** A machine that reaches Kubernetes, Vault and Teleport through a forward proxy alone, as HTTPS_PROXY names it. */
+/** A machine that reaches Kubernetes, Vault and Teleport only through a forward proxy, which HTTPS_PROXY names. */
 import { strict as assert } from "node:assert";
 import { Stack } from "../../lab/drive/stack";
 import { oneDatabase, PROXY, vaultIssuer } from "../lab/lab";
@@ -6,7 +6,7 @@ import { ConnectProxy } from "../unit/http/connect-proxy";
 import { apiServer, ownKubeconfig, OwnKubeconfig } from "./lab-kubeconfig";
 
 const NAME = "fp-proxied";
-/** No resolver knows it, so that nothing but the proxy leads there. */
+/** No resolver knows this name, so only the proxy can reach it. */
 const HIDDEN = "kubernetes.invalid";
 
 describe("a forward proxy", () => {
@@ -28,7 +28,7 @@ describe("a forward proxy", () => {
     kubeconfig.remove();
   });
 
-  it("that refuses is told by the name of its variable", async () => {
+  it("that refuses is reported with the name of its variable", async () => {
     stack.configure(oneDatabase(NAME));
     proxy.refuses = 403;
     const { code, output } = await stack.pulumi(["up", "--yes", "--skip-preview"], through());
@@ -37,7 +37,7 @@ describe("a forward proxy", () => {
     assert.match(output, /Kubernetes API at .* does not answer through the proxy of HTTPS_PROXY=http:/);
   });
 
-  it("leads an `up` to Kubernetes with its commands in pods, to Vault and to Teleport", async () => {
+  it("carries an `up` to Kubernetes with its commands in pods, to Vault and to Teleport", async () => {
     const teleport = { proxy: PROXY, clientCas: [{ from: "proxy" }] };
     stack.configure(oneDatabase(NAME, { issuer: vaultIssuer, teleport }));
     await stack.up(through());

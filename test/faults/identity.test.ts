@@ -1,4 +1,4 @@
-/** What is wrong with a Teleport identity: what the user is told, that nothing changed, and that the next run goes on. */
+/** Invalid Teleport identities: the user gets the reason, nothing changes, and the next run continues. */
 import { strict as assert } from "node:assert";
 import {
   cpSync,
@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { OWNER_LABEL } from "../../components/teleport/resources/document";
+import { OWNER_LABEL } from "../../components/owner-label";
 import { withTeleport } from "../../components/teleport/client/tctl";
 import { Stack } from "../../lab/drive/stack";
 import { attempt, run } from "../../lab/host/command";
@@ -23,7 +23,7 @@ import { CACHE_LAG, eventually, identities, PROXY, teleport } from "../lab/lab";
 import { OwnTeleport } from "./own-teleport";
 
 const PROGRAM = join(PROJECT, "test", "lab", "registration-program");
-/** Users of Teleport that the tests make, of this run alone: a lock of a user outlives it. */
+/** Users of Teleport for this test run only: a lock of a user outlives the run. */
 const RUN = `tf-${process.pid}-${Date.now().toString(36)}`;
 
 describe("a Teleport identity", () => {
@@ -40,7 +40,7 @@ describe("a Teleport identity", () => {
   };
   const asAdministrator = (args: string[]) =>
     attempt("tctl", [...args, `--auth-server=${PROXY}`, `--identity=${identities.admin}`]);
-  /** A user of this run with these roles, and an identity of it. */
+  /** Creates a user of this run with these roles, and an identity of the user. */
   const userWith = async (name: string, roles: string[], ttl = "10m"): Promise<{ user: string; file: string }> => {
     const [user, file] = [`${RUN}-${name}`, join(folder, name)];
     users.push(user);
@@ -54,13 +54,13 @@ describe("a Teleport identity", () => {
   };
   const registrar = (name: string, ttl?: string) => userWith(name, ["cnpg-teleport-registrar"], ttl);
   const at = (file: string) => ({ env: { TELEPORT_IDENTITY_FILE: file } });
-  /** Runs what has to fail, and gives what it printed. */
+  /** Runs a command that must fail, and returns its output. */
   const refused = async (stack: Stack, command: string, file: string): Promise<string> => {
     const { code, output } = await stack.pulumi([command, "--yes", "--skip-preview"], at(file));
     assert.notEqual(code, 0, `${command} with a bad identity ended with 0:\n${output}`);
     return output;
   };
-  /** Asks Teleport by the product's own adapter. */
+  /** Calls Teleport with the product's own adapter. */
   const asking = async (file: string) => {
     process.env.TELEPORT_IDENTITY_FILE = file;
     try {
@@ -80,7 +80,7 @@ describe("a Teleport identity", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("that is no good is told with cause and next step at each command; nothing changes, and a good one goes on", async () => {
+  it("that is not valid is reported with cause and next step by each command; nothing changes, and a valid one continues", async () => {
     const whole = readFileSync(identities.registrar, "utf8");
     const written = (name: string, text: string) => {
       const file = join(folder, name);
@@ -91,15 +91,21 @@ describe("a Teleport identity", () => {
     const isFolder = join(folder, "is-folder");
     mkdirSync(isFolder);
     const bad: [string, RegExp][] = [
-      [join(folder, "none"), /identity file cannot be read: ENOENT.*Set TELEPORT_IDENTITY_FILE.*Get a new one/],
-      [isFolder, /cannot be read: .*folder of a tbot output of type identity\. Get a new one/],
-      [written("empty", ""), /empty is no Teleport identity.*Get a new one/],
-      [written("key-only", keyOnly), /key-only is no Teleport identity: it lacks a private key or a certificate.*Get/],
+      [join(folder, "none"), /identity file cannot be read: ENOENT.*Set TELEPORT_IDENTITY_FILE.*Get a new identity/],
+      [isFolder, /cannot be read: .*folder of a tbot output of type identity\. Get a new identity/],
+      [written("empty", ""), /empty is not a valid Teleport identity.*Get a new identity/],
+      [
+        written("key-only", keyOnly),
+        /key-only is not a valid Teleport identity: it has no private key or no certificate.*Get/,
+      ],
       [
         written("torn", whole.replace(/(-----BEGIN CERTIFICATE-----\n)[^]{400}/, "$1")),
-        /torn is no Teleport identity: .*damaged.*Get/,
+        /torn is not a valid Teleport identity: .*damaged.*Get/,
       ],
-      [written("cut", whole.slice(0, -200)), /parse identity file.*Check that the identity is whole.*or get a new one/],
+      [
+        written("cut", whole.slice(0, -200)),
+        /parse identity file.*Check that the identity file is complete.*Or get a new identity/,
+      ],
     ];
     for (const [file, told] of bad) await assert.rejects(asking(file), told, file);
 
@@ -116,10 +122,10 @@ describe("a Teleport identity", () => {
     assert.equal(await registered("tf-bad-identity"), undefined);
   });
 
-  it("that may not be read is told with cause and next step", async () => {
+  it("that may not be read is reported with cause and next step", async () => {
     const file = join(folder, "forbidden");
     writeFileSync(file, readFileSync(identities.registrar), { mode: 0o000 });
-    // As root, who may read everything unless this right is taken away.
+    // As root, who may read everything unless this capability is removed.
     const reading = `require("ts-node/register/transpile-only");
       require(${JSON.stringify(join(PROJECT, "components/teleport/client/tctl"))})
         .withTeleport({ proxy: "${PROXY}" }, (client) => client.get("db")).then(() => process.exit(3), (e) => console.log(e.failure, e.message));`;
@@ -131,12 +137,12 @@ describe("a Teleport identity", () => {
     );
   });
 
-  it("without the rights: the error names the role; with the role the next `up` goes on", async () => {
+  it("without the rights: the error names the role; with the role the next `up` continues", async () => {
     const { user, file } = await userWith("rightless", ["lab-reader"]);
     const stack = await stackOf("tf-rightless");
     assert.match(
       await refused(stack, "up", file),
-      /tctl create at .* failed: .*denied.*Give the identity's user the role that this project ships \(registrarRole/s,
+      /tctl create at .* failed: .*denied.*Give the identity's user the role that this project provides \(registrarRole/s,
     );
     assert.equal(await registered("tf-rightless"), undefined);
     await teleport.put({
@@ -151,7 +157,7 @@ describe("a Teleport identity", () => {
     await stack.destroy(at(file));
   });
 
-  it("of a user who is locked, and of one who was deleted: Teleport is there, so the error names the identity", async () => {
+  it("of a locked user, and of a deleted one: Teleport answers, so the error names the identity", async () => {
     const [locked, gone] = [await registrar("locked"), await registrar("gone")];
     const stack = await stackOf("tf-revoked");
     await stack.up(at(locked.file));
@@ -163,7 +169,7 @@ describe("a Teleport identity", () => {
     await sleep(CACHE_LAG);
     for (const { user, file } of [locked, gone]) {
       const told = new RegExp(
-        `Teleport answers there, but does not let the identity TELEPORT_IDENTITY_FILE=${file} in \\(user ${user}\\): ` +
+        `Teleport answers there, but refuses the identity TELEPORT_IDENTITY_FILE=${file} \\(user ${user}\\): ` +
           `the user is locked or was deleted.*tctl get locks.*tctl get user/${user}.*get a new identity`,
         "s",
       );
@@ -174,7 +180,7 @@ describe("a Teleport identity", () => {
     assert.match(await stack.up(at((await registrar("next")).file)), /1 updated/);
   });
 
-  it("that ends in the middle of an `up` is told, and a new one goes on with what was begun", async () => {
+  it("that expires during an `up` is reported, and a new one continues", async () => {
     const stack = await stackOf("tf-ending");
     const wrapper = join(folder, "slow-tctl");
     mkdirSync(wrapper);
@@ -184,7 +190,7 @@ describe("a Teleport identity", () => {
       string,
       string,
     ];
-    // Holds back the end of the create until its identity has been replaced by one that has ended.
+    // Delays the end of the create until its identity has been replaced by an expired one.
     const real = (await run("which", ["tctl"])).trim();
     const holding = `"${real}" "$@"; code=$?; touch "${created}"; while [ ! -e "${go}" ]; do sleep 0.2; done; exit $code`;
     const script = `#!/bin/sh\n[ "$1" = create ] && { ${holding}; }\nexec "${real}" "$@"\n`;
@@ -198,7 +204,7 @@ describe("a Teleport identity", () => {
     writeFileSync(go, "");
     const { code, output } = await running;
     assert.notEqual(code, 0, output);
-    assert.match(output, new RegExp(`the identity TELEPORT_IDENTITY_FILE=${file} expired at 20.*Get a new one`));
+    assert.match(output, new RegExp(`the identity TELEPORT_IDENTITY_FILE=${file} expired at 20.*Get a new identity`));
     const begun = (await registered("tf-ending"))?.labels?.[OWNER_LABEL];
     assert.ok(begun, "it was registered before the identity ended");
 
@@ -214,7 +220,8 @@ describe("a Teleport identity", () => {
     try {
       const file = await other.sign("registrar");
       const stack = await stackOf("tf-elsewhere");
-      const told = /is of the Teleport cluster tf-elsewhere, and the cluster there is lab\. Get an identity of lab/;
+      const told =
+        /belongs to the Teleport cluster tf-elsewhere, but the cluster there is lab\. Get an identity of lab/;
       assert.match(await refused(stack, "up", file), told);
       await stack.up(at(identities.registrar));
       assert.match(await refused(stack, "destroy", file), told);
@@ -226,7 +233,7 @@ describe("a Teleport identity", () => {
     }
   });
 
-  it("is another one at destroy, in another folder, with another home and another backend: what was registered goes", async () => {
+  it("may be a different one at destroy, in another folder, with another home and another backend: everything is deregistered", async () => {
     const NAME = "tf-moved";
     const stack = await stackOf(NAME);
     await stack.up(at(identities.registrar));
@@ -240,7 +247,7 @@ describe("a Teleport identity", () => {
     ];
     for (const made of [home, backend, join(project, "node_modules")]) mkdirSync(made, { recursive: true });
     cpSync(join(PROGRAM, "Pulumi.yaml"), join(project, "Pulumi.yaml"));
-    writeFileSync(join(project, "index.ts"), ""); // a destroy does without the program
+    writeFileSync(join(project, "index.ts"), ""); // a destroy does not need the program
     const { file } = await registrar("machine");
     // As `npm install` leaves them.
     symlinkSync(PROJECT, join(project, "node_modules", "cnpg-teleport"));

@@ -1,16 +1,19 @@
-/** The lab's kubelet, ended and started again from within the lab's network, where the tests run. */
+/** Stops and starts the lab's kubelet from within the lab's network, where the tests run. */
 import { join } from "node:path";
 import { run } from "../../lab/host/command";
 import { isAlive, recorded, RunningDaemon } from "../../lab/host/daemon";
 import { PROJECT } from "../../lab/layout";
 
-/** Ends it as a crash does. Its pods go on. */
+/** Kills kubelet like a crash. Its pods continue. */
 export function killKubelet(): void {
   const running = daemon("kubelet");
   if (isAlive(running)) process.kill(running.pid, "SIGKILL");
 }
 
-/** In the mounts of containerd: those of the tests are a copy, in which no other process sees what kubelet mounts. */
+/**
+ * Runs in the mount namespace of containerd: that of the tests is a copy, in which no other process sees kubelet's
+ * mounts.
+ */
 export async function startKubelet(): Promise<void> {
   const outside = ["--target", String(daemon("containerd").pid), "--mount", `--wdns=${PROJECT}`];
   const transpiler = join(PROJECT, "node_modules/ts-node/register/transpile-only");

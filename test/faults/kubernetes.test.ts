@@ -1,4 +1,7 @@
-/** A Kubernetes that is away, refuses, or lacks what a Cluster needs: `up` says what and goes on when it is put right. */
+/**
+ * A Kubernetes cluster that is down, refuses requests, or does not have what a Cluster needs: `up` reports it, and
+ * continues after the correction.
+ */
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { attempt, run } from "../../lab/host/command";
@@ -7,7 +10,7 @@ import { eventually, kubectl, oneDatabase, teleport } from "../lab/lab";
 import { apiServer, ownKubeconfig, OwnKubeconfig } from "./lab-kubeconfig";
 import { TcpProxy } from "./tcp-proxy";
 
-/** Long enough to say what is wrong; the limit is a setting (`readyMinutes`). */
+/** Long enough to report what is wrong. The limit is a setting (`readyMinutes`). */
 const SOON = 0.25;
 
 const apply = (...objects: object[]) =>
@@ -27,7 +30,7 @@ async function refused(stack: Stack, told: RegExp): Promise<void> {
   assert.match(output, told);
 }
 
-/** What is left of a Cluster that was destroyed, of all kinds that it had. */
+/** Objects of all kinds that remain of a destroyed Cluster. */
 async function leftOf(name: string): Promise<string> {
   const kinds = "clusters.postgresql.cnpg.io,pods,jobs,persistentvolumeclaims,services";
   const secrets = await kubectl("-n", name, "get", "secrets", "-o", "name");
@@ -36,7 +39,7 @@ async function leftOf(name: string): Promise<string> {
   return `${secrets}${others}${registered}`.trim();
 }
 
-describe("a Kubernetes that refuses a Cluster, or what it needs", () => {
+describe("a Kubernetes cluster that refuses a Cluster, or what it needs", () => {
   const NAME = "sys-refused";
   const stack = new Stack(NAME);
   const settings = { namespace: NAME, readyMinutes: SOON };
@@ -53,7 +56,7 @@ describe("a Kubernetes that refuses a Cluster, or what it needs", () => {
     await kubectl("delete", "namespace", NAME, "--ignore-not-found", "--wait=false");
   });
 
-  /** Makes an admission policy that denies in the test's namespaces what a rule matches. */
+  /** Creates an admission policy that denies what a rule matches in the test's namespaces. */
   const forbid = (rule: object, message: string) =>
     apply(
       {
@@ -78,7 +81,7 @@ describe("a Kubernetes that refuses a Cluster, or what it needs", () => {
       },
     );
 
-  it("fails with the words of an admission policy that refuses the Cluster", async () => {
+  it("fails with the message of an admission policy that refuses the Cluster", async () => {
     const rule = {
       apiGroups: ["postgresql.cnpg.io"],
       apiVersions: ["*"],
@@ -102,7 +105,7 @@ describe("a Kubernetes that refuses a Cluster, or what it needs", () => {
     await kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", NAME);
   });
 
-  it("names the quota that forbids the pods: while it waits, and long before readyMinutes are over", async () => {
+  it("names the quota that forbids the pods: while it waits, and long before the end of readyMinutes", async () => {
     const quota = { apiVersion: "v1", kind: "ResourceQuota", metadata: { name: "no-pods", namespace: NAME } };
     await apply({ ...quota, spec: { hard: { pods: "0" } } });
     stack.configure(oneDatabase(NAME, { namespace: NAME, readyMinutes: 5 }));
@@ -110,14 +113,11 @@ describe("a Kubernetes that refuses a Cluster, or what it needs", () => {
     await kubectl("-n", NAME, "delete", "resourcequota", "no-pods");
     assert.notEqual(code, 0, output);
     assert.match(output, /Waiting for the Cluster [^]*exceeded quota: no-pods/);
-    assert.match(
-      output,
-      /does not serve what was written to it after [0-9]{2} s[^]*exceeded quota: no-pods[^]*`pulumi up` again/,
-    );
+    assert.match(output, /is not ready after [0-9]{2} s[^]*exceeded quota: no-pods[^]*`pulumi up` again/);
     assert.equal(await teleport.database(`${NAME}-${NAME}`), undefined);
   });
 
-  it("says in the policy's words that no command may be run in pods, once there are some", async () => {
+  it("reports the policy's message that no command may run in pods, once there are pods", async () => {
     const rule = { apiGroups: [""], apiVersions: ["*"], operations: ["CONNECT"], resources: ["pods/exec"] };
     await forbid(rule, "nobody runs commands in this namespace");
     stack.configure(oneDatabase(NAME, { namespace: NAME }));
@@ -128,7 +128,7 @@ describe("a Kubernetes that refuses a Cluster, or what it needs", () => {
     await kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", NAME);
   });
 
-  it("goes on with the same Cluster when quota and policy are gone", async () => {
+  it("continues with the same Cluster after quota and policy are gone", async () => {
     stack.configure(oneDatabase(NAME, { namespace: NAME }));
     await eventually("commands may be run again", async () => {
       const command = ["-n", NAME, "exec", `${NAME}-1`, "-c", "postgres", "--", "true"];
@@ -139,14 +139,14 @@ describe("a Kubernetes that refuses a Cluster, or what it needs", () => {
     assert.ok(await teleport.database(`${NAME}-${NAME}`));
   });
 
-  it("names a Cluster that was deleted by hand at once, and destroy leaves nothing", async () => {
+  it("reports a manually deleted Cluster at once, and destroy leaves nothing behind", async () => {
     await kubectl("-n", NAME, "delete", "cluster", NAME, "--timeout=60s");
-    await refused(stack, /does not serve [^]*it does not exist[^]*`pulumi refresh`[^]*EMPTY[^]*from a backup/);
+    await refused(stack, /is not ready after [^]*it does not exist[^]*`pulumi refresh`[^]*EMPTY[^]*from a backup/);
     await stack.destroy();
     await eventually("nothing is left", async () => (await leftOf(NAME)) === "", 60_000);
   });
 
-  it("tells PostgreSQL's reason when initdb fails, and goes on with a corrected setting", async () => {
+  it("reports PostgreSQL's reason if initdb fails, and continues with a corrected setting", async () => {
     const locale = (name: string) => ({ initdb: { localeCollate: name, localeCType: name } });
     stack.configure(oneDatabase(NAME, { namespace: NAME, readyMinutes: 5, ...locale("xx_YY.UTF-8") }));
     await refused(stack, /initdb failed [0-9] times: [^]*invalid locale[^]*no data yet. Correct initdb/);
@@ -158,7 +158,7 @@ describe("a Kubernetes that refuses a Cluster, or what it needs", () => {
     await eventually("nothing is left", async () => (await leftOf(NAME)) === "", 60_000);
   });
 
-  it("names a storage class that is not there, and goes on when it is", async () => {
+  it("names a storage class that does not exist, and continues when it exists", async () => {
     const storage = { size: "1Gi", storageClass: NAME };
     stack.configure(oneDatabase(NAME, { ...settings, storage }));
     await refused(stack, new RegExp(`storageclass\\.storage\\.k8s\\.io "${NAME}" not found`));
@@ -207,7 +207,7 @@ describe("a namespace that is being deleted", () => {
     await kubectl("delete", "namespace", NAME, "--ignore-not-found", "--wait=false");
   });
 
-  it("is named, nothing is made in it, and destroy takes back the rest", async () => {
+  it("is named, nothing is created in it, and destroy removes the rest", async () => {
     await refused(stack, new RegExp(`because it is being terminated|namespace ${NAME}.*terminat`));
     assert.equal(await teleport.database(`${NAME}-${NAME}`), undefined);
     await stack.destroy();
@@ -217,11 +217,11 @@ describe("a namespace that is being deleted", () => {
 
 describe("a kubeconfig without a right", () => {
   const NAME = "sys-rights";
-  /** Not of the Cluster's name, of which the operator makes a Role, its binding and a service account of its own. */
+  /** Not with the Cluster's name: the operator creates a Role, its binding and a service account of that name. */
   const PROGRAM = `${NAME}-program`;
   const WRITE = ["get", "list", "watch", "create", "update", "patch", "delete"];
   const rule = (apiGroup: string, resources: string[], verbs = WRITE) => ({ apiGroups: [apiGroup], resources, verbs });
-  /** What docs/permissions.md lists, but for the Namespace, which is there, and for running commands in pods. */
+  /** The rights in docs/permissions.md, except for the Namespace, which exists, and for commands in pods. */
   const ALL = [
     rule("", ["secrets"]),
     rule("postgresql.cnpg.io", ["clusters", "poolers", "databases", "databaseroles"]),
@@ -266,7 +266,7 @@ describe("a kubeconfig without a right", () => {
     await kubectl("delete", "namespace", NAME, "--ignore-not-found", "--wait=false");
   });
 
-  it("to write Secrets: says who may not do what, and makes no Cluster", async () => {
+  it("to write Secrets: names the user and the missing right, and creates no Cluster", async () => {
     await allow(ALL.slice(1));
     const who = `User "system:serviceaccount:${NAME}:${PROGRAM}"`;
     await refused(
@@ -276,14 +276,14 @@ describe("a kubeconfig without a right", () => {
     assert.equal(await kubectl("-n", NAME, "get", "clusters.postgresql.cnpg.io", "-o", "name"), "");
   });
 
-  it("to run commands in pods: says so at once, names the list of rights, and registers nothing", async () => {
-    // The web socket is opened by a GET; until Kubernetes 1.35 nothing else of it is authorized.
+  it("to run commands in pods: reports it at once, names the list of rights, and registers nothing", async () => {
+    // A GET opens the web socket; until Kubernetes 1.35 nothing else of it is authorized.
     await allow([...ALL, rule("", ["pods/exec"], ["create"])]);
     await refused(stack, /Running \w+ in pod \S+ was denied \(403\)[^]*"Kubernetes rights"/);
     assert.equal(await teleport.database(`${NAME}-${NAME}`), undefined);
   });
 
-  it("goes on with the rights that docs/permissions.md lists, and destroys with them", async () => {
+  it("continues with the rights that docs/permissions.md lists, and destroys with them", async () => {
     await allow([...ALL, EXEC]);
     await stack.up();
     assert.ok(await teleport.database(`${NAME}-${NAME}`));
@@ -292,7 +292,7 @@ describe("a kubeconfig without a right", () => {
   });
 });
 
-describe("an API server that goes away during `up`", () => {
+describe("an API server that stops during `up`", () => {
   const NAME = "sys-away";
   let proxy: TcpProxy;
   let kubeconfig: OwnKubeconfig;
@@ -317,7 +317,7 @@ describe("an API server that goes away during `up`", () => {
     (await kubectl("-n", NAME, "get", "clusters.postgresql.cnpg.io", "--ignore-not-found", "-o", "name").catch(
       () => "",
     )) !== "";
-  /** Breaks the line as soon as the Cluster is made, which is long before it serves. */
+  /** Breaks the connection as soon as the Cluster is created, long before it is ready. */
   async function upWith(line: "refuse" | "silent", restore?: number) {
     const running = up(stack);
     await eventually("the Cluster is made", clusterExists, 300_000);
@@ -331,7 +331,7 @@ describe("an API server that goes away during `up`", () => {
     return result;
   }
 
-  it("and stays away: says so, nothing is registered, and destroy works when it is back", async () => {
+  it("and does not return: `up` reports it, nothing is registered, and destroy works when it is back", async () => {
     stack.configure(oneDatabase(NAME, { readyMinutes: SOON }));
     const { code, output } = await upWith("refuse");
     assert.notEqual(code, 0, output);
@@ -345,20 +345,17 @@ describe("an API server that goes away during `up`", () => {
     );
   });
 
-  it("and says nothing any more: the wait ends by its limit, and the next `up` goes on", async () => {
+  it("and no longer answers: the wait ends at its limit, and the next `up` continues", async () => {
     stack.configure(oneDatabase(NAME, { readyMinutes: SOON }));
     const { code, output } = await upWith("silent");
     assert.notEqual(code, 0, output);
-    assert.match(
-      output,
-      /does not serve what was written to it after 15 s[^]*The Kubernetes API at .* does not answer/,
-    );
+    assert.match(output, /is not ready after 15 s[^]*The Kubernetes API at .* does not answer/);
     stack.configure(oneDatabase(NAME));
     await stack.up();
     assert.ok(await teleport.database(`${NAME}-${NAME}`));
   });
 
-  it("and comes back: `up` does not mind", async () => {
+  it("and returns: `up` succeeds", async () => {
     await stack.destroy();
     await eventually(
       "the namespace is gone",

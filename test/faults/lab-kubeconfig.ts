@@ -1,4 +1,4 @@
-/** Kubeconfigs that lead to the lab's Kubernetes otherwise than the lab's own: through a proxy, or as somebody else. */
+/** Kubeconfigs for the lab's Kubernetes that differ from the lab's own: through a proxy, or as another user. */
 import { strict as assert } from "node:assert";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,7 +32,7 @@ export function labOf(): { server: string; ca: string; token: string } {
 }
 
 /**
- * @param address `host:port` that is asked instead; `url` of a gateway in clear, which logs in by itself; `token` of
+ * @param address `host:port` to use instead; `url` of a gateway without TLS, which authenticates itself; `token` of
  * another user than the lab's administrator
  */
 export function ownKubeconfig({
@@ -47,13 +47,13 @@ export function ownKubeconfig({
   const folder = mkdtempSync(join(tmpdir(), "own-kubeconfig-"));
   const path = join(folder, "kubeconfig");
   const { clusters, users, ...rest } = ofLab();
-  // The server's certificate has no name of a proxy's.
+  // The server's certificate does not contain the proxy's name.
   const proxied = address && { server: `https://${address}`, "tls-server-name": "kubernetes.default.svc" };
   const text = JSON.stringify({
     ...rest,
     clusters: clusters.map(({ name, cluster }) => ({
       name,
-      // Clear text has to be allowed by name: @kubernetes/client-node refuses it otherwise.
+      // HTTP without TLS must be allowed explicitly: @kubernetes/client-node refuses it otherwise.
       cluster: url === undefined ? { ...cluster, ...proxied } : { server: url, "insecure-skip-tls-verify": true },
     })),
     users: users.map(({ name, user }) => ({ name, user: { ...user, ...(token && { token }) } })),

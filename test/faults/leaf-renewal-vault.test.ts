@@ -1,4 +1,7 @@
-/** All certificates that Vault signed for a Cluster are renewed by a plain `up` when they are due, and when it is too late. */
+/**
+ * A plain `up` renews all certificates that Vault signed for a Cluster, when they are due and after they have
+ * expired.
+ */
 import { strict as assert } from "node:assert";
 import { X509Certificate } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -45,12 +48,12 @@ describe("certificates that Vault signed", () => {
     await stack.remove();
   });
 
-  it("are left alone a day before they are due", async () => {
+  it("are not changed a day before they are due", async () => {
     assert.equal(await hoursLater(stack, 59 * DAY), LEAVES.length);
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   });
 
-  it("are all renewed by a plain up when they are due, without a restart, and nothing is left to do", async () => {
+  it("are all renewed by a plain `up` when they are due, without a restart, and nothing is left to do", async () => {
     const before = await serialNumbers(NAME, LEAVES);
     await hoursLater(stack, DAY);
     await stack.up();
@@ -61,7 +64,7 @@ describe("certificates that Vault signed", () => {
     assert.equal(await restarts(), pods);
   });
 
-  it("are mended by one up where they have expired, and nobody is let in any more", async () => {
+  it("are repaired by one `up` after they have expired and nobody can log in any more", async () => {
     for (const secret of LEAVES) await expire(secret);
     await hoursLater(stack, 91 * DAY);
     await eventually("nobody is let in any more", async () => /expired/.test((await login()).output), 120_000);
@@ -74,7 +77,7 @@ describe("certificates that Vault signed", () => {
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   });
 
-  /** Has the same names and key signed for two seconds, and waits until they are over. */
+  /** Has the same names and key signed for two seconds, and waits until the certificate has expired. */
   async function expire(secret: string): Promise<void> {
     const { certificate, key } = await leafOf(NAME, secret);
     const { subject, subjectAltName = "" } = new X509Certificate(certificate);

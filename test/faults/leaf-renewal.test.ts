@@ -1,4 +1,4 @@
-/** All certificates of a Cluster are renewed by a plain `up` when they are due, and when it is too late. */
+/** A plain `up` renews all certificates of a Cluster, when they are due and after they have expired. */
 import { strict as assert } from "node:assert";
 import { X509Certificate } from "node:crypto";
 import { logIn } from "../../lab/drive/login";
@@ -38,12 +38,12 @@ describe("certificates from @pulumi/tls", () => {
     await stack.remove();
   });
 
-  it("are left alone a day before they are due", async () => {
+  it("are not changed a day before they are due", async () => {
     assert.equal(await hoursLater(stack, 59 * DAY), LEAVES.length);
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   });
 
-  it("are all renewed by a plain up when they are due, and nothing is left to do", async () => {
+  it("are all renewed by a plain `up` when they are due, and nothing is left to do", async () => {
     const before = await serials();
     await hoursLater(stack, DAY);
     witness.now("renewal");
@@ -55,12 +55,12 @@ describe("certificates from @pulumi/tls", () => {
     await witness.reconnect();
   });
 
-  it("cost nobody a login, a session or a pod", async () => {
+  it("are renewed without the loss of a login, a session or a pod", async () => {
     await witness.nothingLost();
     assert.deepEqual(witness.secrets.problems, []);
   });
 
-  it("are mended by one up where they have expired, and the Cluster is broken by it", async () => {
+  it("are repaired by one `up` after they have expired and the Cluster is broken", async () => {
     await expire();
     await eventually("nobody is let in any more", async () => (await login()).code !== 0);
     assert.match((await login()).output, /expired/);
@@ -90,7 +90,7 @@ describe("certificates from @pulumi/tls", () => {
     return kubectl(...pods, "-o", "jsonpath={.items[0].metadata.name}");
   }
 
-  /** As if nobody had run the program for 90 days: in the Secrets, and in what the stack remembers. */
+  /** As if nobody had run the program for 90 days: in the Secrets and in the state. */
   async function expire(): Promise<void> {
     const exported = (await stack.pulumi(["stack", "export", "--show-secrets"])).stdout;
     const { resources } = (JSON.parse(exported) as State).deployment;

@@ -1,10 +1,10 @@
-/** Certificates and keys as they lie in Secrets, and what is served of them. */
+/** Certificates and keys in Secrets, and the certificates that are served from them. */
 import { X509Certificate } from "node:crypto";
 import { eventually, kubectl } from "../lab/lab";
 import type { KeyPair } from "./expired-certificate";
 import { servedCertificate } from "./served-certificate";
 
-/** The Secret of each certificate of a Cluster that has a pooler for read and write, and one with a login of its own. */
+/** The Secret of each certificate of a Cluster with a read-write pooler and one with its own login. */
 export function leafSecrets(cluster: string, explicitPooler: string): string[] {
   const ofCluster = ["server-tls", "replication-tls", "pooler", "pooler-authentication"];
   return [...ofCluster.map((name) => `${cluster}-${name}`), `pooler-${cluster}-rw-tls`, `${explicitPooler}-tls`];
@@ -26,7 +26,7 @@ export async function eventuallyServed(cluster: string, explicitPooler: string):
     await eventually(
       `${service} serves the certificate of ${secret}`,
       async () => (await servedCertificate(cluster, service)).serialNumber === serial,
-      // Poolers learn of it from the operator, which `up` does not wait for.
+      // The operator notifies poolers, and `up` does not wait for it.
       300_000,
     );
   }
@@ -39,7 +39,7 @@ export async function leafOf(namespace: string, secret: string): Promise<KeyPair
   return { certificate: text("tls.crt"), key: text("tls.key") };
 }
 
-/** Puts another certificate in the place of one, past the program; the key stays. */
+/** Replaces a certificate without the program; the key stays. */
 export async function replaceCertificate(namespace: string, secret: string, certificate: string): Promise<void> {
   const patch = JSON.stringify({ data: { "tls.crt": Buffer.from(certificate).toString("base64") } });
   await kubectl("-n", namespace, "patch", "secret", secret, "--patch", patch);

@@ -1,6 +1,6 @@
 /**
- * Credentials that try more than they should: each attempt is refused, and is one that an administrator can do, so that
- * it is refused for want of rights. Real Teleport, Kubernetes, CloudNativePG, Vault.
+ * Credentials that attempt more than they may. Each attempt is refused, and an administrator can do it, so it is
+ * refused because of missing rights. Real Teleport, Kubernetes, CloudNativePG, Vault.
  */
 import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -26,7 +26,7 @@ const ROLES = {
 type Who = keyof typeof ROLES;
 const WHO = Object.keys(ROLES) as Who[];
 
-/** Something in Teleport that a hand makes: its reference for `tctl rm`, and the document. */
+/** A manually created resource in Teleport: its reference for `tctl rm`, and the document. */
 const document = (kind: string, version: string, name: string, spec: object, labels: object = {}) => ({
   reference: `${kind}/${name}`,
   text: JSON.stringify({ kind, version, metadata: { name, labels }, spec }),
@@ -34,7 +34,7 @@ const document = (kind: string, version: string, name: string, spec: object, lab
 const EXPIRES = "2099-01-01T00:00:00Z";
 const postgres = { protocol: "postgres", uri: "nowhere.invalid:5432" };
 
-/** Who may write each of these: nobody, or those of the larger roles for which it is documented. */
+/** Who may write each of these: nobody, or the larger roles for which it is documented. */
 const DOCUMENTS: { made: ReturnType<typeof document>; by: Who[] }[] = [
   { made: document("db", "v3", "sec-least-ours", postgres, PROVISIONED_BY), by: WHO },
   { made: document("db", "v3", "sec-least-bare", postgres), by: [] },
@@ -58,10 +58,10 @@ const DOCUMENTS: { made: ReturnType<typeof document>; by: Who[] }[] = [
   { made: document("installer", "v1", "sec-least-made", { script: "exit" }), by: [] },
 ];
 
-/** In PEM, and in what Teleport prints of one: base64. */
+/** In PEM, and in base64 as Teleport prints it. */
 const PRIVATE_KEY = /PRIVATE KEY|UFJJVkFURSBLRV|BSSVZBVEUgS0VZ|QUklWQVRFIEtFW/;
 
-/** Commands that only look, or only sign: with who may, besides the administrator. */
+/** Commands that only read or only sign, and who may run them in addition to the administrator. */
 const COMMANDS: { args: string[]; by: Who[] }[] = [
   { args: ["get", "cert_authorities"], by: WHO },
   { args: ["get", "roles"], by: ["access", "workload"] },
@@ -153,7 +153,7 @@ describe("least privilege", () => {
     });
   }
 
-  it("all of that an administrator of Teleport can do", async () => {
+  it("an administrator of Teleport can do all of it", async () => {
     for (const { made } of DOCUMENTS) {
       const created = await asAdmin(["create", "--force"], made.text);
       assert.equal(created.code, 0, `${made.reference}: ${created.output}`);
@@ -167,7 +167,7 @@ describe("least privilege", () => {
     }
   });
 
-  it("the program's roles sign for nobody, and log in to no database, not even to one that they registered", async () => {
+  it("the program's roles cannot sign certificates, and log in to no database, not even to one that they registered", async () => {
     await database;
     for (const who of WHO) {
       const signed = await as(file(who), ["auth", "sign", "--user=reader", `--out=${file("signed")}`, "--ttl=1h"]);
@@ -183,7 +183,7 @@ describe("least privilege", () => {
     assert.equal(reader.stdout.trim(), "1", reader.output);
   });
 
-  it("Vault's own user makes users with the roles that are declared, and reaches no other role and no data", async () => {
+  it("Vault's own user creates users only with the declared roles, and reaches no other role and no data", async () => {
     await database;
     await sqlAsSuperuser(NAME, "app", "SET ROLE app; DROP TABLE IF EXISTS stock; CREATE TABLE stock (item text)");
     const admin = await superuser("SELECT rolname FROM pg_roles WHERE rolname ~ '^vault_' AND rolcreaterole");
@@ -215,7 +215,7 @@ describe("least privilege", () => {
     const made = `SET SESSION AUTHORIZATION ${admin}; BEGIN; CREATE ROLE sec_made IN ROLE sec_group; ROLLBACK`;
     await superuser(made);
 
-    // It decides who is in the group of its users. The next `up` must give it no right over those.
+    // This user decides who is in the group of its users. The next `up` must not give it rights over those roles.
     const grouped = (change: string) => `${change} postgres, app, pg_execute_server_program`;
     await superuser(`SET SESSION AUTHORIZATION ${admin}; ${grouped(`GRANT ${admin}_users TO`)}`);
     await stack.up();
@@ -246,7 +246,7 @@ describe("least privilege", () => {
     assert.equal(file.stdout.trim(), "t", `as documented: ${file.output}`);
   });
 
-  it("the poolers' login looks up hashes of those who may log in, and nothing else", async () => {
+  it("the poolers' login reads only the hashes of users that may log in", async () => {
     await database;
     const login = await loginOf("cnpg_pooler_pgbouncer", `${NAME}-pooler`);
     const lookUp = async (user: string) =>
@@ -271,7 +271,7 @@ describe("least privilege", () => {
 
   type Login = (database: string, sql: string) => Promise<CommandResult>;
 
-  /** Each is refused for want of rights, and the superuser can do it. */
+  /** Each attempt is refused because of missing rights, and the superuser can do it. */
   async function refused(inDatabase: string, login: Login, statements: string[]): Promise<void> {
     const attempts = statements.map((sql) => ({ sql }));
     const { stdout, output } = await login(inDatabase, scriptOf(attempts));
@@ -280,7 +280,10 @@ describe("least privilege", () => {
     await possible(inDatabase, statements);
   }
 
-  /** As somebody whose password nobody knows: the superuser takes on the session, which it cannot leave by itself. */
+  /**
+   * Runs as a user whose password only Vault knows: the superuser changes the session's user, which the session
+   * cannot change back.
+   */
   async function refusedIn(inDatabase: string, takeOn: string, statements: string[]): Promise<void> {
     const attempts = statements.map((sql) => ({ sql }));
     const { stdout, output } = await inPod(inDatabase, `${takeOn}\n${scriptOf(attempts)}`);

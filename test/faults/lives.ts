@@ -1,4 +1,4 @@
-/** Whether pods were left alone. */
+/** Whether pods were replaced or restarted. */
 import { kubectl } from "../lab/lab";
 
 interface Pod {
@@ -6,7 +6,7 @@ interface Pod {
   status: { containerStatuses?: { restartCount: number }[] };
 }
 
-/** Each instance and pooler with its identity, and how often its containers restarted: another text is another life. */
+/** Each instance and pooler with its identity and restart count: the text changes with each replacement and restart. */
 export async function lives(namespace: string): Promise<string[]> {
   const { items } = JSON.parse(await kubectl("-n", namespace, "get", "pods", "-lcnpg.io/podRole", "-o", "json")) as {
     items: Pod[];

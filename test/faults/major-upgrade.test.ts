@@ -59,7 +59,7 @@ describe("a major upgrade in place", () => {
     await removeProgram(PROGRAM);
   });
 
-  it("begins at 15, with people, an application behind PgBouncer, and users of Vault", async () => {
+  it("starts at 15, with people, an application behind PgBouncer, and users of Vault", async () => {
     await sqlAsOwner(NAME, "app", "CREATE TABLE stock (item text); INSERT INTO stock VALUES ('nails')");
     former = await credentials();
     await everybodyReads(15, 1);
@@ -67,7 +67,7 @@ describe("a major upgrade in place", () => {
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   });
 
-  it("is refused in the preview, and without one, where an earlier release took functions from everybody, until `up` gave them back", async () => {
+  it("is refused with and without a preview after an earlier release revoked functions from everybody, until `up` granted them again", async () => {
     for (const database of ["app", "postgres"])
       await superuser(
         `REVOKE EXECUTE ON FUNCTION ${FUNCTIONS} FROM PUBLIC; GRANT EXECUTE ON FUNCTION ${FUNCTIONS} TO app, teleport_user_write`,
@@ -86,7 +86,7 @@ describe("a major upgrade in place", () => {
     assert.doesNotMatch(await dumped(), /pg_logical_emit_message|lo_create/);
   });
 
-  it("comes by one `up`, after which everybody logs in as before", async () => {
+  it("needs one `up`, after which everybody logs in as before", async () => {
     configure(IMAGES.postgresql);
     await stack.up();
     await everybodyReads(17, 1);
@@ -99,7 +99,7 @@ describe("a major upgrade in place", () => {
     await everybodyReads(17, 2);
   });
 
-  it("leaves nothing to do after the next `up`, which sets what the new version has besides", async () => {
+  it("leaves nothing to do after the next `up`, which adds settings of the new version", async () => {
     await stack.up();
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
     await asRoot("POST", "sys/leases/revoke", { lease_id: former!.lease_id, sync: true });

@@ -1,6 +1,6 @@
 /**
- * Moves the clock for the plan: what a stack remembers of its certificates' ends becomes earlier, as if it had last run
- * so much sooner. @pulumi/tls decides by what is remembered, in each plan, whether a certificate is due.
+ * Moves the clock for the plan: the expiry times in the state become earlier, as if the stack had last run that much
+ * earlier. @pulumi/tls compares the times in the state, in each plan, to decide whether a certificate is due.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ interface State {
   deployment: { resources: { type: string; urn: string; outputs?: Record<string, unknown> }[] };
 }
 
-/** As if so many hours had gone by for all certificates but the CAs. Resolves to how many there are. */
+/** As if this many hours had passed for all certificates except the CAs. Resolves to the number of certificates. */
 export async function hoursLater(stack: Stack, hours: number): Promise<number> {
   const state = JSON.parse(await stack.state()) as State;
   const certificates = state.deployment.resources.filter(

@@ -1,6 +1,7 @@
 /**
- * Where secrets are not, in a stack's whole life: arguments and environments of all processes (through /proc), logs, the
- * state, temporary files, and the specs of pods. Real Kubernetes, CloudNativePG, Vault, Teleport.
+ * Checks that secrets are nowhere else during a stack's lifecycle: arguments and environments of all processes
+ * (through /proc), logs, the state, temporary files, and the specs of pods. Real Kubernetes, CloudNativePG, Vault,
+ * Teleport.
  */
 import { strict as assert } from "node:assert";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -17,15 +18,17 @@ import { SeenProcess, watchDescendants } from "./process-watch";
 import { leaksIn, Leak, Secret } from "./secret-search";
 
 const STACK = "sec-secrets";
-/** Databases, each with a namespace of its name: certificates by Vault and all else that is made, and by `tls`. */
+/**
+ * Databases, each in a namespace of its name: one with certificates from Vault and all features, and one with `tls`.
+ */
 const VAULT = "sec-vault";
 const TLS = "sec-tls";
 const MOUNT = "sec-postgres";
 const REGISTRAR = "sec-secrets-registrar";
 /**
- * What Pulumi is told to say. From `-v=3` on, and with `--debug` or `--json`, it says what resources hold: the Node.js SDK
- * gives the answer to each registration to `log.debug` (`RegisterResource RPC finished` in runtime/resource.js), in clear,
- * and the engine writes such messages there (`Debugf` in pkg/engine/eventsink.go).
+ * Pulumi's log levels. Since `-v=3`, and with `--debug` or `--json`, it logs the content of resources: the Node.js
+ * SDK passes the answer to each registration to `log.debug` (`RegisterResource RPC finished` in runtime/resource.js)
+ * in plain text, and the engine writes such messages there (`Debugf` in pkg/engine/eventsink.go).
  */
 const VERBOSITY = {
   usual: ["--diff"],
@@ -34,11 +37,11 @@ const VERBOSITY = {
   highest: ["--logtostderr", "--logflow", "-v=11", "--debug"],
 };
 type Verbosity = keyof typeof VERBOSITY;
-/** What a login to Vault gives, and what PostgreSQL keeps of a password. */
+/** The form of Vault tokens, and of password verifiers in PostgreSQL. */
 const PASSING = /hv[sb]\.[A-Za-z0-9_-]{20,}|SCRAM-SHA-256\$\d+:[A-Za-z0-9+/=]{16,}\$/;
-/** Secrets that the state holds, encrypted. */
+/** Secrets that are in the state, encrypted. */
 const HELD = /tls\.key$|^state |^Vault's secret id$/;
-/** What the user gives the program in its environment: Pulumi hands it on to its plugins. */
+/** Secrets that the user puts into the program's environment: Pulumi passes them to its plugins. */
 const GIVEN = ["VAULT_SECRET_ID", "VAULT_ROLE_ID", "TELEPORT_IDENTITY"];
 
 describe("secrets", () => {
@@ -47,26 +50,26 @@ describe("secrets", () => {
   const environment: NodeJS.ProcessEnv = { TMPDIR: temporary, TELEPORT_IDENTITY_FILE: undefined };
   const stack = new Stack(STACK, { env: environment });
   const secrets: Secret[] = [];
-  /** What the runs printed, by command and verbosity. */
+  /** The output of the runs, by command and verbosity. */
   const logs = new Map<string, string>();
   const traces = join(folder, "traces");
   let processes: SeenProcess[] = [];
   let files: SeenFile[] = [];
   let specs = "";
   let states = "";
-  /** Where they are to be: Kubernetes' Secrets. */
+  /** Where secrets belong: Kubernetes' Secrets. */
   let places = "";
   let forwarder: { port: number; close: () => void };
 
   before(async function () {
-    this.timeout(60 * 60_000); // a whole life with the highest verbosity, of one thing after the other
+    this.timeout(60 * 60_000); // a whole lifecycle with the highest verbosity, without parallelism
     mkdirSync(temporary, { mode: 0o700 });
     mkdirSync(traces);
     forwarder = await forwardTo(`${VAULT}-rw.${VAULT}.svc.cluster.local`);
     await makeRegistrar();
     const scope = { mount: MOUNT, makesMount: true, connection: `${VAULT}-${STACK}`, roles: ["app"] };
     Object.assign(environment, await makeProgram(REGISTRAR, scope));
-    // The lab's own policy lets it have certificates signed.
+    // The lab's own policy allows to have certificates signed.
     await asRoot("POST", `auth/approle/role/${REGISTRAR}`, { token_policies: [REGISTRAR, "cnpg-teleport"] });
     know("Vault's secret id", environment.VAULT_SECRET_ID);
     know("Teleport's identity", environment.TELEPORT_IDENTITY);
@@ -90,7 +93,7 @@ describe("secrets", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("were looked for: keys of every certificate, passwords, credentials", () => {
+  it("include keys of every certificate, passwords and credentials", () => {
     const names = secrets.map(({ name }) => name);
     for (const known of [
       `${VAULT}/${VAULT}-replication-tls tls.key`,
@@ -122,7 +125,7 @@ describe("secrets", () => {
     assert.deepEqual(leaks, []);
   });
 
-  it("are in no process's environment but those that the user put there, and none of them in tctl's", () => {
+  it("are in no process's environment except those that the user put there, and none of them in tctl's", () => {
     const leaks = processes.flatMap(({ args, environment: own }) => {
       const isTctl = args[0]?.endsWith("tctl") ?? false;
       const entries = Object.entries(own).filter(([name]) => isTctl || !GIVEN.includes(name));
@@ -136,7 +139,7 @@ describe("secrets", () => {
     assert.deepEqual([...new Set(more)], []);
   });
 
-  it("are in no log of a usual run, nor at `-v=2`", () => {
+  it("are in no log of a normal run, nor at `-v=2`", () => {
     for (const name of ["refresh: usual", "up: up to -v=2"]) {
       const text = logs.get(name) ?? "";
       assert.match(text, /unchanged|replaced/, name);
@@ -145,7 +148,7 @@ describe("secrets", () => {
     }
   });
 
-  it("that no resource holds are in no log and no trace at the highest level either; the others are, by Pulumi", () => {
+  it("that no resource has are in no log or trace at the highest level either; Pulumi logs the others there", () => {
     const traced = filesIn(traces).map((path) => ["trace", readFileSync(path, "latin1")] as const);
     const loud = ["up: highest", "up: json", "destroy: highest"].map((name) => [name, logs.get(name) ?? ""] as const);
     for (const [name, text] of [...loud, ...traced]) {
@@ -162,18 +165,18 @@ describe("secrets", () => {
     }
   });
 
-  it("are in no state, in no history and no backup of it in clear", () => {
+  it("are in no state, history or backup in plain text", () => {
     assert.match(states, /"ciphertext"/);
     assert.deepEqual(summary(leaksIn("state", states, all())), []);
   });
 
-  it("are in no spec of a pod, and in none of what pods are made from", () => {
+  it("are in no spec of a pod or of a pod's template", () => {
     assert.match(specs, /"kind": *"Pooler"/);
     assert.deepEqual(leaksIn("specs", specs, all()), []);
     assert.doesNotMatch(specs, /PRIVATE KEY/);
   });
 
-  it("lie in temporary files only while they are needed, for their user alone", () => {
+  it("are in temporary files only while they are needed, readable only by their user", () => {
     const ours = files.filter(({ path }) => path.startsWith("teleport-identity-"));
     assert.ok(ours.length > 0, "an identity that came by a variable was seen");
     const secret = files.filter(({ path }) => /^(teleport-identity-|kubeconfig)/.test(path));
@@ -197,7 +200,7 @@ describe("secrets", () => {
 
   const admin = [`--auth-server=${PROXY}`, `--identity=${identities.admin}`];
 
-  /** All that must be nowhere. */
+  /** Everything that must not appear anywhere. */
   function all(): Secret[] {
     return secrets;
   }
@@ -234,7 +237,7 @@ describe("secrets", () => {
     assert.equal(code, 0, `${command}: ${output.slice(-3_000)}`);
   }
 
-  /** The secrets that are there by now: in Kubernetes, and in the state. */
+  /** The secrets that exist now: in Kubernetes, and in the state. */
   async function learn(): Promise<void> {
     for (const namespace of [VAULT, TLS]) {
       const listed = await kubectl("-n", namespace, "get", "secrets", "-o", "json");
@@ -259,7 +262,7 @@ describe("secrets", () => {
     }
   }
 
-  /** What leaked where, each once: a log has it in many places. */
+  /** The leaks and their places, each once: a log may contain a secret many times. */
   function summary(leaks: Leak[]): string[] {
     return [...new Set(leaks.map(({ secret, where, before }) => `${secret} in ${where}, after ${before}`))];
   }

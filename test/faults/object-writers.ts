@@ -1,4 +1,7 @@
-/** Who wrote objects in Kubernetes by server-side apply: more than one of them stop each other's later changes. */
+/**
+ * Who wrote objects in Kubernetes by server-side apply. Several writers of one object block each other's later
+ * changes.
+ */
 import { strict as assert } from "node:assert";
 import { kubectl } from "../lab/lab";
 
@@ -8,9 +11,9 @@ interface Written {
 }
 
 /**
- * Looks at what of a Cluster in the namespace was applied; resolves to the writer of each (`Cluster orders`).
+ * Reads the applied objects of a Cluster in the namespace. Resolves to the writer of each (`Cluster orders`).
  *
- * @throws AssertionError naming what has several writers
+ * @throws AssertionError that names objects with several writers
  */
 export async function writerOfEach(namespace: string): Promise<Record<string, string>> {
   const kinds = "clusters.postgresql.cnpg.io,poolers.postgresql.cnpg.io,secrets";

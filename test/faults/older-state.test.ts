@@ -1,4 +1,4 @@
-/** States that older releases made: preview, refresh, `up` and destroy work with them, by this release's code. */
+/** States of older releases: preview, refresh, `up` and destroy work with them, with this release's code. */
 import { strict as assert } from "node:assert";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ import { writerOfEach } from "./object-writers";
 import { makeWorld, namespaceIsThere, resourcesOf } from "./recorded-world";
 
 const DATABASE = `${CLUSTER}-${STACK}`;
-/** What the stored provider calls to delete. */
+/** The function that the stored provider calls to delete. */
 const STORED_DELETE = "operations().delete(id, props)";
 
 for (const { name, settings, state } of recordedReleases()) {
@@ -46,7 +46,7 @@ for (const { name, settings, state } of recordedReleases()) {
 
     it("needs nothing replaced or deleted", async () => {
       const planned = await stack.plannedChanges();
-      // A later release may look at more than an older one did.
+      // A later release may check more than an older one did.
       const { same = 0, update = 0, create: _, ...other } = planned;
       assert.deepEqual(other, {}, JSON.stringify(planned));
       assert.equal(
@@ -58,7 +58,7 @@ for (const { name, settings, state } of recordedReleases()) {
       );
     });
 
-    it("is refreshed and taken on by `up`, which leaves nothing to do", async () => {
+    it("is refreshed and updated by `up`, after which nothing is left to do", async () => {
       await stack.must(["refresh", "--yes", "--skip-preview"]);
       await stack.up();
       const { same, ...other } = await stack.plannedChanges();
@@ -71,7 +71,7 @@ for (const { name, settings, state } of recordedReleases()) {
       assert.ok(await teleport.database(DATABASE));
     });
 
-    it("is destroyed by the code that is in it, and leaves nothing", async () => {
+    it("is destroyed by the code in the state, and leaves nothing behind", async () => {
       await load(withMarks(recorded));
       await stack.destroy();
       assert.ok(existsSync(mark), "the recorded code ran");
@@ -84,7 +84,7 @@ for (const { name, settings, state } of recordedReleases()) {
   });
 }
 
-/** Under which names the state's objects were written, by `Cluster orders`. */
+/** The names under which the state's objects were written, by `Cluster orders`. */
 function writersIn(state: string): Record<string, string> {
   const written = resourcesOf(state).filter(({ type }) => /^kubernetes:.*:(Cluster|Pooler|Secret)$/.test(type));
   assert.ok(written.length > 5);
@@ -96,7 +96,7 @@ function writersIn(state: string): Record<string, string> {
   );
 }
 
-/** The state, whose stored providers write down what they delete. */
+/** The state with stored providers that record what they delete. */
 function withMarks(state: string): string {
   const noted = 'process.getBuiltinModule("node:fs").appendFileSync(process.env.RECORDED_CODE_RAN, `${id}\\n`)';
   const marked = JSON.stringify(

@@ -1,10 +1,10 @@
-/** A session in a database that stays open while something else goes on. */
+/** A session in a database that stays open during other steps. */
 import { ChildProcess, spawn } from "node:child_process";
 import { Login, openTunnel } from "../../lab/drive/login";
 import { eventually, kubectl } from "../lab/lab";
 
 const PSQL = ["--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"];
-/** Ends what hangs. */
+/** Time limit for commands that hang. */
 const LIMIT = 60_000;
 
 export class OpenSession {
@@ -20,7 +20,7 @@ export class OpenSession {
     psql.stdin?.on("error", () => {}); // it has ended; what it does not answer tells
   }
 
-  /** @param address what psql is given to connect; a password goes by PGPASSWORD in `env` */
+  /** @param address psql's connection string; a password is passed as PGPASSWORD in `env` */
   static open(address: string, env: NodeJS.ProcessEnv = {}, close = async () => {}): OpenSession {
     return new OpenSession(
       spawn("psql", [...PSQL, address], { env: { ...process.env, ...env }, stdio: "pipe" }),
@@ -40,12 +40,12 @@ export class OpenSession {
     return OpenSession.open(tunnel.address, {}, () => tunnel.close());
   }
 
-  /** Process of the server that serves it: the same for as long as it is the same session. Fails where it has ended. */
+  /** ID of the server process: it stays the same as long as the session does. Fails if the session has ended. */
   backend(): Promise<string> {
     return this.ask("pg_backend_pid()");
   }
 
-  /** The value of an expression that gives a number. Fails where the session has ended. */
+  /** The value of a numeric expression. Fails if the session has ended. */
   async ask(expression: string): Promise<string> {
     const mark = `answer ${++this.asked}:`;
     const given = () => new RegExp(`^${mark}(\\d+)$`, "m").exec(this.told)?.[1];

@@ -1,4 +1,7 @@
-/** A Kubernetes without CloudNativePG, with an older one, or that does not answer: told before anything is made. */
+/**
+ * A Kubernetes cluster without CloudNativePG, with an older one, or without an answer: reported before anything is
+ * created.
+ */
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +14,7 @@ import { BareKubernetes } from "./bare-kubernetes";
 import { TcpProxy } from "./tcp-proxy";
 
 const NAME = "sysop";
-/** As the program makes it, in the namespace that it makes. */
+/** As the program creates it, in the namespace that it creates. */
 const declared = oneDatabase(NAME, { poolers: [{ type: "rw" }], schemas: ["app"] });
 
 interface Schema {
@@ -33,7 +36,7 @@ function definitions(): Definition[] {
   );
 }
 
-/** Takes fields away that came with a later release: 1.28 has the four of PgBouncer's Secrets, 1.26 schemas. */
+/** Removes fields of later releases: 1.28 added the four of PgBouncer's Secrets, 1.26 schemas. */
 function olderThan128(): Definition[] {
   const later: Record<string, string[][]> = {
     poolers: ["clientTLSSecret", "clientCASecret", "serverTLSSecret", "serverCASecret"].map((field) => [
@@ -59,7 +62,7 @@ function olderThan128(): Definition[] {
   });
 }
 
-describe("Kubernetes without a fitting CloudNativePG", () => {
+describe("Kubernetes without a suitable CloudNativePG", () => {
   let kubernetes: BareKubernetes;
   let stack: Stack;
 
@@ -73,7 +76,7 @@ describe("Kubernetes without a fitting CloudNativePG", () => {
     await kubernetes.end();
   });
 
-  /** Types of what the state has, besides the stack itself and providers. */
+  /** Types of the resources in the state, except for the stack itself and providers. */
   const inState = async (of: Stack): Promise<string[]> => {
     const { deployment } = JSON.parse(await of.state()) as { deployment: { resources?: { type: string }[] } };
     return (deployment.resources ?? [])
@@ -90,7 +93,7 @@ describe("Kubernetes without a fitting CloudNativePG", () => {
       assert.match(output, /Nothing was changed/);
       assert.match(output, /\b1 errored\b/, "one error for one cause");
     }
-    // These are entries of the state without anything behind them.
+    // These are entries of the state without real resources.
     const entries = ["cnpg-teleport:postgres:PostgresCluster", "pulumi-nodejs:dynamic/postgres:DeclaredDatabases"];
     assert.deepEqual(
       (await inState(stack)).filter((type) => !entries.includes(type)),
@@ -101,7 +104,7 @@ describe("Kubernetes without a fitting CloudNativePG", () => {
     assert.equal(await teleport.database(`${NAME}-${NAME}`), undefined);
   }
 
-  it("says in the preview that no operator is installed, where, and how to install it, and makes nothing", async () => {
+  it("says in the preview that no operator is installed, where, and how to install it, and creates nothing", async () => {
     await refusedWith(
       declared,
       new RegExp(
@@ -110,14 +113,14 @@ describe("Kubernetes without a fitting CloudNativePG", () => {
     );
   });
 
-  it("makes not even the namespace that the configuration asks for beside the databases", async () => {
+  it("does not even create the namespace that the configuration declares", async () => {
     await refusedWith(
       oneDatabase(NAME, { namespace: `${NAME}-shared`, createNamespace: true }),
       /has no CloudNativePG/,
     );
   });
 
-  it("says of an older operator which fields it does not know, and makes nothing", async () => {
+  it("names the fields that an older operator does not know, and creates nothing", async () => {
     const manifests = { apiVersion: "v1", kind: "List", items: olderThan128() };
     await kubernetes.kubectl(["create", "-f", "-"], JSON.stringify(manifests));
     const schemas = ["get", "--raw", "/openapi/v3/apis/postgresql.cnpg.io/v1"];
@@ -131,7 +134,7 @@ describe("Kubernetes without a fitting CloudNativePG", () => {
     );
   });
 
-  it("finds nothing wrong with it for a database that needs none of these fields", async () => {
+  it("accepts the older operator for a database that needs none of these fields", async () => {
     stack.configure(oneDatabase(NAME));
     assert.ok(((await stack.plannedChanges()).create ?? 0) > 10);
     await stack.must(["destroy", "--yes", "--skip-preview"]);
@@ -161,7 +164,7 @@ describe("an operator that does not watch the namespace", () => {
     await kubernetes.end();
   });
 
-  it("is named after a minute, long before `up` would give up, and nothing is registered", async () => {
+  it("is reported after a minute, long before `up` would give up, and nothing is registered", async () => {
     stack.configure(oneDatabase(NAME, { namespace: "default", readyMinutes: 30 }));
     const { code, output } = await stack.pulumi(["up", "--yes", "--skip-preview"]);
     assert.notEqual(code, 0, output);
@@ -173,7 +176,7 @@ describe("an operator that does not watch the namespace", () => {
   });
 });
 
-describe("the look for the operator in a program of one's own", () => {
+describe("the operator check in your own program", () => {
   let kubernetes: BareKubernetes;
   let proxy: TcpProxy;
   let stack: Stack;
@@ -198,7 +201,7 @@ describe("the look for the operator in a program of one's own", () => {
     await kubernetes.end();
   });
 
-  it("fails before what comes after it, and `up` goes on when the operator is there", async () => {
+  it("fails before later resources, and `up` continues when the operator is installed", async () => {
     const { code, output } = await stack.pulumi(["up", "--yes", "--skip-preview"]);
     assert.notEqual(code, 0);
     assert.match(output, /has no CloudNativePG/);
@@ -219,11 +222,11 @@ describe("the look for the operator in a program of one's own", () => {
     assert.equal(await whatFollows(), "");
   });
 
-  it("previews while the API does not answer, and `up` fails for it before anything is made", async () => {
+  it("previews while the API does not answer, and `up` fails before anything is created", async () => {
     proxy.line = "refuse";
     try {
       const preview = await stack.pulumi(["preview"]);
-      assert.match(preview.output, /Whether CloudNativePG is installed could not be told: The Kubernetes API at/);
+      assert.match(preview.output, /could not check whether CloudNativePG is installed: The Kubernetes API at/);
       const up = await stack.pulumi(["up", "--yes", "--skip-preview"]);
       assert.notEqual(up.code, 0);
       assert.match(
@@ -236,8 +239,8 @@ describe("the look for the operator in a program of one's own", () => {
     assert.equal(await whatFollows(), "");
   });
 
-  it("lets a program install the operator itself: the preview says that it is not there yet, `up` looks after it", async () => {
-    // Of the kind's name alone: a program gets its configuration by an environment variable, which has a limit.
+  it("lets a program install the operator itself: the preview says that it is not installed yet, `up` checks after the installation", async () => {
+    // Only the kind's name: a program gets its configuration in an environment variable, whose length is limited.
     const { names, versions, ...spec } = clusters.spec;
     const openAPIV3Schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
     const definition = {

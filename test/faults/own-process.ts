@@ -1,18 +1,18 @@
-/** A server of a test's own, which ends with the test, however that ends. */
+/** A separate server for a test, which ends with the test, however that ends. */
 import { ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { tail } from "../../lab/host/command";
 import { waitFor } from "../../lab/host/wait";
 
 export interface OwnProcess {
-  /** Ends it, and waits until it has ended. */
+  /** Stops the server, and waits until it has ended. */
   end(signal?: NodeJS.Signals): Promise<void>;
 }
 
 /**
- * Starts a server and waits until it serves; fails with the end of its log if it does not.
+ * Starts a server and waits until it is ready. Fails with the end of its log if it is not.
  *
- * @param log a file that gets all it prints
+ * @param log a file for all its output
  */
 export async function startServer(
   command: readonly string[],

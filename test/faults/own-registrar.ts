@@ -1,14 +1,17 @@
-/** A user of a test's own in the lab's Teleport, who may register all that the program registers, bots too. */
+/**
+ * A separate user in the lab's Teleport for a test, who may register everything that the program registers, including
+ * bots.
+ */
 import { workloadRegistrarRole } from "../../components/teleport/resources/bot-registrar";
 import { attempt, CommandResult } from "../../lab/host/command";
 import { eventually, identities, PROXY, teleport } from "../lab/lab";
 
-/** `tctl` as the lab's administrator; its exit code is a result. */
+/** Runs `tctl` as the lab's administrator; a nonzero exit code is a result, not an error. */
 export function asAdmin(...args: string[]): Promise<CommandResult> {
   return attempt("tctl", [...args, `--auth-server=${PROXY}`, `--identity=${identities.admin}`]);
 }
 
-/** Makes the user, with a role of its name, and writes an identity that holds for an hour. */
+/** Creates the user with a role of its name, and writes an identity that is valid for an hour. */
 export async function makeRegistrar(user: string, identity: string): Promise<void> {
   await teleport.put(workloadRegistrarRole(user));
   await teleport.put({ kind: "user", version: "v2", metadata: { name: user }, spec: { roles: [user] } });

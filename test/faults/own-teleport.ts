@@ -1,6 +1,6 @@
 /**
- * A Teleport of a test's own, beside the lab's: auth and proxy in one process, with an agent if asked for. A test may
- * rotate its CAs, stop it or kill it. It has the roles and users of the lab, and ends with the test's process.
+ * A separate Teleport for a test, next to the lab's: auth and proxy in one process, and optionally an agent. A test
+ * may rotate its CAs, stop it or kill it. It has the lab's roles and users, and ends with the test's process.
  */
 import { ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
@@ -17,28 +17,31 @@ import { TELEPORT_DOCUMENTS } from "../../lab/teleport/access";
 import { teleportConfiguration } from "../../lab/teleport/configuration";
 
 export interface OwnTeleportOptions {
-  /** Name of the Teleport cluster; of one's own, so that an identity tells which one it is of. */
+  /** Name of the Teleport cluster; unique, so that an identity shows its cluster. */
   name: string;
-  /** `host:port` that clients are told to use, say of a TcpProxy before it. Default: where the proxy listens. */
+  /**
+   * `host:port` that Teleport publishes to clients, e.g. of a TcpProxy in front of it. Default: the address at which
+   * the proxy listens.
+   */
   publicAddress?: string;
   /** Port on loopback at which the proxy listens. Default: any that is free. */
   port?: number;
-  /** Runs an agent in the same process, for databases that carry our label. Default: none. */
+  /** Runs an agent in the same process, for databases with the program's label. Default: none. */
   agent?: boolean;
-  /** Goes over teleport.yaml, section by section: `{ proxy_service: { … } }`. */
+  /** Overrides teleport.yaml, section by section: `{ proxy_service: { … } }`. */
   sections?: Record<string, Record<string, unknown>>;
 }
 
-/** Users whom every Teleport of the lab has. */
+/** Users that every Teleport of the lab has. */
 export type TeleportUser = "registrar" | "reader" | "writer" | "admin";
 
-/** Seconds; far more than it takes: what hangs must end at last. */
+/** Seconds; far longer than a start takes, so that a start that hangs ends eventually. */
 const START_LIMIT = 120;
 const STOP_LIMIT = 20;
 
 /**
- * Its arguments: a resolv.conf, the command. Pods look for names of Services below the cluster's domain, and an agent
- * is given such names; the lab's network has no search list. The mount is the process' own. The kernel ends the command
+ * Arguments: a resolv.conf, the command. Pods resolve names of Services below the cluster's domain, and an agent gets
+ * such names; the lab's network has no search list. The mount belongs to the process. The kernel ends the command
  * with the process that started it, however that ends.
  */
 const AS_IN_POD = 'mount --bind "$1" /etc/resolv.conf && shift && exec setpriv --pdeathsig KILL -- "$@"';
@@ -59,7 +62,7 @@ export class OwnTeleport {
     this.proxy = publicAddress ?? listens;
   }
 
-  /** Starts one and waits until it serves. */
+  /** Starts a Teleport and waits until it is ready. */
   static async start(options: OwnTeleportOptions): Promise<OwnTeleport> {
     const { name, publicAddress, agent, sections } = options;
     const folder = mkdtempSync(join(tmpdir(), "own-teleport-")); // 0700
@@ -82,7 +85,7 @@ export class OwnTeleport {
     }
   }
 
-  /** Starts it again with the data that it had, after `stop` or `kill`, and waits until it serves. */
+  /** Starts it again with its data, after `stop` or `kill`, and waits until it is ready. */
   async resume(): Promise<void> {
     const log = openSync(this.log, "a", 0o600);
     const teleport = [tool("teleport"), "start", `--config=${this.configuration}`];
@@ -91,7 +94,7 @@ export class OwnTeleport {
       ["--mount", "--propagation", "private", "sh", "-c", AS_IN_POD, "teleport", this.resolver, ...teleport],
       {
         cwd: this.folder,
-        // Nothing of the test's environment: an identity or a proxy in it would be taken for its own.
+        // Without the test's environment: it would use an identity or a proxy in it as its own.
         env: { PATH: process.env.PATH, HOME: this.folder, SSL_CERT_FILE: PKI.bundle },
         stdio: ["ignore", log, log],
       },
@@ -104,12 +107,12 @@ export class OwnTeleport {
     if (!this.runs) throw new Error(`The Teleport ${this.name} ended.\n${hint()}`);
   }
 
-  /** Ends it as an administrator does. */
+  /** Stops it like an administrator. */
   stop(): Promise<void> {
     return this.end("SIGTERM");
   }
 
-  /** Ends it in the middle of whatever it does. */
+  /** Kills it, whatever it is doing. */
   kill(): Promise<void> {
     return this.end("SIGKILL");
   }
@@ -119,19 +122,19 @@ export class OwnTeleport {
     await this.resume();
   }
 
-  /** Ends it and removes all that it had. To be called when the test is over, also when it failed. */
+  /** Stops it and removes all its data. Call it when the test is over, also after a failure. */
   async remove(): Promise<void> {
     await this.kill();
     process.off("exit", this.discard);
     this.discard();
   }
 
-  /** `tctl` as its own administrator, who may do everything. Needs the process to run. */
+  /** Runs `tctl` as its own administrator, who may do everything. Needs the process to run. */
   tctl(args: string[], input?: string): Promise<string> {
     return run("tctl", [`--config=${this.configuration}`, ...args], { env: this.clientEnvironment, input });
   }
 
-  /** As `tctl`; its exit code is a result, not an error. */
+  /** Like `tctl`, but a nonzero exit code is a result, not an error. */
   attemptTctl(args: string[], input?: string): Promise<CommandResult> {
     return attempt("tctl", [`--config=${this.configuration}`, ...args], { env: this.clientEnvironment, input });
   }
@@ -153,7 +156,7 @@ export class OwnTeleport {
     return file;
   }
 
-  /** What it printed. */
+  /** Its log. */
   get log(): string {
     return join(this.folder, "teleport.log");
   }

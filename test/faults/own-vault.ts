@@ -1,4 +1,4 @@
-/** A Vault of a test's own, which it seals, stops, and fills with CAs of any shape; it forgets all when it ends. */
+/** A separate Vault for a test, which can seal it, stop it, and fill it with any CAs. Its data is lost when it ends. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ export class OwnVault {
 
   private constructor(private readonly port: number) {}
 
-  /** Starts, initialises and unseals it. */
+  /** Starts, initializes and unseals it. */
   static async start(): Promise<OwnVault> {
     const vault = new OwnVault(await freePort());
     try {
@@ -44,13 +44,13 @@ export class OwnVault {
 
   async unseal(): Promise<void> {
     await this.request("PUT", "sys/unseal", { key: this.unsealKey });
-    // Unsealed is not yet active: until then it answers requests with 5xx.
+    // An unsealed Vault is not active yet: until then it answers requests with 5xx.
     await waitFor("the test's own Vault is active", async () => Boolean(await this.request("GET", "sys/mounts")), {
       limit: 60,
     });
   }
 
-  /** As its administrator. @throws Error with what Vault says */
+  /** Sends a request as its administrator. @throws Error with Vault's message */
   async request(method: "GET" | "PUT" | "POST" | "DELETE", path: string, body?: unknown): Promise<Answer> {
     const answer = await fetch(`http://${this.host}/v1/${path}`, {
       method,
@@ -69,7 +69,7 @@ export class OwnVault {
 
   private async run(): Promise<void> {
     const file = join(this.folder, "vault.hcl");
-    // In clear, on loopback: the line is what tests break, and not the encryption.
+    // Without TLS, on loopback: tests break the connection, not the encryption.
     const listener = `listener "tcp" {\n  address = "${this.host}"\n  tls_disable = true\n}\n`;
     writeFileSync(file, `storage "inmem" {}\n${listener}api_addr = "http://${this.host}"\ndisable_mlock = true\n`);
     const serves = async () => (await fetch(`http://${this.host}/v1/sys/seal-status`)).ok;

@@ -1,4 +1,4 @@
-/** The owner of a database, as an application comes: password, TLS, and verify-full against the CA that it was given. */
+/** Logs in as the owner of a database like an application: password, TLS, and verify-full with the given CA. */
 import { attempt, CommandResult } from "../../lab/host/command";
 import { kubectl } from "../lab/lab";
 import { OpenSession } from "./open-session";
@@ -38,11 +38,11 @@ function address({ host, hostaddr, user, database, caFile }: Owner): string {
   return `host=${host} hostaddr=${hostaddr} port=5432 user=${user} dbname=${database} sslmode=verify-full sslrootcert=${caFile} connect_timeout=60`;
 }
 
-/** Ends what hangs, however slow the machine is. */
+/** Time limit for commands that hang, also on a slow machine. */
 const LIMIT_MS = 120_000;
 const PSQL = ["--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"];
 
-/** Logs in anew. */
+/** Logs in for one query. */
 export function logInAsOwner(owner: Owner, sql: string): Promise<CommandResult> {
   return attempt("psql", [...PSQL, "-c", sql, address(owner)], {
     env: { PGPASSWORD: owner.password },
@@ -50,7 +50,7 @@ export function logInAsOwner(owner: Owner, sql: string): Promise<CommandResult> 
   });
 }
 
-/** Logs in and stays. */
+/** Opens a session and keeps it open. */
 export function openSessionAsOwner(owner: Owner): OpenSession {
   return OpenSession.open(address(owner), { PGPASSWORD: owner.password });
 }

@@ -1,18 +1,20 @@
-/** Watches all processes that descend from this one, through /proc: what is in their arguments and their environment. */
+/** Watches all descendants of this process through /proc: their arguments and environments. */
 import { readdirSync, readFileSync } from "node:fs";
 
-/** What was seen of one process, while it ran one program. */
+/** The records of one process while it ran one program. */
 export interface SeenProcess {
   /** Its arguments, the program's name first. */
   args: string[];
-  /** Its environment, as it was begun with. */
+  /** Its initial environment. */
   environment: NodeJS.ProcessEnv;
 }
 
-/** Short enough to see what runs for a tenth of a second; those that run on are read again, since they may `exec`. */
+/**
+ * Short enough to see a process that runs for a tenth of a second. Longer ones are read again, since they may `exec`.
+ */
 const POLL_MS = 20;
 
-/** Begins at once; `stop` tells what was seen. */
+/** Starts at once; `stop` returns the records. */
 export function watchDescendants(): { stop(): SeenProcess[] } {
   const parents = new Map<string, string>();
   const descendants = new Set([String(process.pid)]);
@@ -26,7 +28,7 @@ export function watchDescendants(): { stop(): SeenProcess[] } {
   };
   const remember = (pid: string) => {
     const [args, environment] = [read(`/proc/${pid}/cmdline`), read(`/proc/${pid}/environ`)];
-    if (args === "" || environment === "") return; // it has ended, or is on its way to another program
+    if (args === "" || environment === "") return; // it has ended, or is just executing another program
     const key = `${args}\0\0${environment}`;
     if (seen.has(key)) return;
     const entries = environment.split("\0").map((entry) => entry.split(/=(.*)/s).slice(0, 2));
@@ -46,7 +48,7 @@ export function watchDescendants(): { stop(): SeenProcess[] } {
 }
 
 function parentOf(pid: string): string {
-  // The name of the program, in parentheses, may hold blanks and parentheses.
+  // The program's name, in parentheses, may contain blanks and parentheses.
   return read(`/proc/${pid}/stat`).split(")").at(-1)?.trim().split(" ")[1] ?? "";
 }
 

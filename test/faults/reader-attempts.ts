@@ -1,13 +1,13 @@
-/** What a user who may only read tries, each in a transaction that it made writable. */
+/** Attempts of a user who may only read, each in a transaction that it made writable. */
 
-/** SQL that writes, or leads to writing. It works for the superuser, so that a refusal is for want of rights. */
+/** SQL that writes, or leads to a write. It works for the superuser, so a refusal is because of missing rights. */
 export interface Attempt {
   sql: string;
-  /** Not in a transaction block: PostgreSQL refuses it there, whoever asks. */
+  /** Not in a transaction block, where PostgreSQL refuses it for everybody. */
   alone?: boolean;
 }
 
-/** Made by the database's owner: a schema `stock`, and large objects. The reader is given 4343 for its own. */
+/** Created by the database's owner: a schema `stock`, and large objects. The reader owns 4343. */
 export const OBJECTS = `
 CREATE SCHEMA stock;
 CREATE TABLE stock.items (id serial PRIMARY KEY, name text);
@@ -120,7 +120,7 @@ const inTransaction = [
   "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sec-other'",
 ];
 
-/** The reader is refused each, with `insufficient_privilege`. */
+/** Each attempt of the reader is refused with `insufficient_privilege`. */
 export const ATTEMPTS: readonly Attempt[] = [
   ...inTransaction.map((sql) => ({ sql })),
   { sql: "SELECT pg_create_logical_replication_slot('sec_logical', 'pgoutput', true)", alone: true },
@@ -133,17 +133,21 @@ export const ATTEMPTS: readonly Attempt[] = [
 /** `insufficient_privilege` of PostgreSQL's error codes. */
 export const DENIED = "42501";
 
-/** One script for psql, which goes on after an error and says what each came to: read it by `answersOf`. */
+/**
+ * One script for psql, which continues after an error and prints the result of each attempt: read it with
+ * `answersOf`.
+ */
 export function scriptOf(attempts: readonly Attempt[]): string {
   const each = attempts.map(({ sql, alone }, index) => {
-    // In an aborted transaction psql's SQLSTATE is that of the last statement: so each attempt's last one is what counts.
+    // In an aborted transaction, psql's SQLSTATE is that of the last statement, so the last statement of each attempt
+    // counts.
     const statement = `${sql};\n\\echo ANSWER ${index} :SQLSTATE`;
     return alone ? statement : `BEGIN READ WRITE;\n${statement}\nROLLBACK;`;
   });
   return `\\set ON_ERROR_STOP off\nSET default_transaction_read_only = off;\n${each.join("\n")}\n`;
 }
 
-/** The SQLSTATE of each attempt, by its SQL; 00000 where it was done. */
+/** The SQLSTATE of each attempt, by its SQL; 00000 if it succeeded. */
 export function answersOf(stdout: string, attempts: readonly Attempt[]): Map<string, string> {
   const states = new Map([...stdout.matchAll(/^ANSWER ([0-9]+) ([0-9A-Z]{5})/gm)].map(([, at, state]) => [at, state]));
   return new Map(attempts.map(({ sql }, index) => [sql, states.get(String(index)) ?? "no answer"]));

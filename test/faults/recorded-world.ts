@@ -1,6 +1,6 @@
-/** Makes the world that a recorded state describes: its objects in Kubernetes, its documents in Teleport. */
+/** Creates what a recorded state describes: its objects in Kubernetes, its documents in Teleport. */
 import { withOwner } from "../../components/teleport/resources/document";
-import type { RegistrationState } from "../../components/teleport/resources/lifecycle";
+import type { RegistrationState } from "../../components/teleport/resources/registration";
 import { run } from "../../lab/host/command";
 import { kubectl, teleport } from "../lab/lab";
 
@@ -21,8 +21,8 @@ export function resourcesOf(state: string): StateResource[] {
 }
 
 /**
- * @param plain the state with its secrets in clear, as `pulumi stack export --show-secrets` prints it
- * @returns the uids that the state holds, and those that the objects have now
+ * @param plain the state with its secrets in plain text, as `pulumi stack export --show-secrets` prints it
+ * @returns the UIDs in the state, and the current UIDs of the objects
  */
 export async function makeWorld(plain: string): Promise<Map<string, string>> {
   const resources = resourcesOf(plain).map((resource) => revealed(resource) as StateResource);
@@ -35,7 +35,7 @@ export async function makeWorld(plain: string): Promise<Map<string, string>> {
   return uids;
 }
 
-/** As the program's provider does, so that its next write finds itself as who wrote before. */
+/** Writes like the program's provider, so that its next write finds itself as the former writer. */
 async function make(inputs: Record<string, unknown>, outputs: Record<string, unknown>): Promise<string> {
   const manager = `--field-manager=${String(outputs.__fieldManager)}`;
   const apply = ["apply", "--server-side", "--force-conflicts", manager, "--output=json", "-f", "-"];

@@ -1,4 +1,4 @@
-/** Nothing piles up in Teleport: a registration that is made and destroyed many times over. */
+/** Nothing accumulates in Teleport when a registration is created and destroyed many times. */
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,7 +8,7 @@ import { CACHE_LAG, PROXY, teleport } from "../lab/lab";
 const NAME = "rounds";
 const ROUNDS = 20;
 
-describe("a registration in Teleport, again and again", () => {
+describe("a registration in Teleport, many times", () => {
   const stack = new Stack(NAME, { project: join(__dirname, "..", "lab", "registration-program") });
   const registered = async () => (await teleport.databases()).filter(({ metadata }) => metadata.name === NAME).length;
 

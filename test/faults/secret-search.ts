@@ -1,26 +1,26 @@
-/** Finds secrets in what was written, in whatever form: as they are, in another encoding of the key, in base64. */
+/** Finds secrets in texts, in every form: unchanged, in another encoding of the key, or in base64. */
 import { createPrivateKey } from "node:crypto";
 
-/** A secret by a name that a failure may show. */
+/** A secret, and a name for it that a failure may show. */
 export interface Secret {
   name: string;
   value: string;
 }
 
-/** A text that holds a secret. */
+/** A text that contains a secret. */
 export interface Leak {
   secret: string;
   /** Where: the name of the text. */
   where: string;
-  /** The characters before it, which say what printed it. */
+  /** The characters before it, which show what printed it. */
   before: string;
 }
 
-/** Shorter ones would be found by chance. */
+/** Shorter secrets would be found by chance. */
 const SHORTEST = 12;
 const SHOWN = 160;
 
-/** Secrets that a text holds. Line ends do not count, escaped or not. */
+/** Secrets that a text contains. Line ends are ignored, escaped or not. */
 export function leaksIn(where: string, text: string, secrets: readonly Secret[]): Leak[] {
   const flat = text.replace(/(\\+[nr])|\s+/g, "");
   return secrets.flatMap(({ name, value }) => {
@@ -33,7 +33,7 @@ export function leaksIn(where: string, text: string, secrets: readonly Secret[])
 
 const known = new Map<string, string[]>();
 
-/** What a secret may look like. */
+/** The forms of a secret. */
 export function formsOf(value: string): string[] {
   const forms = known.get(value) ?? computeForms(value);
   known.set(value, forms);
@@ -47,14 +47,17 @@ function computeForms(value: string): string[] {
   return [...plain, ...inBase64(Buffer.from(kept))];
 }
 
-/** Its secret number, wherever it stands in a PEM of whatever kind. */
+/** Its private number, wherever it is in any kind of PEM. */
 function keyForms(pem: string): string[] {
   const block = /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----/.exec(pem)?.[0] ?? "";
   const { d = "" } = createPrivateKey(block).export({ format: "jwk" });
   return inBase64(Buffer.from(d, "base64url"));
 }
 
-/** The part of it that is the same in whatever bytes it stands among: bytes and characters meet at every third. */
+/**
+ * The part of its base64 form that does not depend on the surrounding bytes: bytes and characters align every three
+ * bytes.
+ */
 function inBase64(bytes: Buffer): string[] {
   return [0, 1, 2].map((offset) => {
     const encoded = Buffer.concat([Buffer.alloc(offset), bytes])

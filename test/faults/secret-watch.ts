@@ -1,6 +1,6 @@
 /**
- * Watches the Secrets of a namespace through the API, and keeps what a reader of them could have suffered from: one
- * that was gone, an empty certificate, or a key of another certificate.
+ * Watches the Secrets of a namespace through the API, and records problems for their readers: a missing Secret, an
+ * empty certificate, or a key of another certificate.
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { KubeConfig, V1Secret, Watch } from "@kubernetes/client-node";
@@ -16,7 +16,7 @@ export class SecretWatch {
 
   private constructor(private readonly names?: ReadonlySet<string>) {}
 
-  /** Resolves when the watch has begun. Without `names` it is of all Secrets that have a certificate. */
+  /** Resolves when the watch has started. Without `names` it covers all Secrets with a certificate. */
   static async begin(namespace: string, names?: readonly string[]): Promise<SecretWatch> {
     const config = new KubeConfig();
     config.loadFromDefault();
@@ -48,7 +48,7 @@ export class SecretWatch {
     if (this.names ? !this.names.has(name) : !("ca.crt" in data || "tls.crt" in data)) return;
     this.seen.set(`${event} ${name}`, (this.seen.get(`${event} ${name}`) ?? 0) + 1);
     this.held.set(name, [...(this.held.get(name) ?? []), JSON.stringify(data)]);
-    // What is there already comes as ADDED, once.
+    // Existing Secrets are reported as ADDED, once.
     if (event === "DELETED" || (event === "ADDED" && (this.seen.get(`ADDED ${name}`) ?? 0) > 1)) {
       this.problems.push(`${name} was ${event}`);
     }

@@ -1,4 +1,4 @@
-/** Which certificates are served, and are in a bundle. */
+/** Reads certificates that are served, and certificates in a bundle. */
 import { X509Certificate } from "node:crypto";
 import { attempt } from "../../lab/host/command";
 import { kubectl } from "../lab/lab";

@@ -1,4 +1,4 @@
-/** Keys and roles of Vault's PKI as docs/vault.md has them. */
+/** Keys and roles of Vault's PKI as in docs/vault.md. */
 
 export const KEY = { key_type: "ec", key_bits: 256 };
 const LEAF = {

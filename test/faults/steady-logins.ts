@@ -1,4 +1,4 @@
-/** Somebody who logs in through Teleport every second, for as long as something else goes on, and notes how it went. */
+/** Logs in through Teleport every second during other steps, and records the results. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Login, openTunnel, sqlThroughTeleport, Tunnel } from "../../lab/drive/login";
 
@@ -6,11 +6,11 @@ import { Login, openTunnel, sqlThroughTeleport, Tunnel } from "../../lab/drive/l
 export interface SteadyLogin {
   /** Milliseconds since the beginning. */
   at: number;
-  /** What went on when it began. */
+  /** The step during which it began. */
   phase: string;
   /** Name of the database in Teleport. */
   database: string;
-  /** Distinguished name of the CA that signed the certificate which Teleport's agent showed; undefined if it was refused. */
+  /** Distinguished name of the CA that signed the agent's certificate; undefined if the login was refused. */
   ca?: string;
   /** Why it was refused. */
   refusal?: string;
@@ -18,7 +18,7 @@ export interface SteadyLogin {
 
 /** Milliseconds from the beginning of one login to that of the next. */
 const INTERVAL = 1_000;
-/** What a login asks: who it is, and who vouched for it. */
+/** The query of a login: its user, and the issuer of its certificate. */
 const WHO_AM_I = "SELECT current_user || ' ' || issuer_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
 
 export class SteadyLogins {
@@ -35,10 +35,11 @@ export class SteadyLogins {
   ) {}
 
   /**
-   * Begins, when each has got through once: an agent takes up a database some seconds after its registration.
+   * Starts after one successful login at each database: an agent serves a database some seconds after its
+   * registration.
    *
    * @param logins one for each database; every second there is one at each
-   * @param phase what goes on at first
+   * @param phase name of the first step
    */
   static async begin(logins: Login[], phase: string): Promise<SteadyLogins> {
     for (const login of logins) {
@@ -51,25 +52,25 @@ export class SteadyLogins {
     return steady;
   }
 
-  /** From now on something else goes on. Resolves when the logins that had begun before have ended. */
+  /** Sets the name of the next step. Resolves when earlier logins have ended. */
   async enter(phase: string): Promise<void> {
     this.phase = phase;
     await Promise.all(this.underWay);
     this.entered = this.made.length;
   }
 
-  /** Waits for so many more logins at each database. */
+  /** Waits for this many more logins at each database. */
   async more(count: number): Promise<void> {
     const wanted = this.made.length + count * this.tunnels.length;
     while (this.made.length < wanted) await sleep(100);
   }
 
-  /** Those that began since something else goes on. */
+  /** The logins since the current step began. */
   since(): SteadyLogin[] {
     return this.made.slice(this.entered);
   }
 
-  /** The CAs by which they got in, in the order in which they appeared. */
+  /** The CAs of successful logins, in order of appearance. */
   cas(): string[] {
     return [...new Set(this.since().flatMap(({ ca }) => ca ?? []))];
   }

@@ -1,6 +1,6 @@
 /**
- * A gateway before the lab's Kubernetes API or Vault that holds back the requests that a test names: the run stands still
- * at that step, and what was done until then is done.
+ * A gateway in front of the lab's Kubernetes API or Vault that holds back the requests that a test names. The run
+ * stops at that step, and all earlier steps are done.
  */
 import { readFileSync } from "node:fs";
 import { createServer, IncomingMessage, Server, ServerResponse } from "node:http";
@@ -10,9 +10,9 @@ import type { Duplex } from "node:stream";
 import { eventually } from "../lab/lab";
 import { WebSocketFrames } from "./web-socket-frames";
 
-/** Where a run stands still. A request is named `PUT /v1/path`, a script in a pod `SQL in app: text`. */
+/** A step at which a run stops. A request is named `PUT /v1/path`, a script in a pod `SQL in app: text`. */
 export interface Moment {
-  /** Before the server gets it, or when the server has done it and its answer is held back. */
+  /** Before the server gets the request, or after the server has processed it and its answer is held back. */
   when: "before" | "after";
   what: RegExp;
 }
@@ -24,7 +24,7 @@ const STATUS = 3;
 export class StoppingGateway {
   private moments: Moment[] = [];
   private readonly reached = new Set<Moment>();
-  /** What was asked, for the message of a test that waits in vain. */
+  /** All requests, for the message of a test that waits in vain. */
   private readonly asked: string[] = [];
   private readonly held = new Set<Duplex>();
   private readonly server: Server;
@@ -35,9 +35,9 @@ export class StoppingGateway {
   }
 
   /**
-   * In clear, on loopback.
+   * Listens without TLS on loopback.
    *
-   * @param url of the server; `ca` the file of its CA; `token` what requests are given for their authorization
+   * @param url of the server; `ca` the file of its CA; `token` the authorization of all requests
    */
   static async open(url: string, { ca, token }: { ca: string; token?: string }): Promise<StoppingGateway> {
     const { hostname, port } = new URL(url);
@@ -60,7 +60,7 @@ export class StoppingGateway {
     this.asked.length = 0;
   }
 
-  /** Resolves when all moments have come. @throws Error when the run has ended before */
+  /** Resolves when all steps are reached. @throws Error if the run ended earlier */
   async untilStopped(ended: Promise<unknown>): Promise<void> {
     let over = false;
     void ended.finally(() => (over = true));
@@ -71,7 +71,7 @@ export class StoppingGateway {
     throw new Error(`the run ended without ${names.join(", ")}; it asked:\n${this.asked.join("\n")}`);
   }
 
-  /** What is held is dropped, and all goes through from now on. */
+  /** Drops held requests, and passes all later ones. */
   goOn(): void {
     this.moments = [];
     for (const socket of this.held) socket.destroy();
@@ -114,7 +114,7 @@ export class StoppingGateway {
     incoming.pipe(call);
   }
 
-  /** A command in a pod: psql, whose script is what comes to its standard input. */
+  /** A command in a pod: psql, which reads its script from standard input. */
   private passCommand(incoming: IncomingMessage, client: Duplex): void {
     const database = /PGDATABASE%3D([^&]*)/.exec(incoming.url ?? "")?.[1] ?? "?";
     let script = "";

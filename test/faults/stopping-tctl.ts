@@ -1,6 +1,6 @@
 /**
- * A `tctl` that runs the real one, and stops where a test says: before or after the n-th call for a resource. So a run
- * can be ended at each step, without a race. Calls are counted by the name of the resource that they are about.
+ * A `tctl` that runs the real one, and stops at a given step: before or after the n-th call for a resource. So a run
+ * can be ended at each step without a race. Calls are counted by the name of their resource.
  */
 import { strict as assert } from "node:assert";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -9,13 +9,13 @@ import { delimiter, join } from "node:path";
 import { CommandResult, searchPath } from "../../lab/host/command";
 import { eventually } from "../lab/lab";
 
-/** A call of an operation, counted from 1, before or after it was made. */
+/** A call of an operation, counted from 1, before or after it runs. */
 export type Step = `${"before" | "after"} ${number}`;
 
 export class StoppingTctl {
   private readonly folder = mkdtempSync(join(tmpdir(), "stopping-tctl-"));
 
-  /** @param prefix what all names begin with that are counted */
+  /** @param prefix prefix of all names that are counted */
   constructor(prefix: string) {
     const real = searchPath()
       .map((place) => join(place, "tctl"))
@@ -25,12 +25,12 @@ export class StoppingTctl {
     writeFileSync(join(this.folder, "bin", "tctl"), script(this.folder, real, prefix), { mode: 0o755 });
   }
 
-  /** The PATH on which it is found first. */
+  /** A PATH on which this `tctl` comes first. */
   get path(): string {
     return [join(this.folder, "bin"), ...searchPath()].join(delimiter);
   }
 
-  /** Counts anew, and stops where it is told, by the resource's name. */
+  /** Restarts the counters, and stops at the given steps, by the resource's name. */
   stopAt(steps: ReadonlyMap<string, Step>): void {
     for (const name of ["calls", "steps", "stopped"]) {
       rmSync(join(this.folder, name), { recursive: true, force: true });
@@ -40,7 +40,7 @@ export class StoppingTctl {
     for (const [name, step] of steps) writeFileSync(join(this.folder, "steps", name), step);
   }
 
-  /** Waits until each resource stands at its step. */
+  /** Waits until each resource has reached its step. */
   async untilStopped(steps: ReadonlyMap<string, Step>, ended: Promise<CommandResult>): Promise<void> {
     let over: CommandResult | undefined;
     void ended.then((result) => (over = result));
@@ -58,12 +58,12 @@ export class StoppingTctl {
     ).catch((error: Error) => assert.fail(`${error.message}; not yet: ${missing().map((name) => this.told(name))}`));
   }
 
-  /** Lets go on what stands. */
+  /** Continues the stopped calls. */
   goOn(): void {
     writeFileSync(join(this.folder, "go"), "");
   }
 
-  /** The calls for a resource, as they were. */
+  /** The calls for a resource, in order. */
   told(name: string): string {
     const file = join(this.folder, "calls", name);
     return `${name}: ${existsSync(file) ? readFileSync(file, "utf8").trim().split("\n").join(", ") : "no call"}`;

@@ -1,12 +1,12 @@
-/** A TCP proxy on loopback in front of a real server, whose line a test breaks, slows or stops. */
+/** A TCP proxy on loopback in front of a real server. A test can break, slow or stop its connections. */
 import { AddressInfo, createServer, Server, Socket, connect } from "node:net";
 
 /**
- * What happens on the line.
- * - `pass`: all goes through.
- * - `refuse`: connections are reset, those that are open too: the server is down.
- * - `silent`: what is open stays open, new connections are taken, and nothing goes through any more.
- * - `unanswered`: the server gets what is sent to it, its answers are held back.
+ * How the proxy treats connections.
+ * - `pass`: it passes everything.
+ * - `refuse`: it resets all connections, including open ones, as if the server were down.
+ * - `silent`: it keeps open connections and accepts new ones, but passes nothing.
+ * - `unanswered`: it passes requests to the server, and holds back the answers.
  */
 export type Line = "pass" | "refuse" | "silent" | "unanswered";
 
@@ -16,7 +16,7 @@ interface Pair {
 }
 
 export class TcpProxy {
-  /** Connections that were opened since it was made. */
+  /** Number of connections since the start. */
   connections = 0;
   /** How long each piece of an answer is held back, in milliseconds. */
   delay = 0;
@@ -42,7 +42,7 @@ export class TcpProxy {
     return proxy;
   }
 
-  /** `host:port` that clients are given. */
+  /** `host:port` for clients. */
   get address(): string {
     return `127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }

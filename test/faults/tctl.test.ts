@@ -1,4 +1,4 @@
-/** What is wrong with `tctl`, or with the machine that it runs on: what the user is told, and that nothing is left behind. */
+/** Problems with `tctl` or its machine: the user gets the reason, and nothing is left behind. */
 import { strict as assert } from "node:assert";
 import { spawn } from "node:child_process";
 import {
@@ -38,7 +38,7 @@ describe("`tctl`", () => {
     await stack.init();
     return stack;
   };
-  /** A folder to put first on the PATH, with a `tctl` that does this; `$REAL` is the real one. */
+  /** A folder for the beginning of the PATH with a `tctl` that runs this script; `$REAL` is the real one. */
   const standIn = (name: string, script: string, mode = 0o755): string => {
     const before = join(folder, name);
     mkdirSync(before);
@@ -46,7 +46,7 @@ describe("`tctl`", () => {
     return before;
   };
   const first = (before: string) => `${before}${delimiter}${path}`;
-  /** The PATH with all that lies beside `tctl`, and without it. */
+  /** The PATH with everything next to `tctl`, but without `tctl`. */
   const without = (): string => {
     const beside = join(folder, "beside");
     mkdirSync(beside, { recursive: true });
@@ -55,7 +55,7 @@ describe("`tctl`", () => {
         symlinkSync(join(dirname(real), name), join(beside, name));
     return [beside, ...searchPath().filter((each) => !existsSync(join(each, "tctl")))].join(delimiter);
   };
-  /** Asks the lab's Teleport by the product's own adapter. */
+  /** Calls the lab's Teleport with the product's own adapter. */
   const asking = async <Result>(PATH: string, use: (client: TeleportClient) => Promise<Result>): Promise<Result> => {
     process.env.PATH = PATH;
     try {
@@ -76,14 +76,14 @@ describe("`tctl`", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("that is missing, or may not be executed, is told with what to do; nothing changes, and with it the next run goes on", async () => {
+  it("that is missing, or may not be executed, is reported with what to do; nothing changes, and the next run with it continues", async () => {
     const stack = await stackOf("tf-no-tctl");
     const locked = standIn("locked", "true", 0o644);
     const cases: [string, RegExp][] = [
-      [without(), /tctl cannot be run: there is none on the PATH\. Install Teleport's tctl, of the cluster's version/],
+      [without(), /tctl cannot be run: it is not on the PATH\. Install Teleport's tctl, in the cluster's version/],
       [
         `${locked}${delimiter}${without()}`,
-        /tctl cannot be run: the one on the PATH may not be executed\. Make it executable/,
+        /tctl cannot be run: the file on the PATH may not be executed\. Make it executable/,
       ],
     ];
     for (const [PATH, told] of cases) {
@@ -100,7 +100,7 @@ describe("`tctl`", () => {
     await stack.destroy();
   });
 
-  it("may print warnings before and after its JSON, and much beside it", async () => {
+  it("may print warnings before and after its JSON, and much more", async () => {
     const noisy = standIn(
       "noisy",
       `echo '[WARN] a new version of Teleport is available'; echo '{"level":"warn","message":"soon"}'
@@ -129,7 +129,7 @@ describe("`tctl`", () => {
     }
   });
 
-  it("that fails after printing much says its last words, and not all of them", async () => {
+  it("that fails after printing much is quoted only with the end of its output", async () => {
     const before = standIn("talking", "head -c 3000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo the end >&2; exit 1");
     await assert.rejects(
       asking(first(before), (client) => client.get("db")),
@@ -137,24 +137,24 @@ describe("`tctl`", () => {
     );
   });
 
-  it("that hangs is ended after its limit, that a signal ends is told: neither is taken for an answer", async () => {
+  it("that hangs is ended at its limit, and the signal that ended it is reported: neither counts as an answer", async () => {
     const hanging = standIn("hanging", `echo $$ > ${folder}/hanging.pid; exec sleep 600`);
     await assert.rejects(
       asking(first(hanging), (client) => client.get("db")),
       {
         failure: "unavailable",
-        message: `tctl get at ${PROXY} failed: no answer within 30 s. Check that Teleport answers at ${PROXY}, then run the command again: nothing was forgotten.`,
+        message: `tctl get at ${PROXY} failed: no answer within 30 s. Check that Teleport answers at ${PROXY}, then run the command again; no progress is lost.`,
       },
     );
     assert.equal(commandOf(Number(readFileSync(join(folder, "hanging.pid"), "utf8"))), undefined, "it is ended");
     const killed = standIn("killed", "kill -KILL $$");
     await assert.rejects(
       asking(first(killed), (client) => client.remove("db/tf-none")),
-      /tctl rm at .* was ended by SIGKILL, and not by this program\. Look whether the machine is short of memory/,
+      /tctl rm at .* was ended by SIGKILL, not by this program\. Check whether the machine is short of memory/,
     );
   });
 
-  it("that waits for a person's second factor is told as that, once, and advises a bot", async () => {
+  it("that waits for a person's second factor is reported once, with the advice to use a bot", async () => {
     const prompting = standIn(
       "prompting",
       `[ "$1" = version ] && exec "$REAL" version
@@ -163,7 +163,7 @@ describe("`tctl`", () => {
     );
     process.env.PATH = first(prompting);
     try {
-      // With the pauses between attempts of every day: there is no second one.
+      // With the normal pauses between attempts: there is no second attempt.
       const role = { kind: "role", version: "v6", metadata: { name: "tf-mfa" }, spec: {} };
       await assert.rejects(
         withTeleport({ proxy: PROXY }, (client) => client.create(role)),
@@ -178,13 +178,13 @@ describe("`tctl`", () => {
     assert.equal(readFileSync(join(folder, "prompted"), "utf8"), "call\n");
   });
 
-  it("uses the identity that it is given, where the machine has the configuration of an agent of Teleport", async () => {
+  it("uses the given identity even on a machine with the configuration of a Teleport agent", async () => {
     const agent = join(folder, "teleport.yaml");
     writeFileSync(
       agent,
       `version: v3\nteleport: { data_dir: ${folder}/none, proxy_server: "elsewhere.invalid:443" }\nauth_service: { enabled: no }\nproxy_service: { enabled: no }\nssh_service: { enabled: yes }\n`,
     );
-    // The real tctl, told of the file by the variable, which stands for /etc/teleport.yaml, looks past the identity.
+    // The variable points the real tctl to the file, in place of /etc/teleport.yaml; it then ignores the identity.
     const identity = process.env.TELEPORT_IDENTITY_FILE ?? "";
     const { code, stderr } = await attempt(
       "tctl",
@@ -201,7 +201,7 @@ describe("`tctl`", () => {
     }
   });
 
-  it("killed after Teleport had done what it was asked for: the same `up` goes on, with one registration", async () => {
+  it("killed after Teleport had done the work: the same `up` continues, with one registration", async () => {
     const stack = await stackOf("tf-killed-tctl");
     const mark = join(folder, "killed-once");
     const once = standIn(
@@ -216,15 +216,15 @@ describe("`tctl`", () => {
     assert.equal(await teleport.database("tf-killed-tctl"), undefined);
   });
 
-  it("that is too old says so: for the flags that it does not know, and where the server takes newer ones only", async () => {
-    // The flag is refused by the real one. No other version can be had here: its version is a stand-in's word.
+  it("that is too old is reported: for unknown flags, and if the server accepts only newer versions", async () => {
+    // The real tctl refuses the flag. No other version is available here, so a stand-in reports the version.
     const former = standIn(
       "former",
       `[ "$1" = version ] || exec "$REAL" "$@" --of-a-later-version=1; exec "$REAL" version`,
     );
     await assert.rejects(
       asking(first(former), (client) => client.get("db")),
-      /unknown long flag '--of-a-later-version'\. Install tctl of the version of the Teleport cluster at/,
+      /unknown long flag '--of-a-later-version'\. Install tctl in the version of the Teleport cluster at/,
     );
     const refused = `ERROR: Cannot connect to the auth server. Is the auth server running on \\"${PROXY}\\"?`;
     const saying = (version: string) =>
@@ -233,30 +233,30 @@ describe("`tctl`", () => {
       asking(first(standIn("old", saying("11.3.4"))), (client) => client.get("db")),
       {
         failure: "tctl-version",
-        message: `tctl get at ${PROXY} failed: tctl 11.3.4 is too old for the Teleport cluster there, which is 13.3.8 and takes 12.0.0 and newer. Install tctl 13.3.8.`,
+        message: `tctl get at ${PROXY} failed: tctl 11.3.4 is too old for the Teleport cluster there, which is 13.3.8 and accepts 12.0.0 and newer. Install tctl 13.3.8.`,
       },
     );
     await assert.rejects(
       asking(first(standIn("newer", saying("18.1.0"))), (client) => client.get("db")),
-      /tctl is 18\.1\.0, and Teleport 13\.3\.8\./,
+      /tctl is 18\.1\.0, and Teleport is 13\.3\.8\./,
     );
   });
 
   for (const [times, what] of [
-    [1, "once: the command ends in good order"],
+    [1, "once: the command ends cleanly"],
     [2, "twice: it ends at once"],
   ] as const)
-    it(`leaves no process behind after Ctrl-C, ${what}; the next run goes on`, async () => {
+    it(`leaves no process behind after Ctrl-C, ${what}; the next run continues`, async () => {
       const name = `tf-interrupted-${times}`;
       const stack = await stackOf(name);
       const begun = join(folder, `${name}.begun`);
       const waiting = times === 1 ? `sleep 8; exec "$REAL" "$@"` : "exec sleep 600";
       const hanging = standIn(name, `[ "$1" = create ] && { touch ${begun}; ${waiting}; }; exec "$REAL" "$@"`);
-      const marker = ["TELEPORT_TF_TEST", `${name}-${process.pid}`] as const; // handed down to tctl as well
+      const marker = ["TELEPORT_TF_TEST", `${name}-${process.pid}`] as const; // inherited by tctl
       const config = `--config-file=${join(folder, `stack-${name}`, `Pulumi.${name}.yaml`)}`;
       const child = spawn("pulumi", ["up", "--yes", "--skip-preview", "--non-interactive", `--stack=${name}`, config], {
         cwd: PROGRAM,
-        detached: true, // a group of its own, as a shell gives each command: Ctrl-C is for all of it
+        detached: true, // its own process group, as in a shell: Ctrl-C reaches all of it
         stdio: "ignore",
         env: { ...process.env, PATH: first(hanging), [marker[0]]: marker[1] },
       });
@@ -270,7 +270,7 @@ describe("`tctl`", () => {
       assert.notEqual(await ended, 0);
       await eventually("nothing of it runs", async () => processesWith(marker).length === 0, 20_000);
 
-      await stack.must(["cancel", "--yes"]).catch(() => {}); // the lock of a run that was ended, if it left one
+      await stack.must(["cancel", "--yes"]).catch(() => {}); // the lock of the ended run, if there is one
       await stack.up();
       const mine = (await teleport.databases()).filter(({ metadata }) => metadata.name === name);
       assert.equal(mine.length, 1);
@@ -283,20 +283,20 @@ describe("`tctl`", () => {
 function commandOf(pid: number): string | undefined {
   try {
     const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
-    return line || undefined; // none: it has ended, and nobody has asked how
+    return line || undefined; // empty: a zombie
   } catch {
     return undefined;
   }
 }
 
-/** Processes that were started with this in their environment, or by one that was. */
+/** Processes with this variable in their environment. */
 function processesWith([name, value]: readonly [string, string]): string[] {
   const variable = `${name}=${value}`;
   return readdirSync("/proc").flatMap((pid) => {
     try {
       if (!/^\d+$/.test(pid) || !readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(variable)) return [];
     } catch {
-      return []; // it ended, or is not ours
+      return []; // it has ended, or belongs to another user
     }
     return commandOf(Number(pid)) ?? [];
   });

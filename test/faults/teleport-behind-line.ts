@@ -1,7 +1,7 @@
-/** A Teleport of a test's own behind a line that the test breaks, and stacks that register in it. */
+/** A separate Teleport behind a proxy that the test controls, and stacks that register in it. */
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
-import { OWNER_LABEL } from "../../components/teleport/resources/document";
+import { OWNER_LABEL } from "../../components/owner-label";
 import { TeleportDocument } from "../../components/teleport/client/tctl";
 import { Stack } from "../../lab/drive/stack";
 import { freePort } from "../../lab/host/free-port";
@@ -46,7 +46,7 @@ export class TeleportBehindLine {
     stack.configure({ proxy: this.line.address, name: stack.name, ...settings });
   }
 
-  /** What is registered under a name, as the administrator sees it. */
+  /** The resource of this name, as the administrator sees it. */
   async registered(name: string): Promise<TeleportDocument | undefined> {
     return (await this.teleport.databases()).find(({ metadata }) => metadata.name === name);
   }
@@ -55,13 +55,13 @@ export class TeleportBehindLine {
     return (await this.registered(name))?.metadata.labels?.[OWNER_LABEL];
   }
 
-  /** Mends the line. */
+  /** Lets all connections pass again. */
   restore(): void {
     this.line.line = "pass";
     this.line.delay = 0;
   }
 
-  /** Ends it all; what the stacks registered ends with their Teleport. */
+  /** Stops everything. The registrations end with their Teleport. */
   async remove(): Promise<void> {
     for (const stack of this.stacks) await stack.remove();
     await this.teleport.remove();
@@ -69,7 +69,7 @@ export class TeleportBehindLine {
   }
 }
 
-/** Runs what has to fail, and gives what it printed. */
+/** Runs a command that must fail, and returns its output. */
 export async function refused(stack: Stack, command: string): Promise<string> {
   const { code, output } = await stack.pulumi([command, "--yes", "--skip-preview"]);
   assert.notEqual(code, 0, `${command} ended with 0:\n${output}`);

@@ -1,4 +1,7 @@
-/** Teleport cut off or killed after it did what it was asked for, and before it said so: nothing is lost or twice. */
+/**
+ * Teleport is disconnected or killed after it has processed a request and before it answers: nothing is lost or
+ * duplicated.
+ */
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -7,7 +10,10 @@ import { OwnTeleport } from "./own-teleport";
 import { TcpProxy } from "./tcp-proxy";
 import { refused, TeleportBehindLine } from "./teleport-behind-line";
 
-/** Milliseconds that an answer is held back, so that the line can be cut after Teleport did what it was asked for. */
+/**
+ * Milliseconds that an answer is held back, so that the connection can be cut after Teleport has processed the
+ * request.
+ */
 const HELD_BACK = 700;
 
 type DatabaseEvent = "db.create" | "db.update" | "db.delete";
@@ -17,20 +23,20 @@ describe("Teleport", () => {
   let teleport: OwnTeleport;
   let line: TcpProxy;
 
-  /** How often Teleport has done this to a database, as its audit log tells, which it writes before it answers. */
+  /** How often Teleport has done this to a database, according to its audit log, which it writes before it answers. */
   const times = (event: DatabaseEvent, name: string): number => {
     const entry = new RegExp(`\\[AUDIT\\].* event:${event} .* name:${name} `);
     return readFileSync(teleport.log, "utf8")
       .split("\n")
       .filter((words) => entry.test(words)).length;
   };
-  /** Runs a command and cuts the line as soon as Teleport has done this, before its answer arrives. */
+  /** Runs a command and cuts the connection as soon as Teleport has done this, before its answer arrives. */
   const cutOff = async (stack: Stack, command: string, event: DatabaseEvent): Promise<string> => {
     const before = times(event, stack.name);
     line.delay = HELD_BACK;
     let ended = false;
     const running = refused(stack, command).finally(() => (ended = true));
-    running.catch(() => {}); // looked at below
+    running.catch(() => {}); // checked below
     try {
       while (!ended && times(event, stack.name) === before) await sleep(50);
       line.line = "refuse";
@@ -47,9 +53,9 @@ describe("Teleport", () => {
   afterEach(() => behind.restore());
   after(() => behind.remove());
 
-  it("cut off between its commit and its reply: a create is remembered; the next `up` converges, or a destroy removes it", async () => {
+  it("disconnected between its commit and its reply: a create is remembered; the next `up` converges, or a destroy removes it", async () => {
     const stack = await behind.stack("tf-cut");
-    const told = /tctl (create|get|rm) at .* failed: .*nothing was forgotten/;
+    const told = /tctl (create|get|rm) at .* failed: .*no progress is lost/;
     assert.match(await cutOff(stack, "up", "db.create"), told);
     assert.ok(await behind.registered("tf-cut"), "Teleport has it");
     assert.match(await stack.state(), /initErrors/, "and Pulumi remembers it");
@@ -73,7 +79,7 @@ describe("Teleport", () => {
     assert.deepEqual(await teleport.databases(), []);
   });
 
-  it("killed in the middle of an `up` and started again: that `up` or the next one ends with one registration", async () => {
+  it("killed during an `up` and started again: that `up` or the next one ends with one registration", async () => {
     const stack = await behind.stack("tf-killed");
     line.delay = HELD_BACK;
     const running = stack.pulumi(["up", "--yes", "--skip-preview"]);
@@ -85,7 +91,7 @@ describe("Teleport", () => {
     await teleport.resume();
     const { code, output } = await running;
     if (code !== 0) {
-      assert.match(output, /tctl (create|get) at .* failed: .*nothing was forgotten/s);
+      assert.match(output, /tctl (create|get) at .* failed: .*no progress is lost/s);
       await stack.up();
     }
     const [only, ...others] = await teleport.databases();

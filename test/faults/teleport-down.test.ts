@@ -1,4 +1,4 @@
-/** Teleport away, silent or slow: what the user is told, and that nothing is lost. */
+/** Teleport is down, silent or slow: the user gets the reason, and nothing is lost. */
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -20,7 +20,7 @@ describe("Teleport", () => {
   afterEach(() => behind.restore());
   after(() => behind.remove());
 
-  it("is not asked by an `up` that changes nothing; everything else says that it is away, and works when it is back", async () => {
+  it("is not needed by an `up` that changes nothing; everything else reports that it is down, and works when it is back", async () => {
     const [stack, fresh] = [await behind.stack("tf-away"), await behind.stack("tf-away-new")];
     await stack.up();
     const before = await behind.registered("tf-away");
@@ -32,11 +32,11 @@ describe("Teleport", () => {
 
     const told = new RegExp(
       `tctl (create|get) at ${line.address} failed: it cannot connect \\(.+\\)\\. ` +
-        `Check that Teleport answers at ${line.address}, then run the command again: nothing was forgotten`,
+        `Check that Teleport answers at ${line.address}, then run the command again; no progress is lost`,
       "s",
     );
     const withNothing = async () => {
-      assert.match(await fresh.must(["preview"]), /Whether the name is free in Teleport could not be told: /);
+      assert.match(await fresh.must(["preview"]), /Could not check whether the name is free in Teleport: /);
       assert.match(await refused(fresh, "up"), told);
       assert.doesNotMatch(await fresh.state(), /initErrors/, "nothing was sent, so nothing is remembered");
     };
@@ -44,7 +44,10 @@ describe("Teleport", () => {
       assert.match(await refused(stack, "refresh"), told);
       const kept = await refused(stack, "destroy");
       assert.match(kept, told);
-      assert.match(kept, /If this Teleport will not come back, have Pulumi forget db\/tf-away: .*pulumi state delete/);
+      assert.match(
+        kept,
+        /If this Teleport cluster was shut down for good, remove db\/tf-away from the state: .*pulumi state delete/,
+      );
       behind.configure(stack, { description: "changed" });
       assert.match(await refused(stack, "up"), told);
     };
@@ -59,7 +62,7 @@ describe("Teleport", () => {
     assert.deepEqual(await teleport.databases(), []);
   });
 
-  it("that takes connections and says nothing ends a command with an error; one that is slow does not", async () => {
+  it("that accepts connections and does not answer ends a command with an error; a slow one does not", async () => {
     const second = await TcpProxy.open(teleport.listens);
     const [silent, unanswered] = [await behind.stack("tf-silent"), await behind.stack("tf-unanswered")];
     behind.configure(unanswered, { proxy: second.address });
@@ -69,7 +72,7 @@ describe("Teleport", () => {
       [line.delay, second.delay] = [0, 0];
       [line.line, second.line] = ["silent", "unanswered"];
       const told = ({ address }: TcpProxy) =>
-        new RegExp(`tctl get at ${address} failed: (it cannot connect|no answer within 30 s).*nothing was forgotten`);
+        new RegExp(`tctl get at ${address} failed: (it cannot connect|no answer within 30 s).*no progress is lost`);
       const printed = await Promise.all([refused(silent, "destroy"), refused(unanswered, "destroy")]);
       [line, second].forEach((each, place) => assert.match(printed[place] ?? "", told(each)));
       [line.line, second.line] = ["pass", "pass"];
@@ -81,7 +84,7 @@ describe("Teleport", () => {
     }
   });
 
-  it("that is gone for ever is forgotten by `pulumi state delete`, as the error says", async () => {
+  it("that is gone forever is removed by `pulumi state delete`, as the error says", async () => {
     const stack = await behind.stack("tf-for-ever");
     await stack.up();
     line.line = "refuse";
@@ -96,7 +99,7 @@ describe("Teleport", () => {
     await teleport.tctl(["rm", "db/tf-for-ever"]);
   });
 
-  it("away does not hold up an `up`: the CA known before is kept, with a word; a refresh needs it", async () => {
+  it("down does not block an `up`: the CA from the last run is kept, with a message; a refresh needs Teleport", async () => {
     const stack = await behind.stack("tf-ca", CA);
     const short = await teleport.sign("registrar", "45s");
     const ends = Date.now() + 45_000;
@@ -110,18 +113,20 @@ describe("Teleport", () => {
     assert.match(known[0] ?? "", /BEGIN CERTIFICATE/);
 
     line.line = "refuse";
-    const told = new RegExp(`The Teleport CA at ${line.address} could not be read, the one known before is kept: .*`);
+    const told = new RegExp(
+      `The Teleport CA at ${line.address} could not be read, so the CA from the last run is kept: .*`,
+    );
     assert.match(await stack.up(), told);
     assert.deepEqual(await certificates(), known);
     assert.match(await refused(stack, "refresh"), /cannot connect/);
 
-    // Away for longer than the identity lasts: nobody can get another one from a Teleport that is away.
+    // Down for longer than the identity is valid: nobody can get a new identity from a Teleport that is down.
     await sleep(Math.max(0, ends - Date.now()) + 1_000);
     const expired = { env: { TELEPORT_IDENTITY_FILE: short } };
-    assert.match(await stack.up(expired), /the one known before is kept: .*expired at/);
+    assert.match(await stack.up(expired), /so the CA from the last run is kept: .*expired at/);
     behind.restore();
     const { code, output } = await stack.pulumi(["up", "--yes", "--skip-preview"], expired);
     assert.notEqual(code, 0, "a Teleport that is there can give a new identity");
-    assert.match(output, /expired at .*Get a new one/);
+    assert.match(output, /expired at .*Get a new identity/);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Teleport that answers 429. The server is a stand-in with a certificate of the lab's CA: 13.3.8 has no such limit at its
- * public endpoints by default, and answered several hundred requests in a row. `tctl` is the real one.
+ * A Teleport that answers 429. The server is a stand-in with a certificate of the lab's CA: 13.3.8 has no such limit
+ * at its public endpoints by default, and answered several hundred requests in a row. `tctl` is the real one.
  */
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
@@ -24,24 +24,24 @@ describe("a Teleport that answers 429", () => {
   });
   after(() => void server.close());
 
-  it("is told as one that limits how often it may be asked, where `tctl` says nothing of it", async () => {
+  it("is reported as one that limits the rate of requests, which `tctl` does not say", async () => {
     await assert.rejects(
       withTeleport({ proxy }, (client) => client.get("db"), []),
       {
         failure: "unavailable",
-        message: `tctl get at ${proxy} failed: it cannot connect (it answers 429: it limits how often it may be asked). Check that Teleport answers at ${proxy}, then run the command again: nothing was forgotten.`,
+        message: `tctl get at ${proxy} failed: it cannot connect (it answers 429: it limits the rate of requests). Check that Teleport answers at ${proxy}, then run the command again; no progress is lost.`,
       },
     );
   });
 
   for (const source of ["identity", "proxy"] as const)
-    it(`holds up no \`up\` with a CA known before, and is told where there is none, read from: ${source}`, async () => {
+    it(`does not block an \`up\` that has a CA from the last run, and is reported without one, read from: ${source}`, async () => {
       const asked = { proxy, ...(source === "proxy" ? { source } : {}) };
       const known = { ...asked, cluster: "lab", certificates: ["known before"] };
       assert.deepEqual((await operations.certAuthority.check(known, asked)).inputs, known);
       await assert.rejects(
         operations.certAuthority.check({} as typeof known, asked),
-        /answer(s|ed) 429.* limits how often it may be asked/,
+        /answer(s|ed) 429.* limits the rate of requests/,
       );
     });
 });

@@ -1,4 +1,4 @@
-/** Teleport rotates its database CA and nobody runs the program: what is lost then, and how it is mended. */
+/** Teleport rotates its database CA and nobody runs the program: which logins fail, and how to recover. */
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Stack } from "../../lab/drive/stack";
@@ -9,16 +9,16 @@ import { OwnTeleport } from "./own-teleport";
 import { SteadyLogins } from "./steady-logins";
 
 const NAME = "rot-alone";
-/** Logins in a phase, once what the phase changes has shown itself. */
+/** Number of logins in a phase, after the change of the phase is visible. */
 const ENOUGH = 5;
-/** Milliseconds; ends what hangs. */
+/** Time limit in milliseconds for steps that hang. */
 const LIMIT = 180_000;
 
-describe("a rotation of Teleport's database CA that nobody attends to", () => {
+describe("an unattended rotation of Teleport's database CA", () => {
   let teleport: OwnTeleport;
   let stack: Stack;
   let logins: SteadyLogins;
-  /** How long an `up` takes here and now, in milliseconds. */
+  /** The current duration of an `up`, in milliseconds. */
   let upTakes: number;
 
   before(async () => {
@@ -54,7 +54,7 @@ describe("a rotation of Teleport's database CA that nobody attends to", () => {
     assert.deepEqual(refusals(), []);
   };
 
-  it("refuses logins in update_clients, and takes them again after a rollback, without an `up`", async () => {
+  it("refuses logins in update_clients, and accepts them again after a rollback, without an `up`", async () => {
     await getIn();
     await enter("init");
     await getIn();
@@ -85,10 +85,11 @@ describe("a rotation of Teleport's database CA that nobody attends to", () => {
     await getIn();
   });
 
-  it("loses none where Teleport goes on by itself after an `up`, by the time that the warning names", async () => {
+  it("loses no login if Teleport continues automatically after an `up`, by the time that the warning names", async () => {
     const { active } = await databaseCa(teleport);
     const [former] = logins.cas();
-    // A third of it is the time between two phases: enough for an `up` that takes three times as long as the last one.
+    // A third of the grace period is the time between two phases: enough for an `up` that takes three times as long
+    // as the last one.
     const grace = 3 * Math.ceil((3 * upTakes) / 1_000 + 20);
     await logins.enter("by itself");
     await teleport.tctl(["auth", "rotate", "--type=db", `--grace-period=${grace}s`]);
@@ -101,7 +102,7 @@ describe("a rotation of Teleport's database CA that nobody attends to", () => {
     await eventually("logins by the new CA", async () => logins.cas().some((ca) => ca !== former), LIMIT);
     await getIn();
     assert.equal((await databaseCa(teleport)).phase, "update_clients");
-    // The rest by hand, which ends the waiting; Teleport allows it.
+    // The remaining phases manually, to avoid the wait; Teleport allows it.
     await enter("update_servers");
     await enter("standby");
     await getIn();

@@ -1,4 +1,4 @@
-/** Teleport rotates its database CA while somebody logs in every second at each instance of a Cluster. */
+/** Teleport rotates its database CA, with one login per second at each instance of a Cluster. */
 import { strict as assert } from "node:assert";
 import { Stack } from "../../lab/drive/stack";
 import { attempt } from "../../lab/host/command";
@@ -12,9 +12,9 @@ import { SteadyLogins } from "./steady-logins";
 
 const NAME = "rot-hand";
 const BUNDLE = `${NAME}-client-ca-bundle`;
-/** Logins at each database in a phase, once what the phase changes has shown itself. */
+/** Number of logins at each database in a phase, after the change of the phase is visible. */
 const ENOUGH = 5;
-/** Milliseconds; ends what hangs. */
+/** Time limit in milliseconds for steps that hang. */
 const LIMIT = 180_000;
 
 describe("a rotation of Teleport's database CA, with an `up` after init", () => {
@@ -55,7 +55,7 @@ describe("a rotation of Teleport's database CA, with an `up` after init", () => 
     await teleport?.remove();
   });
 
-  /** Waits until logins get in by another CA than the one given, and for enough of them. */
+  /** Waits until logins use another CA than the given one, and for enough of them. */
   const changesFrom = async (former: string): Promise<string> => {
     const others = () => logins.cas().filter((ca) => ca !== former);
     await eventually("logins by another CA", async () => others().length > 0, LIMIT);
@@ -66,7 +66,7 @@ describe("a rotation of Teleport's database CA, with an `up` after init", () => 
   };
   const latest = () => logins.made.at(-1)?.ca ?? "";
 
-  it("loses no login through all its phases, by the commands that the warning names", async () => {
+  it("loses no login in all its phases, with the commands of the warning", async () => {
     await logins.more(ENOUGH);
     const former = latest();
     const before = await databaseCa(teleport);
@@ -97,7 +97,7 @@ describe("a rotation of Teleport's database CA, with an `up` after init", () => 
     assert.deepEqual(logins.refused(), []);
   });
 
-  it("loses no login when it is rolled back, and needs no `up` between", async () => {
+  it("loses no login when it is rolled back, and needs no `up` in between", async () => {
     await logins.enter("before");
     await logins.more(1);
     const former = latest();

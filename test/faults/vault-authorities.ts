@@ -1,4 +1,4 @@
-/** CAs in mounts of a test's own in the lab's Vault, roles that sign, and a login that may have requests signed. */
+/** Separate CAs for a test in mounts of the lab's Vault, signing roles, and a login that may have requests signed. */
 import { asRoot } from "../lab/app-vault";
 import { clientRole, KEY, SERVER_ROLE } from "./signing-roles";
 
@@ -14,18 +14,18 @@ export async function makeMount(path: string): Promise<void> {
   await asRoot("POST", `sys/mounts/${path}`, { type: "pki", config: { max_lease_ttl: "87600h" } });
 }
 
-/** A root of the mount. The first is its default; a further one is named by roles, as `issuer`. */
+/** A root of the mount. The first is the default; roles name others as `issuer`. */
 export async function makeRoot(mount: string, commonName: string, issuer: string): Promise<void> {
   const root = { common_name: commonName, issuer_name: issuer, exclude_cn_from_sans: true, ttl: "43800h", ...KEY };
   await asRoot("POST", `${mount}/root/generate/internal`, root);
 }
 
-/** A role for a use; it signs with the issuer that is named, otherwise with the mount's default. */
+/** A role for a use. It signs with the named issuer, otherwise with the mount's default. */
 export async function makeRole(mount: string, role: string, use: "server" | "client", issuer?: string): Promise<void> {
   await asRoot("POST", `${mount}/roles/${role}`, { ...ROLES[use], ...(issuer && { issuer_ref: issuer }) });
 }
 
-/** An AppRole that may do nothing but have requests signed, by the roles at `<mount>/sign/<role>`. */
+/** An AppRole that may only have requests signed, by the roles at `<mount>/sign/<role>`. */
 export async function makeSigningProgram(name: string, roles: readonly string[]): Promise<NodeJS.ProcessEnv> {
   const policy = roles.map((path) => `path "${path}" { capabilities = ["update"] }`).join("\n");
   await asRoot("POST", `sys/policies/acl/${name}`, { policy });

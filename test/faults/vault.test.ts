@@ -1,4 +1,4 @@
-/** A Vault that is sealed, away, or refuses; roles and chains that are not as they should: told, and nothing half made. */
+/** A Vault that is sealed, down, or refuses, and misconfigured roles and chains: reported, and nothing is half done. */
 import { strict as assert } from "node:assert";
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ const issuer = (settings: object = {}) => ({
   ...settings,
 });
 
-describe("certificates from a Vault that is not as it should be", () => {
+describe("certificates from a misconfigured or unavailable Vault", () => {
   let vault: OwnVault;
   let proxy: TcpProxy;
   let stack: Stack;
@@ -69,7 +69,10 @@ describe("certificates from a Vault that is not as it should be", () => {
     return new X509Certificate(Buffer.from(pem, "base64"));
   }
 
-  /** What was right in an earlier run may be there; never a certificate that its own CA, up to a root, does not vouch for. */
+  /**
+   * Certificates of an earlier successful run may be there, but never a certificate that its own CA, up to a root,
+   * did not sign.
+   */
   async function nothingWrongIsServed(): Promise<void> {
     const read = async (secret: string, key: string) => {
       const found = await kubectl(
@@ -98,9 +101,9 @@ describe("certificates from a Vault that is not as it should be", () => {
   }
 
   const WRONG: [string, object, RegExp][] = [
-    ["a role that is not there", { server: { mount: "pki", role: "none" } }, /pki\/sign\/none[^]*unknown role: none/],
+    ["a role that does not exist", { server: { mount: "pki", role: "none" } }, /pki\/sign\/none[^]*unknown role: none/],
     [
-      "a mount that is not there",
+      "a mount that does not exist",
       { server: { mount: "nowhere", role: "server" } },
       /nowhere\/sign\/server[^]*(no handler|404)/,
     ],
@@ -120,36 +123,36 @@ describe("certificates from a Vault that is not as it should be", () => {
       /(streaming_replica|cnpg_pooler_pgbouncer) not allowed by this role/,
     ],
     [
-      "a life that the role cuts short, without a word of Vault's",
+      "a validity that the role shortens without an error from Vault",
       { server: { mount: "pki", role: "short" } },
       /issuer\.server: signed for 24 h instead of the 720 h asked for[^]*max_ttl/,
     ],
     [
-      "a use that the role does not give",
+      "a use that the role does not allow",
       { server: { mount: "pki", role: "for-clients" } },
       /issuer\.server: signed a certificate that is not for servers\. Set server_flag/,
     ],
     [
-      "a CA that ends before what it is asked to sign",
+      "a CA that expires before the certificate would",
       { server: { mount: "ending", role: "server" } },
       /ending\/sign\/server[^]*beyond the expiration of the CA/,
     ],
     [
-      "keys of a type that the role does not take, with the setting that chooses another",
+      "a key type that the role does not accept, with the setting for another type",
       { server: { mount: "pki", role: "rsa" } },
       /issuer\.server: the role rsa of pki in Vault signs only keys of the type rsa[^]*issuer\.key: \{ algorithm: RSA, size: 3072 \}/,
     ],
     ["a chain without its root", { server: { mount: "cut", role: "server" } }, /is not in the bundle[^]*trustAnchors/],
   ];
   for (const [what, settings, told] of WRONG) {
-    it(`says what is wrong, and lets nothing wrong be served: ${what}`, async () => {
+    it(`says what is wrong, and does not change what the database serves: ${what}`, async () => {
       configure(settings);
       await refused(told);
       await nothingWrongIsServed();
     });
   }
 
-  it("advises to replace a CA that cuts the lives of certificates short, and no longer max_ttl", async () => {
+  it("advises to replace a CA that shortens certificates, and not to increase max_ttl", async () => {
     await setAtEnd(vault, "truncate");
     configure({ server: { mount: "ending", role: "server" } });
     const { code, output } = await run("up");
@@ -160,7 +163,7 @@ describe("certificates from a Vault that is not as it should be", () => {
     await nothingWrongIsServed();
   });
 
-  it("says which setting asks for addresses that the role does not allow", async () => {
+  it("says which setting requests addresses that the role does not allow", async () => {
     stack.configure({
       cluster: NAME,
       issuer: issuer({ server: { mount: "pki", role: "no-addresses" } }),
@@ -174,12 +177,12 @@ describe("certificates from a Vault that is not as it should be", () => {
     await nothingWrongIsServed();
   });
 
-  it("says that Vault is away, silent or sealed, or that the secret id was revoked, and where", async () => {
+  it("says that Vault is down, silent or sealed, or that the secret ID was revoked, and where", async () => {
     configure();
     proxy.line = "refuse";
     await refused(new RegExp(`${proxy.address}[^]*(connection re|EOF)`));
     proxy.line = "silent";
-    // Vault's own client gives up after a minute, each time that it tries.
+    // Vault's own client times out after a minute, for each attempt.
     await refused(/context deadline exceeded|Client\.Timeout/, { ...credentials, VAULT_CLIENT_TIMEOUT: "3" });
     proxy.line = "pass";
     await vault.seal();
@@ -194,7 +197,7 @@ describe("certificates from a Vault that is not as it should be", () => {
     await refused(/403[^]*(permission denied|invalid token)/, expired);
   });
 
-  it("has them signed when all is right, by a CA below a CA below a root, with the whole chain", async () => {
+  it("has them signed when everything is right, by an intermediate CA below another below a root, with the whole chain", async () => {
     configure();
     const { code, output } = await run("up");
     assert.equal(code, 0, output);
@@ -217,7 +220,7 @@ describe("certificates from a Vault that is not as it should be", () => {
     );
   });
 
-  it("has RSA keys signed, of the size that the role wants, and addresses", async () => {
+  it("has RSA keys of the role's size signed, and addresses", async () => {
     stack.configure({
       cluster: NAME,
       issuer: issuer({ server: { mount: "pki", role: "rsa" }, key: { algorithm: "RSA", size: 3072 } }),
@@ -236,14 +239,14 @@ describe("certificates from a Vault that is not as it should be", () => {
     assert.equal((await servedCertificate()).publicKey.asymmetricKeyType, "ec");
   });
 
-  it("takes a chain without its root once trustAnchors names it", async () => {
+  it("accepts a chain without its root once trustAnchors names the root", async () => {
     configure({ server: { mount: "cut", role: "server" }, trustAnchors: root });
     const { code, output } = await run("up");
     assert.equal(code, 0, output);
     assert.equal((await servedCertificate()).issuer, "CN=cut");
   });
 
-  it("keeps what is served while a renewal cannot be signed, and renews by the next `up`", async () => {
+  it("keeps the current certificates while a renewal cannot be signed, and renews them by the next `up`", async () => {
     const before = (await servedCertificate()).fingerprint256;
     await vault.seal();
     configure({ validity: "700h" });
@@ -259,7 +262,7 @@ describe("certificates from a Vault that is not as it should be", () => {
     assert.notEqual((await servedCertificate()).fingerprint256, before);
   });
 
-  it("destroys certificates without Vault, which keeps nothing of them", async () => {
+  it("destroys certificates without Vault, which has no record of them", async () => {
     proxy.line = "refuse";
     const { code, output } = await run("destroy");
     assert.equal(code, 0, output);

@@ -1,4 +1,4 @@
-/** An `up` of which a test sees how far it has come, to disturb it at a certain moment. */
+/** An `up` whose progress a test can see, to disturb it at a certain step. */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,11 +7,11 @@ import { CommandResult } from "../../lab/host/command";
 import { Stack } from "../../lab/drive/stack";
 
 /**
- * Starts `up` and calls `disturb` once, when `moment` finds what it looks for.
+ * Starts `up` and calls `disturb` once, when `moment` returns true.
  *
- * @param moment is asked again and again, with what Pulumi printed so far
- * @returns how `up` ended; `output` has all that it printed
- * @throws Error if it ended before the moment came
+ * @param moment is called repeatedly with Pulumi's output so far
+ * @returns the result of `up`; `output` has all its output
+ * @throws Error if `up` ended earlier
  */
 export async function disturbedUp(
   stack: Stack,
@@ -35,7 +35,7 @@ export async function disturbedUp(
       if (ended) throw new Error(`\`up\` ended before it could be disturbed:\n${printed()}`);
       await disturb();
     } finally {
-      await running; // also where the test failed: whoever cleans up afterwards must not meet it
+      await running; // also after a failed test: the cleanup must not run at the same time
     }
     const { code } = await running;
     return { code, output: printed() };

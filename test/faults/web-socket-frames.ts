@@ -1,4 +1,4 @@
-/** The payloads of a web socket's frames, as they pass by. RFC 6455, section 5.2; no compression, no fragments. */
+/** Reads the payloads of a web socket's frames in transit. RFC 6455, section 5.2; no compression, no fragments. */
 
 export class WebSocketFrames {
   private pending = Buffer.alloc(0);
@@ -14,7 +14,7 @@ export class WebSocketFrames {
   }
 }
 
-/** The first frame; undefined while it is not whole. */
+/** The first frame; undefined while it is incomplete. */
 function frameOf(data: Buffer): { payload: Buffer; length: number } | undefined {
   if (data.length < 2) return undefined;
   const short = data[1]! & 0x7f;

@@ -1,4 +1,4 @@
-/** The program where nothing is installed but its dependencies, as CI images with NODE_ENV=production have it. */
+/** The program with only its dependencies installed, as in CI images with NODE_ENV=production. */
 import { strict as assert } from "node:assert";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,7 +17,7 @@ describe("an installation without development dependencies", () => {
     const files = await run("git", ["ls-files", "-z"], { cwd: PROJECT });
     await run("xargs", ["-0", "cp", "--parents", `--target-directory=${folder}`], { cwd: PROJECT, input: files });
     const modules = [join(PROJECT, "node_modules"), folder];
-    // Hard links are enough; another file system has none.
+    // Hard links are enough, but do not work across file systems.
     const linked = await attempt("cp", ["-al", ...modules]);
     if (linked.code !== 0) await run("cp", ["-a", ...modules]);
     // npm writes this one in place, so a link would tell this checkout that packages are missing.

@@ -1,6 +1,6 @@
-/** The rights of people, as they change on a running database. */
+/** Rights of people, and their changes in a running database. */
 import { strict as assert } from "node:assert";
-import { surrenderScript } from "../../components/postgres/grants";
+import { dropOwnedScript as surrenderScript } from "../../components/postgres/grants";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
 import { eventually, kubectl, loginAs, oneDatabase, sqlAsOwner, sqlAsSuperuser } from "./lab";
@@ -9,7 +9,7 @@ const NAME = "rights";
 const reader = { name: "teleport_user_read", access: "read" };
 const writer = { name: "teleport_user_write", access: "write" };
 
-describe("people's rights in a running database", () => {
+describe("rights of people in a running database", () => {
   const stack = new Stack("access");
   const configure = (users: object[], more: object = {}) =>
     stack.configure(oneDatabase(NAME, { users, initdb: { database: "shop", owner: "shop" }, ...more }));
@@ -29,13 +29,13 @@ describe("people's rights in a running database", () => {
     await stack.remove();
   });
 
-  it("do not reach what PostgreSQL keeps for itself", async () => {
+  it("do not include what PostgreSQL reserves for itself", async () => {
     for (const secret of ["pg_authid", "pg_user_mapping", "pg_subscription"]) {
       assert.match((await read(`SELECT * FROM ${secret}`)).output, /permission denied/, secret);
     }
   });
 
-  it("begin as reader and writer of everything, tables made later included", async () => {
+  it("begin with reading and writing everything, including tables created later", async () => {
     assert.equal((await read("SELECT count(*) FROM sales.before")).stdout.trim(), "0");
     assert.match((await read("SHOW default_transaction_read_only")).stdout, /^on$/m);
     const refused = await read("SET default_transaction_read_only = off; INSERT INTO sales.before VALUES (1)");
@@ -76,7 +76,7 @@ describe("people's rights in a running database", () => {
     assert.equal(role.trim(), "3");
   });
 
-  it("include a schema that comes later, once `up` finds it", async () => {
+  it("include a schema that is created later, once `up` finds it", async () => {
     configure([{ ...reader, scope: [{ schemas: ["sales", "archive"] }] }, writer]);
     await stack.up();
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
@@ -85,7 +85,7 @@ describe("people's rights in a running database", () => {
     assert.equal((await read("SELECT count(*) FROM archive.old")).code, 0);
   });
 
-  it("are put right by a plain `up` when a hand changed them, whoever's", async () => {
+  it("are corrected by a plain `up` after a manual change by anyone", async () => {
     await superuser(
       `REVOKE SELECT ON sales.before FROM teleport_user_read; GRANT INSERT ON public.before TO teleport_user_read;
        ALTER ROLE teleport_user_read RESET default_transaction_read_only;
@@ -106,7 +106,7 @@ describe("people's rights in a running database", () => {
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   });
 
-  it("come for a user that is added, with memberships", async () => {
+  it("are granted to an added user, with memberships", async () => {
     await superuser("CREATE ROLE auditors NOLOGIN; GRANT SELECT ON public.before TO auditors");
     configure([reader, writer, { name: "auditor", access: "none", memberOf: ["auditors"] }]);
     await stack.up();
@@ -115,7 +115,7 @@ describe("people's rights in a running database", () => {
     assert.equal((await allowed("sales.before")).trim(), "f");
   });
 
-  it("leave out what belongs to extensions and superusers, unless a scope names its schema", async () => {
+  it("exclude what belongs to extensions and superusers, unless a scope names its schema", async () => {
     await superuser(
       `CREATE EXTENSION hstore; CREATE SCHEMA jobs; CREATE TABLE jobs.job (owner regrole); CREATE SEQUENCE jobs.numbers;
        CREATE VIEW public.hashes AS SELECT * FROM pg_shadow; CREATE TABLE sales.superusers (id int);
@@ -123,7 +123,7 @@ describe("people's rights in a running database", () => {
        CREATE SCHEMA extended AUTHORIZATION shop; CREATE TABLE extended.part (id int); ALTER TABLE extended.part OWNER TO shop;
        ALTER EXTENSION hstore ADD TABLE public.extended; ALTER EXTENSION hstore ADD SCHEMA extended;`,
     );
-    // As earlier releases granted it, and to what would come.
+    // As earlier releases granted it, also for future objects.
     await superuser(
       `GRANT USAGE ON SCHEMA jobs, extended TO teleport_user_read, teleport_user_write;
        GRANT SELECT ON ALL TABLES IN SCHEMA jobs, public, sales, extended TO teleport_user_read, teleport_user_write;
@@ -168,7 +168,7 @@ describe("people's rights in a running database", () => {
     await stack.up();
   });
 
-  it("are changed though the owner has set his database so that scripts would fail or end in it", async () => {
+  it("are changed even if the owner's settings of the database would make scripts fail", async () => {
     await superuser(
       `CREATE ROLE lender; GRANT USAGE ON SCHEMA sales TO lender; GRANT SELECT ON sales.before TO lender WITH GRANT OPTION;
        SET ROLE lender; GRANT SELECT ON sales.before TO teleport_user_write; RESET ROLE; SET ROLE shop;
@@ -184,7 +184,7 @@ describe("people's rights in a running database", () => {
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   });
 
-  it("are changed though a DROP DATABASE was interrupted, which is told", async () => {
+  it("are changed after an interrupted DROP DATABASE, with a message", async () => {
     await superuser("CREATE DATABASE broken", "postgres");
     await superuser(
       "UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'broken'; ALTER ROLE teleport_user_read SET work_mem = '9MB'",
@@ -196,8 +196,8 @@ describe("people's rights in a running database", () => {
     await superuser("DROP DATABASE broken", "postgres");
   });
 
-  it("hand over nothing of a removed user that would run by itself with the new owner's rights", async () => {
-    const handOver = () => superuser(surrenderScript(["trapper"], "shop").replace(/^\\set .*$/m, "")); // psql's -c knows no \set
+  it("do not reassign objects of a removed user that would run by themselves with the new owner's rights", async () => {
+    const reassign = () => superuser(surrenderScript(["trapper"], "shop").replace(/^\\set .*$/m, "")); // psql's -c knows no \set
     const asTrapper = (sql: string) => superuser(`SET ROLE trapper; ${sql}`);
     await superuser("CREATE ROLE trapper; GRANT USAGE, CREATE ON SCHEMA sales TO trapper");
     await asTrapper(
@@ -225,16 +225,16 @@ describe("people's rights in a running database", () => {
     ];
     for (const [make, unmake, refused] of traps) {
       await asTrapper(make);
-      await assert.rejects(handOver(), refused);
+      await assert.rejects(reassign(), refused);
       await asTrapper(unmake);
     }
-    await handOver();
+    await reassign();
     assert.equal(await superuser("SELECT tableowner FROM pg_tables WHERE tablename = 'trap'"), "shop\n");
     assert.equal(await superuser("SELECT count(*) FROM pg_statistic_ext WHERE stxname = 'of_trap'"), "0\n");
     await superuser("DROP TABLE sales.trap; DROP FUNCTION sales.seen(int); DROP ROLE trapper");
   });
 
-  it("end with users that are removed: what they made stays, their sessions end", async () => {
+  it("end when users are removed: their objects stay, their sessions are closed", async () => {
     await superuser(
       `GRANT USAGE, CREATE ON SCHEMA sales TO auditors; GRANT auditors TO auditor; SET ROLE auditor;
        CREATE TABLE sales.made (id int); CREATE VIEW sales.all_made AS SELECT * FROM sales.made;
@@ -264,7 +264,7 @@ describe("people's rights in a running database", () => {
     assert.match((await session).output, /terminating connection|server closed the connection/);
     const left = "SELECT rolname, rolcanlogin FROM pg_roles WHERE rolname IN ('auditor', 'teleport_user_write')";
     assert.equal(await superuser(left), "auditor|f\n", "a database that takes no connections holds it");
-    assert.match(output, /removed user auditor cannot log in any more, but cannot be dropped/);
+    assert.match(output, /removed user auditor can no longer log in, but cannot be dropped/);
     await superuser("DROP DATABASE broken", "postgres");
     await stack.up();
     assert.equal(await superuser(left), "");
@@ -277,23 +277,26 @@ describe("people's rights in a running database", () => {
     assert.notEqual((await write("SELECT 1")).code, 0);
   });
 
-  it("fail with CloudNativePG's reason when a membership cannot be", async () => {
+  it("fail with CloudNativePG's reason if a membership is not possible", async () => {
     configure([{ ...reader, memberOf: ["no_such_role"] }]);
     const result = await stack.pulumi(["up", "--yes", "--skip-preview"]);
     assert.notEqual(result.code, 0);
-    assert.match(result.output, /teleport_user_read is no member of no_such_role.*CloudNativePG says: .*no_such_role/s);
+    assert.match(
+      result.output,
+      /teleport_user_read is not a member of no_such_role.*CloudNativePG says: .*no_such_role/s,
+    );
     configure([reader, writer]);
     await stack.up();
     assert.equal((await write("INSERT INTO sales.before VALUES (3)")).code, 0);
   });
 
-  it("name a database that is not there", async () => {
+  it("report a database that does not exist", async () => {
     configure([{ ...reader, scope: [{ database: "nowhere" }] }]);
     const result = await stack.pulumi(["up", "--yes", "--skip-preview"]);
     assert.match(result.output, /The database nowhere, which users' scope names, does not exist/);
   });
 
-  it("end with Teleport: no user is left, and the database is", async () => {
+  it("end with Teleport: no user is left, and the database stays", async () => {
     configure([], { teleport: undefined });
     await stack.up();
     assert.equal(await superuser("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'teleport_user%'"), "0\n");

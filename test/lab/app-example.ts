@@ -1,10 +1,10 @@
-/** The example of an application as somebody copies it: a project of its own, with the library installed in it. */
+/** The example of an application as a user copies it: a separate project, with the library installed. */
 import { cpSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { basename, join } from "node:path";
 import { run } from "../../lab/host/command";
 import { PROJECT } from "../../lab/layout";
 
-/** Makes it in an empty folder. */
+/** Creates the project in an empty folder. */
 export async function installExample(project: string): Promise<void> {
   const isOurs = (path: string) => basename(path) !== "node_modules";
   cpSync(join(PROJECT, "examples", "app"), project, { recursive: true, filter: isOurs });

@@ -1,4 +1,4 @@
-/** The lab's Vault as an application and the platform's program find it: who may log in how, and where the database is. */
+/** Prepares the lab's Vault for an application and the platform's program: logins, and the address of the database. */
 import { readFileSync } from "node:fs";
 import { connect, createServer, Server, Socket } from "node:net";
 import type { AddressInfo } from "node:net";
@@ -17,7 +17,7 @@ export function asRoot<Answer>(
   return vaultRequest<Answer>(method as "GET", path, body, token);
 }
 
-/** Kubernetes authentication, which reviews tokens as the service account `reviewer` of the namespace. */
+/** A Kubernetes auth method that reviews tokens as the service account `reviewer` of the namespace. */
 export async function makeKubernetesAuth(path: string, namespace: string): Promise<void> {
   const kubeconfig = parse(readFileSync(process.env.KUBECONFIG ?? "", "utf8")) as {
     clusters: { cluster: Record<string, string> }[];
@@ -43,7 +43,7 @@ export async function removeKubernetesAuth(path: string): Promise<void> {
   await kubectl("delete", "clusterrolebinding", `${path}-reviewer`, "--ignore-not-found");
 }
 
-/** An AppRole with the policy that is documented for the program, and nothing else; returns its credentials. */
+/** An AppRole with exactly the documented policy of the program. Returns its credentials. */
 export async function makeProgram(name: string, scope: RegistrarScope): Promise<NodeJS.ProcessEnv> {
   await asRoot("POST", `sys/policies/acl/${name}`, { policy: vaultDatabasePolicy(scope) });
   await asRoot("POST", `auth/approle/role/${name}`, { token_policies: [name], token_ttl: "30m" });
@@ -58,8 +58,8 @@ export async function removeProgram(name: string): Promise<void> {
 }
 
 /**
- * Lets the lab's Vault, which resolves no name of the cluster, reach a host by one that it knows: `localhost`. The host
- * is looked up for each connection, so that it need not be there yet.
+ * Lets the lab's Vault, which cannot resolve names of the cluster, reach a host as `localhost`. The host is looked up
+ * for each connection, so it need not exist yet.
  */
 export async function forwardTo(host: string): Promise<{ port: number; close: () => void }> {
   const sockets = new Set<Socket>();

@@ -34,7 +34,7 @@ const JOIN = "app-join";
 
 describe("an application's stack that reads the platform's outputs", () => {
   const folder = mkdtempSync(join(tmpdir(), "app-"));
-  // What the program logs in with; the ways without a password need more than the lab's own program has.
+  // The program's login. The ways without a password need more rights than the lab's own program has.
   const environment: NodeJS.ProcessEnv = {};
   const platform = new Stack("app-platform", { env: environment });
   const example = join(folder, "example");
@@ -68,7 +68,7 @@ describe("an application's stack that reads the platform's outputs", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("tells a wrong database, and a namespace where the owner's Secret is not, before it makes anything", async () => {
+  it("reports a wrong database, and a namespace without the owner's Secret, before it creates anything", async () => {
     app.configure({ ...settings, database: "shop" });
     const wrongName = await app.pulumi(["preview"]);
     assert.notEqual(wrongName.code, 0);
@@ -80,7 +80,7 @@ describe("an application's stack that reads the platform's outputs", () => {
     assert.match(wrongNamespace.output, /namespace = default: .* app-shop-app is in app-shop\./);
   });
 
-  it("is up when its query works, and prints rows of the database", async () => {
+  it("is ready when its query works, and prints rows of the database", async () => {
     app.configure(settings);
     await app.up();
     const { namespace, deployment } = await app.outputs<{ namespace: string; deployment: string }>();
@@ -92,7 +92,7 @@ describe("an application's stack that reads the platform's outputs", () => {
     );
   });
 
-  it("finds nothing to do again, and has no password in its state", async () => {
+  it("has nothing to do the second time, and no password in its state", async () => {
     assert.deepEqual(Object.keys(await app.plannedChanges()), ["same"]);
     const encoded = await kubectl("-n", NAME, "get", "secret", `${NAME}-app`, "-o", "jsonpath={.data.password}");
     assert.ok(encoded.length > 20);
@@ -100,7 +100,7 @@ describe("an application's stack that reads the platform's outputs", () => {
     assert.ok(!state.includes(encoded) && !state.includes(Buffer.from(encoded, "base64").toString()));
   });
 
-  it("is not ready with a CA that did not sign the server's certificate: verify-full is meant", async () => {
+  it("is not ready with a CA that did not sign the server's certificate: verify-full is in effect", async () => {
     const { deployment } = await app.outputs<{ deployment: string }>();
     const pod = `deployment/${deployment}`;
     const query = ["psql", "--no-psqlrc", "--no-password", "-tAc", "SELECT 1"];
@@ -115,13 +115,13 @@ describe("an application's stack that reads the platform's outputs", () => {
     assert.match(await as(`PGHOST=${address}`), /does not match host name|server certificate for/);
   });
 
-  it("leaves nothing when it is destroyed", async () => {
+  it("leaves nothing behind when it is destroyed", async () => {
     await app.destroy();
     const left = await kubectl("-n", NAME, "get", "deployment,replicaset,configmap", "-o", "name");
     assert.doesNotMatch(left, /\/(app|server-ca)-[0-9a-f]{8}/);
   });
 
-  describe("with no password that anyone keeps", () => {
+  describe("without a stored password", () => {
     const trustedCa = readFileSync(process.env.VAULT_CACERT ?? "", "utf8");
     const common = { ...settings, trustedCa };
     const byVault = { ...common, access: "vault", vaultAddress: VAULT.address, sidecarImage: IMAGES.vault };
@@ -168,7 +168,7 @@ describe("an application's stack that reads the platform's outputs", () => {
       await kubectl("delete", "namespace", BY_VAULT, BY_TBOT, ELSEWHERE, "--wait=false");
     });
 
-    it("reads by Vault what others wrote, as a user of its own, in memory that it alone reads", async () => {
+    it("reads what others wrote as a user from Vault, with credentials in memory that only it can read", async () => {
       vaultApp.configure(byVault);
       await vaultApp.up();
       const { namespace } = await vaultApp.outputs<{ namespace: string }>();
@@ -186,7 +186,7 @@ describe("an application's stack that reads the platform's outputs", () => {
       assert.deepEqual(Object.keys(await vaultApp.plannedChanges()), ["same"]);
     });
 
-    it("goes on with second credentials when the first are revoked, with the table that the first made", async () => {
+    it("continues with new credentials after the first are revoked, with the table that the first user created", async () => {
       await vaultSql("CREATE TABLE notes (id int); INSERT INTO notes VALUES (1)");
       const first = await credentials();
       assert.equal((await logIn(first)).stdout.trim(), first.user);
@@ -207,7 +207,7 @@ describe("an application's stack that reads the platform's outputs", () => {
       }
     });
 
-    it("has its credentials ended with its pod, and not when their time is over", async () => {
+    it("has its credentials revoked with its pod, not only when they expire", async () => {
       const last = await credentials();
       assert.equal((await logIn(last)).stdout.trim(), last.user);
       await vaultApp.destroy();
@@ -216,7 +216,7 @@ describe("an application's stack that reads the platform's outputs", () => {
         async () => (await kubectl("-n", BY_VAULT, "get", "pods", "-o", "name")) === "",
         30_000,
       );
-      // Renewed when 70 % of 120 s are over, they would have more than 30 s left.
+      // With a renewal after 70 % of 120 s, they would have more than 30 s left.
       await eventually("the user is gone", async () => (await userCount()) === "0", 15_000);
       assert.deepEqual(await leases(), []);
       assert.match((await logIn(last)).output, /password authentication failed/);
@@ -245,9 +245,12 @@ describe("an application's stack that reads the platform's outputs", () => {
       assert.doesNotMatch(await kubectl("-n", BY_TBOT, "get", "deployment,configmap", "-o", "name"), /\/app/);
     });
 
-    it("gets neither from another namespace", async () => {
+    it("gets neither tunnel nor credentials from another namespace", async () => {
       vaultApp.configure({ ...byVault, namespace: ELSEWHERE });
-      assert.match((await vaultApp.pulumi(["preview"])).output, /the platform lets in pods of app-vault only/);
+      assert.match(
+        (await vaultApp.pulumi(["preview"])).output,
+        /the platform gives access only to pods in app-vault\./,
+      );
 
       const { vaultDatabase, hostReadWrite: host, port } = outputs.databases[NAME]!;
       const vaultPart = vaultAgentPod({ ...vaultDatabase!, host, port }, "app", {
@@ -267,7 +270,7 @@ describe("an application's stack that reads the platform's outputs", () => {
         60_000,
       );
       const tbotPart = tbotPod(outputs.applications["app-web"]!, {
-        generation: "13",
+        generation: "13", // Teleport 13 and 14
         image: IMAGES.tbot,
         configMap: "by-tbot",
         trustedCas: { configMap: "by-tbot", key: "cas" },
@@ -281,10 +284,10 @@ describe("an application's stack that reads the platform's outputs", () => {
       assert.equal(await userCount(), "0");
     });
 
-    /** What the platform declares for both. */
+    /** The platform's declarations for both. */
     function withoutPasswords(port: number): StackConfig {
       const database = oneDatabase(NAME, {
-        // Vault is outside of Kubernetes here, and reaches the database by a name that it can resolve.
+        // Vault is outside of Kubernetes here, and needs a host for the database that it can resolve.
         serverAltNames: ["localhost"],
         vaultDatabase: {
           host: "localhost",
@@ -341,7 +344,7 @@ describe("an application's stack that reads the platform's outputs", () => {
       );
     }
 
-    /** What the application reads, in its own container. */
+    /** Runs the application's query in its own container. */
     async function credentials(): Promise<{ user: string; password: string }> {
       const { stdout } = await inApp("cat /var/run/cnpg-teleport/vault/pg_service.conf");
       const value = (key: string) => new RegExp(`^${key}=(.+)$`, "m").exec(stdout)?.[1] ?? "";
@@ -361,7 +364,7 @@ describe("an application's stack that reads the platform's outputs", () => {
     }
 
     async function vaultSql(sql: string): Promise<string> {
-      // The application gives up after 5 s, which is no bound for a test.
+      // The application times out after 5 s, which is too short for a test.
       const patiently = ["env", "PGCONNECT_TIMEOUT=60"];
       const psql = [...patiently, "psql", "--no-psqlrc", "--no-password", "-qtA", "--set=ON_ERROR_STOP=1", "-c", sql];
       return (await kubectl("-n", BY_VAULT, "exec", await pod(BY_VAULT), "-c", "app", "--", ...psql)).trim();

@@ -1,4 +1,4 @@
-/** People for whom Teleport makes PostgreSQL users of their own. Real Kubernetes, CloudNativePG, Teleport. */
+/** PostgreSQL users that Teleport creates for people. Real Kubernetes, CloudNativePG, Teleport. */
 import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,7 +17,7 @@ const TELEPORT_DATABASE = `${SHOP}-${ENVIRONMENT}`;
 const ACCESS_ROLE = `${TELEPORT_DATABASE}-auto-teleport_user_read`;
 const READER = { name: "teleport_user_read", access: "read" };
 
-describe("users that Teleport makes", () => {
+describe("users that Teleport creates", () => {
   const folder = mkdtempSync(join(tmpdir(), "auto-users-"));
   const identity = join(folder, "registrar");
   const person = join(folder, "person");
@@ -60,7 +60,7 @@ describe("users that Teleport makes", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("read at once, and may do no more than their role", async () => {
+  it("can read at once, and have no more rights than their role", async () => {
     assert.equal(await superuser(`SELECT count(*) FROM pg_roles WHERE rolname = '${PERSON}'`), "0");
     await reads();
     const refused = await sqlThroughTeleport(login, "INSERT INTO stock VALUES ('theirs')");
@@ -73,14 +73,14 @@ describe("users that Teleport makes", () => {
     await eventually("the user is disabled", async () => (await superuser(state)) === "f|{teleport-auto-user}");
   });
 
-  it("open no other user: neither the admin user nor a declared one", async () => {
+  it("cannot log in as another user: neither as the admin user nor as a declared one", async () => {
     for (const other of ["teleport_admin", "teleport_user_read", "app"]) {
       const refused = await sqlThroughTeleport({ ...login, user: other }, "SELECT 1");
       assert.notEqual(refused.code, 0, `${other}: ${refused.output}`);
     }
   });
 
-  it("are made by an admin user who comes by certificate only", async () => {
+  it("are created by an admin user that logs in only by certificate", async () => {
     for (const [sslmode, answer] of [
       ["require", /connection requires a valid client certificate/],
       ["disable", /pg_hba.conf rejects connection/],
@@ -93,7 +93,7 @@ describe("users that Teleport makes", () => {
 
   it("still work when CloudNativePG has reconciled its roles twice", async () => {
     for (const connectionLimit of [21, 22]) {
-      // A changed managed role makes the operator look at all of them.
+      // A change of a managed role makes the operator reconcile all of them.
       configure({ users: [{ ...READER, connectionLimit }] });
       await stack.up();
       const limit = await superuser("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'teleport_user_read'");
@@ -103,14 +103,14 @@ describe("users that Teleport makes", () => {
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   });
 
-  it("come again where a hand took the admin user's rights", async () => {
+  it("are possible again after the admin user's rights were revoked manually", async () => {
     await superuser("ALTER ROLE teleport_admin NOCREATEROLE; DROP SCHEMA teleport_admin CASCADE");
     assert.match(await stack.up(), /1 updated/);
     await reads();
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   });
 
-  it("find nothing of others in the place of Teleport's procedures, in a database that `up` knows or not", async () => {
+  it("find no objects of others instead of Teleport's procedures, in databases that `up` knows and others", async () => {
     await superuser("DROP DATABASE IF EXISTS other");
     await superuser("CREATE DATABASE other OWNER app");
     await sqlAsSuperuser(SHOP, "other", "SET ROLE app; CREATE SCHEMA teleport_admin; CREATE TABLE ran_as (who text)");
@@ -123,7 +123,7 @@ describe("users that Teleport makes", () => {
     const refused = await stack.pulumi(["up", "--yes", "--skip-preview"]);
     assert.match(
       refused.output,
-      /the schema teleport_admin of the database other exists and was not made for Teleport/,
+      /the schema teleport_admin of the database other exists and was not created for Teleport/,
     );
     assert.notEqual((await sqlThroughTeleport({ ...login, database: "other" }, "SELECT 1")).code, 0);
     assert.equal(await superuser("SELECT count(*) FROM ran_as", "other"), "0");
@@ -134,11 +134,11 @@ describe("users that Teleport makes", () => {
     await superuser("DROP DATABASE other");
   });
 
-  it("keep what a schema of the admin user's name has, whose it ever is", async () => {
+  it("leave an existing schema of the admin user's name unchanged, whoever owns it", async () => {
     await sqlAsOwner(SHOP, "app", "CREATE SCHEMA ops; CREATE TABLE ops.precious (note text)");
     configure({ autoUsers: { roles: [READER.name], adminUser: "ops" } });
     const refused = await stack.pulumi(["up", "--yes", "--skip-preview"]);
-    assert.match(refused.output, /the schema ops of the database app exists and was not made for Teleport/);
+    assert.match(refused.output, /the schema ops of the database app exists and was not created for Teleport/);
     configure({});
     await stack.up();
     assert.equal(await superuser("SELECT tableowner FROM pg_tables WHERE tablename = 'precious'"), "app");
@@ -147,7 +147,7 @@ describe("users that Teleport makes", () => {
     await sqlAsOwner(SHOP, "app", "DROP SCHEMA ops CASCADE");
   });
 
-  it("are as declared again where a hand, or the database's owner, had it otherwise", async () => {
+  it("are as declared again after a manual change or a change by the database's owner", async () => {
     for (const otherwise of [
       "REVOKE CONNECT ON DATABASE app FROM teleport_admin, PUBLIC",
       "ALTER ROLE teleport_admin IN DATABASE app SET search_path = public",
@@ -164,7 +164,7 @@ describe("users that Teleport makes", () => {
     assert.equal(await superuser(groups), "0");
   });
 
-  it("do not depend on what the owner sets for every session of his database", async () => {
+  it("do not depend on the owner's settings for every session of the database", async () => {
     const settings = { transaction_timeout: "1ms", role: "app", local_preload_libraries: "nowhere" };
     for (const [name, value] of Object.entries(settings)) {
       await sqlAsSuperuser(SHOP, "postgres", `SET ROLE app; ALTER DATABASE app SET ${name} = '${value}'`);
@@ -175,8 +175,9 @@ describe("users that Teleport makes", () => {
     await reads();
   });
 
-  it("from before an upgrade can be dropped by their admin user; others that it puts into their group cannot", async () => {
-    // As an upgrade to PostgreSQL 16 leaves them: the superuser put them into the group, and nobody has ADMIN OPTION on them.
+  it("from before an upgrade can be dropped by their admin user; other roles that it adds to their group cannot", async () => {
+    // As after an upgrade to PostgreSQL 16: the superuser is the grantor of their membership in the group, and nobody
+    // has ADMIN OPTION on them.
     await superuser('CREATE ROLE "au-before"; GRANT "teleport-auto-user" TO "au-before"; CREATE ROLE "au-bystander"');
     await superuser('SET SESSION AUTHORIZATION teleport_admin; GRANT "teleport-auto-user" TO "au-bystander"');
     assert.match(await stack.up(), /1 updated/);
@@ -187,7 +188,7 @@ describe("users that Teleport makes", () => {
     await superuser('DROP ROLE "au-before"; DROP ROLE "au-bystander"');
   });
 
-  it("cannot be given what leads to an administrator's rights", async () => {
+  it("cannot get roles that lead to an administrator's rights", async () => {
     await superuser("CREATE ROLE operators NOLOGIN CREATEROLE; CREATE ROLE staff IN ROLE operators");
     configure({ autoUsers: { roles: [READER.name, "staff"] } });
     const refused = await stack.pulumi(["up", "--yes", "--skip-preview"]);
@@ -197,7 +198,7 @@ describe("users that Teleport makes", () => {
     await superuser("DROP ROLE staff; DROP ROLE operators");
   });
 
-  it("are not made as somebody else's role of the admin user's name", async () => {
+  it("are not created by someone else's role with the admin user's name", async () => {
     await superuser("CREATE ROLE theirs LOGIN");
     configure({ autoUsers: { roles: [READER.name], adminUser: "theirs" } });
     const refused = await stack.pulumi(["up", "--yes", "--skip-preview"]);
@@ -214,7 +215,7 @@ describe("users that Teleport makes", () => {
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   });
 
-  it("go with the setting, and what they owned stays", async () => {
+  it("are dropped when the setting is removed, and their objects stay", async () => {
     await superuser(`GRANT CREATE ON SCHEMA public TO "${PERSON}"`);
     assert.equal((await sqlThroughTeleport(login, "CREATE TABLE notes (note text)")).code, 0);
     await tctl("rm", `user/${PERSON}`);

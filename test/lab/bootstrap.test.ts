@@ -1,4 +1,4 @@
-/** The example for Vault's administrator, examples/bootstrap: what it makes is all that the library needs there. */
+/** The example for Vault's administrator, examples/bootstrap: it creates everything that the library needs in Vault. */
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
@@ -33,7 +33,7 @@ interface Signed {
   data: { certificate: string; ca_chain: string[] };
 }
 
-describe("what an administrator prepares once in Vault", () => {
+describe("the bootstrap of Vault by an administrator", () => {
   const root = readTrimmed(VAULT.rootToken);
   const asRoot = <Answer = Record<string, unknown>>(method: "GET" | "POST", path: string, body?: unknown) =>
     vaultRequest<Answer>(method, path, body, root);
@@ -75,13 +75,13 @@ describe("what an administrator prepares once in Vault", () => {
       token,
     );
 
-  it("finds nothing to do again, after a refresh too", async () => {
+  it("has nothing to do the second time, also after a refresh", async () => {
     assert.deepEqual(Object.keys(await bootstrap.plannedChanges()), ["same"]);
     await bootstrap.must(["refresh", "--yes", "--skip-preview"]);
     assert.deepEqual(Object.keys(await bootstrap.plannedChanges()), ["same"]);
   });
 
-  it("puts right what a hand changed in a role", async () => {
+  it("corrects a manual change of a role", async () => {
     const role = await asRoot<{ data: Record<string, unknown> }>("GET", "app-pki-clients/roles/client");
     await asRoot("POST", "app-pki-clients/roles/client", { ...role?.data, allow_any_name: true, server_flag: true });
     assert.ok(await sign("app-pki-clients/sign/client", "postgres"));
@@ -90,7 +90,7 @@ describe("what an administrator prepares once in Vault", () => {
     await assert.rejects(sign("app-pki-clients/sign/client", "postgres"), /not allowed by this role/);
   });
 
-  it("signs what the library asks for, as the library wants it, up to a root", async () => {
+  it("signs what the library requests, up to a root", async () => {
     const dnsNames = [SERVER_NAME, `${SERVER_NAME}.${NAME}.svc`];
     const wanted = [
       { path: "app-pki/sign/server", use: "server", commonName: SERVER_NAME, dnsNames },
@@ -101,7 +101,7 @@ describe("what an administrator prepares once in Vault", () => {
       const signed = await sign(path, commonName, [...dnsNames]);
       assert.ok(signed, commonName);
       const chain = signed.data.ca_chain.join("\n");
-      // Vault's default life of 32 days, as none was asked for.
+      // Vault's default validity of 32 days, since none was requested.
       checkCertificate(signed.data.certificate, chain, { setting: path, use, commonName, dnsNames, validity: 32 * 24 });
       mergeCaBundle({ name: path, pem: chain }, []);
     }
@@ -120,7 +120,7 @@ describe("what an administrator prepares once in Vault", () => {
     );
   });
 
-  it("lets the program see what its mounts are, as a refresh by current plugins asks, and how its roles are set", async () => {
+  it("lets the program read its mounts, as a refresh by current plugins does, and the settings of its roles", async () => {
     for (const [mount, role] of [
       ["app-pki", "server"],
       ["app-pki-clients", "client"],
@@ -132,7 +132,7 @@ describe("what an administrator prepares once in Vault", () => {
     }
   });
 
-  it("gives the program a token that outlives an `up` in which a Cluster and its poolers take all their time", async () => {
+  it("gives the program a token that outlives an `up` in which a Cluster and its poolers need the maximum time", async () => {
     const path = "auth/token/lookup-self";
     const answer = await vaultRequest<{ data: { creation_ttl: number } }>("GET", path, undefined, token);
     assert.ok((answer?.data.creation_ttl ?? 0) > 2 * DEFAULT_READY_MINUTES * 60, JSON.stringify(answer));
@@ -158,7 +158,7 @@ describe("what an administrator prepares once in Vault", () => {
     ];
     for (const [method, path, body] of denied) {
       const refused = /permission denied/;
-      // Some paths are open to everybody, e.g. a CA's certificate: none of them is here.
+      // Some paths are public, e.g. a CA's certificate: none of them is here.
       await assert.rejects(vaultRequest(method, path, body, token), refused, `${method} ${path}`);
     }
   });
@@ -179,7 +179,7 @@ describe("what an administrator prepares once in Vault", () => {
     }
   });
 
-  it("uses a root and an AppRole login that are there already, and leaves them", async () => {
+  it("uses an existing root and AppRole login, and does not delete them", async () => {
     const second = new Stack("app-bootstrap-second", {
       project: join(PROJECT, "examples", "bootstrap"),
       env: { VAULT_TOKEN: root },
@@ -203,14 +203,14 @@ describe("what an administrator prepares once in Vault", () => {
     assert.ok(await sign("app-pki/sign/server", SERVER_NAME));
   });
 
-  it("tells all wrong settings", async () => {
+  it("reports all wrong settings", async () => {
     bootstrap.configure({ ...settings, serverMount: "app-pki-root", name: "a b", approleMount: "/approle/" });
     const result = await bootstrap.pulumi(["preview"]);
     bootstrap.configure(settings);
     assert.notEqual(result.code, 0);
-    assert.match(result.output, /approleMount = \/approle\/: is no path/);
+    assert.match(result.output, /approleMount = \/approle\/: is not a valid path/);
     assert.match(result.output, /name = a b: use letters/);
-    assert.match(result.output, /each CA needs a mount of its own/);
+    assert.match(result.output, /each CA needs its own mount/);
   });
 
   it("is not destroyed by mistake", async () => {
@@ -222,12 +222,12 @@ describe("what an administrator prepares once in Vault", () => {
     await bootstrap.up();
     assert.notEqual(result.code, 0);
     assert.match(result.output, /protect/);
-    // Nothing had to be made again.
+    // Nothing was created again.
     assert.equal((await bootstrap.outputs<Outputs>()).roleId, outputs.roleId);
     assert.ok(await sign("app-pki/sign/server", SERVER_NAME));
   });
 
-  it("leaves nothing when it is destroyed", async () => {
+  it("leaves nothing behind when it is destroyed", async () => {
     await bootstrap.destroy();
     const paths = async (what: string) =>
       Object.keys((await asRoot<{ data: Record<string, unknown> }>("GET", what))?.data ?? {});
@@ -241,7 +241,7 @@ describe("what an administrator prepares once in Vault", () => {
   });
 });
 
-/** A certificate request with a key that nobody keeps. */
+/** A certificate request with a temporary key. */
 function request(commonName: string, dnsNames: string[] = []): string {
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "/dev/null"];
   const names = dnsNames.map((name) => `DNS:${name}`).join(",");

@@ -1,4 +1,4 @@
-/** Where the parts of the client-CA bundle and Teleport's identity come from: every place for real. */
+/** The sources of the client-CA bundle and of Teleport's identity, all with real systems. */
 import { strict as assert } from "node:assert";
 import { X509Certificate } from "node:crypto";
 import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -26,7 +26,7 @@ const subjects = (bundle: string) =>
     ([pem]) => new X509Certificate(pem),
   );
 
-describe("the client-CA bundle's parts", () => {
+describe("the sources of the client-CA bundle", () => {
   const openssl = new OpenSsl();
   const folder = mkdtempSync(join(tmpdir(), "ca-sources-"));
   const made: Record<string, Certificate> = {};
@@ -41,7 +41,7 @@ describe("the client-CA bundle's parts", () => {
     const { bundle } = await stack.outputs<{ bundle: string }>();
     return { output, bundle };
   };
-  /** What a preview says that has to fail. */
+  /** The output of a preview that must fail. */
   const refused = async (sources: CaSource[], env: NodeJS.ProcessEnv = {}) => {
     configure(sources);
     const { code, output } = await stack.pulumi(["preview"], { env: { ...environment(), ...env } });
@@ -50,7 +50,7 @@ describe("the client-CA bundle's parts", () => {
   };
   const apply = (kind: "Secret" | "ConfigMap", name: string, data: Record<string, string>) => {
     const values = kind === "Secret" ? { stringData: data } : { data };
-    // As people do it: `apply` repeats the data in an annotation.
+    // Like a user: `apply` repeats the data in an annotation.
     const object = { apiVersion: "v1", kind, metadata: { name, namespace: NAMESPACE }, ...values };
     return run("kubectl", ["apply", "-f", "-"], { input: JSON.stringify(object) });
   };
@@ -85,7 +85,7 @@ describe("the client-CA bundle's parts", () => {
     rmSync(folder, { recursive: true });
   });
 
-  it("come from Teleport, its proxy, Vault, Secrets, ConfigMaps and the settings, checked and merged", async () => {
+  it("are Teleport, its proxy, Vault, Secrets, ConfigMaps and the settings, and are checked and merged", async () => {
     const { bundle } = await up([
       { from: "teleport" },
       { from: "proxy" },
@@ -113,19 +113,19 @@ describe("the client-CA bundle's parts", () => {
     assert.deepEqual(others, {});
   });
 
-  it("come from the proxy without an identity, trusting what SSL_CERT_FILE names and nobody else", async () => {
+  it("include the proxy without an identity, if SSL_CERT_FILE names its CA", async () => {
     const nobody = { TELEPORT_IDENTITY_FILE: undefined, NODE_EXTRA_CA_CERTS: undefined, SSL_CERT_DIR: undefined };
     const { bundle } = await up([{ from: "proxy" }], nobody);
     assert.deepEqual(
       subjects(bundle).map(({ subject }) => /CN=(.*)/.exec(subject)?.[1]),
       ["own", "lab"],
     );
-    // Known already: so that it is asked for anew, the source is another resource.
+    // The CA is already in the state. A new resource makes the program read it again.
     const untrusted = await refused([{ from: "proxy", proxy: PROXY }], { ...nobody, SSL_CERT_FILE: undefined });
-    assert.match(untrusted, /could not be asked for its CA: .*SSL_CERT_FILE, or in caFile/);
+    assert.match(untrusted, /did not return its CA: .*set SSL_CERT_FILE, or caFile of this source/);
   });
 
-  it("are refused where one is a leaf, naming all sources that have one", async () => {
+  it("are refused if one is a leaf, and the message names all sources that have it", async () => {
     await Promise.all([
       apply("Secret", "ca-leaf", { "ca.crt": leaf.pem }),
       apply("ConfigMap", "ca-leaf", { "ca.crt": leaf.pem }),
@@ -146,19 +146,19 @@ describe("the client-CA bundle's parts", () => {
       assert.ok(told.includes(`${source}, certificate "CN=leaf": is not a CA certificate`), `${source}\n${told}`);
   });
 
-  it("are refused where one is a private key or missing, naming the source and showing nothing of it", async () => {
+  it("are refused if one is a private key or missing, and the message names the source and shows no content", async () => {
     await Promise.all([
       apply("Secret", "ca-key", { "ca.crt": own.pem + own.key, password: "correct-horse" }),
       apply("ConfigMap", "ca-key", { "ca.crt": own.pem + own.key }),
       kv(`${VERSION_2}/ca-key`, { "ca.crt": own.pem + own.key }),
     ]);
-    const holdsKey = "holds a private key";
+    const holdsKey = "contains a private key";
     for (const [source, told] of [
       [{ from: "vault", path: `${VERSION_2}/ca-key` }, `in Vault at ${VERSION_2}/ca-key, key ca.crt: ${holdsKey}`],
       [{ from: "secret", name: "ca-key" }, `in Secret ${NAMESPACE}/ca-key, key ca.crt: ${holdsKey}`],
       [{ from: "configMap", name: "ca-key" }, `in ConfigMap ${NAMESPACE}/ca-key, key ca.crt: ${holdsKey}`],
       [{ from: "pem", pem: own.pem + own.key }, `the inline PEM of the client CAs: ${holdsKey}`],
-      [{ from: "secret", name: "ca-key", key: "password" }, "key password: holds no certificate"],
+      [{ from: "secret", name: "ca-key", key: "password" }, "key password: contains no certificate"],
       [{ from: "secret", name: "ca-good", key: "none" }, `in Secret ${NAMESPACE}/ca-good: has no key none`],
       [{ from: "secret", name: "ca-none" }, `resource '${NAMESPACE}/ca-none' does not exist`],
       [{ from: "configMap", name: "ca-none" }, `resource '${NAMESPACE}/ca-none' does not exist`],
@@ -171,8 +171,9 @@ describe("the client-CA bundle's parts", () => {
     }
   });
 
-  it("are both CAs of a rotation, with a warning at preview and at up that says what to do", async () => {
-    // The lab's Teleport is not rotated for this: others log in through it meanwhile. `tctl` tells of a rotation.
+  it("include both CAs of a rotation, with a warning in preview and `up` that says what to do", async () => {
+    // The lab's Teleport is not rotated for this test, because other tests log in through it. A stand-in `tctl`
+    // reports a rotation.
     const [active, former] = [openssl.ca("active"), openssl.ca("former")];
     const keys = (pem: string) => ({ tls: [{ cert: Buffer.from(pem).toString("base64") }] });
     const tellsOf = (phase: string, former_keys: object) => {
@@ -231,7 +232,7 @@ describe("the Teleport identity", () => {
     await vault(["kv", "metadata", "delete", PATH]);
     rmSync(folder, { recursive: true });
   });
-  /** Tokens of the AppRole that Vault still knows. */
+  /** Tokens of the AppRole that are still valid. */
   const tokensLeft = async () => {
     const accessors = JSON.parse(await vault(["list", "-format=json", "auth/token/accessors"])) as string[];
     const looked = await Promise.all(
@@ -242,7 +243,7 @@ describe("the Teleport identity", () => {
     return looked.filter(({ stdout }) => stdout.includes(`"${NAME}"`)).length;
   };
 
-  it("lies in Vault: it registers, stays out of the state, and the login for it is revoked", async () => {
+  it("can be in Vault: it registers, stays out of the state, and the login for it is revoked", async () => {
     const env = { ...appRole, TELEPORT_IDENTITY_FILE: undefined, TELEPORT_IDENTITY_VAULT: PATH };
     await stack.up({ env });
     await eventually("Teleport shows the database", async () => (await teleport.database(NAME)) !== undefined);
@@ -252,7 +253,7 @@ describe("the Teleport identity", () => {
     assert.equal(await tokensLeft(), 0);
   });
 
-  it("is refused where Vault does not show it, naming variable and path", async () => {
+  it("is refused if Vault does not show it, and the message names variable and path", async () => {
     const destroy = async (settings: NodeJS.ProcessEnv) => {
       const env = { ...appRole, TELEPORT_IDENTITY_FILE: undefined, ...settings };
       const { code, output } = await stack.pulumi(["destroy", "--yes", "--skip-preview"], { env });
@@ -264,11 +265,11 @@ describe("the Teleport identity", () => {
     const noKey = await destroy({ TELEPORT_IDENTITY_VAULT: `${PATH}#other` });
     assert.match(noKey, /secret\/ca-identity in Vault has no key other\. Its keys: identity/);
     const invalid = await destroy({ TELEPORT_IDENTITY_VAULT: PATH, VAULT_TOKEN: "invalid" });
-    assert.match(invalid, /invalid token.*get a new one/);
+    assert.match(invalid, /invalid token.*Get a new token/);
     assert.ok(await teleport.database(NAME), "nothing was deregistered");
   });
 
-  it("lies in a folder that tbot writes to: it deregisters what another one registered", async () => {
+  it("can be in a folder that tbot writes to: it deregisters what another one registered", async () => {
     await stack.destroy({ env: { TELEPORT_IDENTITY_FILE: folder } });
     await eventually("the database is gone", async () => (await teleport.database(NAME)) === undefined);
   });

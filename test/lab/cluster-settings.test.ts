@@ -1,7 +1,7 @@
 /**
- * Settings of a Cluster against the real API server and the operator's webhook: what our checks pass is accepted, and
- * what they refuse, or leave to the operator, is refused there with a message that names the field, or would be accepted and
- * do harm, as test/unit/cnpg/settings-table.ts says.
+ * Settings of a Cluster with the real API server and the operator's webhook. What this program's checks accept is
+ * accepted. What they refuse, or leave to the operator, is refused there with a message that names the field, or
+ * would be accepted and do harm, as test/unit/cnpg/settings-table.ts says.
  */
 import { strict as assert } from "node:assert";
 import { CLUSTER_SPEC_FIELDS, isWithin } from "../../components/cnpg/cluster-fields";
@@ -11,7 +11,7 @@ import { appliedProblems } from "../../components/cnpg/applied";
 import { databaseManifests } from "../../components/cnpg/databases";
 import { Verdict, verdictOn } from "../../components/cnpg/dry-run";
 import { clusterAnnotations, MetadataSettings } from "../../components/cnpg/metadata";
-import { networkPolicies, NetworkPolicySettings } from "../../components/kubernetes/network-policy";
+import { networkPolicies, NetworkPolicySettings } from "../../components/cnpg/network-policy";
 import { apiValidator, KubernetesObject } from "../../components/kubernetes/client";
 import { attempt, CommandResult, run } from "../../lab/host/command";
 import { RIGHT, USERS, WRONG } from "../unit/cnpg/settings-table";
@@ -19,7 +19,7 @@ import { eventually, kubectl, PROBES } from "./lab";
 
 const secrets = { server: "s", serverCa: "sca", replication: "r", clientCaBundle: "cca" };
 
-/** What a preview is told of the Cluster that settings make. */
+/** The preview's answer for the Cluster of these settings. */
 async function verdict({ spec, ...settings }: Partial<ClusterSettings>): Promise<Verdict> {
   const api = await apiValidator({});
   const declared = {
@@ -32,7 +32,7 @@ async function verdict({ spec, ...settings }: Partial<ClusterSettings>): Promise
   );
 }
 
-/** Asks the API server, which makes nothing. */
+/** Sends a dry run to the API server, which creates nothing. */
 function dryRun(object: object): Promise<CommandResult> {
   return attempt("kubectl", ["create", "--dry-run=server", "--filename=-"], { input: JSON.stringify(object) });
 }
@@ -53,7 +53,7 @@ describe("a Cluster's settings, for the operator's webhook", () => {
       );
     });
   }
-  it("are all told that are wrong, at each step of the API server, and fields that there are none", async () => {
+  it("are all reported if they are wrong, at each step of the API server, and so are unknown fields", async () => {
     const answer = await verdict({
       parameters: { ssl: "off" },
       spec: {
@@ -77,7 +77,7 @@ describe("a Cluster's settings, for the operator's webhook", () => {
 });
 
 describe("the fields of CloudNativePG's Cluster", () => {
-  it("are all known, so that none of them is called a misspelt setting", async () => {
+  it("are all known, so that none of them is reported as a misspelt setting", async () => {
     const path = "jsonpath={.spec.versions[0].schema.openAPIV3Schema.properties.spec.properties}";
     const fields = await kubectl("get", "crd", "clusters.postgresql.cnpg.io", "-o", path);
     const unknown = Object.keys(JSON.parse(fields) as object).filter((field) => !CLUSTER_SPEC_FIELDS.includes(field));
@@ -98,11 +98,11 @@ describe("network policies, for the API server", () => {
   };
   for (const [title, networkPolicy] of Object.entries(settings)) {
     it(`are accepted: ${title}`, async () => {
-      for (const { metadata, spec } of networkPolicies("orders", "default", networkPolicy)) {
+      for (const { metadata, spec } of networkPolicies("orders", networkPolicy)) {
         const { code, output } = await dryRun({
           apiVersion: "networking.k8s.io/v1",
           kind: "NetworkPolicy",
-          metadata,
+          metadata: { ...metadata, namespace: "default" },
           spec,
         });
         assert.equal(code, 0, output);
@@ -114,7 +114,7 @@ describe("network policies, for the API server", () => {
 const NAMESPACE = "cs-settings";
 const NAME = "cs-db";
 
-/** A small Cluster with most of what the settings offer, and without our certificates. */
+/** A small Cluster with most settings, and without this program's certificates. */
 const small: ClusterSettings = {
   instances: 1,
   image: "lab.local/postgresql:17",
@@ -165,14 +165,17 @@ describe("a Cluster with many settings", () => {
     const psql = ["psql", "--no-psqlrc", "--tuples-only", "--no-align", `--dbname=${database}`, `--command=${query}`];
     return (await kubectl("-n", NAMESPACE, "exec", `${NAME}-1`, "-c", "postgres", "--", ...psql)).trim();
   };
-  /** Waits as a person would; what `up` waits for is tried with the program. */
+  /** Waits like a user. Other tests cover what `up` waits for. */
   const wait = async (settings: MetadataSettings = {}) => {
     const awake = settings.fencedInstances?.length ? [] : ["jsonpath={.status.readyInstances}=1"];
     for (const condition of settings.hibernation ? ["condition=cnpg.io/hibernation"] : ["condition=Ready", ...awake]) {
       await kubectl("-n", NAMESPACE, "wait", `cluster/${NAME}`, `--for=${condition}`, "--timeout=55s");
     }
   };
-  const databases = databaseManifests(NAME, NAMESPACE, small);
+  const databases = databaseManifests(NAME, small).map(({ metadata, ...rest }) => ({
+    ...rest,
+    metadata: { ...metadata, namespace: NAMESPACE },
+  }));
   const applied = (name: string, object: string) =>
     eventually(`Database ${name} is applied`, async () => {
       const problems = appliedProblems("Database", name, await get("databases.postgresql.cnpg.io", object));
@@ -190,7 +193,7 @@ describe("a Cluster with many settings", () => {
     await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } });
     await apply(manifest(small));
     await eventually("the instance serves", async () => (await attemptWait()).code === 0, 120_000);
-    for (const { resourceName: _name, ...database } of databases) await apply(database);
+    for (const database of databases) await apply(database);
   });
   const attemptWait = () =>
     attempt("kubectl", [
@@ -206,7 +209,7 @@ describe("a Cluster with many settings", () => {
     await kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=55s");
   });
 
-  it("makes schemas and extensions in the application's database", async () => {
+  it("creates schemas and extensions in the application's database", async () => {
     const [own] = databases;
     await applied("cs_app", own?.metadata.name ?? "");
     const owner = "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'sales'";
@@ -216,7 +219,7 @@ describe("a Cluster with many settings", () => {
     assert.match(await sql("cs_app", extensions), /pg_stat_statements in public.*pgcrypto in sales/);
     assert.match(await sql("cs_app", "SELECT count(*) FROM pg_stat_statements"), /^[0-9]+$/);
   });
-  it("makes another database as declared", async () => {
+  it("creates another database as declared", async () => {
     await applied("cs_extra", databases[1]?.metadata.name ?? "");
     const query = `SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), spcname, datconnlimit
       FROM pg_database JOIN pg_tablespace t ON t.oid = dattablespace WHERE datname = 'cs_extra'`;
@@ -238,14 +241,14 @@ describe("a Cluster with many settings", () => {
       /^reports\|reporter$/m,
     );
   });
-  it("has the Services that were asked for", async () => {
+  it("has the declared Services", async () => {
     const services = (await kubectl("-n", NAMESPACE, "get", "services", "-o", "name")).trim().split("\n").sort();
     assert.deepEqual(services, ["service/cs-db-ro", "service/cs-db-rw", "service/cs-public"]);
   });
-  it("puts labels where the network policies look for them, and ours besides", async () => {
+  it("sets the labels that the network policies select, and the program's own", async () => {
     const { metadata, spec } = await get("pod", `${NAME}-1`);
     const labels = metadata.labels as Record<string, string>;
-    const [instances] = networkPolicies(NAME, NAMESPACE, { applications: [] });
+    const [instances] = networkPolicies(NAME, { applications: [] });
     for (const [key, value] of Object.entries(instances?.spec.podSelector.matchLabels ?? {})) {
       assert.equal(labels[key], value);
     }
@@ -254,7 +257,7 @@ describe("a Cluster with many settings", () => {
     const account = (await get("serviceaccount", NAME)).metadata.annotations as Record<string, string>;
     assert.equal(account["example.com/role"], "cs");
   });
-  it("tells why a Database cannot be as it was written, and takes it back", async () => {
+  it("reports why a Database cannot be as declared, and reverts it", async () => {
     const [, extra] = databases;
     const name = extra?.metadata.name ?? "";
     const patch = (owner: string) =>
@@ -294,7 +297,7 @@ describe("a Cluster with many settings", () => {
     await wait();
     assert.equal(await sql("cs_extra", "SELECT current_database()"), "cs_extra");
   });
-  it("drops a database where that was asked for, and never the application's", async () => {
+  it("drops a database if that is declared, and never the application's", async () => {
     const remove = (index: number) =>
       kubectl(
         "-n",
@@ -308,10 +311,10 @@ describe("a Cluster with many settings", () => {
     await remove(1);
     const left = "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname LIKE 'cs%'";
     assert.equal(await sql("postgres", left), "cs_app");
-    for (const { resourceName: _name, ...database } of databases) await apply(database);
+    for (const database of databases) await apply(database);
     await applied("cs_extra", databases[1]?.metadata.name ?? "");
   });
-  it("lets go of its Databases when it is deleted before them", async () => {
+  it("releases its Databases when it is deleted before them", async () => {
     await kubectl("-n", NAMESPACE, "delete", "cluster", NAME, "--timeout=50s");
     await kubectl("-n", NAMESPACE, "delete", "databases.postgresql.cnpg.io", "--all", "--timeout=40s");
     const left = await kubectl("-n", NAMESPACE, "get", "databases.postgresql.cnpg.io", "-o", "name");

@@ -1,4 +1,4 @@
-/** What a user sees of a wrong configuration. */
+/** The messages for a wrong configuration. */
 import { strict as assert } from "node:assert";
 import { Stack } from "../../lab/drive/stack";
 import { oneDatabase } from "./lab";
@@ -7,7 +7,7 @@ describe("a wrong configuration", () => {
   const stack = new Stack("wrong");
   after(() => stack.remove());
 
-  it("is refused with all mistakes at once, without a stack trace, before anything is made", async () => {
+  it("is refused with all mistakes at once, without a stack trace, before anything is created", async () => {
     const { databases } = oneDatabase("orders", { instances: 0, storage: { size: "much" }, instnces: 2 });
     stack.configure({ databases, vautl: {} });
     await stack.init();
@@ -17,8 +17,8 @@ describe("a wrong configuration", () => {
       /4 settings are wrong:/,
       /^\s+- vautl: is not a setting\. Use one of kubernetes, vault, defaults, databases, applications\.$/m,
       /^\s+- databases\.orders\.instnces: is not a setting\. Did you mean instances\?/m,
-      /^\s+- databases\.orders\.instances = 0: is no number of instances\. .*at least 1/m,
-      /^\s+- databases\.orders\.storage\.size = "much": is no Kubernetes quantity\./m,
+      /^\s+- databases\.orders\.instances = 0: is not a valid number of instances\. .*at least 1/m,
+      /^\s+- databases\.orders\.storage\.size = "much": must be a Kubernetes quantity\./m,
     ]) {
       assert.match(result.output, mistake);
     }

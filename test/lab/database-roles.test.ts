@@ -1,4 +1,4 @@
-/** Users that DatabaseRoles declare, and the move there and back. With real Kubernetes, CloudNativePG and Teleport. */
+/** Users as DatabaseRoles, and the migration to them and back. With real Kubernetes, CloudNativePG and Teleport. */
 import { strict as assert } from "node:assert";
 import type { KubernetesObject } from "../../components/kubernetes/client";
 import { Stack } from "../../lab/drive/stack";
@@ -46,7 +46,7 @@ describe("users as DatabaseRoles", () => {
     await stack.remove();
   });
 
-  it("exist in a new Cluster, after their DatabaseRoles were made", async () => {
+  it("exist in a new Cluster after their DatabaseRoles were created", async () => {
     configure("databaseRole");
     await stack.up();
     assert.deepEqual(await objects(), Object.fromEntries(ALL.map((name) => [name, true])));
@@ -71,7 +71,7 @@ describe("users as DatabaseRoles", () => {
     assert.equal(await superuser(oids), before, "the roles are the same ones");
   });
 
-  it("are repaired by `up` if they were changed or dropped by hand; a removed user is dropped", async () => {
+  it("are repaired by `up` after a manual change or drop; a removed user is dropped", async () => {
     await superuser("ALTER ROLE teleport_user_read SUPERUSER CREATEDB NOINHERIT CONNECTION LIMIT 99 PASSWORD 'x'");
     await superuser("GRANT pg_monitor TO teleport_user_read");
     await superuser("DROP ROLE clerk");

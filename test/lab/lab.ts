@@ -1,4 +1,6 @@
-/** What the lab tests share: the lab's Teleport as its administrator, its people, and configurations of databases. */
+/**
+ * Shared parts of the lab tests: the lab's Teleport as its administrator, its users, and configurations of databases.
+ */
 import { strict as assert } from "node:assert";
 import { X509Certificate } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -18,7 +20,7 @@ assert.ok(
 
 export const PROXY = process.env.TELEPORT_PROXY ?? "";
 
-/** Identity files that the lab made. */
+/** Identity files of the lab. */
 export const identities = {
   admin: join(LAB, "teleport", "admin.identity"),
   registrar: join(LAB, "teleport", "registrar.identity"),
@@ -31,7 +33,7 @@ export const teleport = {
   tctl: (args: string[], input?: string): Promise<string> =>
     run("tctl", [...args, `--auth-server=${PROXY}`, `--identity=${identities.admin}`], { input }),
 
-  /** Writes an identity file, as the auth server's own administrator: nobody else may sign for others. */
+  /** Writes an identity file as the auth server's own administrator: only this user may sign for others. */
   sign: (user: string, file: string, ttl: string): Promise<string> => {
     const asAuthServer = `--config=${join(LAB, "teleport", "teleport.yaml")}`;
     const args = ["auth", "sign", `--user=${user}`, `--out=${file}`, `--ttl=${ttl}`, "--overwrite"];
@@ -56,9 +58,9 @@ export const teleport = {
 };
 
 /**
- * Waits until a condition holds; fails, saying what was waited for.
+ * Waits until a condition is true. Fails with the name of the condition.
  *
- * @param limit in milliseconds; the default is there to end what hangs. A test that claims how soon something is gives its own.
+ * @param limit in milliseconds. The default only ends tests that hang. A test that asserts a duration sets its own.
  */
 export async function eventually(what: string, holds: () => Promise<boolean>, limit = 180_000): Promise<void> {
   const deadline = Date.now() + limit;
@@ -68,7 +70,7 @@ export async function eventually(what: string, holds: () => Promise<boolean>, li
   }
 }
 
-/** Reads of Teleport lag behind writes; long enough for both to agree. */
+/** Reads of Teleport lag behind writes. This is long enough for both to agree. */
 export const CACHE_LAG = 2_500;
 
 export function kubectl(...args: string[]): Promise<string> {
@@ -82,7 +84,7 @@ export async function sqlAsSuperuser(name: string, database: string, sql: string
   return kubectl("-n", name, "exec", primary, "-c", "postgres", "--", ...psql);
 }
 
-/** As the owner of a database, whose name is the database's. */
+/** As the owner of a database, which has the database's name. */
 export function sqlAsOwner(name: string, database: string, sql: string): Promise<string> {
   return sqlAsSuperuser(name, database, `SET ROLE ${database}; ${sql}`);
 }
@@ -93,8 +95,8 @@ export function loginAs(person: "reader" | "writer", teleportDatabase: string, d
 }
 
 /**
- * What openssl says of the server at a host, as a client that knows nothing but the root above the CAs in `serverCa`: not
- * of the CAs between, which the server has to send.
+ * The result of openssl for the server at a host, as a client that knows only the root above the CAs in `serverCa`,
+ * and not the intermediate CAs, which the server must send.
  */
 export async function verifiedByRoot(serverCa: string, host: string, ...more: string[]): Promise<CommandResult> {
   const certificates = serverCa.match(/-----BEGIN[^-]+-----[^-]+-----END[^-]+-----/g) ?? [];
@@ -117,12 +119,12 @@ export const vaultIssuer = {
 };
 
 /**
- * An instance is found ready as soon as it has started. From then on each look costs a connection, and five Clusters that are
- * looked at each second would take a quarter of the machine.
+ * An instance is ready as soon as it has started. From then on, each probe costs a connection, and probes of five
+ * Clusters every second would take a quarter of the machine.
  */
 export const PROBES = { startup: { periodSeconds: 1, failureThreshold: 300 }, readiness: { periodSeconds: 5 } };
 
-/** A configuration of one small database; `settings` go over it. */
+/** A configuration of one small database, overridden by `settings`. */
 export function oneDatabase(name: string, settings: Record<string, unknown> = {}): StackConfig {
   return {
     vault: { auth: { method: "approle" } },

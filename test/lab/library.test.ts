@@ -1,4 +1,4 @@
-/** The library as somebody installs it into a project of their own: the packed package, without this checkout. */
+/** The library as a user installs it into a project: the packed package, without this checkout. */
 import { strict as assert } from "node:assert";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import { run } from "../../lab/host/command";
 import { PROJECT } from "../../lab/layout";
 import { PROXY, teleport } from "./lab";
 
-describe("the library in a program of one's own", () => {
+describe("the library in your own program", () => {
   const project = mkdtempSync(join(tmpdir(), "own-program-"));
   after(() => rmSync(project, { recursive: true, force: true }));
 
@@ -21,7 +21,7 @@ describe("the library in a program of one's own", () => {
     mkdirSync(installed, { recursive: true });
     const [tarball = ""] = readdirSync(project).filter((file) => file.endsWith(".tgz"));
     await run("tar", ["--extract", "--file", join(project, tarball), "--strip-components=1", "--directory", installed]);
-    // The package's dependencies, as npm would put them beside it.
+    // The package's dependencies, where npm would install them.
     for (const folder of readdirSync(join(PROJECT, "node_modules")).filter((name) => !name.startsWith(".")))
       symlinkSync(join(PROJECT, "node_modules", folder), join(project, "node_modules", folder));
     writeFileSync(join(project, "Pulumi.yaml"), "name: own\nruntime: nodejs\nmain: index.js\n");
@@ -38,7 +38,7 @@ describe("the library in a program of one's own", () => {
     );
   });
 
-  it("registers a database, finds nothing to do again, and deregisters it", async () => {
+  it("registers a database, has nothing to do the second time, and deregisters it", async () => {
     const stack = new Stack("own", { project });
     stack.configure({});
     await stack.init();

@@ -1,10 +1,10 @@
-/** A database's whole life with certificates from Vault: from `up` through logins and changes to `destroy`. */
+/** The whole lifecycle of a database with certificates from Vault: `up`, logins, changes, `destroy`. */
 import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PostgresClusterOutputs } from "../../components";
-import { serverDnsNames } from "../../components/postgres-cluster/names";
+import { serverDnsNames } from "../../components/cnpg/names";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
 import { attempt } from "../../lab/host/command";
@@ -50,7 +50,7 @@ describe("a two-instance Cluster with certificates from Vault", () => {
     assert.equal(primary?.metadata.description, "Ledger of the lab");
   });
 
-  it("tells app stacks and people all they need, and nothing secret", async () => {
+  it("outputs everything that app stacks and people need, and nothing secret", async () => {
     outputs = (await stack.outputs<{ databases: Record<string, PostgresClusterOutputs> }>()).databases[NAME]!;
     const { serverCa, connectCommands, ...rest } = outputs;
     assert.match(serverCa, /^-----BEGIN CERTIFICATE-----/);
@@ -93,12 +93,12 @@ describe("a two-instance Cluster with certificates from Vault", () => {
     assert.ok(!state.includes(process.env.TELEPORT_IDENTITY_FILE ?? "no identity is set"));
   });
 
-  // Mocha runs nested suites after the tests beside them, so these stand flat, in their order.
-  it("lets its owner make a table", async () => {
+  // Mocha runs nested suites after the other tests, so these tests are not nested, to keep their order.
+  it("lets its owner create a table", async () => {
     await asOwner("CREATE TABLE IF NOT EXISTS entries (id int); INSERT INTO entries VALUES (42)");
   });
 
-  it("made the database, its volumes and its description as declared", async () => {
+  it("creates the database, its volumes and its description as declared", async () => {
     const row = await asOwner(
       "SELECT datcollate, datctype, pg_encoding_to_char(encoding), pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'ledger'",
     );
@@ -109,7 +109,7 @@ describe("a two-instance Cluster with certificates from Vault", () => {
     assert.equal(await kubectl("-n", NAME, "get", "cluster", NAME, "-o", description), "Ledger of the lab");
   });
 
-  it("serves a certificate that holds for each of the Services' names", async () => {
+  it("serves a certificate that is valid for each name of its Services", async () => {
     const folder = mkdtempSync(join(tmpdir(), "server-ca-"));
     writeFileSync(join(folder, "ca.crt"), outputs.serverCa);
     const connect = ["s_client", "-starttls", "postgres", "-connect", `${outputs.hostReadWrite}.cluster.local:5432`];
@@ -133,7 +133,7 @@ describe("a two-instance Cluster with certificates from Vault", () => {
     }
   });
 
-  it("sends the CAs between its certificate and the root, for clients that know the root alone", async () => {
+  it("sends the CAs between its certificate and the root, for clients that know only the root", async () => {
     for (const service of ["rw", "ro"]) {
       const host = `${NAME}-${service}.${NAME}.svc.cluster.local`;
       const { code, output } = await verifiedByRoot(outputs.serverCa, host, "-verify_hostname", host);
@@ -156,7 +156,7 @@ describe("a two-instance Cluster with certificates from Vault", () => {
     assert.notEqual((await verify("-verify_hostname", "10.20.30.40.example.com")).code, 0);
   });
 
-  it("lets nobody in as a Teleport user without a certificate, with TLS or without", async () => {
+  it("refuses Teleport users without a certificate, with TLS or without", async () => {
     for (const [mode, reason] of [
       ["require", /requires a valid client certificate/],
       ["disable", /rejects connection.*teleport_user_read.*no encryption/],
@@ -188,7 +188,7 @@ describe("a two-instance Cluster with certificates from Vault", () => {
     assert.match(insert.stdout, /^teleport_user_write$/m, insert.output);
   });
 
-  it("tells a writer at the standby that it is read-only", async () => {
+  it("refuses a writer's insert at the standby as read-only", async () => {
     const insert = await sqlThroughTeleport(
       loginAs("writer", "ledger-lifecycle-ro", "ledger"),
       "INSERT INTO entries VALUES (1)",
@@ -201,7 +201,7 @@ describe("a two-instance Cluster with certificates from Vault", () => {
     assert.equal(select.stdout.trim(), "t", select.output);
   });
 
-  it("comes over TLS with a certificate of the user's name", async () => {
+  it("gets logins over TLS with a certificate of the user's name", async () => {
     const sql = "SELECT ssl, client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
     const session = await sqlThroughTeleport(loginAs("reader", "ledger-lifecycle", "ledger"), sql);
     assert.match(session.stdout, /^t\|\/.*CN=teleport_user_read/, session.output);
@@ -226,7 +226,7 @@ describe("a two-instance Cluster with certificates from Vault", () => {
     assert.deepEqual(names.sort(), ["ledger-renamed", "ledger-renamed-ro"]);
   });
 
-  it("finds by refresh what a hand edited in Teleport, and puts it right", async () => {
+  it("finds a manual change in Teleport by refresh, and corrects it", async () => {
     const registered = await teleport.database("ledger-renamed");
     assert.ok(registered);
     await teleport.put({ ...registered, spec: { ...registered.spec, uri: "elsewhere.example:5432" } });
@@ -235,7 +235,7 @@ describe("a two-instance Cluster with certificates from Vault", () => {
     assert.equal((await teleport.database("ledger-renamed"))?.spec.uri, "ledger-rw.ledger.svc:5432");
   });
 
-  it("finds by refresh what a hand removed from Teleport, and registers it again", async () => {
+  it("finds a manual deletion in Teleport by refresh, and registers it again", async () => {
     await teleport.remove("ledger-renamed-ro");
     assert.match(await stack.must(["refresh", "--yes", "--skip-preview"]), /1 deleted/);
     await stack.up();

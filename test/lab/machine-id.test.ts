@@ -1,6 +1,6 @@
 /**
- * Applications without a password: a pod that queries through tbot's tunnel, pods that may not, and the end of it. Real
- * Kubernetes, CloudNativePG, Teleport, tbot.
+ * Applications without a password: a pod that queries through tbot's tunnel, pods without access, and the end of
+ * access. Real Kubernetes, CloudNativePG, Teleport, tbot.
  */
 import { strict as assert } from "node:assert";
 import { randomBytes, X509Certificate } from "node:crypto";
@@ -8,7 +8,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { botAccounts, botDocument } from "../../components/teleport/resources/bot-document";
+import { botAccounts } from "../../components/teleport/before-15/bot-accounts"; // Teleport 13 and 14
+import { botDocument } from "../../components/teleport/resources/bot-document";
 import { workloadRegistrarRole } from "../../components/teleport/resources/bot-registrar";
 import { PROVISIONED_BY } from "../../components/teleport/program-roles";
 import { parseDocuments, TeleportDocument } from "../../components/teleport/client/tctl";
@@ -25,20 +26,20 @@ const SHOP = "mi-shop";
 const SERVICE = `${SHOP}-mi-platform`;
 const APP = "mi-app";
 const ELSEWHERE = "mi-elsewhere";
-/** Secret with a join token that a hand made. */
+/** Secret with a manually created join token. */
 const JOIN = "app-join";
 const REGISTRAR = "mi-registrar";
 /** A database in Teleport that is not the application's. */
 const OTHER_SERVICE = "mi-other";
 /** A bot like the application's. */
 const TWIN = "mi-twin";
-/** The shortest that Teleport gives. */
+/** The shortest lifetime that Teleport allows. */
 const CERTIFICATE_SECONDS = 60;
 const TBOT = "cnpg-teleport-tbot";
-/** Kubernetes takes no pod with more rights than the strictest of its Pod Security Standards gives. */
+/** The namespace enforces the strictest of Kubernetes' Pod Security Standards. */
 const RESTRICTED = { "pod-security.kubernetes.io/enforce": "restricted" };
 const POD: TbotPodSettings = {
-  generation: "13",
+  generation: "13", // Teleport 13 and 14
   image: IMAGES.tbot,
   configMap: "app-tbot",
   trustedCas: { configMap: "app-cas", key: "ca.crt" },
@@ -79,7 +80,7 @@ describe("applications without passwords", () => {
   let beganWith = Infinity;
 
   before(async () => {
-    await kubectl("delete", "namespace", APP, ELSEWHERE, "--ignore-not-found"); // of a run that was killed
+    await kubectl("delete", "namespace", APP, ELSEWHERE, "--ignore-not-found"); // of a killed run
     for (const namespace of [APP, ELSEWHERE])
       await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace, labels: RESTRICTED } });
     await teleport.put(workloadRegistrarRole(REGISTRAR));
@@ -96,7 +97,7 @@ describe("applications without passwords", () => {
     database.catch(() => {});
     workload.configure(settings);
     await workload.init();
-    await workload.destroy(); // a bot that a killed run left has had its one start
+    await workload.destroy(); // the bot of a killed run has used its only start
   });
 
   after(async () => {
@@ -112,7 +113,7 @@ describe("applications without passwords", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("are a bot, a role and a join token, kept as declared, with the role that this project ships for it", async () => {
+  it("are a bot, a role and a join token, created with the role that this project provides for it", async () => {
     await workload.up();
     const token = await get(`token/${APP}`);
     assert.deepEqual(token?.spec.roles, ["Bot"]);
@@ -129,7 +130,7 @@ describe("applications without passwords", () => {
     assert.doesNotMatch(await workload.state(), /PRIVATE KEY/);
   });
 
-  it("are put right where a hand gave the bot more, and took its user away", async () => {
+  it("are corrected after the bot manually got more rights, and after its user was deleted", async () => {
     const bot = await get(`role/bot-${APP}`);
     const { allow } = bot!.spec as { allow: object };
     const rules = [{ resources: ["*"], verbs: ["*"] }];
@@ -143,7 +144,7 @@ describe("applications without passwords", () => {
     assert.deepEqual((await get(`user/bot-${APP}`))?.spec.roles, [`bot-${APP}`]);
   });
 
-  it("prove who they are by their service account: no other one, and none of another namespace", async () => {
+  it("prove their identity by their service account: no other one, and none of another namespace", async () => {
     const outputs = await told();
     const refused = async (namespace: string, name: string, why: RegExp) => {
       await deploy(namespace, name, outputs);
@@ -156,11 +157,12 @@ describe("applications without passwords", () => {
     };
     await refused(ELSEWHERE, "app", /did not match any allow rules/);
     await refused(APP, "other", /did not match any allow rules/);
-    // Teleport 13 lets agents join so, and bots from 14 on: it says so after it has seen that the account is the right one.
+    // Teleport 13 lets agents join this way, and bots only from 14 on: it refuses the bot after it has accepted the
+    // account.
     await refused(APP, "app", /unsupported join method "kubernetes" for bot/);
   });
 
-  it("query through the tunnel on localhost, as the user that was named, with a password that is none", async () => {
+  it("query through the tunnel on localhost, as the declared user, with a dummy password", async () => {
     workload.configure(byToken);
     await Promise.all([workload.up(), database]);
     const stock = "CREATE TABLE IF NOT EXISTS stock (item text); TRUNCATE stock; INSERT INTO stock VALUES ('nails')";
@@ -193,7 +195,7 @@ describe("applications without passwords", () => {
     assert.equal(stdout.trim(), "teleport_user_write", output);
   });
 
-  it("are given a further database while they run", async () => {
+  it("get another database while they run", async () => {
     workload.configure({
       ...byToken,
       databases: { orders, audit: { ...orders, user: "teleport_user_read", port: undefined } },
@@ -204,7 +206,7 @@ describe("applications without passwords", () => {
     assert.deepEqual([databases.orders?.port, databases.audit?.port], [5432, 5433]);
   });
 
-  it("get in from no other namespace, where the Secret is not", async () => {
+  it("cannot log in from another namespace, which does not have the Secret", async () => {
     await deploy(ELSEWHERE, "app", await told());
     await eventually(`the pod waits for the Secret`, async () =>
       (await kubectl("-n", ELSEWHERE, "get", "events")).includes(`secret "${JOIN}" not found`),
@@ -214,9 +216,9 @@ describe("applications without passwords", () => {
     await kubectl("-n", ELSEWHERE, "delete", "deployment", "app");
   });
 
-  it("open nothing besides: other users, databases, services and resources are refused", async () => {
+  it("have no other access: other users, databases, services and resources are refused", async () => {
     for (const [user, name] of [
-      ["teleport_user_read", "app"], // which another role of the same bot opens
+      ["teleport_user_read", "app"], // another role of the same bot allows it
       ["postgres", "app"],
       ["streaming_replica", "app"],
       ["teleport_user_write", "postgres"],
@@ -234,7 +236,7 @@ describe("applications without passwords", () => {
     for (const kind of ["users", "roles", "tokens", "db"]) {
       const shown = await attempt("tctl", ["get", kind, `--auth-server=${PROXY}`, `--identity=${file}`]);
       const names = shown.code === 0 ? shown.stdout.match(/^ {2}name: .*$/gm) : null;
-      // Of databases it sees its own, and every bot the role of its certificate.
+      // It sees its own database, and, like every bot, the role of its certificate.
       const own = [`  name: ${SERVICE}`, `  name: ${APP}-orders`];
       assert.deepEqual(names?.filter((name) => !own.includes(name)) ?? [], [], `${kind}: ${shown.output}`);
     }
@@ -243,7 +245,7 @@ describe("applications without passwords", () => {
     assert.equal(allowed.code, 0, `what was refused was so for its own sake: ${allowed.output}`);
   });
 
-  it("take on no role that the bot was not given", async () => {
+  it("cannot use a role that the bot does not have", async () => {
     const { role, user } = botAccounts(botDocument({ name: TWIN, roles: [`${APP}-orders`] }));
     await teleport.put(role);
     await teleport.put(user);
@@ -268,15 +270,15 @@ describe("applications without passwords", () => {
     assert.match(more.output, /impersonat|access denied/i);
   });
 
-  it("go on after the certificate that they began with has expired", async () => {
+  it("keep working after their first certificate has expired", async () => {
     await sleep(Math.max(0, beganWith - Date.now() + 2_000));
-    // More than one attempt: each renewal starts the tunnel again.
+    // More than one attempt: each renewal restarts the tunnel.
     const counted = () => tryQuery("SELECT count(*) FROM stock");
     await eventually("a query after a renewal", async () => (await counted()).stdout.trim() === "2");
     assert.ok((await certificate()).expires > beganWith);
   });
 
-  it("lose open connections, and get no new ones, within the certificate's lifetime once they are deleted", async () => {
+  it("lose open connections and get no new ones within the certificate's lifetime after they are deleted", async () => {
     const { libpq, expires } = await certificate();
     const ended = async (session: Promise<CommandResult>) => ({ ...(await session), at: Date.now() });
     const running = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT ''%pg_sleep(300)' AND state = 'active'";
@@ -286,7 +288,7 @@ describe("applications without passwords", () => {
     const direct = ended(attempt("psql", ["-XqtAc", "SELECT 'direct', pg_sleep(300)"], { env: libpq, limit: 180_000 }));
     await eventually("the direct one is open", () => open("direct"));
     let tunnel: ReturnType<typeof ended> | undefined;
-    let isOver = true; // a renewal starts the tunnel again, and may do so meanwhile
+    let isOver = true; // a renewal may restart the tunnel meanwhile
     await eventually("the one through the tunnel is open", async () => {
       if (isOver) {
         isOver = false;
@@ -304,7 +306,8 @@ describe("applications without passwords", () => {
       assert.notEqual(session.code, 0, "the connection that was open is closed");
       assert.ok(session.at < last, `after ${session.at - begun} ms`);
     }
-    // Teleport closes the connection, and PostgreSQL notices when the statement ends: it would keep the server from stopping.
+    // Teleport closes the connection, and PostgreSQL notices it when the statement ends. Until then it would keep the
+    // server from stopping.
     await sqlAsSuperuser(SHOP, "app", `SELECT pg_terminate_backend(pid) FROM (${running}) AS session`);
     const drift = (await direct).at - expires;
     assert.ok(drift > -3_000 && drift < 10_000, `it is the certificate's end that closes it: ${drift} ms`);
@@ -326,7 +329,7 @@ describe("applications without passwords", () => {
     return [impersonate.roles].flat().sort();
   }
 
-  /** A token as `tctl bots add` makes one: for one start. */
+  /** A token as `tctl bots add` creates it, for one start. */
   async function joinToken(bot: string): Promise<string> {
     const secret = randomBytes(16).toString("hex");
     const expires = new Date(Date.now() + 600_000).toISOString();
@@ -336,7 +339,7 @@ describe("applications without passwords", () => {
     return secret;
   }
 
-  /** What tbot holds at the moment, taken out of its container: an identity file, and libpq's variables with the files. */
+  /** tbot's current files, copied from its container: an identity file, and libpq's variables with the files. */
   async function certificate(): Promise<{ file: string; libpq: Record<string, string>; expires: number }> {
     const names = ["identity", "tls.crt", "tls.key", "tls.cas"];
     const script = `cd ${certificateFolder("orders")} && for f in ${names.join(" ")}; do echo "== $f"; cat $f; done`;
@@ -356,8 +359,8 @@ describe("applications without passwords", () => {
   }
 
   /**
-   * Through the tunnel. Each renewal starts it again: it refuses connections for that moment, and cuts those that it has, so that a
-   * query may run twice.
+   * Queries through the tunnel. Each renewal restarts it: it refuses connections for that moment and closes open
+   * ones, so a query may run twice.
    */
   async function query(sql: string): Promise<string> {
     let answer: CommandResult | undefined;
@@ -385,7 +388,7 @@ function apply(...items: object[]): Promise<string> {
   return run("kubectl", ["apply", "-f", "-"], { input: JSON.stringify({ apiVersion: "v1", kind: "List", items }) });
 }
 
-/** An application of one container, in a namespace and with a service account of its name. */
+/** An application with one container, in a namespace and with a service account of its name. */
 async function deploy(namespace: string, name: string, workload: MachineIdOutputs): Promise<void> {
   const pod = tbotPod(workload, POD);
   const labels = { app: name };

@@ -1,4 +1,4 @@
-/** Several databases in one environment, each in its own way, and what of them Teleport gets to know. */
+/** Several databases with different settings in one environment, and what is registered in Teleport. */
 import { strict as assert } from "node:assert";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +15,7 @@ const settingsOf = (name: string, more: Settings): Settings =>
   (oneDatabase(name, more).databases as Record<string, Settings>)[name] ?? {};
 
 const first = settingsOf("first", {
-  // Two Teleport clusters, as far as the program can tell: each with an identity and names of its own.
+  // Two Teleport clusters, as the program sees it: each with its own identity and names.
   teleport: [
     { proxy: PROXY, accessRoles: true, labels: { team: "first" } },
     { proxy: PROXY, credentials: "emea", name: "first-emea", clientCas: [{ from: "proxy" }] },
@@ -30,7 +30,7 @@ const first = settingsOf("first", {
 });
 const second = settingsOf("second", {
   namespace: "first",
-  kubernetes: { context: "lab" }, // a provider of its own
+  kubernetes: { context: "lab" }, // its own provider
   teleport: {
     proxy: PROXY,
     registration: { by: "agent", join: { method: "kubernetes", tokenName: "agents" }, namespace: "teleport-agent" },
@@ -38,7 +38,7 @@ const second = settingsOf("second", {
 });
 
 describe("several databases in one environment", () => {
-  // Roles are written as well: more than the program's identity in the lab may.
+  // The stack also writes roles, which the program's identity in the lab may not.
   const stack = new Stack("many", {
     env: { TELEPORT_IDENTITY_FILE: identities.admin, TELEPORT_EMEA_IDENTITY_FILE: identities.registrar },
   });
@@ -64,7 +64,7 @@ describe("several databases in one environment", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("make databases, schemas and extensions besides the application's own", async () => {
+  it("create databases, schemas and extensions in addition to the application's own", async () => {
     const made = await sqlAsOwner("first", "app", "SELECT extname FROM pg_extension WHERE extname = 'pg_trgm'");
     assert.equal(made.trim(), "pg_trgm");
     const { stdout } = await asPerson("analyst", "SELECT current_database(), current_user", "billing");
@@ -82,7 +82,7 @@ describe("several databases in one environment", () => {
     assert.ok(await teleport.database("first-emea"));
   });
 
-  it("keep their policies of the network, which the API server took", async () => {
+  it("keep their network policies, which the API server accepted", async () => {
     const policies = await kubectl("-n", "first", "get", "networkpolicies", "-o", "name");
     assert.equal(policies.trim().split("\n").length, 2);
   });
@@ -110,20 +110,20 @@ describe("several databases in one environment", () => {
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   });
 
-  it("go alone, and leave the others", async () => {
+  it("can be deleted alone, without changing the others", async () => {
     configure({ first });
     await stack.up();
     assert.equal(await kubectl("-n", "first", "get", "clusters", "-o", "name"), "cluster.postgresql.cnpg.io/first\n");
   });
 
-  it("keep their applications' access where their own deletion is refused", async () => {
+  it("keep their applications' access if their own deletion is refused", async () => {
     const application = { join: { method: "kubernetes", namespace: "apps", serviceAccount: "reports" } };
     const databases = { main: { database: "first", user: "operator" } };
     stack.configure({ databases: { first }, applications: { reports: { ...application, databases } } });
     await stack.up();
     const access = async () => [...(await named("roles", "reports-many")), ...(await named("tokens", "reports-many"))];
     assert.deepEqual(await access(), ["reports-many-main", "reports-many"]);
-    // The annotation that `deletionProtection` sets, here by hand: only a look at the Cluster finds it.
+    // The annotation that `deletionProtection` sets, here set manually: only a read of the Cluster finds it.
     const protect = (text: string) =>
       kubectl(
         "-n",
@@ -145,9 +145,9 @@ describe("several databases in one environment", () => {
     await eventually("their access is gone", async () => (await access()).length === 0);
   });
 
-  it("are not destroyed while people have their roles, and say so; then they go, with all of it", async () => {
+  it("are not destroyed while people have their roles, and the message says so; afterwards they are destroyed completely", async () => {
     const refused = await stack.pulumi(["destroy", "--yes", "--skip-preview"]);
-    assert.match(refused.output, /role that is still in use by a user.*Take it from the users who have it/s);
+    assert.match(refused.output, /role that is still in use by a user.*Remove the role from everyone who has it/s);
     for (const person of people.splice(0)) await teleport.tctl(["rm", `user/${person}`]);
     await stack.destroy();
     await eventually("the roles are gone", async () => (await roles()).length === 0);
@@ -155,7 +155,7 @@ describe("several databases in one environment", () => {
     assert.equal(await teleport.database("first-emea"), undefined);
   });
 
-  /** As somebody who has nothing but the role that was made for one user. */
+  /** Logs in as a person with only the role that was created for one user. */
   async function asPerson(user: string, sql: string, database: string) {
     const identity = join(folder, user);
     if (!existsSync(identity)) {

@@ -1,4 +1,4 @@
-/** Poolers: applications log in through PgBouncer with TLS verified in full, however the Pooler came about. */
+/** Poolers: applications log in through PgBouncer with verify-full, however the Pooler was created. */
 import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -26,7 +26,7 @@ describe("Poolers", () => {
     );
   const phase = () => kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.status.phase}");
 
-  /** As the owner, over TLS that is verified in full. */
+  /** Logs in as the owner, with verify-full. */
   async function loginThrough(
     host: string,
     sql: string,
@@ -38,7 +38,7 @@ describe("Poolers", () => {
     const ca = join(folder, "ca.crt");
     writeFileSync(ca, serverCa);
     const secret = await kubectl("-n", NAME, "get", "secret", ownerSecret, "-o", "jsonpath={.data.password}");
-    // The names that only a pod resolves stand in the certificate as well.
+    // The certificate also contains names that only pods can resolve.
     const hostaddr = await kubectl(
       "-n",
       NAME,
@@ -54,7 +54,7 @@ describe("Poolers", () => {
     });
   }
 
-  /** A Pooler as kubectl names it. */
+  /** A Pooler's reference for kubectl. */
   const POOLER = ["pooler", "pooler-pooled-rw"];
   const scale = (by: string, instances: number, object = POOLER) =>
     kubectl(
@@ -86,12 +86,12 @@ describe("Poolers", () => {
     assert.match(ini, /server_tls_sslmode = verify-full/);
   });
 
-  it("are known to app stacks", async () => {
+  it("are in the outputs for app stacks", async () => {
     const { databases } = await stack.outputs<{ databases: Record<string, PostgresClusterOutputs> }>();
     assert.deepEqual(databases[NAME]?.poolerHosts, { "pooler-pooled-rw": "pooler-pooled-rw.pooled.svc" });
   });
 
-  it("send the CAs between their certificate and the root, for clients that know the root alone", async () => {
+  it("send the CAs between their certificate and the root, for clients that know only the root", async () => {
     const { databases } = await stack.outputs<{ databases: Record<string, PostgresClusterOutputs> }>();
     const host = "pooler-pooled-rw.pooled.svc.cluster.local";
     const result = await verifiedByRoot(databases[NAME]!.serverCa, host, "-verify_hostname", host);
@@ -106,7 +106,7 @@ describe("Poolers", () => {
     assert.match(other.output, /does not match host name/);
   });
 
-  it("are added to a running Cluster: transaction mode, standbys, and a login of their own", async () => {
+  it("are added to a running Cluster: transaction mode, standbys, and their own login", async () => {
     configure(
       [
         { type: "rw", instances: 1 },
@@ -135,7 +135,7 @@ describe("Poolers", () => {
     assert.equal(refused.code, 0, "the owner still reaches the Cluster itself");
   });
 
-  it("ask no function of somebody else's, nor one in somebody else's schema", async () => {
+  it("call no function that belongs to someone else, nor one in someone else's schema", async () => {
     const superuser = (sql: string) => sqlAsSuperuser(NAME, "postgres", sql);
     const owners = "SELECT DISTINCT pg_get_userbyid(proowner) FROM pg_proc WHERE proname = 'user_search'";
     const explicit = "pooler_authentication.user_search(text)";
@@ -155,18 +155,21 @@ describe("Poolers", () => {
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   });
 
-  it("that cannot come up fail `up` with the reason, and leave the Cluster as it is", async () => {
+  it("that cannot start fail `up` with the reason, and do not change the Cluster", async () => {
     const broken = { spec: { containers: [{ name: "pgbouncer", image: "lab.local/missing:1" }] } };
     configure([{ type: "rw", instances: 1, template: broken }], { instances: 2, readyMinutes: 0.5 });
     const result = await stack.pulumi(["up", "--yes", "--skip-preview"]);
     assert.notEqual(result.code, 0);
-    assert.match(result.output, /Pooler pooled\/pooler-pooled-rw does not serve .*(ErrImagePull|ImagePullBackOff)/s);
+    assert.match(
+      result.output,
+      /Pooler pooled\/pooler-pooled-rw is not ready after .*(ErrImagePull|ImagePullBackOff)/s,
+    );
     assert.match(await phase(), /healthy/);
     configure([{ type: "rw", instances: 1 }], { instances: 2 });
     await stack.up();
   });
 
-  it("that somebody scaled get the declared number again with the next `up`, and so does the Cluster", async () => {
+  it("that were scaled manually get the declared number again with the next `up`, and so does the Cluster", async () => {
     const cluster = ["cluster", NAME];
     const numbers = async () => [await instances(), await instances(cluster)];
     await scale("by-hand", 2);
@@ -175,7 +178,7 @@ describe("Poolers", () => {
       instances: 2,
       description: "changed",
     });
-    // Pulumi's provider would be refused here already: it tries the update out.
+    // Pulumi's provider would already be refused here: it tries the update with a dry run.
     const { code, output } = await stack.pulumi(["preview"]);
     assert.equal(code, 0, output);
     assert.deepEqual(await numbers(), ["2", "1"], "a preview changes nothing");
@@ -188,7 +191,7 @@ describe("Poolers", () => {
     assert.match(await stack.up(), /pooler-pooled-rw was scaled to 2/, "and where nothing else changes");
     assert.deepEqual(await numbers(), ["1", "2"]);
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
-    // The number is not taken for good: it can be changed in the settings as before.
+    // The number is not permanent: the settings can still change it.
     configure([{ type: "rw", instances: 2, parameters: { default_pool_size: "8" } }], {
       instances: 2,
       description: "changed",
@@ -197,7 +200,7 @@ describe("Poolers", () => {
     assert.equal(await instances(), "2");
   });
 
-  it("keep the number that others gave them, where that is allowed, and follow other changes", async () => {
+  it("keep a manually set number if that is allowed, and follow other changes", async () => {
     await scale("an-autoscaler", 3);
     configure([{ type: "rw", instances: 1, scaledByOthers: true, parameters: { default_pool_size: "9" } }], {
       instances: 2,
@@ -217,7 +220,7 @@ describe("Poolers", () => {
     assert.equal(await kubectl("-n", NAME, "get", "poolers", "-o", "name"), "");
   });
 
-  it("made by hand do not stop a Cluster that declares none", async () => {
+  it("created manually do not block a Cluster that declares none", async () => {
     const byHand = {
       apiVersion: "postgresql.cnpg.io/v1",
       kind: "Pooler",

@@ -1,12 +1,12 @@
 /**
- * What keeps a run from deleting a database: one Cluster through changes of its declaration, refused deletions, renames,
- * another Kubernetes cluster, and `onDelete: retain` there and back. Its data and its UID stay.
+ * Protection of a database against deletion: one Cluster through changes of its declaration, refused deletions,
+ * renames, another Kubernetes cluster, and `onDelete: retain` and back. Its data and its UID stay.
  */
 import { strict as assert } from "node:assert";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { OWNER_LABEL } from "../../components/teleport/resources/document";
+import { OWNER_LABEL } from "../../components/owner-label";
 import { ACCEPTED_UID } from "../../components/kubernetes/identity";
 import { TAKE_UP } from "../../components/protection/taking-up";
 import { sqlThroughTeleport } from "../../lab/drive/login";
@@ -17,7 +17,7 @@ import { eventually, kubectl, loginAs, oneDatabase, sqlAsOwner, sqlAsSuperuser, 
 
 const NAME = "guarded";
 const IN_TELEPORT = "guarded-protection";
-/** The setting as it is without a word in the configuration. */
+/** The default of the setting. */
 const PROTECTED = { deletionProtection: undefined };
 
 interface RecordedResource {
@@ -26,7 +26,7 @@ interface RecordedResource {
   dependencies?: string[];
 }
 
-/** A state without what is made after the Databases, and what depends on that. */
+/** A state without the resources that are created after the Databases, and their dependents. */
 function halfWay(whole: string): string {
   const state = JSON.parse(whole) as { deployment: { resources: RecordedResource[] } };
   const gone = new Set<string>();
@@ -49,7 +49,7 @@ describe("a protected database", () => {
   let other: BareKubernetes | undefined;
 
   const settings = {
-    // Written once for all steps, so that a step shows what it changes.
+    // Defined once for all steps, so that each step shows only its change.
     environment: "protection",
     initdb: { database: NAME, owner: NAME },
     databases: [{ name: "extra", reclaimPolicy: "delete" }],
@@ -72,7 +72,7 @@ describe("a protected database", () => {
     assert.ok(await teleport.database(IN_TELEPORT));
   };
   const UP = ["up", "--yes", "--skip-preview"];
-  /** Makes, deletes and replaces nothing. */
+  /** Checks that the step creates, deletes and replaces nothing. */
   const changesNothing = async (env: NodeJS.ProcessEnv = {}) => {
     const output = await stack.up({ env });
     assert.match(output, /[0-9]+ unchanged/);
@@ -124,7 +124,7 @@ describe("a protected database", () => {
     ] as const) {
       stack.configure({ ...declared(), databases });
       const told = await refused([...args]);
-      assert.match(told, /database guarded is protected from deletion, and is not in the configuration any more/);
+      assert.match(told, /database guarded is protected from deletion, but is no longer in the configuration/);
       assert.match(told, /deletionProtection' false.*pulumi up/s);
     }
     assert.equal((await attempt("kubectl", ["get", "namespace", "bystander"])).code, 1, "nothing else was begun");
@@ -140,7 +140,7 @@ describe("a protected database", () => {
       [{ ...moved, deletionProtection: false }, ["preview"]],
     ] as const) {
       configure(change);
-      assert.match(await refused([...args]), /would make an empty Cluster and delete the one with the data/);
+      assert.match(await refused([...args]), /would create an empty Cluster and delete the one with the data/);
     }
     await isWhole();
   });
@@ -156,13 +156,13 @@ describe("a protected database", () => {
     await stack.up();
   });
 
-  it("keeps its Namespace when the namespace is written down, with and without createNamespace", async () => {
+  it("keeps its Namespace when the namespace is declared later, with and without createNamespace", async () => {
     for (const [change, args] of [
       [{ namespace: NAME }, ["preview"]],
       [{ namespace: NAME, createNamespace: false }, UP],
     ] as const) {
       configure(change);
-      assert.match(await refused([...args]), /this stack made the Namespace guarded/);
+      assert.match(await refused([...args]), /this stack created the Namespace guarded/);
     }
     configure({ namespace: NAME, createNamespace: true });
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
@@ -214,7 +214,7 @@ describe("a protected database", () => {
     await isWhole();
   });
 
-  it("is left alone by runs against another Kubernetes cluster, which has a database of that name", async () => {
+  it("is not changed by runs against another Kubernetes cluster, which has a database of that name", async () => {
     configure();
     other = await BareKubernetes.start();
     await other.kubectl(["create", "namespace", NAME]);
@@ -231,7 +231,7 @@ describe("a protected database", () => {
     const told = /is not the cluster of this stack: its kube-system has the UID/;
     for (const command of [["preview"], UP, ["refresh", "--yes"], ["preview", "--refresh"]])
       assert.match(await refused(command, env), told, command.join(" "));
-    // Turned off, so that nothing but the cluster's identity is in the way.
+    // Turned off, so that only the cluster's identity prevents the deletion.
     configure({ deletionProtection: false });
     await stack.up();
     assert.match(await refused(["destroy", "--yes"], env), told);
@@ -245,7 +245,7 @@ describe("a protected database", () => {
     await isWhole();
   });
 
-  /** Nor where the state is that of an `up` which failed half-way: what is deleted first in a whole one is not there yet. */
+  /** Also with the state of an `up` that failed half-way: it does not contain what a complete run deletes first. */
   async function isNotTouchedBy(elsewhere: BareKubernetes, env: NodeJS.ProcessEnv): Promise<void> {
     const whole = await stack.state();
     const database = await kubectl("-n", NAME, "get", "database", "-o", "jsonpath={.items[*].metadata.name}");
@@ -264,7 +264,7 @@ describe("a protected database", () => {
     await elsewhere.kubectl(["-n", NAME, "get", `database/${database}`, `secret/${NAME}-client-ca-bundle`]);
   }
 
-  it("stays with `onDelete: retain` when all is destroyed, without access, and is taken up again", async () => {
+  it("stays with `onDelete: retain` when everything is destroyed, without access, and is adopted again", async () => {
     configure({ onDelete: "retain", deletionProtection: false });
     await stack.up();
     await stack.destroy();

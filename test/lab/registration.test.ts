@@ -1,4 +1,4 @@
-/** The life of a registration in Teleport, through the real engine, a real `tctl` and a real cluster. */
+/** The lifecycle of a registration in Teleport, with the real engine, `tctl` and cluster. */
 import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -27,7 +27,7 @@ describe("a registration in Teleport", () => {
     for (const stack of stacks) await stack.remove();
   });
 
-  it("refuses a name that belongs to somebody else, and leaves it alone", async () => {
+  it("refuses a name that belongs to someone else, and changes nothing", async () => {
     const theirs = {
       kind: "db",
       version: "v3",
@@ -47,7 +47,7 @@ describe("a registration in Teleport", () => {
     await teleport.remove("theirs");
   });
 
-  it("says whose a taken name is and how to go on; `adopt` takes it over", async () => {
+  it("names the owner of a taken name and how to continue; `adopt` takes it over", async () => {
     const first = await stackOf("first", { name: "contested" });
     await first.up();
     const second = await stackOf("second", { name: "contested" });
@@ -94,7 +94,7 @@ describe("a registration in Teleport", () => {
     assert.deepEqual(await mine("forced"), []);
   });
 
-  it("is destroyed without complaint when the database is gone already", async () => {
+  it("is destroyed without an error if the database is already gone", async () => {
     const stack = await stackOf("gone");
     await stack.up();
     await teleport.remove("gone");
@@ -102,7 +102,7 @@ describe("a registration in Teleport", () => {
     assert.deepEqual(await mine("gone"), []);
   });
 
-  it("is made and deregistered whatever it is called, also by a word that errors have", async () => {
+  it("is created and deregistered whatever its name is, even a word from error messages", async () => {
     const name = "expired-orders";
     const stack = await stackOf(name);
     await stack.up();
@@ -111,7 +111,7 @@ describe("a registration in Teleport", () => {
     assert.deepEqual(await mine(name), []);
   });
 
-  it("cannot be mistaken for an error by its name, of whatever kind it is", async () => {
+  it("of any kind is not mistaken for an error because of its name", async () => {
     const { withTeleport } = await import("../../components/teleport/client/tctl");
     const before = process.env.TELEPORT_IDENTITY_FILE;
     process.env.TELEPORT_IDENTITY_FILE = identities.admin;
@@ -167,7 +167,7 @@ describe("a registration in Teleport", () => {
         env: { TELEPORT_IDENTITY_FILE: old },
       });
       assert.notEqual(refused.code, 0);
-      assert.match(refused.output, /identity .* expired at 20\d\d-.*Get a new one/);
+      assert.match(refused.output, /identity .* expired at 20\d\d-.*Get a new identity/);
       assert.equal((await mine("expiring")).length, 1);
 
       await teleport.sign("registrar", renewed, "10m");
@@ -178,7 +178,7 @@ describe("a registration in Teleport", () => {
     }
   });
 
-  it("cannot be made with a label that the program's role does not cover", async () => {
+  it("cannot be created with a label that the program's role does not cover", async () => {
     const foreign = {
       kind: "db",
       version: "v3",

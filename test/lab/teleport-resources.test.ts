@@ -1,4 +1,4 @@
-/** Databases, roles and join tokens in Teleport as resources, through the real engine, `tctl` and cluster. */
+/** Databases, roles and join tokens in Teleport as resources, with the real engine, `tctl` and cluster. */
 import { strict as assert } from "node:assert";
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -59,7 +59,7 @@ describe("databases, roles and tokens as resources", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("are kept as declared from the first `up` to `destroy`, with the role that this project ships for it", async () => {
+  it("are kept as declared from the first `up` to `destroy`, with the role that this project provides for it", async () => {
     const stack = await stackOf("tr-life");
     await stack.up();
     for (const found of await mine("tr-life")) {
@@ -82,13 +82,13 @@ describe("databases, roles and tokens as resources", () => {
     assert.deepEqual(await mine("tr-life"), [undefined, undefined, undefined]);
   });
 
-  it("are repaired after a hand changed them, and made again after a hand removed them", async () => {
+  it("are repaired after a manual change, and created again after a manual deletion", async () => {
     const stack = await stackOf("tr-drift");
     await stack.up();
     const [database, role] = await mine("tr-drift");
     const declared = [database, role].map((found) => normalForm(found!));
     await teleport.put({ ...database!, spec: { ...database!.spec, uri: "elsewhere.invalid:5432" } });
-    // What nobody declared, in a part that the server fills with its own options, and in one that it does not.
+    // Undeclared values, in a part that the server fills with its own options, and in another part.
     const spec = role!.spec as { options: object; allow: object };
     const opened = { ...spec.allow, logins: ["root"], db_users: ["postgres"] };
     await teleport.put({
@@ -127,7 +127,7 @@ describe("databases, roles and tokens as resources", () => {
         assert.notEqual(refused.code, 0, command[0]);
         assert.match(
           refused.output,
-          new RegExp(`${kind}/${name} exists in Teleport .*left as it is.*adopt: true`, "s"),
+          new RegExp(`${kind}/${name} exists in Teleport .*was not changed.*adopt: true`, "s"),
         );
       }
       await stack.destroy();
@@ -148,13 +148,13 @@ describe("databases, roles and tokens as resources", () => {
     assert.match(without.output, /could not be told: .*identity file cannot be read/s);
   });
 
-  it("fail, naming it, where this Teleport drops a setting, and leave nothing behind", async () => {
+  it("fail and name the setting if this Teleport drops it, and leave nothing behind", async () => {
     const stack = await stackOf("tr-dropped", { trustSystemPool: true });
     const refused = await stack.pulumi(["up", "--yes", "--skip-preview"]);
     assert.notEqual(refused.code, 0);
     assert.match(
       refused.output,
-      /db\/tr-dropped.*does not keep spec\.tls\.trust_system_cert_pool \(written: true, kept: nothing\)/s,
+      /db\/tr-dropped.*does not store spec\.tls\.trust_system_cert_pool \(written: true, stored: nothing\)/s,
     );
     assert.equal(await get("db/tr-dropped"), undefined);
     configure(stack);
@@ -172,12 +172,12 @@ describe("databases, roles and tokens as resources", () => {
     }
   });
 
-  it("open what they name to a person, and deny CloudNativePG's own users even to who may log in as anybody", async () => {
+  it("open what they declare to a person, and deny CloudNativePG's own users even to people who may log in as any user", async () => {
     const stack = await stackOf("tr-person");
     await stack.up();
     const person = "tr-person-user";
     const file = join(folder, person);
-    // Beside the role of ours, one that allows every user of every database.
+    // In addition to this program's role, one that allows every user of every database.
     const user = {
       kind: "user",
       version: "v2",
@@ -193,7 +193,8 @@ describe("databases, roles and tokens as resources", () => {
         const refused = await sqlThroughTeleport({ ...login, user: reserved }, "SELECT 1");
         assert.match(refused.output, /access to db denied/, `${reserved}: ${refused.output}`);
       }
-      // Nothing listens where the database is said to be: the agent tries, which is after access was granted.
+      // Nothing listens at the database's address: the agent tries to connect, which happens after access was
+      // granted.
       const allowed = await sqlThroughTeleport({ ...login, user: "teleport_user_read" }, "SELECT 1");
       assert.match(allowed.output, /failed to handle client connection/);
       assert.doesNotMatch(allowed.output, /denied/);
@@ -203,7 +204,7 @@ describe("databases, roles and tokens as resources", () => {
     }
   });
 
-  it("an agent takes the configuration that is made for it, and serves the databases in it", async () => {
+  it("an agent accepts the generated configuration, and serves its databases", async () => {
     const [data, tokenFile, configuration] = ["data", "token", "teleport.json"].map((name) => join(folder, name));
     const added = await teleport.tctl(["tokens", "add", "--type=db", "--ttl=2m", "--format=json"]);
     writeFileSync(tokenFile!, (JSON.parse(added) as { token: string }).token, { mode: 0o600 });
@@ -229,7 +230,7 @@ describe("databases, roles and tokens as resources", () => {
     const checked = await attempt(tool("teleport"), ["configure", "--test", configuration!]);
     assert.equal(checked.code, 0, checked.output);
 
-    await drop("db_server/tr-static"); // what an agent reported outlives it by minutes
+    await drop("db_server/tr-static"); // an agent's report outlives the agent by minutes
     const agent = spawn(tool("teleport"), ["start", `--config=${configuration}`], { stdio: "ignore" });
     const ended = new Promise((resolve) => agent.once("close", resolve));
     try {
@@ -254,7 +255,7 @@ describe("databases, roles and tokens as resources", () => {
     }
   });
 
-  it("a bot is a kind that Teleport 13 does not know", async () => {
+  it("Teleport 13 does not know the kind of a bot", async () => {
     await assert.rejects(teleport.put(registrarBot("tr-bot")), /type "bot" is not supported/);
   });
 });

@@ -1,4 +1,4 @@
-/** A database whose CAs live in the stack, as it grows a standby and loses it again. */
+/** A database with CAs in the stack, which gains and loses a standby. */
 import { strict as assert } from "node:assert";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
@@ -22,7 +22,7 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     await stack.remove();
   });
 
-  it("registers the primary only while there is one instance", async () => {
+  it("registers only the primary while there is one instance", async () => {
     assert.deepEqual(await registered(), ["stock-tls"]);
   });
 
@@ -31,7 +31,7 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     assert.equal(result.stdout.trim(), "teleport_user_read", result.output);
   });
 
-  it("accepts a login by certificate only, at every address family and without TLS not at all", async () => {
+  it("accepts logins only by certificate and over TLS, for every address family", async () => {
     const primary = await kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.status.currentPrimary}");
     const rules = await kubectl(
       ...["-n", NAME, "exec", primary, "-c", "postgres", "--", "psql", "--tuples-only", "--no-align", "-c"],
@@ -45,7 +45,7 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     ]);
   });
 
-  it("registers the standby when a second instance comes, and lets people read there", async () => {
+  it("registers the standby when a second instance is added, and lets people read there", async () => {
     stack.configure(oneDatabase(NAME, { instances: 2 }));
     await stack.up();
     assert.deepEqual((await registered()).sort(), ["stock-tls", "stock-tls-ro"]);
@@ -53,19 +53,19 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     assert.equal(result.stdout.trim(), "t", result.output);
   });
 
-  it("deregisters the standby when the second instance goes", async () => {
+  it("deregisters the standby when the second instance is removed", async () => {
     stack.configure(oneDatabase(NAME));
     await stack.up();
     assert.deepEqual(await registered(), ["stock-tls"]);
   });
 
-  it("says why an update does not come about, and goes on when it is put right", async () => {
+  it("says why an update fails, and continues after a correction", async () => {
     stack.configure(oneDatabase(NAME, { image: "lab.local/postgresql:17.99", readyMinutes: 0.5 }));
     const result = await stack.pulumi(["up", "--yes", "--skip-preview"]);
     assert.notEqual(result.code, 0);
     assert.match(
       result.output,
-      /Cluster stock\/stock does not serve .*(ErrImagePull|ImagePullBackOff|ErrImageNeverPull)/s,
+      /Cluster stock\/stock is not ready after .*(ErrImagePull|ImagePullBackOff|ErrImageNeverPull)/s,
     );
     stack.configure(oneDatabase(NAME));
     const goingOn = stack.up();
@@ -78,7 +78,7 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     assert.equal(again.stdout.trim(), "1", again.output);
   });
 
-  it("sleeps while it is hibernated, and is as declared when it wakes", async () => {
+  it("is stopped while it is hibernated, and is as declared when it runs again", async () => {
     const poolers = [{ type: "rw", instances: 1 }];
     stack.configure(oneDatabase(NAME, { poolers }));
     await stack.up();
@@ -95,14 +95,14 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     assert.equal(result.stdout.trim(), "9s", result.output);
   });
 
-  it("goes on where somebody hibernated it, leaves it so, and is as declared when the settings wake it", async () => {
+  it("continues if it was hibernated manually, keeps it hibernated, and is as declared when the settings end the hibernation", async () => {
     stack.configure(oneDatabase(NAME));
     await stack.up();
     await kubectl("-n", NAME, "annotate", "--overwrite", "cluster", NAME, "cnpg.io/hibernation=on");
     await kubectl("-n", NAME, "wait", `cluster/${NAME}`, "--for=condition=cnpg.io/hibernation", "--timeout=55s");
     const users = [{ name: "teleport_user_read", access: "read", statementTimeout: "8s" }];
     const changed = { users, description: "asleep" };
-    const sleeps = /Cluster stock\/stock sleeps: it is hibernated \(annotation cnpg\.io\/hibernation/;
+    const sleeps = /Cluster stock\/stock is stopped: it is hibernated \(annotation cnpg\.io\/hibernation/;
     for (const time of ["first", "second"]) {
       changed.description = `asleep, ${time} change of the Cluster`;
       stack.configure(oneDatabase(NAME, changed));
@@ -117,7 +117,7 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     assert.equal(result.stdout.trim(), "8s", result.output);
   });
 
-  it("goes on where somebody fenced its primary, which is said, and does the rest when the fence is lifted", async () => {
+  it("continues with a message if its primary was fenced, and does the rest when the fence is lifted", async () => {
     const status = (field: string) =>
       kubectl("-n", NAME, "get", "cluster", NAME, "-o", `jsonpath={.status.${field}}`).then((text) => text.trim());
     const primary = await status("currentPrimary");
@@ -141,7 +141,7 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     assert.equal(result.stdout.trim(), "6s", result.output);
   });
 
-  it("ends with the beginning of an error that is longer than the engine can be sent", async () => {
+  it("ends with the beginning of an error that is too long for the engine", async () => {
     const trigger = `CREATE FUNCTION public.talk() RETURNS event_trigger LANGUAGE plpgsql AS
       $$ BEGIN RAISE EXCEPTION 'no grants today: %', repeat('x', 200000); END $$;
       CREATE EVENT TRIGGER talk ON ddl_command_end WHEN TAG IN ('GRANT', 'REVOKE') EXECUTE FUNCTION public.talk()`;
@@ -159,7 +159,7 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     await stack.up();
   });
 
-  it("fails where a volume cannot grow, with claim and reason; settings arrive all the same, and there is a way on", async () => {
+  it("fails if a volume cannot grow, with claim and reason; settings are applied anyway, and can be corrected", async () => {
     const changed = { parameters: { shared_buffers: "32MB", max_connections: "50", work_mem: "7MB" } };
     stack.configure(oneDatabase(NAME, { ...changed, storage: { size: "2Gi" } }));
     const { code, output } = await stack.pulumi(["up", "--yes", "--skip-preview"]);

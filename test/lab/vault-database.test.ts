@@ -1,6 +1,6 @@
 /**
- * Credentials from Vault, their whole life: real Vault, Kubernetes, CloudNativePG. The program has an AppRole with the
- * policy that is documented and nothing else.
+ * The whole lifecycle of credentials from Vault, with real Vault, Kubernetes and CloudNativePG. The program has an
+ * AppRole with exactly the documented policy.
  */
 import { strict as assert } from "node:assert";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -81,7 +81,7 @@ describe("credentials from Vault", () => {
     platform.configure(
       oneDatabase(SHOP, {
         teleport: undefined,
-        // Vault is outside of Kubernetes here, and reaches the database by a name that it can resolve.
+        // Vault is outside of Kubernetes here, and needs a host for the database that it can resolve.
         serverAltNames: ["localhost"],
         pgHba: vaultHbaRules({}, "app"),
         parameters: { shared_buffers: "32MB", max_connections: "50", log_statement: "all" },
@@ -124,7 +124,7 @@ describe("credentials from Vault", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("make a table that stays usable for later ones, when they themselves are gone", async () => {
+  it("can create a table that later credentials can use after they themselves have ended", async () => {
     const first = await credentials("app");
     assert.equal(first.lease_duration, 600);
     const made = await sql(
@@ -165,7 +165,7 @@ describe("credentials from Vault", () => {
     await revoke(second.lease_id);
   });
 
-  it("read and nothing else, where their role is for reading", async () => {
+  it("can only read if their role is for reading", async () => {
     const { lease_id, ...reader } = await credentials("report");
     assert.equal((await sql(reader, "SELECT count(*) FROM orders")).stdout, "2\n");
     for (const statement of [
@@ -178,7 +178,7 @@ describe("credentials from Vault", () => {
     await revoke(lease_id);
   });
 
-  it("leave behind nothing that may do more than they could", async () => {
+  it("leave behind nothing with more rights than they had", async () => {
     const { lease_id, ...player } = await credentials("play");
     const trap = `CREATE FUNCTION play.trap() RETURNS name LANGUAGE plpgsql SECURITY DEFINER AS
       $$ BEGIN DROP TABLE public.orders; RETURN current_user; END $$; CREATE TABLE play.toy (id int)`;
@@ -193,7 +193,7 @@ describe("credentials from Vault", () => {
     await revoke(later);
   });
 
-  it("are whole, or not at all: a user that could not be finished is not left", async () => {
+  it("are complete, or not created at all: no incomplete user is left", async () => {
     const made = () => superuser("SELECT count(*) FROM pg_roles WHERE rolname ~ '^v-report-'");
     assert.equal(await made(), "0\n");
     await superuser("REVOKE pg_read_all_data FROM vault_app");
@@ -205,7 +205,7 @@ describe("credentials from Vault", () => {
     await revoke(lease_id);
   });
 
-  it("end though their user set the database so that nothing would run in it", async () => {
+  it("end even if their user's settings of the database would stop every statement", async () => {
     const settings = { role: "app", transaction_timeout: "1ms", local_preload_libraries: "nowhere" };
     for (const [name, value] of Object.entries(settings)) {
       const { lease_id, ...user } = await credentials("app");
@@ -220,7 +220,7 @@ describe("credentials from Vault", () => {
     }
   });
 
-  it("end whatever their user does to stay, and what the database's owner has stays his", async () => {
+  it("end whatever their user does, and the database's owner keeps its objects", async () => {
     const end = async (what: string, attack: (name: string) => string) => {
       const { lease_id, ...user } = await credentials("app");
       const name = user.data.username;
@@ -251,13 +251,13 @@ describe("credentials from Vault", () => {
     assert.equal(await superuser(count), before);
   });
 
-  it("end where an error ends their session, and where they took over the database, by the next `up`", async () => {
+  it("end by the next `up` if an error ended their session, or if they took over the database", async () => {
     const { lease_id, ...user } = await credentials("app");
     const name = user.data.username;
     const before = await superuser("SELECT count(*) FROM orders");
     assert.equal((await sql(user, "SET ROLE app; ALTER DATABASE app SET exit_on_error = on")).code, 0);
-    await superuser(`REASSIGN OWNED BY app TO "${name}"`); // before PostgreSQL 16 the user itself may
-    await superuser(`GRANT SELECT ON pg_class TO "${name}"`, "postgres"); // keeps it from being dropped by Vault
+    await superuser(`REASSIGN OWNED BY app TO "${name}"`); // before PostgreSQL 16 the user itself can do this
+    await superuser(`GRANT SELECT ON pg_class TO "${name}"`, "postgres"); // prevents Vault from dropping it
     await revoke(lease_id);
     assert.match((await sql(user, "SELECT 1")).output, /not permitted to log in|password authentication failed/);
     assert.match(await stack.up(), /updated/);
@@ -269,13 +269,13 @@ describe("credentials from Vault", () => {
     await superuser("ALTER DATABASE app RESET exit_on_error", "postgres");
   });
 
-  it("end by the next `up` where Vault was kept out until long after their lease", async () => {
+  it("end by the next `up` if Vault could not log in until long after their lease", async () => {
     const { lease_id, ...user } = await credentials("app");
     const name = user.data.username;
     const held = sql(user, "SELECT pg_sleep(300)");
     const sleeping = `SELECT count(*) FROM pg_stat_activity WHERE usename = '${name}' AND query ~ 'pg_sleep'`;
     await eventually("it has a session", async () => (await superuser(sleeping)).trim() === "1");
-    await superuser(`ALTER ROLE "${name}" VALID UNTIL '2020-01-01'`); // as if Vault could not come since
+    await superuser(`ALTER ROLE "${name}" VALID UNTIL '2020-01-01'`); // as if Vault could not log in since then
     assert.match(await stack.up(), /updated/);
     assert.match((await held).output, /terminating connection|closed the connection/);
     assert.equal(await superuser(`SELECT count(*) FROM pg_roles WHERE rolname = '${name}'`), "0\n");
@@ -283,7 +283,7 @@ describe("credentials from Vault", () => {
     await unchanged();
   });
 
-  it("live longer where they are renewed, and in PostgreSQL too", async () => {
+  it("last longer if they are renewed, also in PostgreSQL", async () => {
     const user = await credentials("app");
     const until = `SELECT round(extract(epoch FROM rolvaliduntil - now()) / 60) FROM pg_roles WHERE rolname = '${user.data.username}'`;
     assert.equal(await superuser(until), "10\n");
@@ -301,14 +301,14 @@ describe("credentials from Vault", () => {
     await revoke(user.lease_id);
   });
 
-  it("are good over TLS and in their database only", async () => {
+  it("are valid only over TLS and in their database", async () => {
     const { lease_id, ...user } = await credentials("app");
     assert.match((await sql(user, "SELECT 1", "postgres")).output, /pg_hba.conf rejects/);
     assert.match((await sql(user, "SELECT 1", "app", "sslmode=disable")).output, /pg_hba.conf rejects/);
     await revoke(lease_id);
   });
 
-  it("end for good where their user left something in the way, which the next `up` clears", async () => {
+  it("end for good if their user left obstacles, which the next `up` removes", async () => {
     const { lease_id, ...user } = await credentials("app");
     const name = user.data.username;
     await superuser(`GRANT SELECT ON pg_class TO "${name}"`, "postgres");
@@ -355,7 +355,7 @@ describe("credentials from Vault", () => {
     await stack.must(["preview", "--refresh", "--expect-no-changes"]);
   });
 
-  it("come again where a hand changed the password, or the rights, of Vault's user", async () => {
+  it("are possible again after the password or the rights of Vault's user were changed manually", async () => {
     const earlier = await credentials("app");
     await superuser("ALTER ROLE vault_app PASSWORD 'by hand' SUPERUSER; DROP EVENT TRIGGER vault_app_owner");
     assert.match(await stack.up(), /updated/);
@@ -368,7 +368,7 @@ describe("credentials from Vault", () => {
     assert.equal(await superuser("SELECT count(*) FROM pg_event_trigger WHERE evtname = 'vault_app_owner'"), "1\n");
   });
 
-  it("are not fetched from a server that our CA did not sign for", async () => {
+  it("are not created at a server whose certificate is not from the declared CA", async () => {
     const other = await asRoot<{ data: object }>("GET", `${MOUNT}/config/vd-shop`);
     assert.match(JSON.stringify(other), /sslmode=verify-full/);
     const forged = readFileSync(process.env.VAULT_CACERT ?? "", "utf8");
@@ -376,7 +376,7 @@ describe("credentials from Vault", () => {
     await assert.rejects(write, /certificate signed by unknown authority|failed to verify certificate/);
   });
 
-  it("go to the pod's service account in its namespace, and to no other", async () => {
+  it("are available to the pod's service account in its namespace, and to no other", async () => {
     const { database } = await stack.outputs<{ database: VaultDatabaseOutputs }>();
     const login = database.roles.app!.login!;
     assert.deepEqual([login.mount, login.namespace, login.serviceAccount], [AUTH, APP, "app"]);
@@ -418,7 +418,7 @@ describe("credentials from Vault", () => {
     await revoke(other.lease_id);
   });
 
-  it("are more than the program itself can get: its policy makes them, and reads none", async () => {
+  it("cannot be read by the program itself: its policy only creates the roles", async () => {
     const token = await programToken();
     const as = (method: "GET" | "POST", path: string, body?: unknown) => vaultRequest(method, path, body, token);
     for (const [method, path, body] of [
@@ -438,7 +438,7 @@ describe("credentials from Vault", () => {
     }
   });
 
-  it("all end with the stack, which leaves nothing in PostgreSQL and Vault but what they made", async () => {
+  it("all end with the stack, which leaves nothing in PostgreSQL and Vault except the objects of users", async () => {
     const [one, two] = [await credentials("app"), await credentials("report")];
     await superuser(`GRANT SELECT ON pg_class TO "${two.data.username}"`, "postgres");
     await stack.destroy();
@@ -446,7 +446,7 @@ describe("credentials from Vault", () => {
     for (const { data } of [one, two]) {
       const [byVault, rolesGone] = [
         log.indexOf(`end_user('${data.username}')`),
-        log.lastIndexOf('DROP ROLE \\"'), // in a log of JSON
+        log.lastIndexOf('DROP ROLE \\"'), // in a JSON log
       ];
       assert.ok(byVault > 0 && byVault < rolesGone, "Vault ended them, before its own user went");
     }
@@ -462,7 +462,7 @@ describe("credentials from Vault", () => {
     await nothingInVault();
   });
 
-  it("end where Vault cannot reach the database, by the superuser; and where it is gone altogether", async () => {
+  it("end by the superuser if Vault cannot reach the database, and also if the database is gone", async () => {
     configure({ revokeWithin: 3, group: "vd_owners" });
     await stack.up();
     const user = await credentials("app");
@@ -488,7 +488,7 @@ describe("credentials from Vault", () => {
     await nothingInVault();
   });
 
-  /** A preview shows no change; where it does, the failure shows which. */
+  /** Checks that a preview shows no change; a failure shows which. */
   async function unchanged(): Promise<void> {
     if (Object.keys(await stack.plannedChanges()).join() !== "same")
       assert.fail(await stack.must(["preview", "--diff"]));
@@ -505,7 +505,7 @@ describe("credentials from Vault", () => {
     return kubectl("-n", SHOP, "get", "service", `${SHOP}-rw`, "-o", "jsonpath={.spec.clusterIP}");
   }
 
-  /** Logs in as an application does: over TLS, verifying the server by name; the password is in no argument. */
+  /** Logs in like an application: over TLS with verify-full; the password is in no argument. */
   function sql(
     { data: { username, password } }: Pick<Credentials, "data">,
     statement: string,
@@ -535,8 +535,8 @@ describe("credentials from Vault", () => {
   }
 
   /**
-   * What a run that was killed left: users of Vault, in a database that is not reached any more by the address of then. It
-   * is forgotten; the stacks begin anew.
+   * Removes what a killed run left: users of Vault in a database that is no longer reachable at its former address.
+   * Their leases are removed, and the stacks start again.
    */
   async function clearAfterKilledRun(): Promise<void> {
     const left = new Stack(stack.name, { project: PROGRAM_FOLDER });
@@ -606,7 +606,7 @@ describe("credentials from Vault", () => {
   }
 });
 
-/** Lets the lab's Vault, which resolves no name of the cluster, reach the database by one that it knows: `localhost`. */
+/** Lets the lab's Vault, which cannot resolve names of the cluster, reach the database as `localhost`. */
 async function forwardTo(address: string, port = 0): Promise<Server> {
   const server = createServer((client) => {
     const upstream = connect(5432, address);
@@ -622,7 +622,7 @@ async function forwardTo(address: string, port = 0): Promise<Server> {
   return server;
 }
 
-/** Closes it, with the connections that are open. */
+/** Closes it and its open connections. */
 async function closed(server: Server): Promise<void> {
   const end = new Promise((resolve) => server.close(resolve));
   (server as Server & { drop?: () => void }).drop?.();

@@ -11,47 +11,47 @@ describe("retries", () => {
     };
     return { call, calls: () => calls };
   };
-  it("go on while a system is unavailable", async () => {
+  it("continue while a system is unavailable", async () => {
     assert.equal(await retried(failing("unavailable", 2).call, isPassing, [1, 1, 1]), 3);
   });
-  it("are bounded", async () => {
+  it("end after the last delay", async () => {
     const { call, calls } = failing("unavailable", 99);
     await assert.rejects(retried(call, isPassing, [1, 1]), KubernetesError);
     assert.equal(calls(), 3);
   });
-  it("do not begin later than a minute after the first attempt", async () => {
+  it("do not start later than a minute after the first attempt", async () => {
     const { call, calls } = failing("unavailable", 99);
     await assert.rejects(retried(call, isPassing, [1, 60_001, 1]), KubernetesError);
     assert.equal(calls(), 2);
   });
-  it("are not made for what will not change", async () => {
+  it("do not repeat a permanent failure", async () => {
     const { call, calls } = failing("access-denied", 99);
     await assert.rejects(retried(call, isPassing, [1, 1]), KubernetesError);
     assert.equal(calls(), 1);
   });
 
-  it("go on at equal delays for as long as they are given, where that is asked for", async () => {
+  it("repeat at equal delays within a given time", async () => {
     const { call, calls } = failing("unavailable", 99);
     const begun = Date.now();
     await assert.rejects(retried(call, isPassing, { every: 20, within: 90 }), KubernetesError);
-    assert.ok(Date.now() - begun <= 90 + 20, "none begins later");
+    assert.ok(Date.now() - begun <= 90 + 20, "none starts later");
     assert.ok(calls() > 1 && calls() <= 5, `${calls()} calls`);
   });
 });
 
 describe("polling", () => {
-  it("ends with the first result, and counts the looks", async () => {
+  it("returns the first result, and counts the looks", async () => {
     assert.equal(await poll(async ({ attempt }) => (attempt < 3 ? undefined : `${attempt} looks`), 1), "3 looks");
-    assert.equal(await poll(async () => false, 1), false, "what is no result is undefined alone");
+    assert.equal(await poll(async () => false, 1), false, "only undefined means that there is no result");
   });
-  it("ends with what a look throws, which knows how long it has waited", async () => {
+  it("throws what a look throws, and tells each look how long it has waited", async () => {
     const late = async ({ waited }: { waited(): number }) => {
       if (waited() > 10) throw new Error("too late");
       return undefined;
     };
     await assert.rejects(poll(late, 2), /too late/);
   });
-  it("waits between looks for as long as the look that ended asks for", async () => {
+  it("computes the delay from the number of the last look", async () => {
     const ended: number[] = [];
     const every = (attempt: number) => ended.push(attempt);
     await poll(async ({ attempt }) => (attempt > 2 ? true : undefined), every);

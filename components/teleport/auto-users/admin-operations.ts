@@ -1,4 +1,4 @@
-/** AutoUsersAdmin: the PostgreSQL user as whom Teleport makes users, and what it needs. */
+/** AutoUsersAdmin: the PostgreSQL user with which Teleport creates users, and the objects that it needs. */
 import { hasDrifted, ResourceKind } from "../../dynamic/converge";
 import { endUsers } from "../../postgres/user-admin";
 import {
@@ -14,19 +14,19 @@ import {
 import { DATABASES_QUERY, dropScript } from "../../postgres/grants";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../../kubernetes/client";
 import { AUTO_USER_GROUP, AutoUsers, autoUsersAdmin } from "./settings";
-import { autoUserDatabaseDeviationsQuery, autoUserDatabaseScript, dropAutoUserSchemaScript } from "./procedures";
-import { autoUserAccountsQuery, autoUserDeviationsQuery, autoUserScript, formerAdminsQuery } from "./roles";
+import { autoUserDatabaseDriftQuery, autoUserDatabaseScript, dropAutoUserSchemaScript } from "./procedures";
+import { autoUserAccountsQuery, autoUserDriftQuery, autoUserScript, formerAdminsQuery } from "./roles";
 
 /** Inputs of an AutoUsersAdmin, and its state. */
 export interface AutoUsersInputs extends KubernetesConnection, ClusterReference {
   /** The application's database. */
   database: string;
   settings: AutoUsers;
-  /** No instance runs (hibernation): nothing can be done, and the next run after it does it. */
+  /** No instance runs (hibernation): nothing is changed now, and the next run after it applies the settings. */
   suspended?: boolean;
 }
 
-/** The kind over a way of reaching Kubernetes. */
+/** The resource kind. The parameter is the way to reach Kubernetes. */
 export function autoUsers(
   connect: (connection: KubernetesConnection) => Promise<KubernetesClient> = kubernetesClient,
 ): ResourceKind<AutoUsersInputs> {
@@ -42,7 +42,7 @@ export function autoUsers(
       const unseen = `Teleport's user in ${news.cluster} could not be checked, so it is assumed to be unchanged`;
       return hasDrifted(news.cluster, unseen, async () => {
         const kubernetes = await connect(news);
-        return (await asleep(kubernetes, news)) ? [] : deviations(kubernetes, news);
+        return (await asleep(kubernetes, news)) ? [] : drift(kubernetes, news);
       });
     },
 
@@ -59,7 +59,7 @@ export function autoUsers(
     async remove(state) {
       const kubernetes = await connect(state);
       if (!(await findCluster(kubernetes, state))) return;
-      const left = `${autoUsersAdmin(state.settings).name} and the users that Teleport made, who cannot log in`;
+      const left = `${autoUsersAdmin(state.settings).name} and the users that Teleport created, which cannot log in`;
       await unlessStopped(kubernetes, state, left, () => removeAll(kubernetes, state));
     },
   };
@@ -78,11 +78,11 @@ export function autoUsers(
     await endUsers(kubernetes, inputs, inputs, formerAdminsQuery(inputs.settings));
   }
 
-  async function deviations(kubernetes: KubernetesClient, inputs: AutoUsersInputs): Promise<string[]> {
+  async function drift(kubernetes: KubernetesClient, inputs: AutoUsersInputs): Promise<string[]> {
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
-    const found = await sql(MAINTENANCE_DATABASE, autoUserDeviationsQuery(inputs.settings));
+    const found = await sql(MAINTENANCE_DATABASE, autoUserDriftQuery(inputs.settings));
     for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
-      found.push(...(await sql(database, autoUserDatabaseDeviationsQuery(inputs.settings))));
+      found.push(...(await sql(database, autoUserDatabaseDriftQuery(inputs.settings))));
     return found;
   }
 }

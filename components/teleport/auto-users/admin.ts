@@ -1,11 +1,11 @@
-/** The PostgreSQL user as whom Teleport makes users, in all databases of a Cluster. */
+/** The PostgreSQL user with which Teleport creates users, in all databases of a Cluster. */
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../../dynamic/provider";
 import { KubernetesArgs, KubernetesResource } from "../../kubernetes/resource";
 import type { AutoUsers } from "./settings";
 
 export interface AutoUsersAdminArgs {
-  /** How the Kubernetes cluster is reached; must be the Kubernetes provider's. */
+  /** How the program reaches the Kubernetes cluster. Must be the cluster of the Kubernetes provider. */
   kubernetes?: KubernetesArgs;
   /** Namespace of the Cluster. */
   namespace: pulumi.Input<string>;
@@ -13,19 +13,20 @@ export interface AutoUsersAdminArgs {
   cluster: pulumi.Input<string>;
   /** The Cluster's `metadata.uid`. */
   uid: pulumi.Input<string>;
-  /** The application's database; its owner inherits what users leave when all goes. */
+  /** The application's database. When this resource is deleted, objects of users are reassigned to its owner. */
   database: string;
   settings: AutoUsers;
-  /** No instance runs, so that nothing can be done. Default: false. */
+  /** No instance runs, so nothing is changed in PostgreSQL. Default: false. */
   suspended?: boolean;
 }
 
 const provider = dynamicProvider("autoUsers");
 
 /**
- * Makes the admin user and what it needs, and looks at every `up` whether all of it is there. Deleting it drops the admin
- * user and all users that Teleport made; what they own goes to the database's owner. Needs the Kubernetes rights `get` on
- * the Cluster and `get` and `create` on `pods/exec`. The rules of `autoUserHbaRules` must be in pg_hba.conf.
+ * Creates the admin user and the objects that it needs, and checks at every `up` that they are unchanged. Deleting
+ * this resource drops the admin user and all users that Teleport created; their objects are reassigned to the owner
+ * of the database. Needs the Kubernetes rights `get` on the Cluster and `get` and `create` on `pods/exec`. The rules
+ * of `autoUserHbaRules` must be in pg_hba.conf.
  */
 export class AutoUsersAdmin extends KubernetesResource {
   constructor(name: string, args: AutoUsersAdminArgs, opts?: pulumi.CustomResourceOptions) {

@@ -1,14 +1,15 @@
-/** The SQL for Teleport's procedures in one database. Pure. */
+/** The SQL that prepares one database for Teleport's procedures. Pure. */
 import { doBlock, literal } from "../../postgres/sql";
 import { ONE_AT_A_TIME, PREAMBLE } from "../../postgres/grants";
 import { AutoUsers, autoUsersAdmin } from "./settings";
 import { MARK } from "./roles";
 
 /**
- * Gives Teleport a place for its procedures in one database: a schema of the admin user's own, which alone is on its
- * `search_path` there. In `public` the database's owner could put procedures or operators in the way of Teleport's, and so
- * run as the admin user; in a database without such a schema Teleport finds no place, and nobody gets in. (Newer ones of
- * Teleport use `pg_temp`.) A schema that somebody else made is refused, whatever is in it.
+ * Creates a schema for Teleport's procedures in one database. The schema belongs to the admin user, and is the only
+ * one in the admin user's `search_path` there. In `public`, the owner of the database could create procedures or
+ * operators that are found before Teleport's, and so run code as the admin user. In a database without such a schema,
+ * Teleport cannot create its procedures and nobody can log in. (Newer versions of Teleport use `pg_temp`.) A schema
+ * that someone else created is refused, whatever it contains.
  */
 export function autoUserDatabaseScript(settings: AutoUsers): string {
   const { name } = autoUsersAdmin(settings);
@@ -24,11 +25,11 @@ BEGIN
     EXECUTE format('CREATE SCHEMA %I AUTHORIZATION %I', ${admin}, ${admin});
     EXECUTE format('COMMENT ON SCHEMA %I IS %L', ${admin}, ${literal(MARK)});
   ELSIF NOT EXISTS (SELECT FROM ${ownSchema(name)}) THEN
-    RAISE EXCEPTION 'the schema % of the database % exists and was not made for Teleport; rename it, or name another admin user by autoUsers.adminUser',
+    RAISE EXCEPTION 'the schema % of the database % exists and was not created for Teleport; rename it, or set autoUsers.adminUser to another name',
       ${admin}, current_database();
   END IF;
   FOR item IN ${foreignObjects(name)} LOOP
-    RAISE EXCEPTION 'the schema % of the database % holds %, which is not Teleport''s; move it, or drop it',
+    RAISE EXCEPTION 'the schema % of the database % contains %, which is not Teleport''s; move it, or drop it',
       ${admin}, current_database(), item.object;
   END LOOP;
   FOR item IN ${foreignRights(name)} LOOP
@@ -40,14 +41,17 @@ END`)}
 COMMIT;`;
 }
 
-/** Takes an admin user's schema, with Teleport's procedures, out of one database. To be run in each before it is dropped. */
+/**
+ * Drops an admin user's schema, with Teleport's procedures, in one database. Must run in each database before the
+ * admin user is dropped.
+ */
 export function dropAutoUserSchemaScript(admin: string): string {
   return `${PREAMBLE}
 ${doBlock(`DECLARE
   item record;
 BEGIN
   FOR item IN ${foreignObjects(admin)} LOOP
-    RAISE EXCEPTION 'the schema % of the database % holds %, which is not Teleport''s; move it, or drop it',
+    RAISE EXCEPTION 'the schema % of the database % contains %, which is not Teleport''s; move it, or drop it',
       ${literal(admin)}, current_database(), item.object;
   END LOOP;
   IF EXISTS (SELECT FROM ${ownSchema(admin)}) THEN
@@ -56,16 +60,16 @@ BEGIN
 END`)}`;
 }
 
-/** Says in a line each what differs from what `autoUserDatabaseScript` makes. */
-export function autoUserDatabaseDeviationsQuery(settings: AutoUsers): string {
+/** Prints one line for each difference from what `autoUserDatabaseScript` creates. */
+export function autoUserDatabaseDriftQuery(settings: AutoUsers): string {
   const { name } = autoUsersAdmin(settings);
   return `${PREAMBLE}
 SELECT format('%s has no schema of its own in %I', rolname, current_database()) FROM pg_roles
 WHERE rolname = ${literal(name)} AND NOT EXISTS (SELECT FROM ${ownSchema(name)});
-SELECT format('the schema of %s in %I holds %s', ${literal(name)}, current_database(), object) FROM (${foreignObjects(name)}) f;
-SELECT format('%s has rights to the schema of %s in %I', grantee, ${literal(name)}, current_database())
+SELECT format('the schema of %s in %I contains %s', ${literal(name)}, current_database(), object) FROM (${foreignObjects(name)}) f;
+SELECT format('%s has rights on the schema of %s in %I', grantee, ${literal(name)}, current_database())
 FROM (${foreignRights(name)}) f;
-SELECT format('%s looks for its procedures elsewhere in %I', rolname, current_database()) FROM pg_roles r
+SELECT format('%s has another search_path in %I', rolname, current_database()) FROM pg_roles r
 WHERE rolname = ${literal(name)} AND (
   SELECT setconfig FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
   WHERE s.setrole = r.oid AND d.datname = current_database()
@@ -75,13 +79,13 @@ WHERE rolname = ${literal(name)} AND NOT (has_database_privilege(rolname, curren
   AND has_database_privilege(rolname, current_database(), 'TEMPORARY'));`;
 }
 
-/** The schema that was made for an admin user, and no other of the name. */
+/** The schema that this program created for an admin user, and no other schema of that name. */
 function ownSchema(admin: string): string {
   return `pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner AND r.rolname = n.nspname
     WHERE n.nspname = ${literal(admin)} AND obj_description(n.oid, 'pg_namespace') = ${literal(MARK)}`;
 }
 
-/** What is in the schema and is not the admin user's: it could be found in place of Teleport's procedures. */
+/** Objects in the schema that do not belong to the admin user: they could be found instead of Teleport's procedures. */
 function foreignObjects(admin: string): string {
   return `SELECT o.object FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner, LATERAL (
       SELECT oid::regprocedure::text AS object, proowner AS owner FROM pg_proc WHERE pronamespace = n.oid

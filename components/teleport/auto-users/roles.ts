@@ -4,13 +4,13 @@ import { ONE_AT_A_TIME, OWN_MARK, PREAMBLE } from "../../postgres/grants";
 import { UserAdmin, userAdminDeviations, userAdminScript } from "../../postgres/user-admin";
 import { AUTO_USER_GROUP, AutoUsers, autoUsersAdmin } from "./settings";
 
-/** Tells the admin user from another's role of the same name. */
+/** The comment on the admin user. It distinguishes the admin user from someone else's role of the same name. */
 export const MARK = `${OWN_MARK}makes users for Teleport`;
 const IS_MARKED = `shobj_description(oid, 'pg_authid') = ${literal(MARK)}`;
 
 /**
- * Makes the admin user, and the group that its users will be in, as the superuser; run again, it puts right what differs.
- * In the database `postgres`; then `autoUserDatabaseScript` in each that people log in to.
+ * Creates the admin user and the group of its users. It runs as the superuser in the database `postgres`; running it
+ * again corrects differences. Afterwards `autoUserDatabaseScript` must run in each database that people log in to.
  */
 export function autoUserScript(settings: AutoUsers): string {
   const admin = userAdminOf(settings);
@@ -23,28 +23,28 @@ ${doBlock(`BEGIN
   END IF;
 END`)}
 ${revokeOfGroup()}
-${userAdminScript(admin, takeGrantsOver(admin.name))}
+${userAdminScript(admin, takeOverGrants(admin.name))}
 COMMIT;`;
 }
 
-/** Teleport's admin user: it logs in by certificate, and becomes none of the roles that it gives. */
+/** Teleport's admin user. It logs in by certificate, and does not inherit the roles that it grants. */
 function userAdminOf(settings: AutoUsers): UserAdmin {
   return {
     name: autoUsersAdmin(settings).name,
     mark: MARK,
     madeFor: "Teleport",
-    otherName: "name another one by autoUsers.adminUser",
+    otherName: "set autoUsers.adminUser to another name",
     inherits: false,
     group: AUTO_USER_GROUP,
     roles: settings.roles,
-    users: "users that Teleport makes",
+    users: "users that Teleport creates",
     otherRoles: "other autoUsers.roles",
     isUser: isAutoUser,
-    isProvenUser: isProven,
+    isProvenUser: isAddedBySuperuser,
   };
 }
 
-/** Lists the users that Teleport made, and at last its admin user. */
+/** Lists the users that Teleport created, and finally its admin user. */
 export function autoUserAccountsQuery(settings: AutoUsers): string {
   const name = literal(autoUsersAdmin(settings).name);
   return `${PREAMBLE}
@@ -58,20 +58,20 @@ export function formerAdminsQuery(settings: AutoUsers): string {
 SELECT rolname FROM pg_roles WHERE rolname <> ${literal(autoUsersAdmin(settings).name)} AND ${IS_MARKED} ORDER BY rolname;`;
 }
 
-/** Says in a line each what differs from what `autoUserScript` makes. */
-export function autoUserDeviationsQuery(settings: AutoUsers): string {
+/** Prints one line for each difference from what `autoUserScript` creates. */
+export function autoUserDriftQuery(settings: AutoUsers): string {
   const { name } = autoUsersAdmin(settings);
   return `${PREAMBLE}
 ${userAdminDeviations(userAdminOf(settings))}
 SELECT format('%s is a member of %s', ${literal(AUTO_USER_GROUP)}, pg_get_userbyid(roleid)) FROM pg_auth_members
 WHERE pg_get_userbyid(member) = ${literal(AUTO_USER_GROUP)};
-SELECT DISTINCT format('%s may not take %s from %s', ${literal(name)}, role, member) FROM ${grantsOfOthers(name)}
+SELECT DISTINCT format('%s may not revoke %s from %s', ${literal(name)}, role, member) FROM ${grantsOfOthers(name)}
 WHERE role <> ${literal(AUTO_USER_GROUP)};
 SELECT format('%s is an admin user of earlier settings', rolname) FROM pg_roles
 WHERE rolname <> ${literal(name)} AND ${IS_MARKED};`;
 }
 
-/** Whatever the group is a member of, each of the users would be. */
+/** Each user would inherit every membership of the group. */
 function revokeOfGroup(): string {
   return doBlock(`DECLARE
   item record;
@@ -85,11 +85,12 @@ END`);
 }
 
 /**
- * Since PostgreSQL 16 nobody but who granted a membership takes it back, and it holds back whoever granted it from being
- * dropped. What a former admin user granted ends here, and so do the roles of users of before an upgrade, whose sessions are
- * over: the upgrade makes them the superuser's grants. Users that the former admin user made stay in the group.
+ * Since PostgreSQL 16 only the grantor of a membership can revoke it, and a grantor cannot be dropped while its
+ * grants exist. So this script revokes what a former admin user granted. It also revokes the roles of users from
+ * before an upgrade: their sessions have ended, and the upgrade made the superuser the grantor. Users that the former
+ * admin user created stay in the group.
  */
-function takeGrantsOver(name: string): string {
+function takeOverGrants(name: string): string {
   return doBlock(`DECLARE
   item record;
 BEGIN
@@ -102,18 +103,23 @@ BEGIN
 END`);
 }
 
-/** Memberships of Teleport's users that its admin user could not take back, and what former admin users granted. */
+/**
+ * Memberships of Teleport's users that the admin user cannot revoke, and memberships that former admin users granted.
+ */
 function grantsOfOthers(name: string): string {
   return `(SELECT pg_get_userbyid(m.roleid) AS role, pg_get_userbyid(m.member) AS member, g.rolname AS grantor,
       EXISTS (SELECT FROM pg_auth_members made WHERE made.roleid = m.member AND made.member = g.oid AND made.admin_option) AS is_maker
     FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.grantor
     WHERE current_setting('server_version_num')::int >= 160000 AND g.rolname <> ${literal(name)}
       AND (shobj_description(g.oid, 'pg_authid') = ${literal(MARK)}
-        OR (${isProven("m.member")} AND pg_get_userbyid(m.roleid) <> ${literal(AUTO_USER_GROUP)}))) of_others`;
+        OR (${isAddedBySuperuser("m.member")} AND pg_get_userbyid(m.roleid) <> ${literal(AUTO_USER_GROUP)}))) of_others`;
 }
 
-/** Whether a superuser put it into the group, as an upgrade does with users of before: its admin user can put anybody there. */
-function isProven(oid: string): string {
+/**
+ * SQL for whether a superuser put the user into the group, as an upgrade does with existing users. The admin user
+ * itself could put any role there.
+ */
+function isAddedBySuperuser(oid: string): string {
   return `(${isAutoUser(oid)} AND EXISTS (SELECT FROM pg_auth_members proof JOIN pg_roles by_whom ON by_whom.oid = proof.grantor
     WHERE proof.member = ${oid} AND pg_get_userbyid(proof.roleid) = ${literal(AUTO_USER_GROUP)} AND by_whom.rolsuper))`;
 }

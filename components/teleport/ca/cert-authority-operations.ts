@@ -1,4 +1,5 @@
 /** CertAuthority: reads a Teleport cluster's database client CA. */
+import { UNKNOWN } from "../../unknown";
 import type { CaRotation } from "./rotation";
 import { DatabaseClientCa, readDatabaseClientCa } from "./select";
 import { TeleportError } from "../client/errors";
@@ -7,42 +8,53 @@ import { pingProxy } from "../client/ping";
 import { readPublicDatabaseClientCa } from "./public-endpoint";
 import { TeleportConnection, withTeleport } from "../client/tctl";
 
-/** Inputs of a CertAuthority: whom to ask, as given; the rest is read by `check`, so that preview shows a change. */
+/**
+ * Inputs of a CertAuthority: which Teleport to ask. `check` reads the other fields, so that a preview shows a change.
+ */
 export interface CertAuthorityInputs extends TeleportConnection, Partial<DatabaseClientCa> {
-  /** `proxy`: as anybody may, at the proxy's public endpoint. Absent, also in older states: with the identity. */
+  /**
+   * `proxy`: read the CA at the proxy's public endpoint, without an identity. Absent, also in older states: read it
+   * with the identity.
+   */
   source?: "proxy";
-  /** For the source `proxy`: path of the CAs that its certificate may be signed by. */
+  /** For the source `proxy`: path of a file with the CAs that may have signed the proxy's certificate. */
   caFile?: string;
 }
 
-type Asked = Pick<CertAuthorityInputs, "proxy" | "credentials" | "source" | "caFile">;
+type CaQuery = Pick<CertAuthorityInputs, "proxy" | "credentials" | "source" | "caFile">;
 
-/** What makes a change; `__provider` does not. */
+/** Fields whose change is a change of the resource; `__provider` is not one of them. */
 const COMPARED = [
   ...(["proxy", "credentials", "source", "caFile", "cluster", "certificates"] as const),
   ...(["rotationPhase", "rotationType", "rotationSchedule"] as const),
 ];
 
-/** The kind over ways of reading and of asking a proxy whether it is there; the tests put a fake Teleport behind. */
+/** What Pulumi takes for values that are not known yet. */
+const NOT_KNOWN_YET = { certificates: UNKNOWN as unknown as string[], cluster: UNKNOWN };
+
+/** The resource kind. The parameters read the CA and ping the proxy; tests replace them with a fake Teleport. */
 export function certAuthority(
-  readCa: (asked: Asked) => Promise<DatabaseClientCa> = readAsAsked,
+  readCa: (query: CaQuery) => Promise<DatabaseClientCa> = readCaOf,
   ping: typeof pingProxy = pingProxy,
 ): ResourceKind<CertAuthorityInputs> {
   return {
     id: ({ cluster, proxy }) => cluster ?? proxy,
     async check(news, olds) {
-      const asked = askedOf(news);
+      const query = queryOf(news);
+      // In a preview, the proxy may be another resource's output.
+      if (news.proxy === UNKNOWN) return { inputs: { ...query, ...NOT_KNOWN_YET } };
       try {
-        return { inputs: { ...asked, ...(await readCa(asked)) } };
+        return { inputs: { ...query, ...(await readCa(query)) } };
       } catch (error) {
-        // What was read before still holds where nothing in Teleport has to change; a rotation shows when it answers again.
+        // The former CA stays in use while Teleport is unavailable. A rotation becomes visible when Teleport answers
+        // again.
         const known = olds?.proxy === news.proxy && olds.certificates;
-        if (!known || !(error instanceof TeleportError) || !(await isAway(error, news.proxy))) throw error;
+        if (!known || !(error instanceof TeleportError) || !(await isUnavailable(error, news.proxy))) throw error;
         console.error(
-          `The Teleport CA at ${news.proxy} could not be read, the one known before is kept: ${error.message}`,
+          `The Teleport CA at ${news.proxy} could not be read, so the CA from the last run is kept: ${error.message}`,
         );
         const { certificates, cluster } = olds;
-        return { inputs: { ...asked, certificates, cluster, ...knownRotation(olds) } };
+        return { inputs: { ...query, certificates, cluster, ...knownRotation(olds) } };
       }
     },
     declared: (inputs) => COMPARED.map((key) => inputs[key]),
@@ -53,20 +65,23 @@ export function certAuthority(
     },
   };
 
-  /** Where Teleport is away for longer than an identity lasts, nobody can get a new one. */
-  async function isAway({ failure }: TeleportError, proxy: string): Promise<boolean> {
+  /**
+   * While Teleport is unavailable, nobody can get a new identity. So an expired identity counts as unavailable as
+   * well.
+   */
+  async function isUnavailable({ failure }: TeleportError, proxy: string): Promise<boolean> {
     if (failure === "identity") return (await ping(proxy)).answers === "no";
     return failure === "unavailable";
   }
 }
 
-/** Of a rotation what the state remembers; one of an older release knows the phase alone. */
+/** The rotation in the state. A state of an older release has only the phase. */
 function knownRotation({ rotationPhase, rotationType = "db", rotationSchedule = [] }: Partial<CaRotation>) {
   return rotationPhase === undefined ? {} : { rotationPhase, rotationType, rotationSchedule };
 }
 
-/** Whom to ask, without undefined values, which Pulumi does not take. */
-function askedOf({ proxy, credentials, source, caFile }: CertAuthorityInputs): Asked {
+/** The query without undefined values, which Pulumi does not accept. */
+function queryOf({ proxy, credentials, source, caFile }: CertAuthorityInputs): CaQuery {
   return {
     proxy,
     ...(credentials === undefined ? {} : { credentials }),
@@ -75,7 +90,7 @@ function askedOf({ proxy, credentials, source, caFile }: CertAuthorityInputs): A
   };
 }
 
-function readAsAsked({ proxy, credentials, source, caFile }: Asked): Promise<DatabaseClientCa> {
+function readCaOf({ proxy, credentials, source, caFile }: CaQuery): Promise<DatabaseClientCa> {
   return source === "proxy"
     ? readPublicDatabaseClientCa({ proxy, caFile })
     : withTeleport({ proxy, credentials }, readDatabaseClientCa);

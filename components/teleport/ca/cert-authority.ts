@@ -1,20 +1,21 @@
-/** The CA with which a Teleport cluster's agents identify themselves to databases. */
+/** The CA that signs the certificates with which a Teleport cluster's agents identify themselves to databases. */
 import * as pulumi from "@pulumi/pulumi";
 import { certAuthorityProvider } from "../provider";
 import { rotationWarning } from "./rotation";
 import { TeleportConnection } from "../client/tctl";
 
 export interface TeleportCertAuthorityArgs {
-  /** The Teleport cluster to read from. With the identity, this needs `list` and `readnosecrets` on cert_authority. */
+  /** The Teleport cluster to read from. With an identity, this needs `list` and `readnosecrets` on cert_authority. */
   teleport: pulumi.Input<TeleportConnection>;
   /**
-   * `identity`: by `tctl` with the program's identity. `proxy`: at the proxy's public endpoint, which needs none, but
-   * shows no phases, and before 2026 just one of the two certificates of a rotation. Default: `identity`.
+   * `identity`: by `tctl` with the program's identity. `proxy`: at the proxy's public endpoint, which needs no
+   * identity, but does not show the phases of a rotation, and in releases before 2026 shows only one of its two
+   * certificates. Default: `identity`.
    */
   source?: "identity" | "proxy";
   /**
-   * For the source `proxy`: path of a PEM file with the CAs that the proxy's certificate may be signed by, and no
-   * others. Default: those that the system, SSL_CERT_FILE and SSL_CERT_DIR name.
+   * For the source `proxy`: path of a PEM file with the only CAs that may have signed the proxy's certificate.
+   * Default: the CAs of the system, SSL_CERT_FILE and SSL_CERT_DIR.
    */
   caFile?: string;
 }
@@ -22,20 +23,23 @@ export interface TeleportCertAuthorityArgs {
 const warned = new Set<string>();
 
 /**
- * Reads the database client CA of a Teleport cluster at every preview and up: one call, or two. While a CA
- * rotation is under way both of its certificates are there, and a warning says what to do. Where Teleport does not
- * answer, what was read before is kept.
+ * Reads the database client CA of a Teleport cluster at every preview and up, with one or two calls. During a CA
+ * rotation it returns both certificates, and a warning says what to do. If Teleport does not answer, the CA from the
+ * last run is kept.
  */
 export class TeleportCertAuthority extends pulumi.dynamic.Resource {
-  /** PEM certificates, those in use first. */
+  /** Certificates in PEM, those in use first. */
   declare readonly certificates: pulumi.Output<string[]>;
-  /** The Teleport cluster's name. */
+  /** Name of the Teleport cluster. */
   declare readonly cluster: pulumi.Output<string>;
-  /** The phase of a rotation that is under way, else undefined. */
+  /** The phase of the current rotation; undefined if there is none. */
   declare readonly rotationPhase: pulumi.Output<string | undefined>;
-  /** Its type as `tctl auth rotate` takes it, while a rotation is under way. */
+  /** The CA type for `tctl auth rotate`, during a rotation. */
   declare readonly rotationType: pulumi.Output<string | undefined>;
-  /** When Teleport enters update_clients, update_servers and standby by itself (ISO 8601); empty by hand. */
+  /**
+   * When Teleport enters update_clients, update_servers and standby automatically (ISO 8601). Empty for a manual
+   * rotation.
+   */
   declare readonly rotationSchedule: pulumi.Output<string[] | undefined>;
 
   constructor(name: string, args: TeleportCertAuthorityArgs, opts?: pulumi.CustomResourceOptions) {
@@ -64,7 +68,7 @@ export class TeleportCertAuthority extends pulumi.dynamic.Resource {
     });
   }
 
-  /** All databases of a program read the same CA. */
+  /** All databases of a program read the same CA, so the warning is printed once. */
   private warnOnce(text: string): void {
     if (warned.has(text)) return;
     warned.add(text);

@@ -1,26 +1,30 @@
 /**
- * Certificates of an external CA with which a Teleport CA signs in place of its own (Teleport Enterprise, 18 and newer):
- * `kind: cert_authority_override`. They are in no export of the CA, and in none of its documents. Pure but for the client.
+ * Certificates of an external CA that override the certificate of a Teleport CA (Teleport Enterprise, 18 and newer):
+ * `kind: cert_authority_override`. Neither an export of the CA nor its document contains them. Pure, except for the
+ * client.
  */
 import { TeleportError } from "../client/errors";
 import type { TeleportClient, TeleportDocument } from "../client/tctl";
 
 const KIND = "cert_authority_override";
 
-/** What tctl says of a kind that it does not know, and a server of a service that it does not have. */
+/** Messages of tctl for an unknown kind, and of a server for an unknown service. */
 const UNKNOWN_KIND =
   /unsupported resource|is not supported|resource type .* unknown|unknown service|[Uu]nimplemented|not implemented/;
 
-let isTold = false;
+let hasWarned = false;
 
-/** All overrides; none where Teleport has no such thing, or the identity may not see it, which is told. */
+/**
+ * Returns all overrides. Empty if Teleport does not know overrides, or if the identity may not read them; then it
+ * prints a warning.
+ */
 export async function readCaOverrides(teleport: TeleportClient): Promise<TeleportDocument[]> {
   try {
     return await teleport.get(KIND);
   } catch (error) {
     if (!(error instanceof TeleportError)) throw error;
     if (error.failure === "access-denied") {
-      tellOnce(
+      warnOnce(
         `Could not check whether Teleport's database client CA is overridden: ${error.message} If you use no override, ` +
           `ignore this. Otherwise give the program's role the rights to list and read ${KIND} (docs/permissions.md, "Teleport role").`,
       );
@@ -31,14 +35,14 @@ export async function readCaOverrides(teleport: TeleportClient): Promise<Telepor
   }
 }
 
-/** All databases of a program read the same. */
-function tellOnce(text: string): void {
-  if (isTold) return;
-  isTold = true;
+/** All databases of a program read the same overrides, so the warning is printed once. */
+function warnOnce(text: string): void {
+  if (hasWarned) return;
+  hasWarned = true;
   console.error(text);
 }
 
-/** In JSON as tctl prints it, and as protobuf's own has it. */
+/** The field in JSON, with the name of tctl and with the name of protobuf's JSON. */
 interface OverrideSpec {
   certificate_overrides?: Override[];
   certificateOverrides?: Override[];
@@ -46,12 +50,12 @@ interface OverrideSpec {
 
 interface Override {
   certificate?: string;
-  /** From the issuer of that to its root, which may be left out. */
+  /** From the certificate's issuer to the root, which may be missing. */
   chain?: string[];
   disabled?: boolean;
 }
 
-/** The certificates that are in force for a CA of a cluster, each followed by its chain. */
+/** The certificates that override a CA of a cluster, each followed by its chain. */
 export function overridingCertificates(
   documents: readonly TeleportDocument[],
   cluster: string,

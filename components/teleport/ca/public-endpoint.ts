@@ -1,50 +1,57 @@
 /**
- * The database client CA as a Teleport proxy shows it to anybody, without an identity: `/webapi/auth/export`. What it
- * says is as good as the TLS connection to it.
+ * Reads the database client CA at a Teleport proxy's public endpoint `/webapi/auth/export`, without an identity. The
+ * answer is as trustworthy as the TLS connection to the proxy.
  */
 import { X509Certificate } from "node:crypto";
 import { memoized } from "../../memoized";
 import { RequestError } from "../../http/errors";
-import { Answer, answerTo, isPassing } from "../../http/request";
+import { Answer, answerTo, isTransient } from "../../http/request";
 import { casOfFile, trustedCas } from "../../http/trusted-cas";
 import type { DatabaseClientCa } from "./select";
 import { TeleportError } from "../client/errors";
 
-/** Which proxy. */
+/** The proxy to read from. */
 export interface PublicEndpoint {
   /** `host:port`. */
   proxy: string;
-  /** Path of PEM with the CAs that the proxy's certificate may be signed by. Default: those that are trusted here. */
+  /**
+   * Path of a PEM file with the CAs that may have signed the proxy's certificate. Default: the CAs that are trusted
+   * here.
+   */
   caFile?: string;
 }
 
 /**
- * CA types as this endpoint spells them, newest first. Teleport 15 split `db-client` off from `db`; on upgrade both are
- * the same, and differ after the next rotation: so the newer one has to be asked for first, every time.
+ * CA types with the names of this endpoint, newest first. Teleport 15 split `db-client` off from `db`. After the
+ * upgrade both have the same certificate; after the next rotation they differ. So the newer type must be tried first
+ * every time.
  */
-const CA_TYPES = ["db-client", "db"];
+const CA_TYPES = [
+  "db-client",
+  "db", // Teleport 13 and 14
+];
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
 
 /**
- * How the endpoint is asked, first to last. JSON has all certificates of a CA; versions that do not know formats leave it
- * out of account and answer with PEM (as 13.3.8 does), and those of a few weeks of 2025 know zip alone and refuse it:
- * they are asked as older ones are.
+ * Values of the parameter `format`, in the order in which they are tried. JSON has all certificates of a CA. Versions
+ * that do not know formats ignore the parameter and answer with PEM (as 13.3.8 does). Versions of a few weeks in 2025
+ * know only zip and refuse JSON; they are asked without a format.
  */
 const FORMATS = ["&format=json", ""];
 
-/** Answers of a Teleport that has several CAs and does not show them as JSON, or not at all. */
+/** Answers of a Teleport that has several CAs and does not return them as JSON, or not at all. */
 const SEVERAL = /format=(zip|json)|expected one TLS key pair/;
 
-/** The endpoint is rate limited, and all databases of a program ask the same. */
+/** The endpoint is rate limited, and all databases of a program need the same CA. */
 const once = memoized<DatabaseClientCa>();
 
 /**
- * Reads the CA that a proxy shows. While a CA rotation is under way, releases since 2026 (18 and newer) show both of its
- * certificates (gravitational/teleport#63058), and older ones that in use.
+ * Reads the CA that a proxy publishes. During a CA rotation, releases since 2026 (18 and newer) return both
+ * certificates (gravitational/teleport#63058); older releases return the one in use.
  *
- * @param delays in milliseconds, before each repetition of a request that was not answered
- * @throws TeleportError "unavailable" if there is no answer, else "failed" saying what came
+ * @param delays in milliseconds, before each repetition of a request that got no answer
+ * @throws TeleportError "unavailable" if there is no answer, otherwise "failed" with the answer
  */
 export function readPublicDatabaseClientCa(
   { proxy, caFile }: PublicEndpoint,
@@ -75,7 +82,7 @@ async function readFrom(
   throw new TeleportError("failed", `The Teleport proxy ${proxy} knows no CA of the types ${CA_TYPES.join(" and ")}.`);
 }
 
-/** The answer in the first format that the proxy knows: one request, for nearly every version. */
+/** The answer in the first format that the proxy knows. For nearly every version this is one request. */
 async function answerOf(ask: (format: string) => Promise<Answer>): Promise<Answer> {
   const [best = "", ...others] = FORMATS;
   let answer = await ask(best);
@@ -92,23 +99,25 @@ function isUnknownType({ status, text }: Answer): boolean {
   return status === 400 && /authority type is not supported/.test(text);
 }
 
-/** The certificates in an answer. That they are CAs and valid is checked with all others of the bundle. */
+/** The certificates in an answer. The check of the bundle verifies that they are CAs and valid. */
 function publicCa(text: string, proxy: string): DatabaseClientCa {
   const pem = pemIn(text);
   const certificates = pem?.match(CERTIFICATE) ?? [];
   const [first] = certificates;
   if (first === undefined || pem?.replace(CERTIFICATE, "").trim() !== "") {
-    // Of JSON nothing is shown: it is encoded, so nobody could tell what it is.
-    const told = pem === text ? shown(text) : "in JSON";
+    // JSON is not shown: its content is encoded, so it would explain nothing.
+    const summary = pem === text ? excerpt(text) : "in JSON";
     throw new TeleportError(
       "failed",
-      `${proxy} answered with something other than certificates (${told}). Check that it is the web address of a Teleport proxy.`,
+      `${proxy} answered with something other than certificates (${summary}). Check that it is the web address of a Teleport proxy.`,
     );
   }
   return { cluster: clusterOf(first, proxy), certificates: [...new Set(certificates)] };
 }
 
-/** PEM, or a list of `{ "data": "<PEM in base64>" }`; undefined for any other JSON. */
+/**
+ * The PEM in an answer: the text itself, or a list of `{ "data": "<PEM in base64>" }`. Undefined for any other JSON.
+ */
 function pemIn(text: string): string | undefined {
   if (!/^\s*[[{]/.test(text)) return text;
   try {
@@ -122,7 +131,7 @@ function pemIn(text: string): string | undefined {
   }
 }
 
-/** Teleport's CAs carry the cluster's name as their common name. */
+/** The common name of Teleport's CAs is the cluster's name. */
 function clusterOf(pem: string, proxy: string): string {
   try {
     return /^CN=(.+)$/m.exec(new X509Certificate(pem).subject)?.[1] ?? proxy;
@@ -135,33 +144,36 @@ function clusterOf(pem: string, proxy: string): string {
 }
 
 function refused(proxy: string, { status, text }: Answer): TeleportError {
-  const told = `The Teleport proxy ${proxy} answered ${status} (${shown(text)})`;
-  if (isPassing(status)) {
-    const why = status === 429 ? "it limits how often it may be asked" : "it cannot answer now";
-    return new TeleportError("unavailable", `${told}: ${why}. Run the command again later: nothing was forgotten.`);
+  const what = `The Teleport proxy ${proxy} answered ${status} (${excerpt(text)})`;
+  if (isTransient(status)) {
+    const why = status === 429 ? "it limits the rate of requests" : "it cannot answer now";
+    return new TeleportError("unavailable", `${what}: ${why}. Run the command again later; no progress is lost.`);
   }
   if (SEVERAL.test(text)) {
     return new TeleportError(
       "failed",
-      `${told}: it has several CAs at once, and this version of Teleport does not show them, or shows them only as an archive. Upgrade Teleport, or use from: teleport, which reads them with the program's identity.`,
+      `${what}: it has several CAs, and this version of Teleport does not return them here, or only as an archive. Upgrade Teleport, or use from: teleport, which reads them with the program's identity.`,
     );
   }
-  return new TeleportError("failed", `${told}. Check that this is the web address of a Teleport proxy.`);
+  return new TeleportError("failed", `${what}. Check that this is the web address of a Teleport proxy.`);
 }
 
 function unanswered(proxy: string, { failure, message }: RequestError): TeleportError {
-  const what = `The Teleport proxy ${proxy} could not be asked for its CA: ${message}.`;
+  const what = `The Teleport proxy ${proxy} did not return its CA: ${message}.`;
   if (failure === "unreachable")
-    return new TeleportError("unavailable", `${what} Check that it answers there, then run the command again.`);
+    return new TeleportError(
+      "unavailable",
+      `${what} Check that the proxy is running there, then run the command again.`,
+    );
   return new TeleportError(
     "failed",
     failure === "untrusted"
-      ? `${what} If a CA of your own signed its certificate, name it in SSL_CERT_FILE, or in caFile of this source.`
+      ? `${what} If your own CA signed its certificate, set SSL_CERT_FILE, or caFile of this source, to a file with that CA.`
       : what,
   );
 }
 
-/** The beginning of an answer, on one line. It is public, and may be a whole page of HTML. */
-function shown(text: string): string {
+/** The beginning of an answer, on one line. The answer is public, and may be a whole HTML page. */
+function excerpt(text: string): string {
   return JSON.stringify(text.trim().replace(/\s+/g, " ").slice(0, 120));
 }

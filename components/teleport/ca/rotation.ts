@@ -1,30 +1,30 @@
-/** A rotation of a Teleport CA that is under way, and what is to be done in each of its phases. Pure. */
+/** The current rotation of a Teleport CA, and what to do in each of its phases. Pure. */
 import type { TeleportDocument } from "../client/tctl";
 
 /**
- * A rotation that is under way. Plain values, since it is kept in the state, and each of them is there: what an update
- * leaves out is unknown in a preview, and so would be the warning.
+ * The current rotation. All fields are required and plain values, since they are kept in the state: a field that an
+ * update leaves out is unknown in a preview, and then so is the warning.
  */
 export interface CaRotation {
   /** `init`, `update_clients`, `update_servers` or `rollback`. */
   rotationPhase: string;
-  /** The CA's type as `tctl auth rotate --type` takes it: `db_client` or `db`. */
+  /** The CA type for `tctl auth rotate --type`: `db_client` or `db`. */
   rotationType: string;
   /**
-   * When Teleport enters update_clients, update_servers and standby by itself (ISO 8601); empty where somebody does that
-   * by hand. A list, since objects come back from the state with their keys in any order.
+   * When Teleport enters update_clients, update_servers and standby automatically (ISO 8601). Empty for a manual
+   * rotation. It is a list, because the state returns the keys of objects in any order.
    */
   rotationSchedule: string[];
 }
 
-/** The phases that follow on init, in their order; `standby` ends a rotation. */
+/** The phases after init, in order. `standby` ends a rotation. */
 const SCHEDULED = ["update_clients", "update_servers", "standby"];
-/** The former CA is back in use; only `standby` follows. */
+/** The phase in which the former CA is in use again. Only `standby` can follow. */
 const ROLLBACK = "rollback";
 
 /**
- * The rotation that a CA's document tells of. Teleport writes a schedule for rotations by hand as well, and follows it
- * only in the mode `auto` (its lib/auth/rotate.go).
+ * The rotation in a CA's document. Teleport also writes a schedule for manual rotations, but follows it only in the
+ * mode `auto` (its lib/auth/rotate.go).
  */
 export function rotationOf({ sub_kind, spec }: TeleportDocument): CaRotation | undefined {
   const { phase, mode, schedule } = (spec.rotation ?? {}) as {
@@ -40,7 +40,7 @@ export function rotationOf({ sub_kind, spec }: TeleportDocument): CaRotation | u
   };
 }
 
-/** What the phase means for the databases, what is to be done next, and how to go back. */
+/** The warning: what the phase means for the databases, what to do next, and how to roll back. */
 export function rotationWarning(cluster: string, rotation: CaRotation): string {
   const { rotationPhase: phase, rotationType: type, rotationSchedule: schedule } = rotation;
   const underWay = `The database CA of the Teleport cluster ${cluster} is being rotated, phase ${phase}.`;
@@ -49,30 +49,30 @@ export function rotationWarning(cluster: string, rotation: CaRotation): string {
     return `${underWay} Run \`pulumi up\` in each of its phases, and once more after the last.`;
   const enter = (next: string) => `\`tctl auth rotate --type=${type} --manual --phase=${next}\``;
   if (phase === ROLLBACK) {
-    return `${underWay} ${meaning} Go on in this order: ${enter("standby")}, then \`pulumi up\`, which ends the trust in the new CA.`;
+    return `${underWay} ${meaning} Continue in this order: ${enter("standby")}, then \`pulumi up\`, which removes the new CA from the databases.`;
   }
   const remaining = SCHEDULED.slice(SCHEDULED.indexOf(phase) + 1);
-  const last = "`pulumi up`, which ends the trust in the former CA";
+  const last = "`pulumi up`, which removes the former CA from the databases";
   const next =
     schedule.length > 0
-      ? byItself(remaining, schedule, last)
-      : `Once \`pulumi up\` has ended, go on in this order: ${[...remaining.map(enter), last].join(", then ")}.`;
-  const back = `To go back instead: ${enter(ROLLBACK)}, then ${enter("standby")}, then \`pulumi up\`.`;
+      ? scheduleText(remaining, schedule, last)
+      : `When \`pulumi up\` has finished, continue in this order: ${[...remaining.map(enter), last].join(", then ")}.`;
+  const back = `To roll back instead: ${enter(ROLLBACK)}, then ${enter("standby")}, then \`pulumi up\`.`;
   return [underWay, meaning, next, back].join(" ");
 }
 
 const NEW_CA_SHOWN =
-  "Agents identify themselves with the new CA now, and a database refuses every login until a `pulumi up` since the phase init has ended.";
+  "Agents now identify themselves with the new CA. A database refuses every login until one `pulumi up` has finished since the phase init began.";
 
 const MEANING: Record<string, string> = {
-  init: "Agents still identify themselves with the former CA; `pulumi up` makes the databases trust the new one as well, without which they refuse every login from the phase update_clients on.",
+  init: "Agents still identify themselves with the former CA. `pulumi up` makes the databases trust the new CA as well. Without it, they refuse every login from the phase update_clients on.",
   update_clients: NEW_CA_SHOWN,
   update_servers: NEW_CA_SHOWN,
   rollback: "Agents identify themselves with the former CA again.",
 };
 
-function byItself(remaining: readonly string[], schedule: readonly string[], last: string): string {
+function scheduleText(remaining: readonly string[], schedule: readonly string[], last: string): string {
   const times = remaining.map((phase) => `${phase} at ${schedule[SCHEDULED.indexOf(phase)]}`);
-  const before = remaining.includes("update_clients") ? " `pulumi up` must have ended before update_clients." : "";
-  return `Teleport goes on by itself: ${times.join(", ")}.${before} After standby: ${last}.`;
+  const before = remaining.includes("update_clients") ? " `pulumi up` must have finished before update_clients." : "";
+  return `Teleport continues automatically: ${times.join(", ")}.${before} After standby: ${last}.`;
 }

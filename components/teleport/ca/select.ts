@@ -1,43 +1,50 @@
-/** Which CAs of a Teleport cluster sign the certificates that its agents present to databases. Pure but for the client. */
+/**
+ * Selects the CAs of a Teleport cluster that sign the certificates which its agents present to databases. Pure,
+ * except for the client.
+ */
 import { overridingCertificates, readCaOverrides } from "./override";
 import { CaRotation, rotationOf } from "./rotation";
 import { TeleportError } from "../client/errors";
 import { TeleportClient, TeleportDocument } from "../client/tctl";
 
 /**
- * CA types, newest first. Teleport split `db_client` off from `db`; a cluster that has it signs database
- * clients' certificates with it alone, an older one with `db`.
+ * CA types, newest first. Teleport split `db_client` off from `db`. A cluster that has `db_client` signs the
+ * certificates of database clients only with it; an older cluster signs them with `db`.
  */
-const CLIENT_CA_TYPES = ["db_client", "db"];
+const CLIENT_CA_TYPES = [
+  "db_client",
+  "db", // Teleport 13 and 14
+];
 
-/** What a Teleport cluster says of its database client CA. */
+/** The database client CA of a Teleport cluster. */
 export interface DatabaseClientCa extends Partial<CaRotation> {
-  /** The Teleport cluster's name. */
+  /** Name of the Teleport cluster. */
   cluster: string;
   /**
-   * PEM certificates: those in use first, then those that a rotation is bringing in or phasing out, then those that
-   * override them, with their chains.
+   * Certificates in PEM: first those in use, then those that a rotation adds or removes, then those that override
+   * them, with their chains.
    */
   certificates: string[];
 }
 
 /**
- * Reads the CA with both certificates of a rotation, which `tctl auth export` shows since 2026 only, and with those that
- * override them.
+ * Reads the CA with both certificates of a rotation, which `tctl auth export` shows only since 2026, and with the
+ * certificates that override them.
  */
 export async function readDatabaseClientCa(teleport: TeleportClient): Promise<DatabaseClientCa> {
   const documents = await teleport.get("cert_authorities");
-  // Clusters that can override the CA have it; others are not asked a second time.
+  // Only clusters with this type can have overrides. Others get no second request.
   const isNewer = documents.some(({ sub_kind }) => sub_kind === CLIENT_CA_TYPES[0]);
   const overrides = isNewer ? await readCaOverrides(teleport) : [];
   return selectDatabaseClientCa([...documents, ...overrides], teleport.cluster);
 }
 
 /**
- * Picks the database client CA of a cluster out of all that it knows, trusted clusters' included.
+ * Selects the database client CA of a cluster from all CAs that the cluster knows, including those of trusted
+ * clusters.
  *
- * @param cluster name of the Teleport cluster; may be left out where the documents name just one
- * @throws TeleportError "failed" if there is none, or the cluster cannot be told
+ * @param cluster name of the Teleport cluster; optional if the documents name only one
+ * @throws TeleportError "failed" if there is no such CA, or if the cluster is ambiguous
  */
 export function selectDatabaseClientCa(documents: TeleportDocument[], cluster?: string): DatabaseClientCa {
   const authorities = documents.filter(({ kind }) => kind === "cert_authority");
@@ -53,7 +60,7 @@ export function selectDatabaseClientCa(documents: TeleportDocument[], cluster?: 
     throw new TeleportError(
       "failed",
       names.length > 1
-        ? `Teleport knows the database CAs of several clusters (${names.join(", ")}); use an identity file, whose issuer tells which one is meant.`
+        ? `Teleport knows the database CAs of several clusters (${names.join(", ")}); use an identity file, whose issuer identifies the cluster.`
         : `Teleport shows no database CA${cluster ? ` of the cluster ${cluster}` : ""}. Give the identity's user the right to list cert_authority (registrarRole; docs/permissions.md, "Teleport role").`,
     );
   }
@@ -68,6 +75,6 @@ function certificatesOf({ metadata, spec }: TeleportDocument): string[] {
     .flatMap((keys) => keys?.tls ?? [])
     .map(({ cert }) => Buffer.from(cert, "base64").toString("utf8"));
   if (certificates.length === 0)
-    throw new TeleportError("failed", `Teleport's database CA of ${metadata.name} holds no certificate.`);
+    throw new TeleportError("failed", `Teleport's database CA of ${metadata.name} has no certificate.`);
   return certificates;
 }

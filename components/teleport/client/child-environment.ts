@@ -1,25 +1,28 @@
-/** What `tctl` is told of the environment: what it needs, and none of the secrets that a CI job keeps there. Pure. */
+/**
+ * The environment of `tctl`: the variables that it needs, and none of the secrets in the environment of a CI job.
+ * Pure.
+ */
 
-/** The system's, of any case: Windows has its own spelling, and proxies have two. */
+/** Variables of the system, in upper or lower case: Windows has its own spelling, and proxy variables have two. */
 const SYSTEM =
   /^(path|home|userprofile|appdata|localappdata|systemroot|comspec|user|logname|lang|lc_.*|tz|te?mp(dir)?|xdg_.*|ssl_cert_(file|dir)|(https?|all|no)_proxy|ssh_auth_sock|godebug)$/i;
 /**
- * Teleport's own, but for identities and configuration files: the operation names its identity and its server on the
- * command line.
+ * Variables of Teleport, except for identities and configuration files: the command line names the identity and the
+ * server.
  */
 const TELEPORT = /^TELEPORT_(?!.*IDENTITY|CONFIG$|CONFIG_FILE$)/;
 
-/** What holds where the caller's environment says nothing else. */
+/** Values for variables that the caller's environment does not set. */
 const DEFAULTS = {
-  // Newer versions would else download the version that the cluster names, and run that: a download takes its time, and
-  // what the PATH has is what was chosen for this machine (managed updates of client tools, 17 and newer).
+  // Without this, tctl 17 and newer would download the version that the cluster names and run it (managed updates of
+  // client tools). A download takes time, and the version on the PATH was chosen for this machine.
   TELEPORT_TOOLS_VERSION: "off",
 };
 
 /**
- * What holds whatever the caller's environment says. A machine that runs an agent of Teleport has its configuration in
- * /etc/teleport.yaml, and tctl up to 15 takes that for its own: it then looks past `--identity`. Set and empty, no file
- * is read (`TryRun` of tool/tctl/common/tctl.go).
+ * Values that override the caller's environment. A machine that runs a Teleport agent has the agent's configuration
+ * in /etc/teleport.yaml. tctl up to 15 takes that file as its own configuration and then ignores `--identity`. If the
+ * variable is set and empty, tctl reads no file (`TryRun` of tool/tctl/common/tctl.go).
  */
 const FIXED = { TELEPORT_CONFIG_FILE: "" };
 

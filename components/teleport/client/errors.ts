@@ -1,32 +1,32 @@
-/** What can go wrong with Teleport, by what the caller can do about it. */
+/** Failures of Teleport, by what the caller can do about them. */
 
 export type TeleportFailure =
-  /** The thing asked for does not exist. */
+  /** The resource does not exist. */
   | "not-found"
-  /** A thing of that name exists. */
+  /** A resource of that name exists. */
   | "already-exists"
-  /** The identity lacks a right. */
+  /** The identity's user does not have the required right. */
   | "access-denied"
-  /** The identity is missing, unreadable, expired, locked, or not of this cluster. */
+  /** The identity is missing, unreadable, expired or locked, or belongs to another cluster. */
   | "identity"
-  /** Teleport wants a second factor, which only a person can give. A bot's identity is not asked for one. */
+  /** Teleport requires a second factor (MFA), which only a person can give. A bot's identity does not need one. */
   | "mfa"
-  /** The cluster does not answer, is overloaded, or took too long: the only kind that is retried. */
+  /** The cluster does not answer, is overloaded, or took too long. Only this kind is retried. */
   | "unavailable"
   /** `tctl` cannot be run here. */
   | "tctl-missing"
-  /** `tctl` is too old for the cluster, or for what we ask of it. */
+  /** `tctl` is too old for the cluster, or for this program. */
   | "tctl-version"
-  /** A thing of that name belongs to somebody else. */
+  /** A resource of that name belongs to someone else. */
   | "foreign"
-  /** Something else in Teleport needs the thing that was to go. */
+  /** Another resource in Teleport still uses the resource that was to be deleted. */
   | "in-use"
-  /** Anything else that `tctl` reports. */
+  /** Any other error that `tctl` reports. */
   | "failed";
 
-/** An operation on Teleport that failed; the message says what, where and what to do. */
+/** An operation on Teleport that failed. The message says what failed, where, and what to do. */
 export class TeleportError extends Error {
-  /** Whether Teleport may have done what it was asked for all the same: the answer did not come. */
+  /** Whether Teleport may have carried out the operation although no answer arrived. */
   readonly mayBeDone: boolean;
 
   constructor(

@@ -1,29 +1,29 @@
-/** What tctl says of a failure: its kind, and the error that names cause and next step. Pure. */
+/** Turns the error messages of tctl into a kind of failure, and into an error with cause and next step. Pure. */
 import { TeleportError, TeleportFailure } from "./errors";
 
-/** The most of tctl's words that an error repeats; the end of them tells the reason. */
-const LONGEST_TOLD = 2_000;
+/** The longest part of tctl's message that an error repeats. It is the end, which has the reason. */
+const LONGEST_MESSAGE = 2_000;
 
-/** What tctl says of a failure, without its colours and its logger's prefixes. */
+/** The error message in tctl's output, without colours and logger prefixes. */
 export function tctlMessage(output: string): string {
   const plain = output.replace(/\u001b\[[0-9;]*m/g, "");
-  const told = plain.slice(Math.max(0, plain.lastIndexOf("ERROR:"))).replace(/^ERROR:\s*/, "");
-  const line = told.trim().replace(/\s*\n\s*/g, "; ");
-  return (line.length > LONGEST_TOLD ? `…${line.slice(-LONGEST_TOLD)}` : line) || "it gave no reason";
+  const message = plain.slice(Math.max(0, plain.lastIndexOf("ERROR:"))).replace(/^ERROR:\s*/, "");
+  const line = message.trim().replace(/\s*\n\s*/g, "; ");
+  return (line.length > LONGEST_MESSAGE ? `…${line.slice(-LONGEST_MESSAGE)}` : line) || "it gave no reason";
 }
 
 /**
- * All that tctl says when it does not get as far as its command, whether nobody answers, the identity is not let in, or
- * tctl is too old: it drops the reason, with `--debug` too (`TryRun` of tool/tctl/common/tctl.go, 13 to 17).
+ * The only message of tctl when it cannot connect: no server answers, the server refuses the identity, or tctl is too
+ * old. tctl drops the reason, also with `--debug` (`TryRun` of tool/tctl/common/tctl.go, 13 to 17).
  */
 const NOT_CONNECTED = /Cannot connect to the auth server\. Is the auth server running on/;
 
-/** Whether tctl did not connect, and does not say why. It has asked for nothing then. */
-export function isUnexplained(told: string): boolean {
-  return NOT_CONNECTED.test(told);
+/** Whether tctl could not connect and gives no reason. Then it has sent no request. */
+export function isWithoutReason(message: string): boolean {
+  return NOT_CONNECTED.test(message);
 }
 
-/** The words of each kind, the most specific first. They are looked for where no name can be taken for them. */
+/** Phrases of each kind, the most specific first. They are matched after names are removed from the message. */
 export const PATTERNS: readonly (readonly [TeleportFailure, RegExp])[] = [
   ["tctl-version", /unknown (long|short) flag|client version is unsupported/i],
   // Each version has its own wording. Every message about a second factor means that it is missing.
@@ -46,97 +46,100 @@ export const PATTERNS: readonly (readonly [TeleportFailure, RegExp])[] = [
   ],
 ];
 
-/** A person is asked for a second factor. tctl writes that to stderr, and waits. */
+/** The prompt for a second factor. tctl writes it to stderr, and waits. */
 const PROMPT =
   /MFA is required|tap any .*security key|OTP (code|device)|complete an SSO authentication flow|available MFA methods/i;
 
-/** What stands for a name. No name has it, and it is no word. */
+/** The placeholder for a name. It occurs in no name and in no word. */
 const NAME = "…";
-/** gRPC puts what happened in quotes, as others put names: `desc = "transport: …"`. */
+/** gRPC puts its description into quotes, as others do with names: `desc = "transport: …"`. */
 const DESCRIPTION = /desc = "((?:\\.|[^"\\])*)"/g;
-/** Names in quotes. An apostrophe within a word (doesn't) is none. */
+/** Names in quotes. An apostrophe within a word (doesn't) is not a quote. */
 const QUOTED = /"(?:\\.|[^"\\])*"|`[^`]*`|(?<![\w'])'[^']*'(?!\w)/g;
-/** Words that only names have: with a hyphen, an underscore, a slash, an `@`, or a dot inside. Also `token(*****x)`. */
-const NO_WORD = /[^\s()";,]*(?:\w[-_@/]\w|\/\w|\w\.\w)[^\s()";,]*|(?<=\btoken)\([^)]*\)/g;
-/** A name between what it is a name of and what is said of it, such as `role expired is not found`. */
+/**
+ * Words that can only be names: with a hyphen, an underscore, a slash or an `@`, or a dot inside. Also
+ * `token(*****x)`.
+ */
+const NAME_LIKE = /[^\s()";,]*(?:\w[-_@/]\w|\/\w|\w\.\w)[^\s()";,]*|(?<=\btoken)\([^)]*\)/g;
+/** A name between its kind and the phrase about it, such as `role expired is not found`. */
 const BETWEEN =
   /\b(token|role|user|bot|database|db|key|lock|resource) ([^\s…]+)(?= (?:(?:is )?not found|doesn't exist|does not exist|already exists|already registered|is still in use|denied)(?!\w))/gi;
 
-/** tctl's words with the names out of them: people may call a database whatever an error says. */
-function withoutNames(told: string): string {
-  return told
+/** tctl's message with names replaced by the placeholder, because a database may have any name, e.g. `expired`. */
+function withoutNames(message: string): string {
+  return message
     .replace(DESCRIPTION, (_, words: string) => `desc = ${words.replace(/\\(.)/g, "$1")}`)
     .replace(QUOTED, NAME)
-    .replace(NO_WORD, ` ${NAME}`)
+    .replace(NAME_LIKE, ` ${NAME}`)
     .replace(/\s+/g, " ")
     .replace(BETWEEN, `$1 ${NAME}`);
 }
 
-/** The kind of a failure, from tctl's words. */
-export function classify(told: string): TeleportFailure {
-  const words = withoutNames(told);
+/** The kind of a failure, from tctl's message. */
+export function classify(message: string): TeleportFailure {
+  const words = withoutNames(message);
   return PATTERNS.find(([, pattern]) => pattern.test(words))?.[0] ?? "failed";
 }
 
-/** Kinds of failures that a person who does not answer can cause. */
+/** Kinds of failures that an unanswered prompt for a second factor can cause. */
 const UNANSWERED: readonly TeleportFailure[] = ["failed", "unavailable", "access-denied"];
 
 /**
- * The error of a call of tctl that failed with these words.
+ * The error for a tctl command that failed with this message.
  *
- * @param wrote all that tctl wrote, where that is more
+ * @param output everything that tctl wrote, if that is more than the message
  */
-export function tctlFailure(command: string, told: string, proxy: string, wrote: string = told): TeleportError {
-  const kind = classify(told);
-  const failure = UNANSWERED.includes(kind) && asksForMfa(wrote) ? "mfa" : kind;
-  // Once it is connected, what it says of the line leaves open whether Teleport had done what it was asked for.
-  const mayBeDone = failure === "unavailable" && !isUnexplained(told);
-  return new TeleportError(failure, describe(failure, `tctl ${command}`, told, proxy), { mayBeDone });
+export function tctlFailure(command: string, message: string, proxy: string, output: string = message): TeleportError {
+  const kind = classify(message);
+  const failure = UNANSWERED.includes(kind) && asksForMfa(output) ? "mfa" : kind;
+  // If tctl was connected and then lost the connection, Teleport may have carried out the request.
+  const mayBeDone = failure === "unavailable" && !isWithoutReason(message);
+  return new TeleportError(failure, describe(failure, `tctl ${command}`, message, proxy), { mayBeDone });
 }
 
 /**
- * The error of a call of tctl that this program ended, since there was no answer within so many milliseconds.
+ * The error for a tctl command that this program ended because there was no answer within the limit in milliseconds.
  *
- * @param wrote what tctl had written until then
+ * @param output what tctl had written until then
  */
-export function tctlHung(command: string, limit: number, proxy: string, wrote: string): TeleportError {
+export function tctlHung(command: string, limit: number, proxy: string, output: string): TeleportError {
   const within = `within ${limit / 1000} s`;
-  const said = wrote.trim() === "" ? "" : ` (tctl wrote: ${tctlMessage(wrote)})`;
-  // Teleport refused the request that it asks a second factor for: nothing was done.
-  const [failure, told] = asksForMfa(wrote)
-    ? (["mfa", `it asked for a second factor, and nobody gave one ${within}${said}`] as const)
-    : (["unavailable", `no answer ${within}${said}`] as const);
+  const written = output.trim() === "" ? "" : ` (tctl wrote: ${tctlMessage(output)})`;
+  // Teleport has refused a request for which it asks for a second factor, so nothing was done.
+  const [failure, message] = asksForMfa(output)
+    ? (["mfa", `it asked for a second factor, and nobody gave one ${within}${written}`] as const)
+    : (["unavailable", `no answer ${within}${written}`] as const);
   const mayBeDone = failure === "unavailable";
-  return new TeleportError(failure, describe(failure, `tctl ${command}`, told, proxy), { mayBeDone });
+  return new TeleportError(failure, describe(failure, `tctl ${command}`, message, proxy), { mayBeDone });
 }
 
-function asksForMfa(wrote: string): boolean {
-  return PROMPT.test(withoutNames(wrote));
+function asksForMfa(output: string): boolean {
+  return PROMPT.test(withoutNames(output));
 }
 
-/** The error of a call of tctl that somebody else ended. */
+/** The error for a tctl command that another process ended. */
 export function tctlKilled(command: string, signal: NodeJS.Signals, proxy: string): TeleportError {
-  const told = `tctl ${command} at ${proxy} was ended by ${signal}, and not by this program.`;
-  const next = "Look whether the machine is short of memory, then run the command again: nothing was forgotten.";
-  return new TeleportError("unavailable", `${told} ${next}`, { mayBeDone: true });
+  const what = `tctl ${command} at ${proxy} was ended by ${signal}, not by this program.`;
+  const next = "Check whether the machine is short of memory, then run the command again; no progress is lost.";
+  return new TeleportError("unavailable", `${what} ${next}`, { mayBeDone: true });
 }
 
-function describe(failure: TeleportFailure, command: string, told: string, proxy: string): string {
+function describe(failure: TeleportFailure, command: string, message: string, proxy: string): string {
   const next: Partial<Record<TeleportFailure, string>> = {
     "access-denied":
-      "Give the identity's user the role that this project ships (registrarRole; accessRegistrarRole for roles and tokens, " +
-      'workloadRegistrarRole for these, bots and users; docs/permissions.md, "Teleport role")',
-    identity: `Check that the identity is whole, of the cluster at ${proxy} and neither revoked nor locked, that its CA is trusted here (SSL_CERT_FILE), or get a new one`,
+      "Give the identity's user the role that this project provides (registrarRole; accessRegistrarRole for roles and tokens, " +
+      'workloadRegistrarRole also for bots and users; docs/permissions.md, "Teleport role")',
+    identity: `Check that the identity file is complete, belongs to the cluster at ${proxy} and is neither revoked nor locked, and that the CA of the proxy is trusted here (SSL_CERT_FILE). Or get a new identity`,
     "in-use":
-      "Take it from the users who have it (`tctl users ls`, SSO connectors, access lists), then run the command again: nothing was forgotten",
+      "Remove the role from everyone who has it (`tctl users ls`, SSO connectors, access lists), then run the command again; no progress is lost",
     mfa:
-      "Teleport asks a person for a second factor before administrative actions, which write roles, tokens, bots and users. " +
+      "Teleport asks people for a second factor before administrative actions, e.g. writes of roles, tokens, bots and users. " +
       "tctl 18 and newer asks before it creates anything. " +
-      "Give the program the identity of a bot, which is not asked: run tbot with a bot that has the program's role (docs/teleport.md, " +
+      "Give the program the identity of a bot, which needs no second factor: run tbot with a bot that has the program's role (docs/teleport.md, " +
       '"Teleport identity")',
-    "tctl-version": `Install tctl of the version of the Teleport cluster at ${proxy} (\`tctl version\` tells the one that is on the PATH)`,
-    unavailable: `Check that Teleport answers at ${proxy}, then run the command again: nothing was forgotten`,
+    "tctl-version": `Install tctl in the version of the Teleport cluster at ${proxy} (\`tctl version\` prints the version on the PATH)`,
+    unavailable: `Check that Teleport answers at ${proxy}, then run the command again; no progress is lost`,
   };
   const advice = next[failure];
-  return `${command} at ${proxy} failed: ${told.replace(/\.$/, "")}.${advice ? ` ${advice}.` : ""}`;
+  return `${command} at ${proxy} failed: ${message.replace(/\.$/, "")}.${advice ? ` ${advice}.` : ""}`;
 }

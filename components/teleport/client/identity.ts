@@ -1,15 +1,15 @@
 /**
- * The identity with which an operation talks to Teleport. It is looked up when the operation runs,
- * at destroy as well, and never becomes an input or an output of a resource.
+ * The identity that an operation uses with Teleport. It is read when the operation runs, also at destroy, and never
+ * becomes an input or an output of a resource.
  *
- * Where it comes from, first match:
- *   TELEPORT_IDENTITY_FILE    path of an identity file (`tctl auth sign`, `tsh login --out`), or of a folder that tbot
- *                             writes it to (its output of type identity)
- *   TELEPORT_IDENTITY         the content of such a file, as CI systems hand secrets over
- *   TELEPORT_IDENTITY_VAULT   `<path>[#<key>]` of Vault's key-value secrets engine, version 1 or 2, where the content
- *                             lies; key: `identity`. Vault's address and credentials: see vault/client.ts, login.ts
+ * The first of these variables that is set:
+ *   TELEPORT_IDENTITY_FILE    path of an identity file (`tctl auth sign`, `tsh login --out`), or of a folder to which
+ *                             tbot writes it (an output of type identity)
+ *   TELEPORT_IDENTITY         the content of such a file, e.g. as a secret variable of a CI system
+ *   TELEPORT_IDENTITY_VAULT   `<path>[#<key>]` of the content in Vault's key-value secrets engine, version 1 or 2. Default
+ *                             of the key: `identity`. For Vault's address and credentials see vault/client.ts, login.ts
  *   none                      the profile of `tsh login`, which tctl finds itself
- * For a named set of credentials, say `emea`: TELEPORT_EMEA_IDENTITY_FILE, TELEPORT_EMEA_IDENTITY,
+ * For a named set of credentials, e.g. `emea`: TELEPORT_EMEA_IDENTITY_FILE, TELEPORT_EMEA_IDENTITY,
  * TELEPORT_EMEA_IDENTITY_VAULT.
  */
 import { X509Certificate } from "node:crypto";
@@ -32,32 +32,32 @@ import { parseKeyValuePath, readKeyValue } from "../../vault/key-value";
 import { TeleportError } from "./errors";
 
 const HOW_TO_RENEW =
-  "Get a new one, e.g. with tbot, `tctl auth sign --user=<user> --out=<file> --ttl=8h` or `tsh login --out=<file>`";
+  "Get a new identity, e.g. with tbot, `tctl auth sign --user=<user> --out=<file> --ttl=8h` or `tsh login --out=<file>`";
 
-/** The file that tbot writes into the folder of an output of type identity, and the key where Vault is asked for none. */
+/** Name of the file that tbot writes into the folder of an output of type identity, and the default key in Vault. */
 const IDENTITY = "identity";
 
-/** An identity that is ready to be used. */
+/** An identity that can be used. */
 export interface Identity {
-  /** Path of the identity file; undefined where tctl uses the profile of `tsh login`. */
+  /** Path of the identity file. Undefined if tctl uses the profile of `tsh login`. */
   file?: string;
-  /** What it was read from, e.g. `TELEPORT_IDENTITY_FILE=/run/identity`; undefined for the profile of `tsh login`. */
+  /** Source of the identity, e.g. `TELEPORT_IDENTITY_FILE=/run/identity`. Undefined for the profile of `tsh login`. */
   source?: string;
-  /** The Teleport cluster that signed it, where it can be told. */
+  /** Name of the Teleport cluster that signed the identity, if it is known. */
   cluster?: string;
-  /** Its user. */
+  /** Name of the identity's user. */
   user?: string;
   expires?: Date;
-  /** Looks at its file again: somebody may have renewed it, or have damaged it, since. Throws TeleportError then. */
+  /** Reads the file again: it may have been renewed or damaged. Throws TeleportError if it is damaged. */
   reread?(): IdentityFacts;
-  /** Removes what was written for this operation. Call it when the operation ends, however it ends. */
+  /** Removes the temporary file of this operation. Call it when the operation ends, also after an error. */
   release(): void;
 }
 
-/** What an identity says of itself. */
+/** What the certificate of an identity shows. */
 export type IdentityFacts = Pick<Identity, "source" | "cluster" | "user" | "expires">;
 
-/** The environment variables that name a set of credentials; the unnamed set is the default. */
+/** The environment variables of a set of credentials. The unnamed set is the default. */
 export function identityVariables(credentials?: string): { file: string; content: string; vault: string } {
   const infix = credentials ? `${credentials.toUpperCase().replace(/[^A-Z0-9]/g, "_")}_` : "";
   const content = `TELEPORT_${infix}IDENTITY`;
@@ -65,10 +65,11 @@ export function identityVariables(credentials?: string): { file: string; content
 }
 
 /**
- * Finds the identity and checks that it can still be used.
+ * Finds the identity and checks that it can be used.
  *
  * @param delays in milliseconds, before each repetition of a request that Vault did not answer
- * @throws TeleportError "identity" if it cannot be read, is no identity, or has expired; "unavailable" if Vault is
+ * @throws TeleportError "identity" if it cannot be read, is not an identity, or has expired; "unavailable" if Vault
+ * is unavailable
  */
 export async function resolveIdentity(
   credentials?: string,
@@ -91,8 +92,8 @@ export async function resolveIdentity(
   const path = environment[variables.vault];
   if (path) {
     const source = `${variables.vault}=${path}`;
-    const kept = await readFromVault(path, source, environment, delays);
-    return { ...checkIdentity(kept, source, now), ...writeTemporarily(kept) };
+    const stored = await readFromVault(path, source, environment, delays);
+    return { ...checkIdentity(stored, source, now), ...writeTemporarily(stored) };
   }
   if (credentials) {
     throw new TeleportError(
@@ -103,7 +104,7 @@ export async function resolveIdentity(
   return { release() {} };
 }
 
-/** Every resource of a run asks for the same, a login by AppRole and a read each time. */
+/** All resources of a run need the same identity, and each read may need a login by AppRole. */
 const once = memoized<string>();
 
 async function readFromVault(
@@ -116,7 +117,7 @@ async function readFromVault(
   if (!place) {
     throw new TeleportError(
       "identity",
-      `${source} is no path of a secret in Vault. Write <mount>/<path>, or <mount>/<path>#<key>, e.g. secret/teleport/registrar#${IDENTITY}.`,
+      `${source} is not a valid path of a secret in Vault. Write <mount>/<path>, or <mount>/<path>#<key>, e.g. secret/teleport/registrar#${IDENTITY}.`,
     );
   }
   const { VAULT_ADDR, VAULT_NAMESPACE, VAULT_TOKEN, VAULT_ROLE_ID } = environment;
@@ -147,13 +148,13 @@ function readIdentity(named: string, variable: string): { file: string; content:
   }
 }
 
-/** Reads the user's certificate, which is the first in the file; those of the CAs follow. */
+/** Reads the user's certificate, which is the first in the file, before those of the CAs. */
 function factsOf(content: string, source: string): IdentityFacts & { expires: Date } {
   const pem = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/.exec(content)?.[0];
   if (!pem || !content.includes("PRIVATE KEY-----")) {
     throw new TeleportError(
       "identity",
-      `${source} is no Teleport identity: it lacks a private key or a certificate. ${HOW_TO_RENEW}.`,
+      `${source} is not a valid Teleport identity: it has no private key or no certificate. ${HOW_TO_RENEW}.`,
     );
   }
   const certificate = readCertificate(pem, source);
@@ -171,7 +172,7 @@ function checkIdentity(content: string, source: string, now: Date): IdentityFact
   if (facts.expires <= now) {
     throw new TeleportError(
       "identity",
-      `The Teleport identity ${source} expired at ${facts.expires.toISOString()}. ${HOW_TO_RENEW}, and run the command again.`,
+      `The Teleport identity ${source} expired at ${facts.expires.toISOString()}. ${HOW_TO_RENEW}, then run the command again.`,
     );
   }
   return facts;
@@ -183,14 +184,15 @@ function readCertificate(pem: string, source: string): X509Certificate {
   } catch {
     throw new TeleportError(
       "identity",
-      `${source} is no Teleport identity: its certificate cannot be read, as if the file were damaged. ${HOW_TO_RENEW}.`,
+      `${source} is not a valid Teleport identity: its certificate cannot be parsed, so the file may be damaged. ${HOW_TO_RENEW}.`,
     );
   }
 }
 
 /**
- * tctl reads identities from files only: one of our own, for this operation, readable by this user alone. Where the
- * system shows open files in /proc, it loses its name at once, so that nothing is left however this process ends.
+ * tctl reads identities only from files, so this writes a temporary file for this operation that only this user can
+ * read. On systems that show open files in /proc, the file is unlinked at once, so nothing remains however this
+ * process ends.
  */
 function writeTemporarily(content: string): { file: string; release(): void } {
   const folder = mkdtempSync(join(tmpdir(), "teleport-identity-"));

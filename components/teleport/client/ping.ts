@@ -1,27 +1,30 @@
-/** What a Teleport proxy tells anybody of itself, without an identity: `/webapi/ping`, for which it asks the auth service. */
+/**
+ * The public information of a Teleport proxy, without an identity: `/webapi/ping`, for which the proxy asks the auth
+ * service.
+ */
 import { RequestError } from "../../http/errors";
-import { answerTo, isPassing } from "../../http/request";
+import { answerTo, isTransient } from "../../http/request";
 import { trustedCas } from "../../http/trusted-cas";
 
-/** How a proxy answers. */
+/** The proxy's answer. */
 export type ProxyPing =
   | {
       answers: "yes";
-      /** The Teleport cluster's name. */
+      /** Name of the Teleport cluster. */
       cluster?: string;
-      /** Its version, e.g. `13.3.8`. */
+      /** Version of the cluster, e.g. `13.3.8`. */
       version?: string;
-      /** The oldest version of tctl that it takes, e.g. `12.0.0`. */
+      /** The oldest version of tctl that the cluster accepts, e.g. `12.0.0`. */
       oldestClient?: string;
     }
-  /** Nobody does, it is overloaded, or it is no Teleport. `why`: without a full stop. */
+  /** No server answers, it is overloaded, or it is not a Teleport proxy. `why` has no full stop. */
   | { answers: "no"; why: string }
-  /** Its certificate is not trusted here. */
+  /** The proxy's certificate is not trusted here. */
   | { answers: "untrusted"; why: string };
 
 const LIMIT_MS = 10_000;
 
-/** Asks once. */
+/** Sends one request, without repetition. */
 export async function pingProxy(proxy: string, environment: NodeJS.ProcessEnv = process.env): Promise<ProxyPing> {
   try {
     const url = `https://${proxy}/webapi/ping`;
@@ -33,14 +36,14 @@ export async function pingProxy(proxy: string, environment: NodeJS.ProcessEnv = 
   }
 }
 
-/** Reads an answer. */
+/** Parses an answer. */
 export function readPing(status: number, text: string): ProxyPing {
-  if (status === 429) return { answers: "no", why: "it answers 429: it limits how often it may be asked" };
-  if (isPassing(status)) return { answers: "no", why: `it answers ${status}: it cannot serve now` };
-  const told = status === 200 ? parsed(text) : undefined;
-  if (!told || !("server_version" in told))
-    return { answers: "no", why: `what answers there (${status}) is no Teleport proxy` };
-  const { cluster_name, server_version, min_client_version } = told;
+  if (status === 429) return { answers: "no", why: "it answers 429: it limits the rate of requests" };
+  if (isTransient(status)) return { answers: "no", why: `it answers ${status}: it is not available now` };
+  const ping = status === 200 ? parsed(text) : undefined;
+  if (!ping || !("server_version" in ping))
+    return { answers: "no", why: `the server there is not a Teleport proxy, it answers ${status}` };
+  const { cluster_name, server_version, min_client_version } = ping;
   return {
     answers: "yes",
     ...(isText(cluster_name) ? { cluster: cluster_name } : {}),

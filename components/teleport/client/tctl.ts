@@ -1,18 +1,18 @@
 /**
- * The adapter to Teleport: runs `tctl` with time limits and bounded retries, and turns its exit into
- * typed results and TeleportErrors. Nothing secret is passed in arguments: documents go through
- * standard input, the identity as the path of a file.
+ * The adapter to Teleport: runs `tctl` with time limits and bounded retries, and turns its exit into typed results
+ * and TeleportErrors. Nothing secret is passed in arguments: documents are sent on standard input, and the identity
+ * is passed as the path of a file.
  */
 import { ChildProcess, spawn } from "node:child_process";
 import { retried } from "../../waiting";
 import { childEnvironment } from "./child-environment";
 import { TeleportError } from "./errors";
 import { Identity, resolveIdentity } from "./identity";
-import { Circumstances, notLetIn, whyNotConnected } from "./not-connected";
+import { Circumstances, identityRefused, whyNotConnected } from "./not-connected";
 import { pingProxy } from "./ping";
-import { isUnexplained, tctlFailure, tctlHung, tctlKilled, tctlMessage } from "./failure";
+import { isWithoutReason, tctlFailure, tctlHung, tctlKilled, tctlMessage } from "./failure";
 
-/** Which Teleport cluster, and with whose credentials. Holds nothing secret. */
+/** The Teleport cluster, and the name of the credentials. Contains nothing secret. */
 export interface TeleportConnection {
   /** `host:port` of the proxy (or of the auth service). */
   proxy: string;
@@ -30,35 +30,42 @@ export interface TeleportDocument {
   [field: string]: unknown;
 }
 
-/** What the operations need of Teleport; the tests of pure logic put a fake in its place. */
+/** The operations on Teleport. Unit tests replace it with a fake. */
 export interface TeleportClient {
-  /** The Teleport cluster that signed the identity, where it can be told. */
+  /** Name of the Teleport cluster that signed the identity, if it is known. */
   readonly cluster?: string;
-  /** All resources that a reference such as `db/orders` or `cert_authorities` names; none if it does not exist. */
+  /** Returns all resources of a reference such as `db/orders` or `cert_authorities`; none if it does not exist. */
   get(reference: string): Promise<TeleportDocument[]>;
-  /** Creates; fails with "already-exists" if there is one of that name. A token is overwritten: look first. */
+  /**
+   * Creates a resource. Fails with "already-exists" if there is one of that name. An existing token is overwritten:
+   * check first.
+   */
   create(document: TeleportDocument): Promise<void>;
-  /** Creates or overwrites. Only for what is known to be ours. */
+  /** Creates or overwrites a resource. Only for resources that are known to belong to this program. */
   overwrite(document: TeleportDocument): Promise<void>;
-  /** Removes; does nothing if it does not exist. */
+  /** Removes a resource. Does nothing if it does not exist. */
   remove(reference: string): Promise<void>;
 }
 
-/** Limit of one call. */
+/** Time limit of one tctl command. */
 const CALL_LIMIT_MS = 30_000;
-/** Limit of `tctl version`, which asks nobody. */
+/** Time limit of `tctl version`, which does not connect to a server. */
 const VERSION_LIMIT_MS = 5_000;
-/** What is kept of tctl's words on stderr: their end, which has the reason. */
-const KEPT_WORDS = 64 * 1024;
+/** How much of tctl's stderr is kept: the end, which has the reason. */
+const KEPT_STDERR = 64 * 1024;
 
-/** Calls that are under way. They end with this process: nothing may change in Teleport behind a next run's back. */
+/**
+ * Running tctl processes. They end with this process: a later run must not meet changes in Teleport that an earlier
+ * run still makes.
+ */
 const running = new Set<ChildProcess>();
 process.once("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
 /**
- * Runs `use` with a client, and removes what the client wrote when it ends.
+ * Runs `use` with a client, and removes the client's temporary files when it ends.
  *
- * @param delays in milliseconds, before each repetition of a call that Teleport did not answer; none for one attempt
+ * @param delays in milliseconds, before each repetition of a command that Teleport did not answer; an empty list
+ * means one attempt
  */
 export async function withTeleport<Result>(
   connection: TeleportConnection,
@@ -79,14 +86,14 @@ function tctlClient(connection: TeleportConnection, identity: Identity, delays?:
     let mayBeDone = false;
     const once = async () => {
       try {
-        return await explained([...args, ...where], input, connection.proxy, identity);
+        return await runWithReason([...args, ...where], input, connection.proxy, identity);
       } catch (error) {
         if (error instanceof TeleportError) mayBeDone ||= error.mayBeDone;
         throw error;
       }
     };
     try {
-      return await retried(once, isPassing, delays);
+      return await retried(once, isTransient, delays);
     } catch (error) {
       if (!(error instanceof TeleportError) || error.mayBeDone === mayBeDone) throw error;
       throw new TeleportError(error.failure, error.message, { mayBeDone }); // an earlier attempt may have done it
@@ -119,16 +126,16 @@ function tctlClient(connection: TeleportConnection, identity: Identity, delays?:
   };
 }
 
-/** Whether the same call may succeed in a moment. */
-function isPassing(error: unknown): boolean {
+/** Whether the same command may succeed later. */
+function isTransient(error: unknown): boolean {
   return error instanceof TeleportError && error.failure === "unavailable";
 }
 
-/** A call of tctl; where tctl cannot connect and does not say why, the error does. */
-async function explained(args: string[], input: string, proxy: string, identity: Identity): Promise<string> {
+/** Runs tctl. If tctl cannot connect and gives no reason, the error gives it. */
+async function runWithReason(args: string[], input: string, proxy: string, identity: Identity): Promise<string> {
   const first = await runTctl(args, input, proxy);
   if ("output" in first) return first.output;
-  if (!first.unexplained) throw first.error;
+  if (!first.withoutReason) throw first.error;
   const circumstances: Circumstances = {
     command: `tctl ${args[0]}`,
     proxy,
@@ -138,19 +145,19 @@ async function explained(args: string[], input: string, proxy: string, identity:
   };
   const why = whyNotConnected(circumstances);
   if (why) throw why;
-  // Teleport may have come back in between: only if tctl is not let in now either is it for the identity.
+  // Teleport may have become available in between: only if it still refuses tctl is the identity the reason.
   const second = await runTctl(args, input, proxy);
   if ("output" in second) return second.output;
-  throw second.unexplained ? notLetIn(circumstances) : second.error;
+  throw second.withoutReason ? identityRefused(circumstances) : second.error;
 }
 
-/** What `tctl version` prints; undefined if it cannot tell. */
+/** The output of `tctl version`; undefined if it fails. */
 async function tctlVersion(proxy: string): Promise<string | undefined> {
-  const told = await runTctl(["version"], "", proxy, VERSION_LIMIT_MS);
-  return "output" in told ? told.output : undefined;
+  const result = await runTctl(["version"], "", proxy, VERSION_LIMIT_MS);
+  return "output" in result ? result.output : undefined;
 }
 
-type Ended = { output: string } | { error: TeleportError; unexplained: boolean };
+type Ended = { output: string } | { error: TeleportError; withoutReason: boolean };
 
 function runTctl(args: string[], input: string, proxy: string, limit = CALL_LIMIT_MS): Promise<Ended> {
   const command = args[0] ?? "";
@@ -164,9 +171,9 @@ function runTctl(args: string[], input: string, proxy: string, limit = CALL_LIMI
     running.add(child);
     let stdout = "";
     let stderr = "";
-    const fail = (error: TeleportError, unexplained = false) => resolve({ error, unexplained });
+    const fail = (error: TeleportError, withoutReason = false) => resolve({ error, withoutReason });
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-KEPT_WORDS)));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-KEPT_STDERR)));
     child.on("error", (error: NodeJS.ErrnoException) => {
       running.delete(child);
       fail(new TeleportError("tctl-missing", cannotRun(error)));
@@ -176,28 +183,28 @@ function runTctl(args: string[], input: string, proxy: string, limit = CALL_LIMI
       if (code === 0) return resolve({ output: stdout });
       if (child.killed) return fail(tctlHung(command, limit, proxy, stderr));
       if (signal) return fail(tctlKilled(command, signal, proxy));
-      const told = tctlMessage(stderr || stdout);
-      fail(tctlFailure(command, told, proxy, stderr), isUnexplained(told));
+      const message = tctlMessage(stderr || stdout);
+      fail(tctlFailure(command, message, proxy, stderr), isWithoutReason(message));
     });
-    child.stdin.on("error", () => {}); // tctl may end before it has read; its exit code tells
+    child.stdin.on("error", () => {}); // tctl may exit before it has read its input; its exit code gives the result
     child.stdin.end(input);
   });
 }
 
-/** Why there is no process. */
+/** Why tctl could not be started. */
 function cannotRun({ code, message }: NodeJS.ErrnoException): string {
   const fixes: Record<string, string> = {
-    ENOENT: "there is none on the PATH. Install Teleport's tctl, of the cluster's version, on the PATH",
-    EACCES: "the one on the PATH may not be executed. Make it executable (chmod +x), or install it anew",
+    ENOENT: "it is not on the PATH. Install Teleport's tctl, in the cluster's version, on the PATH",
+    EACCES: "the file on the PATH may not be executed. Make it executable (chmod +x), or install it again",
   };
   return `tctl cannot be run: ${fixes[code ?? ""] ?? message}.`;
 }
 
-/** Reads tctl's JSON, among warnings that it printed before and after. */
+/** Parses tctl's JSON, which may be surrounded by warnings. */
 export function parseDocuments(output: string): TeleportDocument[] {
   const lines = output.split("\n");
   const places = lines.map((_, place) => place);
-  // What tctl prints begins and ends at the left margin; a warning may begin with a bracket as well.
+  // tctl's JSON begins and ends at the left margin. A warning may begin with a bracket too.
   for (const start of places.filter((place) => /^([[{]|null$)/.test(lines[place]!))) {
     const ends = places.filter((place) => place === start || (place > start && /^[\]}]/.test(lines[place]!)));
     for (const end of ends.reverse()) {

@@ -1,14 +1,14 @@
-/** Whether a write may have been done although it failed. */
+/** A client that remembers whether a failed write may have been carried out. */
 import { TeleportError } from "./errors";
 import type { TeleportClient } from "./tctl";
 
 export interface WatchedClient {
   readonly client: TeleportClient;
-  /** Whether a write was sent of which it is not known what became of it. */
+  /** Whether a write was sent whose result is unknown. */
   mayBeWritten: boolean;
 }
 
-/** The client, with an eye on its writes. */
+/** Wraps a client and watches its writes. */
 export function watch(teleport: TeleportClient): WatchedClient {
   const watching = <Arguments extends unknown[], Result>(write: (...args: Arguments) => Promise<Result>) => {
     return async (...args: Arguments) => {

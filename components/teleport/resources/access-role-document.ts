@@ -1,20 +1,66 @@
-/** What a role that opens databases says, and what it must not say. Pure. */
+/** The document of a role that opens databases, and its checks. Pure. */
+import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "../../problems";
-import { parseDuration } from "./duration";
+import { parseDuration } from "../../go-duration";
 import { checkDatabaseRoles, checkDatabaseUsers, DENIED_USERS } from "./reserved-users";
-import type { AccessRoleSettings } from "./access-role";
 import type { TeleportDocument } from "../client/tctl";
+import type { RegistrationArgs } from "./resource";
+
+/** Settings of a role. They become `kind: role, version: v6`, which Teleport 12 and newer understand. */
+export interface TeleportAccessRoleArgs extends RegistrationArgs {
+  /** Name in Teleport. A change replaces the role. */
+  name: pulumi.Input<string>;
+  /** Description that Teleport shows. */
+  description?: pulumi.Input<string>;
+  /** Labels of the role itself. */
+  labels?: pulumi.Input<Record<string, pulumi.Input<string>>>;
+  /**
+   * Labels of the databases that the role opens. A database must have all of them, each with one of the given values.
+   * Becomes `allow.db_labels`.
+   */
+  databaseLabels: pulumi.Input<Record<string, pulumi.Input<string | string[]>>>;
+  /** Databases in PostgreSQL to which the role may connect; `*` for all. Becomes `allow.db_names`. */
+  databaseNames: pulumi.Input<pulumi.Input<string>[]>;
+  /**
+   * PostgreSQL users that people may log in as. Patterns, traits and reserved users are refused. Becomes
+   * `allow.db_users`. Default: none, for roles with `createDatabaseUser`.
+   */
+  databaseUsers?: pulumi.Input<pulumi.Input<string>[]>;
+  /**
+   * PostgreSQL users that people with this role may not log in as, even if another role allows it. CloudNativePG's
+   * own users and `teleport_admin` are always denied. Becomes `deny.db_users`. Default: none.
+   */
+  deniedUsers?: pulumi.Input<pulumi.Input<string>[]>;
+  /** Maximum duration of a login, in Go's notation. Becomes `options.max_session_ttl`. Default: `8h`. */
+  maxSessionTtl?: pulumi.Input<string>;
+  /**
+   * Auto user provisioning: Teleport creates a PostgreSQL user with the person's name at login. After the session it
+   * disables the user (`keep`) or tries to drop it (`best_effort_drop`; needs a newer Teleport than 13, which ignores
+   * the setting). Needs `adminUser` on the database. Becomes `options.create_db_user` and `create_db_user_mode`.
+   * Default: off.
+   */
+  createDatabaseUser?: pulumi.Input<"keep" | "best_effort_drop">;
+  /** PostgreSQL roles of users that Teleport creates. Becomes `allow.db_roles`. Default: none. */
+  databaseRoles?: pulumi.Input<pulumi.Input<string>[]>;
+  /** Additional `options` of the role, with Teleport's names, e.g. `client_idle_timeout: 15m`. Default: none. */
+  options?: pulumi.Input<Record<string, unknown>>;
+}
+
+/** The settings of a role, without the Teleport cluster. */
+export type AccessRoleSettings = pulumi.Unwrap<Omit<TeleportAccessRoleArgs, keyof RegistrationArgs | "options">> & {
+  options?: Record<string, unknown>;
+};
 
 export const ACCESS_ROLE = { kind: "role", version: "v6" } as const;
 const DEFAULT_TTL = "8h";
 
-/** The document that Teleport is given. */
+/** The document that is sent to Teleport. */
 export function accessRole(settings: AccessRoleSettings): TeleportDocument {
   const { name, description = "", labels = {} } = settings;
   return { ...ACCESS_ROLE, metadata: { name, description, labels }, spec: accessRoleSpec(settings) };
 }
 
-/** Its `spec`. */
+/** `spec` of the document. */
 export function accessRoleSpec(settings: AccessRoleSettings): Record<string, unknown> {
   const { databaseLabels, databaseNames, databaseUsers = [], databaseRoles = [], createDatabaseUser } = settings;
   const { deniedUsers = [] } = settings;
@@ -22,7 +68,7 @@ export function accessRoleSpec(settings: AccessRoleSettings): Record<string, unk
     options: {
       ...settings.options,
       max_session_ttl: settings.maxSessionTtl ?? DEFAULT_TTL,
-      create_db_user: createDatabaseUser !== undefined, // written when off, too: so that a hand's `true` is seen
+      create_db_user: createDatabaseUser !== undefined, // also written if false, so that a manual change to true is noticed
       ...(createDatabaseUser === "best_effort_drop" ? { create_db_user_mode: createDatabaseUser } : {}),
     },
     allow: {
@@ -31,20 +77,20 @@ export function accessRoleSpec(settings: AccessRoleSettings): Record<string, unk
       db_users: databaseUsers,
       ...(databaseRoles.length > 0 ? { db_roles: databaseRoles } : {}),
     },
-    // Holds on every database of the Teleport cluster: with `db_labels` beside it, Teleport denies the databases
-    // themselves ("deny rules are greedy", lib/services/role.go; seen with 13.3.8).
+    // Applies to every database of the Teleport cluster. With `db_labels` next to it, Teleport would deny the
+    // databases themselves ("deny rules are greedy", lib/services/role.go; seen with 13.3.8).
     deny: { db_users: [...new Set([...DENIED_USERS, ...deniedUsers])] },
   };
 }
 
-/** Checks the spec of a role as it is sent; what is not known yet has to be left out. */
+/** Checks the spec of a role as it is sent. Values that are not known yet must be left out. */
 export function checkRoleSpec(setting: string, spec: Record<string, unknown>): SettingProblem[] {
   const options = (spec.options ?? {}) as Record<string, unknown>;
   const allow = (spec.allow ?? {}) as Record<string, unknown>;
   const labels = (allow.db_labels ?? {}) as Record<string, unknown>;
   const ttl = options.max_session_ttl;
   const all = Object.keys(labels).length === 0 || "*" in labels;
-  const nobody = [allow.db_users].flat().length === 0 && options.create_db_user !== true;
+  const hasNoUser = [allow.db_users].flat().length === 0 && options.create_db_user !== true;
   return [
     ...checkDatabaseUsers(`${setting}.allow.db_users`, allow.db_users),
     ...checkDatabaseRoles(`${setting}.allow.db_roles`, allow.db_roles),
@@ -53,16 +99,16 @@ export function checkRoleSpec(setting: string, spec: Record<string, unknown>): S
           {
             setting: `${setting}.allow.db_labels`,
             value: labels,
-            problem: "opens no database, or every database of the Teleport cluster",
+            problem: "matches no database, or every database of the Teleport cluster",
             fix: "Name labels, e.g. provisioned_by: cloudnative-pg and environment: dev.",
           },
         ]
       : []),
-    ...(nobody
+    ...(hasNoUser
       ? [
           {
             setting: `${setting}.allow.db_users`,
-            problem: "names no user, and users are not made at login either",
+            problem: "is empty, and Teleport creates no users at login either",
             fix: "Name the PostgreSQL users, or set createDatabaseUser.",
           },
         ]
@@ -73,7 +119,7 @@ export function checkRoleSpec(setting: string, spec: Record<string, unknown>): S
           {
             setting: `${setting}.options.max_session_ttl`,
             value: ttl,
-            problem: "is no duration that Teleport understands",
+            problem: "is not a valid duration in Teleport",
             fix: "Write hours, minutes and seconds, e.g. 8h or 1h30m.",
           },
         ]),

@@ -1,13 +1,16 @@
-/** How Teleport knows the tokens of service accounts of a Kubernetes cluster that it does not run in. Pure. */
+/** How Teleport verifies service-account tokens of a Kubernetes cluster that it does not run in. Pure. */
 import type { SettingProblem } from "../../problems";
 
-/** What signs a Kubernetes cluster's service-account tokens. Without either, Teleport asks the cluster that it runs in. */
+/**
+ * The signer of a Kubernetes cluster's service-account tokens. Without either field, Teleport asks the cluster that
+ * it runs in.
+ */
 export interface AccountTrust {
   jwks?: string;
   oidcIssuer?: string;
 }
 
-/** What tells it, in a token's spec. */
+/** The fields of a join token's spec. */
 export function trustSpec({ jwks, oidcIssuer }: AccountTrust): Record<string, unknown> {
   return {
     ...(jwks === undefined ? {} : { type: "static_jwks", static_jwks: { jwks } }),
@@ -15,12 +18,12 @@ export function trustSpec({ jwks, oidcIssuer }: AccountTrust): Record<string, un
   };
 }
 
-/** Whether Teleport checks a token itself. It then has to be made out to the Teleport cluster. */
+/** Whether Teleport verifies a token itself. The token's audience must then be the name of the Teleport cluster. */
 export function isCheckedByTeleport({ jwks, oidcIssuer }: AccountTrust): boolean {
   return jwks !== undefined || oidcIssuer !== undefined;
 }
 
-/** What is wrong with it; `at` gives the setting of each. */
+/** Returns every problem. `at` returns the name of the setting. */
 export function checkTrust(
   { jwks, oidcIssuer }: { [Setting in keyof AccountTrust]?: unknown },
   at: (setting: keyof AccountTrust) => string,
@@ -43,16 +46,16 @@ export function checkTrust(
   ];
 }
 
-/** Nothing of the value is shown: it may be anything, also a key that should be secret. */
+/** Messages do not show the value: it may be anything, even a private key. */
 function checkJwks(setting: string, jwks: unknown): SettingProblem[] {
-  const fix = "Give what `kubectl get --raw /openid/v1/jwks` prints for the cluster of the pods.";
+  const fix = "Write the output of `kubectl get --raw /openid/v1/jwks` of the pods' cluster.";
   const keys = keysOf(jwks);
   if (keys === undefined) return [{ setting, problem: "must be a JSON Web Key Set: JSON with a list of keys", fix }];
   if (keys.length === 0) return [{ setting, problem: "must have at least one key in its list of keys", fix }];
   if (keys.some((key) => key === null || typeof key !== "object" || typeof (key as { kty?: unknown }).kty !== "string"))
-    return [{ setting, problem: "must have keys with a type (kty) each", fix }];
+    return [{ setting, problem: "must have a type (kty) for each key", fix }];
   if (keys.some((key) => ["d", "k"].some((secret) => secret in (key as object))))
-    return [{ setting, problem: "holds a private key", fix: `${fix} Treat that key as leaked.` }];
+    return [{ setting, problem: "contains a private key", fix: `${fix} Treat that key as leaked.` }];
   return [];
 }
 
@@ -66,7 +69,10 @@ function keysOf(jwks: unknown): unknown[] | undefined {
   }
 }
 
-/** Teleport adds `/.well-known/openid-configuration` to it, and compares it with what tokens and that document say. */
+/**
+ * Teleport appends `/.well-known/openid-configuration` to the issuer, and compares the issuer with the one in tokens
+ * and in that document.
+ */
 function checkIssuer(setting: string, issuer: unknown): SettingProblem[] {
   const url = typeof issuer === "string" && URL.canParse(issuer) ? new URL(issuer) : undefined;
   const isPlain = url !== undefined && url.search === "" && url.hash === "" && url.username === "";

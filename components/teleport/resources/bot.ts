@@ -3,19 +3,22 @@ import * as pulumi from "@pulumi/pulumi";
 import { BOT } from "./bot-document";
 import { RegistrationArgs, TeleportResource } from "./resource";
 
-/** Settings of a bot; they become `kind: bot, version: v1`, or a user and a role where Teleport has no such documents. */
+/**
+ * Settings of a bot. They become `kind: bot, version: v1`, or a user and a role in versions of Teleport without such
+ * documents.
+ */
 export interface TeleportBotArgs extends RegistrationArgs {
   /** Name in Teleport. A change replaces the bot. */
   name: pulumi.Input<string>;
   /** Labels of the bot itself. */
   labels?: pulumi.Input<Record<string, pulumi.Input<string>>>;
-  /** Roles that it may take on, each by its name. Becomes `spec.roles`. */
+  /** Names of the roles that the bot may use. Becomes `spec.roles`. */
   roles: pulumi.Input<pulumi.Input<string>[]>;
 }
 
 /**
- * A bot, kept as declared. It joins by a TeleportJoinToken with `botName`. Deleting it takes away its right to new
- * certificates; those that it has are good until they expire.
+ * A bot. It joins by a TeleportJoinToken with `botName`. After it is deleted, it gets no new certificates; its
+ * current certificates work until they expire.
  *
  * The program's identity needs the right to write bots, or users and roles: see `workloadRegistrarRole`.
  */

@@ -1,16 +1,17 @@
-/** Checks of a Teleport document before it is sent. Pure; what is not known yet in a preview passes. */
+/** Checks a Teleport document before it is sent. Pure. Values that a preview does not know yet pass. */
 import type * as pulumi from "@pulumi/pulumi";
 import { describeProblem, SettingProblem } from "../../problems";
 import { checkRoleSpec } from "./access-role-document";
 import { checkBotSpec } from "./bot-document";
-import { reference, UNKNOWN } from "./document";
+import { reference } from "./document";
+import { UNKNOWN } from "../../unknown";
 import { checkTokenSpec } from "./join-token-document";
 import { checkDynamicLabels, checkLabels } from "./labels";
 import { TeleportDocument } from "../client/tctl";
 
 /** Teleport's rule for names of databases (`ValidateDatabaseName`), with the length of a DNS label. */
 const DATABASE_NAME = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
-/** Names that tctl takes in `<kind>/<name>`, where a comma begins the next. */
+/** Names that tctl accepts in `<kind>/<name>`, where a comma begins the next reference. */
 const OTHER_NAME = /^[A-Za-z0-9]([-_.A-Za-z0-9]{0,126}[A-Za-z0-9])?$/;
 
 const SPECS: Record<string, (setting: string, spec: Record<string, unknown>) => SettingProblem[]> = {
@@ -20,7 +21,7 @@ const SPECS: Record<string, (setting: string, spec: Record<string, unknown>) => 
   token: checkTokenSpec,
 };
 
-/** What is wrong with a document, as Pulumi's check failures. */
+/** Returns every problem of a document, as Pulumi's check failures. */
 export function checkDocument(document: TeleportDocument): pulumi.dynamic.CheckFailure[] {
   if ((document as unknown) === UNKNOWN) return [];
   const where = reference(document);
@@ -39,8 +40,8 @@ function checkName({ kind, metadata }: TeleportDocument): string[] {
   if (name === UNKNOWN || (typeof name === "string" && rule.test(name))) return [];
   return [
     kind === "db"
-      ? "Teleport refuses this name; use at most 63 lower-case letters, digits and hyphens, beginning with a letter"
-      : "this name cannot be used; use letters, digits, hyphens, dots and underscores, beginning with a letter or digit",
+      ? "is not a valid name of a database in Teleport; use at most 63 lower-case letters, digits and hyphens, beginning with a letter"
+      : "is not a valid name; use letters, digits, hyphens, dots and underscores, beginning with a letter or digit",
   ];
 }
 
@@ -61,7 +62,7 @@ function checkDatabaseSpec(setting: string, spec: Record<string, unknown>): Sett
   ];
 }
 
-/** A spec that is known as a whole. */
+/** Whether all parts of a spec are known. */
 function isKnown(spec: unknown): spec is Record<string, unknown> {
   return spec !== null && typeof spec === "object" && !JSON.stringify(spec).includes(UNKNOWN);
 }

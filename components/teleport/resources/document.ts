@@ -1,64 +1,57 @@
 /**
- * Documents of Teleport resources: the form in which two of them are compared, and the label that
- * says whose they are. Pure, and the same for databases, roles and tokens.
+ * Documents of Teleport resources: their normal form for comparisons, and their owner label. Pure, and the same for
+ * databases, roles and tokens.
  */
+import { OWNER_LABEL } from "../../owner-label";
 import { isObject } from "../../value-check";
-import { goDuration } from "./duration";
+import { goDuration } from "../../go-duration";
 import { TeleportDocument } from "../client/tctl";
-
-/**
- * The label that marks what we registered: `<organization>/<project>/<stack>/<resource>#<registration>`.
- * The part before `#` says which resource of which stack owns it; the part after it is made anew at each
- * create, so that the delete of a replaced resource does not take away its successor's registration.
- * Databases, roles and tokens all keep it in `metadata.labels` (seen with Teleport 13.3.8).
- */
-export const OWNER_LABEL = "pulumi.com/owner";
-
-/** What Pulumi passes in a preview for a value that is not known yet. */
-export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /** Labels that the server sets, e.g. `teleport.dev/origin: dynamic`. */
 const SERVER_LABEL_PREFIX = "teleport.dev/";
 
-/** Fields of the metadata that are ours; the server adds ids, revisions and namespaces. `expires`: by hand only. */
+/**
+ * Fields of the metadata that are compared. The server adds IDs, revisions and namespaces. `expires` is only set
+ * manually.
+ */
 const OUR_METADATA = ["name", "description", "labels", "expires"];
 
-/** Defaults that the server writes out, by their path below the document. */
+/** Default values that the server adds, by their path in the document. */
 const SERVER_DEFAULTS: Record<string, readonly unknown[]> = {
   "spec.tls.mode": ["verify-full"],
   "spec.kubernetes.type": ["in_cluster"], // newer than 13
   "spec.gitlab.domain": ["gitlab.com"],
   "metadata.expires": ["0001-01-01T00:00:00Z"],
 };
-/** How the server prints what was written by name (`DatabaseTLSMode` of its API). */
+/** How the server prints values that were written by name (`DatabaseTLSMode` of its API). */
 const ENUMERATIONS: Record<string, readonly string[]> = { "spec.tls.mode": ["verify-full", "verify-ca", "insecure"] };
-/** How it writes an enumeration that nobody set, e.g. `IAM_POLICY_STATUS_UNSPECIFIED`. */
+/** How the server prints an enumeration without a value, e.g. `IAM_POLICY_STATUS_UNSPECIFIED`. */
 const UNSPECIFIED = /_UNSPECIFIED$/;
-/** Durations, which it prints in Go's form: `90s` as `1m30s`. */
+/** Durations, which the server prints in Go's form: `90s` as `1m30s`. */
 const DURATIONS = /^spec\.(options\..+|dynamic_labels\..+\.period)$/;
-/** Values of labels in roles: it prints a list of one as the one (`utils.Strings` of its API). */
+/** Values of labels in roles. The server prints a list with one item as that item (`utils.Strings` of its API). */
 const LABEL_VALUES = /^spec\.(allow|deny)\.[a-z_]+_labels\.[^[]+$/;
-/** What agents report of a dynamic label. */
+/** The value of a dynamic label that an agent reported. */
 const REPORTED = /^spec\.dynamic_labels\..+\.result$/;
 /**
- * Parts that the server fills with settings of its own, more in each version: of these we compare what we set, and
- * nothing else. Everywhere else an addition by hand is a change.
+ * Fields that the server fills with its own settings, more in each version. In these, only what this program set is
+ * compared. Everywhere else a manual addition is a change.
  */
 const OPEN = "spec.options";
 
-/** What the owner label of a document says. */
+/** The content of a document's owner label. */
 export interface Ownership {
   owner: string;
   registration: string;
 }
 
-/** The document with the owner label on it. */
+/** Adds the owner label to a document. */
 export function withOwner(document: TeleportDocument, { owner, registration }: Ownership): TeleportDocument {
   const labels = { ...document.metadata.labels, [OWNER_LABEL]: `${owner}#${registration}` };
   return { ...document, metadata: { ...document.metadata, labels } };
 }
 
-/** Whose a document is; undefined if it carries no owner label. */
+/** The owner of a document; undefined if it has no owner label. */
 export function ownership(document: TeleportDocument): Ownership | undefined {
   const label = document.metadata.labels?.[OWNER_LABEL];
   if (label === undefined) return undefined;
@@ -68,14 +61,15 @@ export function ownership(document: TeleportDocument): Ownership | undefined {
     : { owner: label.slice(0, end), registration: label.slice(end + 1) };
 }
 
-/** `db/orders`: how tctl names a resource. In a preview a part of it may not be known yet. */
+/** The reference that tctl uses, e.g. `db/orders`. In a preview, a part of it may be unknown. */
 export function reference(document: TeleportDocument): string {
   return `${document.kind}/${document.metadata?.name}`;
 }
 
 /**
- * The normal form: what somebody set, without what the server adds. Two documents mean the same exactly if their
- * normal forms are equal. `written` is the document that we wrote, where `document` is what the server made of it.
+ * The normal form: the values that a person or program set, without what the server adds. Two documents mean the same
+ * if, and only if, their normal forms are equal. `written` is the document that this program wrote, if `document` is
+ * the server's version of it.
  */
 export function normalForm(document: TeleportDocument, written: TeleportDocument = document): TeleportDocument {
   const labels = Object.entries(document.metadata.labels ?? {}).filter(
@@ -92,12 +86,15 @@ export function normalForm(document: TeleportDocument, written: TeleportDocument
   return prune(ours, "") as TeleportDocument;
 }
 
-/** Whether the server holds what we wrote. */
+/** Whether the server has what this program wrote. */
 export function sameDocument(found: TeleportDocument, written: TeleportDocument): boolean {
   return JSON.stringify(normalForm(found, written)) === JSON.stringify(normalForm(written));
 }
 
-/** Where what the server holds differs from what we wrote: paths such as `spec.tls.mode`, with both values. */
+/**
+ * The differences between the server's document and what this program wrote: paths such as `spec.tls.mode`, with both
+ * values.
+ */
 export function differences(
   found: TeleportDocument,
   written: TeleportDocument,
@@ -118,7 +115,7 @@ function withoutServerOptions(spec: unknown, written: unknown): unknown {
   return { ...spec, options: onlyWritten(spec.options, written.options ?? {}) };
 }
 
-/** Of what the server holds, the fields that were written. It may leave out what is off. */
+/** The server's values of the fields that were written. The server may omit fields that are off. */
 function onlyWritten(found: unknown, written: unknown): unknown {
   if (!isObject(written)) return found ?? (written || undefined);
   if (!isObject(found)) return found;
@@ -130,7 +127,7 @@ function onlyWritten(found: unknown, written: unknown): unknown {
   );
 }
 
-/** Sorts keys and drops what is empty or a default: the server writes `aws: {}`, `ca_cert: ""` and the like. */
+/** Sorts keys and removes empty and default values: the server adds `aws: {}`, `ca_cert: ""` and similar fields. */
 function prune(value: unknown, path: string): unknown {
   if (LABEL_VALUES.test(path) && Array.isArray(value) && value.length === 1) return value[0];
   if (Array.isArray(value)) return value.length > 0 ? value.map((item) => prune(item, `${path}[]`)) : undefined;

@@ -1,19 +1,112 @@
-/** What a join token says, and what it must not say. Pure. */
+/** The document of a join token, and its checks. Pure. */
+import type * as pulumi from "@pulumi/pulumi";
 import type { SettingProblem } from "../../problems";
 import { checkTrust, trustSpec } from "./account-trust";
 import type { TeleportDocument } from "../client/tctl";
-import type { JoinRules, JoinTokenSettings } from "./join-token";
+import type { RegistrationArgs } from "./resource";
+
+/**
+ * Who may join. With all of these methods, machines prove their identity by their platform, so the token's name is
+ * not secret. There is no method `token`, because there the name is the secret.
+ */
+export type JoinRules =
+  /** Pods. `serviceAccounts` have the form `namespace:name`. */
+  | {
+      method: "kubernetes";
+      serviceAccounts: string[];
+      /**
+       * The cluster's signing keys, as `kubectl get --raw /openid/v1/jwks` prints them, for agents in another
+       * Kubernetes cluster than Teleport's (`type: static_jwks`; Teleport ≥ 14). Update the keys when the cluster
+       * changes them, or use `oidcIssuer`. Default: Teleport asks the cluster that it runs in.
+       */
+      jwks?: string;
+      /**
+       * The cluster's issuer, from which Teleport reads the signing keys. Use it instead of `jwks` for clusters with
+       * a public issuer (EKS, AKS, GKE). Some of them change their keys automatically (EKS). Becomes `type: oidc`,
+       * `oidc.issuer`; Teleport ≥ 17.7.3 or ≥ 18.1.5.
+       */
+      oidcIssuer?: string;
+    }
+  /** Machines in AWS. */
+  | {
+      method: "iam";
+      /** Who may join. Becomes `allow`. */
+      allow: {
+        /** AWS account. Becomes `aws_account`. */
+        account: string;
+        /** Identity in the account; may contain `*` and `?`. Becomes `aws_arn`. Default: any. */
+        arn?: string;
+      }[];
+    }
+  /** Machines in Google Cloud. */
+  | {
+      method: "gcp";
+      /** Who may join. Becomes `gcp.allow`. */
+      allow: {
+        /** Projects in Google Cloud, by ID. Becomes `project_ids`. */
+        projects: string[];
+        /** Regions or zones. Becomes `locations`. Default: any. */
+        locations?: string[];
+        /** Service accounts of the machines, by e-mail address. Becomes `service_accounts`. Default: any. */
+        serviceAccounts?: string[];
+      }[];
+    }
+  /** Machines in Azure. */
+  | {
+      method: "azure";
+      /** Who may join. Becomes `azure.allow`. */
+      allow: {
+        /** Azure subscription, by ID. Becomes `subscription`. */
+        subscription: string;
+        /** Resource groups in it. Becomes `resource_groups`. Default: any. */
+        resourceGroups?: string[];
+      }[];
+    }
+  /** GitHub Actions. */
+  | {
+      method: "github";
+      /** Rules with Teleport's names of the fields, e.g. `repository`, `ref`, `environment`. Becomes `github.allow`. */
+      allow: Record<string, string>[];
+      /** Host of a GitHub Enterprise Server. Becomes `github.enterprise_server_host`. Default: github.com. */
+      enterpriseServerHost?: string;
+    }
+  /** GitLab CI. */
+  | {
+      method: "gitlab";
+      /** Rules with Teleport's names of the fields, e.g. `project_path`, `ref`. Becomes `gitlab.allow`. */
+      allow: Record<string, string>[];
+      /** Domain of your own GitLab. Becomes `gitlab.domain`. Default: gitlab.com. */
+      domain?: string;
+    };
+
+/** Settings of a join token. They become `kind: token, version: v2`. */
+export interface TeleportJoinTokenArgs extends RegistrationArgs {
+  /** Name in Teleport, which agents use in their configuration. A change replaces the token. */
+  name: pulumi.Input<string>;
+  /** Labels of the token itself. */
+  labels?: pulumi.Input<Record<string, pulumi.Input<string>>>;
+  /** Who may join. */
+  join: pulumi.Input<JoinRules>;
+  /**
+   * Name of the bot that joins by this token (tbot), instead of a database agent. Becomes `roles: [Bot]` and
+   * `bot_name`.
+   */
+  botName?: pulumi.Input<string>;
+}
+
+/** The settings of a join token, without the Teleport cluster. */
+export type JoinTokenSettings = pulumi.Unwrap<Omit<TeleportJoinTokenArgs, keyof RegistrationArgs>>;
 
 export const JOIN_TOKEN = { kind: "token", version: "v2" } as const;
 const METHODS: readonly string[] = ["kubernetes", "iam", "gcp", "azure", "github", "gitlab"];
 
-/** The document that Teleport is given. */
+/** The document that is sent to Teleport. */
 export function joinToken(settings: JoinTokenSettings): TeleportDocument {
   const { name, labels = {} } = settings;
   return { ...JOIN_TOKEN, metadata: { name, labels }, spec: joinTokenSpec(settings) };
 }
 
-/** Its `spec`. */
+/** `spec` of the document. */
 export function joinTokenSpec({ join, botName }: Pick<JoinTokenSettings, "join" | "botName">): Record<string, unknown> {
   return {
     roles: [botName === undefined ? "Db" : "Bot"],
@@ -64,7 +157,7 @@ function joinRules(join: JoinRules): Record<string, unknown> {
       return { gitlab: { ...(domain === undefined ? {} : { domain }), allow } };
     }
     default:
-      return {}; // refused by checkTokenSpec, which says why
+      return {}; // checkTokenSpec refuses other methods, with a reason
   }
 }
 
@@ -77,8 +170,9 @@ export function checkTokenSpec(setting: string, spec: Record<string, unknown>): 
       {
         setting: methodSetting,
         value: method,
-        problem: "makes the token's name the secret that lets machines join, and the name is in the state and in logs",
-        fix: `Use ${METHODS.slice(0, -1).join(", ")} or ${METHODS.at(-1)}; a secret token is for \`tctl tokens add\`, by hand.`,
+        problem:
+          "is not allowed: the token's name would be the secret that lets machines join, and the name is in the state and in logs",
+        fix: `Use ${METHODS.slice(0, -1).join(", ")} or ${METHODS.at(-1)}. Create secret tokens manually, with \`tctl tokens add\`.`,
       },
     ];
   }
@@ -87,7 +181,7 @@ export function checkTokenSpec(setting: string, spec: Record<string, unknown>): 
       {
         setting: methodSetting,
         value: method,
-        problem: "is no method that is supported here",
+        problem: "is not a supported join method",
         fix: `Use one of ${METHODS.join(", ")}.`,
       },
     ];
@@ -102,7 +196,7 @@ export function checkTokenSpec(setting: string, spec: Record<string, unknown>): 
   ];
 }
 
-/** Where its signing keys come from, by the names that Teleport gives them. */
+/** Checks the source of the signing keys, with Teleport's names of the fields. */
 function checkKubernetes(setting: string, kubernetes: unknown): SettingProblem[] {
   const { static_jwks, oidc } = (kubernetes ?? {}) as {
     static_jwks?: { jwks?: unknown };
@@ -112,7 +206,7 @@ function checkKubernetes(setting: string, kubernetes: unknown): SettingProblem[]
   return checkTrust({ jwks: static_jwks?.jwks, oidcIssuer: oidc?.issuer }, (name) => names[name]);
 }
 
-/** Checks rules before a token is made of them, and tells what is wrong by the names that they have here. */
+/** Checks rules before a token is created from them. Problems use the names of this program's settings. */
 export function checkJoinRules(setting: string, join: JoinRules): SettingProblem[] {
   const { method } = join;
   if (!METHODS.includes(method)) return checkTokenSpec(setting, joinTokenSpec({ join }));
@@ -136,27 +230,28 @@ function at(setting: string, index: number | undefined): string {
   return index === undefined ? setting : `${setting}[${index}]`;
 }
 
-/** Without these Teleport refuses a rule (`ProvisionTokenSpecV2GCP` and `…Azure`, api/types/provisioning.go). */
+/** Fields without which Teleport refuses a rule (`ProvisionTokenSpecV2GCP` and `…Azure`, api/types/provisioning.go). */
 const NEEDED: Readonly<Record<string, string>> = { gcp: "project_ids", azure: "subscription" };
 
-/** Rules that would let in nobody, or more than somebody meant. Without an index it is all of them. */
+/** Checks for rules that match nothing, or more than intended. A problem without an index concerns all rules. */
 function checkRules(method: string, rules: unknown): (Omit<SettingProblem, "setting"> & { index?: number })[] {
   if (!Array.isArray(rules) || rules.length === 0) {
-    return [{ problem: "lets nobody join", fix: "Give at least one rule." }];
+    return [{ problem: "has no rule, so nothing can join", fix: "Write at least one rule." }];
   }
   return (rules as Record<string, unknown>[]).flatMap((rule, index) => {
     const account = rule.service_account;
     if (method === "kubernetes" && !(typeof account === "string" && /^[^:]+:[^:]+$/.test(account))) {
-      const problem = "is no service account as Teleport names one";
+      const problem = "is not a valid service account in Teleport";
       return [{ index, value: account, problem, fix: "Write namespace:name, e.g. teleport:teleport-agent." }];
     }
     const needed = NEEDED[method];
-    const asks = needed === undefined ? Object.values(rule).some(isSaid) : isSaid(rule[needed]);
-    return asks ? [] : [{ index, value: rule, problem: "asks for nothing", fix: "Name what must be true." }];
+    const hasCondition = needed === undefined ? Object.values(rule).some(hasValue) : hasValue(rule[needed]);
+    const problem = needed === undefined ? "has no condition" : `has no ${needed}`;
+    return hasCondition ? [] : [{ index, value: rule, problem, fix: "Write the values that must match." }];
   });
 }
 
-/** An empty list says nothing, as an empty text does. */
-function isSaid(value: unknown): boolean {
-  return Array.isArray(value) ? value.some(isSaid) : value !== undefined && value !== "";
+/** Empty lists and empty strings count as no value. */
+function hasValue(value: unknown): boolean {
+  return Array.isArray(value) ? value.some(hasValue) : value !== undefined && value !== "";
 }

@@ -1,99 +1,10 @@
-/** A join token in Teleport: which machines may join as agents, by what their platform says of them. */
+/** A join token in Teleport: which machines may join as agents, according to their platform. */
 import * as pulumi from "@pulumi/pulumi";
-import { JOIN_TOKEN, joinTokenSpec } from "./join-token-document";
-import { RegistrationArgs, TeleportResource } from "./resource";
+import { JOIN_TOKEN, joinTokenSpec, type TeleportJoinTokenArgs } from "./join-token-document";
+import { TeleportResource } from "./resource";
 
 /**
- * Who may join. All of these prove who they are to Teleport by their platform: the token's name is no secret. There is
- * no method `token`, because there the name is the secret.
- */
-export type JoinRules =
-  /** Pods. `serviceAccounts`: as `namespace:name`. */
-  | {
-      method: "kubernetes";
-      serviceAccounts: string[];
-      /**
-       * The cluster's signing keys, as `kubectl get --raw /openid/v1/jwks` prints them, for agents in a Kubernetes
-       * cluster other than Teleport's (`type: static_jwks`; Teleport ≥ 14). Update them when the cluster changes its keys,
-       * or use `oidcIssuer`. Default: Teleport asks the cluster that it runs in.
-       */
-      jwks?: string;
-      /**
-       * The cluster's issuer, where Teleport looks up the signing keys. Use it in place of `jwks` for clusters that have a
-       * public issuer (EKS, AKS, GKE), some of which change their keys by themselves (EKS). Becomes `type: oidc`,
-       * `oidc.issuer`; Teleport ≥ 17.7.3 or ≥ 18.1.5.
-       */
-      oidcIssuer?: string;
-    }
-  /** Machines in AWS. */
-  | {
-      method: "iam";
-      /** Who may join. Becomes `allow`. */
-      allow: {
-        /** AWS account. Becomes `aws_account`. */
-        account: string;
-        /** Identity in it; may have `*` and `?`. Becomes `aws_arn`. Default: any. */
-        arn?: string;
-      }[];
-    }
-  /** Machines in Google Cloud. */
-  | {
-      method: "gcp";
-      /** Who may join. Becomes `gcp.allow`. */
-      allow: {
-        /** Becomes `project_ids`. */
-        projects: string[];
-        /** Regions or zones. Becomes `locations`. Default: any. */
-        locations?: string[];
-        /** Becomes `service_accounts`. Default: any. */
-        serviceAccounts?: string[];
-      }[];
-    }
-  /** Machines in Azure. */
-  | {
-      method: "azure";
-      /** Who may join. Becomes `azure.allow`. */
-      allow: {
-        /** Becomes `subscription`. */
-        subscription: string;
-        /** Becomes `resource_groups`. Default: any. */
-        resourceGroups?: string[];
-      }[];
-    }
-  /** GitHub Actions. */
-  | {
-      method: "github";
-      /** Rules with fields as Teleport names them, e.g. `repository`, `ref`, `environment`. Becomes `github.allow`. */
-      allow: Record<string, string>[];
-      /** GitHub Enterprise Server. Becomes `github.enterprise_server_host`. Default: github.com. */
-      enterpriseServerHost?: string;
-    }
-  /** GitLab CI. */
-  | {
-      method: "gitlab";
-      /** Rules with fields as Teleport names them, e.g. `project_path`, `ref`. Becomes `gitlab.allow`. */
-      allow: Record<string, string>[];
-      /** A GitLab of one's own. Becomes `gitlab.domain`. Default: gitlab.com. */
-      domain?: string;
-    };
-
-/** Settings of a join token; they become `kind: token, version: v2`. */
-export interface TeleportJoinTokenArgs extends RegistrationArgs {
-  /** Name in Teleport, which agents are configured with. A change replaces the token. */
-  name: pulumi.Input<string>;
-  /** Labels of the token itself. */
-  labels?: pulumi.Input<Record<string, pulumi.Input<string>>>;
-  /** Who may join. */
-  join: pulumi.Input<JoinRules>;
-  /** Join as this bot, for tbot, in place of a database agent. Becomes `roles: [Bot]` and `bot_name`. */
-  botName?: pulumi.Input<string>;
-}
-
-/** What is known of a join token, without where to register it. */
-export type JoinTokenSettings = pulumi.Unwrap<Omit<TeleportJoinTokenArgs, keyof RegistrationArgs>>;
-
-/**
- * A join token for database agents (or a bot), kept as declared. Only methods whose token is no secret.
+ * A join token for database agents (or a bot). Only methods whose token is not secret are supported.
  *
  * The program's identity needs the right to write tokens: see `accessRegistrarRole`.
  */

@@ -1,12 +1,13 @@
-/** Checks of labels in Teleport. Pure; what is not known yet in a preview passes. */
+/** Checks labels in Teleport. Pure. Values that a preview does not know yet pass. */
 import type { SettingProblem } from "../../problems";
-import { OWNER_LABEL, UNKNOWN } from "./document";
-import { parseDuration } from "./duration";
+import { UNKNOWN } from "../../unknown";
+import { OWNER_LABEL } from "../../owner-label";
+import { parseDuration } from "../../go-duration";
 
 /** Teleport's rule for the keys of labels (`IsValidLabelKey`). */
 const KEY = /^[a-z0-9A-Z/_:*.-]+$/;
 
-/** Labels with a fixed value. */
+/** Checks labels with a fixed value. */
 export function checkLabels(setting: string, labels: unknown): SettingProblem[] {
   if (labels === undefined || labels === UNKNOWN) return [];
   return Object.entries(labels as Record<string, unknown>).flatMap(([key, value]) => {
@@ -14,11 +15,11 @@ export function checkLabels(setting: string, labels: unknown): SettingProblem[] 
     if (value === UNKNOWN) return [];
     const wrongKey = checkKey(at, key);
     if (wrongKey.length > 0 || typeof value === "string") return wrongKey;
-    return [{ setting: at, value, problem: "has a value that is no text", fix: "Quote it." }];
+    return [{ setting: at, value, problem: "must be a string", fix: "Write the value in quotes." }];
   });
 }
 
-/** Labels whose value a command prints. */
+/** Checks labels whose value is the output of a command. */
 export function checkDynamicLabels(setting: string, labels: unknown): SettingProblem[] {
   const entries = Object.entries((labels ?? {}) as Record<string, { command?: unknown; period?: unknown }>);
   return entries.flatMap(([key, { command, period }]) => {
@@ -30,15 +31,20 @@ export function checkDynamicLabels(setting: string, labels: unknown): SettingPro
       ...(isCommand
         ? []
         : [
-            { setting: `${at}.command`, value: command, problem: "is no command", fix: 'Write a list, e.g. ["date"].' },
+            {
+              setting: `${at}.command`,
+              value: command,
+              problem: "must be a non-empty list of strings",
+              fix: 'Write e.g. ["date"].',
+            },
           ]),
-      ...(lasts >= 1_000 // what runs more often than that is a mistake; Teleport raises it to a second
+      ...(lasts >= 1_000 // a shorter period is a mistake; Teleport raises it to a second
         ? []
         : [
             {
               setting: `${at}.period`,
               value: period,
-              problem: "is no duration of a second or more",
+              problem: "must be a duration of at least 1s",
               fix: "Write e.g. 1m or 1h30m.",
             },
           ]),
@@ -48,7 +54,13 @@ export function checkDynamicLabels(setting: string, labels: unknown): SettingPro
 
 function checkKey(setting: string, key: string): SettingProblem[] {
   if (!KEY.test(key)) {
-    return [{ setting, problem: "has a character that Teleport refuses", fix: "Use letters, digits and / _ : * . -" }];
+    return [
+      {
+        setting,
+        problem: "contains a character that Teleport refuses",
+        fix: "Use letters, digits and the characters / _ : * . -",
+      },
+    ];
   }
   if (key !== OWNER_LABEL && !key.startsWith("teleport.dev/")) return [];
   return [{ setting, problem: "is reserved", fix: "Choose another key." }];

@@ -1,10 +1,11 @@
-/** The methods of Pulumi's provider behind everything that is registered in Teleport. */
+/** The methods of Pulumi's provider for everything that is registered in Teleport. */
 import { checkDocument } from "./document-check";
 import { TeleportError } from "../client/errors";
 import type { Provider } from "../../dynamic/converge";
-import { RegistrationInputs, registrations, RegistrationState } from "./lifecycle";
+import { registrations } from "./lifecycle";
+import { RegistrationInputs, RegistrationState } from "./registration";
 
-/** The methods over a way of registering; the tests put a fake Teleport behind it. */
+/** The provider's methods. The parameter is the way to register; tests use one with a fake Teleport. */
 export function registrationMethods({
   collision,
   create,
@@ -16,11 +17,11 @@ export function registrationMethods({
   return {
     async check(olds, news) {
       const failures = checkDocument(news.document);
-      // Pulumi gives the olds of a resource that stays, and none for a new one or one that gets another name.
+      // Pulumi passes the olds of a resource that stays, and none for a new or renamed resource.
       const isNew = !(olds as Partial<RegistrationState> | undefined)?.document;
       if (failures.length > 0 || !isNew) return { inputs: news, failures };
-      const taken = await collisionIfTold(news);
-      return { inputs: news, failures: taken === undefined ? [] : [{ property: "document", reason: taken }] };
+      const reason = await collisionIfKnown(news);
+      return { inputs: news, failures: reason === undefined ? [] : [{ property: "document", reason }] };
     },
     async diff(_id, olds, news) {
       return diff(olds, news);
@@ -42,13 +43,16 @@ export function registrationMethods({
     },
   };
 
-  /** A preview works without Teleport, and without an identity: it says that it could not look, and create looks. */
-  async function collisionIfTold(inputs: RegistrationInputs): Promise<string | undefined> {
+  /**
+   * A preview works without Teleport and without an identity. It then prints that it could not check the name, and
+   * create checks it.
+   */
+  async function collisionIfKnown(inputs: RegistrationInputs): Promise<string | undefined> {
     try {
       return await collision(inputs);
     } catch (error) {
       if (!(error instanceof TeleportError)) throw error;
-      console.error(`Whether the name is free in Teleport could not be told: ${error.message}`);
+      console.error(`Could not check whether the name is free in Teleport: ${error.message}`);
       return undefined;
     }
   }

@@ -1,46 +1,18 @@
 /**
- * The life of what we register in Teleport: create, read, update, delete. One implementation for every kind.
- * Reads of Teleport go through a cache that lags behind writes, so every write waits until reads agree with it;
- * a delete that trusted one read would leave a fresh registration behind for ever.
+ * The lifecycle of everything that this program registers in Teleport: create, read, update and delete, with one
+ * implementation for every kind. Reads of Teleport go through a cache that lags behind writes, so every write waits
+ * until reads confirm it. A delete that trusted a single read could leave a new registration behind forever.
  */
 import { randomUUID } from "node:crypto";
-import { normalForm, Ownership, ownership, reference, sameDocument, UNKNOWN, withOwner } from "./document";
+import { normalForm, Ownership, ownership, reference, sameDocument, withOwner } from "./document";
+import { UNKNOWN } from "../../unknown";
 import { TeleportError } from "../client/errors";
 import { find, refusal } from "./owner";
-import { foreign, notKept, notYet, stillRegistered, UnfinishedRegistration } from "./lifecycle-errors";
-import { TeleportClient, TeleportConnection, TeleportDocument, withTeleport } from "../client/tctl";
+import { foreign, notVisibleYet, stillRegistered, storedDifferently, UnfinishedRegistration } from "./lifecycle-errors";
+import type { RegistrationInputs, RegistrationState, RegistrationTiming } from "./registration";
+import { TeleportClient, TeleportDocument, withTeleport } from "../client/tctl";
 import { watch } from "../client/watched";
 import { pause, poll } from "../../waiting";
-
-/** Inputs of a registration. */
-export interface RegistrationInputs extends TeleportConnection {
-  /** What to register, without the owner label. */
-  document: TeleportDocument;
-  /** Which resource of which stack it belongs to. */
-  owner: string;
-  /** Take over a document of that name that is not ours. Default: refuse. */
-  adopt?: boolean;
-}
-
-/** What is remembered of a registration. After a refresh, `document` is what Teleport holds. */
-export interface RegistrationState extends RegistrationInputs {
-  /** Made anew at each create; see OWNER_LABEL. */
-  registration: string;
-}
-
-/** Times in milliseconds. */
-export interface RegistrationTiming {
-  /** Between two reads. */
-  poll: number;
-  /** How long a write may take to become visible. */
-  visibleWithin: number;
-  /** How long a deleted document must stay gone. The cache was seen to lag by up to a second. */
-  goneFor: number;
-  /** How long to let the cache catch up before a read decides whose a document is. */
-  settle: number;
-  /** How long what is visible may differ from what was written, before it is taken for what Teleport made of it. */
-  differsFor: number;
-}
 
 const TIMING: RegistrationTiming = {
   poll: 300,
@@ -51,8 +23,8 @@ const TIMING: RegistrationTiming = {
 };
 
 /**
- * Kinds that `tctl create` creates atomically. Of a role it asks the cache first, and a token it overwrites without
- * asking (`createToken` of tool/tctl calls UpsertToken, 13 to 18): of these, we look first.
+ * Kinds that `tctl create` creates atomically. For a role it first asks the cache, and it overwrites an existing
+ * token (`createToken` of tool/tctl calls UpsertToken, 13 to 18). For those kinds this program reads first.
  */
 const CREATED_ATOMICALLY = ["db"];
 
@@ -61,13 +33,14 @@ export interface RegistrationDiff {
   replaces: string[];
 }
 
-/** The operations over a way of reaching Teleport. */
+/** The operations. The parameter is the way to reach Teleport. */
 export function registrations(reach: typeof withTeleport = withTeleport, timing: RegistrationTiming = TIMING) {
   return {
     /**
-     * What a create would say of a name that is taken; undefined if it is free, ours, to be adopted, or not known yet.
+     * The message that a create would give for a taken name. Undefined if the name is free, belongs to this resource,
+     * is to be adopted, or is not known yet.
      *
-     * @throws TeleportError if Teleport cannot be asked; it is asked once
+     * @throws TeleportError if Teleport cannot be reached; there is only one attempt
      */
     collision: async (inputs: RegistrationInputs): Promise<string | undefined> => {
       const { proxy, credentials, document } = inputs;
@@ -78,7 +51,7 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
         async (teleport) => {
           const first = await refusal(teleport, inputs);
           if (!first) return undefined;
-          await pause(timing.settle); // what was removed a moment ago may still be in the cache
+          await pause(timing.settle); // a resource that was just removed may still be in the cache
           return (await refusal(teleport, inputs))?.message;
         },
         [],
@@ -86,8 +59,9 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
     },
 
     /**
-     * @throws TeleportError "foreign" if something of that name exists and is not ours
-     * @throws UnfinishedRegistration if it was written but is not seen, or may have been: it has to be remembered
+     * @throws TeleportError "foreign" if a resource of that name exists and belongs to someone else
+     * @throws UnfinishedRegistration if the document was written, or may have been, but reads do not show it: Pulumi
+     * must remember it
      */
     create: (inputs: RegistrationInputs): Promise<RegistrationState> =>
       reach(inputs, async (teleport) => {
@@ -97,23 +71,24 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
         try {
           isNew = await put(watched.client, inputs, state);
         } catch (error) {
-          const isOpen = watched.mayBeWritten && error instanceof TeleportError && error.failure !== "foreign";
-          throw isOpen ? new UnfinishedRegistration(error, state) : error;
+          const mayExist = watched.mayBeWritten && error instanceof TeleportError && error.failure !== "foreign";
+          throw mayExist ? new UnfinishedRegistration(error, state) : error;
         }
         try {
-          // Somebody who found the name free at the same moment may write over it: then ours is not there to stay.
+          // Another run that found the name free at the same time may overwrite the document. Then this one does not
+          // stay.
           const isAtomic = CREATED_ATOMICALLY.includes(inputs.document.kind);
           await untilWritten(teleport, inputs, state, isAtomic ? 0 : timing.settle);
         } catch (error) {
           if (!(error instanceof TeleportError) || error.failure === "foreign") throw error;
           if (!isNew || error.failure !== "failed") throw new UnfinishedRegistration(error, state);
-          await removeOurs(teleport, state); // less than what was asked for may be less safe
+          await removeOurs(teleport, state); // a document without some of its settings may be less secure
           throw error;
         }
         return state;
       }),
 
-    /** What Teleport holds; undefined if it is gone, or somebody else's by now. */
+    /** What Teleport has. Undefined if it is gone or belongs to someone else by now. */
     read: (state: RegistrationState): Promise<RegistrationState | undefined> =>
       reach(state, async (teleport) => {
         const found = await find(teleport, state.document);
@@ -135,7 +110,7 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
       return { changes, replaces };
     },
 
-    /** Puts right what differs; registers again what was removed by hand. */
+    /** Corrects differences. Registers the document again if it was removed manually. */
     update: (state: RegistrationState, inputs: RegistrationInputs): Promise<RegistrationState> =>
       reach(inputs, async (teleport) => {
         const ours = { owner: inputs.owner, registration: state.registration };
@@ -144,7 +119,7 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
         return { ...inputs, registration: state.registration };
       }),
 
-    /** Removes what we registered, and makes sure of it. Leaves alone what is not ours. */
+    /** Removes the registration and waits until it is gone. Does not touch what belongs to someone else. */
     remove: async (state: RegistrationState): Promise<void> => {
       try {
         await reach(state, (teleport) => removeOurs(teleport, state));
@@ -154,7 +129,10 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
     },
   };
 
-  /** Creates or, if it is ours (or may be adopted), overwrites. True if there was nothing of that name. */
+  /**
+   * Creates the document, or overwrites it if it belongs to this resource or may be adopted. Returns true if there
+   * was none of that name.
+   */
   async function put(
     teleport: TeleportClient,
     inputs: RegistrationInputs,
@@ -164,8 +142,9 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
     const wanted = withOwner(inputs.document, ours);
     const isAtomic = CREATED_ATOMICALLY.includes(wanted.kind);
     if (isAtomic && (await created(teleport, wanted))) return true;
-    // A create that was cut off, or repeated after its reply was lost, finds its own document here. A read that lags
-    // could show it as ours although somebody else has just taken its place, or as there although it is gone.
+    // An interrupted create, or one that is repeated after its reply was lost, finds its own document here. A read
+    // that lags could show the document as ours although someone else has just replaced it, or as present although it
+    // is gone.
     await pause(timing.settle);
     if (!isAtomic && !(await find(teleport, wanted)) && (await created(teleport, wanted))) return true;
     const refused = await refusal(teleport, inputs, { exists: timing, formerOwner });
@@ -174,7 +153,7 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
     return false;
   }
 
-  /** False if there is one of that name. */
+  /** Returns false if there is one of that name. */
   async function created(teleport: TeleportClient, wanted: TeleportDocument): Promise<boolean> {
     try {
       await teleport.create(wanted);
@@ -185,7 +164,7 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
     }
   }
 
-  /** Waits until Teleport shows what was written, and goes on to for so many milliseconds. */
+  /** Waits until Teleport shows the written document, and has shown it for `stays` milliseconds. */
   async function untilWritten(
     teleport: TeleportClient,
     inputs: RegistrationInputs,
@@ -202,9 +181,9 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
       shownSince = isShown ? (shownSince ?? waited()) : undefined;
       if (shownSince !== undefined && waited() - shownSince >= stays) return "written";
       if (found && !isShown && waited() > timing.differsFor)
-        throw isOurs ? notKept(inputs, found) : foreign(inputs, { owner: whose?.owner });
+        throw isOurs ? storedDifferently(inputs, found) : foreign(inputs, { owner: whose?.owner });
       if (waited() > timing.visibleWithin)
-        throw notYet(document, "is not visible as it was written", timing.visibleWithin);
+        throw notVisibleYet(document, "is not visible as it was written", timing.visibleWithin);
       return undefined;
     }, timing.poll);
   }
@@ -216,10 +195,11 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
       const found = await find(teleport, state.document);
       const now = waited();
       if (found && isRegistration(found, state)) {
-        if (now > timing.visibleWithin) throw notYet(state.document, "is still there", timing.visibleWithin);
+        if (now > timing.visibleWithin) throw notVisibleYet(state.document, "is still there", timing.visibleWithin);
         goneSince = undefined;
-        // Do not remove it again while reads lag. If no database has the name, tctl 14 and newer removes one that was
-        // discovered under this name (`filterByNameOrDiscoveredName` of tool/tctl/common/resource_command.go).
+        // Do not remove it again while reads lag. If no database has the name, tctl 14 and newer removes a database
+        // that was discovered under this name (`filterByNameOrDiscoveredName` of
+        // tool/tctl/common/resource_command.go).
         if (now - removedAt >= timing.settle) {
           await teleport.remove(reference(state.document));
           removedAt = waited();

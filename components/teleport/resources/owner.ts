@@ -1,19 +1,19 @@
-/** Whether a name in Teleport can be had: it is free, or what has it is ours. */
+/** Whether a name in Teleport can be used: it is free, or belongs to this resource. */
 import { ownership, reference } from "./document";
 import { TeleportError } from "../client/errors";
-import type { RegistrationInputs, RegistrationTiming } from "./lifecycle";
+import type { RegistrationInputs, RegistrationTiming } from "./registration";
 import { foreign } from "./lifecycle-errors";
 import type { TeleportClient, TeleportDocument } from "../client/tctl";
 import { Look, poll } from "../../waiting";
 
 export interface Circumstances {
-  /** Given where it is known that there is one of that name, although reads may not show it yet. */
+  /** Set if it is known that a resource of that name exists, although reads may not show it yet. */
   exists?: Pick<RegistrationTiming, "settle" | "poll">;
-  /** Whose it was before: the stack may have been renamed. */
+  /** The former owner: the stack may have been renamed. */
   formerOwner?: string;
 }
 
-/** Why a name cannot be had; undefined if it is free or ours. */
+/** Why a name cannot be used. Undefined if it is free or belongs to this resource. */
 export async function refusal(
   teleport: TeleportClient,
   inputs: RegistrationInputs,
@@ -27,7 +27,7 @@ export async function refusal(
   return isOurs ? undefined : foreign(inputs, { owner });
 }
 
-/** What has the name of a document. */
+/** Finds the resource with the name of a document. */
 export async function find(
   teleport: TeleportClient,
   document: TeleportDocument,
@@ -36,10 +36,10 @@ export async function find(
 }
 
 /**
- * Like `find`, but tells what exists and may not be seen. With the role that this project ships (databases of our
- * label only), Teleport 13 answers for another's database `access to db denied`, and for none that it doesn't exist.
- * Newer ones leave it out of what they list, as of everything else that this identity may read: there only a create
- * tells, by failing (`getDatabase` of tool/tctl/common/resources/database.go).
+ * Like `find`, but also detects a resource that exists but may not be read. With the role that this project provides
+ * (only databases with its label), Teleport 13 answers `access to db denied` for another's database, and "doesn't
+ * exist" for a free name. Newer versions leave the database out of every list. There only a create detects it, by
+ * failing (`getDatabase` of tool/tctl/common/resources/database.go).
  */
 async function findOrHidden(
   teleport: TeleportClient,
@@ -55,7 +55,8 @@ async function findOrHidden(
     return (await poll(look, exists.poll)).found;
   } catch (error) {
     const denied = error instanceof TeleportError && error.failure === "access-denied";
-    if (denied && (exists || error.message.includes(`access to ${document.kind} denied`))) return "hidden";
+    if (denied && exists) return "hidden";
+    if (denied && error.message.includes(`access to ${document.kind} denied`)) return "hidden"; // Teleport 13 and 14
     throw error;
   }
 }

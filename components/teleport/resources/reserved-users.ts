@@ -1,16 +1,19 @@
-/** PostgreSQL users that no role in Teleport may open. Pure. */
+/** PostgreSQL users that no role in Teleport may allow. Pure. */
 import { POOLER_LOGINS } from "../../cnpg/pooler";
 import { isAdministrative, isReservedRole } from "../../cnpg/reserved-roles";
 import { isPostgresName } from "../../value-check";
 import { SettingProblem } from "../../problems";
 
-/** As whom Teleport makes users, where nothing else is said: it may give itself what it may give others. */
+/**
+ * Default admin user for auto user provisioning. Nobody may log in as this user: it can grant itself every role that
+ * it may grant to others.
+ */
 export const AUTO_USERS_ADMIN = "teleport_admin";
 
 /**
- * Users for whom pg_hba takes any client certificate of the bundle, Teleport's included. Every role that we make denies
- * them, so that no other role of the same person opens them. (`postgres` is not among them: no rule takes a certificate
- * for it.)
+ * Users for whom pg_hba.conf accepts any client certificate of the bundle, including Teleport's. Every role of this
+ * program denies them, so that no other role of the same person allows them. (`postgres` is not in this list: no rule
+ * accepts a certificate for it.)
  */
 export const DENIED_USERS = [
   "streaming_replica",
@@ -19,19 +22,21 @@ export const DENIED_USERS = [
   ...Object.values(POOLER_LOGINS).map(({ role }) => role),
 ];
 /**
- * What is no plain name. Teleport 13 knows `*` and traits (`{{external.db_users}}`) in `db_users` and takes the rest
- * literally (`MatchDatabaseUser` of lib/services); other patterns are refused lest a later version reads them as such.
+ * Characters of patterns and traits. Teleport 13 supports `*` and traits (`{{external.db_users}}`) in `db_users` and
+ * takes everything else literally (`MatchDatabaseUser` of lib/services). Other patterns are refused, because a later
+ * version might support them.
  */
 const PATTERN = /[*?^$|{}[\]()\\]/;
 
-/** Checks the PostgreSQL users that a role opens. */
+/** Checks the PostgreSQL users that a role allows. */
 export function checkDatabaseUsers(setting: string, users: unknown): SettingProblem[] {
   return names(users).flatMap((user) => {
     const wrong = (problem: string, fix: string) => [{ setting, value: user, problem, fix }];
-    if (typeof user !== "string" || user === "") return wrong("is no name of a PostgreSQL user", "Write its name.");
+    if (typeof user !== "string" || user === "")
+      return wrong("must be the name of a PostgreSQL user", "Write its name.");
     if (PATTERN.test(user)) {
-      const fix = "Name each user; a pattern or a trait could stand for a superuser or for CloudNativePG's own users.";
-      return wrong("is a pattern, and could match postgres, streaming_replica or cnpg_*", fix);
+      const fix = "Name each user. A pattern or a trait could match a superuser or CloudNativePG's own users.";
+      return wrong("must not be a pattern, which could match postgres, streaming_replica or cnpg_*", fix);
     }
     return isReservedRole(user) || user === AUTO_USERS_ADMIN
       ? wrong("is reserved by PostgreSQL, CloudNativePG or this project", "Remove it.")
@@ -39,13 +44,13 @@ export function checkDatabaseUsers(setting: string, users: unknown): SettingProb
   });
 }
 
-/** Checks the PostgreSQL roles that users made by Teleport become members of. */
+/** Checks the PostgreSQL roles of users that Teleport creates. */
 export function checkDatabaseRoles(setting: string, roles: unknown): SettingProblem[] {
   return names(roles).flatMap((role) => {
     const wrong = (problem: string, fix: string) => [{ setting, value: role, problem, fix }];
     if (typeof role !== "string" || !isPostgresName(role))
-      return wrong("is no name of a PostgreSQL role", "Write its name.");
-    if (PATTERN.test(role)) return wrong("is a pattern, and could bring any role", "Name each role.");
+      return wrong("must be the name of a PostgreSQL role", "Write its name.");
+    if (PATTERN.test(role)) return wrong("must not be a pattern, which could match any role", "Name each role.");
     return isAdministrative(role) ? wrong("would make people administrators of the server", "Remove it.") : [];
   });
 }

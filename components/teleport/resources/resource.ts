@@ -1,20 +1,22 @@
-/** What every resource that is registered in Teleport has in common. */
+/** The base class of all resources that are registered in Teleport. */
 import * as pulumi from "@pulumi/pulumi";
 import { ownerOf } from "../../kubernetes/owner";
 import { registrationProvider } from "../provider";
 import { TeleportConnection, TeleportDocument } from "../client/tctl";
 
-/** Settings of everything that is registered. */
+/** Settings of every registration. */
 export interface RegistrationArgs {
-  /** The Teleport cluster to register in. */
+  /** The Teleport cluster. */
   teleport: pulumi.Input<TeleportConnection>;
-  /** Take over one of that name that exists already and is not ours. Default: false, which refuses. */
+  /**
+   * Take over a resource of that name that exists already and belongs to someone else. Default: false, which refuses.
+   */
   adopt?: boolean;
 }
 
 /**
- * A document whose parts may be known at different times: what is known already in a preview, above all the name, can
- * be checked there.
+ * A document whose parts may be known at different times. Parts that a preview knows already, above all the name, are
+ * checked there.
  */
 export interface DocumentInputs {
   kind: string;
@@ -28,12 +30,12 @@ export interface DocumentInputs {
 }
 
 /**
- * Registers a document in Teleport; deleting the resource removes it and waits until it is gone. Refresh finds what was
- * changed or removed by hand. Fails, in the preview where it can, if something of that name exists that this very
- * resource did not register.
+ * Registers a document in Teleport. Deleting the resource removes it and waits until it is gone. A refresh finds
+ * manual changes and deletions. Fails, in the preview if possible, if a resource of that name exists that another
+ * resource or person registered.
  */
 export abstract class TeleportResource extends pulumi.dynamic.Resource {
-  /** The document as registered, without the label that marks it as ours. */
+  /** The registered document, without the owner label. */
   declare readonly document: pulumi.Output<TeleportDocument>;
 
   protected constructor(

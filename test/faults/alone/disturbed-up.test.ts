@@ -1,4 +1,4 @@
-/** The operator, which all tests share, ends while `up` works: it ends right, or the next one does. */
+/** The operator is killed during `up`: that `up` succeeds, or the next one does. All tests share this operator. */
 import { strict as assert } from "node:assert";
 import { Stack } from "../../../lab/drive/stack";
 import { kubectl, oneDatabase, teleport } from "../../lab/lab";
@@ -7,7 +7,7 @@ import { disturbedUp } from "../watched-up";
 const NAME = "sys-disturbed";
 const OPERATOR = ["-n", "cnpg-system", "-l", "app.kubernetes.io/name=cloudnative-pg"];
 
-describe("an `up` during which what runs the Cluster ends", () => {
+describe("an `up` during which the operator is killed", () => {
   const stack = new Stack(NAME);
 
   before(async () => {
@@ -28,14 +28,14 @@ describe("an `up` during which what runs the Cluster ends", () => {
 
   async function converged({ code, output }: { code: number; output: string }): Promise<void> {
     if (code !== 0) {
-      assert.match(output, /does not serve what was written|failed calling webhook|are not as declared/);
+      assert.match(output, /is not ready after|failed calling webhook|are not as declared/);
       await stack.up();
     }
     assert.equal(await readyInstances(), "2");
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
   }
 
-  it("the operator, while it makes the instances", async () => {
+  it("converges if the operator is killed while it creates the instances", async () => {
     const operator = () => kubectl("get", "pod", ...OPERATOR, "-o", "jsonpath={.items[*].metadata.uid}");
     const killed = await operator();
     const killOperator = () => kubectl("delete", "pod", ...OPERATOR, "--grace-period=0", "--force", "--wait=false");

@@ -1,4 +1,6 @@
-/** A node whose kubelet, which all tests share, ends while `up` works: told, and put right by what comes after. */
+/**
+ * The kubelet of a node stops during `up`: the program reports it, and recovers later. All tests share this kubelet.
+ */
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Stack } from "../../../lab/drive/stack";
@@ -10,7 +12,7 @@ import { disturbedUp } from "../watched-up";
 
 const NAME = "sys-kubelet";
 
-describe("an `up` during which the kubelet of a node ends", () => {
+describe("an `up` during which the kubelet of a node stops", () => {
   const stack = new Stack(NAME);
   const configure = (settings: object = {}) =>
     stack.configure(oneDatabase(NAME, { instances: 2, readyMinutes: 2, ...settings }));
@@ -31,7 +33,7 @@ describe("an `up` during which the kubelet of a node ends", () => {
     await kubectl("delete", "namespace", NAME, "--ignore-not-found", "--wait=false");
   });
 
-  it("says which pod waits for which node, and the next `up` makes what is missing", async () => {
+  it("says which pod waits for which node, and the next `up` creates what is missing", async () => {
     configure();
     const atCluster = (printed: string) => /v1:Cluster \S+ updating/.test(printed);
     const { code, output } = await disturbedUp(stack, atCluster, async () => killKubelet());
@@ -43,7 +45,7 @@ describe("an `up` during which the kubelet of a node ends", () => {
     await isRight();
   });
 
-  it("goes on by itself when the kubelet is back in time", async () => {
+  it("continues by itself if the kubelet is back in time", async () => {
     const users = ["teleport_user_read", "late_reader"].map((name) => ({ name, access: "read" }));
     configure({ users, readyMinutes: 10 });
     const atWait = (printed: string) => /ClusterServing \S+ updating/.test(printed);

@@ -1,4 +1,4 @@
-/** A program of somebody's own that uses the library: the certificates of a Cluster, signed by Vault. */
+/** A user's own program with the library: the certificates of a Cluster, signed by Vault. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
@@ -13,7 +13,7 @@ const providers = {
   vault: new vault.Provider("vault", {
     address: VAULT_ADDR,
     skipChildToken: true,
-    // With a token of the environment, as `auth.method: token` has it, there is no login.
+    // With a token from the environment (`auth.method: token`) there is no login.
     ...(VAULT_ROLE_ID ? { authLogin: { path: "auth/approle/login", parameters: login } } : {}),
   }),
 };

@@ -1,4 +1,4 @@
-/** A program of somebody's own that looks for the operator, and may install its definitions itself. */
+/** A user's own program that checks for the operator, and may install its definitions itself. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { OperatorCheck } from "../../../components";
@@ -8,7 +8,7 @@ const config = new pulumi.Config();
 const definition = config.getObject<k8s.types.input.apiextensions.v1.CustomResourceDefinition>("definition");
 const installed = definition ? [new k8s.apiextensions.v1.CustomResourceDefinition("clusters", definition)] : [];
 const operator = new OperatorCheck("operator", { awaited: installed.length > 0 }, { dependsOn: installed });
-// A Kubernetes without controllers removes nothing that waits for its dependents.
+// A Kubernetes API server without controllers does not remove objects that wait for their dependents.
 new k8s.core.v1.ConfigMap(
   "after",
   { metadata: { name: "after", namespace: "default", annotations } },

@@ -1,4 +1,4 @@
-/** A program of somebody's own that uses the library: any number of registrations of each kind. */
+/** A user's own program with the library: any number of registrations of each kind. */
 import * as pulumi from "@pulumi/pulumi";
 import {
   PROVISIONED_BY,

@@ -1,4 +1,4 @@
-/** A program of somebody's own that uses the library: the CA of a Teleport cluster, as a PostgresCluster reads it. */
+/** A user's own program with the library: the CA of a Teleport cluster, as a PostgresCluster reads it. */
 import * as pulumi from "@pulumi/pulumi";
 import { TeleportCertAuthority } from "../../../components/teleport/ca/cert-authority";
 

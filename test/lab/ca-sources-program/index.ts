@@ -1,4 +1,4 @@
-/** A program of somebody's own: a CA of its own, and others from where the configuration says, as one bundle. */
+/** A user's own program: its own CA and those that the configuration names, in one bundle. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";

@@ -1,4 +1,4 @@
-/** A program of an application team: its identity in Teleport, for a database of the platform's stack. */
+/** The program of an application team: its identity in Teleport, for a database of the platform's stack. */
 import * as pulumi from "@pulumi/pulumi";
 import { MachineIdWorkload, WorkloadDatabaseArgs } from "../../../components/workload/machine-id-workload";
 import type { WorkloadJoin } from "../../../components/workload/machine-id";

@@ -1,4 +1,4 @@
-/** A program of somebody's own that uses the library: one database in Teleport. */
+/** A user's own program with the library: one database in Teleport. */
 import * as pulumi from "@pulumi/pulumi";
 import { PROVISIONED_BY, TeleportDatabase } from "../../../components";
 

@@ -1,4 +1,4 @@
-/** A program of somebody's own that uses the library: a database, a role that opens it, and a token for its agents. */
+/** A user's own program with the library: a database, a role that opens it, and a token for its agents. */
 import * as pulumi from "@pulumi/pulumi";
 import { TeleportDatabase } from "../../../components/teleport/resources/database";
 import { TeleportAccessRole } from "../../../components/teleport/resources/access-role";
@@ -38,7 +38,7 @@ export const database = new TeleportDatabase("database", {
   dynamicLabels: { load: { command: ["cat", "/proc/loadavg"], period: "90s" } },
   uri: "nowhere.invalid:5432",
   tlsMode: "verify-ca",
-  // Not known in the first preview, as the CA of a Cluster is not: the name is looked up all the same.
+  // Unknown in the first preview, like the CA of a Cluster: the name is checked anyway.
   serverName: pulumi.interpolate`${token}.example.com`,
   trustSystemPool: config.getBoolean("trustSystemPool"),
   adminUser: { name: "teleport_admin" },

@@ -1,4 +1,4 @@
-/** A program of somebody's own: short-lived users, by Vault, of a database of the platform's stack. */
+/** A user's own program: short-lived users from Vault for a database of the platform's stack. */
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { VaultDatabase, VaultDatabaseArgs } from "../../../components/vault-database/vault-database";

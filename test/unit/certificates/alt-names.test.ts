@@ -1,10 +1,12 @@
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
 import { altNames, checkAltNames, checkClusterDomain, coversHost } from "../../../components/certificates/alt-names";
-import { checkPostgresCluster } from "../../../components/postgres-cluster/args";
+import type { PostgresClusterArgs } from "../../../components";
+import { checkPostgresCluster } from "../../../components/postgres-cluster/check";
+import { planCluster } from "../../../components/postgres-cluster/plan";
 
 describe("names of a server certificate", () => {
-  it("are told apart into DNS names and IP addresses, each once", () => {
+  it("are separated into DNS names and IP addresses, without duplicates", () => {
     const names = ["orders.example.com", "10.20.30.40", "2001:DB8:0::1", "2001:db8::1", "10.20.30.40", "localhost"];
     assert.deepEqual(checkAltNames("serverAltNames", names), []);
     assert.deepEqual(altNames(names), {
@@ -13,7 +15,7 @@ describe("names of a server certificate", () => {
     });
   });
 
-  it("may be wildcards, and are kept as they are written", () => {
+  it("may be wildcards, and are kept as written", () => {
     const names = ["*.db.example.com", "Orders.Example.com", "xn--mnchen-3ya.example", "a--b", "1st.example"];
     assert.deepEqual(checkAltNames("serverAltNames", names), []);
     assert.deepEqual(altNames(names).dnsNames, names);
@@ -43,15 +45,15 @@ describe("names of a server certificate", () => {
     ["10.20.30.400", /looks like an IP address, but is not a valid one/, /10\.20\.30\.40/],
     ["10.20.30", /looks like an IP address, but is not a valid one/, /10\.20\.30\.40/],
     ["fe80::1%eth0", /without a zone/, /Write fe80::1,/],
-    ["::ffff:10.20.30.40", /IPv4 address that is written as IPv6/, /Write 10\.20\.30\.40\./],
-    ["*", /at least two parts behind the wildcard/, /\*\.db\.example\.com/],
-    ["*.com", /at least two parts behind the wildcard/, /\*\.db\.example\.com/],
-    ["orders*.example.com", /wildcard only as its whole first part/, /\*\.db\.example\.com/],
-    ["db.*.example.com", /wildcard only as its whole first part/, /\*\.db\.example\.com/],
+    ["::ffff:10.20.30.40", /IPv4 address written as IPv6/, /Write 10\.20\.30\.40\./],
+    ["*", /at least two parts after the wildcard/, /\*\.db\.example\.com/],
+    ["*.com", /at least two parts after the wildcard/, /\*\.db\.example\.com/],
+    ["orders*.example.com", /wildcard only as the whole first part/, /\*\.db\.example\.com/],
+    ["db.*.example.com", /wildcard only as the whole first part/, /\*\.db\.example\.com/],
     [`${"a".repeat(64)}.example.com`, /at most 63 characters between its dots/, /letters, digits/],
     [`${"a.".repeat(126)}example`, /at most 253 characters long/, /letters, digits/],
   ] as [string, RegExp, RegExp][]) {
-    it(`may not be ${JSON.stringify(name).slice(0, 50)}, and it is said why`, () => {
+    it(`must not be ${JSON.stringify(name).slice(0, 50)}, and the message says why`, () => {
       const [found, ...more] = checkAltNames("serverAltNames", ["localhost", name]);
       assert.equal(found?.setting, "serverAltNames[1]");
       assert.equal(found.value, name);
@@ -61,7 +63,7 @@ describe("names of a server certificate", () => {
     });
   }
 
-  it("are names or addresses as certificates have them, whatever is accepted", () => {
+  it("are valid names or addresses for certificates if they are accepted", () => {
     const text = fc.oneof(
       fc.string(),
       fc.stringMatching(/^[a-zA-Z0-9.:*\[\]\/_ -]{1,40}$/),
@@ -92,8 +94,8 @@ describe("names of a server certificate", () => {
   });
 });
 
-describe("the host that Vault reaches a database by", () => {
-  it("is covered by its name, a wildcard above it, or its address in any spelling", () => {
+describe("the host with which Vault reaches a database", () => {
+  it("is covered by its name, a wildcard above it, or its address in any notation", () => {
     const names = ["orders.example.com", "*.db.example.com", "2001:db8::1", "10.20.30.40"];
     for (const host of ["Orders.example.com", "orders.db.example.com", "2001:DB8:0:0::1", "10.20.30.40"])
       assert.ok(coversHost(names, host), host);
@@ -103,7 +105,7 @@ describe("the host that Vault reaches a database by", () => {
 });
 
 describe("the domain of the Kubernetes cluster", () => {
-  it("is a DNS domain, and short enough for the names of Services before it", () => {
+  it("is a DNS domain that is short enough for the names of Services before it", () => {
     for (const domain of ["cluster.local", "k8s.example.com", "local"])
       assert.deepEqual(checkClusterDomain("clusterDomain", domain), [], domain);
     for (const [domain, problem] of [
@@ -121,8 +123,11 @@ describe("the domain of the Kubernetes cluster", () => {
 });
 
 describe("settings of a PostgresCluster", () => {
-  it("tell of wrong names and domains with all other mistakes, before anything is made", () => {
-    const problems = checkPostgresCluster("databases.orders", "orders", "dev", {
+  const check = (path: string, args: PostgresClusterArgs) =>
+    checkPostgresCluster(path, planCluster("orders", args, "dev"));
+
+  it("report wrong names and domains with all other problems, before anything is created", () => {
+    const problems = check("databases.orders", {
       storage: { size: "1Gi" },
       issuer: { type: "tls" },
       clusterDomain: "cluster.local.",
@@ -134,19 +139,19 @@ describe("settings of a PostgresCluster", () => {
       ["clusterDomain", "serverAltNames[1]", "vaultDatabase.host"].map((setting) => `databases.orders.${setting}`),
     );
     // Not "add it to serverAltNames", which refuses it as well.
-    assert.match(problems.at(-1)?.fix ?? "", /^Write 10\.20\.30\.40: a certificate is good for all ports\./);
+    assert.match(problems.at(-1)?.fix ?? "", /^Write 10\.20\.30\.40: a certificate is valid for all ports\./);
   });
 
-  it("take an address for Vault that the certificate is for", () => {
+  it("accept an address for Vault only if the certificate covers it", () => {
     const settings = (host: string) => ({
       storage: { size: "1Gi" },
       issuer: { type: "tls" as const },
       serverAltNames: ["2001:db8::1", "*.db.example.com"],
       vaultDatabase: { host, roles: { app: {} } },
     });
-    const problems = (host: string) => checkPostgresCluster("", "orders", "dev", settings(host));
+    const problems = (host: string) => check("", settings(host));
     assert.deepEqual(problems("2001:DB8::1"), []);
     assert.deepEqual(problems("orders.db.example.com"), []);
-    assert.match(problems("10.20.30.40")[0]?.fix ?? "", /Add the host to serverAltNames/);
+    assert.match(problems("10.20.30.40")[0]?.fix ?? "", /Add this host to serverAltNames/);
   });
 });

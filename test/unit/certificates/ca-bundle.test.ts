@@ -49,15 +49,16 @@ describe("client-CA bundle", () => {
     assert.deepEqual(merged.slice(2).sort(), ["CN=second", "CN=teleport"]);
   });
 
-  it("is the same in whatever order the others come", () => {
+  it("does not depend on the order of the other sources", () => {
     const expected = merge(named(teleport.pem), named(second.pem));
     assert.equal(merge(named(second.pem), named(teleport.pem)), expected);
     assert.equal(merge(named(second.pem + teleport.pem)), expected);
   });
 
-  it("drops duplicates", () => assert.equal(subjects(merge(named(root.pem), named(teleport.pem.repeat(3)))).length, 3));
+  it("has no duplicates", () =>
+    assert.equal(subjects(merge(named(root.pem), named(teleport.pem.repeat(3)))).length, 3));
 
-  it("mends line ends, missing newlines and comments", () => {
+  it("repairs line ends and missing newlines, and removes comments", () => {
     const expected = merge(named(teleport.pem), named(second.pem));
     const glued = teleport.pem.trim() + second.pem.trim();
     assert.equal(merge(named(glued)), expected);
@@ -65,20 +66,20 @@ describe("client-CA bundle", () => {
     assert.equal(merge(named(`# Teleport\nsubject=CN = teleport\n\n${teleport.pem}\n\n${second.pem}`)), expected);
   });
 
-  it("is what a merge of the merge gives", () => {
+  it("does not change if it is merged again", () => {
     const merged = merge(named(teleport.pem));
     assert.equal(mergeCaBundle(named(merged), []), merged);
   });
 
-  it("refuses private keys by name", () =>
-    assert.match(refused(teleport.pem + teleport.key), /the culprit: holds a private key/));
-  it("refuses leaves by name", () =>
+  it("refuses private keys, and names the source", () =>
+    assert.match(refused(teleport.pem + teleport.key), /the culprit: contains a private key/));
+  it("refuses leaf certificates, and names the source", () =>
     assert.match(refused(leaf.pem), /the culprit, certificate "CN=leaf": is not a CA/));
-  it("refuses other blocks", () => {
-    assert.match(refused(teleport.pem.replace(/CERTIFICATE/g, "X509 CRL")), /the culprit: holds a X509 CRL/);
+  it("refuses other kinds of PEM blocks", () => {
+    assert.match(refused(teleport.pem.replace(/CERTIFICATE/g, "X509 CRL")), /the culprit: contains a X509 CRL/);
   });
 
-  describe("takes certificates as people have them", () => {
+  describe("accepts certificates in the forms that people use", () => {
     const both = () => merge(named(teleport.pem), named(second.pem));
     const x509Text = (pem: string) => openssl.run(["x509", "-text"], pem);
     const pkcs12 = () => openssl.pkcs12(second, teleport);
@@ -129,13 +130,13 @@ describe("client-CA bundle", () => {
     it("under the label of older tools", () =>
       assert.equal(merge(named((teleport.pem + second.pem).replace(/ CERTIFICATE/g, " X509 CERTIFICATE"))), both()));
 
-    it("but not with OpenSSL's rules of trust, which would be lost", () => {
+    it("but not with OpenSSL's trust rules, which would be lost", () => {
       const trusted = openssl.run(["x509", "-addreject", "clientAuth", "-trustout"], teleport.pem);
-      assert.match(refused(trusted), /the culprit: holds a TRUSTED CERTIFICATE.*openssl x509 -in FILE/);
+      assert.match(refused(trusted), /the culprit: contains a TRUSTED CERTIFICATE.*openssl x509 -in FILE/);
     });
     it("but not with the key that `openssl pkcs12` prints by default", () => {
       const printed = openssl.run(["pkcs12", "-nodes", "-passin", "pass:x"], pkcs12());
-      assert.match(refused(printed), /the culprit: holds a private key/);
+      assert.match(refused(printed), /the culprit: contains a private key/);
     });
   });
 
@@ -148,7 +149,7 @@ describe("client-CA bundle", () => {
       ["a BEGIN line in another certificate", without(-1) + teleport.pem, /CERTIFICATE that is cut off: it has no END/],
       ["no BEGIN line", without(0), /CERTIFICATE that is cut off: its END line has no BEGIN line/],
       ["no first lines", without(0, 1, 2), /CERTIFICATE that is cut off: its END line has no BEGIN line/],
-      ["a broken BEGIN line", teleport.pem.slice(1), /a BEGIN or END line that is not whole|no BEGIN line/],
+      ["a broken BEGIN line", teleport.pem.slice(1), /an incomplete BEGIN or END line|no BEGIN line/],
       ["a broken END line", teleport.pem.trimEnd().slice(0, -3), /no END line/],
       ["neither", without(0, -1), /base64 outside of a certificate/],
       ["a line less", without(2), /cannot be read/],
@@ -158,7 +159,7 @@ describe("client-CA bundle", () => {
       for (const whole of ["", second.pem]) {
         const message = refused(whole + text);
         assert.match(message, problem, what);
-        assert.match(message, /Copy it again, whole/, what);
+        assert.match(message, /Copy it again completely/, what);
       }
     }
   });
@@ -168,7 +169,8 @@ describe("client-CA bundle", () => {
       /the culprit: .*cannot be read/,
     );
   });
-  it("refuses a source without certificates", () => assert.match(refused("\n"), /the culprit: holds no certificate/));
+  it("refuses a source without certificates", () =>
+    assert.match(refused("\n"), /the culprit: contains no certificate/));
 
   describe("leaves out CAs that are not valid now", () => {
     let expired: Certificate, longer: Certificate;
@@ -179,7 +181,7 @@ describe("client-CA bundle", () => {
     const later = () => new Date(Date.now() + 5 * DAY);
     const bundle = (...others: PemSource[]) => clientCaBundle(named(longer.pem, "own"), others, later());
 
-    it("and says which, as long as their source has another", () => {
+    it("and names them, if their source has a valid CA", () => {
       const { pem, leftOut } = bundle(named(expired.pem + teleport.pem, "the bundle"));
       assert.equal(pem, bundle(named(teleport.pem)).pem);
       assert.deepEqual(bundle(named(teleport.pem)).leftOut, []);
@@ -191,19 +193,19 @@ describe("client-CA bundle", () => {
       );
       assert.deepEqual(more, []);
     });
-    it("and those below them", () => {
+    it("and the CAs below them", () => {
       const below = openssl.ca("below", expired, 300);
       const { pem, leftOut } = bundle(named(expired.pem + below.pem + teleport.pem, "the bundle"));
       assert.equal(pem, bundle(named(teleport.pem)).pem);
       assert.match(leftOutWarnings(leftOut)[0] ?? "", /^2 CAs .*"CN=below" \(its CA CN=ending expired at /);
     });
-    it("but not those that a valid CA signed as well", () => {
+    it("but not CAs that a valid CA also signed", () => {
       const below = openssl.ca("below", expired, 300);
       const renewed = openssl.ca("ending", undefined, 300, expired.key);
       const { pem } = bundle(named(expired.pem + renewed.pem + below.pem));
       assert.deepEqual(subjects(pem).sort(), ["CN=below", "CN=ending", "CN=own root"]);
     });
-    it("and those that are not valid yet", () => {
+    it("and CAs that are not valid yet", () => {
       const future = openssl.datedCa("future", "20900101000000Z", "20910101000000Z");
       const { pem, leftOut } = bundle(named(future.pem + teleport.pem));
       assert.equal(pem, bundle(named(teleport.pem)).pem);
@@ -213,10 +215,10 @@ describe("client-CA bundle", () => {
         /own, certificate "CN=future": is not valid before/,
       );
     });
-    it("and refuses a source in which no other is", () => {
+    it("and refuses a source without any valid CA", () => {
       assert.throws(
         () => bundle(named(expired.pem, "the culprit"), named(teleport.pem)),
-        /the culprit, certificate "CN=ending": expired at \d{4}-.*\. Remove it, or give its successor/,
+        /the culprit, certificate "CN=ending": expired at \d{4}-.*\. Remove it, or replace it with its successor/,
       );
     });
     it("and a whole source that nothing needs any more", () => {
@@ -224,25 +226,25 @@ describe("client-CA bundle", () => {
       assert.equal(pem, bundle(named(teleport.pem)).pem);
       assert.equal(leftOut.length, 1);
     });
-    it("and refuses a client CA of the Cluster's own that is one of them", () => {
+    it("and refuses the Cluster's own client CA if it is not valid", () => {
       const ownRoot = openssl.ca("root of ending", undefined, 300);
       const ending = openssl.ca("ending", ownRoot, 2);
       const at = () => clientCaBundle(named(ending.pem + ownRoot.pem, "own"), [named(teleport.pem)], later());
       assert.throws(at, /own, certificate "CN=ending": expired at/);
     });
-    it("and refuses a chain whose root is one of them", () => {
+    it("and refuses a chain whose root is not valid", () => {
       const below = openssl.ca("below", expired, 300);
       const at = () => clientCaBundle(named(below.pem + expired.pem, "own"), [named(teleport.pem)], later());
       assert.throws(at, /own, certificate "CN=below": its CA CN=ending expired at/);
     });
-    it("and names at most ten of a source", () => {
+    it("and names at most ten for each source", () => {
       const leftOut = Array.from({ length: 15 }, (_, index) => ({ source: "s", subject: `CN=${index}`, reason: "r" }));
       const [warning] = leftOutWarnings([...leftOut, ...leftOut]);
       assert.match(warning ?? "", /^15 CAs .*"CN=9" \(r\) and 5 more\. Remove such CAs from this source\.$/);
     });
   });
 
-  it("takes roots of version 1, as PostgreSQL does, and what they signed", () => {
+  it("accepts roots of version 1, like PostgreSQL, and the CAs that they signed", () => {
     const old = openssl.rootOfVersion1("old root");
     const below = openssl.ca("below", old);
     assert.deepEqual(
@@ -262,7 +264,7 @@ describe("client-CA bundle", () => {
     );
   });
 
-  it("tells of all sources that are wrong at once", () => {
+  it("reports all invalid sources at once", () => {
     const wrong = () => merge(named(leaf.pem, "one"), named("hello", "two"), named(root.key, "three"));
     assert.throws(wrong, /3 settings are wrong[\s\S]*one[\s\S]*two[\s\S]*three/);
   });
@@ -293,7 +295,7 @@ describe("bundle of the server's CAs", () => {
   const openssl = new OpenSsl();
   after(() => openssl.remove());
 
-  it("is the chain of the one CA there is, and in one order whichever of several signs", () => {
+  it("is the chain of a single CA, and has the same order whichever of several CAs signs", () => {
     const root = openssl.ca("root");
     const intermediate = openssl.ca("intermediate", root);
     const chain = { name: "server", pem: intermediate.pem + root.pem };
@@ -304,7 +306,7 @@ describe("bundle of the server's CAs", () => {
     assert.equal(mergeServerCas([chain, other]).match(/BEGIN/g)?.length, 3);
   });
 
-  it("is without a CA that has expired and signs nothing any more, and in the order that it had", () => {
+  it("leaves out an expired CA that no longer signs, and keeps the order", () => {
     const ca = (name: string, days: number) => ({ name, pem: openssl.ca(name, undefined, days).pem, optional: true });
     const [ending, one, other] = [ca("ending", 2), ca("one", 30), ca("other", 30)];
     const later = new Date(Date.now() + 5 * DAY);
@@ -318,10 +320,10 @@ describe("bundle of the server's CAs", () => {
     assert.throws(() => serverCaBundle([one, needed], later), /ending, certificate "CN=ending": expired at/);
   });
 
-  it("tells of a CA that is none, whichever it is", () => {
+  it("reports an invalid source at any position", () => {
     const ca = { name: "ca", pem: openssl.ca("ca").pem };
     const wrong = { name: "the culprit", pem: "" };
     for (const authorities of [[ca, wrong], [wrong, ca], [wrong]])
-      assert.throws(() => mergeServerCas(authorities), /the culprit: holds no certificate/);
+      assert.throws(() => mergeServerCas(authorities), /the culprit: contains no certificate/);
   });
 });

@@ -11,7 +11,7 @@ import type { PemSource } from "../../../components/certificates/ca-bundle";
 import { SettingsError } from "../../../components/problems";
 import { Certificate, OpenSsl } from "./openssl";
 
-describe("where CAs of the bundle come from", () => {
+describe("the sources of CAs", () => {
   const openssl = new OpenSsl();
   let ca: Certificate, other: Certificate;
   before(() => {
@@ -20,10 +20,10 @@ describe("where CAs of the bundle come from", () => {
   });
   after(() => openssl.remove());
 
-  describe("as a setting", () => {
+  describe("in the settings", () => {
     const problems = (source: unknown) => checkCaSource("at", source as CaSource).map(({ setting }) => setting);
 
-    it("may be any of six", () => {
+    it("have six kinds", () => {
       for (const source of [
         { from: "teleport" },
         { from: "proxy" },
@@ -38,7 +38,7 @@ describe("where CAs of the bundle come from", () => {
         assert.deepEqual(problems(source), [], source.from);
     });
 
-    it("is refused where it is wrong", () => {
+    it("are refused if they are invalid", () => {
       assert.deepEqual(problems({ from: "file" }), ["at.from"]);
       for (const proxy of ["https://teleport.example.com", "teleport.example.com", "teleport:0", "teleport:65536"])
         assert.deepEqual(problems({ from: "proxy", proxy }), ["at.proxy"], proxy);
@@ -54,49 +54,52 @@ describe("where CAs of the bundle come from", () => {
       assert.deepEqual(problems({ from: "pem", pem: "teleport-ca.pem" }), ["at.pem"]);
     });
 
-    it("may not be there twice", () => {
+    it("must not be listed twice", () => {
       const twice: CaSource[] = [{ from: "teleport" }, { from: "proxy" }, { from: "teleport" }];
       assert.deepEqual(
         checkCaSources("ca", twice).map(({ setting, problem }) => `${setting} ${problem}`),
-        ["ca[2] is there twice"],
+        ["ca[2] is listed twice"],
       );
       const different: CaSource[] = ["ca.crt", "old.crt"].map((key) => ({ from: "secret", name: "ca", key }));
       assert.deepEqual(checkCaSources("ca", different), []);
     });
   });
 
-  describe("as a value out of a place for secrets", () => {
-    it("is its certificates and nothing of the text around them", () => {
+  describe("as a value from a Secret or from Vault", () => {
+    it("are reduced to the certificates, without the text around them", () => {
       const text = `# Teleport\r\nhunter2\n${ca.pem.replace(/\n/g, "\r\n")}subject=CN = other\n${other.pem.trim()}`;
       const { name, pem } = publicPart("the place", text);
       assert.equal(name, "the place");
       assert.equal(pem, ca.pem + other.pem);
     });
 
-    it("is refused where it is no certificate or holds a key, and nothing of it is shown", () => {
-      const refused = (text: string, told: RegExp) =>
+    it("are refused without a certificate or with a key, and no part of the value is shown", () => {
+      const refused = (text: string, message: RegExp) =>
         assert.throws(
           () => publicPart("the place", text),
           (error) =>
             error instanceof SettingsError &&
-            told.test(error.message) &&
+            message.test(error.message) &&
             !/hunter2|MI[GI]/.test(error.message + JSON.stringify(error.problems)),
         );
-      refused("hunter2", /the place: holds no certificate/);
-      refused(ca.pem + ca.key, /the place: holds a private key/);
-      refused(ca.pem.replace(/CERTIFICATE/g, "X509 CRL"), /the place: holds a X509 CRL/);
-      refused(ca.pem.slice(0, 100), /the place: holds a CERTIFICATE that is cut off/);
-      refused(ca.pem.replace(/-----.*-----\n/g, ""), /the place: holds base64 outside of a certificate/);
-      refused("", /the place: holds no certificate/);
+      refused("hunter2", /the place: contains no certificate/);
+      refused(ca.pem + ca.key, /the place: contains a private key/);
+      refused(ca.pem.replace(/CERTIFICATE/g, "X509 CRL"), /the place: contains a X509 CRL/);
+      refused(ca.pem.slice(0, 100), /the place: contains a CERTIFICATE that is cut off/);
+      refused(ca.pem.replace(/-----.*-----\n/g, ""), /the place: contains base64 outside of a certificate/);
+      refused("", /the place: contains no certificate/);
     });
 
-    it("is missed with the names of the keys that are there", () => {
+    it("are reported as missing, with the names of the existing keys", () => {
       assert.equal(valueAt("Secret db/ca", { "ca.crt": "pem" }, "ca.crt"), "pem");
       const missing = () => valueAt("Secret db/ca", { a: "hunter2", b: "" }, "ca.crt");
-      assert.throws(missing, /Secret db\/ca: has no key ca\.crt\. Name one of its keys \(a, b\)/);
+      assert.throws(missing, /Secret db\/ca: has no key ca\.crt\. Set key to one of its keys \(a, b\)/);
       assert.throws(missing, (error: Error) => !error.message.includes("hunter2"));
-      assert.throws(() => valueAt("Secret db/ca", { b: "" }, "b"), /has nothing in the key b/);
-      assert.throws(() => valueAt("Secret db/ca", undefined, "b"), /has no key b\. Name one of its keys \(none\)/);
+      assert.throws(() => valueAt("Secret db/ca", { b: "" }, "b"), /has an empty value in the key b/);
+      assert.throws(
+        () => valueAt("Secret db/ca", undefined, "b"),
+        /has no key b\. Set key to one of its keys \(none\)/,
+      );
     });
   });
 
@@ -146,7 +149,7 @@ describe("where CAs of the bundle come from", () => {
       const parts = caSources("orders", sources, defaults, {});
       const found = await new Promise<PemSource[]>((resolve, reject) => {
         parts.apply(resolve);
-        // A failure of an Output is seen only by who waits for its promise.
+        // Only the promise of an Output shows its failure.
         (parts as unknown as { promise(): Promise<unknown> }).promise().catch(reject);
       });
       return { found, isSecret: await pulumi.isSecret(parts) };
@@ -154,7 +157,7 @@ describe("where CAs of the bundle come from", () => {
     const resources = () =>
       made.map(({ type, name, id }) => [type.split(":").at(-1), name, id].filter(Boolean).join(" "));
 
-    it("is Teleport itself by default, under a name that is no other database's", async () => {
+    it("are Teleport itself by default, under a resource name of this database", async () => {
       const { found } = await read();
       assert.deepEqual(resources(), ["CertAuthority orders"]);
       assert.deepEqual(
@@ -167,7 +170,7 @@ describe("where CAs of the bundle come from", () => {
       assert.equal(made[1]!.inputs.credentials, "emea");
     });
 
-    it("are all of those named, in one list, and none of it is secret", async () => {
+    it("are combined in one list that is not secret", async () => {
       const { found, isSecret } = await read(
         [
           { from: "teleport" },
@@ -211,10 +214,10 @@ describe("where CAs of the bundle come from", () => {
       assert.deepEqual([source, caFile, credentials], ["proxy", "web.pem", undefined]);
     });
 
-    it("are refused by name", async () => {
+    it("are refused, and the message names the source", async () => {
       await assert.rejects(
         read([{ from: "secret", name: "ca", key: "key" }]),
-        /Secret db\/ca, key key: holds a private/,
+        /Secret db\/ca, key key: contains a private/,
       );
       await assert.rejects(
         read([{ from: "secret", name: "ca", key: "none" }]),
@@ -224,7 +227,7 @@ describe("where CAs of the bundle come from", () => {
       await assert.rejects(read([{ from: "vault", path: "secret/ca", key: "pem" }]), /secret\/ca: has no key pem/);
     });
 
-    it("warn of a rotation that is under way", async () => {
+    it("warn about a rotation in progress", async () => {
       await read();
       assert.deepEqual(warnings, []);
       rotation = { rotationPhase: "update_clients", rotationType: "db", rotationSchedule: [] };

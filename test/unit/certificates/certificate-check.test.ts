@@ -7,7 +7,7 @@ import {
 } from "../../../components/certificates/certificate-check";
 import { Certificate, Leaf, OpenSsl } from "./openssl";
 
-describe("check of an issued certificate", () => {
+describe("the check of an issued certificate", () => {
   const openssl = new OpenSsl();
   let ca: Certificate, other: Certificate;
   before(() => {
@@ -29,13 +29,13 @@ describe("check of an issued certificate", () => {
     () =>
       checkCertificate(openssl.leaf(commonName, ca, { dnsNames: names, ...leaf }).pem, chain, expected);
 
-  it("passes what is as asked for", () => assert.match(check({})(), /BEGIN CERTIFICATE/));
+  it("accepts a certificate that matches the request", () => assert.match(check({})(), /BEGIN CERTIFICATE/));
   it("refuses another common name", () =>
     assert.throws(check({}, "sales-rw"), /issuer\.server: signed a certificate for sales-rw/));
   it("refuses missing names", () => {
     assert.throws(check({ dnsNames: ["orders-rw"] }), /left out the DNS names orders-rw\.db\.svc/);
   });
-  it("refuses missing addresses, also where a DNS name is written like one", () => {
+  it("refuses missing addresses, also if a DNS name looks like the address", () => {
     const withAddresses = { ...expected, ipAddresses: ["10.20.30.40", "2001:db8::1"] };
     const of = (leaf: Leaf) => () =>
       checkCertificate(openssl.leaf("orders-rw", ca, { dnsNames: names, ...leaf }).pem, ca.pem, withAddresses);
@@ -45,7 +45,7 @@ describe("check of an issued certificate", () => {
       /left out the IP addresses 10\.20\.30\.40\. Set allow_ip_sans=true/,
     );
   });
-  it("looks for a wildcard as it is, and takes one for other names", () => {
+  it("requires a requested wildcard itself, and accepts a wildcard for other names", () => {
     const of = (dnsNames: string[], asked: string) => () =>
       checkCertificate(openssl.leaf("orders-rw", ca, { dnsNames }).pem, ca.pem, { ...expected, dnsNames: [asked] });
     assert.match(of(["*.db.example.com"], "*.DB.example.com")(), /BEGIN CERTIFICATE/);
@@ -61,7 +61,7 @@ describe("check of an issued certificate", () => {
     const pem = openssl.ca("orders-rw", ca).pem;
     assert.throws(() => checkCertificate(pem, ca.pem, { ...expected, dnsNames: [] }), /signed a CA certificate/);
   });
-  it("does not advise a longer max_ttl where the CA itself is at its end", () => {
+  it("does not advise a longer max_ttl if the CA itself expires first", () => {
     const ending = openssl.ca("ending", undefined, 5);
     const truncated = openssl.leaf("orders-rw", ending, { dnsNames: names, days: 5 }).pem;
     assert.throws(
@@ -71,7 +71,7 @@ describe("check of an issued certificate", () => {
         !error.message.includes("max_ttl"),
     );
   });
-  it("warns of a CA by which nothing can be renewed, one renewal before", () => {
+  it("warns one renewal before the CA is too close to its end to renew certificates", () => {
     const DAY = 86_400_000;
     const issuer = openssl.ca("issuer of Vault", undefined, 100);
     const at = (days: number) =>
@@ -85,11 +85,11 @@ describe("check of an issued certificate", () => {
     assert.equal(at(19), undefined);
     assert.match(
       at(21) ?? "",
-      /^The CA of issuer\.server of orders ends at \d{4}-.*\. From \d{4}-.* on Vault refuses .* for 1440 h.*replace the CA/,
+      /^The CA of issuer\.server of orders ends at \d{4}-.*\. From \d{4}-.* on, Vault will refuse .* for 1440 h.*replace the CA/,
     );
-    assert.match(at(41) ?? "", /\. Already now Vault refuses/);
+    assert.match(at(41) ?? "", /\. Vault already refuses to sign/);
   });
-  it("warns of a CA that ends before what it signed, and of no other", () => {
+  it("warns only about a CA that ends before a certificate that it signed", () => {
     const ending = openssl.ca("ending", undefined, 10);
     const of = (issuer: Certificate, days: number) =>
       caEndWarning("issuer.server of orders", openssl.leaf("orders-rw", issuer, { days }).pem, issuer.pem);

@@ -12,7 +12,7 @@ describe("durations", () => {
     );
     assert.equal(hours("36h"), 36);
   });
-  it("are refused in any other form, and are accepted exactly if they can be read", () => {
+  it("are refused in any other form, and accepted exactly if they can be parsed", () => {
     for (const wrong of ["", "0d", "90", "1.5h", "90 d", "90days", "-1h", "1m"])
       assert.equal(checkDuration("x", wrong).length, 1, wrong);
     fc.assert(
@@ -25,18 +25,18 @@ describe("durations", () => {
 });
 
 describe("settings of an issuer", () => {
-  it("have lifetimes of 90 and windows of 30 days by default", () => {
+  it("have a lifetime of 90 days and are renewed 30 days before its end by default", () => {
     assert.deepEqual(lifetimes({}), { validity: 2160, renewBefore: 720 });
     assert.deepEqual(checkIssuer("issuer", { type: "tls" }), []);
   });
-  it("may not renew at every run", () => {
+  it("must not renew in every run", () => {
     const problems = checkIssuer("issuer", { type: "tls", validity: "30d", renewBefore: "30d" });
     assert.deepEqual(
       problems.map(({ setting }) => setting),
       ["issuer.renewBefore"],
     );
   });
-  it("may not sign beyond the CA's life", () => {
+  it("must not let certificates outlive the CA", () => {
     const problems = checkIssuer("issuer", { type: "tls", validity: "90d", caValidity: "60d" });
     assert.deepEqual(
       problems.map(({ setting }) => setting),
@@ -44,7 +44,7 @@ describe("settings of an issuer", () => {
     );
   });
 
-  it("have ECDSA keys of 256 bits by default, and may ask for others", () => {
+  it("have ECDSA keys of 256 bits by default, and allow others", () => {
     assert.deepEqual(wholeKey(), { algorithm: "ECDSA", size: 256 });
     assert.deepEqual(wholeKey({ algorithm: "RSA" }), { algorithm: "RSA", size: 2048 });
     assert.deepEqual(leafKey(undefined), { algorithm: "ECDSA", ecdsaCurve: "P256" });
@@ -56,10 +56,14 @@ describe("settings of an issuer", () => {
 
   const role = { mount: "pki", role: "server" };
   for (const [what, issuer, expected] of [
-    ["an empty list of CAs", { type: "tls", client: [] }, /^issuer\.client: names no CA$/],
+    ["an empty list of CAs", { type: "tls", client: [] }, /^issuer\.client: must name at least one CA$/],
     ["a CA twice", { type: "tls", server: ["a", "b", "a"] }, /^issuer\.server\[2\]: names the CA a twice$/],
-    ["a name that is none", { type: "tls", server: ["a", "B/c"] }, /^issuer\.server\[1\]: is no name of a CA$/],
-    ["an empty list of roles", { type: "vault", server: role, client: [] }, /^issuer\.client: names no CA$/],
+    ["an invalid name", { type: "tls", server: ["a", "B/c"] }, /^issuer\.server\[1\]: is not a valid name of a CA$/],
+    [
+      "an empty list of roles",
+      { type: "vault", server: role, client: [] },
+      /^issuer\.client: must name at least one CA$/,
+    ],
     [
       "a mount twice",
       { type: "vault", server: [role, { ...role, role: "other" }], client: role },
@@ -71,27 +75,27 @@ describe("settings of an issuer", () => {
       /^issuer\.client\[2\]: names the CA of pki, issuer a twice$/,
     ],
     [
-      "a kind of key that is none",
+      "an unknown key algorithm",
       { type: "tls", key: { algorithm: "DSA" as "RSA" } },
-      /^issuer\.key\.algorithm: must be a kind of key/,
+      /^issuer\.key\.algorithm: must be a key algorithm/,
     ],
     [
-      "a size of another kind",
+      "a key size of another algorithm",
       { type: "tls", key: { algorithm: "RSA", size: 256 } },
-      /^issuer\.key\.size: must be a size/,
+      /^issuer\.key\.size: must be a valid size/,
     ],
     [
       "trust anchors that are cut off",
       { type: "vault", server: role, client: role, trustAnchors: "-----BEGIN CERTIFICATE-----\nMII" },
-      /^issuer\.trustAnchors: holds a CERTIFICATE that is cut off/,
+      /^issuer\.trustAnchors: contains a CERTIFICATE that is cut off/,
     ],
     [
       "an issuer that is a path",
       { type: "vault", server: { ...role, issuer: "../../sys" }, client: role },
-      /^issuer\.server\.issuer: is no name of an issuer$/,
+      /^issuer\.server\.issuer: is not a valid name of an issuer$/,
     ],
   ] as [string, IssuerArgs, RegExp][]) {
-    it(`may not have ${what}`, () => {
+    it(`must not have ${what}`, () => {
       const problems = checkIssuer("issuer", issuer).map(({ setting, problem }) => `${setting}: ${problem}`);
       assert.equal(problems.length, 1, problems.join("\n"));
       assert.match(problems[0] ?? "", expected);

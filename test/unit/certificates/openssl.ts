@@ -1,4 +1,4 @@
-/** Certificates made on the spot with openssl, so that none in the tests ever expires or is somebody's. */
+/** Certificates that openssl creates during the tests, so that none of them expires or belongs to somebody. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,7 +16,7 @@ export interface Leaf {
   days?: number;
 }
 
-/** A folder of certificates; `remove` it in the end. */
+/** A folder of certificates. Call `remove` at the end. */
 export class OpenSsl {
   private readonly folder = mkdtempSync(join(tmpdir(), "openssl-"));
   private count = 0;
@@ -25,12 +25,12 @@ export class OpenSsl {
     rmSync(this.folder, { recursive: true });
   }
 
-  /** What a command of openssl prints, with `input` on its standard input. */
+  /** The output of an openssl command with `input` on its standard input. */
   run(args: string[], input: string | Buffer = ""): string {
     return execFileSync("openssl", args, { input, stdio: ["pipe", "pipe", "pipe"] }).toString("utf8");
   }
 
-  /** A CA: a root, or one that `issuer` signs. With `key`, in PEM, it is another certificate of the same CA. */
+  /** A CA: a root, or one that `issuer` signs. With `key` (PEM), another certificate of the same CA. */
   ca(commonName: string, issuer?: Certificate, days = 30, key?: string): Certificate {
     return this.certificate(
       commonName,
@@ -41,11 +41,11 @@ export class OpenSsl {
     );
   }
 
-  /** A root with dates of its own, e.g. `20900101000000Z`. */
+  /** A root with given dates, e.g. `20900101000000Z`. */
   datedCa(commonName: string, from: string, to: string): Certificate {
     const { key } = this.ca(commonName);
     const file = (name: string) => join(this.folder, `dated-${this.count}.${name}`);
-    // `x509 -req` of OpenSSL 3.0 takes no dates; `ca` does.
+    // In OpenSSL 3.0, `ca` accepts dates, and `x509 -req` does not.
     writeFileSync(file("key"), key);
     writeFileSync(file("index"), "");
     writeFileSync(file("serial"), "01");
@@ -63,17 +63,17 @@ export class OpenSsl {
     return { pem: readFileSync(file("pem"), "utf8"), key };
   }
 
-  /** A root of version 1: without extensions, as those of the nineties. */
+  /** A root of version 1, without extensions, like in the nineties. */
   rootOfVersion1(commonName: string): Certificate {
     return this.certificate(commonName, [], undefined, 30);
   }
 
-  /** As a server's certificate of the nineties. */
+  /** A server's certificate of version 1. */
   leafOfVersion1(commonName: string, issuer: Certificate): Certificate {
     return this.certificate(commonName, [], issuer, 20);
   }
 
-  /** Verifies as a client does that knows `root` and is sent `above`. */
+  /** Verifies like a client that knows `root` and receives `above`. */
   verify(leaf: string, above: string, root: string): string {
     const file = (name: string) => join(this.folder, `verify.${name}`);
     writeFileSync(file("root"), root);
@@ -89,7 +89,7 @@ export class OpenSsl {
     return this.run(["crl2pkcs7", "-nocrl", "-certfile", file]);
   }
 
-  /** A PKCS #12 file with the password `x`, and the key of the first. */
+  /** A PKCS #12 file with the password `x` and the key of the first certificate. */
   pkcs12(own: Certificate, other: Certificate): Buffer {
     const file = (name: string) => join(this.folder, `store.${name}`);
     writeFileSync(file("own"), own.pem);

@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
 import { chainOf } from "../../../components/certificates/vault-authority";
 
-describe("a CA that Vault tells of", () => {
-  it("is its chain, or where there is none itself", () => {
+describe("a CA from Vault's answer", () => {
+  it("is its chain, or the CA itself if there is no chain", () => {
     assert.deepEqual(chainOf(JSON.stringify({ certificate: "a", ca_chain: ["a", "root"] })), ["a", "root"]);
     assert.deepEqual(chainOf(JSON.stringify({ certificate: "a", ca_chain: [] })), ["a"]);
     assert.deepEqual(chainOf(JSON.stringify({ certificate: "a" })), ["a"]);

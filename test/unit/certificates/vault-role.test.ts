@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { RoleSettings, roleWarnings, SigningRequest } from "../../../components/certificates/vault-role";
 
-describe("what a role of Vault would refuse", () => {
+describe("the warnings about a role of Vault", () => {
   const role = { mount: "pki_server", role: "postgres" };
   const request: SigningRequest = {
     setting: "issuer.server",
@@ -14,7 +14,7 @@ describe("what a role of Vault would refuse", () => {
     roleWarnings(role, settings, { ...request, ...changes });
   const rsa = { algorithm: "RSA", size: 2048 } as const;
 
-  it("is nothing where the role fits, whatever it leaves to Vault's defaults", () => {
+  it("do not exist if the role fits, also with Vault's defaults", () => {
     assert.deepEqual(warnings({}), []);
     assert.deepEqual(warnings({ key_type: "any", key_bits: 0, max_ttl: 0, server_flag: true, client_flag: false }), []);
     assert.deepEqual(warnings({ key_type: "ec", key_bits: 256, max_ttl: 7_776_000 }), []);
@@ -23,7 +23,7 @@ describe("what a role of Vault would refuse", () => {
     assert.deepEqual(warnings({ allow_ip_sans: true }, { ipAddresses: ["10.20.30.40"] }), []);
   });
 
-  for (const [what, settings, changes, told] of [
+  for (const [what, settings, changes, message] of [
     [
       "keys that are not RSA",
       { key_type: "rsa", key_bits: 2048 },
@@ -48,18 +48,23 @@ describe("what a role of Vault would refuse", () => {
       { ipAddresses: ["10.20.30.40", "::1"] },
       /serverAltNames has 10\.20\.30\.40, ::1.*Set allow_ip_sans=true/,
     ],
-    ["a long life", { max_ttl: 86_400 }, {}, /signs for 24 h at most, but issuer\.validity is 2160 h\. Raise max_ttl/],
+    [
+      "a long lifetime",
+      { max_ttl: 86_400 },
+      {},
+      /signs for 24 h at most, but issuer\.validity is 2160 h\. Raise max_ttl/,
+    ],
     ["servers", { server_flag: false }, {}, /not for servers\. Set server_flag=true/],
   ] as [string, RoleSettings, Partial<SigningRequest>, RegExp][]) {
-    it(`is ${what}, once and in the words of the settings`, () => {
+    it(`are about ${what}, once and in the terms of the settings`, () => {
       const found = warnings(settings, changes);
       assert.equal(found.length, 1, found.join("\n"));
       assert.match(found[0] ?? "", /^issuer\.server: the role postgres of pki_server in Vault /);
-      assert.match(found[0] ?? "", told);
+      assert.match(found[0] ?? "", message);
     });
   }
 
-  it("is told for clients by their flag", () => {
+  it("check the flag of clients for clients", () => {
     assert.deepEqual(warnings({ server_flag: false, client_flag: true }, { use: "client" }), []);
     assert.match(warnings({ client_flag: false }, { use: "client" })[0] ?? "", /Set client_flag=true/);
   });

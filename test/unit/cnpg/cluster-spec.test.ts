@@ -10,7 +10,7 @@ const spec = (settings: Partial<ClusterSettings> = {}) =>
   >;
 
 describe("the Cluster's spec", () => {
-  it("names our certificates in CNPG's fields", () => {
+  it("names the Secrets of the certificates in CNPG's fields", () => {
     assert.deepEqual(spec().certificates, {
       serverTLSSecret: "s",
       serverCASecret: "sca",
@@ -18,16 +18,16 @@ describe("the Cluster's spec", () => {
       clientCASecret: "cca",
     });
   });
-  it("has three instances and a database `app` by default, and no more than was said", () => {
+  it("has three instances and a database `app` by default, and no fields without a setting", () => {
     assert.equal(spec().instances, 3);
     assert.deepEqual(spec().bootstrap, { initdb: { database: "app", owner: "app", dataChecksums: true } });
     assert.ok(!("walStorage" in spec()) && !("imageName" in spec()));
   });
-  it("owns a named database by a role of its name", () => {
+  it("has an owner with the database's name by default", () => {
     const { initdb } = spec({ initdb: { database: "orders", ownerSecret: "mine" } }).bootstrap as { initdb: object };
     assert.deepEqual(initdb, { database: "orders", owner: "orders", secret: { name: "mine" }, dataChecksums: true });
   });
-  it("is overridden last: objects merge, lists and values replace", () => {
+  it("is overridden by `spec`: objects are merged, lists and values are replaced", () => {
     const overridden = spec({
       parameters: { a: "1" },
       sharedPreloadLibraries: ["a"],
@@ -46,7 +46,7 @@ describe("the Cluster's spec", () => {
     assert.deepEqual(overridden.postgresql!.shared_preload_libraries, ["b"]);
     assert.equal(overridden.storage, null);
   });
-  it("puts settings into CNPG's fields", () => {
+  it("writes settings to CNPG's fields", () => {
     const made = spec({
       imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 17 },
       tablespaces: [
@@ -65,8 +65,8 @@ describe("the Cluster's spec", () => {
     assert.deepEqual(made.postgresql!.shared_preload_libraries, ["auto_explain"]);
     assert.deepEqual(made.postgresql!.pg_ident, ["m a b"]);
   });
-  it("is the one of version 0.1.0, whose settings are fields under spec now", () => {
-    // Version 0.1.0 was given these as settings: affinity, startDelay, imagePullSecrets: [registry], inheritedMetadata,
+  it("is the same as in version 0.1.0 if the former settings are written under spec", () => {
+    // Version 0.1.0 had settings for these: affinity, startDelay, imagePullSecrets: [registry], inheritedMetadata,
     // serviceAccountTemplate: {annotations}, synchronous, ldap, and services: {disabledDefaultServices, additional: [{name:
     // public, selectorType: rw, type: LoadBalancer, labels, updateStrategy}]}. It wrote this spec.
     const written = {
@@ -124,7 +124,7 @@ describe("the Cluster's spec", () => {
     });
     assert.deepEqual(now, written);
   });
-  it("is written to the letter as before where nothing moved, so that nothing of a Cluster changes", () => {
+  it("is byte for byte the same as before if no setting moved, so that no Cluster changes", () => {
     const { spec: own, ...settings } = {
       spec: { priorityClassName: "low" },
       image: "postgresql:17",
@@ -139,7 +139,7 @@ describe("the Cluster's spec", () => {
         '"managed":{"roles":[]},"priorityClassName":"low"}',
     );
   });
-  it("keeps databases, network policies and annotations out", () => {
+  it("does not contain databases, network policies and annotations", () => {
     const made = spec({
       databases: [{ name: "a" }],
       schemas: ["s"],

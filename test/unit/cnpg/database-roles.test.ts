@@ -1,19 +1,20 @@
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
 import { appliedProblems } from "../../../components/cnpg/applied";
-import { clusterSpec } from "../../../components/cnpg/cluster-spec";
 import { databaseRoleManifests, databaseRoleName } from "../../../components/cnpg/database-roles";
-import { checkPostgresCluster, databaseRolesOf, PostgresClusterArgs } from "../../../components/postgres-cluster/args";
+import type { PostgresClusterArgs } from "../../../components";
+import { checkPostgresCluster } from "../../../components/postgres-cluster/check";
+import { planCluster } from "../../../components/postgres-cluster/plan";
 
 const READER = { name: "teleport_user_read", access: "read" } as const;
 
 describe("DatabaseRole objects", () => {
-  it("declare what the Cluster would declare, and never drop the role", () => {
-    assert.deepEqual(databaseRoleManifests("orders", "shop", [{ ...READER, memberOf: ["auditors"] }]), [
+  it("declare the same role as the Cluster would, and never drop it", () => {
+    assert.deepEqual(databaseRoleManifests("orders", [{ ...READER, memberOf: ["auditors"] }]), [
       {
         apiVersion: "postgresql.cnpg.io/v1",
         kind: "DatabaseRole",
-        metadata: { name: "orders.teleport-user-read", namespace: "shop" },
+        metadata: { name: "orders.teleport-user-read" },
         spec: {
           cluster: { name: "orders" },
           name: "teleport_user_read",
@@ -29,7 +30,7 @@ describe("DatabaseRole objects", () => {
     ]);
   });
 
-  it("replace the Cluster's roles, the pooler's role too, but only if `usersAs` says so", () => {
+  it("replace the Cluster's roles, also the pooler's role, only with `usersAs: databaseRole`", () => {
     const args: PostgresClusterArgs = {
       storage: { size: "1Gi" },
       issuer: { type: "tls" },
@@ -37,17 +38,17 @@ describe("DatabaseRole objects", () => {
       poolers: [{ type: "rw", authentication: "explicit" }],
     };
     const rolesOf = (usersAs: PostgresClusterArgs["usersAs"]) => {
-      const secrets = { server: "", serverCa: "", replication: "", clientCaBundle: "" };
-      const spec = clusterSpec({ ...args, usersAs, secrets, users: [READER] });
-      const { managed } = spec as { managed: { roles: { name: string }[] } };
+      const { databaseRoles, cluster } = planCluster("orders", { ...args, usersAs }, "dev");
+      const { managed } = cluster.spec as { managed: { roles: { name: string }[] } };
       return {
-        objects: databaseRolesOf("orders", "", { ...args, usersAs }).map((role) => role.spec.name),
+        objects: databaseRoles.map((role) => role.spec.name),
         inline: managed.roles.map(({ name }) => name),
       };
     };
-    const inline = { objects: [], inline: [READER.name] };
+    const both = [READER.name, "pooler_authentication"];
+    const inline = { objects: [], inline: both };
     assert.deepEqual([rolesOf(undefined), rolesOf("inline")], [inline, inline]);
-    assert.deepEqual(rolesOf("databaseRole"), { objects: [READER.name, "pooler_authentication"], inline: [] });
+    assert.deepEqual(rolesOf("databaseRole"), { objects: both, inline: [] });
   });
 
   it("have names that Kubernetes accepts, and no two names are the same", () => {
@@ -67,7 +68,7 @@ describe("DatabaseRole objects", () => {
     assert.notEqual(databaseRoleName("orders", "eu_reader"), databaseRoleName("orders-eu", "reader"));
   });
 
-  it("have no problem once the primary has applied them, and otherwise give the operator's reason", () => {
+  it("have no problem if the primary has applied them, and otherwise report the operator's reason", () => {
     const role = (status: object) => ({ metadata: { name: "r", generation: 2 }, status: { ...status } });
     const problems = (status: object) => appliedProblems("DatabaseRole", "r", role(status));
     assert.deepEqual(problems({ applied: true, observedGeneration: 2 }), []);
@@ -79,11 +80,10 @@ describe("DatabaseRole objects", () => {
     assert.deepEqual(problems({ applied: false, observedGeneration: 2, message }), [`DatabaseRole r: ${message}`]);
   });
 
-  it("are refused if `usersAs` has another value, or if `spec` has roles too", () => {
+  it("are refused if `spec` has roles too", () => {
     const args: PostgresClusterArgs = { storage: { size: "1Gi" }, issuer: { type: "tls" }, users: [READER] };
     const settings = (more: object) =>
-      checkPostgresCluster("", "orders", "dev", { ...args, ...more }).map(({ setting }) => setting);
-    assert.deepEqual(settings({ usersAs: "objects" }), ["usersAs"]);
+      checkPostgresCluster("", planCluster("orders", { ...args, ...more }, "dev")).map(({ setting }) => setting);
     const roles = { managed: { roles: [{ name: READER.name }] } };
     assert.deepEqual(settings({ usersAs: "databaseRole", spec: roles }), ["spec.managed.roles"]);
     assert.deepEqual(settings({ usersAs: "databaseRole" }), []);

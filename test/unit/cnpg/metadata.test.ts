@@ -3,9 +3,9 @@ import { clusterAnnotations, servingInstances } from "../../../components/cnpg/m
 import { additionalDnsNames } from "../../../components/cnpg/services";
 import { disabledServices, isSupervised, keysTo } from "../../../components/cnpg/spec-fields";
 
-describe("what pauses a Cluster", () => {
-  it("is left to people where nothing is said", () => assert.deepEqual(clusterAnnotations({}), {}));
-  it("becomes CNPG's annotations", () => {
+describe("the annotations for hibernation and fencing", () => {
+  it("are not written without settings", () => assert.deepEqual(clusterAnnotations({}), {}));
+  it("follow from the settings", () => {
     assert.deepEqual(clusterAnnotations({ hibernation: true, fencedInstances: ["orders-1", "orders-2"] }), {
       "cnpg.io/hibernation": "on",
       "cnpg.io/fencedInstances": '["orders-1","orders-2"]',
@@ -15,7 +15,7 @@ describe("what pauses a Cluster", () => {
       "cnpg.io/fencedInstances": "[]",
     });
   });
-  it("takes instances away from those that are waited for", () => {
+  it("reduce the number of instances that `up` waits for", () => {
     assert.equal(servingInstances(3, {}), 3);
     assert.equal(servingInstances(3, { fencedInstances: ["orders-2"] }), 2);
     assert.equal(servingInstances(3, { fencedInstances: ["*"] }), 0);
@@ -24,13 +24,13 @@ describe("what pauses a Cluster", () => {
 });
 
 describe("Services", () => {
-  it("are there unless disabled", () => {
+  it("exist unless they are disabled", () => {
     assert.deepEqual(disabledServices(undefined), []);
     assert.deepEqual(disabledServices({ managed: { services: { disabledDefaultServices: ["r", 1, null] } } }), ["r"]);
     for (const managed of [null, [], "x", { services: [] }, { services: { disabledDefaultServices: { r: true } } }])
       assert.deepEqual(disabledServices({ managed }), []);
   });
-  it("have names for the server certificate", () => {
+  it("have DNS names for the server certificate", () => {
     const named = (name: unknown) => ({ selectorType: "rw", serviceTemplate: { metadata: { name } } });
     const spec = { managed: { services: { additional: [named("public"), null, {}, named(7)] } } };
     assert.deepEqual(additionalDnsNames(spec, "shop", "cluster.local"), [
@@ -44,11 +44,11 @@ describe("Services", () => {
 });
 
 describe("fields of spec", () => {
-  it("say whether updates are supervised", () => {
+  it("show whether updates are supervised", () => {
     assert.ok(isSupervised({ primaryUpdateStrategy: "supervised" }));
     assert.ok(!isSupervised({ primaryUpdateStrategy: ["supervised"] }) && !isSupervised(undefined));
   });
-  it("are found by the API server's paths, also where keys have dots", () => {
+  it("are found by the API server's paths, also if keys contain dots", () => {
     const spec = { a: { "b.c": [{ d: 1 }], b: null } };
     assert.deepEqual(keysTo(spec, "a.b.c[0].d"), ["a", "b.c", "0", "d"]);
     assert.deepEqual(keysTo(spec, "a.b"), ["a", "b"]);

@@ -1,18 +1,20 @@
 import { strict as assert } from "node:assert";
-import { declaredCluster, operatorNeeds } from "../../../components/postgres-cluster/operator-needs";
+import { declaredCluster, operatorNeeds, planCluster } from "../../../components/postgres-cluster/plan";
 import { fieldsOf, OperatorNeeds, Schema, unserved } from "../../../components/cnpg/operator-version";
 import { providerOf } from "../../../components/dynamic/converge";
 import { operatorCheck, OperatorInputs } from "../../../components/cnpg/operator-check-operations";
 import { ApiValidator } from "../../../components/kubernetes/client";
 import type { PostgresClusterArgs } from "../../../components/postgres-cluster/args";
 import { KubernetesError } from "../../../components/kubernetes/errors";
-import { UNKNOWN } from "../../../components/teleport/resources/document";
+import { UNKNOWN } from "../../../components/unknown";
 import { FakeApi } from "../protection/fake-api";
 
+const needsOf = (settings: PostgresClusterArgs) => operatorNeeds(planCluster("orders", settings, "dev"));
+const declaredOf = (settings: PostgresClusterArgs) => declaredCluster(planCluster("orders", settings, "dev"));
 const object = (properties: Record<string, Schema>): Schema => ({ properties });
 
-describe("what a declaration needs of the operator", () => {
-  it("is the names of fields, through lists, and nothing of what is in them", () => {
+describe("the operator needs of a declaration", () => {
+  it("are the names of fields, also in lists, without their values", () => {
     const spec = { roles: [{ name: "one" }, { name: "two", comment: undefined, inRoles: ["x"] }], count: 3 };
     assert.deepEqual(fieldsOf(spec), { roles: { name: {}, inRoles: {} }, count: {} });
     class Later {
@@ -21,21 +23,21 @@ describe("what a declaration needs of the operator", () => {
     assert.deepEqual(fieldsOf({ image: new Later() }), { image: {} }, "an output is a value like any other");
   });
 
-  it("follows from the settings: Clusters always; Poolers, Databases and DatabaseRoles if they are declared", () => {
+  it("follow from the settings: Clusters always; Poolers, Databases and DatabaseRoles if they are declared", () => {
     const settings = { storage: { size: "1Gi" }, issuer: { type: "tls" } } as const;
-    const bare = operatorNeeds("orders", settings);
+    const bare = needsOf(settings);
     assert.deepEqual(Object.keys(bare), ["clusters"]);
     assert.ok(bare.clusters?.spec?.certificates?.clientCASecret);
-    const more = operatorNeeds("orders", { ...settings, poolers: [{ type: "rw" }], schemas: ["app"] });
+    const more = needsOf({ ...settings, poolers: [{ type: "rw" }], schemas: ["app"] });
     assert.ok(more.poolers?.spec?.pgbouncer?.clientTLSSecret);
     assert.ok(more.databases?.spec?.schemas?.owner);
     const users = { ...settings, users: [{ name: "reader", access: "read" }] } satisfies PostgresClusterArgs;
-    assert.deepEqual(Object.keys(operatorNeeds("orders", users)), ["clusters"]);
-    const { databaseroles } = operatorNeeds("orders", { ...users, usersAs: "databaseRole" });
+    assert.deepEqual(Object.keys(needsOf(users)), ["clusters"]);
+    const { databaseroles } = needsOf({ ...users, usersAs: "databaseRole" });
     assert.ok(databaseroles?.spec?.databaseRoleReclaimPolicy);
   });
 
-  it("is compared with what is served; where a schema says nothing, all is taken", () => {
+  it("are compared with the served schemas; a schema without fields accepts every field", () => {
     const kinds = { clusters: "Cluster" };
     const needs: OperatorNeeds = {
       clusters: {
@@ -59,7 +61,7 @@ describe("what a declaration needs of the operator", () => {
   });
 });
 
-describe("the look for the operator", () => {
+describe("the check for the operator", () => {
   const served = { resources: [{ name: "clusters", kind: "Cluster" }] };
   const inputs: OperatorInputs = { needs: { clusters: {} }, awaited: false };
   let asked = 0;
@@ -78,19 +80,19 @@ describe("the look for the operator", () => {
     throw new KubernetesError(failure, `${failure} indeed`);
   };
 
-  it("refuses by `check` where it is not installed, and says where and what to do", async () => {
+  it("fails in `check` if it is not installed, and says where and what to do", async () => {
     const { failures } = await setUp(() => undefined).check(inputs, inputs);
     assert.match(failures?.[0]?.reason ?? "", /https:\/\/k8s \(context prod\) has no CloudNativePG.*Install/);
   });
 
-  it("refuses by `check` an operator that is too old for what is declared: before 1.30, it has no DatabaseRole", async () => {
+  it("fails in `check` if the operator is too old for the declaration: before 1.30, it has no DatabaseRole", async () => {
     const needs = { needs: { clusters: {}, databaseroles: {} }, awaited: false };
     const { failures } = await setUp(onlyGroup).check(needs, needs);
     const reason = failures?.[0]?.reason ?? "";
     assert.match(reason, /does not know what is declared.*: databaseroles\..*usersAs: databaseRole needs 1\.30/);
   });
 
-  it("is content where schemas are not published, and asks once for many", async () => {
+  it("passes if schemas are not published, and asks the API server only once for several checks", async () => {
     const { check } = setUp(onlyGroup);
     assert.deepEqual((await check(inputs, inputs)).failures, []);
     assert.deepEqual((await check(inputs, inputs)).failures, []);
@@ -99,14 +101,14 @@ describe("the look for the operator", () => {
     assert.deepEqual((await denied.check(inputs, inputs)).failures, []);
   });
 
-  it("leaves a preview alone where nobody answers, once, and makes `up` fail", async () => {
+  it("lets a preview pass if the API server does not answer, and fails in `up`", async () => {
     const { check, diff, create } = setUp(fail("unavailable"));
     assert.deepEqual((await check(inputs, inputs)).failures, []);
     assert.deepEqual(await diff("id", inputs, inputs), { changes: false });
     await assert.rejects(create(inputs), /unavailable indeed/);
   });
 
-  it("waits for what comes before it to install it: a preview goes on, `up` looks again and again, then fails", async () => {
+  it("waits for a dependency that installs it: a preview continues, `up` retries and then fails", async () => {
     const awaited = { ...inputs, awaited: true };
     const missing = setUp(() => undefined);
     assert.deepEqual((await missing.check(awaited, awaited)).failures, []);
@@ -117,7 +119,7 @@ describe("the look for the operator", () => {
   });
 });
 
-describe("the operator's judgement on a Cluster", () => {
+describe("the operator's verdict on a Cluster", () => {
   const CLUSTERS = "/apis/postgresql.cnpg.io/v1/namespaces/shop/clusters";
   const ELSEWHERE = CLUSTERS.replace("shop", "default");
   const args: PostgresClusterArgs = {
@@ -131,10 +133,10 @@ describe("the operator's judgement on a Cluster", () => {
     needs: { clusters: {} },
     awaited: false,
     cluster: { namespace: "shop", name: "orders", owner: "acme/shop/dev/orders" },
-    declared: JSON.stringify(declaredCluster("orders", args)),
+    declared: JSON.stringify(declaredOf(args)),
   };
 
-  /** An API server with the operator, whose dry runs are answered one after another; the last answer again and again. */
+  /** An API server with the operator. Dry runs get these answers one after another, and then the last one again. */
   const served = (answers: ReturnType<typeof status>[], objects: Record<string, unknown> = {}) => {
     const api = new FakeApi({
       "/apis/postgresql.cnpg.io/v1": { resources: [{ name: "clusters", kind: "Cluster" }] },
@@ -148,7 +150,7 @@ describe("the operator's judgement on a Cluster", () => {
     code,
     text: JSON.stringify({
       ...{ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", code, message },
-      ...(causes && { details: { causes: causes.map(([field, told]) => ({ reason: "x", field, message: told })) } }),
+      ...(causes && { details: { causes: causes.map(([field, cause]) => ({ reason: "x", field, message: cause })) } }),
     }),
   });
   const webhook = (...causes: [field: string, message: string][]) =>
@@ -162,7 +164,7 @@ describe("the operator's judgement on a Cluster", () => {
     status(422, 'Cluster.postgresql.cnpg.io "orders" is invalid: [...]', causes);
   const accepted = { code: 201, text: "{}" };
 
-  /** What a preview fails with, line for line, and what it warns of. */
+  /** The failures and warnings of a preview. */
   const ask = async (api: FakeApi, news: Partial<OperatorInputs> = {}, olds: Partial<OperatorInputs> = {}) => {
     const warnings: string[] = [];
     const { error } = console;
@@ -184,7 +186,7 @@ describe("the operator's judgement on a Cluster", () => {
     return failures[0]!.split("\n").slice(1);
   };
 
-  it("is asked about the whole Cluster, with its annotations and spec", async () => {
+  it("is about the whole Cluster, with its annotations and spec", async () => {
     const api = served([accepted]);
     assert.deepEqual(await ask(api), { failures: [], warnings: [] });
     const [{ collection, object: sent } = { collection: "", object: {} }, ...others] = api.dryRuns;
@@ -200,7 +202,7 @@ describe("the operator's judgement on a Cluster", () => {
     });
   });
 
-  it("is told with every field, as the user writes it", async () => {
+  it("names every refused field as the user writes it", async () => {
     const api = served([
       webhook(
         [
@@ -223,7 +225,7 @@ describe("the operator's judgement on a Cluster", () => {
     const [title = "", ...lines] = failures[0]?.split("\n") ?? [];
     assert.match(
       title,
-      /^CloudNativePG would refuse the Cluster orders, so nothing of it was made\. Correct these \(https:/,
+      /^CloudNativePG would refuse the Cluster orders\. Nothing was created\. Correct these fields \(https:/,
     );
     assert.deepEqual(lines, [
       "  - spec.affinity.podAntiAffinityType: Invalid value: \"always\": pod anti-affinity type must be 'preferred' (default if empty) or 'required'",
@@ -238,17 +240,17 @@ describe("the operator's judgement on a Cluster", () => {
       '  - users: Invalid value: "postgres": This role is reserved for operator use',
       '  - clusterName: Invalid value: "x": is wrong',
     ]);
-    assert.equal(api.dryRuns.length, 1, "nothing is looked at after the webhook");
+    assert.equal(api.dryRuns.length, 1, "no dry run follows the webhook's answer");
   });
 
-  it("is told at once, though the API server stops at each of its steps", async () => {
+  it("is complete, although the API server stops at each of its steps", async () => {
     const spec = {
       affinty: {},
       startDelay: "soon",
       primaryUpdateMethod: "kill",
       affinity: { podAntiAffinityType: "always" },
     };
-    const declared = JSON.stringify(declaredCluster("orders", { ...args, spec }));
+    const declared = JSON.stringify(declaredOf({ ...args, spec }));
     const webhookName = 'admission webhook "mcluster.cnpg.io" denied the request: ';
     const api = served([
       status(
@@ -267,7 +269,7 @@ describe("the operator's judgement on a Cluster", () => {
     ]);
     const { failures } = await ask(api, { declared });
     assert.deepEqual(failures[0]?.split("\n").slice(1), [
-      "  - spec.affinty: is not a field of this CloudNativePG",
+      "  - spec.affinty: is not a field of the installed CloudNativePG",
       "  - spec.startDelay: must be a whole number, but is a string",
       '  - spec.primaryUpdateMethod: Unsupported value: "kill": supported values: "switchover", "restart"',
       '  - spec.affinity.podAntiAffinityType: Invalid value: "always": is wrong',
@@ -276,7 +278,7 @@ describe("the operator's judgement on a Cluster", () => {
     assert.ok(left[0]?.includes("affinty") && !left[1]?.includes("affinty") && !left[3]?.includes("startDelay"));
   });
 
-  it("says nothing of what is missed only because a field was left out, and ends", async () => {
+  it("does not report a field that is missing only because a dry run removed it, and ends", async () => {
     const required = invalid(
       ["spec.affinity.podAntiAffinityType", "Required value"],
       ["spec.affinity", "Required value"],
@@ -297,8 +299,8 @@ describe("the operator's judgement on a Cluster", () => {
     assert.equal(api.dryRuns.length, 1);
   });
 
-  it("is told of a value of another type in YAML's words", async () => {
-    for (const [value, type, told] of [
+  it("describes a value of a wrong type in YAML's terms", async () => {
+    for (const [value, type, message] of [
       ["number", "string", "must be a string (put it in quotes), but is a number"],
       ["number 60.5", "int32", "must be a whole number, but is the number 60.5"],
       ["string", "v1.AffinityConfiguration", "must be a mapping, but is a string"],
@@ -307,11 +309,11 @@ describe("the operator's judgement on a Cluster", () => {
     ]) {
       const text = `json: cannot unmarshal ${value} into Go struct field ClusterSpec.spec.affinity of type ${type}`;
       const answer = status(400, `admission webhook "mcluster.cnpg.io" denied the request: ${text}`);
-      assert.deepEqual(await linesOf(answer, accepted), [`  - spec.affinity: ${told}`]);
+      assert.deepEqual(await linesOf(answer, accepted), [`  - spec.affinity: ${message}`]);
     }
   });
 
-  it("is read of a webhook's text where nothing else is told", async () => {
+  it("is read from the webhook's text if the answer has no causes", async () => {
     const text =
       'admission webhook "vcluster.cnpg.io" denied the request: Cluster.cluster.cnpg.io "orders" is invalid: ' +
       '[spec.stopDelay: Invalid value: 1: must be more, at least 2, spec.postgresql.ldap: Invalid value: "": is empty]';
@@ -321,7 +323,7 @@ describe("the operator's judgement on a Cluster", () => {
     ]);
   });
 
-  it("is asked in another namespace while the Cluster's own is not there, or not known", async () => {
+  it("comes from another namespace while the Cluster's own does not exist or is not known", async () => {
     const missing = status(404, 'namespaces "shop" not found');
     const api = served([missing, webhook(["spec.stopDelay", "is wrong"])]);
     assert.match((await ask(api)).failures[0] ?? "", /spec\.stopDelay: is wrong/);
@@ -340,12 +342,12 @@ describe("the operator's judgement on a Cluster", () => {
     const { failures, warnings } = await ask(denied);
     assert.deepEqual(failures, []);
     assert.deepEqual(warnings, [
-      "Whether CloudNativePG accepts the Cluster orders could not be asked in the namespace default, because its own does " +
-        "not exist yet (403: clusters.postgresql.cnpg.io is forbidden). `up` will find out.",
+      "The preview could not check whether CloudNativePG accepts the Cluster orders in the namespace default, because its own does " +
+        "not exist yet (403: clusters.postgresql.cnpg.io is forbidden). `up` will check it.",
     ]);
   });
 
-  it("stops no preview where it cannot be had", async () => {
+  it("does not stop a preview if it is not available", async () => {
     for (const answer of [
       status(403, "clusters.postgresql.cnpg.io is forbidden: quota"),
       status(500, 'Internal error occurred: failed calling webhook "vcluster.cnpg.io": connection refused'),
@@ -360,7 +362,7 @@ describe("the operator's judgement on a Cluster", () => {
       assert.deepEqual(failures, []);
       assert.match(
         warnings[0] ?? "",
-        /^Whether CloudNativePG accepts the Cluster orders could not be asked \(\d+: .*will find out\.$/,
+        /^The preview could not check whether CloudNativePG accepts the Cluster orders \(\d+: .*will check it\.$/,
       );
     }
     const silent = served([]);
@@ -371,7 +373,7 @@ describe("the operator's judgement on a Cluster", () => {
     assert.deepEqual([failures, warnings.length], [[], 1]);
   });
 
-  it("is not asked for a Cluster that exists, without an operator, or of what is not known yet", async () => {
+  it("is not requested for a Cluster that exists, without an operator, or for unknown inputs", async () => {
     const exists = served([invalid(["spec.x", "is wrong"])], {
       [`${CLUSTERS}/orders`]: {
         metadata: { name: "orders", annotations: { "pulumi.com/owner": inputs.cluster!.owner } },
@@ -389,13 +391,13 @@ describe("the operator's judgement on a Cluster", () => {
     assert.deepEqual([exists, api, bare].map(({ dryRuns }) => dryRuns).flat(), []);
   });
 
-  it("is asked again in each preview until the Cluster is there, and after what comes before it in `up`", async () => {
+  it("is requested in each preview until the Cluster exists, and in `up` after the dependencies", async () => {
     const api = served([webhook(["spec.stopDelay", "is wrong"])]);
     assert.equal((await ask(api, {}, inputs)).failures.length, 1);
     assert.equal((await ask(api, { awaited: true })).failures.length, 1);
   });
 
-  it("names fields once that CloudNativePG does not have, beside what else is wrong", async () => {
+  it("names an unknown field once, next to the other problems", async () => {
     const schema = { properties: { spec: { properties: { stopDelay: {} } } } };
     const api = served(
       [
@@ -410,14 +412,14 @@ describe("the operator's judgement on a Cluster", () => {
     );
     const { failures } = await ask(api, {
       needs: { clusters: { spec: { affinty: {}, stopDelay: {} } } },
-      declared: JSON.stringify(declaredCluster("orders", { ...args, spec: { affinty: {}, stopDelay: 60 } })),
+      declared: JSON.stringify(declaredOf({ ...args, spec: { affinty: {}, stopDelay: 60 } })),
     });
     assert.equal(failures.length, 2);
     assert.match(failures[0] ?? "", /clusters: spec\.affinty/);
     assert.deepEqual(failures[1]?.split("\n").slice(1), ["  - spec.stopDelay: is wrong"]);
   });
 
-  it("needs nothing of a state without it, and changes nothing there", async () => {
+  it("changes nothing in a state of an earlier release", async () => {
     const { declared: _, cluster: __, ...before } = inputs;
     assert.deepEqual(await providerOf(operatorCheck(async () => served([]), [])).diff("id", before, inputs), {
       changes: false,

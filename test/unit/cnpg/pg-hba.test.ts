@@ -5,7 +5,7 @@ import { checkPgHba } from "../../../components/cnpg/pg-hba-check";
 import { DEFAULT_USERS } from "../../../components/cnpg/roles";
 
 describe("pg_hba rules", () => {
-  it("let Teleport users in by certificate over TLS only, for both address families, before all others", () => {
+  it("accept Teleport users only by certificate over TLS, in both address families, before all other rules", () => {
     assert.deepEqual(pgHbaRules(DEFAULT_USERS, ["host all all all md5"]), [
       "hostssl all teleport_user_read,teleport_user_write 0.0.0.0/0 cert",
       "hostssl all teleport_user_read,teleport_user_write ::/0 cert",
@@ -14,11 +14,11 @@ describe("pg_hba rules", () => {
       "host all all all md5",
     ]);
   });
-  it("are the user's alone without Teleport users", () => assert.deepEqual(pgHbaRules([], ["x"]), ["x"]));
+  it("are only the user's own rules without Teleport users", () => assert.deepEqual(pgHbaRules([], ["x"]), ["x"]));
 });
 
 describe("a rule of pg_hba.conf", () => {
-  it("is taken apart", () => {
+  it("is parsed into its parts", () => {
     assert.deepEqual(parseHbaRule('hostssl a,"b c" all,"all" 10.0.0.0/8 cert map=m clientname=DN'), {
       type: "hostssl",
       databases: ["a", "b c"],
@@ -38,7 +38,7 @@ describe("a rule of pg_hba.conf", () => {
     assert.equal(parseHbaRule("host all all ${podselector:shop} reject")?.address, "${podselector:shop}");
     assert.equal(parseHbaRule('host all all all ldap ldapprefix="cn=a b,"')?.options.ldapprefix, '"cn=a b,"');
   });
-  it("is one line, whole", () => {
+  it("is one complete line", () => {
     const broken = [
       "",
       "# nothing",
@@ -50,7 +50,7 @@ describe("a rule of pg_hba.conf", () => {
     ];
     for (const rule of broken) assert.equal(parseHbaRule(rule), undefined, rule);
   });
-  it("never is more than one line of the file", () => {
+  it("is never more than one line of the file", () => {
     fc.assert(
       fc.property(fc.string(), fc.constantFrom("\n", "\r", "\\", "#"), fc.string(), (before, character, after) => {
         const rule = `host all app all reject ${before}${character}${after}`;
@@ -60,18 +60,18 @@ describe("a rule of pg_hba.conf", () => {
   });
 });
 
-describe("a rule that comes too late", () => {
+describe("a rule that is never reached", () => {
   const late = (...pgHba: string[]) =>
     checkPgHba((setting) => setting, pgHba).some(
       ({ setting, problem }) => setting === "pgHba[1]" && /never reached/.test(problem),
     );
-  it("is told where an earlier one decides", () => {
+  it("is reported if an earlier rule decides", () => {
     assert.ok(late("host all all all scram-sha-256", "hostssl orders app 10.0.0.0/8 reject"));
     assert.ok(late("host all all 0.0.0.0/0 reject", "host all app 10.0.0.0/8 reject"));
     assert.ok(late("hostssl all a,b all reject", "hostssl orders b all scram-sha-256"));
     assert.ok(late("hostssl all app ::/0 reject", "hostssl all app 2001:db8::/32 reject"));
   });
-  it("is not told where it is for others", () => {
+  it("is not reported if it matches other connections", () => {
     assert.ok(!late("host all all 0.0.0.0/0 reject", "host all app ::/0 reject"));
     assert.ok(!late("hostssl all all all reject", "hostnossl all app all reject"));
     assert.ok(!late("host all all 10.0.0.0/16 reject", "host all all 10.0.0.0/8 reject"));

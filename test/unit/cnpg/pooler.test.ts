@@ -18,17 +18,21 @@ interface Spec {
 const specOf = (settings: Omit<PoolerSettings, "type">) =>
   poolerSpec({ type: "rw", ...settings }, made) as unknown as Spec;
 const problems = (...poolers: PoolerSettings[]) =>
-  checkPoolers("poolers", "orders", poolers).map(({ setting }) => setting);
+  checkPoolers(
+    "poolers",
+    "orders",
+    poolers.map((settings) => ({ name: poolerName("orders", settings), settings })),
+  ).map(({ setting }) => setting);
 
 describe("a Pooler", () => {
-  it("speaks TLS with clients and verifies PostgreSQL's name, unless told otherwise", () => {
+  it("uses TLS with clients and verifies PostgreSQL's name by default", () => {
     assert.deepEqual(specOf({ parameters: { server_tls_sslmode: "verify-ca" } }).pgbouncer.parameters, {
       client_tls_sslmode: "require",
       server_tls_sslmode: "verify-ca",
     });
   });
 
-  it("leaves its login to CNPG's names by default", () => {
+  it("uses CNPG's names for its login by default", () => {
     const { pgbouncer, instances } = specOf({});
     assert.equal(instances, 2);
     assert.deepEqual(pgbouncer.clientTLSSecret, { name: "made-tls" });
@@ -43,17 +47,17 @@ describe("a Pooler", () => {
     assert.deepEqual(pgbouncer.serverCASecret, { name: "made-ca" });
   });
 
-  it("takes Secrets that exist in place of those that are made", () => {
+  it("uses existing Secrets instead of the issued ones", () => {
     const secrets = { clientTls: "a", clientCa: "b", serverTls: "c", serverCa: "d" };
     const { pgbouncer } = specOf({ secrets });
     assert.deepEqual(
       [pgbouncer.clientTLSSecret, pgbouncer.clientCASecret, pgbouncer.serverTLSSecret, pgbouncer.serverCASecret],
       ["a", "b", "c", "d"].map((name) => ({ name })),
     );
-    assert.ok(isExplicit({ type: "rw", secrets }), "CNPG's integration does not take a certificate of one's own");
+    assert.ok(isExplicit({ type: "rw", secrets }), "CNPG's integration does not accept a user's own certificate");
   });
 
-  it("keeps a template, with the container that CNPG wants in it", () => {
+  it("keeps a template, and adds the container that CNPG requires", () => {
     assert.equal(specOf({}).template, undefined);
     const resources = { requests: { cpu: "50m" } };
     assert.deepEqual(specOf({ resources }).template?.spec.containers, [{ name: "pgbouncer", resources }]);
@@ -65,7 +69,7 @@ describe("a Pooler", () => {
     });
   });
 
-  it("is named after the Cluster and where it leads, and serves these names", () => {
+  it("is named after the Cluster and its type, and has DNS names for its certificate", () => {
     assert.equal(poolerName("orders", { type: "ro" }), "pooler-orders-ro");
     assert.equal(
       poolerDnsNames("pooler-orders-ro", "db", "cluster.local").at(-1),
@@ -73,7 +77,7 @@ describe("a Pooler", () => {
     );
   });
 
-  it("tells which logins are needed", () => {
+  it("knows which logins are needed", () => {
     assert.deepEqual(poolerLogins(), []);
     assert.deepEqual(poolerLogins([{ type: "rw" }, { type: "ro" }, { type: "rw", authentication: "explicit" }]), [
       "explicit",
@@ -83,16 +87,16 @@ describe("a Pooler", () => {
 
   for (const [what, pooler, setting] of [
     ["no instances", { type: "rw", instances: 0 }, "poolers[0].instances"],
-    ["a name that is none", { type: "rw", name: "A_B" }, "poolers[0].name"],
+    ["an invalid name", { type: "rw", name: "A_B" }, "poolers[0].name"],
     ["the Cluster's name", { type: "rw", name: "orders" }, "poolers[0].name"],
     ["a Service's name", { type: "rw", name: "orders-ro" }, "poolers[0].name"],
     [
-      "a setting that is the operator's",
+      "a setting that the operator reserves",
       { type: "rw", parameters: { auth_user: "x" } },
       "poolers[0].parameters.auth_user",
     ],
     [
-      "CNPG's login with a certificate of one's own",
+      "CNPG's login with the user's own certificate",
       { type: "rw", authentication: "integrated", secrets: { serverTls: "x" } },
       "poolers[0].secrets.serverTls",
     ],
@@ -100,7 +104,7 @@ describe("a Pooler", () => {
     it(`is refused with ${what}`, () => assert.deepEqual(problems(pooler), [setting]));
   }
 
-  it("is refused twice under one name", () => {
+  it("is refused if another one has the same name", () => {
     assert.deepEqual(problems({ type: "rw" }, { type: "rw", mode: "transaction" }), ["poolers[1].name"]);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Settings of a Cluster, right and wrong ones. The unit tests ask our checks about them, and the lab tests the real
- * API server with the operator's webhook, so that no check is invented and none is forgotten.
+ * Valid and invalid settings of a Cluster. The unit tests run the project's checks on them, and the lab's tests ask the real
+ * API server with the operator's webhook. So no check is superfluous, and none is missing.
  */
 import { ClusterSettings } from "../../../components/cnpg/cluster-spec";
 
@@ -11,7 +11,7 @@ export const USERS = [
 
 type Settings = Partial<ClusterSettings>;
 
-/** Combinations that ours and the operator's checks pass. */
+/** Combinations that the project's and the operator's checks accept. */
 export const RIGHT: Record<string, Settings> = {
   "nothing but defaults": {},
   "an image with tag and digest": { image: `registry.example.com:5000/pg/postgresql:17.5-1@sha256:${"a".repeat(64)}` },
@@ -83,7 +83,7 @@ export const RIGHT: Record<string, Settings> = {
       postgresql: { synchronous: { method: "any", number: 1, dataDurability: "required", failoverQuorum: true } },
     },
   },
-  "synchronous replication that gives way": {
+  "synchronous replication with preferred durability": {
     instances: 2,
     spec: {
       postgresql: {
@@ -179,19 +179,19 @@ export const RIGHT: Record<string, Settings> = {
   },
 };
 
-/** A setting that is wrong. */
+/** An invalid setting. */
 export interface Wrong {
-  /** The setting that our check must name, and no other; or, if we leave it to the operator, the one that it names. */
+  /** The only setting that the project's check must name. If the check is left to the operator, the setting that it names. */
   setting: string;
   settings: Settings;
   /**
-   * `refuses`: the API server refuses it as well. `accepts`: it does not, and the database would not be what was
-   * meant: a pod that never starts, a rule that is never reached, a way in that nobody wanted.
+   * `refuses`: the API server also refuses it. `accepts`: it does not, and the database would not work as intended,
+   * e.g. a pod never starts, a rule is never reached, or an unwanted login works.
    */
   server: "refuses" | "accepts";
-  /** Whether a check of ours names it. */
+  /** Whether a check of the project names it. */
   checked: boolean;
-  /** What the dry run names, where that is not the setting; empty where it names nothing. */
+  /** What the dry run names, if that is not the setting. Empty if it names nothing. */
   told?: string;
 }
 
@@ -208,17 +208,15 @@ const accepted = (setting: string, settings: Settings): Wrong => ({
   server: "accepts",
   checked: true,
 });
-/** Of CloudNativePG's own fields: the operator refuses it, so that we need no check. */
+/** A field of CloudNativePG that the operator refuses, so the project needs no check. */
 const left = (setting: string, spec: Record<string, unknown>, settings: Settings = {}): Wrong => ({
   setting: `spec.${setting}`,
   settings: { ...settings, spec },
   server: "refuses",
   checked: false,
 });
-/** Of CloudNativePG's own fields: the operator takes it. */
+/** A field of CloudNativePG that the operator accepts. */
 const taken = (setting: string, spec: Record<string, unknown>): Wrong => accepted(`spec.${setting}`, { spec });
-/** For values that the types exclude, and a YAML file does not. */
-const untyped = (settings: Record<string, unknown>) => settings as Settings;
 const spread = {
   maxSkew: 1,
   topologyKey: "zone",
@@ -306,11 +304,6 @@ export const WRONG: Wrong[] = [
       imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 17 },
     },
     "spec",
-  ),
-  refused(
-    "imageCatalog.kind",
-    untyped({ imageCatalog: { kind: "Catalog", name: "postgresql", major: 17 } }),
-    "imageCatalog",
   ),
   refused(
     "imageCatalog.apiGroup",
@@ -498,7 +491,7 @@ export const WRONG: Wrong[] = [
   accepted("fencedInstances[1]", { fencedInstances: ["orders-1", "*"] }),
   accepted("fencedInstances[1]", { fencedInstances: ["orders-1", "orders-1"] }),
 
-  // What CloudNativePG takes, and the program would wait for in vain, or people would be shut out by.
+  // CloudNativePG accepts these, but the program would wait for ever, or users could not log in.
   accepted("spec.instances", { spec: { instances: 2 } }),
   accepted("spec.imageName", { spec: { imageName: "registry.example.com/postgresql:17" } }),
   accepted("spec.storage", { spec: { storage: { size: "2Gi" } } }),

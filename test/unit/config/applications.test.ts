@@ -1,6 +1,5 @@
 /** Applications and workloads' users in the configuration. */
 import { strict as assert } from "node:assert";
-import { applicationOf } from "../../../config/applications";
 import { SettingsError } from "../../../components";
 import { parseConfig, usesVault } from "../../../config/config";
 
@@ -32,8 +31,8 @@ const withDatabase = (settings: object, application: object = shop) => ({
 
 describe("applications of the configuration", () => {
   it("open the primary of that one database, by its name in Teleport, and PostgreSQL's database", () => {
-    const { applications, databases } = parse(withDatabase({}));
-    const { teleport, settings } = applicationOf("shop", applications.shop!, databases, "dev");
+    const { plan } = parse(withDatabase({}));
+    const { teleport, settings } = plan.applications.shop!;
     assert.deepEqual(teleport, { proxy: "teleport.example.com:443", credentials: undefined });
     assert.equal(settings.name, "shop-dev");
     assert.deepEqual(settings.databases, {
@@ -48,8 +47,8 @@ describe("applications of the configuration", () => {
 
   it("open the standby where that is asked for", () => {
     const wanted = { main: { ...shop.databases.main, standby: true, databaseName: "other" } };
-    const { applications, databases } = parse(withDatabase({}, { ...shop, databases: wanted }));
-    const { main } = applicationOf("shop", applications.shop!, databases, "dev").settings.databases;
+    const { plan } = parse(withDatabase({}, { ...shop, databases: wanted }));
+    const { main } = plan.applications.shop!.settings.databases;
     assert.deepEqual(
       [main?.service, main?.labels.sql_type, main?.labels.primary, main?.database],
       ["orders-dev-ro", "standby", "orders-dev", "other"],
@@ -57,8 +56,8 @@ describe("applications of the configuration", () => {
   });
 
   it("are called in Teleport as they say, where the default would be no name there", () => {
-    const { applications, databases } = parse(withDatabase({}, { ...shop, name: "web" }));
-    assert.equal(applicationOf("shop", applications.shop!, databases, "dev").settings.name, "web");
+    const { plan } = parse(withDatabase({}, { ...shop, name: "web" }));
+    assert.equal(plan.applications.shop!.settings.name, "web");
     const inStack = (stack: string, name?: string) => () =>
       parseConfig(withDatabase({ environment: "prod" }, { ...shop, name }), stack, {});
     const long = "a-stack-with-a-name-that-is-longer-than-bots-may-have";

@@ -131,12 +131,12 @@ describe("configuration", () => {
     [
       "a setting of PgBouncer that is CloudNativePG's",
       { databases: { a: { ...minimal, poolers: [{ type: "rw", parameters: { listen_port: "1" } }] } } },
-      /^databases\.a\.poolers\[0\]\.parameters\.listen_port: is no setting of PgBouncer/,
+      /^databases\.a\.poolers\[0\]\.parameters\.listen_port: is not a PgBouncer setting/,
     ],
     [
       "a Pooler named as a Service of the Cluster",
       { databases: { a: { ...minimal, poolers: [{ type: "rw", name: "a-rw" }] } } },
-      /^databases\.a\.poolers\[0\]\.name = "a-rw": is taken by the Cluster/,
+      /^databases\.a\.poolers\[0\]\.name = "a-rw": is already the name of the Cluster/,
     ],
     [
       "a database name that is none",
@@ -169,12 +169,12 @@ describe("configuration", () => {
     [
       "CloudNativePG's own field",
       { databases: { a: { ...minimal, backup: { retentionPolicy: "30d" } } } },
-      /^databases\.a\.backup: is not a setting, but a field of CloudNativePG\. Write it under spec, as spec\.backup\.$/,
+      /^databases\.a\.backup: is a field of CloudNativePG, not a setting\. Write it under spec, as spec\.backup\.$/,
     ],
     [
       "CloudNativePG's own field that has a setting",
       { databases: { a: { ...minimal, imageName: "postgresql:17" } } },
-      /^databases\.a\.imageName: is not a setting, but a field of CloudNativePG\. Use image\.$/,
+      /^databases\.a\.imageName: is a field of CloudNativePG, not a setting\. Use image\.$/,
     ],
     [
       "a setting at the wrong place",
@@ -184,7 +184,7 @@ describe("configuration", () => {
     [
       "a field of a field of CloudNativePG's",
       { databases: { a: { ...minimal, tolerations: [] } } },
-      /^databases\.a\.tolerations: is not a setting, but a field of CloudNativePG\. Write it under spec, as spec\.affinity\.tolerations\.$/,
+      /^databases\.a\.tolerations: is a field of CloudNativePG, not a setting\. Write it under spec, as spec\.affinity\.tolerations\.$/,
     ],
     [
       "CloudNativePG's own field that is misspelt",
@@ -192,9 +192,9 @@ describe("configuration", () => {
       /^databases\.a\.topologySpreadConstraint: is not a setting\. Did you mean CloudNativePG's topologySpreadConstraints\? Write it as spec\.topologySpreadConstraints\.$/,
     ],
     [
-      "a setting of version 0.1.0 that is CloudNativePG's own field now",
+      "a setting of version 0.1.0 that is now a field of CloudNativePG",
       { databases: { a: { ...minimal, affinity: { topologyKey: "zone of mine" } } } },
-      /^databases\.a\.affinity: is now a field of CloudNativePG's own under spec\. Write it as spec\.affinity\.$/,
+      /^databases\.a\.affinity: is now a field of CloudNativePG under spec\. Write it as spec\.affinity\.$/,
     ],
     [
       "such a setting of all databases, where it was written",
@@ -202,9 +202,9 @@ describe("configuration", () => {
       /^defaults\.imagePullSecrets: is now a field .*Write it as spec\.imagePullSecrets, a list of \{name: /,
     ],
     [
-      "passwords in clear, in CloudNativePG's own field",
+      "passwords in clear text, in CloudNativePG's own field",
       { databases: { a: { ...minimal, spec: { postgresql: { ldap: { server: "l", bindAsAuth: {} } } } } } },
-      /^databases\.a\.spec\.postgresql\.ldap\.tls = false: sends passwords in clear to the directory\. /,
+      /^databases\.a\.spec\.postgresql\.ldap\.tls = false: sends passwords in clear text to the directory\. /,
     ],
     [
       "a setting that is misspelt below another",

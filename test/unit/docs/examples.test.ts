@@ -1,7 +1,7 @@
 /** The deciding parts of the examples. */
 import { strict as assert } from "node:assert";
 import { POOLER_LOGINS } from "../../../components/cnpg/pooler";
-import { appOf } from "../../../examples/app/settings";
+import { appOf } from "../../../examples/app/app";
 import { checked, clients, policy } from "../../../examples/bootstrap/settings";
 
 const orders = {
@@ -52,12 +52,15 @@ describe("the example of an application", () => {
       (error: Error) =>
         /database = order: is not in acme\/cnpg-teleport\/prod\. Databases there: orders\./.test(error.message) &&
         /interval = 0\.5/.test(error.message) &&
-        /query: is empty/.test(error.message),
+        /query: must not be empty/.test(error.message),
     );
     assert.throws(() => appOf({ ...settings, database: "toString" }, outputs()), /database = toString: is not in/);
     const nothing = { databases: undefined };
     assert.throws(() => appOf(settings, nothing), /platform = acme\/cnpg-teleport\/prod: has no output "databases"/);
-    assert.throws(() => appOf({ ...settings, access: "ldap" }, outputs()), /access = ldap: is no way\. .*tbot, vault/);
+    assert.throws(
+      () => appOf({ ...settings, access: "ldap" }, outputs()),
+      /access = ldap: is not supported\. .*tbot, vault/,
+    );
   });
 
   it("runs in another namespace only with a Secret that is there", () => {
@@ -85,10 +88,13 @@ describe("the example of an application", () => {
     assert.ok(access.by === "vault");
     assert.deepEqual([access.role, access.database.host, access.database.port], ["app", "orders-rw.shop.svc", 5432]);
     assert.deepEqual(access.sidecar, { image: "hashicorp/vault:1.21", trustedCa: undefined });
-    assert.throws(() => appOf({ ...way, namespace: "shop" }, known), /lets in pods of web only/);
-    assert.throws(() => appOf({ ...way, vaultRole: "report" }, known), /vaultRole = report: .* Those are: app\./);
+    assert.throws(() => appOf({ ...way, namespace: "shop" }, known), /gives access only to pods in web\./);
+    assert.throws(
+      () => appOf({ ...way, vaultRole: "report" }, known),
+      /vaultRole = report: .* Use one of these: app\./,
+    );
     assert.throws(() => appOf({ ...way, vaultAddress: undefined }, known), /vaultAddress: is missing/);
-    assert.throws(() => appOf(way, outputs()), /has no users by Vault/);
+    assert.throws(() => appOf(way, outputs()), /has no users from Vault/);
   });
 
   it("goes by tbot where the platform names the application", () => {
@@ -114,14 +120,23 @@ describe("the example of an application", () => {
         /application = shop: is not in .* Applications there: web\./.test(error.message) &&
         /sidecarImage: is missing/.test(error.message),
     );
-    assert.throws(() => appOf({ ...way, database: "stock" }, known), /database = stock: is none of web.*: orders\./);
+    assert.throws(
+      () => appOf({ ...way, database: "stock" }, known),
+      /database = stock: is not a database of web.*: orders\./,
+    );
     assert.throws(() => appOf(way, outputs()), /has no output "applications"/);
     const join = { method: "token", token: "/x/token", secret: "web-join" };
     const byToken = outputs(orders, { web: { ...workload, join } });
-    assert.throws(() => appOf(way, byToken), /namespace: is missing\. Name the one that has the Secret web-join: /);
+    assert.throws(
+      () => appOf(way, byToken),
+      /namespace: is missing\. Name the namespace that has the Secret web-join: /,
+    );
     assert.equal(appOf({ ...way, namespace: "web" }, byToken).namespace, "web");
     const byPlatform = outputs(orders, { web: { ...workload, join: { method: "iam", token: "web" } } });
-    assert.throws(() => appOf(way, byPlatform), /namespace: is missing\. Name the one that it is to run in: .*iam\./);
+    assert.throws(
+      () => appOf(way, byPlatform),
+      /namespace: is missing\. Name the namespace in which the application runs: .* iam /,
+    );
   });
 });
 
@@ -165,7 +180,10 @@ path "clients-2025/roles/client" { capabilities = ["read"] }
 path "sys/mounts/clients-2025" { capabilities = ["read"] }
 `,
     );
-    assert.throws(() => checked({ ...bootstrap, formerClientMount: "a/*" }), /formerClientMount = a\/\*: is no path/);
+    assert.throws(
+      () => checked({ ...bootstrap, formerClientMount: "a/*" }),
+      /formerClientMount = a\/\*: is not a valid path/,
+    );
   });
 
   it("signs for PostgreSQL's own clients, and for the role that reads password hashes only if asked to", () => {
@@ -177,11 +195,11 @@ path "sys/mounts/clients-2025" { capabilities = ["read"] }
     for (const serverMount of ["/pki", "pki/", "*", 'pki" {', "", "pki/../sys"]) {
       assert.throws(
         () => checked({ ...bootstrap, serverMount }),
-        /serverMount = .*: is no path of a mount/,
+        /serverMount = .*: is not a valid path of a mount/,
         serverMount,
       );
     }
     assert.throws(() => checked({ ...bootstrap, name: "a/b" }), /name = a\/b/);
-    assert.throws(() => checked({ ...bootstrap, clientMount: "root" }), /a mount of its own/);
+    assert.throws(() => checked({ ...bootstrap, clientMount: "root" }), /needs its own mount/);
   });
 });

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { providerOf, ResourceKind } from "../../../components/dynamic/converge";
-import { UNKNOWN } from "../../../components/teleport/resources/document";
+import { UNKNOWN } from "../../../components/unknown";
 
 interface Inputs {
   name: string;
@@ -11,7 +11,7 @@ describe("the provider of a kind of resource", () => {
   const kind: ResourceKind<Inputs> = { id: ({ name }) => `the ${name}`, declared: ({ size }) => size };
   const olds = { name: "one", size: 1 };
 
-  it("makes nothing, keeps the inputs, and updates for what is declared, where the kind says nothing else", async () => {
+  it("by default creates nothing, keeps the inputs, and updates only if the declaration changes", async () => {
     const provider = providerOf(kind);
     assert.deepEqual(await provider.check(olds, olds), { inputs: olds, failures: [] });
     assert.deepEqual(await provider.create(olds), { id: "the one", outs: olds });
@@ -23,7 +23,7 @@ describe("the provider of a kind of resource", () => {
     await provider.delete("id", olds);
   });
 
-  it("looks at the system only where the declaration is unchanged, and applies with the former state", async () => {
+  it("checks for drift only if the declaration is unchanged, and passes the former state to apply", async () => {
     const called: string[] = [];
     const provider = providerOf<Inputs, Inputs>({
       ...kind,
@@ -89,7 +89,7 @@ describe("the provider of a kind of resource", () => {
     });
   });
 
-  it("replaces for what makes it another one, and forgets what a refresh does not find", async () => {
+  it("replaces if the kind says so, and forgets a resource that a refresh does not find", async () => {
     const provider = providerOf<Inputs, Inputs>({
       ...kind,
       replaces: (former, news) => (former.name === news.name ? [] : ["name"]),
@@ -105,7 +105,7 @@ describe("the provider of a kind of resource", () => {
     assert.deepEqual(await provider.read("id", olds), {});
   });
 
-  it("refuses with every reason, and takes the inputs that a check completes", async () => {
+  it("reports every refusal, and uses the inputs that a check completes", async () => {
     const provider = providerOf<Inputs, Inputs>({
       ...kind,
       check: async (news) => ({ inputs: { ...news, size: 3 }, refusals: ["no", "never"] }),

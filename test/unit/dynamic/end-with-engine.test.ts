@@ -12,7 +12,7 @@ describe("the process for dynamic providers", () => {
   };
   const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-  it("ends when the engine that holds its standard input does", async () => {
+  it("ends when the engine closes its standard input", async () => {
     for (const program of [
       "/app/node_modules/@pulumi/pulumi/cmd/dynamic-provider/index.js",
       "/app/node_modules/@pulumi/pulumi/cmd/dynamic-provider",
@@ -27,7 +27,7 @@ describe("the process for dynamic providers", () => {
     }
   });
 
-  it("is the only one that does: a program that loads the operations goes on", async () => {
+  it("is the only process that ends: a program that loads the operations continues", async () => {
     const { stdin, codes } = hosted("/app/node_modules/.bin/mocha");
     stdin.end();
     await settled();

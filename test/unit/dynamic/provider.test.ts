@@ -1,4 +1,4 @@
-/** Where the code that Pulumi stores finds this package, and what it says where it does not. */
+/** Where the code that Pulumi stores finds this package, and what it reports if it does not. */
 import { strict as assert } from "node:assert";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,7 +14,7 @@ describe("the stored code", () => {
     mkdirSync(join(root, file, ".."), { recursive: true });
     writeFileSync(join(root, file), content);
   };
-  /** What a check of it prints that runs in a folder, as Pulumi's process does. */
+  /** The output of its check, run in a folder as Pulumi's process does. */
   const checkedIn = async (folder: string) => {
     const check = `require("../stored.js").handler().check({}, {}).then(console.log, ({ message }) => console.log(message))`;
     const script = check.replace("../stored.js", join(root, "stored.js"));
@@ -41,19 +41,19 @@ describe("the stored code", () => {
     assert.equal(await checkedIn("direct"), "direct/node_modules/cnpg-teleport");
   });
 
-  it("finds it through a package that the project depends on, from a folder below the project's as well", async () => {
+  it("finds it through a dependency of the project, also from a subfolder of the project", async () => {
     for (const folder of ["through", "through/source"])
       assert.equal(await checkedIn(folder), "databases/node_modules/cnpg-teleport", folder);
   });
 
-  it("says where it was looked for, and what to do, where it is not found", async () => {
+  it("reports the folder and the fix if the package is not found", async () => {
     assert.equal(
       await checkedIn("neither"),
       `${join(root, "neither")} finds no cnpg-teleport. Add it to the dependencies of the project's package.json, and install it.`,
     );
   });
 
-  it("is stored anew where older code no longer finds the package, and only there", async () => {
+  it("is replaced only if the older code no longer finds the package", async () => {
     const kinds = {
       registration: { diff: (_id: string, _olds: object, _news: object) => Promise.resolve({ changes: false }) },
     };

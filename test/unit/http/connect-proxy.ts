@@ -1,19 +1,19 @@
-/** A proxy on this machine that opens tunnels by CONNECT; what names lead to is a test's choice. */
+/** A local proxy that opens tunnels by CONNECT. A test chooses which hosts its names resolve to. */
 import { createServer, IncomingMessage, request, Server } from "node:http";
 import { AddressInfo, connect, Socket } from "node:net";
 
 export class ConnectProxy {
-  /** What was asked for: `host:port` of tunnels, URLs of requests over HTTP. */
+  /** The requests: `host:port` of tunnels, URLs of requests over HTTP. */
   readonly asked: string[] = [];
-  /** The header `proxy-authorization` of each. */
+  /** The header `proxy-authorization` of each request. */
   readonly authorizations: (string | undefined)[] = [];
-  /** Status that it refuses with; silent if 0. */
+  /** Status with which it refuses; 0: it does not answer. */
   refuses: number | undefined;
   private readonly sockets = new Set<Socket>();
 
   private constructor(private readonly server: Server) {}
 
-  /** @param resolve where a host is; default: all are this machine */
+  /** @param resolve resolves a host name; default: all names are this machine */
   static async start(resolve: (host: string) => string = () => "localhost"): Promise<ConnectProxy> {
     const server = createServer();
     const proxy = new ConnectProxy(server);

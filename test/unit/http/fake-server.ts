@@ -1,4 +1,4 @@
-/** A server on this machine that answers as a test tells it to, and remembers what it was asked. */
+/** A local server with a test's answers, which records its requests. */
 import { createServer as createHttpServer, IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { AddressInfo } from "node:net";
@@ -8,7 +8,7 @@ export interface FakeAnswer {
   status?: number;
   headers?: Record<string, string>;
   text?: string;
-  /** Says nothing at all. */
+  /** Does not answer. */
   silent?: boolean;
 }
 
@@ -26,10 +26,10 @@ export class FakeServer {
     private readonly scheme: string,
   ) {}
 
-  /** `host:port`, also after it was closed. */
+  /** `host:port`, also after the server is closed. */
   host = "";
 
-  /** @param identity certificate of `localhost`; without one, it speaks plain HTTP */
+  /** @param identity certificate for `localhost`; without one, the server speaks plain HTTP */
   static async start(answer: (asked: Asked, count: number) => FakeAnswer, identity?: Certificate): Promise<FakeServer> {
     const listener = (request: IncomingMessage, response: ServerResponse) => {
       let body = "";

@@ -11,7 +11,7 @@ describe("the proxy for a URL", () => {
   const of = (url: string, environment: NodeJS.ProcessEnv) => proxyFor(url, environment)?.url.href;
   const without = (NO_PROXY: string, url: string) => of(url, { HTTPS_PROXY: PROXY, HTTP_PROXY: PROXY, NO_PROXY });
 
-  it("is that of its scheme, in upper or lower case", () => {
+  it("comes from the variable of its scheme, in upper or lower case", () => {
     assert.equal(of("https://a.test", { HTTPS_PROXY: PROXY }), `${PROXY}/`);
     assert.equal(of("https://a.test", { https_proxy: PROXY }), `${PROXY}/`);
     assert.equal(of("https://a.test", { HTTPS_PROXY: "", https_proxy: PROXY }), `${PROXY}/`);
@@ -22,20 +22,20 @@ describe("the proxy for a URL", () => {
     assert.equal(of("http://a.test", { HTTP_PROXY: PROXY, REQUEST_METHOD: "GET" }), undefined);
   });
 
-  it("may be without a scheme", () => {
+  it("may have no scheme", () => {
     assert.equal(of("https://a.test", { HTTPS_PROXY: "proxy.test:3128" }), `${PROXY}/`);
     assert.equal(of("https://a.test", { HTTPS_PROXY: "10.1.2.3:80" }), "http://10.1.2.3/");
     assert.equal(of("https://a.test", { HTTPS_PROXY: "socks5://proxy.test:1080" }), "socks5://proxy.test:1080");
   });
 
-  it("is never one for this machine", () => {
+  it("is never used for this machine", () => {
     for (const host of ["localhost", "localhost:8200", "127.0.0.1", "127.1.2.3:6443", "[::1]:6443"]) {
       assert.equal(without("", `https://${host}/x`), undefined, host);
     }
     assert.equal(without("", "https://local.host"), `${PROXY}/`);
   });
 
-  // As golang.org/x/net/http/httpproxy's documentation and tests have it.
+  // Cases from the documentation and tests of golang.org/x/net/http/httpproxy.
   for (const [list, excluded, included] of [
     ["example.com", ["example.com", "a.example.com", "EXAMPLE.com"], ["badexample.com", "example.com.org"]],
     [".example.com", ["a.example.com", "b.a.example.com:8443"], ["example.com"]],
@@ -89,7 +89,7 @@ describe("a request through a proxy", () => {
       (error: RequestError) => [error.failure, error.message],
     );
 
-  it("gets to a server over TLS by CONNECT, whose certificate is checked", async () => {
+  it("reaches a server over TLS by CONNECT, and verifies the server's certificate", async () => {
     const url = `https://vault.test:${port(server)}/v1/x`;
     const { text } = await ask(url, { HTTPS_PROXY: proxy.url });
     assert.equal(text, "over TLS");
@@ -100,26 +100,26 @@ describe("a request through a proxy", () => {
     assert.equal((await failure(ask(url, { HTTPS_PROXY: proxy.url }, { cas: [] })))[0], "untrusted");
   });
 
-  it("is not made where NO_PROXY excludes the server, or where it is this machine's", async () => {
+  it("is not used if NO_PROXY excludes the server, or for this machine", async () => {
     await ask(`https://localhost:${port(server)}`, { HTTPS_PROXY: proxy.url }).catch(() => undefined);
     await failure(ask(`https://vault.test:${port(server)}`, { HTTPS_PROXY: proxy.url, NO_PROXY: ".test" }));
     assert.deepEqual(proxy.asked, []);
   });
 
-  it("shows the proxy its user and password", async () => {
+  it("sends user and password to the proxy", async () => {
     const withUser = proxy.url.replace("//", "//me:s%40crit@");
     await ask(`https://vault.test:${port(server)}`, { HTTPS_PROXY: withUser });
     assert.deepEqual(proxy.authorizations, [`Basic ${Buffer.from("me:s@crit").toString("base64")}`]);
   });
 
-  it("goes to the proxy as a whole without TLS", async () => {
+  it("is sent to the proxy completely if it has no TLS", async () => {
     const url = `http://vault.test:${port(plain)}/v1/y`;
     assert.equal((await ask(url, { HTTP_PROXY: proxy.url })).text, "plain");
     assert.deepEqual(proxy.asked, [url]);
     assert.equal(plain.asked.at(-1)?.headers.host, `vault.test:${port(plain)}`);
   });
 
-  it("that fails names the variable, and no password", async () => {
+  it("names the variable and no password if it fails", async () => {
     const url = `https://vault.test:${port(server)}`;
     const withUser = proxy.url.replace("//", "//me:secret@");
     proxy.refuses = 407;

@@ -34,34 +34,34 @@ describe("a request over HTTP", () => {
     return error;
   };
 
-  it("is repeated while the server is overloaded or broken, and ends with its answer", async () => {
+  it("is repeated while the server is overloaded or broken, and resolves to its answer", async () => {
     for (const status of [429, 500, 503]) {
       const server = await serve((count) => (count < 3 ? { status } : { text: "here" }));
       assert.deepEqual([(await ask(server)).text, server.asked.length], ["here", 3]);
     }
   });
 
-  it("is repeated a bounded number of times, and then has the last answer", async () => {
+  it("is repeated a bounded number of times, and then resolves to the last answer", async () => {
     const server = await serve((count) => ({ status: 429, text: `no ${count}` }));
     const { status, text } = await ask(server);
     assert.deepEqual([status, text, server.asked.length], [429, "no 3", 3]);
   });
 
-  it("is not repeated where another answer will not come", async () => {
+  it("is not repeated if the answer would stay the same", async () => {
     for (const status of [400, 403, 404, 501]) {
       const server = await serve(() => ({ status }));
       assert.deepEqual([(await ask(server)).status, server.asked.length], [status, 1]);
     }
   });
 
-  it("waits as long as the server asks for", async () => {
+  it("waits as long as the server requests", async () => {
     const server = await serve((count) => (count === 1 ? { status: 429, headers: { "retry-after": "1" } } : {}));
     const start = Date.now();
     await ask(server);
     assert.ok(Date.now() - start >= 990, `${Date.now() - start} ms`);
   });
 
-  it("does not wait for longer than half a minute, and not for nonsense", () => {
+  it("waits at most half a minute, and ignores an invalid Retry-After", () => {
     assert.equal(retryAfter("5"), 5_000);
     assert.equal(retryAfter("86400"), 30_000);
     const now = new Date("2026-01-01T00:00:00Z");
@@ -87,7 +87,7 @@ describe("a request over HTTP", () => {
     );
   });
 
-  it("gives up on a server that says nothing, after its limit", async () => {
+  it("fails after its limit if the server does not answer", async () => {
     const server = await serve(() => ({ silent: true }));
     const { failure: kind, message } = await failure(ask(server, { limit: 50 }));
     assert.equal(kind, "unreachable");
@@ -95,20 +95,20 @@ describe("a request over HTTP", () => {
     assert.equal(server.asked.length, 3);
   });
 
-  it("tells a server that is not there", async () => {
+  it("reports a server that does not exist", async () => {
     const server = await serve(() => ({}));
     const { url } = server;
     await server.close();
     assert.equal((await failure(answerTo({ url, cas: [] }, []))).failure, "unreachable");
   });
 
-  it("refuses an answer that has no end", async () => {
+  it("refuses an answer without an end", async () => {
     const server = await serve(() => ({ text: "x".repeat(1024 * 1024 + 1) }));
     assert.equal((await failure(ask(server))).failure, "too-large");
     assert.equal(server.asked.length, 1);
   });
 
-  it("accepts a server whose CA is given, and refuses any other at once", async () => {
+  it("accepts a server whose CA is given, and refuses any other without repetition", async () => {
     const server = await serve(() => ({ text: "here" }), identity);
     assert.equal((await ask(server)).text, "here");
     assert.equal((await failure(ask(server, { cas: [openssl.ca("other").pem] }))).failure, "untrusted");
@@ -121,8 +121,8 @@ describe("a request over HTTP", () => {
   });
 });
 
-describe("a question of several", () => {
-  it("is asked once, also while the answer is under way", async () => {
+describe("a memoized request", () => {
+  it("runs once, even if the first call has not finished", async () => {
     let count = 0;
     const once = memoized<number>();
     const ask = () => once("question", async () => ++count);
@@ -131,7 +131,7 @@ describe("a question of several", () => {
     assert.equal(await once("another", async () => ++count), 2);
   });
 
-  it("is asked anew after a while, and after a failure", async () => {
+  it("runs again after a while, and after a failure", async () => {
     let count = 0;
     const once = memoized<number>(10);
     const ask = () =>

@@ -6,7 +6,7 @@ import { rootCertificates } from "node:tls";
 import { casOfFile, trustedCas } from "../../../components/http/trusted-cas";
 import { Certificate, OpenSsl } from "../certificates/openssl";
 
-describe("the CAs that a server's certificate may be signed by", () => {
+describe("the trusted CAs", () => {
   const openssl = new OpenSsl();
   const folder = mkdtempSync(join(tmpdir(), "trusted-"));
   const file = (name: string) => join(folder, name);
@@ -40,14 +40,14 @@ describe("the CAs that a server's certificate may be signed by", () => {
     assert.equal(new Set(cas).size, cas.length);
   });
 
-  it("are none of these where nothing names them, or a file is missing", () => {
+  it("do not include CAs that no variable names, and ignore missing files", () => {
     assert.ok(!has(trustedCas({}), one));
     assert.ok(!has(trustedCas({ SSL_CERT_FILE: file("missing"), SSL_CERT_DIR: file("missing") }), one));
   });
 
-  it("have to be there in a file that a setting names", () => {
+  it("must exist in a file that a setting names", () => {
     assert.deepEqual(casOfFile("caFile", file("file.pem")), [one.pem.trim()]);
     assert.throws(() => casOfFile("caFile", file("missing")), /caFile cannot be read: .*missing/);
-    assert.throws(() => casOfFile("caFile", file("folder/README")), /caFile=.*README holds no certificate/);
+    assert.throws(() => casOfFile("caFile", file("folder/README")), /caFile=.*README contains no certificate in PEM/);
   });
 });

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { apiReader, apiValidator, apiWriter, kubernetesClient } from "../../../components/kubernetes/client";
 import { KubernetesError } from "../../../components/kubernetes/errors";
-import { UNKNOWN } from "../../../components/teleport/resources/document";
+import { UNKNOWN } from "../../../components/unknown";
 
 interface Answer {
   code: number;
@@ -113,7 +113,7 @@ describe("the client of the Kubernetes API", () => {
     return error;
   };
 
-  it("says in the policy's words why no command may be run, whatever code the policy chose", async () => {
+  it("reports the policy's words if it forbids commands, for every status code that a policy can use", async () => {
     const words = "ValidatingAdmissionPolicy 'no-exec' with binding 'no-exec' denied request: nobody runs commands";
     for (const code of [400, 403, 422]) {
       const error = await refusalOf(status(code, `pods "orders-1" is forbidden: ${words}`));
@@ -133,7 +133,7 @@ describe("the client of the Kubernetes API", () => {
     );
   });
 
-  it("names the right that is missing to run commands", async () => {
+  it("names the missing right to run commands", async () => {
     const error = await refusalOf(
       status(403, 'pods "orders-1" is forbidden: User "ci" cannot get resource "pods/exec"'),
     );
@@ -143,7 +143,7 @@ describe("the client of the Kubernetes API", () => {
     );
   });
 
-  it("takes a pod that is not there for something that may pass", async () => {
+  it("does not report a missing pod as a missing right", async () => {
     const error = await refusalOf(status(404, 'pods "orders-1" not found'));
     assert.equal(error.failure, "failed");
     assert.match(error.message, /pods "orders-1" not found/);
@@ -163,7 +163,7 @@ describe("the client of the Kubernetes API", () => {
     await assert.rejects((await client()).log(pod), { failure: "access-denied" });
   });
 
-  it("deletes the object of the UID that was seen, and no other", async () => {
+  it("deletes only the object with the given UID", async () => {
     const job = { apiVersion: "batch/v1", plural: "jobs", namespace: "db", name: "orders-1-initdb" };
     for (const code of [200, 404, 409]) {
       answer = () => status(code, "");
@@ -176,11 +176,11 @@ describe("the client of the Kubernetes API", () => {
     await assert.rejects((await client()).remove(job, "uid-1"), { failure: "access-denied" });
   });
 
-  it("asks in a strict dry run, and hands the answer over as it is", async () => {
+  it("does a strict dry run, and returns the answer unchanged", async () => {
     answer = () => status(422, "is invalid");
     const api = await apiValidator({}, { delays: [], limit: 5_000 });
-    const told = await api.dryRun("/api/v1/namespaces/db/pods", { kind: "Pod" });
-    assert.deepEqual(told, status(422, "is invalid"));
+    const answered = await api.dryRun("/api/v1/namespaces/db/pods", { kind: "Pod" });
+    assert.deepEqual(answered, status(422, "is invalid"));
     const [{ method, url, body } = { method: "", url: "", body: "" }] = asked;
     assert.deepEqual([method, url], ["POST", "/api/v1/namespaces/db/pods?dryRun=All&fieldValidation=Strict"]);
     assert.deepEqual(JSON.parse(body), { kind: "Pod" });

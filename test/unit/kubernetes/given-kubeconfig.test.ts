@@ -1,7 +1,7 @@
 /** A kubeconfig that a program gives as a value: what resources do with it when it changes, and before it is known. */
 import { strict as assert } from "node:assert";
 import { operatorCheck, OperatorInputs } from "../../../components/cnpg/operator-check-operations";
-import { updateCheck } from "../../../components/cnpg/update-check-operations";
+import { updateCheck } from "../../../components/protection/update-check-operations";
 import { providerOf, ResourceKind } from "../../../components/dynamic/converge";
 import type { KubernetesConnection } from "../../../components/kubernetes/client";
 import { operations } from "../../../components/operations";
@@ -13,7 +13,7 @@ import { databaseRolesServing, databasesServing } from "../../../components/read
 import { clusterServing } from "../../../components/readiness/cluster";
 import { poolerServing } from "../../../components/readiness/pooler";
 import { autoUsers } from "../../../components/teleport/auto-users/admin-operations";
-import { UNKNOWN } from "../../../components/teleport/resources/document";
+import { UNKNOWN } from "../../../components/unknown";
 import { vaultAdmin } from "../../../components/vault-database/admin-operations";
 import { vaultLeases } from "../../../components/vault-database/lease-operations";
 import { FakeApi, KUBE_SYSTEM } from "../protection/fake-api";
@@ -111,6 +111,6 @@ describe("a kubeconfig that is given as a value", () => {
       console.error = print;
     }
     assert.equal(said.length, 1, said.join("\n"));
-    assert.match(said[0] ?? "", /^Warning: the kubeconfig is not known yet, so this preview does not look at/);
+    assert.match(said[0] ?? "", /^Warning: the kubeconfig is not known yet, so this preview does not check anything/);
   });
 });

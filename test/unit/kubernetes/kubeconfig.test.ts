@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type * as k8s from "@kubernetes/client-node";
-import { parseKubeconfig, readKubeconfig, unusable, useProxy } from "../../../components/kubernetes/kubeconfig";
+import { readKubeconfig, useProxy } from "../../../components/kubernetes/kubeconfig";
+import { parseKubeconfig, refuseUnusable } from "../../../components/kubernetes/kubeconfig-value";
 
 describe("the kubeconfig", () => {
   const folder = mkdtempSync(join(tmpdir(), "kubeconfig-"));
@@ -54,7 +55,7 @@ describe("the kubeconfig", () => {
         const config = parseKubeconfig(library, given);
         assert.equal(config.getCurrentCluster()?.server, "https://a.test");
         assert.equal(config.getCurrentUser()?.token, SECRET);
-        assert.equal(unusable(config), undefined);
+        refuseUnusable(config);
       }
     });
 
@@ -66,16 +67,24 @@ describe("the kubeconfig", () => {
         { "client-certificate": "/c", "client-key": "/k" },
         { "client-certificate": "c", "client-certificate-data": "YQ==", "client-key": "k", "client-key-data": "YQ==" },
       ])
-        assert.equal(unusable(parseKubeconfig(library, text(user, { "certificate-authority": "/ca" }))), undefined);
+        refuseUnusable(parseKubeconfig(library, text(user, { "certificate-authority": "/ca" })));
     });
 
     it("has no relative path, because it comes from no folder", () => {
-      const refused = (user: object, further: object = {}) =>
-        /relative path in (.*?), and/.exec(unusable(parseKubeconfig(library, text(user, further))) ?? "")?.[1];
-      assert.equal(refused({}, { "certificate-authority": "ca.crt" }), "certificate-authority");
-      assert.equal(refused({ "client-certificate": "c", "client-key": "./k" }), "client-certificate and client-key");
-      assert.equal(refused({ tokenFile: "token" }), "tokenFile");
-      assert.equal(refused({ exec: { command: "./login" } }), "exec.command");
+      for (const [user, further, fields] of [
+        [{}, { "certificate-authority": "ca.crt" }, "certificate-authority"],
+        [{ "client-certificate": "c", "client-key": "./k" }, {}, "client-certificate and client-key"],
+        [{ tokenFile: "token" }, {}, "tokenFile"],
+        [{ exec: { command: "./login" } }, {}, "exec.command"],
+      ] as const) {
+        const message = new RegExp(
+          `must not have a relative path, because it comes from no file: see ${fields}\\. Write`,
+        );
+        assert.throws(() => refuseUnusable(parseKubeconfig(library, text(user, further))), {
+          failure: "configuration",
+          message,
+        });
+      }
     });
 
     it("says what is wrong with it, and shows nothing of it", () => {
@@ -107,11 +116,11 @@ describe("the kubeconfig", () => {
         library,
         text({ token: SECRET }).replace('"current-context":"a"', '"current-context":"b"'),
       );
-      assert.match(unusable(config) ?? "", /no cluster for its current context\. Set kubernetes\.context/);
+      assert.throws(() => refuseUnusable(config), /no cluster for its current context\. Set kubernetes\.context/);
     });
   });
 
-  it("of two files has the current context of the first that names one", () => {
+  it("has the current context of the first file that sets one", () => {
     assert.equal(read(a(), b()).getCurrentCluster()?.server, "https://a.test");
     assert.equal(read(b(), a()).getCurrentCluster()?.server, "https://b.test");
     const silent = write("silent", { ...whole("c", "https://c.test"), "current-context": "" });
@@ -119,14 +128,14 @@ describe("the kubeconfig", () => {
     assert.equal(read(a(), b()).getContexts().length, 2);
   });
 
-  it("passes over files that are missing or empty, and names twice in the list", () => {
+  it("ignores missing and empty files, and files that are listed twice", () => {
     writeFileSync(join(folder, "empty"), "");
     const config = read(join(folder, "missing"), "", join(folder, "empty"), a(), a(), join(folder, "later"));
     assert.equal(config.getCurrentCluster()?.server, "https://a.test");
     assert.equal(config.getClusters().length, 1);
   });
 
-  it("keeps the first of a name that several files have", () => {
+  it("uses the first of several entries with the same name", () => {
     const other = write("other", { ...whole("a", "https://other.test"), "current-context": "a" });
     assert.equal(read(a(), other).getCurrentCluster()?.server, "https://a.test");
     assert.equal(read(other, a()).getCurrentCluster()?.server, "https://other.test");
@@ -134,7 +143,7 @@ describe("the kubeconfig", () => {
     assert.equal(read(user, a()).getCurrentUser()?.token, "first");
   });
 
-  it("takes paths to be relative to the file that has them", () => {
+  it("resolves paths relative to the file that contains them", () => {
     const file = write("below/relative", {
       clusters: [cluster("a", "https://a.test", { "certificate-authority": "ca.crt" })],
       users: [
@@ -156,7 +165,7 @@ describe("the kubeconfig", () => {
     assert.deepEqual([commandOf("path"), commandOf("file")], ["aws", join(below, "login")]);
   });
 
-  it("prefers what is in it to what is in a file", () => {
+  it("prefers inline data to a file", () => {
     const data = Buffer.from("ca").toString("base64");
     const both = { "certificate-authority": "gone.crt", "certificate-authority-data": data };
     const file = write("both", { ...whole("a", "https://a.test"), clusters: [cluster("a", "https://a.test", both)] });
@@ -164,7 +173,7 @@ describe("the kubeconfig", () => {
     assert.deepEqual([caFile, caData], [undefined, data]);
   });
 
-  it("needs no entry to be whole that is not used", () => {
+  it("accepts incomplete entries that are not used", () => {
     const file = write("partial", { ...whole("a", "https://a.test"), contexts: [context("a"), { name: "x" }] });
     assert.equal(read(file).getCurrentCluster()?.server, "https://a.test");
   });
@@ -175,13 +184,13 @@ describe("the kubeconfig", () => {
     assert.throws(() => read(a(), broken), new RegExp(`${broken}: `));
   });
 
-  it("is that of the home folder where no variable names another", () => {
+  it("is the one of the home folder if KUBECONFIG is not set", () => {
     write("home/.kube/config", whole("home", "https://home.test"));
     const config = readKubeconfig(library, { HOME: join(folder, "home") });
     assert.equal(config.getCurrentCluster()?.server, "https://home.test");
   });
 
-  it("means what kubectl makes of it", function () {
+  it("means the same as for kubectl", function () {
     const kubectl = spawnSync("kubectl", ["version", "--client"], { encoding: "utf8" });
     if (kubectl.error) return; // where there is none, the lab's test compares
     const other = write("other", { ...whole("a", "https://other.test"), "current-context": "a" });
@@ -218,7 +227,7 @@ describe("the kubeconfig", () => {
       assert.equal(proxyOf(read(a()), {}), undefined);
     });
 
-    it("that it names itself goes before the variables", () => {
+    it("that it names itself overrides the variables", () => {
       const own = cluster("a", "https://a.test", { "proxy-url": "http://own.test:1" });
       const file = write("own", { ...whole("a", "https://a.test"), clusters: [own] });
       assert.equal(proxyOf(read(file), { HTTPS_PROXY, NO_PROXY: "*" }), "http://own.test:1");

@@ -1,4 +1,4 @@
-/** A Kubernetes in memory that has one Cluster and a few other objects, and answers the SQL that is run in it. */
+/** A fake of Kubernetes with one Cluster and a few other objects. It answers the SQL that runs in the Cluster. */
 import { Command, CommandEnd, KubernetesClient, KubernetesObject } from "../../../components/kubernetes/client";
 
 export interface Ran {
@@ -16,7 +16,7 @@ export class FakeKubernetes implements KubernetesClient {
   };
   /** Other objects, by name. */
   readonly objects = new Map<string, KubernetesObject>();
-  /** What psql prints for a script; undefined stands for nothing. */
+  /** What psql prints for a script. Undefined means nothing. */
   answer: (ran: Ran) => string | Partial<CommandEnd> | undefined = () => undefined;
 
   async get({ name }: { name: string }): Promise<KubernetesObject | undefined> {
@@ -42,7 +42,7 @@ export class FakeKubernetes implements KubernetesClient {
     const ran = { pod, database, script: input };
     this.ran.push(ran);
     const answer = this.answer(ran) ?? "";
-    const end = typeof answer === "string" ? { stdout: answer.replaceAll("\n", "\0") } : answer; // as psql ends rows here
+    const end = typeof answer === "string" ? { stdout: answer.replaceAll("\n", "\0") } : answer; // psql ends rows with NUL
     return { code: 0, stdout: "", stderr: "", ...end };
   }
 }

@@ -15,8 +15,8 @@ function inputs(more: Partial<AccessInputs> = {}): AccessInputs {
   return { namespace: "db", cluster: "orders", uid: "uid-1", database: "app", users, ...more };
 }
 
-/** Databases and roles that are there; `deviations` is what differs. */
-function setUp(deviations: () => string = () => "") {
+/** A Cluster with databases and roles. `drift` returns the differences. */
+function setUp(drift: () => string = () => "") {
   const kubernetes = new FakeKubernetes();
   kubernetes.answer = ({ script }: Ran) => {
     if (script.includes("SELECT datname")) return "app\npostgres\n";
@@ -25,7 +25,7 @@ function setUp(deviations: () => string = () => "") {
         .filter((name) => script.includes(`'${name}'`) && scripts(kubernetes, `DROP ROLE "${name}"`).length === 0)
         .map((name) => `${name}\n`)
         .join("");
-    if (script.includes("SELECT format(")) return deviations();
+    if (script.includes("SELECT format(")) return drift();
     return undefined;
   };
   return { kubernetes, ...providerOf(access(async () => kubernetes, TIMING)) };
@@ -34,7 +34,7 @@ function setUp(deviations: () => string = () => "") {
 const scripts = ({ ran }: FakeKubernetes, part: string) => ran.filter(({ script }) => script.includes(part));
 
 describe("access to a database", () => {
-  it("is made in every database, by the superuser of the primary", async () => {
+  it("is granted in every database, by the primary's superuser", async () => {
     const { kubernetes, create } = setUp();
     const { id } = await create(inputs());
     assert.equal(id, "db/orders");
@@ -48,7 +48,7 @@ describe("access to a database", () => {
     );
   });
 
-  it("is granted again for what came to be while it was looked at", async () => {
+  it("is granted again for objects that appear during the check", async () => {
     const { kubernetes, create } = setUp(() => (grants() > 2 ? "" : "sales may not call lo_creat\n"));
     const grants = () =>
       scripts(kubernetes, "'DATABASE %I'").filter(({ script }) => !script.includes("OWNED BY")).length;
@@ -56,7 +56,7 @@ describe("access to a database", () => {
     assert.equal(grants(), 4, "twice in two databases");
   });
 
-  it("is granted in a database, too, that came to be while it was looked at", async () => {
+  it("is also granted in a database that appears during the check", async () => {
     const { kubernetes, create } = setUp();
     const granted = () =>
       scripts(kubernetes, "'DATABASE %I'").filter(({ script }) => !script.includes("OWNED BY")).length;
@@ -72,14 +72,14 @@ describe("access to a database", () => {
     await create(inputs());
   });
 
-  it("takes a name with a line end in it for one name", async () => {
+  it("treats a name that contains a line end as one name", async () => {
     const { kubernetes } = setUp();
     kubernetes.answer = () => ({ stdout: "x\napp\0writer\0" });
     const reference = { namespace: "db", cluster: "orders", uid: inputs().uid };
     assert.deepEqual(await sqlInPrimary(kubernetes, reference, "app", "SELECT 1"), ["x\napp", "writer"]);
   });
 
-  it("drops who is no longer declared: locked out first, dropped last", async () => {
+  it("drops users that are no longer declared: forbids logins first, drops last", async () => {
     const { kubernetes, update } = setUp();
     const writer = { name: "writer", access: "write" as const };
     await update("id", inputs({ users: [...inputs().users, writer] }), inputs());
@@ -92,7 +92,7 @@ describe("access to a database", () => {
     assert.equal(scripts(kubernetes, `"reader" NOLOGIN`).length, 0);
   });
 
-  it("remembers who could not be dropped, because of a database that takes no connections", async () => {
+  it("stores users that could not be dropped because a database allows no connections", async () => {
     const { kubernetes, update, diff } = setUp();
     const { answer } = kubernetes;
     kubernetes.answer = (ran) => (ran.script.includes("rolname = ANY") ? "reader\nwriter\n" : answer(ran));
@@ -102,39 +102,42 @@ describe("access to a database", () => {
     assert.deepEqual(await diff("id", outs!, inputs()), { changes: true });
   });
 
-  it("leaves a role alone that the Cluster declares for something else", async () => {
+  it("does not drop a role that the Cluster declares for something else", async () => {
     const { kubernetes, update } = setUp();
     kubernetes.cluster!.spec = { managed: { roles: [{ name: "writer" }] } };
     await update("id", inputs({ users: [{ name: "writer", access: "write" }] }), inputs());
     assert.deepEqual(scripts(kubernetes, "DROP ROLE"), []);
   });
 
-  it("differs where the database does, though the declaration is the same", async () => {
-    let deviations = "";
-    const { diff } = setUp(() => deviations);
+  it("detects drift of the database while the declaration is unchanged", async () => {
+    let drift = "";
+    const { diff } = setUp(() => drift);
     assert.deepEqual(await diff("id", inputs(), inputs()), { changes: false });
-    deviations = "reader may not select sales\n";
+    drift = "reader may not select sales\n";
     assert.deepEqual(await diff("id", inputs(), inputs()), { changes: true });
   });
 
-  it("counts as unchanged where Kubernetes does not answer", async () => {
+  it("counts as unchanged if Kubernetes does not answer", async () => {
     const connect = () => Promise.reject(new KubernetesError("unavailable", "no answer"));
     const { diff } = providerOf(access(connect));
     assert.deepEqual(await diff("id", inputs(), inputs()), { changes: false });
     assert.deepEqual(await diff("id", inputs(), inputs({ database: "other" })), { changes: true });
   });
 
-  it("fails with the operator's reason where a role stays other than declared", async () => {
-    const { kubernetes, create } = setUp(() => "reader is no member of nobody\n");
+  it("fails with the operator's reason if a role does not become as declared", async () => {
+    const { kubernetes, create } = setUp(() => "reader is not a member of nobody\n");
     kubernetes.cluster!.status = {
       currentPrimary: "orders-1",
       managedRolesStatus: { cannotReconcile: { reader: ['role "nobody" does not exist'] } },
     };
-    await assert.rejects(create(inputs()), /reader is no member of nobody.*CloudNativePG says: reader: role "nobody"/s);
+    await assert.rejects(
+      create(inputs()),
+      /reader is not a member of nobody.*CloudNativePG says: reader: role "nobody"/s,
+    );
   });
 
   it("fails with the message of the DatabaseRole, not with an older message of the Cluster", async () => {
-    const { kubernetes, create } = setUp(() => "reader is no member of nobody\n");
+    const { kubernetes, create } = setUp(() => "reader is not a member of nobody\n");
     const stale = { reader: ["of before"] };
     kubernetes.cluster!.status = { currentPrimary: "orders-1", managedRolesStatus: { cannotReconcile: stale } };
     const status = { applied: false, message: 'role "nobody" does not exist' };
@@ -146,23 +149,23 @@ describe("access to a database", () => {
     });
   });
 
-  it("waits on where the operator still says of another role what was wrong before", async () => {
+  it("keeps waiting if the operator's reason is an old one for another role", async () => {
     const begun = Date.now();
-    const { kubernetes, create } = setUp(() => (Date.now() - begun < 300 ? "writer is no member of app\n" : ""));
+    const { kubernetes, create } = setUp(() => (Date.now() - begun < 300 ? "writer is not a member of app\n" : ""));
     const stale = { reader: ['role "nobody" does not exist'] };
     kubernetes.cluster!.status = { currentPrimary: "orders-1", managedRolesStatus: { cannotReconcile: stale } };
     await create(inputs());
     assert.ok(Date.now() - begun >= 300);
   });
 
-  it("refuses to run anything in another Cluster of that name", async () => {
+  it("refuses to run SQL in another Cluster of the same name", async () => {
     const { kubernetes, create } = setUp();
     kubernetes.cluster!.metadata.uid = "another";
     await assert.rejects(create(inputs()), /not in the cluster that the kubeconfig's context leads to/);
     assert.deepEqual(kubernetes.ran, []);
   });
 
-  it("is removed without a word where the Cluster is gone", async () => {
+  it("is deleted without a message if the Cluster is gone", async () => {
     const { kubernetes, delete: remove } = setUp();
     kubernetes.cluster = undefined;
     await remove("id", inputs());
@@ -177,7 +180,7 @@ describe("access to a database", () => {
     assert.deepEqual(await diff("id", inputs({ suspended: true }), inputs()), { changes: true });
   });
 
-  it("remembers who was removed meanwhile, and removes them when it wakes", async () => {
+  it("stores users that are removed while the Cluster is stopped, and drops them when it runs again", async () => {
     const { kubernetes, update, diff } = setUp();
     const writer = { name: "writer", access: "write" as const };
     const asleep = inputs({ suspended: true });
@@ -189,13 +192,13 @@ describe("access to a database", () => {
     assert.match(kubernetes.ran.map(({ script }) => script).join(), /DROP ROLE "writer"/);
   });
 
-  const SLEEPING = [
-    { annotations: { "cnpg.io/hibernation": "on" }, told: /hibernation: "on"/ },
-    { annotations: { "cnpg.io/fencedInstances": '["*"]' }, told: /all its instances are fenced/ },
-    { annotations: { "cnpg.io/fencedInstances": '["orders-1"]' }, told: /orders-1 is fenced/ },
+  const STOPPED = [
+    { annotations: { "cnpg.io/hibernation": "on" }, reason: /hibernation: "on"/ },
+    { annotations: { "cnpg.io/fencedInstances": '["*"]' }, reason: /all its instances are fenced/ },
+    { annotations: { "cnpg.io/fencedInstances": '["orders-1"]' }, reason: /orders-1 is fenced/ },
   ];
-  for (const { annotations, told } of SLEEPING) {
-    it(`does nothing in a Cluster that somebody put to sleep, says so, and does it when it wakes: ${told}`, async () => {
+  for (const { annotations, reason } of STOPPED) {
+    it(`does nothing in a Cluster that somebody stopped, prints a warning, and continues when it runs again: ${reason}`, async () => {
       let found = "reader may not log in\n";
       const { kubernetes, create, update, diff, delete: remove } = setUp(() => found);
       const writer = { name: "writer", access: "write" as const };
@@ -207,17 +210,21 @@ describe("access to a database", () => {
       try {
         await create(inputs());
         const { outs } = await update("id", before, inputs());
-        assert.match(printed.join("\n"), told);
+        assert.match(printed.join("\n"), reason);
         printed.length = 0;
         assert.deepEqual(await diff("id", outs!, inputs()), { changes: false });
-        assert.deepEqual(printed, [], "ClusterServing says that it sleeps");
+        assert.deepEqual(printed, [], "ClusterServing prints that the Cluster is stopped");
         await remove("id", before);
-        assert.match(printed.join("\n"), /sleeps: .*This could not be removed from it: reader, writer/);
+        assert.match(printed.join("\n"), /is stopped: .*This could not be removed from it: reader, writer/);
         assert.deepEqual(kubernetes.ran, []);
 
         kubernetes.cluster!.metadata.annotations = {};
         assert.deepEqual(await diff("id", outs!, inputs()), { changes: true });
-        assert.deepEqual(await diff("id", inputs(), inputs()), { changes: true }, "what was created asleep");
+        assert.deepEqual(
+          await diff("id", inputs(), inputs()),
+          { changes: true },
+          "it was created while the Cluster was stopped",
+        );
         found = "";
         await update("id", outs!, inputs());
         assert.match(kubernetes.ran.map(({ script }) => script).join(), /DROP ROLE "writer"/);
@@ -227,7 +234,7 @@ describe("access to a database", () => {
     });
   }
 
-  it("goes on where a standby is fenced", async () => {
+  it("continues if a standby is fenced", async () => {
     const { kubernetes, create } = setUp();
     kubernetes.cluster!.metadata.annotations = { "cnpg.io/fencedInstances": '["orders-2"]' };
     await create(inputs());
@@ -281,14 +288,14 @@ describe("access to a database", () => {
     assert.deepEqual(await diff("id", before, inputs({ usersAs: "inline" })), { changes: false });
   });
 
-  it("gives back in every database, when it is deleted, what an earlier release took from everybody", async () => {
+  it("grants to PUBLIC again, in every database, what an earlier release revoked, when it is deleted", async () => {
     const { kubernetes, delete: remove } = setUp();
     await remove("id", inputs());
     const last = kubernetes.ran.filter(({ script }) => script.includes("TO PUBLIC")).map(({ database }) => database);
     assert.deepEqual(last, ["app", "postgres"]);
   });
 
-  it("names who holds a lock, and ends declared users who keep their own rights from being changed", async () => {
+  it("names the session that holds a lock, and ends sessions of declared users that block the change of their rights", async () => {
     const { kubernetes } = setUp();
     const asked: string[] = [];
     const holder = "The lock is held by process 7 of the user app";
@@ -311,13 +318,13 @@ describe("access to a database", () => {
       assert.match(query, /usename = ANY \(ARRAY\['writer'\]::text\[\]\) AND pg_terminate_backend/);
   });
 
-  it("looks for nobody while nothing waits", async () => {
+  it("does not look for blocking sessions while nothing waits", async () => {
     const { kubernetes } = setUp();
     await sqlInPrimary(kubernetes, { namespace: "db", cluster: "orders", uid: "uid-1" }, "app", "SELECT 1");
     assert.equal(kubernetes.ran.length, 1);
   });
 
-  it("says which databases it passes over, and why", async () => {
+  it("prints which databases it skips, and why", async () => {
     const { kubernetes, create } = setUp();
     const { answer } = kubernetes;
     kubernetes.answer = (ran) =>
@@ -326,7 +333,7 @@ describe("access to a database", () => {
     assert.match(said, /^orders: the database gone is left over$/m);
   });
 
-  it("marks PgBouncer's own schema before rights are granted, so that nobody reaches into it", async () => {
+  it("marks PgBouncer's schema before rights are granted, so that users get none in it", async () => {
     const { kubernetes, create } = setUp();
     await create(inputs({ poolerLogins: ["explicit", "integrated"] }));
     const all = kubernetes.ran.map(({ script }) => script);
@@ -337,7 +344,7 @@ describe("access to a database", () => {
     assert.ok(!all.some((script) => script.includes("COMMENT ON SCHEMA public")));
   });
 
-  it("keeps PgBouncer's login while Poolers change, and repairs it", async () => {
+  it("keeps PgBouncer's login while Poolers change, and corrects its drift", async () => {
     const { kubernetes, update, diff } = setUp();
     await update("id", inputs({ poolerLogins: ["integrated"] }), inputs({ poolerLogins: ["explicit"] }));
     assert.doesNotMatch(kubernetes.ran.map(({ script }) => script).join(), /cnpg_pooler_pgbouncer.* NOLOGIN|DROP ROLE/);
@@ -345,13 +352,13 @@ describe("access to a database", () => {
     kubernetes.answer = ({ script }) =>
       script.includes("SELECT datname")
         ? "app\n"
-        : script.includes("PgBouncer lacks")
-          ? "PgBouncer lacks its login\n"
+        : script.includes("PgBouncer does not have its login")
+          ? "PgBouncer does not have its login\n"
           : "";
     assert.deepEqual(await diff("id", explicit, explicit), { changes: true });
   });
 
-  /** Whether it is made although the first command in the primary's pod ends, or fails, like this. */
+  /** Creates the rights although the first command in the primary's pod ends, or fails, like this. */
   async function madeAfter(first: Partial<CommandEnd> | KubernetesError): Promise<void> {
     const { kubernetes, create } = setUp();
     const { answer } = kubernetes;
@@ -364,7 +371,7 @@ describe("access to a database", () => {
     await create(inputs());
   }
 
-  it("tries again through a switchover", async () => {
+  it("retries during a switchover", async () => {
     const lost =
       "FATAL:  terminating connection due to administrator command\nserver closed the connection unexpectedly\nconnection to server was lost\n";
     await Promise.all([
@@ -378,7 +385,7 @@ describe("access to a database", () => {
     await assert.rejects(madeAfter(denied), denied);
   });
 
-  /** How long a script is tried if the primary is away for `goneFor` milliseconds, and whether it ran in the end. */
+  /** How long a script is retried if the primary is away for `goneFor` milliseconds, and whether it finally ran. */
   async function triedFor(goneFor: number, instances: number): Promise<{ seconds: number; ran: boolean }> {
     mock.timers.enable({ apis: ["setTimeout", "Date"] });
     try {
@@ -411,7 +418,7 @@ describe("access to a database", () => {
     assert.deepEqual(await triedFor(Infinity, 1), { seconds: 27, ran: false });
   });
 
-  it("tells PostgreSQL's message", async () => {
+  it("reports PostgreSQL's message", async () => {
     const { kubernetes, create } = setUp();
     kubernetes.answer = () => ({ code: 3, stderr: "ERROR:  out of everything\n" });
     await assert.rejects(
@@ -421,7 +428,7 @@ describe("access to a database", () => {
   });
 });
 
-/** What is printed while something is done. */
+/** What `work` prints. */
 async function printed(work: () => Promise<unknown>): Promise<string> {
   const lines: string[] = [];
   const { error } = console;

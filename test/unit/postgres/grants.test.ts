@@ -4,18 +4,18 @@ import { identifier, literal } from "../../../components/postgres/sql";
 import {
   accessScript,
   DATABASES_QUERY,
-  deviationsQuery,
+  driftQuery,
   dropScript,
-  lockOutScript,
+  forbidLoginScript,
   scopedDatabases,
-  surrenderScript,
+  dropOwnedScript,
 } from "../../../components/postgres/grants";
 import { TeleportUser } from "../../../components/cnpg/roles";
 
 const desired = (...users: TeleportUser[]) => ({ database: "app", users });
 
-describe("SQL of access", () => {
-  it("quotes any text so that it ends where it should", () => {
+describe("the SQL of rights", () => {
+  it("quotes every text so that it cannot end early", () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         const quoted = identifier(text);
@@ -37,7 +37,7 @@ describe("SQL of access", () => {
     assert.doesNotMatch(accessScript(users, "other"), /ALTER ROLE "reader"/);
   });
 
-  it("repairs attributes and memberships in the application's database only, whoever declares the role", () => {
+  it("corrects attributes and memberships only in the application's database, whoever declares the role", () => {
     const users = desired({ name: "reader", access: "read", memberOf: ["auditors"], connectionLimit: 7 });
     const script = accessScript(users, "app");
     const absent = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS";
@@ -53,17 +53,17 @@ describe("SQL of access", () => {
       ["REPLICATION", "rolreplication"],
       ["BYPASSRLS", "rolbypassrls"],
     ])
-      assert.ok(deviationsQuery(users, "app").includes(`('${attribute}', ${column})`), attribute);
+      assert.ok(driftQuery(users, "app").includes(`('${attribute}', ${column})`), attribute);
   });
 
-  it("writes lists of names as lists", () => {
+  it("writes settings with lists of names as lists", () => {
     const settings = { search_path: '"Odd one", public', DateStyle: "ISO, DMY" };
     const script = accessScript(desired({ name: "reader", access: "none", settings }), "app");
     assert.match(script, /SET "search_path" TO 'Odd one', 'public';/);
     assert.match(script, /SET "DateStyle" TO 'ISO, DMY';/);
   });
 
-  it("grants in the scope's database only, and revokes in all", () => {
+  it("grants only in the scope's database, and revokes in all databases", () => {
     const users = desired({ name: "reader", access: "read", scope: [{ database: "sales", schemas: ["a"] }] });
     assert.match(accessScript(users, "sales"), /GRANT SELECT ON TABLE %s/);
     assert.doesNotMatch(accessScript(users, "app"), /GRANT SELECT/);
@@ -71,21 +71,21 @@ describe("SQL of access", () => {
     assert.deepEqual(scopedDatabases(users), ["sales"]);
   });
 
-  it("reaches every database where there is no scope, and none with no access", () => {
+  it("grants in every database without a scope, and in none without access", () => {
     for (const database of ["app", "other"]) {
       assert.match(accessScript(desired({ name: "reader", access: "read" }), database), /GRANT CONNECT ON DATABASE/);
       assert.doesNotMatch(accessScript(desired({ name: "reader", access: "none" }), database), /GRANT CONNECT/);
     }
   });
 
-  it("gives a reader no more than SELECT", () => {
+  it("grants a reader only SELECT", () => {
     const script = accessScript(desired({ name: "reader", access: "read", scope: [{}] }), "app");
     const granted = [...script.matchAll(/(?<!REVOKE )GRANT ([A-Z, ]+?) ON/g)].map(([, privileges]) => privileges);
-    const toPublic = "EXECUTE"; // what an earlier release took from everybody
+    const toPublic = "EXECUTE"; // what an earlier release revoked from PUBLIC
     assert.deepEqual([...new Set(granted)].sort(), ["CONNECT", toPublic, "SELECT", "USAGE"]);
   });
 
-  it("reaches schemas that come later only where no schemas are named", () => {
+  it("includes later schemas only if the scope names no schemas", () => {
     const whole = accessScript(desired({ name: "reader", access: "read", scope: [{}] }), "app");
     assert.match(whole, /GRANT USAGE ON SCHEMAS TO/);
     const named = accessScript(desired({ name: "reader", access: "read", scope: [{ schemas: ["a"] }] }), "app");
@@ -93,7 +93,7 @@ describe("SQL of access", () => {
     assert.match(named, /IN SCHEMA %I GRANT SELECT ON TABLES/);
   });
 
-  it("takes nothing from everybody, and gives back what an earlier release took", () => {
+  it("revokes nothing from PUBLIC, and grants again what an earlier release revoked", () => {
     for (const access of ["read", "write"] as const) {
       const script = accessScript(desired({ name: "somebody", access }), "app");
       assert.doesNotMatch(script, /REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC/);
@@ -102,12 +102,12 @@ describe("SQL of access", () => {
     assert.match(
       accessScript(desired(), "app"),
       /GRANT EXECUTE ON FUNCTION %s TO PUBLIC/,
-      "whoever is declared by now",
+      "whatever users are declared now",
     );
-    assert.match(deviationsQuery(desired(), "app"), /PUBLIC lacks %s, which an earlier release revoked/);
+    assert.match(driftQuery(desired(), "app"), /PUBLIC may not execute %s, which an earlier release revoked/);
   });
 
-  it("grants no rights to all of a schema, since some of it may be an extension's or a superuser's", () => {
+  it("does not grant rights to a whole schema, because it may contain objects of extensions or superusers", () => {
     for (const schemas of [undefined, ["a"], ["public"]])
       for (const access of ["read", "write"] as const) {
         const script = accessScript(desired({ name: "somebody", access, scope: [{ schemas }] }), "app");
@@ -116,7 +116,7 @@ describe("SQL of access", () => {
       }
   });
 
-  it("leaves out relations of superusers, of extensions and in an extension's schema, each for itself", () => {
+  it("excludes relations of superusers, of extensions and in an extension's schema, one by one", () => {
     const reserved = [
       /s\.oid = c\.relowner AND s\.rolsuper/,
       /e\.classid = 'pg_class'::regclass AND e\.objid = c\.oid AND e\.deptype = 'e'/,
@@ -132,46 +132,46 @@ describe("SQL of access", () => {
     }
   });
 
-  it("reports rights that an earlier release granted on a superuser's table", () => {
+  it("reports rights on a superuser's table that an earlier release granted", () => {
     const users = desired({ name: "reader", access: "read" });
-    const granted = /was granted %s on %s'.*?;$/ms.exec(deviationsQuery(users, "app"))?.[0] ?? "";
+    const granted = /was granted %s on %s'.*?;$/ms.exec(driftQuery(users, "app"))?.[0] ?? "";
     assert.match(granted, /AND NOT \(\(.*s\.oid = c\.relowner AND s\.rolsuper.*\) AND acl\.privilege_type = ANY/s);
   });
 
-  it("grants nothing in advance of what a superuser will make", () => {
+  it("grants no default privileges for later objects of superusers", () => {
     const script = accessScript(desired({ name: "writer", access: "write" }), "app");
     const makers = /FOR maker IN (.*?) LOOP/s.exec(script)?.[1] ?? "";
     assert.match(makers, /NOT rolsuper/);
-    assert.doesNotMatch(makers, /'postgres'/, "the superuser's name says nothing");
+    assert.doesNotMatch(makers, /'postgres'/, "the superuser's name does not matter");
   });
 
-  it("is changed under a lock that nobody but a superuser can take, and never an advisory one", () => {
-    const scripts = [accessScript(desired(), "app"), surrenderScript(["x"], "app"), dropScript(["x"])];
+  it("runs under a lock that only a superuser can take, never under an advisory lock", () => {
+    const scripts = [accessScript(desired(), "app"), dropOwnedScript(["x"], "app"), dropScript(["x"])];
     for (const script of scripts) {
       assert.match(script, /^LOCK TABLE pg_catalog\.pg_authid IN SHARE UPDATE EXCLUSIVE MODE;$/m);
       assert.doesNotMatch(script, /advisory/);
     }
   });
 
-  it("ends a user's sessions before its role is locked, which they could hold", () => {
-    const script = lockOutScript(["writer"]);
+  it("ends a user's sessions before it changes the role, because they could lock it", () => {
+    const script = forbidLoginScript(["writer"]);
     assert.ok(script.indexOf("pg_terminate_backend") < script.indexOf('ALTER ROLE "writer" NOLOGIN'));
     assert.ok(script.lastIndexOf("pg_terminate_backend") > script.indexOf('ALTER ROLE "writer" NOLOGIN'));
   });
 
-  it("passes over a database that an interrupted DROP DATABASE left", () => {
+  it("skips a database that an interrupted DROP DATABASE left", () => {
     assert.match(DATABASES_QUERY, /NOT datconnlimit = -2/);
   });
 
-  it("leaves nobody with a password", () => {
+  it("removes passwords of users", () => {
     assert.match(
       accessScript(desired({ name: "reader", access: "read" }), "app"),
       /ALTER ROLE "reader" LOGIN .* PASSWORD NULL;/,
     );
   });
 
-  it("looks at nothing but pg_catalog, whatever the database's owner has made", () => {
-    for (const script of [accessScript(desired(), "app"), deviationsQuery(desired(), "app")]) {
+  it("uses only pg_catalog, whatever the database's owner has created", () => {
+    for (const script of [accessScript(desired(), "app"), driftQuery(desired(), "app")]) {
       assert.match(script, /^SET search_path = pg_catalog, pg_temp;$/m);
     }
   });

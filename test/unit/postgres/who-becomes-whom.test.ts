@@ -1,7 +1,7 @@
-/** What keeps a user from becoming somebody else by our scripts. That it works is for test/lab and test/faults. */
+/** Protection of the scripts against privilege escalation. test/lab and test/faults check that it works. */
 import { strict as assert } from "node:assert";
 import { poolerLoginQuery, poolerLoginScript } from "../../../components/postgres/pooler-login";
-import { PREAMBLE, surrenderScript } from "../../../components/postgres/grants";
+import { PREAMBLE, dropOwnedScript } from "../../../components/postgres/grants";
 import { grantUsersScript, refuseAdministrators } from "../../../components/postgres/user-admin";
 import { autoUserDatabaseScript } from "../../../components/teleport/auto-users/procedures";
 import { autoUserScript } from "../../../components/teleport/auto-users/roles";
@@ -9,9 +9,9 @@ import { vaultDatabaseScript } from "../../../components/vault-database/database
 import { vaultRolesScript } from "../../../components/vault-database/role-scripts";
 import { vaultUserNames } from "../../../components/vault-database/settings";
 
-describe("the function that tells PgBouncer hashes", () => {
+describe("the function that returns hashes to PgBouncer", () => {
   for (const login of ["integrated", "explicit"] as const)
-    it(`is made again if somebody else owns it, and in no schema that somebody else owns: ${login}`, () => {
+    it(`is recreated if somebody else owns it, and never created in somebody else's schema: ${login}`, () => {
       const script = poolerLoginScript(login);
       const [schema, dropped, made] = [
         script.search(
@@ -23,14 +23,18 @@ describe("the function that tells PgBouncer hashes", () => {
       assert.ok(schema > 0 && schema < dropped && dropped < made);
       assert.match(script, /SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS/);
       assert.match(script, /NOT rolsuper AND NOT rolreplication/);
-      assert.match(poolerLoginQuery(login), /o\.oid = proowner AND \(o\.rolsuper/, "and where it became somebody's");
+      assert.match(
+        poolerLoginQuery(login),
+        /o\.oid = proowner AND \(o\.rolsuper/,
+        "and if somebody else became its owner",
+      );
     });
 });
 
-describe("what a removed user made", () => {
-  const script = surrenderScript(["mallory"], "app");
+describe("the objects of a removed user", () => {
+  const script = dropOwnedScript(["mallory"], "app");
 
-  it("does not run as its heir: routines, views, rules, statistics and indexes", () => {
+  it("do not run with the new owner's rights: routines, views, rules, statistics and indexes", () => {
     const reassigned = script.indexOf("REASSIGN OWNED BY");
     for (const before of [
       "ALTER ROUTINE %s SECURITY INVOKER",
@@ -46,21 +50,24 @@ describe("what a removed user made", () => {
   });
 });
 
-describe("users that Vault or Teleport make", () => {
+describe("users that Vault or Teleport create", () => {
   const names = vaultUserNames({}, "app", "app");
   const users = { names, roles: ["app"], schemas: ["public"], database: "app", owner: "postgres/config/app" };
   const vault = vaultRolesScript(users);
   const teleport = autoUserScript({ roles: ["reader"] });
 
-  it("are given no role that leads to an administrator's rights", () => {
+  it("get no role that leads to an administrator's rights", () => {
     const script = refuseAdministrators({ roles: ["staff"], users: "users of Vault", otherRoles: "another" });
-    assert.match(script, /pg_has_role\(given\.oid, r\.oid, 'MEMBER'\)[\s\S]*RAISE EXCEPTION 'the role % has, by %/);
+    assert.match(
+      script,
+      /pg_has_role\(given\.oid, r\.oid, 'MEMBER'\)[\s\S]*RAISE EXCEPTION 'the role % has, through %/,
+    );
     for (const right of ["rolsuper", "rolcreaterole", "rolreplication", "rolbypassrls", "pg_execute_server_program"])
       assert.match(script, new RegExp(right));
-    for (const made of [vault, teleport]) assert.match(made, /rights of an administrator, and is not given to/);
+    for (const made of [vault, teleport]) assert.match(made, /rights of an administrator, and must not be granted to/);
   });
 
-  it("from before an upgrade are given to their maker, except administrators, owners and another maker's users", () => {
+  it("from before an upgrade can be changed by their creator, except administrators, owners and users of another creator", () => {
     const script = grantUsersScript({ name: "maker", mark: "cnpg-teleport: x", isUser: (oid) => `is_user(${oid})` });
     assert.match(script, /is_user\(account\.oid\) AND account\.oid >= 16384/);
     assert.match(script, /NOT EXISTS \(SELECT FROM pg_database WHERE datdba = account\.oid\)/);
@@ -74,25 +81,25 @@ describe("users that Vault or Teleport make", () => {
     );
   });
 
-  it("run nothing that somebody else put into the schemas that are made for them", () => {
+  it("run nothing that somebody else put into the schemas that are created for them", () => {
     assert.match(
       vaultDatabaseScript(users),
       /nspname = 'vault_app'\s+AND \(pg_get_userbyid\(nspowner\) <> current_user OR .*?RAISE EXCEPTION 'the schema % exists.*?DROP SCHEMA IF EXISTS/s,
     );
     assert.match(
       autoUserDatabaseScript({ roles: ["reader"] }),
-      /o\.owner <> r\.oid LOOP\s+RAISE EXCEPTION 'the schema % of the database % holds %, which is not Teleport''s/,
+      /o\.owner <> r\.oid LOOP\s+RAISE EXCEPTION 'the schema % of the database % contains %, which is not Teleport''s/,
     );
   });
 
-  it("are recognized by more than their group, because their maker can put anybody into it", () => {
-    assert.match(vault, /pg_get_userbyid\(in_users\.member\) ~ '/, "by a name as Vault makes them");
-    assert.match(teleport, /proof\.member = .*? AND by_whom\.rolsuper/s, "by who put them there");
+  it("are recognized by more than their group, because their creator can put anybody into it", () => {
+    assert.match(vault, /pg_get_userbyid\(in_users\.member\) ~ '/, "by Vault's pattern for names");
+    assert.match(teleport, /proof\.member = .*? AND by_whom\.rolsuper/s, "by the grantor of the membership");
   });
 });
 
 describe("every script", () => {
-  it("runs as the superuser, and goes on after an error that it handles", () => {
+  it("runs as the superuser, and continues after an error that it handles", () => {
     assert.match(PREAMBLE, /^SET ROLE NONE;$/m);
     assert.match(PREAMBLE, /^SET exit_on_error = off;$/m);
   });

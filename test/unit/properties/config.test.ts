@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
 import { SettingsError } from "../../../components";
 import { EnvironmentConfig, parseConfig } from "../../../config/config";
-import * as file from "../../../config/settings.schema.json";
+import * as file from "../../../components/settings/settings.schema.json";
 import { hostile, plain } from "./hostile";
 
 type Raw = Record<string, unknown>;

@@ -9,9 +9,10 @@ import * as yaml from "yaml";
 import * as names from "../../../components/kubernetes/names";
 import { checkQuantity, parseMemory, parseQuantity } from "../../../components/kubernetes/quantity";
 import { checkDuration, hours } from "../../../components/certificates/duration";
-import { checkClusterName, checkTeleportName } from "../../../components/postgres-cluster/names";
+import { checkClusterName } from "../../../components/cnpg/names";
+import { checkTeleportName } from "../../../components/teleport/names";
 import { SettingProblem } from "../../../components/problems";
-import { goDuration, parseDuration } from "../../../components/teleport/resources/duration";
+import { goDuration, parseDuration } from "../../../components/go-duration";
 import { checkLabels as checkTeleportLabels } from "../../../components/teleport/resources/labels";
 import { hostile } from "./hostile";
 

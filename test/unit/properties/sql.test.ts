@@ -5,11 +5,11 @@ import { poolerLoginQuery, poolerLoginScript, dropPoolerLoginScript } from "../.
 import { identifier, literal, textArray } from "../../../components/postgres/sql";
 import {
   accessScript,
-  deviationsQuery,
+  driftQuery,
   dropScript,
   existingRolesQuery,
-  lockOutScript,
-  surrenderScript,
+  forbidLoginScript,
+  dropOwnedScript,
 } from "../../../components/postgres/grants";
 import { AutoUsers, checkAutoUsers } from "../../../components/teleport/auto-users/settings";
 import * as autoUserSchemas from "../../../components/teleport/auto-users/procedures";
@@ -136,8 +136,8 @@ describe("no name leaves its token", () => {
 
   it("in scripts about users that somebody else made, who may have any name", () => {
     const scripts: Script[] = [
-      (names) => lockOutScript(names),
-      ([application = "", ...names]) => surrenderScript(names, application),
+      (names) => forbidLoginScript(names),
+      ([application = "", ...names]) => dropOwnedScript(names, application),
       (names) => dropScript(names),
       (names) => existingRolesQuery(names),
       ([admin = ""]) => autoUserSchemas.dropAutoUserSchemaScript(admin),
@@ -173,8 +173,8 @@ describe("no name leaves its token", () => {
     const scripts: Script[] = [
       (names) => accessScript({ database: "app", users: users(names) }, "app"),
       (names) => accessScript({ database: "app", users: users(names) }, names[2] ?? ""),
-      (names) => deviationsQuery({ database: "app", users: users(names) }, "app"),
-      (names) => deviationsQuery({ database: "app", users: users(names) }, names[2] ?? ""),
+      (names) => driftQuery({ database: "app", users: users(names) }, "app"),
+      (names) => driftQuery({ database: "app", users: users(names) }, names[2] ?? ""),
     ];
     const names = fc.tuple(plain, inPostgres, inPostgres, inPostgres).filter(accepted);
     hold(scripts, names, [["reader", "'; DROP ROLE app; --", "db", "$do$; DROP ROLE app; DO $do$"]].filter(accepted));
@@ -193,8 +193,8 @@ describe("no name leaves its token", () => {
       (names) => autoUserSchemas.autoUserDatabaseScript(settings(names)),
       (names) => autoUsers.autoUserAccountsQuery(settings(names)),
       (names) => autoUsers.formerAdminsQuery(settings(names)),
-      (names) => autoUsers.autoUserDeviationsQuery(settings(names)),
-      (names) => autoUserSchemas.autoUserDatabaseDeviationsQuery(settings(names)),
+      (names) => autoUsers.autoUserDriftQuery(settings(names)),
+      (names) => autoUserSchemas.autoUserDatabaseDriftQuery(settings(names)),
     ];
     const names = fc
       .tuple(plain, inPostgres, inPostgres)
@@ -239,9 +239,9 @@ describe("no name leaves its token", () => {
       (names) => vaultRoles.vaultRolesScript(users(names)),
       (names) => vaultRoles.passwordScript(users(names).names, "SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy"),
       (names) => vaultRoles.passwordScript(users(names).names, undefined),
-      (names) => vaultRoles.passwordStaysScript(users(names).names),
-      (names) => vaultRoles.passwordStaysQuery(users(names).names),
-      (names) => vaultRoles.vaultRolesDeviations(users(names)),
+      (names) => vaultRoles.permanentPasswordScript(users(names).names),
+      (names) => vaultRoles.permanentPasswordQuery(users(names).names),
+      (names) => vaultRoles.vaultRolesDriftQuery(users(names)),
       (names) => vaultRoles.vaultUsersQuery(users(names).names, "all"),
       (names) => vaultRoles.vaultUsersQuery(users(names).names, { pattern: usernamePattern("app") }),
       (names) => vaultRoles.vaultRolesQuery(users(names)),
@@ -267,7 +267,7 @@ describe("no name leaves its token", () => {
       // The source of functions is a text there, with names in it: its shape is looked at alone.
       fc.assert(
         fc.property(names, (each) => {
-          const made: Script = (some) => vaultDatabase.vaultDatabaseDeviations(users(some));
+          const made: Script = (some) => vaultDatabase.vaultDatabaseDriftQuery(users(some));
           holds(made, [placeholder(0), ...each.slice(1)], { exact: false });
         }),
         { ...RUNS, examples: examples.map((each): [string[]] => [each]) },

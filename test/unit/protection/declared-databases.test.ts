@@ -19,16 +19,16 @@ const orders: DeclaredDatabase = {
 const owner = "acme/p/dev/";
 
 describe("the databases of a configuration", () => {
-  it("must not lose one that is protected: the message names it and the commands that go on", () => {
-    const [[name, told] = ["", ""]] = lostDatabases({ orders }, {});
+  it("must not lose a protected database: the message names it and the next commands", () => {
+    const [[name, message] = ["", ""]] = lostDatabases({ orders }, {});
     assert.equal(name, "orders");
-    assert.match(told, /^The database orders is protected .*formerNames: \[orders\]/);
-    assert.match(told, /pulumi config set --path 'cnpg-teleport:databases\.orders\.deletionProtection' false/);
-    assert.match(told, /`pulumi up`.*`pulumi destroy`/);
+    assert.match(message, /^The database orders is protected .*formerNames: \[orders\]/);
+    assert.match(message, /pulumi config set --path 'cnpg-teleport:databases\.orders\.deletionProtection' false/);
+    assert.match(message, /`pulumi up`.*`pulumi destroy`/);
     assert.deepEqual(lostDatabases({ orders: { ...orders, protected: false } }, {}), []);
   });
 
-  it("may rename one that says what it was called, and keeps its Cluster", () => {
+  it("may rename a database if formerNames has its old name and it keeps its Cluster", () => {
     const renamed = { ...orders, formerNames: ["orders"] };
     assert.deepEqual(lostDatabases({ orders }, { shop: renamed }), []);
     assert.match(
@@ -37,7 +37,7 @@ describe("the databases of a configuration", () => {
     );
   });
 
-  it("must not move one, even in the run that turns protection off", () => {
+  it("must not move a protected database, even in the run that turns protection off", () => {
     const moved = { ...orders, namespace: "db", protected: false };
     assert.match(
       lostDatabases({ orders }, { orders: moved })[0]?.[1] ?? "",
@@ -46,7 +46,7 @@ describe("the databases of a configuration", () => {
     assert.deepEqual(lostDatabases({ orders }, { orders: { ...orders, context: "prod" } }), [], "a context may change");
   });
 
-  it("may lose one of which an `up` that failed made no Cluster", async () => {
+  it("may lose a database if a failed `up` created no Cluster for it", async () => {
     const cluster = "/apis/postgresql.cnpg.io/v1/namespaces/orders/clusters/orders";
     const failures = async (found: unknown) => {
       const { check } = providerOf(declaredDatabases(async () => new FakeApi({ [cluster]: found })));
@@ -54,7 +54,7 @@ describe("the databases of a configuration", () => {
     };
     assert.equal(await failures(undefined), 0);
     assert.equal(await failures({ metadata: {} }), 1);
-    assert.equal(await failures("denied"), 1, "what cannot be seen may be there");
+    assert.equal(await failures("denied"), 1, "a Cluster that cannot be read may exist");
   });
 
   it("must not declare a Namespace of this stack as somebody else's", async () => {
@@ -71,7 +71,7 @@ describe("the databases of a configuration", () => {
     assert.equal(await check(undefined, false), "");
   });
 
-  it("may declare a Namespace of this stack as given beside the database that makes it", async () => {
+  it("may declare a Namespace of this stack as existing next to the database that creates it", async () => {
     const namespace = { metadata: { annotations: { "pulumi.com/owner": "acme/p/dev/orders" } } };
     const { check } = providerOf(
       declaredDatabases(async () => new FakeApi({ "/api/v1/namespaces/orders": namespace })),
@@ -81,7 +81,7 @@ describe("the databases of a configuration", () => {
     assert.deepEqual((await check(news, news)).failures, []);
   });
 
-  it("must not leave its Namespace to another database, unless that one declares to make it", async () => {
+  it("must not leave its Namespace to another database, unless that one has createNamespace", async () => {
     const namespace = { metadata: { annotations: { "pulumi.com/owner": "acme/p/dev/orders" } } };
     const { check } = providerOf(
       declaredDatabases(async () => new FakeApi({ "/api/v1/namespaces/orders": namespace })),
@@ -91,11 +91,11 @@ describe("the databases of a configuration", () => {
     const before = { databases: { orders: unprotected, audit }, owner };
     const left = async (makesNamespace: boolean) =>
       (await check(before, { databases: { audit: { ...audit, makesNamespace } }, owner })).failures ?? [];
-    assert.match((await left(false))[0]?.reason ?? "", /databases\.audit\.namespace = "orders": this stack made/);
+    assert.match((await left(false))[0]?.reason ?? "", /databases\.audit\.namespace = "orders": this stack created/);
     assert.deepEqual(await left(true), []);
   });
 
-  it("must not take the name of somebody else's Cluster", async () => {
+  it("must not use the name of somebody else's Cluster", async () => {
     const annotations: Record<string, string> = { "pulumi.com/owner": "acme/p/prod/orders" };
     const cluster = { metadata: { annotations } };
     const api = new FakeApi({ "/apis/postgresql.cnpg.io/v1/namespaces/orders/clusters/orders": cluster });
@@ -109,7 +109,7 @@ describe("the databases of a configuration", () => {
     assert.deepEqual((await check(undefined as never, news)).failures, [], "a state of 0.1.0 may have it");
   });
 
-  it("must name every Cluster of this stack that a state of 0.1.0 has", async () => {
+  it("must include every Cluster of this stack if the state is from 0.1.0", async () => {
     const cluster = (annotations: object) => ({ metadata: { name: "orders", namespace: "orders", annotations } });
     const refused = async (annotations: object, databases: Record<string, DeclaredDatabase>) => {
       const api = new FakeApi({ "/apis/postgresql.cnpg.io/v1/clusters": { items: [cluster(annotations)] } });
@@ -126,7 +126,7 @@ describe("the databases of a configuration", () => {
     assert.equal(await refused({ "pulumi.com/owner": "acme/p/prod/orders" }, {}), 0);
   });
 
-  it("are the same in any order", async () => {
+  it("do not depend on their order", async () => {
     const { diff } = providerOf(declaredDatabases(async () => new FakeApi()));
     const [one, other] = [
       { a: orders, b: orders },
@@ -141,7 +141,7 @@ describe("the databases of a configuration", () => {
 describe("deletion protection of one database", () => {
   const before = { database: "orders", namespace: "orders", cluster: "orders", uid: "one", protected: true };
 
-  it("fails where its Cluster would become another one", async () => {
+  it("fails if the database would become another Cluster", async () => {
     const there = { "/apis/postgresql.cnpg.io/v1/namespaces/orders/clusters/orders": { metadata: {} } };
     const { check } = providerOf(deletionProtection(async () => new FakeApi(there)));
     const reason = async (now: Partial<typeof before>, then = before) =>
@@ -152,14 +152,14 @@ describe("deletion protection of one database", () => {
     assert.equal(await reason({ protected: false }), "");
   });
 
-  it("changes with the context of the kubeconfig, by which it will be deleted", async () => {
+  it("changes with the context of the kubeconfig, which a later delete uses", async () => {
     const { diff } = providerOf(deletionProtection(async () => new FakeApi()));
     const named = { ...before, kubernetesUid: "this-cluster", context: "prod" };
     assert.deepEqual(await diff("id", named, { ...before, context: "prod" }), { changes: false });
     assert.deepEqual(await diff("id", named, { ...before, context: "renamed" }), { changes: true });
   });
 
-  it("is deleted in the stack's Kubernetes cluster alone, and forgotten when its Cluster is gone", async () => {
+  it("is deleted only in the stack's Kubernetes cluster, and removed from the state if its Cluster is gone", async () => {
     const state = { ...before, kubernetesUid: "this-cluster" };
     const { delete: remove, read } = providerOf(deletionProtection(async () => new FakeApi()));
     await remove("id", state);
@@ -170,10 +170,10 @@ describe("deletion protection of one database", () => {
 
 describe("the places of a configuration", () => {
   const minimal = { storage: { size: "1Gi" }, issuer: { type: "tls" } };
-  const parse = (databases: Record<string, object>) => parseConfig({ databases }, "dev", {});
+  const parse = (databases: Record<string, object>) => parseConfig({ databases }, "dev", {}).plan;
 
-  it("make each namespace once, however it is declared", () => {
-    const config = parse({
+  it("create each namespace once, however it is declared", () => {
+    const plan = parse({
       a: { ...minimal, namespace: "db", createNamespace: true },
       b: { ...minimal, namespace: "db", createNamespace: true },
       c: { ...minimal, namespace: "other" },
@@ -181,18 +181,18 @@ describe("the places of a configuration", () => {
       e: { ...minimal, namespace: "d" },
       f: { ...minimal, namespace: "f", createNamespace: true },
     });
-    assert.deepEqual(namespacesToMake(config), [
+    assert.deepEqual(namespacesToMake(plan), [
       { context: undefined, namespace: "db", databases: [] },
       { context: undefined, namespace: "d", databases: ["d"] },
       { context: undefined, namespace: "f", databases: ["f"] },
     ]);
-    const made = declared(config, (name) => name);
-    assert.equal(made.e?.makesNamespace, true, "which another database makes");
+    const made = declared(plan, (name) => name);
+    assert.equal(made.e?.makesNamespace, true, "another database creates it");
     assert.equal(made.c?.makesNamespace, false);
     assert.equal(made.a?.protected, true, "protected by default");
   });
 
-  it("know what a context was called before", () => {
+  it("know the former names of a context", () => {
     const at = (context?: string, formerContexts?: string[]) => ({
       ...minimal,
       kubernetes: { context, formerContexts },
@@ -207,9 +207,9 @@ describe("the places of a configuration", () => {
     assert.equal(inContext("prod", "db", "before"), "prod-db");
   });
 
-  it("refuse a former name that something else has", () => {
+  it("refuse a former name that another database has", () => {
     const [problem] = checkFormerNames({
-      databases: parse({ a: minimal }).databases && { ...parse({ a: minimal }).databases, b: formerly("a") },
+      databases: { ...parse({ a: minimal }).databases, b: formerly("a") },
     });
     assert.equal(problem?.setting, "databases.b.formerNames[0]");
     assert.throws(() => parse({ a: minimal, b: { ...minimal, formerNames: ["a"] } }), /formerNames\[0\] = "a"/);

@@ -1,4 +1,4 @@
-/** An API server that holds objects by their paths. */
+/** A fake of the API server, with objects by path. */
 import type { ApiValidator, ApiWriter, DryRunAnswer } from "../../../components/kubernetes/client";
 import { KubernetesError } from "../../../components/kubernetes/errors";
 
@@ -8,11 +8,11 @@ export class FakeApi implements ApiWriter, ApiValidator {
   readonly server = "https://k8s";
   readonly context = "prod";
   readonly removed: [path: string, uid: string][] = [];
-  /** What was created in dry runs. */
+  /** Objects of dry runs. */
   readonly dryRuns: { collection: string; object: object }[] = [];
-  /** What a dry run is answered. */
+  /** The answer to a dry run. */
   answer: (collection: string, object: object) => DryRunAnswer = () => ({ code: 201, text: "{}" });
-  /** What is at each path; "denied" where the credentials may not look. */
+  /** The object at each path; "denied" if the credentials may not read it. */
   readonly objects = new Map<string, unknown>();
 
   constructor(objects: Record<string, unknown> = {}) {

@@ -16,14 +16,14 @@ const served = { [GROUP]: { resources: [{ name: "clusters", kind: "Cluster" }] }
 describe("the identity of a Kubernetes cluster", () => {
   const seen = { server: "https://k8s", context: "prod", uid: "b" };
 
-  it("is the UID of kube-system, and unknown where it may not be read", async () => {
+  it("is the UID of kube-system, and unknown if it may not be read", async () => {
     assert.equal(await kubernetesUid(new FakeApi()), "this-cluster");
     assert.equal(await kubernetesUid(new FakeApi({ [KUBE_SYSTEM]: "denied" })), undefined);
   });
 
-  it("refuses another cluster by name, and says how to get back", () => {
-    const told = otherCluster("a", seen, {}) ?? "";
-    assert.match(told, /https:\/\/k8s \(context prod\).*UID b.*deployed to a.*kubernetes\.context/);
+  it("refuses another cluster, names it, and says how to get back", () => {
+    const message = otherCluster("a", seen, {}) ?? "";
+    assert.match(message, /https:\/\/k8s \(context prod\).*UID b, but .*deployed to a.*kubernetes\.context/);
   });
 
   it("accepts the same cluster, an unknown one, and the one that the variable names", () => {
@@ -31,15 +31,15 @@ describe("the identity of a Kubernetes cluster", () => {
     assert.equal(otherCluster(undefined, seen, {}), undefined);
     assert.equal(otherCluster("a", { ...seen, uid: undefined }, {}), undefined);
     assert.equal(otherCluster("a", seen, { [ACCEPTED_UID]: "b" }), undefined);
-    assert.ok(otherCluster("a", seen, { [ACCEPTED_UID]: "c" }), "a name accepts no other cluster");
+    assert.ok(otherCluster("a", seen, { [ACCEPTED_UID]: "c" }), "the variable accepts no other cluster");
   });
 });
 
-describe("the check of the operator, which knows the Kubernetes cluster", () => {
+describe("the check of the operator, which stores the Kubernetes cluster", () => {
   const inputs: OperatorInputs = { needs: { clusters: {} }, awaited: false };
   const check = (api: FakeApi) => providerOf(operatorCheck(async () => api, []));
 
-  it("remembers the cluster at first, and plans one update of a state that does not know it", async () => {
+  it("stores the cluster at first, and plans one update of a state that does not have it", async () => {
     const { check: look, diff } = check(new FakeApi(served));
     const { inputs: checked } = await look(inputs, inputs);
     assert.equal(checked?.kubernetesUid, "this-cluster");
@@ -47,7 +47,7 @@ describe("the check of the operator, which knows the Kubernetes cluster", () => 
     assert.deepEqual(await diff("id", checked as OperatorInputs, checked as OperatorInputs), { changes: false });
   });
 
-  it("changes with the context of the kubeconfig, and so do the guards, which will be deleted by it", async () => {
+  it("changes with the context of the kubeconfig, and so do the guards, because a later delete uses it", async () => {
     const known = { ...inputs, kubernetesUid: "this-cluster", context: "prod" };
     const { diff } = check(new FakeApi(served));
     const guard = providerOf(kubernetesIdentity(async () => new FakeApi()));
@@ -67,14 +67,14 @@ describe("the check of the operator, which knows the Kubernetes cluster", () => 
     await assert.rejects(read("id", elsewhere), /is not the cluster of this stack/);
   });
 
-  it("keeps what it knew where it may not look any more", async () => {
+  it("keeps the stored cluster if it may no longer be read", async () => {
     const { check: look, read } = check(new FakeApi({ ...served, [KUBE_SYSTEM]: "denied" }));
     const known = { ...inputs, kubernetesUid: "this-cluster" };
     assert.equal((await look(known, inputs)).inputs?.kubernetesUid, "this-cluster");
     assert.equal((await read("id", known)).props?.kubernetesUid, "this-cluster");
   });
 
-  it("refuses a new Cluster under the name of somebody else's, naming the owner", async () => {
+  it("refuses a new Cluster with the name of somebody else's, and names the owner", async () => {
     const cluster = { namespace: "db", name: "orders", owner: "acme/p/dev/orders" };
     const ofOther = { metadata: { annotations: { "pulumi.com/owner": "acme/p/prod/orders" } } };
     const look = async (found: unknown, olds?: OperatorInputs) => {
@@ -83,10 +83,10 @@ describe("the check of the operator, which knows the Kubernetes cluster", () => 
       return failures?.[0]?.reason ?? "";
     };
     assert.match(await look(ofOther), /db\/orders exists already and belongs to acme\/p\/prod\/orders/);
-    assert.equal(await look({ metadata: {} }), "", "of a state before Clusters said whose they are");
+    assert.equal(await look({ metadata: {} }), "", "from a state before Clusters had owners");
     assert.equal(await look({ metadata: { annotations: { "pulumi.com/owner": cluster.owner } } }), "", "retained");
     assert.equal(await look(undefined), "");
-    assert.equal(await look(ofOther, inputs), "", "of a stack that was renamed");
+    assert.equal(await look(ofOther, inputs), "", "from a renamed stack");
   });
 });
 
@@ -103,7 +103,7 @@ describe("the identity of a Cluster", () => {
   });
   const setUp = (objects: Record<string, unknown>) => providerOf(clusterIdentity(async () => new FakeApi(objects)));
 
-  it("lets the stack's own Cluster be deleted, and one that is gone", async () => {
+  it("allows the delete of the stack's own Cluster, and of one that is gone", async () => {
     await setUp({ [CLUSTER]: cluster("one") }).delete("id", state);
     await setUp({}).delete("id", state);
   });
@@ -121,29 +121,33 @@ describe("the identity of a Cluster", () => {
     await assert.rejects(refused, /orders is protected.*deletionProtection' false.*pulumi up.*pulumi destroy/);
   });
 
-  it("takes nothing for deleted where it cannot tell which cluster it is", async () => {
+  it("does not treat a missing Cluster as deleted in an unknown Kubernetes cluster", async () => {
     const unseen = setUp({ [KUBE_SYSTEM]: "denied" });
     await assert.rejects(unseen.delete("id", state), /does not exist at https:\/\/k8s .*cannot be checked/);
     const { kubernetesUid: _, ...unrecorded } = state;
     await assert.rejects(setUp({}).delete("id", unrecorded), /cannot be checked/);
   });
 
-  it("fails in a preview where the Cluster was made anew, until a refresh takes it up", async () => {
+  it("fails in a preview if the Cluster was recreated, until a refresh accepts it", async () => {
     const { check, read } = setUp({ [CLUSTER]: cluster("two") });
-    const told = /UID two, the stack's has one.*pulumi refresh/;
-    assert.match((await check(state, state)).failures?.[0]?.reason ?? "", told);
+    const message = /UID two, the stack's has one.*pulumi refresh/;
+    assert.match((await check(state, state)).failures?.[0]?.reason ?? "", message);
     const updated = { ...state, uid: "two" };
-    assert.match((await check(state, updated)).failures?.[0]?.reason ?? "", told, "the provider saw it in an update");
+    assert.match(
+      (await check(state, updated)).failures?.[0]?.reason ?? "",
+      message,
+      "the provider saw it in an update",
+    );
     assert.deepEqual((await check({ ...state, namespace: "former" }, updated)).failures, [], "it was replaced");
     assert.equal((await read("id", state)).props?.uid, "two");
     assert.deepEqual(await setUp({}).read("id", state), {});
   });
 });
 
-describe("what guards the rest of a database", () => {
+describe("the guard of the rest of a database", () => {
   const operations = (objects = {}) => providerOf(kubernetesIdentity(async () => new FakeApi(objects)));
 
-  it("remembers the Kubernetes cluster, and is deleted in no other one", async () => {
+  it("stores the Kubernetes cluster, and is deleted in no other one", async () => {
     const { outs } = await operations().create({});
     assert.deepEqual(outs, { kubernetesUid: "this-cluster" });
     await operations().delete("id", outs!);
@@ -152,7 +156,7 @@ describe("what guards the rest of a database", () => {
     await assert.rejects(operations().read("id", elsewhere), /is not the cluster of this stack/);
   });
 
-  it("is in nobody's way where the cluster cannot be told", async () => {
+  it("does not refuse anything if the cluster is unknown", async () => {
     const { outs } = await operations({ [KUBE_SYSTEM]: "denied" }).create({});
     assert.equal(outs?.kubernetesUid, undefined);
     await operations().delete("id", outs!);

@@ -36,21 +36,21 @@ describe("the removal of a Namespace", () => {
     return api.removed;
   };
 
-  it("deletes one that is empty, by its UID", async () => {
+  it("deletes an empty one, by its UID", async () => {
     assert.deepEqual(await remove(apiWith()), [["/api/v1/namespaces/db", "ns"]]);
   });
 
-  it("leaves one in which something is left, whoever made it", async () => {
+  it("keeps one that is not empty, whoever created its objects", async () => {
     assert.deepEqual(await remove(apiWith({ [CLUSTERS]: items("reporting") })), []);
     assert.deepEqual(await remove(apiWith({ "/api/v1/namespaces/db/secrets": items("keep-me") })), []);
   });
 
-  it("leaves one in which it may not look", async () => {
+  it("keeps one whose objects it may not list", async () => {
     assert.deepEqual(await remove(apiWith({ "/api/v1/namespaces/db/secrets": "denied" })), []);
     assert.deepEqual(await remove(apiWith({ "/apis/postgresql.cnpg.io/v1": "denied" })), []);
   });
 
-  it("leaves another one of that name, and does nothing in another Kubernetes cluster", async () => {
+  it("keeps a recreated one, and does nothing in another Kubernetes cluster", async () => {
     assert.deepEqual(await remove(apiWith({ "/api/v1/namespaces/db": { metadata: { uid: "other" } } })), []);
     await assert.rejects(remove(apiWith(), { ...state, kubernetesUid: "another" }), /not the cluster of this stack/);
   });
@@ -59,7 +59,7 @@ describe("the removal of a Namespace", () => {
     metadata: { name, uid: `of-${name}`, ownerReferences: [{ uid: owner }] },
   });
 
-  it("does not count what goes with deleted objects, nor what goes with its owner", async () => {
+  it("does not count objects that are deleted with their owner", async () => {
     const secrets = {
       items: [
         owned("orders-app", "gone"),
@@ -75,7 +75,7 @@ describe("the removal of a Namespace", () => {
     assert.deepEqual(await contentOf(api, "db"), { left: ["configmaps/settings"], orphaned: ["secrets/orders-app"] });
   });
 
-  it("waits for the garbage collector, and leaves what belongs to an owner outside of the Namespace", async () => {
+  it("waits for the garbage collector, and keeps one with an object whose owner is outside of the Namespace", async () => {
     const api = apiWith({ "/api/v1/namespaces/db/secrets": { items: [owned("orders-app", "gone")] } });
     setTimeout(() => api.set({ "/api/v1/namespaces/db/secrets": items() }), 5);
     assert.equal((await remove(api)).length, 1);
@@ -85,12 +85,12 @@ describe("the removal of a Namespace", () => {
     );
   });
 
-  it("leaves one that holds more than one answer lists", async () => {
+  it("keeps one with more objects than one answer lists", async () => {
     const many = { items: [], metadata: { continue: "more" } };
     assert.deepEqual(await remove(apiWith({ "/api/v1/namespaces/db/secrets": many })), []);
   });
 
-  it("is made anew for a Namespace of another name, and updated for one that was made anew", async () => {
+  it("is replaced for a Namespace of another name, and updated for a recreated one", async () => {
     const { diff } = providerOf(namespaceRemoval(async () => apiWith()));
     assert.deepEqual(await diff("db", state, { ...state, namespace: "other" }), {
       changes: true,

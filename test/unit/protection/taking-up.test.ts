@@ -7,7 +7,7 @@ import { FakeApi } from "./fake-api";
 describe("a run that takes objects into the state", () => {
   afterEach(() => delete process.env[TAKE_UP]);
 
-  it("deletes nothing: it may have taken them under another resource", async () => {
+  it("deletes nothing, because it may have taken the same objects under another resource", async () => {
     const metadata = { uid: "uid-1", annotations: {} };
     const api = new FakeApi({ "/apis/postgresql.cnpg.io/v1/namespaces/shop/clusters/orders": { metadata } });
     const place = { database: "orders", namespace: "shop", cluster: "orders", uid: "uid-1" };

@@ -39,8 +39,8 @@ const object = (status: object, spec: object = {}, generation = 1): KubernetesOb
   status: { ...status },
 });
 
-describe("whether a Cluster serves", () => {
-  it("is told by its phase and the number of ready instances", () => {
+describe("the readiness of a Cluster", () => {
+  it("depends on its phase and the number of ready instances", () => {
     assert.deepEqual(
       clusterProblems(object({ phase: "Cluster in healthy state", readyInstances: 2 }), [], expected),
       [],
@@ -51,7 +51,7 @@ describe("whether a Cluster serves", () => {
     );
   });
 
-  it("is not true while an instance runs another image; its pod tells why", () => {
+  it("is false while an instance runs another image, with the pod's reason", () => {
     const healthy = object({ phase: "Cluster in healthy state", readyInstances: 2 });
     const pod = (name: string, image: string): KubernetesObject => ({
       metadata: { name, labels: { "cnpg.io/podRole": "instance" } },
@@ -66,14 +66,18 @@ describe("whether a Cluster serves", () => {
     ]);
   });
 
-  it("is not true while a node does not take a pod up", () => {
+  it("is false while a kubelet does not take up a pod", () => {
     const assigned: KubernetesObject = {
       metadata: { name: "orders-2" },
       spec: { nodeName: "west-1" },
       status: { phase: "Pending" },
     };
-    const told = clusterProblems(object({ phase: "Creating a new replica", readyInstances: 1 }), [assigned], expected);
-    assert.equal(told.at(-1), "orders-2: the kubelet of west-1 has not taken it up");
+    const problems = clusterProblems(
+      object({ phase: "Creating a new replica", readyInstances: 1 }),
+      [assigned],
+      expected,
+    );
+    assert.equal(problems.at(-1), "orders-2: the kubelet of west-1 has not taken it up");
     const started = { ...assigned, status: { phase: "Pending", containerStatuses: [{ name: "postgres", state: {} }] } };
     assert.deepEqual(
       clusterProblems(object({ phase: "Creating a new replica", readyInstances: 1 }), [started], expected).length,
@@ -81,43 +85,43 @@ describe("whether a Cluster serves", () => {
     );
   });
 
-  it("is told by its condition while it is to be hibernated", () => {
+  it("depends on its condition if it must be hibernated", () => {
     const hibernated = { ...expected, hibernated: true };
     assert.equal(clusterProblems(object({ phase: "Cluster in healthy state" }), [], hibernated).length, 1);
     const conditions = [{ type: "cnpg.io/hibernation", status: "True" }];
     assert.deepEqual(clusterProblems(object({ conditions }), [], hibernated), []);
   });
 
-  it("waits for no person where updates are supervised", () => {
+  it("does not depend on a person's action if updates are supervised", () => {
     const waiting = object({ phase: "Waiting for user action", readyInstances: 2 });
     assert.equal(clusterProblems(waiting, [], expected).length, 1);
     assert.deepEqual(clusterProblems(waiting, [], { ...expected, supervised: true }), []);
     assert.doesNotMatch(instanceQuery({ ...expected, supervised: true }), /pending_restart/);
   });
 
-  it("is asked of each instance: certificate, bundle, settings, rules", () => {
+  it("includes each instance: certificate, bundle, settings, rules", () => {
     const query = instanceQuery(expected);
     for (const part of ["'aa'", "'bb'", "'8MB'", "'reader'", "pending_restart", "pg_conf_load_time"])
       assert.ok(query.includes(part));
-    assert.deepEqual(instanceProblems("orders-1", "has not the bundle yet\0"), ["orders-1 has not the bundle yet"]);
+    assert.deepEqual(instanceProblems("orders-1", "does not have it yet\0"), ["orders-1 does not have it yet"]);
   });
 });
 
-describe("whether a Pooler serves", () => {
+describe("the readiness of a Pooler", () => {
   const pooler = object({ phase: "active" }, { instances: 2 });
   const serving = { observedGeneration: 3, replicas: 2, updatedReplicas: 2, availableReplicas: 2 };
 
-  it("is told by its Deployment, and not by its phase", () => {
+  it("depends on its Deployment, not on its phase", () => {
     assert.deepEqual(poolerProblems({ pooler, deployment: object(serving, { replicas: 2 }, 3), pods: [] }), []);
     const rolling = object({ ...serving, updatedReplicas: 1 }, { replicas: 2 }, 3);
     assert.deepEqual(poolerProblems({ pooler, deployment: rolling, pods: [] }), [
-      "1 of 2 instances of PgBouncer serve",
+      "1 of 2 instances of PgBouncer are ready",
     ]);
     const unobserved = object(serving, { replicas: 2 }, 4);
     assert.equal(poolerProblems({ pooler, deployment: unobserved, pods: [] }).length, 1);
   });
 
-  it("names the operator's reasons, and the pods'", () => {
+  it("includes the reasons of the operator and the pods", () => {
     const waiting = { name: "pgbouncer", state: { waiting: { reason: "ImagePullBackOff", message: "no such image" } } };
     const problems = poolerProblems({
       pooler: object({ phase: "inactive", phaseReason: "secret missing" }, { instances: 1 }),
@@ -125,7 +129,7 @@ describe("whether a Pooler serves", () => {
       pods: [object({ containerStatuses: [waiting] })],
     });
     assert.deepEqual(problems, [
-      "CloudNativePG made no Deployment for it",
+      "CloudNativePG created no Deployment for it",
       "CloudNativePG says of the Pooler: inactive (secret missing)",
       "CloudNativePG says of the Cluster: Unable to create required cluster objects",
       "x: ImagePullBackOff (no such image)",
@@ -133,7 +137,7 @@ describe("whether a Pooler serves", () => {
   });
 });
 
-describe("what Kubernetes' Events say against a Cluster", () => {
+describe("the warnings in Kubernetes' Events about a Cluster", () => {
   const event = (kind: string, name: string, reason: string, lastTimestamp: string): KubernetesObject => ({
     metadata: { name: `${name}.1` },
     involvedObject: { kind, name },
@@ -142,7 +146,7 @@ describe("what Kubernetes' Events say against a Cluster", () => {
     lastTimestamp,
   });
 
-  it("is what concerns it and is no symptom, each once, the newest first", () => {
+  it("are those about its objects, without usual ones and duplicates, the newest first", () => {
     const events = [
       event("PersistentVolumeClaim", "orders-1", "ProvisioningFailed", "2026-01-01T00:00:01Z"),
       event("PersistentVolumeClaim", "orders-1", "ProvisioningFailed", "2026-01-01T00:00:02Z"),
@@ -160,7 +164,7 @@ describe("what Kubernetes' Events say against a Cluster", () => {
   });
 });
 
-describe("waiting until something serves", () => {
+describe("waiting until something is ready", () => {
   const inputs: ReadinessInputs = { namespace: "db", cluster: "orders", within: 0.03 };
   const setUp = (problems: () => string[]) =>
     providerOf(
@@ -171,21 +175,21 @@ describe("waiting until something serves", () => {
       ),
     );
 
-  it("ends when there is no problem, and none comes up in the time an operator needs to begin", async () => {
+  it("ends when there is no problem, and no new one in the time that an operator needs to start", async () => {
     const answers = [["rolling"], [], ["restarting"], []];
     let asked = 0;
     await setUp(() => answers[asked++] ?? []).create({ ...inputs, within: 60 });
     assert.ok(asked > answers.length);
   });
 
-  it("fails with what is missing when the time is over", async () => {
+  it("fails with what is missing after the time limit", async () => {
     await assert.rejects(
       setUp(() => ["1 of 2 instances are ready"]).create(inputs),
       /db\/orders .*1 of 2 instances.*up` again/,
     );
   });
 
-  it("adds what Kubernetes says, where that may be read", async () => {
+  it("adds Kubernetes' Events if they may be read", async () => {
     const serving = (list: FakeKubernetes["list"]) =>
       providerOf(
         readinessKind(
@@ -201,27 +205,27 @@ describe("waiting until something serves", () => {
       /ready; Job orders-1-initdb: FailedCreate \(exceeded/,
     );
     const denied = async () => Promise.reject(new KubernetesError("access-denied", "events are forbidden"));
-    await assert.rejects(serving(denied).create(inputs), /are ready\. Nothing is lost/);
+    await assert.rejects(serving(denied).create(inputs), /are ready\. Nothing is lost\./);
   });
 
-  it("does not end because the API server is away for a while, and ends at once where a right is missing", async () => {
+  it("continues while the API server does not answer, and fails at once if a right is missing", async () => {
     const failing = (failure: "unavailable" | "access-denied") => () => {
       throw new KubernetesError(failure, `${failure} indeed`);
     };
     let asked = 0;
     await setUp(() => (asked++ < 3 ? failing("unavailable")() : [])).create({ ...inputs, within: 5 });
-    await assert.rejects(setUp(failing("unavailable")).create(inputs), /does not serve .*unavailable indeed/);
+    await assert.rejects(setUp(failing("unavailable")).create(inputs), /is not ready after .*unavailable indeed/);
     await assert.rejects(
       setUp(failing("access-denied")).create({ ...inputs, within: 5 }),
       /^KubernetesError: access-denied indeed$/,
     );
   });
 
-  it("does nothing while nothing is to run", async () => {
+  it("does nothing if nothing must run", async () => {
     await setUp(() => ["nothing runs"]).create({ ...inputs, suspended: true });
   });
 
-  it("is done again when what is there is not as expected, as after a failure", async () => {
+  it("is repeated if something is not as expected, e.g. after a failure", async () => {
     let found: string[] = [];
     const { diff } = setUp(() => found);
     assert.deepEqual(await diff("id", inputs, inputs), { changes: false });
@@ -229,19 +233,19 @@ describe("waiting until something serves", () => {
     assert.deepEqual(await diff("id", inputs, inputs), { changes: true });
   });
 
-  it("is done again only when something else is expected", async () => {
+  it("is repeated only if something else is expected", async () => {
     const { diff } = setUp(() => []);
     assert.deepEqual(await diff("id", inputs, { ...inputs, within: 900 }), { changes: false });
     assert.deepEqual(
       await diff("id", inputs, { ...inputs, context: "prod" }),
       { changes: true },
-      "where it is deleted",
+      "a later delete uses the context",
     );
     assert.deepEqual(await diff("id", inputs, { ...inputs, cluster: "other" }), { changes: true });
   });
 });
 
-/** What the operations print, in place of the terminal. */
+/** What the operations print. */
 async function printedBy(run: () => Promise<unknown>): Promise<string[]> {
   const printed: string[] = [];
   const print = console.error;
@@ -282,12 +286,12 @@ describe("waiting for a Cluster", () => {
     };
   };
 
-  it("that was hibernated by hand ends at once, is no change afterwards, and is one when it wakes up without serving", async () => {
+  it("that was manually hibernated ends at once, and plans a change only if it runs again and is not ready", async () => {
     const { kubernetes, serving } = setUp({ phase: "Cluster in healthy state" }, { "cnpg.io/hibernation": "on" });
     const printed = await printedBy(() => serving.create(inputs));
     assert.match(
       printed.join("\n"),
-      /^Warning: the Cluster db\/orders sleeps: .*cnpg\.io\/hibernation: "on".* first `pulumi up` after/,
+      /^Warning: the Cluster db\/orders is stopped: .*cnpg\.io\/hibernation: "on".* first `pulumi up` after/,
     );
     const seen = await printedBy(async () =>
       assert.deepEqual(await serving.diff("id", inputs, inputs), { changes: false }),
@@ -297,7 +301,7 @@ describe("waiting for a Cluster", () => {
     await printedBy(async () => assert.deepEqual(await serving.diff("id", inputs, inputs), { changes: true }));
   });
 
-  it("that is to be hibernated by the settings goes on until it is", async () => {
+  it("that must be hibernated by the settings continues until it is", async () => {
     const { kubernetes, serving } = setUp(healthy, { "cnpg.io/hibernation": "on" });
     const hibernated = { ...inputs, hibernated: true };
     await printedBy(() => assert.rejects(serving.create({ ...hibernated, within: 5 }), /it is not hibernated yet/));
@@ -305,7 +309,7 @@ describe("waiting for a Cluster", () => {
     await serving.create(hibernated);
   });
 
-  it("does not ask an instance that was fenced by hand, and names it", async () => {
+  it("does not ask a manually fenced instance, and names it", async () => {
     const { kubernetes, serving } = setUp(
       { ...healthy, readyInstances: 1 },
       { "cnpg.io/fencedInstances": '["orders-2"]' },
@@ -316,13 +320,13 @@ describe("waiting for a Cluster", () => {
     assert.match(printed.join("\n"), /orders-2 is fenced \(annotation cnpg\.io\/fencedInstances/);
   });
 
-  it("counts the instances that it has, whoever scaled it", async () => {
+  it("counts the present instances, whoever scaled it", async () => {
     const { kubernetes, serving } = setUp({ ...healthy, readyInstances: 3 });
     kubernetes.cluster!.spec!.instances = 3;
     await serving.create(inputs);
   });
 
-  it("that was deleted by hand fails at once, and says that what is made again is empty", async () => {
+  it("that was manually deleted fails at once, and says that a new one is empty", async () => {
     const { kubernetes, serving } = setUp();
     kubernetes.cluster = undefined;
     await printedBy(() =>
@@ -335,14 +339,14 @@ describe("waiting for a Cluster", () => {
     await printedBy(() => assert.rejects(serving.update("id", inputs, inputs), /does not exist/));
   });
 
-  it("that no operator takes up fails after a minute, and says where to look", async () => {
+  it("that no operator processes fails after a minute, and says where to look", async () => {
     const { serving } = setUp({});
     await printedBy(() =>
       assert.rejects(serving.create(inputs), /after [0-9]{2,3} s: CloudNativePG has not begun to.*WATCH_NAMESPACE/),
     );
   });
 
-  it("whose pods a quota forbids fails after half a minute, not because of what was forbidden before", async () => {
+  it("whose pods a quota forbids fails after half a minute, but not because of earlier refusals", async () => {
     const event = (count: number, name = "e"): KubernetesObject => ({
       metadata: { name },
       involvedObject: { kind: "Job", name: "orders-1-initdb" },
@@ -356,25 +360,25 @@ describe("waiting for a Cluster", () => {
     Object.assign(kubernetes, {
       list: async ({ plural }: { plural: string }) => (plural === "events" ? [event(countOf(asked++))] : []),
     });
-    const fails = (within: number, told: RegExp) => {
+    const fails = (within: number, message: RegExp) => {
       asked = 0;
-      return printedBy(() => assert.rejects(serving.create({ ...inputs, within }), told));
+      return printedBy(() => assert.rejects(serving.create({ ...inputs, within }), message));
     };
     await fails(100, /after 100 s: .*exceeded quota/);
-    // Forbidden once more, and not again: it may have been made meanwhile.
+    // Forbidden once more, and not again: the pod may have been created meanwhile.
     countOf = (look) => (look === 0 ? 1 : 2);
     await fails(100, /after 100 s: /);
     countOf = (look) => look;
-    const told = /after [0-9]+ s: Job orders-1-initdb: FailedCreate .*exceeded quota.*remove what forbids/;
-    await fails(90_000, told);
-    // Each attempt names another pod, which makes another Event of it.
+    const message = /after [0-9]+ s: Job orders-1-initdb: FailedCreate .*exceeded quota.*remove what forbids/;
+    await fails(90_000, message);
+    // Each attempt names another pod, so it has another Event.
     const list = async ({ plural }: { plural: string }) =>
       plural === "events" ? Array.from({ length: ++asked }, (_, index) => event(1, `e${index}`)) : [];
     Object.assign(kubernetes, { list });
-    await fails(90_000, told);
+    await fails(90_000, message);
   });
 
-  it("prints what is missing when that changes", async () => {
+  it("prints what is missing whenever it changes", async () => {
     const { kubernetes, serving } = setUp({ phase: "Setting up primary", currentPrimary: "orders-1" });
     const get = kubernetes.get.bind(kubernetes);
     let looks = 0;
@@ -394,7 +398,7 @@ describe("waiting for a Cluster", () => {
       spec: { storageClassName: "slow", resources: { requests: { storage: requested } } },
       status: { phase: "Bound", capacity: { storage: capacity }, ...more },
     });
-    const fails = async (persistentvolumeclaims: KubernetesObject[], told: RegExp, expands?: boolean) => {
+    const fails = async (persistentvolumeclaims: KubernetesObject[], message: RegExp, expands?: boolean) => {
       const { kubernetes, serving } = setUp(healthy, {}, { persistentvolumeclaims });
       const get = kubernetes.get.bind(kubernetes);
       const storageClass = { metadata: { name: "slow" }, allowVolumeExpansion: expands };
@@ -403,10 +407,10 @@ describe("waiting for a Cluster", () => {
         if (expands === undefined) throw new KubernetesError("access-denied", "no");
         return storageClass;
       };
-      await printedBy(() => assert.rejects(serving.create(inputs), told));
+      await printedBy(() => assert.rejects(serving.create(inputs), message));
     };
 
-    it("fails soon where the storage class does not allow it: claim, sizes, reason and the ways out", async () => {
+    it("fails soon if the storage class does not allow it, with claim, sizes, reason and fixes", async () => {
       await fails(
         [claim("1Gi")],
         /after [0-9]+ s: PersistentVolumeClaim orders-1 has 1Gi instead of the 2Gi of storage\.size: its StorageClass slow does not allow.*does not accept a smaller size.*resizeInUseVolumes: false/,
@@ -414,11 +418,11 @@ describe("waiting for a Cluster", () => {
       );
     });
 
-    it("fails where the storage class may not be read, and names it", async () => {
+    it("fails if the storage class may not be read, and names it", async () => {
       await fails([claim("1Gi")], /could not request the new size; see allowVolumeExpansion of the StorageClass slow/);
     });
 
-    it("fails in the storage's words where it will never grow", async () => {
+    it("fails in the storage's words if it will never grow", async () => {
       const refused = {
         allocatedResourceStatuses: { storage: "ControllerResizeInfeasible" },
         conditions: [{ type: "ControllerResizeError", status: "True", message: "the volume has its largest size" }],
@@ -426,7 +430,7 @@ describe("waiting for a Cluster", () => {
       await fails([claim("1Gi", "2Gi", refused)], /after [0-9]+ s: .*ControllerResizeInfeasible.*largest size/, true);
     });
 
-    it("waits while it is being resized, and serves with as much or more", async () => {
+    it("waits while it is being resized, and accepts the same or a larger size", async () => {
       const { kubernetes, serving } = setUp();
       let looks = 0;
       const list = async ({ plural }: { plural: string }) =>
@@ -437,7 +441,7 @@ describe("waiting for a Cluster", () => {
       await printedBy(async () => assert.deepEqual(await serving.diff("id", inputs, inputs), { changes: false }));
     });
 
-    it("is found among all volumes of an instance, and named by its own setting", () => {
+    it("is found among all volumes of an instance, and reported with its setting", () => {
       const of = (pvcRole: string, tablespaceName?: string): KubernetesObject => ({
         ...claim("1Gi"),
         metadata: { name: "c", labels: { "cnpg.io/pvcRole": pvcRole, "cnpg.io/tablespaceName": tablespaceName } },
@@ -462,7 +466,7 @@ describe("waiting for a Cluster", () => {
       );
     });
 
-    it("is a change in the next run, which fails again", async () => {
+    it("plans a change in the next run, which fails again", async () => {
       const { serving } = setUp(healthy, {}, { persistentvolumeclaims: [claim("1Gi")] });
       const printed = await printedBy(async () =>
         assert.deepEqual(await serving.diff("id", inputs, inputs), { changes: true }),
@@ -470,7 +474,7 @@ describe("waiting for a Cluster", () => {
       assert.match(printed.join("\n"), /orders-1 has 1Gi instead of the 2Gi/);
     });
 
-    it("waits for nothing where volumes in use are left as they are, and where claims may not be read", async () => {
+    it("does not wait if existing volumes are not resized, or if claims may not be read", async () => {
       const { kubernetes, serving } = setUp(healthy, {}, { persistentvolumeclaims: [claim("1Gi")] });
       kubernetes.cluster!.spec!.storage = { size: "2Gi", resizeInUseVolumes: false };
       await serving.create(inputs);
@@ -519,7 +523,7 @@ describe("waiting for a Cluster", () => {
       return { ...made, lists, removed };
     };
 
-    it("fails at once when the operator has given it up, in initdb's own words", async () => {
+    it("fails at once if the operator gave up, in initdb's own words", async () => {
       const { lists, serving } = failing([]);
       setTimeout(() => (lists.pods = [1, 2, 3].map((number) => failedPod(`orders-1-initdb-${number}`))), 10);
       await printedBy(() =>
@@ -530,7 +534,7 @@ describe("waiting for a Cluster", () => {
       );
     });
 
-    it("is started again by the next run, without touching a volume", async () => {
+    it("is restarted by the next run, without touching a volume", async () => {
       const { kubernetes, serving, removed } = failing([failedPod("orders-1-initdb-1")]);
       const remove = kubernetes.remove.bind(kubernetes) as (reference: object, uid: string) => Promise<void>;
       const removing = async (reference: object, uid: string) => {
@@ -543,7 +547,7 @@ describe("waiting for a Cluster", () => {
       assert.match(printed[0] ?? "", /initdb of the Cluster db\/orders failed in an earlier run, and is started again/);
     });
 
-    it("is left alone where there may be data, and where it works on the spec of today", async () => {
+    it("is not restarted if there may be data, or if it runs for the present spec", async () => {
       const attempts = { isRunning: false, container: "initdb" };
       const cluster: KubernetesObject = { metadata: { name: "orders" }, status: { phase: "x" } };
       const ready: KubernetesObject = { metadata: { name: "orders-1", annotations: { "cnpg.io/pvcStatus": "ready" } } };
@@ -567,7 +571,7 @@ describe("waiting for a Cluster", () => {
   });
 });
 
-describe("Databases of a Cluster that sleeps", () => {
+describe("Databases of a stopped Cluster", () => {
   const inputs: DatabasesServingInputs = {
     namespace: "db",
     cluster: "orders",
@@ -593,7 +597,7 @@ describe("Databases of a Cluster that sleeps", () => {
     return { patched, serving: providerOf(databasesServing(async () => kubernetes)) };
   };
 
-  it("are not waited for, and let go of unless they are to be dropped", async () => {
+  it("do not make `up` wait, and lose their finalizers unless they must be dropped", async () => {
     const { patched, serving } = setUp({ "cnpg.io/hibernation": "on" });
     const printed = await printedBy(async () => {
       await serving.create(inputs);
@@ -602,7 +606,7 @@ describe("Databases of a Cluster that sleeps", () => {
     });
     const left = { metadata: { resourceVersion: "7", finalizers: ["example.com/other"] } };
     assert.deepEqual(patched, [["orders.kept", left]]);
-    assert.match(printed.at(-1) ?? "", /orders\.dropped cannot be dropped.*Wake it up first/);
+    assert.match(printed.at(-1) ?? "", /orders\.dropped cannot be dropped.*Start the Cluster first/);
     await printedBy(async () => serving.update("id", inputs, { ...inputs, databases: { "orders.dropped": "" } }));
     assert.equal(patched.length, 2);
   });
@@ -646,10 +650,11 @@ describe("DatabaseRoles of a Cluster", () => {
     const timing = { poll: 1, settle: 1, events: 1, second: 20 };
     return { kubernetes, done, serving: providerOf(databaseRolesServing(async () => kubernetes, timing)) };
   };
-  const letGo = (role: string) => `databaseroles/orders.${role} {"metadata":{"resourceVersion":"7","finalizers":[]}}`;
+  const released = (role: string) =>
+    `databaseroles/orders.${role} {"metadata":{"resourceVersion":"7","finalizers":[]}}`;
   const deleted = (role: string) => `databaseroles/orders.${role} deleted uid-${role}`;
 
-  it("are waited for until the primary has applied them; if it does not, the error has the operator's reason", async () => {
+  it("make `up` wait until the primary has applied them; if it does not, the error has the operator's reason", async () => {
     await setUp().serving.create(inputs);
     const { serving } = setUp({ applied: false, message: 'role "nobody" does not exist' });
     await printedBy(async () => {
@@ -664,7 +669,7 @@ describe("DatabaseRoles of a Cluster", () => {
   it("lose their finalizers before their Cluster is deleted, because no primary would remove them later", async () => {
     const { done, serving } = setUp();
     await serving.delete("id", inputs);
-    assert.deepEqual(done, [letGo("reader"), letGo("writer")]);
+    assert.deepEqual(done, [released("reader"), released("writer")]);
   });
 
   it("stay as they are if the Cluster stays, unless it declares their roles by now", async () => {
@@ -673,7 +678,7 @@ describe("DatabaseRoles of a Cluster", () => {
     assert.deepEqual(done, []);
     kubernetes.cluster!.spec = { managed: { roles: [{ name: "reader" }] } };
     await serving.delete("id", { ...inputs, retained: true });
-    assert.deepEqual(done, [letGo("reader"), deleted("reader")]);
+    assert.deepEqual(done, [released("reader"), deleted("reader")]);
   });
 
   it("are deleted with a removed user: by Pulumi, or here if Pulumi would leave them", async () => {
@@ -681,13 +686,13 @@ describe("DatabaseRoles of a Cluster", () => {
       const { done, serving } = setUp();
       const olds = { ...inputs, retained };
       await serving.update("id", olds, { ...olds, roles: { "orders.reader": "" } });
-      assert.deepEqual(done, [letGo("writer"), ...(retained ? [deleted("writer")] : [])]);
+      assert.deepEqual(done, [released("writer"), ...(retained ? [deleted("writer")] : [])]);
     }
   });
 });
 
 describe("what is printed while `up` waits", () => {
-  it("comes when it changes and otherwise every half minute, in bounded lines", () => {
+  it("is printed when it changes and otherwise every half minute, in lines of limited length", () => {
     const printed: string[] = [];
     let now = 0;
     const progress = progressOf(

@@ -18,7 +18,7 @@ const join = { method: "kubernetes", tokenName: "agents" } as const;
 const proxy = "teleport.example.com:443";
 
 describe("an agent's own configuration", () => {
-  it("has every field of a database, as Teleport's reference of db_service names them", () => {
+  it("has every field of a database, with the names of Teleport's db_service reference", () => {
     const { db_service: service } = agentConfiguration({ proxy, join, databases: [full] });
     assert.deepEqual(service, {
       enabled: true,
@@ -42,13 +42,13 @@ describe("an agent's own configuration", () => {
     });
   });
 
-  it("leaves out what is not set: agents refuse fields that their version does not know", () => {
+  it("omits settings without a value: agents refuse fields that their version does not know", () => {
     const { db_service: service } = agentConfiguration({ proxy, join, databases: [plain] });
     const database = { ...plain, protocol: "postgres", tls: { mode: "verify-full" } };
     assert.deepEqual(service, { enabled: true, databases: [database] });
   });
 
-  it("serves registered databases too, by their labels, and nothing but databases", () => {
+  it("also serves registered databases by their labels, and only databases", () => {
     const resources = [{ provisioned_by: "cloudnative-pg" }];
     const configuration = agentConfiguration({ proxy, join: { method: "token", secret: "/run/token" }, resources });
     assert.deepEqual(configuration, {
@@ -70,7 +70,7 @@ describe("values for the chart teleport-kube-agent", () => {
     ca: { configMap: "cas", key: "sales.pem" },
   };
 
-  it("mount the CA of each database where its configuration looks for it", () => {
+  it("mount the CA of each database at the path in its configuration", () => {
     const values = kubeAgentValues({ proxy, join, databases: [orders, sales] });
     assert.deepEqual(values, {
       roles: "db",
@@ -100,7 +100,7 @@ describe("values for the chart teleport-kube-agent", () => {
     });
   });
 
-  it("serve registered databases by their labels, with a secret token out of a Secret", () => {
+  it("serve registered databases by their labels, with a secret token from a Secret", () => {
     const resources = [{ provisioned_by: "cloudnative-pg" }];
     assert.deepEqual(kubeAgentValues({ proxy, join: { method: "token", secret: "join-token" }, resources }), {
       roles: "db",
@@ -114,8 +114,8 @@ describe("values for the chart teleport-kube-agent", () => {
 
 describe("settings of an agent", () => {
   const problems = (databases: StaticDatabase[]) => () => agentConfiguration({ proxy, join, databases });
-  it("are refused where it would serve nothing", () => assert.throws(problems([]), /databases: is empty/));
-  it("are refused with every mistake that they have", () => {
+  it("are refused if the agent would serve nothing", () => assert.throws(problems([]), /databases: must not be empty/));
+  it("are refused with all their mistakes", () => {
     const wrong: StaticDatabase = {
       name: "Orders",
       uri: "orders:5432",

@@ -11,18 +11,18 @@ export class FakeTeleport {
   /** Every write of each reference, oldest first. */
   private readonly writes = new Map<string, Write[]>();
 
-  /** @param keeps what the server makes of a document that it is given; a version that lacks a field drops it */
+  /** @param keeps what the server stores of a document; a version that does not know a field drops it */
   constructor(
     private readonly lag: number,
     private readonly keeps: (document: TeleportDocument) => TeleportDocument = (document) => document,
   ) {}
 
-  /** What is really there. */
+  /** The current content, without the lag. */
   get(name: string, kind = "db"): TeleportDocument | undefined {
     return this.writes.get(`${kind}/${name}`)?.at(-1)?.document;
   }
 
-  /** As somebody else would, past all checks. */
+  /** Writes like another user, without checks. */
   put(document: TeleportDocument): void {
     this.write(`${document.kind}/${document.metadata.name}`, document);
   }
@@ -46,7 +46,7 @@ export class FakeTeleport {
       return [found.kind === "db" ? withServerFields(found) : found];
     },
     create: async (document) => {
-      // As tctl does: a token is overwritten without a question.
+      // Like tctl: a token is overwritten without asking.
       const exists = document.kind !== "token" && this.get(document.metadata.name, document.kind);
       if (exists) throw new TeleportError("already-exists", "already exists");
       this.put(this.keeps(document));

@@ -16,9 +16,9 @@ const settings: OperatorDatabaseSettings = {
 };
 
 /**
- * Of the schema of TeleportDatabaseV3, the fields of `spec` that a PostgreSQL of one's own can use, with their types:
+ * The fields of `spec` in the schema of TeleportDatabaseV3 that a self-hosted PostgreSQL can use, with their types:
  * github.com/gravitational/teleport, integrations/operator/config/crd/bases/resources.teleport.dev_databasesv3.yaml.
- * An API server drops what is not in the schema without a word.
+ * An API server silently drops fields that are not in the schema.
  */
 const SCHEMA: Record<string, string> = {
   protocol: "string",
@@ -38,12 +38,12 @@ function leaves(value: object, path = ""): [string, unknown][] {
 }
 
 describe("the operator's custom resource", () => {
-  it("is of the kind that the operator's CRD defines", () => {
+  it("has the kind of the operator's CRD", () => {
     const { apiVersion, kind } = operatorDatabase(settings);
     assert.deepEqual([apiVersion, kind], ["resources.teleport.dev/v1", "TeleportDatabaseV3"]);
   });
 
-  it("has only fields of the schema, of its types, and all of them where all is set", () => {
+  it("has only fields of the schema with the right types, and all of them if everything is set", () => {
     const found = leaves(operatorDatabase(settings).spec).map(([path, value]) => [path, typeof value]);
     assert.deepEqual(Object.fromEntries(found), SCHEMA);
   });
@@ -54,7 +54,7 @@ describe("the operator's custom resource", () => {
     assert.deepEqual([mode(), mode("verify-full"), mode("verify-ca")], [0, 0, 1]);
   });
 
-  it("says whose it is, in labels that the operator copies to Teleport, and its description where that looks", () => {
+  it("has its owner in labels that the operator copies to Teleport, and its description in the annotation that the operator reads", () => {
     const { metadata } = operatorDatabase(settings);
     assert.deepEqual(metadata, {
       name: "orders-prod",
@@ -68,7 +68,7 @@ describe("the operator's custom resource", () => {
     });
   });
 
-  it("keeps owners apart whose names a label cannot hold", () => {
+  it("keeps owners distinct whose names are not valid labels", () => {
     const long = "organization-with-a-long-name/project/stack/resource-";
     const owners = ["a b/c", "a_b/c d", `${long}1-of-many-of-them`, `${long}2-of-many-of-them`].map(
       (owner) => operatorDatabase({ ...settings, owner }).metadata.labels["pulumi.com/owner"] ?? "",
@@ -77,12 +77,12 @@ describe("the operator's custom resource", () => {
     for (const owner of owners) assert.match(owner, /^[A-Za-z0-9][-_.A-Za-z0-9]{0,61}[A-Za-z0-9]$/);
   });
 
-  it("refuses what would be lost on the way, and all of it at once", () => {
+  it("refuses everything that would be lost, all at once", () => {
     const lost = { load: { command: ["date"], period: "1m" } };
     const labels = { path: "a/b", "teleport.dev/origin": "kubernetes" };
     assert.throws(
       () => operatorDatabase({ ...settings, dynamicLabels: lost, labels }),
-      /3 settings are wrong:.*origin: is reserved.*labels path = "a\/b".*dynamicLabels: cannot be given/s,
+      /3 settings are wrong:.*origin: is reserved.*labels path = "a\/b".*dynamicLabels: is not supported/s,
     );
   });
 });

@@ -12,10 +12,10 @@ const writes = (role: ReturnType<typeof registrarRole>) =>
     .flatMap(({ resources }) => resources);
 
 describe("the program's own role", () => {
-  it("writes databases, and nothing with which one becomes an administrator", () => {
+  it("may write databases, and nothing that would lead to an administrator's rights", () => {
     assert.deepEqual(writes(registrarRole()), ["db"]);
   });
-  it("writes roles and tokens too, in the variant that is asked for by name", () => {
+  it("may write roles and tokens too in the explicit variant", () => {
     assert.deepEqual(writes(accessRegistrarRole()), ["db", "role", "token"]);
     assert.notEqual(accessRegistrarRole().metadata.name, registrarRole().metadata.name);
   });
@@ -33,7 +33,7 @@ describe("the program's own role", () => {
 });
 
 describe("the program's bot", () => {
-  it("takes on the program's role, in the form of Teleport's API (machineid/v1 Bot)", () => {
+  it("uses the program's role, in the form of Teleport's API (machineid/v1 Bot)", () => {
     assert.deepEqual(registrarBot("ci"), {
       kind: "bot",
       version: "v1",

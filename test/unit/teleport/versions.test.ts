@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { accessRole } from "../../../components/teleport/resources/access-role-document";
-import { botClient } from "../../../components/teleport/resources/bot-before-15";
+import { botClient } from "../../../components/teleport/resources/bot-client";
 import { botDocument } from "../../../components/teleport/resources/bot-document";
 import { selectDatabaseClientCa } from "../../../components/teleport/ca/select";
 import { databaseDocument } from "../../../components/teleport/resources/database-document";
@@ -145,7 +145,8 @@ describe("what Teleport prints of a document", () => {
     );
   });
 
-  // `getDatabase` of tool/tctl/common finds a database by its name. From 14 on, also by the name that it was discovered under.
+  // `getDatabase` of tool/tctl/common finds a database by its name. Since 14 it also finds it by the name under which
+  // it was discovered.
   it("is not ours if it is a discovered database that has the name as a label", async () => {
     const labels = { "teleport.internal/discovered-name": "orders", "teleport.dev/origin": "cloud" };
     const discovered = { ...database, metadata: { name: "orders-rds-us-east-1", labels } };
@@ -207,7 +208,7 @@ describe("what Teleport prints of a document", () => {
   });
 });
 
-/** What tctl writes to stderr. `UserMessage` of trace prints each cause on its own line, indented. */
+/** Messages of tctl on stderr. `UserMessage` of trace prints each cause on its own line, indented. */
 const WORDS: [failure: TeleportFailure, source: string, told: string][] = [
   // After 17, `getCollectionByRef` and `Delete` of tool/tctl/common/resource_command.go name the resource.
   ["not-found", "tool/tctl, get db", 'getting resource "orders" of type "db"\n\tdatabase "orders" not found'],
@@ -269,13 +270,13 @@ const WORDS: [failure: TeleportFailure, source: string, told: string][] = [
   ],
 ];
 
-describe("what Teleport says of a failure", () => {
+describe("Teleport's message about a failure", () => {
   for (const [failure, source, told] of WORDS)
     it(`is ${failure} (${source}): ${told.replace(/\s+/g, " ")}`, () =>
       assert.equal(classify(tctlMessage(`\u001b[31mERROR: \u001b[0m${told}\n\n`)), failure));
 });
 
-describe("what tctl says of its version", () => {
+describe("the version that tctl prints", () => {
   const ping = { answers: "yes", cluster: "prod", version: "18.2.0", oldestClient: "17.0.0-aa" } as const;
   for (const [text, isTooOld] of [
     ["Teleport v14.3.3 git:api/14.0.0-gd1e081e-1052-gbc7aed1 go1.21.6", true],
@@ -289,8 +290,8 @@ describe("what tctl says of its version", () => {
     });
 });
 
-// `encodeIdentityFile` of api/identityfile: key, SSH certificate, the user's certificate, SSH CAs, CAs. The key is an
-// elliptic one from 17 on. While a CA for hosts is rotated, there are two.
+// `encodeIdentityFile` of api/identityfile: key, SSH certificate, the user's certificate, SSH CAs, CAs. Since 17 the
+// key is an elliptic one. During a rotation of the host CA there are two.
 describe("an identity file of tbot", () => {
   const openssl = new OpenSsl();
   const folder = mkdtempSync(join(tmpdir(), "identity-"));
@@ -299,7 +300,7 @@ describe("an identity file of tbot", () => {
     rmSync(folder, { recursive: true });
   });
 
-  it("has the user, the cluster and the end of its first certificate, whatever the other certificates are", async () => {
+  it("has the user, the cluster and the expiry of its first certificate, whatever the other certificates are", async () => {
     const users = openssl.ca("lab");
     const user = openssl.leaf("bot-shop", users, { use: "clientAuth", days: 1 });
     const key = openssl.run(["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]);

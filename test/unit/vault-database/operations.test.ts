@@ -1,11 +1,11 @@
 import { strict as assert } from "node:assert";
-import { connectionDeviations, connectionDocument } from "../../../components/vault-database/connection";
+import { connectionDrift, connectionDocument } from "../../../components/vault-database/connection";
 import { providerOf } from "../../../components/dynamic/converge";
 import { AdminInputs, AdminState, vaultAdmin } from "../../../components/vault-database/admin-operations";
 import { LeasesInputs, vaultLeases } from "../../../components/vault-database/lease-operations";
 import { vaultUserNames } from "../../../components/vault-database/settings";
 import type { VaultEngine } from "../../../components/vault-database/vault-engine";
-import { UNKNOWN } from "../../../components/teleport/resources/document";
+import { UNKNOWN } from "../../../components/unknown";
 import { VaultError } from "../../../components/vault/errors";
 import { FakeKubernetes, Ran } from "../postgres/fake-kubernetes";
 
@@ -30,12 +30,12 @@ const state = (more: Partial<AdminInputs> = {}): AdminState => ({ ...inputs(more
 
 type Body = Record<string, unknown>;
 
-/** A Vault in memory that remembers what it was told, in order. */
+/** A Vault in memory that records its requests, in order. */
 class FakeVault implements VaultEngine {
   readonly configs = new Map<string, Body>();
   readonly roles = new Map<string, { db_name?: string }>();
-  readonly told: { what: string; body?: Body }[] = [];
-  /** Fails what is told; undefined lets it pass. */
+  readonly requests: { what: string; body?: Body }[] = [];
+  /** The error of a request; undefined lets it succeed. */
   fails: (what: string, body?: Body) => string | undefined = () => undefined;
 
   async read(path: string) {
@@ -48,21 +48,21 @@ class FakeVault implements VaultEngine {
     return this.roles.get(path);
   }
   async write(path: string, body: Body) {
-    this.tell(`write ${path}`, body);
+    this.record(`write ${path}`, body);
     if (path.includes("/config/")) this.configs.set(path, { ...this.configs.get(path), ...body });
   }
   async remove(path: string) {
-    this.tell(`remove ${path}`);
+    this.record(`remove ${path}`);
     this.configs.delete(path);
   }
   async revoke(path: string) {
-    this.tell(`revoke ${path}`);
+    this.record(`revoke ${path}`);
   }
   async forget(path: string) {
-    this.tell(`forget ${path}`);
+    this.record(`forget ${path}`);
   }
-  private tell(what: string, body?: Body) {
-    this.told.push({ what, body });
+  private record(what: string, body?: Body) {
+    this.requests.push({ what, body });
     const reason = this.fails(what, body);
     if (reason !== undefined) throw new VaultError("failed", reason);
   }
@@ -89,16 +89,17 @@ function setUp() {
   return { kubernetes, vault, left, ...providerOf(vaultAdmin(connect, withEngine)), leases };
 }
 
-const passwords = ({ told }: FakeVault) => told.flatMap(({ body }) => (body?.password ? [String(body.password)] : []));
+const passwords = ({ requests }: FakeVault) =>
+  requests.flatMap(({ body }) => (body?.password ? [String(body.password)] : []));
 const verifiers = ({ ran }: FakeKubernetes) =>
   ran.flatMap(({ script }) => /'(SCRAM-SHA-256\$[^']*)'/.exec(script)?.[1] ?? []);
 
 describe("Vault's own user", () => {
-  it("gets a password that PostgreSQL is never told, and that Vault replaces at once", async () => {
+  it("gets a password that PostgreSQL never sees and that Vault replaces at once", async () => {
     const { kubernetes, vault, create } = setUp();
     const { outs } = await create(inputs());
     assert.deepEqual(
-      vault.told.map(({ what }) => what),
+      vault.requests.map(({ what }) => what),
       ["write database/config/orders", "write database/rotate-root/orders"],
     );
     const [password = ""] = passwords(vault);
@@ -107,14 +108,14 @@ describe("Vault's own user", () => {
     assert.ok(!JSON.stringify(outs).includes(password));
   });
 
-  it("is another one each time", async () => {
+  it("gets a different password each time", async () => {
     const [one, two] = [setUp(), setUp()];
     await one.create(inputs());
     await two.create(inputs());
     assert.notEqual(passwords(one.vault)[0], passwords(two.vault)[0]);
   });
 
-  it("is left with no password where Vault could not replace it, so that the next run begins anew", async () => {
+  it("has no password after Vault failed to replace it, so that the next run starts again", async () => {
     const { kubernetes, vault, create } = setUp();
     vault.fails = (what) => (what.includes("rotate") ? "no" : undefined);
     await assert.rejects(async () => create(inputs()), /no/);
@@ -131,7 +132,7 @@ describe("Vault's own user", () => {
     assert.deepEqual(vault.configs.get("database/config/orders")?.allowed_roles, ["app", "report"]);
   });
 
-  it("gets a new one where Vault's is wrong, where the connection is gone, and in another Cluster", async () => {
+  it("gets a new password if Vault's is wrong, if the connection is gone, and in another Cluster", async () => {
     for (const change of [
       ({ vault }: ReturnType<typeof setUp>) => {
         vault.fails = (_, body) =>
@@ -151,7 +152,7 @@ describe("Vault's own user", () => {
     }
   });
 
-  it("gets a new one where a run was killed before Vault had replaced the first, which ends by itself", async () => {
+  it("gets a new password after a run was killed before Vault had replaced the first, which expires by itself", async () => {
     const made = setUp();
     await made.create(inputs());
     const { answer } = made.kubernetes;
@@ -167,7 +168,7 @@ describe("Vault's own user", () => {
     for (const { script } of given) assert.match(script, /VALID UNTIL %L', .*now\(\) \+ interval '5 minutes'/);
   });
 
-  it("waits while its Cluster is hibernated, and is missing afterwards where it is", async () => {
+  it("is not changed while its Cluster is hibernated, and shows as missing afterwards", async () => {
     const made = setUp();
     await made.create(inputs());
     made.kubernetes.ran.length = 0;
@@ -179,11 +180,11 @@ describe("Vault's own user", () => {
     assert.deepEqual(await made.diff("id", outs!, inputs({ allowedRoles: ["app", "report"] })), { changes: true });
   });
 
-  it("is made by the first run after its Cluster woke up, where it was declared meanwhile", async () => {
+  it("is created by the first run after hibernation if it was declared meanwhile", async () => {
     const made = setUp();
     made.kubernetes.cluster!.metadata.annotations = { "cnpg.io/fencedInstances": '["*"]' };
     const { outs } = await made.create(inputs());
-    assert.deepEqual([made.kubernetes.ran, made.vault.told], [[], []]);
+    assert.deepEqual([made.kubernetes.ran, made.vault.requests], [[], []]);
     made.kubernetes.cluster!.metadata.annotations = {};
     assert.deepEqual(await made.diff("id", outs!, inputs()), { changes: true });
     await made.update("id", outs!, inputs());
@@ -191,14 +192,14 @@ describe("Vault's own user", () => {
     assert.equal(passwords(made.vault).length, 1);
   });
 
-  it("is not written over a connection to another database in a mount that others use", async () => {
+  it("does not overwrite a connection to another database in a shared mount", async () => {
     const { vault, create } = setUp();
     vault.configs.set("database/config/orders", { connection_url: "postgresql://elsewhere", username: "root" });
     await assert.rejects(async () => create(inputs()), /to another database/);
-    assert.deepEqual(vault.told, []);
+    assert.deepEqual(vault.requests, []);
   });
 
-  it("differs where PostgreSQL or Vault do, though the declaration is the same", async () => {
+  it("shows drift in PostgreSQL and in Vault, although the declaration is the same", async () => {
     const { kubernetes, vault, create, diff } = setUp();
     await create(inputs());
     assert.deepEqual(await diff("id", state(), inputs()), { changes: false });
@@ -209,7 +210,7 @@ describe("Vault's own user", () => {
     assert.deepEqual(await diff("id", state(), inputs()), { changes: true });
   });
 
-  it("is replaced, the old one first, where it is for another connection", async () => {
+  it("is deleted before it is replaced if the connection changes", async () => {
     const { diff } = setUp();
     const found = await diff("id", state(), inputs({ connection: "other" }));
     assert.deepEqual(found, { changes: true, replaces: ["connection"], deleteBeforeReplace: true });
@@ -219,7 +220,7 @@ describe("Vault's own user", () => {
     assert.deepEqual(regrouped, { changes: true }, "the users go on");
   });
 
-  it("is not shown as replaced where a preview does not know yet what it is for", async () => {
+  it("is not shown as replaced if a preview does not know its connection yet", async () => {
     const { diff, leases: operations } = setUp();
     const news = inputs({ namespace: UNKNOWN, cluster: UNKNOWN, database: UNKNOWN });
     assert.deepEqual(await diff("id", state(), { ...news, names: UNKNOWN as never }), { changes: true });
@@ -228,14 +229,14 @@ describe("Vault's own user", () => {
     assert.deepEqual((await operations.diff("id", role, { ...role, mount: "other" })).replaces, ["mount"]);
   });
 
-  it("goes with the users that are left; with its Cluster gone, only from Vault; none of a successor's", async () => {
+  it("is dropped with the remaining users; without its Cluster only removed from Vault; never dropped from its replacement", async () => {
     const { kubernetes, vault, left, delete: remove } = setUp();
     left.users = "v-app-x\n";
     await remove("id", state());
     assert.ok(kubernetes.ran.some(({ script }) => script.includes(`DROP ROLE "v-app-x"`)));
     const ends = ["remove database/config/orders", "forget database/creds/app"];
     assert.deepEqual(
-      vault.told.map(({ what }) => what),
+      vault.requests.map(({ what }) => what),
       ends,
     );
     const replaced = setUp();
@@ -247,32 +248,32 @@ describe("Vault's own user", () => {
     await other.delete("id", state());
     assert.deepEqual(other.kubernetes.ran, []);
     assert.deepEqual(
-      other.vault.told.map(({ what }) => what),
+      other.vault.requests.map(({ what }) => what),
       ends,
     );
   });
 });
 
-describe("the credentials that another connection's role gave out", () => {
-  it("stay when the user of one goes whose role was refused because of it", async () => {
+describe("the credentials of another connection's role", () => {
+  it("stay when the user of a connection is deleted whose role was refused", async () => {
     const { vault, delete: remove } = setUp();
     vault.roles.set("database/roles/app", { db_name: "sales" });
     await remove("id", state());
     assert.deepEqual(
-      vault.told.map(({ what }) => what),
+      vault.requests.map(({ what }) => what),
       ["remove database/config/orders"],
     );
   });
 
-  it("stay when a role goes whose name another connection has taken", async () => {
+  it("stay when a role is deleted whose name another connection has taken", async () => {
     const { vault, leases: operations } = setUp();
     vault.roles.set("database/roles/app", { db_name: "sales" });
     await operations.delete("id", { ...inputs(), uid: "uid-1", role: "app", revokeWithin: 1 });
-    assert.deepEqual(vault.told, []);
+    assert.deepEqual(vault.requests, []);
   });
 });
 
-describe("the credentials that a role gave out", () => {
+describe("the credentials of a role", () => {
   const role: LeasesInputs = {
     namespace: "db",
     cluster: "orders",
@@ -285,7 +286,7 @@ describe("the credentials that a role gave out", () => {
     revokeWithin: 1,
   };
 
-  it("are refused where the mount has a role of that name for another connection, which stays as it is", async () => {
+  it("are refused if the mount has a role of that name for another connection, which is not changed", async () => {
     const { vault, leases: operations } = setUp();
     await operations.create(role);
     vault.roles.set("database/roles/app", { db_name: "orders" });
@@ -295,14 +296,14 @@ describe("the credentials that a role gave out", () => {
       async () => operations.create(role),
       (error) =>
         error instanceof VaultError &&
-        /role app in .* mount database belongs to the connection sales; choose another name/.test(error.message),
+        /role app in .* mount database belongs to the connection sales\. Choose another name/.test(error.message),
     );
     vault.roles.set("database/roles/app", {});
     await assert.rejects(async () => operations.create(role), /belongs to the connection of another database/);
-    assert.deepEqual(vault.told, []);
+    assert.deepEqual(vault.requests, []);
   });
 
-  it("do not differ from a state that does not name the connection yet, and do from one that names another", async () => {
+  it("do not differ from a state without a connection, but from a state with another one", async () => {
     const { leases: operations } = setUp();
     const { connection: _, ...older } = role;
     assert.deepEqual(await operations.diff("id", older as LeasesInputs, role), { changes: false });
@@ -311,43 +312,43 @@ describe("the credentials that a role gave out", () => {
     });
   });
 
-  it("are ended by Vault", async () => {
+  it("are revoked by Vault", async () => {
     const { vault, leases: operations, kubernetes } = setUp();
     await operations.delete("id", role);
-    assert.equal(vault.told[0]?.what, "revoke database/creds/app");
+    assert.equal(vault.requests[0]?.what, "revoke database/creds/app");
     assert.deepEqual(kubernetes.ran, []);
   });
 
-  it("are not looked for in a database that is hibernated by the time", async () => {
+  it("are not searched in a database that is hibernated by now", async () => {
     const { kubernetes, delete: remove, vault } = setUp();
     kubernetes.cluster!.metadata.annotations = { "cnpg.io/hibernation": "on" };
     await remove("id", state());
     assert.deepEqual(kubernetes.ran, []);
-    assert.equal(vault.told[0]?.what, "remove database/config/orders");
+    assert.equal(vault.requests[0]?.what, "remove database/config/orders");
   });
 
-  it("are ended without Vault where it cannot, users first", async () => {
+  it("are dropped without Vault if Vault cannot revoke them, users first", async () => {
     const { vault, left, leases: operations, kubernetes } = setUp();
     left.users = "v-app-x\n";
     vault.fails = (what) => (what.startsWith("revoke") ? "no connection" : undefined);
     await operations.delete("id", role);
     assert.match(kubernetes.ran.find(({ script }) => script.includes("rolname ~"))?.script ?? "", /'\^v-app-\[/);
     assert.ok(kubernetes.ran.some(({ script }) => script.includes(`DROP ROLE "v-app-x"`)));
-    assert.equal(vault.told.at(-1)?.what, "forget database/creds/app");
+    assert.equal(vault.requests.at(-1)?.what, "forget database/creds/app");
   });
 
-  it("are forgotten at last where the database does not answer, and the end does not wait for it", async () => {
+  it("are removed from Vault if the database does not answer, without waiting for it", async () => {
     const { vault, leases: operations, kubernetes } = setUp();
     kubernetes.cluster!.status = { currentPrimary: "orders-1", readyInstances: 0 };
     kubernetes.answer = () => ({ code: 2, stderr: "no such file" });
     vault.fails = (what) => (what.startsWith("revoke") ? "no connection" : undefined);
     await operations.delete("id", role);
-    assert.equal(vault.told.at(-1)?.what, "forget database/creds/app");
+    assert.equal(vault.requests.at(-1)?.what, "forget database/creds/app");
     kubernetes.cluster!.status.readyInstances = 1;
     await assert.rejects(async () => operations.delete("id", role), /no such file/, "one that runs must tell why");
   });
 
-  it("are forgotten at once where the Cluster is gone, another one, or hibernated", async () => {
+  it("are removed from Vault at once if the Cluster is gone, replaced or hibernated", async () => {
     for (const change of [
       (kubernetes: FakeKubernetes) => (kubernetes.cluster = undefined),
       (kubernetes: FakeKubernetes) => (kubernetes.cluster!.metadata.uid = "uid-2"),
@@ -357,7 +358,7 @@ describe("the credentials that a role gave out", () => {
       change(kubernetes);
       await operations.delete("id", role);
       assert.deepEqual(
-        vault.told.map(({ what }) => what),
+        vault.requests.map(({ what }) => what),
         ["forget database/creds/app"],
       );
     }
@@ -374,7 +375,7 @@ describe("a connection in Vault", () => {
     allowedRoles: ["app"],
   };
 
-  it("verifies the server by name and by our CA, and has a password only where one is given", () => {
+  it("verifies the server by name and CA, and has a password only if one is given", () => {
     const document = connectionDocument(settings);
     assert.match(String(document.connection_url), /@h:5432\/a%2Fb\?sslmode=verify-full&/);
     assert.equal(document.tls_ca, "CA");
@@ -382,15 +383,15 @@ describe("a connection in Vault", () => {
     assert.equal(document.password_authentication, "scram-sha-256");
   });
 
-  it("differs where a hand weakened it", () => {
+  it("shows drift after a manual change that weakens it", () => {
     const { plugin_name, allowed_roles, ...details } = connectionDocument(settings) as {
       plugin_name: string;
       allowed_roles: string[];
     };
     const found = { plugin_name, allowed_roles, connection_details: details as Record<string, unknown> };
-    assert.deepEqual(connectionDeviations(settings, found), []);
+    assert.deepEqual(connectionDrift(settings, found), []);
     const weak = { ...found, connection_details: { ...details, connection_url: "sslmode=disable" } };
-    assert.equal(connectionDeviations(settings, weak).length, 1);
-    assert.equal(connectionDeviations(settings, { ...found, allowed_roles: ["*"] }).length, 1);
+    assert.equal(connectionDrift(settings, weak).length, 1);
+    assert.equal(connectionDrift(settings, { ...found, allowed_roles: ["*"] }).length, 1);
   });
 });

@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
 import { consumerPolicy, vaultDatabasePolicy } from "../../../components/vault-database/policies";
-import { vaultDatabaseDeviations, vaultDatabaseScript } from "../../../components/vault-database/database-scripts";
+import { vaultDatabaseDriftQuery, vaultDatabaseScript } from "../../../components/vault-database/database-scripts";
 import {
-  vaultRolesDeviations,
+  vaultRolesDriftQuery,
   vaultRolesScript,
   vaultUsersQuery,
 } from "../../../components/vault-database/role-scripts";
@@ -13,7 +13,7 @@ const paths = (policy: string) => [...policy.matchAll(/^path "([^"]+)"/gm)].map(
 
 describe("the policy of a consumer", () => {
   const policy = consumerPolicy("postgres/orders", "app");
-  it("opens its credentials, their leases and its own token", () => {
+  it("allows its credentials, their leases and its own token", () => {
     assert.deepEqual(paths(policy), [
       "postgres/orders/creds/app",
       "sys/leases/renew",
@@ -25,7 +25,7 @@ describe("the policy of a consumer", () => {
       "auth/token/revoke-self",
     ]);
   });
-  it("names leases of no other role, one whose name begins alike included", () => {
+  it("allows leases of no other role, not even of one with the same prefix", () => {
     const allowed = [...policy.matchAll(/"lease_id" = \["([^"]+)"\]/g)].map(([, lease]) => lease);
     assert.deepEqual(allowed, ["postgres/orders/creds/app/*", "postgres/orders/creds/app/*"]);
   });
@@ -34,7 +34,7 @@ describe("the policy of a consumer", () => {
 describe("the policy of the program", () => {
   const scope = { mount: "postgres", connection: "orders", roles: ["app"], kubernetesAuth: "kubernetes" };
 
-  it("reads no credentials and mounts nothing, where the mounts are somebody else's", () => {
+  it("reads no credentials, and mounts nothing if the mounts exist", () => {
     const opened = paths(vaultDatabasePolicy(scope));
     assert.deepEqual(
       opened.filter((path) => /\/creds\//.test(path!)),
@@ -46,7 +46,7 @@ describe("the policy of the program", () => {
     );
   });
 
-  it("makes what is its own", () => {
+  it("creates the program's own mounts", () => {
     const opened = paths(vaultDatabasePolicy({ ...scope, makesMount: true, makesKubernetesAuth: true }));
     assert.deepEqual(
       opened.filter((path) => /^sys\/(mounts|auth)|\/config$/.test(path!)),
@@ -58,7 +58,7 @@ describe("the policy of the program", () => {
     );
   });
 
-  it("writes the consumer's policy as it is, and gives no other by a login", () => {
+  it("pins the text of the consumer's policy, and the policy of its login", () => {
     const policy = vaultDatabasePolicy(scope);
     const [, pinned = ""] = /allowed_parameters = \{ "policy" = \[(".*")\] \}/.exec(policy) ?? [];
     assert.equal(JSON.parse(pinned), consumerPolicy("postgres", "app"));
@@ -77,22 +77,22 @@ describe("the SQL for Vault", () => {
   };
   const made = vaultDatabaseScript(users);
 
-  it("begins with what keeps others' functions out, and quotes every name", () => {
-    const all = [vaultRolesScript(users), made, vaultRolesDeviations(users), vaultDatabaseDeviations(users)];
+  it("sets a safe search_path first, and quotes every name", () => {
+    const all = [vaultRolesScript(users), made, vaultRolesDriftQuery(users), vaultDatabaseDriftQuery(users)];
     for (const script of all)
       assert.match(script, /^\\set ON_ERROR_STOP on[\s\S]*SET search_path = pg_catalog, pg_temp;/);
     for (const script of [all[0]!, made]) assert.ok(script.includes(`o''rders`) && !/[^']o'r/.test(script));
     assert.doesNotMatch(all.join("\n"), /(GRANT|TO|ROLE) the-group/);
   });
 
-  it("makes functions that run with their caller's rights, in a schema that only the superuser writes", () => {
+  it("creates functions that run with their caller's rights, in a schema that only the superuser can write", () => {
     assert.equal(made.match(/SECURITY INVOKER SET search_path = pg_catalog, pg_temp/g)?.length, 2);
     assert.doesNotMatch(made, /SECURITY DEFINER/);
     assert.match(made, /REVOKE ALL ON SCHEMA "vault_app" FROM PUBLIC/);
     assert.ok(made.indexOf("nspowner") < made.indexOf("DROP SCHEMA"), "whose it is, is looked at first");
   });
 
-  it("gives what a user made to a role of its own, and never to one that may do more", () => {
+  it("reassigns a user's objects to one of the user's roles, never to one with more rights", () => {
     assert.equal(
       made.match(/heir := \(SELECT rolname FROM pg_roles r\s+WHERE CASE WHEN rolname = 'the-group' THEN pg_has_role/g)
         ?.length,
@@ -101,7 +101,7 @@ describe("the SQL for Vault", () => {
     assert.doesNotMatch(made, /(REASSIGN OWNED BY %I TO %I|OWNER TO %I)', [^)]*'the-group'/);
   });
 
-  it("gives what the group's default privileges give, and takes from PUBLIC what they take", () => {
+  it("grants the group's default privileges, and revokes from PUBLIC what they revoke", () => {
     for (const [word, letter] of Object.entries({ TABLE: "r", SEQUENCE: "S", ROUTINE: "f", TYPE: "T", SCHEMA: "n" }))
       assert.ok(made.includes(`'${word}', '${letter}')`), word);
     const [revoke, grant] = [
@@ -111,7 +111,7 @@ describe("the SQL for Vault", () => {
     assert.ok(revoke > 0 && revoke < grant, "what PUBLIC is given stays");
   });
 
-  it("gives only the superuser's settings to Vault's user, so that the database's cannot stop it", () => {
+  it("fixes the settings of Vault's user, so that those of the database cannot stop it", () => {
     const script = vaultRolesScript(users);
     for (const setting of [
       "search_path = pg_catalog, pg_temp",
@@ -123,14 +123,14 @@ describe("the SQL for Vault", () => {
       assert.ok(script.includes(`ALTER ROLE "vault_app" SET ${setting};`), setting);
   });
 
-  it("fires at commands that create, and at none that the function itself runs", () => {
+  it("fires for commands that create objects, and not for those that the function itself runs", () => {
     const [, tags = ""] = /WHEN TAG IN \((.*)\)/.exec(made) ?? [];
     assert.match(tags, /'CREATE TABLE'.*'CREATE TABLE AS'.*'SELECT INTO'.*'CREATE VIEW'/);
     assert.doesNotMatch(tags, /ALTER|EXTENSION/);
   });
 
-  it("tells Vault's users by their group, whatever the query around it calls its tables", () => {
-    for (const script of [vaultRolesDeviations(users), vaultUsersQuery(users.names, "all")])
+  it("recognizes Vault's users by their group, whatever aliases the enclosing query uses", () => {
+    for (const script of [vaultRolesDriftQuery(users), vaultUsersQuery(users.names, "all")])
       assert.doesNotMatch(script, /in_users\.member = in_users\./);
     assert.match(
       vaultRolesScript(users),

@@ -15,9 +15,9 @@ const problems = (more: Partial<CheckedSettings>) =>
   checkVaultDatabase("orders", { ...good, ...more }).map(({ setting }) => setting);
 
 describe("settings of a database in Vault", () => {
-  it("are good without more than a role", () => assert.deepEqual(problems({}), []));
+  it("are valid with just a role", () => assert.deepEqual(problems({}), []));
 
-  it("are refused where a name would mean something else in a path, a policy or SQL", () => {
+  it("are refused if a name has a special meaning in a path, a policy or SQL", () => {
     assert.deepEqual(problems({ mount: "postgres/*" }), ["orders.mount.path"]);
     assert.deepEqual(problems({ mount: "/postgres" }), ["orders.mount.path"]);
     assert.deepEqual(problems({ connection: "a/b" }), ["orders.connection"]);
@@ -29,7 +29,7 @@ describe("settings of a database in Vault", () => {
     assert.deepEqual(problems({ kubernetesAuth: { path: "../sys" } }), ["orders.kubernetesAuth.path"]);
   });
 
-  it("are refused where users would be administrators, or nothing at all", () => {
+  it("are refused if users would be administrators, or have no rights", () => {
     assert.deepEqual(problems({ group: "postgres" }), ["orders.group"]);
     assert.deepEqual(problems({ roles: { app: { memberOf: ["pg_execute_server_program"] } } }), [
       "orders.roles.app.memberOf",
@@ -39,13 +39,13 @@ describe("settings of a database in Vault", () => {
     assert.deepEqual(problems({ roles: { app: { memberOf: ["pg_read_all_data"] } } }), []);
   });
 
-  it("are refused where a lifetime is none, or longer than the longest", () => {
+  it("are refused if a lifetime is invalid, or longer than the maximum", () => {
     assert.deepEqual(problems({ roles: { app: { defaultTtl: "1d" } } }), ["orders.roles.app.defaultTtl"]);
     assert.deepEqual(problems({ roles: { app: { defaultTtl: "2h", maxTtl: "1h" } } }), ["orders.roles.app.defaultTtl"]);
     assert.equal(seconds("1h30m"), 5_400);
   });
 
-  it("are refused where a consumer is a pattern, or cannot log in", () => {
+  it("are refused if a consumer is a pattern, or cannot log in", () => {
     const kubernetesAuth = { path: "kubernetes" };
     const roles = (namespace: string, serviceAccount: string) => ({ app: { consumer: { namespace, serviceAccount } } });
     assert.deepEqual(problems({ roles: roles("shop", "app"), kubernetesAuth }), []);
@@ -56,7 +56,7 @@ describe("settings of a database in Vault", () => {
     assert.deepEqual(problems({ roles: roles("shop", "app") }), ["orders.roles.app.consumer"]);
   });
 
-  it("give names that pg_hba.conf takes without quotes, whatever the database is called", () => {
+  it("give names that pg_hba.conf accepts without quotes, whatever the name of the database", () => {
     const { admin, users, group } = vaultUserNames({}, "Order-Book", "owner");
     assert.deepEqual([admin, users, group], ["vault_order_book", "vault_order_book_users", "owner"]);
     assert.ok(vaultUserNames({}, "x".repeat(63), "owner").users.length <= 63);
@@ -71,7 +71,7 @@ describe("settings of a database in Vault", () => {
 describe("statements that Vault runs", () => {
   const names = vaultUserNames({}, "app", "app");
 
-  it("are one each, since Vault splits at semicolons", () => {
+  it("are one statement each, since Vault splits at semicolons", () => {
     const all = Object.values(roleStatements(names, { memberOf: ["reader", "pg_read_all_data"] })).flat() as string[];
     assert.deepEqual(
       all.filter((statement) => statement.includes(";")),
@@ -79,7 +79,7 @@ describe("statements that Vault runs", () => {
     );
   });
 
-  it("make a user of the group that owns, or of the roles that are named", () => {
+  it("make the user a member of the owning group, or of the declared roles", () => {
     const grants = (memberOf?: string[]) =>
       roleStatements(names, { memberOf }).creationStatements.filter((statement) => / TO "\{\{name}}"$/.test(statement));
     assert.deepEqual(grants(), [`GRANT "vault_app_users" TO "{{name}}"`, `GRANT "app" TO "{{name}}"`]);
@@ -92,15 +92,15 @@ describe("statements that Vault runs", () => {
 });
 
 describe("the users of a role", () => {
-  it("are told from those of a role whose name begins alike", () => {
+  it("are distinguished from those of a role with the same prefix", () => {
     const app = new RegExp(usernamePattern("app"));
     assert.ok(app.test("v-app-abcdefghij0123456789-1763728000"));
     assert.ok(!app.test("v-app-batch-abcdefghij0123456789-1763728000"));
   });
 });
 
-describe("a password that nobody knows", () => {
-  it("is given to PostgreSQL as what it stores", () => {
+describe("the generated password", () => {
+  it("is given to PostgreSQL as a SCRAM verifier", () => {
     // The example of RFC 7677, section 3: user `user`, password `pencil`; keys as PostgreSQL 17 computes them.
     const salt = Buffer.from("W22ZaJ0SNY7soEsUEjb6gQ==", "base64");
     assert.equal(
@@ -108,7 +108,7 @@ describe("a password that nobody knows", () => {
       "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=",
     );
   });
-  it("is another each time, and needs no escape", () => {
+  it("differs each time, and needs no escaping", () => {
     const made = [newPassword(), newPassword()];
     assert.notEqual(made[0], made[1]);
     for (const password of made) assert.match(password, /^[\w-]{43}$/);

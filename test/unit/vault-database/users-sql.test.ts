@@ -1,9 +1,11 @@
-/** What the SQL for Vault's users holds against users who want to stay. That it works is for test/lab/vault-database.test.ts. */
+/**
+ * How the SQL for Vault's users handles users that try to stay. test/lab/vault-database.test.ts tests that it works.
+ */
 import { strict as assert } from "node:assert";
-import { roleSettingsDeviations, roleSettingsScript } from "../../../components/postgres/user-admin";
-import { ONE_AT_A_TIME, surrenderScript } from "../../../components/postgres/grants";
+import { roleSettingsDrift, roleSettingsScript } from "../../../components/postgres/user-admin";
+import { ONE_AT_A_TIME, dropOwnedScript } from "../../../components/postgres/grants";
 import { vaultDatabaseScript } from "../../../components/vault-database/database-scripts";
-import { endUserFunction } from "../../../components/vault-database/end-user";
+import { dropUserFunction } from "../../../components/vault-database/drop-user";
 import { vaultRolesScript, vaultUsersQuery } from "../../../components/vault-database/role-scripts";
 import { vaultUserNames } from "../../../components/vault-database/settings";
 
@@ -11,41 +13,41 @@ const names = vaultUserNames({}, "app", "app");
 const users = { names, roles: ["app"], schemas: ["public"], database: "app", owner: "postgres/config/app" };
 
 describe("SQL for users of Vault", () => {
-  it("runs under the one lock that only a superuser can take", () => {
+  it("runs under a lock that only a superuser can take", () => {
     for (const script of [vaultRolesScript(users), vaultDatabaseScript(users)]) {
       assert.ok(script.includes(ONE_AT_A_TIME));
       assert.doesNotMatch(script, /advisory/);
     }
   });
 
-  it("ends a user's sessions before its role is changed, whose row they may hold", () => {
-    const body = endUserFunction(names);
+  it("closes a user's sessions before it changes the role, whose row they may lock", () => {
+    const body = dropUserFunction(names);
     assert.ok(body.indexOf("pg_terminate_backend") < body.indexOf("NOLOGIN PASSWORD NULL"));
   });
 
-  it("ends those, too, whose lease was over long ago", () => {
-    assert.match(vaultUsersQuery(names, "over"), /NOT rolcanlogin OR rolvaliduntil < now\(\) - interval '15 minutes'/);
+  it("also drops users whose lease ended long ago", () => {
+    assert.match(vaultUsersQuery(names, "stale"), /NOT rolcanlogin OR rolvaliduntil < now\(\) - interval '15 minutes'/);
     assert.doesNotMatch(vaultUsersQuery(names, "all"), /rolvaliduntil/);
   });
 
-  it("refuses a PostgreSQL that lacks what it needs", () => {
+  it("refuses a PostgreSQL that is too old", () => {
     assert.match(vaultRolesScript(users), /server_version_num'\)::int < 140000/);
   });
 
-  it("lets no user who goes inherit from itself, which would be dropped", () => {
-    const script = surrenderScript(["v-app-1", "v-app-2"], "app", "owners");
+  it("does not reassign objects to a user that is being dropped", () => {
+    const script = dropOwnedScript(["v-app-1", "v-app-2"], "app", "owners");
     assert.match(script, /rolname <> ALL \(ARRAY\['v-app-1', 'v-app-2'\]::text\[\]\)/);
     assert.match(script, /rolname = 'owners'/, "but the group does");
   });
 });
 
-describe("settings of the roles that are made for Vault and Teleport", () => {
-  it("keep an error from ending a session in which it is handled", () => {
+describe("settings of the admin roles for Vault and Teleport", () => {
+  it("prevent a handled error from ending the session", () => {
     assert.match(roleSettingsScript("vault_app"), /SET exit_on_error = 'off'/);
   });
 
-  it("are not missed where PostgreSQL does not know them yet", () => {
-    // `name` alone would be that of pg_settings, and always there.
-    assert.match(roleSettingsDeviations("vault_app"), /known\.name = wanted\.name/);
+  it("are not reported as missing if PostgreSQL does not know them yet", () => {
+    // `name` alone would refer to pg_settings, and always exist.
+    assert.match(roleSettingsDrift("vault_app"), /known\.name = wanted\.name/);
   });
 });

@@ -53,7 +53,7 @@ describe("VaultDatabase", () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
   };
 
-  it("makes a mount of its own, Vault's user, and for each role its leases, the role and a policy", async () => {
+  it("creates its own mount, Vault's user, and for each role its leases, the role and a policy", async () => {
     await deploy();
     await wait();
     const count = (type: string) => ofType(type).length;
@@ -66,7 +66,7 @@ describe("VaultDatabase", () => {
     assert.equal(count("vault:index/authBackend:AuthBackend"), 0, "the auth method is somebody else's");
   });
 
-  it("mounts nothing where the mount is somebody else's", async () => {
+  it("creates no mount if the mount exists", async () => {
     const { mount } = await deploy({ mount: { path: "shared", exists: true } });
     await wait();
     assert.equal(mount, "shared");
@@ -74,7 +74,7 @@ describe("VaultDatabase", () => {
     assert.equal(ofType("pulumi-nodejs:dynamic/vault:DatabaseAdmin")[0]?.inputs.ownsMount, false);
   });
 
-  it("makes each in an order whose reverse ends credentials before the connection goes", async () => {
+  it("creates resources in an order whose reverse revokes credentials before it deletes the connection", async () => {
     await deploy();
     await wait();
     const at = (type: string, name: string) => made.findIndex((one) => one.type === type && one.name === name);
@@ -92,7 +92,7 @@ describe("VaultDatabase", () => {
     assert.ok(!order.includes(-1));
   });
 
-  it("gives no two resources one name, whatever databases and roles are called", async () => {
+  it("gives no two resources the same name, whatever the names of databases and roles", async () => {
     const roles = (role: string) => ({ [role]: { consumer: { namespace: "shop", serviceAccount: "app" } } });
     const kubernetesAuth = { path: "kubernetes" };
     new VaultDatabase("orders", { database, kubernetesAuth, roles: roles("b-c") });
@@ -103,13 +103,13 @@ describe("VaultDatabase", () => {
     assert.deepEqual(names, [...new Set(names)]);
   });
 
-  it("tells the leases whose connection the role is for", async () => {
+  it("passes the role's connection to its leases", async () => {
     await deploy({ connection: "shared" });
     await wait();
     assert.equal(ofType("pulumi-nodejs:dynamic/vault:DatabaseLeases")[0]?.inputs.connection, "shared");
   });
 
-  it("lets a consumer's token live as long as its credentials may, with its policy and no other", async () => {
+  it("lets a consumer's token live as long as its credentials, with only its own policy", async () => {
     await deploy();
     await wait();
     const { inputs } = ofType("vault:kubernetes/authBackendRole:AuthBackendRole")[0]!;
@@ -119,7 +119,7 @@ describe("VaultDatabase", () => {
     assert.deepEqual(inputs.boundServiceAccountNamespaces, ["shop"]);
   });
 
-  it("tells application stacks where to log in and read, and nothing that is secret", async () => {
+  it("outputs where applications log in and read credentials, and nothing secret", async () => {
     const outputs = await deploy();
     assert.deepEqual(outputs.roles.app, {
       path: "postgres/orders/creds/app",
@@ -134,7 +134,7 @@ describe("VaultDatabase", () => {
     assert.equal(await pulumi.isSecret(output), false);
   });
 
-  it("tells every wrong setting at once, before anything is made", () => {
+  it("reports every wrong setting at once, before anything is created", () => {
     assert.throws(
       () => new VaultDatabase("orders", { database, roles: {}, admin: "a b", connection: "a/b" }),
       /3 settings are wrong:[\s\S]*admin[\s\S]*connection[\s\S]*roles/,

@@ -18,7 +18,7 @@ describe("the path of a value in Vault", () => {
     });
     assert.deepEqual(parseKeyValuePath(" /kv/ci/#pem ", "identity"), { path: "kv/ci", key: "pem" });
   });
-  it("is refused where it is none", () => {
+  it("is refused if it is not valid", () => {
     for (const text of ["", "secret", "secret/", "#key", "secret/x#", "secret/x#a#b"])
       assert.equal(parseKeyValuePath(text, "identity"), undefined, text);
   });
@@ -75,28 +75,28 @@ describe("a value in Vault's key-value engine", () => {
     assert.equal(await read(server), "value");
   });
 
-  it("is read of a namespace", async () => {
+  it("is read from a namespace", async () => {
     const server = await vault(ofVersion2);
     await read(server, { VAULT_TOKEN: "t", VAULT_NAMESPACE: "team" });
     assert.ok(server.asked.every(({ headers }) => headers["x-vault-namespace"] === "team"));
   });
 
-  it("is read over TLS with VAULT_CACERT, and not without", async () => {
+  it("is read over TLS only if VAULT_CACERT has the CA", async () => {
     const server = await vault(ofVersion2, identity);
     assert.equal(await read(server, { VAULT_TOKEN: "t", VAULT_CACERT: join(folder, "ca.pem") }), "value");
-    await refusal(read(server), "configuration", /name it in VAULT_CACERT/);
+    await refusal(read(server), "configuration", /set VAULT_CACERT/);
     const missing = read(server, { VAULT_TOKEN: "t", VAULT_CACERT: "/nowhere" });
     await refusal(missing, "configuration", /VAULT_CACERT cannot be read: .*\/nowhere/);
   });
 
   describe("is read with a token", () => {
-    it("of VAULT_TOKEN before all, which is left as it is", async () => {
+    it("from VAULT_TOKEN first, which is not revoked", async () => {
       const server = await vault(ofVersion2);
       await read(server, { VAULT_TOKEN: "of-variable", VAULT_ROLE_ID: "r", VAULT_SECRET_ID: "s" });
       assert.deepEqual(tokens(server.asked), ["of-variable", "of-variable"]);
     });
 
-    it("of a login by AppRole, which is revoked", async () => {
+    it("from a login by AppRole, which is revoked", async () => {
       const server = await vault(ofVersion2);
       await read(server, { VAULT_ROLE_ID: "r", VAULT_SECRET_ID: "s" });
       assert.deepEqual(
@@ -107,33 +107,33 @@ describe("a value in Vault's key-value engine", () => {
       assert.deepEqual(tokens(server.asked), [undefined, "of-approle", "of-approle", "of-approle"]);
     });
 
-    it("that is revoked where reading failed, too, and whose revocation may fail", async () => {
+    it("that is revoked even if reading failed, and whose revocation may fail", async () => {
       const { "/v1/auth/token/revoke-self": _, "/v1/secret/data/ci": __, ...answers } = ofVersion2;
       const server = await vault({ ...answers, "/v1/auth/token/revoke-self": errors(403, "permission denied") });
-      await refusal(read(server, { VAULT_ROLE_ID: "r", VAULT_SECRET_ID: "s" }), "not-found", /nothing at secret\/ci/);
+      await refusal(read(server, { VAULT_ROLE_ID: "r", VAULT_SECRET_ID: "s" }), "not-found", /no secret at secret\/ci/);
       assert.equal(server.asked.at(-1)?.path, "/v1/auth/token/revoke-self");
     });
 
-    it("of an AppRole's other mount", async () => {
+    it("from an AppRole at another mount", async () => {
       const server = await vault({ ...ofVersion2, "/v1/auth/ci/login": json({ auth: { client_token: "t" } }) });
       await read(server, { VAULT_ROLE_ID: "r", VAULT_SECRET_ID: "s", VAULT_APPROLE_MOUNT: "ci" });
       assert.equal(server.asked[0]?.path, "/v1/auth/ci/login");
     });
 
-    it("of the file that vault login leaves", async () => {
+    it("from the file that vault login writes", async () => {
       const server = await vault(ofVersion2);
       await read(server, { VAULT_ROLE_ID: "only half of an AppRole" });
       assert.deepEqual(tokens(server.asked), ["of-file", "of-file"]);
     });
   });
 
-  describe("is refused, saying what to do,", () => {
+  describe("is refused with a message that says what to do,", () => {
     const answering = (answer: FakeAnswer, at = "/v1/secret/data/ci") => vault({ ...ofVersion2, [at]: answer });
 
-    it("where Vault is sealed", async () =>
+    it("if Vault is sealed", async () =>
       refusal(read(await answering(errors(503, "Vault is sealed"))), "sealed", /Unseal it/));
 
-    it("where Vault is overloaded or away", async () => {
+    it("if Vault is overloaded or unavailable", async () => {
       await refusal(read(await answering(errors(429, "quota"))), "unavailable", /429 quota/);
       await refusal(read(await answering({ status: 502, text: "<html>" })), "unavailable", /: 502\. Run/);
       const server = await vault(ofVersion2);
@@ -141,7 +141,7 @@ describe("a value in Vault's key-value engine", () => {
       await refusal(read(server), "unavailable", /Check VAULT_ADDR/);
     });
 
-    it("where the token may not, naming the path that its policy needs", async () => {
+    it("if the token has no right, naming the path that its policy needs", async () => {
       const denied = errors(403, "1 error occurred:\n\t* permission denied\n\n");
       await refusal(
         read(await answering(denied)),
@@ -152,9 +152,9 @@ describe("a value in Vault's key-value engine", () => {
       await refusal(read(await answering(preflight, MOUNTS)), "access-denied", /path "secret\/data\/ci"/);
     });
 
-    it("where the token is none, or the AppRole is not accepted", async () => {
+    it("if the token or the AppRole is not valid", async () => {
       const invalid = errors(403, "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n");
-      await refusal(read(await answering(invalid, MOUNTS)), "login", /get a new one/);
+      await refusal(read(await answering(invalid, MOUNTS)), "login", /Get a new token/);
       const login = { VAULT_ROLE_ID: "r", VAULT_SECRET_ID: "hush" };
       const unaccepted = read(
         await answering(errors(400, "invalid role or secret ID"), "/v1/auth/approle/login"),
@@ -163,21 +163,21 @@ describe("a value in Vault's key-value engine", () => {
       await refusal(unaccepted, "login", /refused the login at auth\/approle\/login\. Check VAULT_ROLE_ID/);
       await assert.rejects(unaccepted, (error: Error) => !error.message.includes("hush"));
       const { "/v1/auth/approle/login": _, ...noAppRole } = ofVersion2;
-      await refusal(read(await vault(noAppRole), login), "login", /gave no token at auth\/approle\/login/);
+      await refusal(read(await vault(noAppRole), login), "login", /returned no token at auth\/approle\/login/);
     });
 
-    it("where there is nothing, or not that key, or no text in it", async () => {
-      await refusal(read(await answering(errors(404))), "not-found", /nothing at secret\/ci.*secret\/data\/ci/);
+    it("if there is no secret, no such key, or no string in it", async () => {
+      await refusal(read(await answering(errors(404))), "not-found", /no secret at secret\/ci.*secret\/data\/ci/);
       const deleted = json({ data: { data: null, metadata: { deletion_time: "2026-01-01" } } }, 404);
       await refusal(read(await answering(deleted)), "not-found", /newest version was deleted/);
       const server = await vault(ofVersion2);
       const keys = /has no key other\. Its keys: key, empty, number/;
       await refusal(read(server, { VAULT_TOKEN: "t" }, "other"), "not-found", keys);
       for (const key of ["empty", "number"])
-        await refusal(read(server, { VAULT_TOKEN: "t" }, key), "not-found", /no text in the key/);
+        await refusal(read(server, { VAULT_TOKEN: "t" }, key), "not-found", /no non-empty string in the key/);
     });
 
-    it("where the path has the data/ of version 2 in it", async () => {
+    it("if the path contains the data/ of version 2", async () => {
       const at = "/v1/sys/internal/ui/mounts/secret/data/ci";
       const server = await vault({ ...ofVersion2, [at]: version("2") });
       const environment = { VAULT_ADDR: server.url, VAULT_TOKEN: "t" };
@@ -185,14 +185,14 @@ describe("a value in Vault's key-value engine", () => {
       await refusal(promise, "not-found", /without data\/: secret\/ci/);
     });
 
-    it("where the environment names no Vault, no credentials, or something that is no Vault", async () => {
+    it("if the environment names no Vault, no credentials, or another server", async () => {
       const nowhere = (environment: NodeJS.ProcessEnv) => readKeyValue({ path: "a/b", key: "k" }, environment, []);
       await refusal(nowhere({}), "configuration", /VAULT_ADDR is not set/);
       await refusal(nowhere({ VAULT_ADDR: "vault" }), "configuration", /VAULT_ADDR=vault must begin with https/);
       await refusal(nowhere({ VAULT_ADDR: "localhost:8200" }), "configuration", /VAULT_ADDR=localhost:8200 must begin/);
       const server = await vault(ofVersion2);
-      await refusal(read(server, { HOME: join(folder, "none") }), "configuration", /set VAULT_TOKEN, or VAULT_ROLE_ID/);
-      await refusal(read(await answering({ text: "<html>" }, MOUNTS)), "configuration", /is no Vault/);
+      await refusal(read(server, { HOME: join(folder, "none") }), "configuration", /Set VAULT_TOKEN, or VAULT_ROLE_ID/);
+      await refusal(read(await answering({ text: "<html>" }, MOUNTS)), "configuration", /is not Vault/);
       const moved = { status: 307, headers: { location: "https://active.example.com" } };
       await refusal(read(await answering(moved, MOUNTS)), "configuration", /Set VAULT_ADDR to .*active\.example\.com/);
     });

@@ -24,7 +24,7 @@ describe("MachineIdWorkload", () => {
   });
   beforeEach(() => made.splice(0));
 
-  it("gives no two resources one name, whatever applications and their databases are called", async () => {
+  it("gives no two resources the same name, whatever the names of applications and databases", async () => {
     const workload = (name: string, alias: string) => {
       const { outputs } = new MachineIdWorkload(name, {
         teleport: { proxy: "t:443" },

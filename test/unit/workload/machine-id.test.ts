@@ -23,7 +23,7 @@ const wrong = (changes: Partial<MachineIdSettings>) =>
 const wrongDatabase = (changes: object) => wrong({ databases: { orders: { ...orders, ...changes } } });
 
 describe("an application's identity in Teleport", () => {
-  it("tells its pods names and nothing secret", () => {
+  it("gives its pods names and nothing secret", () => {
     assert.deepEqual(machineIdOutputs(settings), {
       bot: "shop",
       proxy: "teleport.example.com:443",
@@ -38,14 +38,14 @@ describe("an application's identity in Teleport", () => {
 
   it("passes the check", () => assert.deepEqual(wrong({}), []));
 
-  it("joins by exactly the namespace and the service account that are named", () => {
+  it("joins only by the declared namespace and service account", () => {
     assert.deepEqual(joinRules(settings.join), { method: "kubernetes", serviceAccounts: ["shop:shop"] });
     const iam = { method: "iam" as const, allow: [{ account: "123456789012" }] };
     assert.deepEqual(joinRules(iam), iam);
     assert.equal(joinRules({ method: "token", secret: "join" }), undefined, "no secret token is made");
   });
 
-  it("has the account's token made out to the Teleport cluster, where Teleport checks it itself", () => {
+  it("uses the Teleport cluster as the audience of the account's token if Teleport checks it itself", () => {
     const audience = (join: object) =>
       machineIdOutputs({ ...settings, join: { ...KUBERNETES, ...join } }).join.audience;
     assert.equal(audience({}), undefined, "Teleport asks the API server, whose audience is the default");
@@ -59,7 +59,7 @@ describe("an application's identity in Teleport", () => {
     });
   });
 
-  it("refuses signing keys and issuers that cannot work, by the names of the settings", () => {
+  it("refuses invalid signing keys and issuers, with the names of the settings", () => {
     const join = (changes: object) => wrong({ join: { ...KUBERNETES, ...changes } });
     assert.deepEqual(join({ jwks: JWKS }), []);
     assert.deepEqual(join({ oidcIssuer: ISSUER, teleportCluster: "prod" }), []);
@@ -70,7 +70,7 @@ describe("an application's identity in Teleport", () => {
     assert.deepEqual(join({ jwks: JWKS, teleportCluster: "" }), ["shop.join.teleportCluster"]);
   });
 
-  it("refers to a secret token by the Secret that has it", () => {
+  it("refers to a secret token by the name of its Secret", () => {
     const { join } = machineIdOutputs({ ...settings, join: { method: "token", secret: "join" } });
     assert.deepEqual(join, {
       method: "token",
@@ -80,14 +80,14 @@ describe("an application's identity in Teleport", () => {
     });
   });
 
-  it("logs in as the user that Teleport makes, where roles are named in place of a user", () => {
+  it("logs in as the user that Teleport creates if roles are declared instead of a user", () => {
     const { user: _user, ...rest } = orders;
     const databases = { orders: { ...rest, roles: ["pg_read_all_data"] } };
     assert.equal(machineIdOutputs({ ...settings, databases }).databases.orders?.user, "bot-shop");
     assert.deepEqual(wrong({ databases }), []);
   });
 
-  it("finds a port for each database, past those that are taken", () => {
+  it("assigns a free port to each database", () => {
     assert.deepEqual(localPorts({ a: {}, b: { port: 5432 }, c: {}, d: { port: 6000 } }), {
       a: 5433,
       b: 5432,
@@ -96,11 +96,11 @@ describe("an application's identity in Teleport", () => {
     });
   });
 
-  it("gives ports by the databases' names, in whatever order they are written", () => {
+  it("assigns ports by the databases' names, in whatever order they are declared", () => {
     assert.deepEqual(localPorts({ stock: {}, orders: {} }), localPorts({ orders: {}, stock: {} }));
   });
 
-  it("renews in good time", () => {
+  it("renews certificates in time", () => {
     assert.deepEqual(certificateTimes({ certificateTtl: "30m" }), { certificateTtl: "30m", renewalInterval: "600s" });
     assert.deepEqual(wrong({ renewalInterval: "31m" }), ["shop.renewalInterval"]);
     assert.deepEqual(wrong({ certificateTtl: "30s" }), ["shop.certificateTtl"], "Teleport gives none for less");
@@ -108,7 +108,7 @@ describe("an application's identity in Teleport", () => {
     assert.deepEqual(wrong({ certificateTtl: "a while" }), ["shop.certificateTtl"]);
   });
 
-  it("refuses what would open more than one database to one user", () => {
+  it("refuses settings that would open more than one database to one user", () => {
     for (const labels of [{}, { "*": "*" }, { cluster: "*" }, { cluster: ["orders", "*"] }]) {
       assert.deepEqual(wrongDatabase({ labels }), ["shop.databases.orders.labels"], JSON.stringify(labels));
     }
@@ -123,7 +123,7 @@ describe("an application's identity in Teleport", () => {
     assert.deepEqual(wrongDatabase({ roles: ["readers"] }), ["shop.databases.orders.user"], "two ways at once");
   });
 
-  it("refuses service accounts that other applications have as well", () => {
+  it("refuses service accounts that other applications may use", () => {
     const join = (changes: object) =>
       wrong({ join: { method: "kubernetes", namespace: "shop", serviceAccount: "shop", ...changes } });
     assert.deepEqual(join({ serviceAccount: "default" }), ["shop.join.serviceAccount"]);
@@ -131,7 +131,7 @@ describe("an application's identity in Teleport", () => {
     assert.deepEqual(join({ namespace: "shop:shop" }), ["shop.join.namespace"]);
   });
 
-  it("refuses rules that let in nobody or everybody, by the names of the settings", () => {
+  it("refuses rules that match nothing or everything, with the names of the settings", () => {
     for (const [join, expected] of [
       [{ method: "iam", allow: [] }, "shop.join.allow"],
       [{ method: "iam", allow: [{ account: "" }] }, "shop.join.allow[0]"],
@@ -154,7 +154,7 @@ describe("an application's identity in Teleport", () => {
     }
   });
 
-  it("tells all that is wrong at once", () => {
+  it("reports all problems at once", () => {
     const problems = wrong({
       name: "Shop",
       databases: { a: { ...orders, port: 80 }, "B!": { ...orders, port: 5432 }, c: { ...orders, port: 5432 } },

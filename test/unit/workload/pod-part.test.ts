@@ -38,7 +38,7 @@ const template = {
 const names = (list: readonly { name: string }[] = []) => list.map(({ name }) => name);
 
 describe("a part that is merged into a pod", () => {
-  it("takes both ways, each for the containers that use it, and leaves the template as it was", () => {
+  it("adds both parts to the containers that use them, and does not change the original template", () => {
     const before = structuredClone(template);
     const both = intoPod(intoPod(template, tbot, { web: "orders", migrate: "orders" }), vault, { jobs: "reports" });
     assert.deepEqual(template, before);
@@ -58,7 +58,7 @@ describe("a part that is merged into a pod", () => {
     assert.deepEqual([serviceAccountName, automountServiceAccountToken], ["shop", false]);
   });
 
-  it("overwrites nothing: it says all that both say differently", () => {
+  it("overwrites nothing, and reports all conflicts", () => {
     const [web, jobs] = template.spec.containers;
     const own = {
       metadata: { annotations: vault.annotations },
@@ -73,14 +73,14 @@ describe("a part that is merged into a pod", () => {
       },
     };
     const said = [
-      /metadata\.annotations = "cnpg-teleport\/vault": is there already/,
+      /metadata\.annotations = "cnpg-teleport\/vault": exists already/,
       /spec\.containers = "cnpg-teleport-vault"/,
       /spec\.volumes = "cnpg-teleport-vault-scratch"/,
-      /spec\.serviceAccountName = "other": is not the one that may get in, shop/,
+      /spec\.serviceAccountName = "other": must be the service account that has access, shop/,
       /spec\.automountServiceAccountToken = true/,
       /jobs\.env = "PGSERVICE"/,
       /jobs\.volumeMounts = "\/etc\/cnpg-teleport\/vault"/,
-      /uses\.nobody: is no container of the pod\. Use one of these: cnpg-teleport-vault, jobs\./,
+      /uses\.nobody: is not a container of the pod\. Use one of these: cnpg-teleport-vault, jobs\./,
     ];
     assert.throws(
       () => intoPod(own, vault, { jobs: "reports", nobody: "reports" }),
@@ -88,8 +88,8 @@ describe("a part that is merged into a pod", () => {
     );
     assert.throws(
       () => intoPod(template, vault, { jobs: "toString" }),
-      /is no database here\. Use one of these: reports/,
+      /is not a database of this part\. Use one of these: reports/,
     );
-    assert.throws(() => intoPod(intoPod(template, tbot, {}), tbot, {}), /is there already/, "twice the same");
+    assert.throws(() => intoPod(intoPod(template, tbot, {}), tbot, {}), /exists already/, "twice the same");
   });
 });

@@ -1,9 +1,7 @@
 import { strict as assert } from "node:assert";
-import { execFileSync } from "node:child_process";
 import { MachineIdOutputs, machineIdOutputs } from "../../../components/workload/machine-id";
 import { tbotConfiguration } from "../../../components/workload/tbot-configuration";
 import { tbotPod, TbotPodSettings } from "../../../components/workload/tbot-pod";
-import { TUNNEL_SCRIPT } from "../../../components/workload/tunnel-script";
 
 const database = { labels: { cluster: "orders" }, database: "app", user: "shop_writer" };
 const workload = machineIdOutputs({
@@ -17,7 +15,7 @@ const configuration = (changes: Partial<TbotPodSettings>, outputs: MachineIdOutp
   JSON.parse(tbotConfiguration(outputs, { ...settings, ...changes })) as Record<string, unknown>;
 
 describe("tbot's configuration", () => {
-  it("of current versions: a tunnel for each database, with the role of that one alone", () => {
+  it("of current versions has a tunnel for each database, with only its own role", () => {
     const { services, ...rest } = configuration({});
     assert.deepEqual(services, [
       {
@@ -48,12 +46,12 @@ describe("tbot's configuration", () => {
     });
   });
 
-  it("calls lifetimes as the version does", () => {
+  it("uses the version's name for lifetimes", () => {
     assert.equal(configuration({ generation: "15" }).certificate_ttl, "1h");
     assert.equal(configuration({ generation: "15" }).credential_ttl, undefined);
   });
 
-  it("writes certificates where that is asked for", () => {
+  it("writes certificates in mode certificate", () => {
     const { outputs, services } = configuration({ mode: "certificate" }) as { outputs: object[]; services?: unknown };
     assert.equal(services, undefined);
     assert.deepEqual(outputs[0], {
@@ -66,22 +64,10 @@ describe("tbot's configuration", () => {
       username: "shop_writer",
     });
   });
-
-  it("of version 13 writes certificates, of which the containers beside it make tunnels", () => {
-    const { auth_server, destinations, version } = configuration({ generation: "13" });
-    assert.equal(version, undefined);
-    assert.equal(auth_server, "teleport.example.com:443");
-    assert.deepEqual((destinations as object[])[0], {
-      directory: { path: "/var/run/cnpg-teleport/certificates/orders", symlinks: "insecure", acls: "off" },
-      roles: ["shop-orders"],
-      configs: ["tls"],
-      database: { service: "orders-prod", database: "app", username: "shop_writer" },
-    });
-  });
 });
 
 describe("parts of a pod with tbot", () => {
-  it("let tbot alone have a token of the service account, and no container more rights than it needs", () => {
+  it("give a token of the service account only to tbot, and no container more rights than it needs", () => {
     const { spec } = tbotPod(workload, settings);
     assert.equal(spec.serviceAccountName, "shop");
     assert.equal(spec.automountServiceAccountToken, false);
@@ -100,37 +86,17 @@ describe("parts of a pod with tbot", () => {
     assert.equal(tbot.restartPolicy, "Always", "a sidecar: ready before the application, and there until its end");
   });
 
-  it("have a tunnel for each database with tbot 13, without the token", () => {
-    const { spec } = tbotPod(workload, { ...settings, generation: "13" });
-    assert.deepEqual(
-      spec.initContainers.map(({ name }) => name),
-      ["cnpg-teleport-tbot", "cnpg-teleport-orders", "cnpg-teleport-stock"],
-    );
-    for (const { volumeMounts } of spec.initContainers.slice(1)) {
-      assert.ok(volumeMounts.every(({ name }) => name !== "cnpg-teleport-account"));
-    }
-    assert.deepEqual(spec.initContainers[1]?.readinessProbe.exec, {
-      command: ["grep", "-q", "0100007F:1538 00000000:0000 0A", "/proc/net/tcp"],
-    });
-    assert.equal(
-      tbotPod(workload, { ...settings, generation: "13", mode: "certificate" }).spec.initContainers.length,
-      1,
-    );
-  });
-
   it("mount every volume that is mounted, and no other", () => {
     const secret = { ...workload, join: { method: "token" as const, token: "/x/token", secret: "join", key: "token" } };
     for (const outputs of [workload, secret]) {
-      for (const generation of ["13", "17"] as const) {
-        const trustedCas = { configMap: "cas", key: "ca.crt" };
-        const { spec } = tbotPod(outputs, { ...settings, generation, trustedCas });
-        const mounted = spec.initContainers.flatMap(({ volumeMounts }) => volumeMounts.map(({ name }) => name));
-        assert.deepEqual([...new Set(mounted)].sort(), spec.volumes.map(({ name }) => name).sort());
-      }
+      const trustedCas = { configMap: "cas", key: "ca.crt" };
+      const { spec } = tbotPod(outputs, { ...settings, trustedCas });
+      const mounted = spec.initContainers.flatMap(({ volumeMounts }) => volumeMounts.map(({ name }) => name));
+      assert.deepEqual([...new Set(mounted)].sort(), spec.volumes.map(({ name }) => name).sort());
     }
   });
 
-  it("lead the application to localhost", () => {
+  it("connect the application to localhost", () => {
     const { environment } = tbotPod(workload, settings);
     assert.deepEqual(Object.fromEntries(environment.stock?.map(({ name, value }) => [name, value]) ?? []), {
       PGHOST: "127.0.0.1",
@@ -142,7 +108,7 @@ describe("parts of a pod with tbot", () => {
     });
   });
 
-  it("lead the application to Teleport's proxy, with the files of a certificate, in mode certificate", () => {
+  it("connect the application to Teleport's proxy with certificate files, in mode certificate", () => {
     const variables = (changes: Partial<TbotPodSettings>, outputs = workload) => {
       const { environment } = tbotPod(outputs, { ...settings, mode: "certificate", ...changes });
       return Object.fromEntries(environment.orders?.map(({ name, value }) => [name, value]) ?? []);
@@ -166,14 +132,11 @@ describe("parts of a pod with tbot", () => {
     assert.deepEqual(tbotPod(workload, settings).volumeMounts, [], "a tunnel needs no file");
   });
 
-  it("keep over a restart of the container what a secret token cannot get a second time, and nothing else", () => {
+  it("keep tbot's identity when its container restarts, only for a secret token", () => {
     const secret = { ...workload, join: { method: "token" as const, token: "/x/token", secret: "join", key: "token" } };
     const folder = "/var/run/cnpg-teleport/storage";
     assert.deepEqual(configuration({}, secret).storage, { type: "directory", path: folder });
-    assert.deepEqual(configuration({ generation: "13" }, secret).storage, {
-      directory: { path: folder, symlinks: "insecure", acls: "off" },
-    });
-    assert.deepEqual(configuration({ generation: "13" }).storage, { memory: {} });
+    assert.deepEqual(configuration({}).storage, { type: "memory" });
     const { volumes } = tbotPod(secret, settings).spec;
     assert.deepEqual(volumes.find(({ name }) => name === "cnpg-teleport-storage")?.emptyDir, {
       medium: "Memory",
@@ -181,31 +144,29 @@ describe("parts of a pod with tbot", () => {
     });
   });
 
-  it("ask tbot how it is by what its version answers, on a port that no database has", () => {
+  it("probe tbot at the paths of its version, on a port that no database uses", () => {
     const probes = (generation: TbotPodSettings["generation"]) => {
       const [tbot] = tbotPod(workload, { ...settings, generation, diagnosticsPort: 3999 }).spec.initContainers;
       const path = (probe?: Record<string, unknown>) => (probe?.httpGet as { path: string } | undefined)?.path;
       return [path(tbot?.startupProbe), path(tbot?.readinessProbe), path(tbot?.livenessProbe)];
     };
-    assert.deepEqual(probes("13"), ["/metrics", "/metrics", undefined]);
     for (const generation of ["15", "17"] as const)
       assert.deepEqual(probes(generation), ["/readyz", "/readyz", "/livez"]);
     assert.equal(configuration({ diagnosticsPort: 3999 }).diag_addr, "0.0.0.0:3999");
-    assert.equal(configuration({ generation: "13", diagnosticsPort: 3999 }).diag_addr, "0.0.0.0:3999");
     assert.throws(
       () => tbotPod(workload, { ...settings, diagnosticsPort: 5432 }),
-      /diagnosticsPort = 5432: is a database/,
+      /diagnosticsPort = 5432: is the port of a database/,
     );
   });
 
-  it("change their annotation with the configuration, so that pods are made anew", () => {
+  it("change their annotation with the configuration, so that pods are replaced", () => {
     const annotation = (outputs: MachineIdOutputs) =>
       tbotPod(outputs, settings).annotations["cnpg-teleport/configuration"];
     assert.equal(annotation(workload), annotation(workload));
     assert.notEqual(annotation(workload), annotation({ ...workload, certificateTtl: "2h" }));
   });
 
-  it("have a token made out to the Teleport cluster where Teleport checks it itself, without a word of the pod's", () => {
+  it("set the Teleport cluster as the token's audience if Teleport checks it itself, without a setting", () => {
     const join = { ...workload.join, staticKeys: true, audience: "prod" };
     assert.match(JSON.stringify(tbotPod({ ...workload, join }, settings).spec.volumes), /"audience":"prod"/);
     const own = tbotPod({ ...workload, join }, { ...settings, tokenAudience: "other" });
@@ -213,22 +174,10 @@ describe("parts of a pod with tbot", () => {
     assert.doesNotMatch(JSON.stringify(tbotPod(workload, settings).spec.volumes), /audience/);
   });
 
-  it("want the audience of tokens where outputs of a former release lack it", () => {
+  it("require the audience of tokens if outputs of a former release do not have it", () => {
     const elsewhere = { ...workload, join: { ...workload.join, staticKeys: true } };
     assert.throws(() => tbotPod(elsewhere, settings), /tokenAudience: is missing/);
     const { spec } = tbotPod(elsewhere, { ...settings, tokenAudience: "teleport.example.com" });
     assert.match(JSON.stringify(spec.volumes), /"audience":"teleport.example.com"/);
-  });
-
-  it("run a script that is one of sh, whatever databases are called", () => {
-    execFileSync("sh", ["-n", "-c", TUNNEL_SCRIPT]);
-    const odd = machineIdOutputs({
-      name: "shop",
-      proxy: "p:443",
-      join: { method: "token", secret: "join" },
-      databases: { orders: { ...database, service: "s", database: "$(touch /tmp/x)" } },
-    });
-    const [, tunnel] = tbotPod(odd, { ...settings, generation: "13" }).spec.initContainers;
-    assert.deepEqual(tunnel?.command, ["sh", "-c", TUNNEL_SCRIPT], "names are in variables");
   });
 });

@@ -40,7 +40,7 @@ const configuration = (changes: Partial<VaultAgentPodSettings> = {}) =>
   JSON.parse(pod(changes).data["agent.json"] ?? "") as Configuration;
 
 describe("configuration of Vault's agent", () => {
-  it("logs in by the token that the sidecar has, and writes user and password into one file", () => {
+  it("logs in with the sidecar's token, and writes user and password into one file", () => {
     const { auto_auth, template } = configuration();
     assert.deepEqual(auto_auth.method, {
       type: "kubernetes",
@@ -65,7 +65,7 @@ sslrootcert=/etc/cnpg-teleport/vault/ca.crt
     ]);
   });
 
-  it("writes the files that are asked for, and runs the command for each", () => {
+  it("writes the declared files, and runs the command for each", () => {
     const { template } = configuration({ files: ["json", "env"], reload: { command: ["reload-app"] } });
     assert.deepEqual(
       template.map(({ destination, exec }) => [destination, exec?.command]),
@@ -88,7 +88,7 @@ sslrootcert=/etc/cnpg-teleport/vault/ca.crt
     });
   });
 
-  it("keeps Vault's token nowhere where it is not given back", () => {
+  it("does not store Vault's token if it is not revoked at the end", () => {
     assert.equal(configuration().auto_auth.sink?.length, 1);
     assert.equal(configuration({ revokeAtEnd: false }).auto_auth.sink, undefined);
     assert.deepEqual(pod({ revokeAtEnd: false }).spec.initContainers[0]?.command, [
@@ -98,11 +98,11 @@ sslrootcert=/etc/cnpg-teleport/vault/ca.crt
     ]);
   });
 
-  it("signals the process that is named, and no other", async () => {
+  it("signals only the named process", async () => {
     const { command } = configuration({ reload: { signal: "SIGUSR1", process: "sleep" } }).template[0]!.exec!;
     assert.deepEqual(command.slice(3), ["reload", "USR1", "sleep"]);
     assert.equal(pod({ reload: { signal: "HUP", process: "pgbouncer" } }).spec.shareProcessNamespace, true);
-    // A name of its own: others on this machine may be called sleep.
+    // A unique name: other processes on this machine may be called sleep.
     const folder = mkdtempSync(join(tmpdir(), "vault-agent-"));
     const [name, other] = [`va-${process.pid}`, `vb-${process.pid}`];
     for (const each of [name, other]) execFileSync("cp", ["/bin/sleep", join(folder, each)]);
@@ -119,7 +119,7 @@ sslrootcert=/etc/cnpg-teleport/vault/ca.crt
 });
 
 describe("parts of a pod with Vault's agent", () => {
-  it("let the agent alone have a token of the service account, and no container more rights than it needs", () => {
+  it("give a token of the service account only to the agent, and no container more rights than it needs", () => {
     const outputs = { ...database, roles: { app: { ...app, login: { ...login, audience: "vault" } } } };
     const { spec, volumeMounts } = pod({}, outputs);
     assert.equal(spec.serviceAccountName, "shop");
@@ -148,7 +148,7 @@ describe("parts of a pod with Vault's agent", () => {
     });
   });
 
-  it("mount every volume that is mounted, and no other; what is secret lies in memory", () => {
+  it("mount every volume that is mounted, and no other; secrets are in memory", () => {
     for (const changes of [{}, { trustedCas: { configMap: "cas", key: "ca.crt" } }, { name: "reports" }]) {
       const { spec, volumeMounts } = pod(changes);
       const mounted = [...spec.initContainers.flatMap((one) => one.volumeMounts), ...volumeMounts];
@@ -162,7 +162,7 @@ describe("parts of a pod with Vault's agent", () => {
     }
   });
 
-  it("lead the application to its files", () => {
+  it("give the application the paths of its files", () => {
     const { environment, files } = pod({ files: ["service", "json"] });
     assert.deepEqual(environment, {
       app: [
@@ -174,7 +174,7 @@ describe("parts of a pod with Vault's agent", () => {
     assert.deepEqual(Object.keys(files), ["service", "json"]);
   });
 
-  it("tell Vault's command line where Vault is, and whom to trust", () => {
+  it("give Vault's command line the address and CAs of Vault", () => {
     const trustedCas = { configMap: "cas", key: "vault.crt" };
     const [agent] = pod({ namespace: "team", trustedCas }).spec.initContainers;
     const env = Object.fromEntries(agent!.env.map(({ name, value }) => [name, value]));
@@ -184,14 +184,14 @@ describe("parts of a pod with Vault's agent", () => {
     );
   });
 
-  it("change their annotation with the configuration and the server's CA, so that pods are made anew", () => {
+  it("change their annotation with the configuration and the server's CA, so that pods are replaced", () => {
     const annotation = (outputs: VaultAgentDatabase) => pod({}, outputs).annotations["cnpg-teleport/vault"];
     assert.equal(annotation(database), annotation({ ...database }));
     assert.notEqual(annotation(database), annotation({ ...database, serverCa: "OTHER" }));
     assert.notEqual(annotation(database), annotation({ ...database, port: 6432 }));
   });
 
-  it("refuse what cannot work, all at once", () => {
+  it("refuse all invalid settings at once", () => {
     const wrong = () =>
       vaultAgentPod({ ...database, host: "a\nb" }, "closed", {
         ...settings,
@@ -202,19 +202,22 @@ describe("parts of a pod with Vault's agent", () => {
         runAsUser: 0,
       });
     const said = [
-      /role = "closed": lets no application log in/,
-      /host = "a\\nb": has characters/,
+      /role = "closed": has no consumer, so no application can log in/,
+      /host = "a\\nb": contains characters/,
       /name = "Vault"/,
       /address = "http:/,
       /files = \[\]/,
       /reload\.signal = "9"/,
       /reload\.process/,
-      /runAsUser = 0: is root/,
+      /runAsUser = 0: must not be root/,
     ];
     assert.throws(wrong, (error: Error) =>
       said.every((each) => each.test(error.message) || assert.fail(`${each}\n${error.message}`)),
     );
-    assert.throws(() => vaultAgentPod(database, "toString", settings), /is none of orders.*one of these: app, closed/s);
+    assert.throws(
+      () => vaultAgentPod(database, "toString", settings),
+      /is not a role of the connection orders.*one of these: app, closed/s,
+    );
     for (const host of ["{{ .x }}", "a'b", "a b", "a`b"])
       assert.throws(() => pod({}, { ...database, host }), /host/, host);
   });
@@ -226,7 +229,7 @@ describe("the script that runs Vault's agent", () => {
   const token = join(folder, "token");
   after(() => rmSync(folder, { recursive: true }));
 
-  /** In the place of `vault`: says how it was called; as an agent it writes its token and stays, or ends at once. */
+  /** Replaces `vault`: records its calls. As an agent it writes its token, and keeps running or exits at once. */
   function start(agent: string) {
     const fake = `#!/bin/sh
 echo "$1 $2 \${3-} \${VAULT_TOKEN-}" >> ${calls}
@@ -242,7 +245,7 @@ ${agent}
     return { child, code: new Promise<number | null>((resolve) => child.on("exit", resolve)) };
   }
 
-  it("gives the token back when it is told to end, after the agent has ended", async () => {
+  it("revokes the token when it is stopped, after the agent has exited", async () => {
     const { child, code } = start(
       `trap 'echo ended >> ${calls}; exit 0' TERM; echo the-token > ${token}; while :; do sleep 0.1; done`,
     );
@@ -252,7 +255,7 @@ ${agent}
     assert.equal(readFileSync(calls, "utf8"), "agent -config=/c.json  \nended\ntoken revoke -self the-token\n");
   });
 
-  it("ends as the agent does, and leaves the token, where the agent ended by itself", async () => {
+  it("exits like the agent, and keeps the token, if the agent exits by itself", async () => {
     assert.equal(await start(`echo the-token > ${token}; exit 7`).code, 7);
     assert.equal(readFileSync(calls, "utf8"), "agent -config=/c.json  \n");
   });

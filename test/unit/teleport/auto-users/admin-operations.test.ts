@@ -11,8 +11,8 @@ const inputs: AutoUsersInputs = {
   settings: { roles: ["reader"] },
 };
 
-describe("Teleport's user, in a Cluster that somebody put to sleep", () => {
-  it("is left as it is, which is said, and made by the first run after it wakes up", async () => {
+describe("Teleport's user in a hibernated Cluster", () => {
+  it("is not changed, with a message, and is created by the first run after hibernation", async () => {
     const kubernetes = new FakeKubernetes();
     kubernetes.answer = ({ script }) => (script.includes("SELECT datname") ? "app\n" : "is missing\n");
     kubernetes.cluster!.metadata.annotations = { "cnpg.io/hibernation": "on" };
@@ -22,7 +22,7 @@ describe("Teleport's user, in a Cluster that somebody put to sleep", () => {
     console.error = (line: string) => void printed.push(line);
     try {
       await operations.create(inputs);
-      assert.match(printed.join("\n"), /db\/orders sleeps: it is hibernated .*the rights of Teleport's user/);
+      assert.match(printed.join("\n"), /db\/orders is stopped: it is hibernated .*the rights of Teleport's user/);
       assert.deepEqual(await operations.diff("id", inputs, inputs), { changes: false });
       assert.deepEqual(kubernetes.ran, []);
       kubernetes.cluster!.metadata.annotations = {};

@@ -11,7 +11,7 @@ import { parseHbaRule } from "../../../../components/cnpg/pg-hba";
 const settings = { roles: ["pg_read_all_data", 'odd "role"'] };
 
 describe("auto user provisioning", () => {
-  it("has an admin user who may make roles and give those that are named, and nothing else", () => {
+  it("has an admin user that may create roles and grant only the declared ones", () => {
     const script = autoUserScript(settings);
     assert.match(script, /ALTER ROLE "teleport_admin" WITH LOGIN CREATEROLE NOSUPERUSER NOCREATEDB NOREPLICATION/);
     assert.deepEqual(
@@ -21,18 +21,18 @@ describe("auto user provisioning", () => {
     assert.doesNotMatch(script, /PASSWORD '/);
   });
 
-  it("is made under the one lock that only a superuser can take", () => {
+  it("runs under a lock that only a superuser can take", () => {
     for (const script of [autoUserScript(settings), autoUserDatabaseScript(settings)]) {
       assert.ok(script.includes(ONE_AT_A_TIME));
       assert.doesNotMatch(script, /advisory/);
     }
   });
 
-  it("keeps Teleport's procedures where nobody else can put something in their way", () => {
+  it("keeps Teleport's procedures in a schema where nobody else can shadow them", () => {
     assert.match(autoUserScript(settings), /ALTER ROLE "teleport_admin" SET search_path = pg_catalog, pg_temp;/);
     const script = autoUserDatabaseScript(settings);
     assert.match(script, /SET search_path = %I', 'teleport_admin', current_database\(\), 'teleport_admin'/);
-    assert.match(script, /was not made for Teleport; rename it/);
+    assert.match(script, /was not created for Teleport; rename it/);
     assert.match(
       dropAutoUserSchemaScript("teleport_admin"),
       /obj_description\(n.oid, 'pg_namespace'\) = 'cnpg-teleport: /,
@@ -40,7 +40,7 @@ describe("auto user provisioning", () => {
     assert.doesNotMatch(script, /SCHEMA public/);
   });
 
-  it("lets them in by certificate over TLS, and in no other way", () => {
+  it("allows logins only by certificate over TLS", () => {
     assert.deepEqual(autoUserHbaRules(settings), [
       "hostssl all teleport_admin,+teleport-auto-user 0.0.0.0/0 cert",
       "hostssl all teleport_admin,+teleport-auto-user ::/0 cert",
@@ -52,10 +52,10 @@ describe("auto user provisioning", () => {
     }
   });
 
-  it("takes over no role of the same name, and drops none", () => {
+  it("neither takes over nor drops someone else's role of the same name", () => {
     assert.match(
       autoUserScript(settings),
-      /exists and was not made for %; name another one by autoUsers.adminUser', 'teleport_admin', 'Teleport'/,
+      /exists and was not made for %; set autoUsers.adminUser to another name', 'teleport_admin', 'Teleport'/,
     );
     assert.match(autoUserAccountsQuery(settings), /rolname = 'teleport_admin' AND shobj_description/);
   });
@@ -68,7 +68,7 @@ describe("auto user provisioning", () => {
     });
   });
 
-  it("refuses roles that would make people administrators, and names that mean something else somewhere", () => {
+  it("refuses roles that would make people administrators, and names with a special meaning", () => {
     assert.deepEqual(checkAutoUsers("autoUsers", settings), []);
     const wrong = (changes: object) =>
       checkAutoUsers("autoUsers", { ...settings, ...changes }).map(({ setting }) => setting);

@@ -8,7 +8,7 @@ import { readPublicDatabaseClientCa } from "../../../../components/teleport/ca/p
 import { Certificate, OpenSsl } from "../../certificates/openssl";
 import { FakeAnswer, FakeServer } from "../../http/fake-server";
 
-describe("the CA that a Teleport proxy shows to anybody", () => {
+describe("the CA at a Teleport proxy's public endpoint", () => {
   const openssl = new OpenSsl();
   const folder = mkdtempSync(join(tmpdir(), "proxy-"));
   const caFile = join(folder, "ca.pem");
@@ -29,7 +29,7 @@ describe("the CA that a Teleport proxy shows to anybody", () => {
     for (const server of servers.splice(0)) await server.close();
   });
 
-  /** A proxy that answers by the CA type that it is asked for. */
+  /** A proxy whose answer depends on the requested CA type. */
   const proxy = async (answer: (type: string, count: number, format: string | null) => FakeAnswer) => {
     const server = await FakeServer.start(({ path }, count) => {
       const url = new URL(path, "https://localhost");
@@ -40,10 +40,6 @@ describe("the CA that a Teleport proxy shows to anybody", () => {
     servers.push(server);
     return server;
   };
-  const unknown = (type: string): FakeAnswer => ({
-    status: 400,
-    text: `"${type}" authority type is not supported\n`,
-  });
   const read = (server: FakeServer, environment: NodeJS.ProcessEnv = { SSL_CERT_FILE: caFile }) =>
     readPublicDatabaseClientCa({ proxy: server.host }, environment, [1]);
   const error = async (promise: Promise<unknown>) => {
@@ -55,7 +51,7 @@ describe("the CA that a Teleport proxy shows to anybody", () => {
     return caught;
   };
 
-  it("is db-client's, asked for once", async () => {
+  it("is that of db-client, read once", async () => {
     const server = await proxy(() => ({ text: dbClient.pem }));
     const [first, second] = await Promise.all([read(server), read(server)]);
     assert.deepEqual(first, { cluster: "lab", certificates: [dbClient.pem.trim()] });
@@ -71,33 +67,36 @@ describe("the CA that a Teleport proxy shows to anybody", () => {
     headers: { "content-type": "application/json" },
     text: JSON.stringify(pems.map((pem) => ({ data: Buffer.from(pem).toString("base64") }))),
   });
-  /** What releases since 2025 say without a format, where there are several: http.Error ends it with a line end. */
+  /**
+   * The answer of releases since 2025 to a request without a format, if there are several CAs. http.Error appends the
+   * line end.
+   */
   const several: FakeAnswer = {
     status: 400,
     text: "found 2 authorities to export, use format=zip or format=json to export all\n",
   };
 
-  it("is both of a rotation, by one request, where the proxy knows the format that has them", async () => {
+  it("has both certificates of a rotation, by one request, if the proxy knows the JSON format", async () => {
     const server = await proxy((_type, _count, format) => (format === "json" ? json(dbClient.pem, db.pem) : several));
     assert.deepEqual(await read(server), { cluster: "lab", certificates: [dbClient.pem.trim(), db.pem.trim()] });
     assert.equal(server.asked.length, 1);
   });
 
-  it("is one in that format, too", async () => {
+  it("may be a single certificate in JSON", async () => {
     const server = await proxy(() => json(dbClient.pem));
     assert.deepEqual((await read(server)).certificates, [dbClient.pem.trim()]);
     const twice = await proxy(() => json(dbClient.pem, dbClient.pem));
     assert.deepEqual((await read(twice)).certificates, [dbClient.pem.trim()]);
   });
 
-  it("is asked for without a format where the proxy does not know that one", async () => {
+  it("is requested without a format if the proxy does not know JSON", async () => {
     const unsupported = { status: 400, text: 'unsupported format "json"\n' };
     const server = await proxy((_type, _count, format) => (format === null ? { text: dbClient.pem } : unsupported));
     assert.deepEqual((await read(server)).certificates, [dbClient.pem.trim()]);
     assert.equal(server.asked.length, 2);
   });
 
-  it("is refused where JSON holds anything else, of which nothing is shown", async () => {
+  it("is refused if the JSON contains anything else, and the content is not shown", async () => {
     const key = { text: JSON.stringify([{ data: Buffer.from(dbClient.key).toString("base64") }]) };
     for (const answer of [
       key,
@@ -113,27 +112,32 @@ describe("the CA that a Teleport proxy shows to anybody", () => {
     }
   });
 
+  // Teleport 13 and 14
   it("is db's where the proxy does not know db-client", async () => {
+    const unknown = (type: string): FakeAnswer => ({
+      status: 400,
+      text: `"${type}" authority type is not supported\n`,
+    });
     const server = await proxy((type) => (type === "db" ? { text: db.pem } : unknown(type)));
     assert.deepEqual((await read(server)).certificates, [db.pem.trim()]);
   });
 
-  it("is asked for again when the proxy limits how often", async () => {
+  it("is requested again if the proxy limits the rate of requests", async () => {
     const server = await proxy((_type, count) => (count === 1 ? { status: 429 } : { text: dbClient.pem }));
     assert.deepEqual((await read(server)).certificates, [dbClient.pem.trim()]);
   });
 
-  it("is unavailable, and not another type's, where the proxy goes on limiting or is away", async () => {
+  it("is unavailable, and not read from another type, while the proxy limits requests or does not answer", async () => {
     const limiting = await proxy((type) => (type === "db" ? { text: db.pem } : { status: 429, text: "slow down" }));
     const limited = await error(read(limiting));
     assert.equal(limited.failure, "unavailable");
-    assert.match(limited.message, /429 \("slow down"\): it limits/);
+    assert.match(limited.message, /429 \("slow down"\): it limits the rate/);
     const away = await proxy(() => ({}));
     await away.close();
     assert.equal((await error(read(away))).failure, "unavailable");
   });
 
-  it("may be any number of certificates, and nothing else", async () => {
+  it("may have any number of certificates, and nothing else", async () => {
     const both = await proxy(() => ({ text: dbClient.pem + db.pem }));
     assert.equal((await read(both)).certificates.length, 2);
     for (const text of ["<html>Sign in</html>", `${dbClient.pem}${dbClient.key}`, ""]) {
@@ -159,11 +163,11 @@ describe("the CA that a Teleport proxy shows to anybody", () => {
       assert.match((await error(read(server))).message, /Upgrade Teleport, or .*from: teleport/);
     });
 
-  it("is refused from a proxy whose certificate is not trusted, saying how to trust it", async () => {
+  it("is refused from a proxy whose certificate is not trusted, and the message says how to trust it", async () => {
     const server = await proxy(() => ({ text: dbClient.pem }));
     const { failure, message } = await error(read(server, {}));
     assert.equal(failure, "failed");
-    assert.match(message, /SSL_CERT_FILE, or in caFile/);
+    assert.match(message, /set SSL_CERT_FILE, or caFile of this source/);
     assert.equal((await readPublicDatabaseClientCa({ proxy: server.host, caFile }, {}, [])).cluster, "lab");
     const other = join(folder, "other.pem");
     writeFileSync(other, openssl.ca("other").pem);
@@ -171,10 +175,10 @@ describe("the CA that a Teleport proxy shows to anybody", () => {
     assert.equal((await error(narrowed)).failure, "failed", "caFile names all that are trusted");
   });
 
-  describe("as Pulumi's provider reads it", () => {
+  describe("in Pulumi's provider", () => {
     const inputs = (server: FakeServer) => ({ proxy: server.host, source: "proxy", caFile }) as const;
 
-    it("needs no identity, and is an input, so that preview shows a change", async () => {
+    it("needs no identity, and is an input, so that a preview shows a change", async () => {
       const server = await proxy(() => ({ text: dbClient.pem }));
       const { inputs: checked } = await operations.certAuthority.check({} as never, inputs(server));
       assert.deepEqual(checked, { ...inputs(server), cluster: "lab", certificates: [dbClient.pem.trim()] });

@@ -19,7 +19,7 @@ const commands = (text: string) => [...text.matchAll(/`([^`]+)`/g)].map(([, comm
 const enter = (phase: string, type = "db") => `tctl auth rotate --type=${type} --manual --phase=${phase}`;
 
 describe("a rotation of a Teleport CA", () => {
-  it("is told by its phase and by the type that tctl takes", () => {
+  it("has its phase and the CA type for tctl", () => {
     const rotation = { state: "in_progress", phase: "init", mode: "manual", schedule };
     assert.deepEqual(authority("db_client", rotation), {
       rotationPhase: "init",
@@ -29,12 +29,12 @@ describe("a rotation of a Teleport CA", () => {
     assert.equal(authority(undefined, rotation)?.rotationType, "db");
   });
 
-  it("has times only where Teleport goes on by itself", () => {
+  it("has a schedule only if Teleport continues automatically", () => {
     const rotation = authority("db", { state: "in_progress", phase: "init", mode: "auto", schedule });
     assert.deepEqual(rotation?.rotationSchedule, [schedule.update_clients, schedule.update_servers, schedule.standby]);
   });
 
-  it("is not under way before the first one and after the last phase", () => {
+  it("does not exist before the first rotation and after the last phase", () => {
     for (const rotation of [undefined, {}, { phase: "" }, { state: "standby", phase: "standby", mode: "", schedule }])
       assert.equal(authority("db", rotation), undefined);
   });
@@ -44,18 +44,18 @@ describe("the warning of a rotation", () => {
   const warning = (rotationPhase: string, more = {}) =>
     rotationWarning("lab", { rotationPhase, rotationType: "db", rotationSchedule: [], ...more });
 
-  it("says which cluster, which phase, and that the CA has to be trusted before it is used", () => {
+  it("names the cluster and the phase, and says that databases must trust the CA before it is used", () => {
     assert.match(warning("init"), /Teleport cluster lab .*phase init\..* refuse every login from the phase update_cl/);
     for (const phase of ["update_clients", "update_servers"])
       assert.match(
         warning(phase),
-        /new CA now, and a database refuses every login until a `pulumi up` since the phase/,
+        /now identify themselves with the new CA\. A database refuses every login until one `pulumi up` has finished since the phase/,
       );
   });
 
-  it("ends with the commands that are left, in their order, and with those that go back", () => {
+  it("ends with the remaining commands in order, and with the commands to roll back", () => {
     const back = [enter("rollback"), enter("standby"), "pulumi up"];
-    const left = (phase: string) => commands(warning(phase).replace(/^.*?(Once|Go on)/, ""));
+    const left = (phase: string) => commands(warning(phase).replace(/^.*?(When|Continue)/, ""));
     const remaining = ["update_clients", "update_servers", "standby"];
     for (const phase of ["init", ...remaining.slice(0, 2)])
       assert.deepEqual(left(phase), [
@@ -71,17 +71,20 @@ describe("the warning of a rotation", () => {
     assert.ok(warning("init", { rotationType: "db_client" }).includes(enter("update_clients", "db_client")));
   });
 
-  it("has the times where Teleport goes on by itself, and no command for what it does itself", () => {
+  it("has the schedule of an automatic rotation, and no command for phases that Teleport enters itself", () => {
     const rotationSchedule = Object.values(schedule);
     const first = warning("init", { rotationSchedule });
-    assert.match(first, /by itself: update_clients at 2026-11-22T02.*update_servers at .*T12.*standby at .*T22/);
-    assert.match(first, /`pulumi up` must have ended before update_clients\. After standby: `pulumi up`/);
+    assert.match(
+      first,
+      /continues automatically: update_clients at 2026-11-22T02.*update_servers at .*T12.*standby at .*T22/,
+    );
+    assert.match(first, /`pulumi up` must have finished before update_clients\. After standby: `pulumi up`/);
     assert.ok(!first.includes(enter("update_clients")));
     const last = warning("update_servers", { rotationSchedule });
-    assert.match(last, /by itself: standby at 2026-11-22T22:40:07Z\. After standby: `pulumi up`/);
+    assert.match(last, /continues automatically: standby at 2026-11-22T22:40:07Z\. After standby: `pulumi up`/);
   });
 
-  it("knows no more than the name of a phase that is new", () => {
+  it("only names a phase that it does not know", () => {
     assert.deepEqual(commands(warning("something_new")), ["pulumi up"]);
   });
 });

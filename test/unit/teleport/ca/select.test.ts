@@ -18,15 +18,23 @@ function authority(type: string, cluster = "lab", spec: Record<string, unknown> 
 }
 
 describe("a Teleport cluster's database client CA", () => {
-  it("is db_client where the cluster has it, else db", () => {
-    const old = [authority("host"), authority("db")];
-    assert.deepEqual(selectDatabaseClientCa(old), { cluster: "lab", certificates: ["lab db"] });
-    assert.deepEqual(selectDatabaseClientCa([...old, authority("db_client")]).certificates, ["lab db_client"]);
+  const old = [authority("host"), authority("db")];
+
+  it("is db_client where the cluster has it", () => {
+    assert.deepEqual(selectDatabaseClientCa([...old, authority("db_client")]), {
+      cluster: "lab",
+      certificates: ["lab db_client"],
+    });
   });
 
-  it("has both certificates while a rotation is under way, the one in use first", () => {
+  // Teleport 13 and 14
+  it("is db where the cluster has no other", () => {
+    assert.deepEqual(selectDatabaseClientCa(old), { cluster: "lab", certificates: ["lab db"] });
+  });
+
+  it("has both certificates during a rotation, the one in use first", () => {
     const rotation = { state: "in_progress", phase: "update_clients" };
-    const rotating = authority("db", "lab", {
+    const rotating = authority("db_client", "lab", {
       active_keys: keys("new"),
       additional_trusted_keys: keys("old"),
       rotation,
@@ -35,28 +43,29 @@ describe("a Teleport cluster's database client CA", () => {
       cluster: "lab",
       certificates: ["new", "old"],
       rotationPhase: "update_clients",
-      rotationType: "db",
+      rotationType: "db_client",
       rotationSchedule: [],
     });
   });
 
   it("is told by no phase once the rotation is over", () => {
-    const standby = authority("db", "lab", { rotation: { state: "standby", phase: "standby" } });
+    const standby = authority("db_client", "lab", { rotation: { state: "standby", phase: "standby" } });
     assert.ok(!("rotationPhase" in selectDatabaseClientCa([standby])));
   });
 
   it("is of the cluster that signed the identity, not of one that it trusts", () => {
-    const both = [authority("db", "leaf"), authority("db", "lab")];
-    assert.deepEqual(selectDatabaseClientCa(both, "lab").certificates, ["lab db"]);
+    const both = [authority("db_client", "leaf"), authority("db_client", "lab")];
+    assert.deepEqual(selectDatabaseClientCa(both, "lab").certificates, ["lab db_client"]);
     assert.throws(() => selectDatabaseClientCa(both), /several clusters \(leaf, lab\)/);
   });
 
+  // Teleport 13 and 14
   it("is not taken from a trusted cluster that alone has the newer type", () => {
     const mixed = [authority("db_client", "leaf"), authority("db", "leaf"), authority("db", "lab")];
     assert.deepEqual(selectDatabaseClientCa(mixed, "lab").certificates, ["lab db"]);
   });
 
-  it("is missed with a word on the right that it takes", () => {
+  it("is reported as missing, with the right that is required", () => {
     assert.throws(
       () => selectDatabaseClientCa([authority("host")], "lab"),
       /no database CA of the cluster lab.*cert_authority/,
@@ -90,7 +99,7 @@ describe("certificates that override a Teleport cluster's database client CA", (
   const read = async (overrides: TeleportDocument[] | TeleportError) =>
     (await readDatabaseClientCa(client([authority("db"), authority("db_client")], overrides))).certificates;
 
-  it("are trusted with their chains, besides the CA's own", async () => {
+  it("are trusted with their chains, in addition to the CA's own", async () => {
     assert.deepEqual(await read([override([inForce])]), [
       "lab db_client",
       "below a root of the company",
@@ -99,7 +108,7 @@ describe("certificates that override a Teleport cluster's database client CA", (
     ]);
   });
 
-  it("are trusted once each, and not where they are disabled, empty, or another CA's", async () => {
+  it("are trusted once each, but not if they are disabled, empty, or of another CA", async () => {
     const others = [override([inForce], "windows"), override([inForce], "db_client", "leaf")];
     assert.deepEqual(await read(others), ["lab db_client"]);
     assert.deepEqual(await read([override([{ ...inForce, disabled: true }, { public_key: "CD" }])]), ["lab db_client"]);
@@ -113,14 +122,15 @@ describe("certificates that override a Teleport cluster's database client CA", (
     ["unknown service teleport.subca.v1.SubCAService", "failed"],
     ["access denied to perform action list on cert_authority_override", "access-denied"],
   ] as const)
-    it(`are none where they cannot be read: ${told}`, async () => {
+    it(`are empty if they cannot be read: ${told}`, async () => {
       assert.deepEqual(await read(new TeleportError(failure, told)), ["lab db_client"]);
     });
 
-  it("are missed where Teleport does not answer, so that what was known is kept", async () => {
+  it("cause a failure if Teleport does not answer, so that the former CA is kept", async () => {
     await assert.rejects(read(new TeleportError("unavailable", "away")), { failure: "unavailable" });
   });
 
+  // Teleport 13 and 14
   it("are not asked for where the cluster is older than they are", async () => {
     asking.length = 0;
     await readDatabaseClientCa(client([authority("db")], new TeleportError("failed", "unknown")));
@@ -155,7 +165,7 @@ describe("a Teleport cluster's CA in the state", () => {
     }
   });
 
-  it("is the one known before while Teleport has no answer", async () => {
+  it("stays the same while Teleport is unavailable", async () => {
     assert.deepEqual((await reading("unavailable").check(known, { proxy })).inputs, known);
     const { rotationPhase: _phase, rotationType: _type, rotationSchedule: _schedule, ...atRest } = known;
     assert.deepEqual((await reading("unavailable").check(atRest, { proxy })).inputs, atRest);
@@ -163,12 +173,12 @@ describe("a Teleport cluster's CA in the state", () => {
     assert.deepEqual(inputs, { ...known, rotationSchedule: [] }, "of a state that knows the phase alone");
   });
 
-  it("is the one known before where the identity is bad and Teleport is away, so that nobody can get another", async () => {
+  it("stays the same if the identity is invalid and Teleport is unavailable, so nobody can get a new one", async () => {
     assert.deepEqual((await reading("identity", "no").check(known, { proxy })).inputs, known);
     await assert.rejects(reading("identity", "yes").check(known, { proxy }), TeleportError);
   });
 
-  it("is not the one of another proxy, and not one that Teleport refuses to show", async () => {
+  it("is not kept for another proxy, or if Teleport refuses to show it", async () => {
     const check = (failure: TeleportFailure, olds: object, at = proxy) =>
       reading(failure).check(olds as typeof known, { proxy: at });
     await assert.rejects(check("unavailable", {}), TeleportError);
@@ -177,7 +187,7 @@ describe("a Teleport cluster's CA in the state", () => {
     await assert.rejects(check("failed", known), TeleportError);
   });
 
-  it("changes with its certificates, its phase, and where it is read", async () => {
+  it("changes with its certificates, its phase, and its source", async () => {
     const { diff } = reading({ certificates: [] });
     const changes = async (news: object) => (await diff("lab", known, { ...known, ...news })).changes;
     assert.equal(await changes({}), false);
@@ -192,7 +202,7 @@ describe("a Teleport cluster's CA in the state", () => {
       assert.equal(await changes(news), true);
   });
 
-  it("is read anew by refresh, and forgets a rotation that is over", async () => {
+  it("is read again by a refresh, which removes a finished rotation", async () => {
     const { read } = reading({ certificates: ["new"] });
     assert.deepEqual((await read("lab", known)).props, { proxy, cluster: "lab", certificates: ["new"] });
   });

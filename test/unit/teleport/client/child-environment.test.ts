@@ -4,7 +4,7 @@ import { childEnvironment } from "../../../../components/teleport/client/child-e
 const OWN = { TELEPORT_CONFIG_FILE: "", TELEPORT_TOOLS_VERSION: "off" };
 
 describe("the environment of tctl", () => {
-  it("is what it needs", () => {
+  it("has the variables that tctl needs", () => {
     const needed = {
       PATH: "/bin",
       Path: "C:\\bin",
@@ -19,7 +19,7 @@ describe("the environment of tctl", () => {
     assert.deepEqual(childEnvironment(needed), { ...needed, ...OWN });
   });
 
-  it("has no secret of the program's or of a CI job's", () => {
+  it("has no secret of the program or of a CI job", () => {
     const secrets = {
       VAULT_TOKEN: "x",
       VAULT_SECRET_ID: "x",
@@ -37,13 +37,13 @@ describe("the environment of tctl", () => {
     assert.deepEqual(childEnvironment(secrets), OWN);
   });
 
-  it("keeps a configuration file of another Teleport service out, wherever it is named", () => {
+  it("excludes the configuration file of another Teleport service, however it is named", () => {
     assert.equal(childEnvironment({}).TELEPORT_CONFIG_FILE, "");
     const named = { TELEPORT_CONFIG_FILE: "/etc/teleport.yaml", TELEPORT_CONFIG: "eyJ9" };
     assert.deepEqual(childEnvironment(named), OWN);
   });
 
-  it("lets tctl replace itself by another version only where somebody asked for that", () => {
+  it("lets tctl download another version only if the user's environment asks for it", () => {
     assert.equal(childEnvironment({}).TELEPORT_TOOLS_VERSION, "off");
     assert.equal(childEnvironment({ TELEPORT_TOOLS_VERSION: "18.1.0" }).TELEPORT_TOOLS_VERSION, "18.1.0");
   });

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { TeleportFailure } from "../../../../components/teleport/client/errors";
 import { classify, PATTERNS, tctlFailure, tctlHung } from "../../../../components/teleport/client/failure";
 
-/** What tctl and Teleport 13 to 18 say of a thing by its name. */
+/** Messages of tctl and Teleport 13 to 18 about a resource, by its name. */
 const SENTENCES: [TeleportFailure, (name: string) => string][] = [
   ["not-found", (name) => `database "${name}" doesn't exist`],
   ["not-found", (name) => `database "${name}" not found`],
@@ -36,7 +36,7 @@ const SENTENCES: [TeleportFailure, (name: string) => string][] = [
   ["unavailable", (name) => `dial tcp: lookup ${name}.example.com: no such host`],
 ];
 
-/** Every word of the patterns, and every phrase of them with hyphens, as people could call a database. */
+/** Every word of the patterns, and every phrase of them with hyphens: all of them are possible names of databases. */
 const NAMES = [
   ...new Set(
     PATTERNS.flatMap(([, { source }]) => [
@@ -47,7 +47,7 @@ const NAMES = [
 ].filter((name) => name !== "");
 
 describe("the kind of a failure of tctl", () => {
-  it("is known by words that could also be names", () => {
+  it("is recognized by words that could also be names", () => {
     for (const word of ["expired", "timeout", "mfa", "denied", "not-found", "429", "eof"])
       assert.ok(NAMES.includes(word), `${word} is among ${NAMES.join(" ")}`);
   });
@@ -76,7 +76,7 @@ describe("the kind of a failure of tctl", () => {
 });
 
 describe("the error of a failure of tctl", () => {
-  it("that asks for MFA advises a bot, is not retried, and does not say that Teleport does not answer", () => {
+  it("recommends a bot if MFA is required, is not retried, and does not blame the connection", () => {
     const error = tctlFailure("create", "admin-level API request requires MFA verification", "t:443");
     assert.equal(error.failure, "mfa");
     assert.equal(error.mayBeDone, false);
@@ -91,7 +91,7 @@ describe("the error of a failure of tctl", () => {
     'MFA is required for admin-level API request: "UpsertRole"\nTap any security key\n',
     "Complete an SSO authentication flow in your local web browser to continue",
   ])
-    it(`that waits for a person is one of MFA: ${prompt.trim()}`, () => {
+    it(`is of kind mfa if tctl waits for a person: ${prompt.trim()}`, () => {
       const error = tctlHung("create", 30_000, "t:443", prompt);
       assert.equal(error.failure, "mfa");
       assert.equal(error.mayBeDone, false);
@@ -99,21 +99,21 @@ describe("the error of a failure of tctl", () => {
       assert.doesNotMatch(error.message, /Check that Teleport answers/);
     });
 
-  it("that had to be ended repeats what tctl wrote before", () => {
+  it("repeats what tctl wrote before it was ended", () => {
     const error = tctlHung("get", 30_000, "t:443", "Client tools are out of date, updating to v18.2.0.\n");
     assert.equal(error.failure, "unavailable");
     assert.equal(error.mayBeDone, true);
     assert.match(error.message, /no answer within 30 s.*updating to v18\.2\.0/s);
   });
 
-  it("that had to be ended says no more where tctl wrote nothing", () => {
+  it("adds nothing if tctl wrote nothing before it was ended", () => {
     assert.equal(
       tctlHung("get", 30_000, "t:443", "").message,
-      "tctl get at t:443 failed: no answer within 30 s. Check that Teleport answers at t:443, then run the command again: nothing was forgotten.",
+      "tctl get at t:443 failed: no answer within 30 s. Check that Teleport answers at t:443, then run the command again; no progress is lost.",
     );
   });
 
-  it("that comes after a prompt for MFA is one of MFA, whatever it says of time", () => {
+  it("is of kind mfa after a prompt for MFA, even if tctl reports a timeout", () => {
     const wrote =
       "MFA is required for admin-level API request.\nTap any security key\nERROR: context deadline exceeded";
     assert.equal(tctlFailure("create", "context deadline exceeded", "t:443", wrote).failure, "mfa");

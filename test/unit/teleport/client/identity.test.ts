@@ -30,7 +30,7 @@ describe("identity", () => {
   const resolve = (environment: NodeJS.ProcessEnv, credentials?: string, now?: Date) =>
     resolveIdentity(credentials, environment, now, []);
 
-  it("is the file that TELEPORT_IDENTITY_FILE names, and tells the cluster that signed it", async () => {
+  it("is the file that TELEPORT_IDENTITY_FILE names, and shows the cluster that signed it", async () => {
     const file = fileWith(content);
     const identity = await resolve({ TELEPORT_IDENTITY_FILE: file, TELEPORT_IDENTITY: "ignored" });
     assert.deepEqual([identity.file, identity.cluster], [file, "lab"]);
@@ -50,7 +50,7 @@ describe("identity", () => {
     );
   });
 
-  it("is the content of TELEPORT_IDENTITY, in a file that nobody else can read, that has no name, and goes away", async () => {
+  it("is the content of TELEPORT_IDENTITY, in an unlinked temporary file that only this user can read", async () => {
     const temporary = mkdtempSync(join(folder, "temporary-"));
     const before = process.env.TMPDIR;
     process.env.TMPDIR = temporary;
@@ -84,8 +84,7 @@ describe("identity", () => {
     );
   });
 
-  it("is left to tctl's own profile where nothing is set", async () =>
-    assert.equal((await resolve({})).file, undefined));
+  it("is tctl's own profile if no variable is set", async () => assert.equal((await resolve({})).file, undefined));
 
   it("says when it expired and how to get a new one", async () => {
     const later = new Date(Date.now() + 40 * 86_400_000);
@@ -93,9 +92,9 @@ describe("identity", () => {
     await assert.rejects(expired, /expired at \d{4}-\d\d-\d\dT.*tctl auth sign/);
   });
 
-  it("is refused where it is none", async () => {
-    await assert.rejects(resolve({ TELEPORT_IDENTITY_FILE: fileWith("junk") }), /is no Teleport identity/);
-    await assert.rejects(resolve({ TELEPORT_IDENTITY: "junk" }), /TELEPORT_IDENTITY is no Teleport identity/);
+  it("is refused if it is not a valid identity", async () => {
+    await assert.rejects(resolve({ TELEPORT_IDENTITY_FILE: fileWith("junk") }), /is not a valid Teleport identity/);
+    await assert.rejects(resolve({ TELEPORT_IDENTITY: "junk" }), /TELEPORT_IDENTITY is not a valid Teleport identity/);
     await assert.rejects(resolve({ TELEPORT_IDENTITY_FILE: "/nowhere" }), /cannot be read.*\/nowhere/);
   });
 
@@ -114,7 +113,7 @@ describe("identity", () => {
     afterEach(() => vault.close());
     const from = (path: string) => ({ TELEPORT_IDENTITY_VAULT: path, VAULT_ADDR: vault.url, VAULT_TOKEN: "t" });
 
-    it("is the value of a key, in a file that goes away", async () => {
+    it("is the value of a key, in a temporary file", async () => {
       for (const path of ["secret/registrar", "secret/registrar#other"]) {
         const identity = await resolve(from(path));
         assert.equal(identity.cluster, "lab");
@@ -124,7 +123,7 @@ describe("identity", () => {
       }
     });
 
-    it("is read once for what several resources of a run want of it, and given to each on its own", async () => {
+    it("is read once for all resources of a run, and written to a separate file for each", async () => {
       const [one, other] = await Promise.all([resolve(from("secret/registrar")), resolve(from("secret/registrar"))]);
       assert.equal(vault.asked.length, 2, "mount and value");
       one.release();
@@ -139,19 +138,22 @@ describe("identity", () => {
       identity.release();
     });
 
-    it("is refused where it is none or has expired, naming the variable", async () => {
-      await assert.rejects(resolve(from("registrar")), /TELEPORT_IDENTITY_VAULT=registrar is no path of a secret/);
+    it("is refused if it is not valid or has expired, and the message names the variable", async () => {
+      await assert.rejects(
+        resolve(from("registrar")),
+        /TELEPORT_IDENTITY_VAULT=registrar is not a valid path of a secret/,
+      );
       await assert.rejects(resolve(from("secret/x#missing")), /TELEPORT_IDENTITY_VAULT=.*has no key missing/);
       kept = { identity: "hunter2" };
       const junk = resolve(from("secret/junk"));
-      await assert.rejects(junk, (error: Error) => /is no Teleport identity/.test(error.message));
+      await assert.rejects(junk, (error: Error) => /is not a valid Teleport identity/.test(error.message));
       await assert.rejects(junk, (error: Error) => !error.message.includes("hunter2"));
       kept = { identity: content };
       const later = new Date(Date.now() + 40 * 86_400_000);
       await assert.rejects(resolve(from("secret/old"), undefined, later), /IDENTITY_VAULT=secret\/old expired at/);
     });
 
-    it("is unavailable while Vault is, and not where it is refused", async () => {
+    it("is unavailable while Vault is unavailable, but not if Vault refuses it", async () => {
       const failure = (error: TeleportError) => error.failure;
       const caught = () => resolve(from("secret/registrar")).then(() => undefined, failure);
       answer = { status: 503, text: '{"errors":["Vault is sealed"]}' };

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import type { TeleportError } from "../../../../components/teleport/client/errors";
-import { Circumstances, notLetIn, whyNotConnected } from "../../../../components/teleport/client/not-connected";
+import { Circumstances, identityRefused, whyNotConnected } from "../../../../components/teleport/client/not-connected";
 import { readPing } from "../../../../components/teleport/client/ping";
 
 const NOW = new Date("2026-01-01T12:00:00Z");
@@ -39,64 +39,67 @@ describe("why tctl cannot connect", () => {
       "the identity expired since it was read",
       { identity: { source: "TELEPORT_IDENTITY", expires: new Date("2026-01-01T11:59:59Z") } },
       "identity",
-      /TELEPORT_IDENTITY expired at 2026-01-01T11:59:59\.000Z\. Get a new one/,
+      /TELEPORT_IDENTITY expired at 2026-01-01T11:59:59\.000Z\. Get a new identity/,
     ],
     [
       "the identity is of another cluster",
       { identity: { source: "TELEPORT_IDENTITY", cluster: "dev" } },
       "identity",
-      /TELEPORT_IDENTITY is of the Teleport cluster dev, and the cluster there is prod\. Get an identity of prod/,
+      /TELEPORT_IDENTITY belongs to the Teleport cluster dev, but the cluster there is prod\. Get an identity of prod/,
     ],
     [
       "tctl is too old",
       { tctlVersion: "Teleport v15.4.9 git:v15.4.9 go1.22" },
       "tctl-version",
-      /tctl 15\.4\.9 is too old .* 17\.2\.0 and takes 16\.0\.0 and newer\. Install tctl 17\.2\.0/,
+      /tctl 15\.4\.9 is too old .* 17\.2\.0 and accepts 16\.0\.0 and newer\. Install tctl 17\.2\.0/,
     ],
   ];
   for (const [what, more, failure, words] of cases)
-    it(`is told: ${what}`, () => {
+    it(`is reported: ${what}`, () => {
       const [kind, message] = told(more);
       assert.equal(kind, failure);
       assert.match(message ?? "", words);
     });
 
-  it("is not known where Teleport answers and all else is right", () => {
+  it("is unknown if Teleport answers and nothing else is wrong", () => {
     assert.equal(whyNotConnected(circumstances(), NOW), undefined);
     assert.equal(whyNotConnected(circumstances({ tctlVersion: undefined, identity: {} }), NOW), undefined);
     assert.equal(whyNotConnected(circumstances({ tctlVersion: "Teleport v16.0.0" }), NOW), undefined);
   });
 
-  it("is for the identity then, and names its user and another version of tctl", () => {
-    const { failure, message } = notLetIn(circumstances({ tctlVersion: "Teleport v18.0.1" }));
+  it("is then the identity, and the message names its user and a different version of tctl", () => {
+    const { failure, message } = identityRefused(circumstances({ tctlVersion: "Teleport v18.0.1" }));
     assert.equal(failure, "identity");
-    assert.match(message, /FILE=\/run\/identity in \(user registrar\): the user is locked or was deleted/);
     assert.match(
       message,
-      /tctl is 18\.0\.1, and Teleport 17\.2\.0\. Look at `tctl get locks` and `tctl get user\/registrar`/,
+      /refuses the identity TELEPORT_IDENTITY_FILE=\/run\/identity \(user registrar\): the user is locked or was deleted/,
     );
     assert.match(
-      notLetIn(circumstances({ identity: {} })).message,
-      /the identity that of `tsh login` in: .*user\/<user>/,
+      message,
+      /tctl is 18\.0\.1, and Teleport is 17\.2\.0\. Check `tctl get locks` and `tctl get user\/registrar`/,
+    );
+    assert.match(
+      identityRefused(circumstances({ identity: {} })).message,
+      /refuses the identity of `tsh login`: .*user\/<user>/,
     );
   });
 });
 
-describe("what a proxy says of itself", () => {
-  it("is its cluster, its version and the oldest tctl that it takes", () => {
+describe("the public information of a proxy", () => {
+  it("has its cluster, its version and the oldest tctl that it accepts", () => {
     const text = JSON.stringify({ cluster_name: "prod", server_version: "13.3.8", min_client_version: "12.0.0" });
     const expected = { answers: "yes", cluster: "prod", version: "13.3.8", oldestClient: "12.0.0" };
     assert.deepEqual(readPing(200, text), expected);
     assert.deepEqual(readPing(200, '{"server_version":"13.3.8"}'), { answers: "yes", version: "13.3.8" });
   });
   for (const [status, text, why] of [
-    [429, "", /429: it limits how often/],
-    [503, "", /503: it cannot serve/],
-    [200, "<html>", /no Teleport proxy/],
-    [200, "null", /no Teleport proxy/],
-    [404, '{"server_version":"13.3.8"}', /\(404\) is no Teleport proxy/],
+    [429, "", /429: it limits the rate of requests/],
+    [503, "", /503: it is not available now/],
+    [200, "<html>", /is not a Teleport proxy, it answers 200/],
+    [200, "null", /is not a Teleport proxy, it answers 200/],
+    [404, '{"server_version":"13.3.8"}', /is not a Teleport proxy, it answers 404/],
   ] as const)
-    it(`is no answer where it is ${status} ${text}`, () => {
+    it(`counts as no answer: ${status} ${text}`, () => {
       const ping = readPing(status, text);
       assert.equal(ping.answers, "no");
       assert.match("why" in ping ? ping.why : "", why);

@@ -6,8 +6,8 @@ import { TeleportError } from "../../../../components/teleport/client/errors";
 import { parseDocuments, withTeleport } from "../../../../components/teleport/client/tctl";
 import { classify, tctlMessage } from "../../../../components/teleport/client/failure";
 
-describe("what tctl says", () => {
-  it("loses its colours and prefixes", () => {
+describe("the output of tctl", () => {
+  it("is stripped of colours and prefixes", () => {
     assert.equal(
       tctlMessage('WARN something\n\u001b[31mERROR: \u001b[0mdatabase "x" doesn\'t exist\n'),
       'database "x" doesn\'t exist',
@@ -33,7 +33,7 @@ describe("what tctl says", () => {
     it(`is ${failure}: ${told}`, () => assert.equal(classify(told), failure));
   }
 
-  it("is read as JSON past warnings", () => {
+  it("is parsed as JSON despite warnings", () => {
     const documents = parseDocuments('A new version is available!\n[{"kind":"db","metadata":{"name":"x"}}]');
     assert.equal(documents[0]?.metadata.name, "x");
   });
@@ -43,18 +43,18 @@ describe("what tctl says", () => {
     "warnings behind it": '[\n  {\n    "kind": "db"\n  }\n]\nA new version is available!\n[INFO] bye\n',
     "one document and a warning behind it": '{"kind":"db"}\nA new version is available!',
   }))
-    it(`is read as JSON past ${what}`, () =>
+    it(`is parsed as JSON despite ${what}`, () =>
       assert.deepEqual(
         parseDocuments(text).map(({ kind }) => kind),
         ["db"],
       ));
   it("may be null among warnings", () => assert.deepEqual(parseDocuments("A new version!\nnull\n"), []));
-  it("is not repeated at any length", () => assert.ok(tctlMessage("x".repeat(1_000_000)).length < 3_000));
-  it("is refused where it holds no JSON", () => assert.throws(() => parseDocuments("Hello"), TeleportError));
+  it("is shortened in messages", () => assert.ok(tctlMessage("x".repeat(1_000_000)).length < 3_000));
+  it("is refused without JSON", () => assert.throws(() => parseDocuments("Hello"), TeleportError));
   it("may be an empty list", () => assert.deepEqual(parseDocuments("[]"), []));
 });
 
-describe("the call of tctl", () => {
+describe("a call of tctl", () => {
   const before = {
     PATH: process.env.PATH,
     file: process.env.TELEPORT_IDENTITY_FILE,
@@ -80,20 +80,20 @@ describe("the call of tctl", () => {
   });
   const document = { kind: "db", version: "v3", metadata: { name: "x" }, spec: {} };
 
-  it("hands the document over on standard input, and nothing of it in arguments", async () => {
+  it("sends the document on standard input, and no part of it in arguments", async () => {
     fakeTctl(`echo "$@" > ${folder}/args; cat > ${folder}/input`);
     await withTeleport({ proxy: "t:443" }, (client) => client.create(document));
     assert.equal(readFileSync(join(folder, "args"), "utf8").trim(), "create --auth-server=t:443");
     assert.deepEqual(JSON.parse(readFileSync(join(folder, "input"), "utf8")), document);
   });
 
-  it("takes a missing resource for an empty answer", async () => {
+  it("returns nothing for a missing resource", async () => {
     fakeTctl(`echo 'ERROR: database "x" does not exist' >&2; exit 1`);
     assert.deepEqual(await withTeleport({ proxy: "t:443" }, (client) => client.get("db/x")), []);
     await withTeleport({ proxy: "t:443" }, (client) => client.remove("db/x"));
   });
 
-  it("tells tctl's reason, where, and what to do", async () => {
+  it("reports tctl's reason, the place, and what to do", async () => {
     fakeTctl(`echo 'ERROR: access to db denied' >&2; exit 1`);
     await assert.rejects(
       withTeleport({ proxy: "t:443" }, (client) => client.create(document)),
@@ -101,7 +101,7 @@ describe("the call of tctl", () => {
     );
   });
 
-  it("says that an answer is missing where the line broke under a write, and not where it never was there", async () => {
+  it("reports that a write may be done if the connection broke, but not if there was no connection", async () => {
     const failing = async (words: string) => {
       fakeTctl(`echo 'ERROR: ${words}' >&2; exit 1`);
       const creating = withTeleport({ proxy: "127.0.0.1:1" }, (client) => client.create(document), []);
@@ -116,7 +116,7 @@ describe("the call of tctl", () => {
     assert.deepEqual(await failing(notConnected), ["unavailable", false]);
   });
 
-  it("remembers an attempt whose answer is missing, whatever came of the later ones", async () => {
+  it("remembers an attempt without an answer, whatever the later attempts return", async () => {
     fakeTctl(
       `if [ -e ${folder}/again ]; then echo 'ERROR: access to db denied' >&2; else echo 'ERROR: EOF' >&2; fi; touch ${folder}/again; exit 1`,
     );
@@ -124,14 +124,14 @@ describe("the call of tctl", () => {
     await assert.rejects(creating, { failure: "access-denied", mayBeDone: true });
   });
 
-  it("asks once, and not again, where Teleport wants a second factor of a person", async () => {
+  it("makes one attempt if Teleport requires a second factor", async () => {
     fakeTctl(`echo >> ${folder}/calls; echo 'ERROR: admin-level API request requires MFA verification' >&2; exit 1`);
     const creating = withTeleport({ proxy: "t:443" }, (client) => client.create(document), [1, 1]);
     await assert.rejects(creating, { failure: "mfa", mayBeDone: false });
     assert.equal(readFileSync(join(folder, "calls"), "utf8"), "\n");
   });
 
-  it("is not let by a configuration file of this machine's, whoever names it", async () => {
+  it("ignores Teleport's configuration file on this machine, even if a variable names it", async () => {
     fakeTctl(`env > ${folder}/env`);
     process.env.TELEPORT_CONFIG_FILE = "/etc/teleport.yaml";
     try {
@@ -142,13 +142,13 @@ describe("the call of tctl", () => {
     assert.match(readFileSync(join(folder, "env"), "utf8"), /^TELEPORT_CONFIG_FILE=$/m);
   });
 
-  it("says what ended tctl, where it was not this program", async () => {
+  it("says which signal ended tctl, if it was not this program", async () => {
     fakeTctl("kill -9 $$");
     const getting = withTeleport({ proxy: "t:443" }, (client) => client.get("db"), []);
     await assert.rejects(getting, /tctl get at t:443 was ended by SIGKILL.*short of memory/);
   });
 
-  it("says what to do where tctl may not be executed", async () => {
+  it("says what to do if tctl may not be executed", async () => {
     fakeTctl("true");
     chmodSync(join(folder, "tctl"), 0o644);
     process.env.PATH = folder;
@@ -158,7 +158,7 @@ describe("the call of tctl", () => {
     );
   });
 
-  it("says what to install where there is no tctl", async () => {
+  it("says what to install if there is no tctl", async () => {
     process.env.PATH = folder;
     await assert.rejects(
       withTeleport({ proxy: "t:443" }, (client) => client.get("db")),

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
 import { accessRole, checkRoleSpec } from "../../../../components/teleport/resources/access-role-document";
 import { DENIED_USERS } from "../../../../components/teleport/resources/reserved-users";
-import type { AccessRoleSettings } from "../../../../components/teleport/resources/access-role";
+import type { AccessRoleSettings } from "../../../../components/teleport/resources/access-role-document";
 
 const readers: AccessRoleSettings = {
   name: "orders-readers",
@@ -14,7 +14,7 @@ const wrong = (settings: Partial<AccessRoleSettings>) =>
   checkRoleSpec("spec", accessRole({ ...readers, ...settings }).spec).map(({ setting }) => setting);
 
 describe("role that opens databases", () => {
-  it("allows what is named, on the databases with the labels, and denies the users of CloudNativePG itself", () => {
+  it("allows what is declared, on the databases with the labels, and denies CloudNativePG's own users", () => {
     assert.deepEqual(accessRole(readers), {
       kind: "role",
       version: "v6",
@@ -32,7 +32,7 @@ describe("role that opens databases", () => {
     assert.deepEqual(deny, { db_users: [...DENIED_USERS, "shop_admin"] });
   });
 
-  it("makes users at login where it is asked to", () => {
+  it("creates users at login if declared", () => {
     const { databaseUsers: _users, ...settings } = readers;
     const { options, allow } = accessRole({
       ...settings,
@@ -57,7 +57,7 @@ describe("role that opens databases", () => {
     assert.deepEqual(options, { max_session_ttl: "8h", create_db_user: true });
   });
 
-  it("takes further options, and cannot be led round its own by them", () => {
+  it("accepts additional options, which cannot override its own", () => {
     const { options } = accessRole({ ...readers, options: { client_idle_timeout: "15m", create_db_user: true } }).spec;
     assert.deepEqual(options, { client_idle_timeout: "15m", max_session_ttl: "8h", create_db_user: false });
   });
@@ -87,13 +87,13 @@ describe("check of a role", () => {
     });
   }
 
-  it("passes users that are named", () => {
+  it("accepts plain names of users", () => {
     for (const user of ["reader", "alice@example.com", "postgres_exporter", "my-user", "a+b"]) {
       assert.deepEqual(wrong({ databaseUsers: [user] }), [], user);
     }
   });
 
-  it("passes no user that Teleport would match with a reserved one", () => {
+  it("accepts no user that Teleport would match with a reserved one", () => {
     // Teleport's rule (MatchDatabaseUser): the name itself, or `*`.
     const reserved = [...DENIED_USERS, "postgres", "cnpg_new_in_2_0"];
     fc.assert(
@@ -109,7 +109,7 @@ describe("check of a role", () => {
     assert.deepEqual(wrong({ databaseLabels: {} }), ["spec.allow.db_labels"]);
   });
 
-  it("refuses memberships that make administrators, and passes those that are for data", () => {
+  it("refuses memberships that make administrators, and accepts those for data", () => {
     for (const role of ["postgres", "streaming_replica", "cnpg_x", "pg_execute_server_program", "*"]) {
       assert.deepEqual(wrong({ createDatabaseUser: "keep", databaseRoles: [role] }), ["spec.allow.db_roles"], role);
     }
@@ -121,7 +121,7 @@ describe("check of a role", () => {
     assert.deepEqual(wrong({ databaseUsers: [], createDatabaseUser: "keep" }), []);
   });
 
-  it("refuses what is no duration", () => {
+  it("refuses an invalid duration", () => {
     for (const maxSessionTtl of ["8", "0s", "eight hours", "-1h"]) {
       assert.deepEqual(wrong({ maxSessionTtl }), ["spec.options.max_session_ttl"], maxSessionTtl);
     }

@@ -1,7 +1,8 @@
 import { strict as assert } from "node:assert";
 import { accessRole } from "../../../../components/teleport/resources/access-role-document";
 import { databaseDocument } from "../../../../components/teleport/resources/database-document";
-import { OWNER_LABEL, UNKNOWN } from "../../../../components/teleport/resources/document";
+import { UNKNOWN } from "../../../../components/unknown";
+import { OWNER_LABEL } from "../../../../components/owner-label";
 import { checkDocument } from "../../../../components/teleport/resources/document-check";
 import { joinToken } from "../../../../components/teleport/resources/join-token-document";
 import { TeleportDocument } from "../../../../components/teleport/client/tctl";
@@ -18,15 +19,15 @@ const reasons = (document: TeleportDocument) => checkDocument(document).map(({ r
 
 describe("check of a document", () => {
   for (const document of [database, role, token]) {
-    it(`passes a good one: ${document.kind}`, () => assert.deepEqual(reasons(document), []));
-    it(`passes what is not known yet in a preview: ${document.kind}`, () => {
+    it(`accepts a valid one: ${document.kind}`, () => assert.deepEqual(reasons(document), []));
+    it(`accepts what is not known yet in a preview: ${document.kind}`, () => {
       const unknown = UNKNOWN as unknown as Record<string, string>;
       assert.deepEqual(reasons(unknown as unknown as TeleportDocument), []);
       assert.deepEqual(reasons({ ...document, spec: unknown }), []);
       assert.deepEqual(reasons({ ...document, metadata: { name: UNKNOWN, labels: { namespace: UNKNOWN } } }), []);
       assert.deepEqual(reasons({ ...document, metadata: { name: document.metadata.name, labels: unknown } }), []);
     });
-    it(`names all that is wrong: ${document.kind}`, () => {
+    it(`names all problems: ${document.kind}`, () => {
       const wrong = { ...document, metadata: { name: "a/b", labels: { "a b": "c", [OWNER_LABEL]: "me" } } };
       assert.equal(reasons(wrong).length, 3);
       assert.ok(reasons(wrong).every((reason) => reason.startsWith(`${document.kind}/a/b: `)));
@@ -39,15 +40,15 @@ describe("check of a document", () => {
   it("refuses labels that are reserved", () => {
     assert.equal(labelled({ [OWNER_LABEL]: "me", "teleport.dev/origin": "x" }).length, 2);
   });
-  it("refuses values that are no text", () =>
-    assert.match(labelled({ port: 5432 })[0]!, /label port = 5432.*Quote it/));
+  it("refuses values that are not strings", () =>
+    assert.match(labelled({ port: 5432 })[0]!, /label port = 5432: must be a string\. Write the value in quotes/));
 
   it("refuses names of databases that Teleport refuses", () => {
     for (const name of ["", "-a", "a-", "Ä", "a.b", "a".repeat(64)]) {
       assert.equal(reasons({ ...database, metadata: { name } }).length, 1, name);
     }
   });
-  it("refuses names of roles that tctl would take for something else", () => {
+  it("refuses names of roles that tctl would misread", () => {
     for (const name of ["", "a,b", "a/b", "a b", "-a"]) {
       assert.equal(reasons({ ...role, metadata: { name } }).length, 1, name);
     }

@@ -18,9 +18,9 @@ const ours: TeleportDocument = {
 };
 
 describe("normal form of a document", () => {
-  it("is blind to what the server adds", () => assert.ok(sameDocument(ours, withServerFields(ours))));
+  it("ignores what the server adds", () => assert.ok(sameDocument(ours, withServerFields(ours))));
 
-  it("is blind to the order of keys", () => {
+  it("ignores the order of keys", () => {
     const spec = Object.fromEntries(Object.entries(ours.spec).reverse());
     assert.ok(sameDocument(ours, { ...ours, spec }));
   });
@@ -33,14 +33,14 @@ describe("normal form of a document", () => {
     "added label": { ...ours, metadata: { ...ours.metadata, labels: { ...ours.metadata.labels, team: "x" } } },
     description: { ...ours, metadata: { ...ours.metadata, description: "by hand" } },
   })) {
-    it(`sees a changed ${what}`, () => assert.ok(!sameDocument(ours, withServerFields(changed))));
+    it(`shows a changed ${what}`, () => assert.ok(!sameDocument(ours, withServerFields(changed))));
   }
 
   it("is its own normal form", () => assert.deepEqual(normalForm(normalForm(ours)), normalForm(ours)));
 });
 
 describe("ownership", () => {
-  it("comes back from the label as it was put on", () => {
+  it("is read from the label as it was written", () => {
     fc.assert(
       fc.property(fc.string(), fc.stringMatching(/^[0-9a-f]{8}$/), (owner, registration) => {
         assert.deepEqual(ownership(withOwner(ours, { owner, registration })), { owner, registration });
@@ -50,7 +50,7 @@ describe("ownership", () => {
   it("is unknown without the label", () => assert.equal(ownership(ours), undefined));
 });
 
-/** What was written, and what Teleport 13.3.8 printed of it, where the two differ (seen on the real one). */
+/** Written documents, and what Teleport 13.3.8 printed for them, where the two differ (recorded from a real one). */
 const PRINTED: Record<string, { written: TeleportDocument; spec: Record<string, unknown> }> = {
   "a database with every field that it keeps": {
     written: {
@@ -114,7 +114,7 @@ describe("normal form of what Teleport prints", () => {
       assert.ok(sameDocument(found, written));
       assert.deepEqual(differences(found, written), []);
     });
-    it(`and stays so through the refreshes that follow: ${what}`, () => {
+    it(`stays the same after more refreshes: ${what}`, () => {
       const refreshed = normalForm(found, written);
       assert.deepEqual(normalForm(found, refreshed), refreshed);
       assert.deepEqual(refreshed, normalForm(written));
@@ -123,26 +123,26 @@ describe("normal form of what Teleport prints", () => {
 
   const { written, spec } = PRINTED["a role"]!;
   const byHand = (part: Record<string, unknown>) => normalForm({ ...written, spec: { ...spec, ...part } }, written);
-  it("sees what a hand added to what a role allows", () => {
+  it("shows a manual addition to what a role allows", () => {
     const allow = { ...(spec.allow as object), logins: ["root"] };
     assert.notDeepEqual(byHand({ allow }), normalForm(written));
   });
-  it("sees what a hand denied", () =>
+  it("shows a manual denial", () =>
     assert.notDeepEqual(byHand({ deny: { db_users: ["reader"] } }), normalForm(written)));
-  it("sees an option that was written as off and that a hand switched on, also after a refresh", () => {
+  it("shows an option that was written as off and manually switched on, also after a refresh", () => {
     const options = { ...(spec.options as object), create_db_user: true };
     const refreshed = byHand({ options });
     assert.notDeepEqual(refreshed, normalForm(written));
     assert.deepEqual(normalForm({ ...written, spec: { ...spec, options } }, refreshed), refreshed);
   });
-  it("is blind to options that nobody wrote, of which each version adds more", () => {
+  it("ignores options that were not written: each version adds some", () => {
     assert.deepEqual(byHand({ options: { ...(spec.options as object), new_in_19: true } }), normalForm(written));
   });
-  it("takes an option that is left out for off", () => {
+  it("treats a missing option as off", () => {
     const { create_db_user: _off, ...options } = spec.options as Record<string, unknown>;
     assert.deepEqual(byHand({ options }), normalForm(written));
   });
-  it("sees an end that a hand set", () => {
+  it("shows a manual expiry date", () => {
     const expiring = { ...written, spec, metadata: { ...written.metadata, expires: "2030-01-01T00:00:00Z" } };
     assert.ok(!sameDocument(expiring, written));
   });

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { checkTokenSpec, joinToken } from "../../../../components/teleport/resources/join-token-document";
-import type { JoinRules } from "../../../../components/teleport/resources/join-token";
+import type { JoinRules } from "../../../../components/teleport/resources/join-token-document";
 
 const JWKS = '{"keys":[{"use":"sig","kty":"RSA","kid":"1","alg":"RS256","n":"AQAB","e":"AQAB"}]}';
 
@@ -62,7 +62,7 @@ describe("join token", () => {
     });
   }
 
-  it("is for a bot where one is named", () => {
+  it("is for a bot if one is named", () => {
     const { spec } = joinToken({ name: "ci", botName: "cnpg-teleport", join: METHODS[5]![0] });
     assert.deepEqual([spec.roles, spec.bot_name], [["Bot"], "cnpg-teleport"]);
   });
@@ -77,20 +77,20 @@ describe("check of a join token", () => {
     assert.match(problem, /the secret.*in the state/);
     assert.match(fix, /Use kubernetes, .* or gitlab/);
   });
-  it("refuses a token without a method, which Teleport takes for a secret one", () => {
+  it("refuses a token without a method, which Teleport treats as a secret one", () => {
     assert.match(checkTokenSpec("spec", { roles: ["Db"] })[0]!.problem, /the secret/);
   });
   it("refuses methods that keep a secret in the token", () => {
-    assert.match(check({ method: "bound_keypair" })[0]!.problem, /not? .*supported/);
+    assert.match(check({ method: "bound_keypair" })[0]!.problem, /not a supported join method/);
   });
-  it("refuses to let in nobody, or everybody", () => {
+  it("refuses rules that match nothing or everything", () => {
     for (const method of ["iam", "gcp", "azure", "github", "gitlab"]) {
-      assert.match(check({ method, allow: [] })[0]!.problem, /nobody/, method);
+      assert.match(check({ method, allow: [] })[0]!.problem, /nothing can join/, method);
     }
-    assert.match(check({ method: "kubernetes", serviceAccounts: [] })[0]!.problem, /nobody/);
-    assert.match(check({ method: "github", allow: [{}] })[0]!.problem, /asks for nothing/);
+    assert.match(check({ method: "kubernetes", serviceAccounts: [] })[0]!.problem, /nothing can join/);
+    assert.match(check({ method: "github", allow: [{}] })[0]!.problem, /has no condition/);
   });
-  it("refuses signing keys that are none, an issuer that is none, and both", () => {
+  it("refuses invalid signing keys, an invalid issuer, and both together", () => {
     const account = { method: "kubernetes", serviceAccounts: ["teleport:agent"] };
     const jwks = ["nonsense", "", "null", "[]", "{}", '{"keys":{}}', '{"keys":[]}', '{"keys":[1]}', '{"keys":[{}]}'];
     for (const wrong of jwks)
@@ -109,13 +109,13 @@ describe("check of a join token", () => {
     const both = check({ ...account, jwks: JWKS, oidcIssuer: "https://oidc.example.com" });
     assert.match(both.map(({ problem }) => problem).join(), /cannot be combined/);
   });
-  it("refuses private keys in place of public ones, and shows nothing of them", () => {
+  it("refuses private keys instead of public ones, and does not show them", () => {
     const jwks = '{"keys":[{"kty":"EC","crv":"P-256","x":"a","y":"b","d":"confidential"}]}';
     const problems = check({ method: "kubernetes", serviceAccounts: ["teleport:agent"], jwks });
     assert.match(problems[0]?.problem ?? "", /private key/);
     assert.doesNotMatch(JSON.stringify(problems), /confidential/);
   });
-  it("refuses what is no service account", () => {
+  it("refuses an invalid service account", () => {
     for (const account of ["agent", "teleport/agent", "teleport:", "*"]) {
       assert.equal(check({ method: "kubernetes", serviceAccounts: [account] }).length, 1, account);
     }

@@ -1,12 +1,10 @@
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ownership, UNKNOWN, withOwner } from "../../../../components/teleport/resources/document";
+import { ownership, withOwner } from "../../../../components/teleport/resources/document";
+import { UNKNOWN } from "../../../../components/unknown";
 import { TeleportError } from "../../../../components/teleport/client/errors";
-import {
-  registrations,
-  RegistrationInputs,
-  RegistrationState,
-} from "../../../../components/teleport/resources/lifecycle";
+import { registrations } from "../../../../components/teleport/resources/lifecycle";
+import { RegistrationInputs, RegistrationState } from "../../../../components/teleport/resources/registration";
 import { UnfinishedRegistration } from "../../../../components/teleport/resources/lifecycle-errors";
 import { registrationMethods } from "../../../../components/teleport/resources/lifecycle-operations";
 import { TeleportDocument } from "../../../../components/teleport/client/tctl";
@@ -34,27 +32,27 @@ function setUp(lag = LAG) {
 }
 
 describe("registration", () => {
-  it("ends a create only when reads show it", async () => {
+  it("finishes a create only when reads show it", async () => {
     const { teleport, create } = setUp();
     await create(inputs());
     const [seen] = await teleport.client.get("db/orders");
     assert.equal(ownership(seen!)?.owner, "acme/shop/dev/orders");
   });
 
-  it("refuses a name that somebody else took, and leaves it alone", async () => {
+  it("refuses a name that belongs to someone else, and changes nothing", async () => {
     const { teleport, create } = setUp();
     teleport.put(database("orders", "theirs:5432"));
     await assert.rejects(create(inputs()), /db\/orders exists .* not registered by this project.*teleport\.adopt/s);
     assert.equal(teleport.get("orders")?.spec.uri, "theirs:5432");
   });
 
-  it("names the stack that a taken name belongs to", async () => {
+  it("names the stack that owns a taken name", async () => {
     const { create } = setUp();
     await create(inputs(undefined, { owner: "acme/shop/prod/orders" }));
     await assert.rejects(create(inputs()), /belongs to acme\/shop\/prod\/orders/);
   });
 
-  it("does not end a create of what is not made atomically while another may write over it", async () => {
+  it("does not finish a non-atomic create while another run may overwrite it", async () => {
     const { teleport, create } = setUp();
     const role = { ...database("orders"), kind: "role", version: "v6", spec: { allow: {} } };
     const made = create(inputs(role));
@@ -64,14 +62,14 @@ describe("registration", () => {
     await assert.rejects(made, /role\/orders exists .*belongs to acme\/shop\/prod\/orders/);
   });
 
-  it("takes a foreign one over where it may adopt", async () => {
+  it("takes over someone else's if adopt is set", async () => {
     const { teleport, create } = setUp();
     teleport.put(database("orders", "theirs:5432"));
     await create(inputs(undefined, { adopt: true }));
     assert.equal(teleport.get("orders")?.spec.uri, "orders-rw.db.svc:5432");
   });
 
-  it("goes on with what a create that was cut off left behind", async () => {
+  it("continues after an interrupted create", async () => {
     const { teleport, create } = setUp();
     teleport.put(withOwner(database("orders", "half:5432"), { owner: "acme/shop/dev/orders", registration: "lost" }));
     const state = await create(inputs());
@@ -79,7 +77,7 @@ describe("registration", () => {
     assert.notEqual(state.registration, "lost");
   });
 
-  it("is remembered where it is not known whether it was written, so that a destroy removes it", async () => {
+  it("is remembered if the result of the write is unknown, so that a destroy removes it", async () => {
     const { teleport, remove } = setUp();
     const cutOff = (isWritten: boolean, mayBeDone: boolean): typeof teleport.client => ({
       ...teleport.client,
@@ -103,7 +101,7 @@ describe("registration", () => {
     assert.equal(teleport.get("orders"), undefined);
   });
 
-  it("is not remembered where the name turns out to be somebody else's", async () => {
+  it("is not remembered if the name belongs to someone else", async () => {
     const { teleport } = setUp();
     teleport.put(database("orders", "theirs:5432"));
     const client = {
@@ -119,16 +117,16 @@ describe("registration", () => {
     );
   });
 
-  it("says at a delete without Teleport how to have it forgotten", async () => {
+  it("says at a delete without Teleport how to remove it from the state", async () => {
     const away = registrations(async () => Promise.reject(new TeleportError("unavailable", "Nobody answers.")), TIMING);
     const removing = away.remove({ ...inputs(), registration: "r1" });
     await assert.rejects(
       removing,
-      /Nobody answers\. If this Teleport will not come back, .* db\/orders: .*pulumi state delete/,
+      /Nobody answers\. If this Teleport cluster was shut down for good, .* db\/orders .*pulumi state delete/,
     );
   });
 
-  it("reads what a hand changed, and puts it right", async () => {
+  it("reads a manual change, and corrects it", async () => {
     const { teleport, create, read, diff, update } = setUp(0);
     const state = await create(inputs());
     const label = teleport.get("orders")?.metadata.labels;
@@ -140,7 +138,7 @@ describe("registration", () => {
     assert.equal(teleport.get("orders")?.spec.uri, "orders-rw.db.svc:5432");
   });
 
-  it("reads as gone what was removed, or is somebody else's by now", async () => {
+  it("reads as gone what was removed or belongs to someone else by now", async () => {
     const { teleport, create, read } = setUp(0);
     const state = await create(inputs());
     teleport.put(database("orders", "theirs:5432"));
@@ -149,7 +147,7 @@ describe("registration", () => {
     assert.equal(await read(state), undefined);
   });
 
-  it("registers again on update what was removed by hand", async () => {
+  it("registers again on update what was removed manually", async () => {
     const { teleport, create, update } = setUp();
     const state = await create(inputs());
     teleport.drop("orders");
@@ -157,15 +155,15 @@ describe("registration", () => {
     assert.ok(teleport.get("orders"));
   });
 
-  it("refuses to update what became somebody else's", async () => {
+  it("refuses to update what belongs to someone else by now", async () => {
     const { teleport, create, update } = setUp();
     const state = await create(inputs());
     teleport.put(database("orders", "theirs:5432"));
-    await assert.rejects(update(state, inputs()), /left as it is/);
+    await assert.rejects(update(state, inputs()), /was not changed/);
     assert.equal(teleport.get("orders")?.spec.uri, "theirs:5432");
   });
 
-  it("keeps its own when the stack was renamed", async () => {
+  it("keeps its registration when the stack is renamed", async () => {
     const { teleport, create, update } = setUp();
     const state = await create(inputs());
     await update(state, inputs(undefined, { owner: "acme/shop/renamed/orders" }));
@@ -196,7 +194,7 @@ describe("registration", () => {
     assert.deepEqual(removed, ["db/orders"]);
   });
 
-  it("leaves alone on remove what is not ours", async () => {
+  it("does not remove what belongs to someone else", async () => {
     const { teleport, create, remove } = setUp(0);
     const state = await create(inputs());
     teleport.put(database("orders", "theirs:5432"));
@@ -204,7 +202,7 @@ describe("registration", () => {
     assert.ok(teleport.get("orders"));
   });
 
-  it("leaves alone on remove the registration of its own successor", async () => {
+  it("does not remove the registration of its replacement", async () => {
     const { teleport, create, remove } = setUp(0);
     const replaced = await create(inputs());
     await create(inputs());
@@ -212,13 +210,13 @@ describe("registration", () => {
     assert.ok(teleport.get("orders"));
   });
 
-  it("leaves nothing after many rounds", async () => {
+  it("leaves nothing behind after many rounds", async () => {
     const { teleport, create, remove } = setUp(20);
     for (let round = 0; round < 20; round++) await remove(await create(inputs()));
     assert.equal(teleport.get("orders"), undefined);
   });
 
-  it("fails, and says so, when a write never becomes visible; what was written is remembered", async () => {
+  it("fails if a write never becomes visible, and remembers what was written", async () => {
     const teleport = new FakeTeleport(10_000);
     const { create } = registrations(teleport.reach, { ...TIMING, visibleWithin: 50 });
     await assert.rejects(create(inputs()), (error) => {
@@ -230,36 +228,37 @@ describe("registration", () => {
     });
   });
 
-  it("takes back a create of which Teleport does not keep all, and names what it dropped", async () => {
+  it("undoes a create of which Teleport does not store everything, and names the dropped fields", async () => {
     const teleport = new FakeTeleport(LAG, (document) => ({ ...document, spec: { ...document.spec, admin_user: {} } }));
     const { create } = registrations(teleport.reach, TIMING);
     const document = { ...database("orders"), spec: { ...database("orders").spec, admin_user: { name: "admin" } } };
     await assert.rejects(
       create(inputs(document)),
-      /does not keep spec\.admin_user \(written: .*admin.*, kept: nothing\)/,
+      /does not store spec\.admin_user \(written: .*admin.*, stored: nothing\)/,
     );
     assert.equal(teleport.get("orders"), undefined);
   });
 
-  it("leaves what was there before an update of which Teleport does not keep all registered", async () => {
+  it("keeps the registration after an update of which Teleport does not store everything", async () => {
     const teleport = new FakeTeleport(0, (document) => ({ ...document, spec: { ...document.spec, admin_user: {} } }));
     const { create, update } = registrations(teleport.reach, TIMING);
     const state = await create(inputs());
     const document = { ...database("orders"), spec: { ...database("orders").spec, admin_user: { name: "admin" } } };
-    await assert.rejects(update(state, inputs(document)), /does not keep spec\.admin_user/);
+    await assert.rejects(update(state, inputs(document)), /does not store spec\.admin_user/);
     assert.equal(ownership(teleport.get("orders")!)?.registration, state.registration);
   });
 
+  // Teleport 13 and 14
   it("takes one that exists and may not be seen for somebody else's", async () => {
     const teleport = new FakeTeleport(0);
     teleport.put(database("orders", "theirs:5432"));
     const blind = { ...teleport.client, get: async () => denied("access to db denied") };
     const { create, collision } = registrations((_connection, use) => use(blind), TIMING);
-    await assert.rejects(create(inputs()), /db\/orders exists .* may not see it.*teleport\.adopt/s);
-    assert.match((await collision(inputs())) ?? "", /db\/orders exists .* may not see it/);
+    await assert.rejects(create(inputs()), /db\/orders exists .* may not read it.*teleport\.adopt/s);
+    assert.match((await collision(inputs())) ?? "", /db\/orders exists .* may not read it/);
   });
 
-  it("refuses one that Teleport 14 and newer leave out of every answer: at create, not in the preview", async () => {
+  it("refuses one that Teleport 14 and newer omit from every answer: at create, not in the preview", async () => {
     const teleport = new FakeTeleport(0);
     teleport.put(database("orders", "theirs:5432"));
     const filtered = { ...teleport.client, get: async () => [] };
@@ -267,7 +266,7 @@ describe("registration", () => {
     assert.equal(await collision(inputs()), undefined);
     await assert.rejects(create(inputs()), {
       failure: "foreign",
-      message: /db\/orders exists .* may not see it.*teleport\.name.*teleport\.adopt.*administrator.*provisioned_by/s,
+      message: /db\/orders exists .* may not read it.*teleport\.name.*teleport\.adopt.*administrator.*provisioned_by/s,
     });
     assert.equal(teleport.get("orders")?.spec.uri, "theirs:5432");
   });
@@ -280,8 +279,8 @@ const token: TeleportDocument = {
   spec: { roles: ["Db"], join_method: "kubernetes", kubernetes: { allow: [{ service_account: "teleport:agent" }] } },
 };
 
-describe("registration of a token, which tctl overwrites without a question", () => {
-  it("refuses a name that somebody else took, even if reads do not show it yet", async () => {
+describe("registration of a token, which tctl overwrites without asking", () => {
+  it("refuses a name that belongs to someone else, even if reads do not show it yet", async () => {
     const { teleport, create } = setUp();
     teleport.put({ ...token, metadata: { name: "agents", description: "theirs" } });
     assert.deepEqual(await teleport.client.get("token/agents"), []);
@@ -292,7 +291,7 @@ describe("registration of a token, which tctl overwrites without a question", ()
     assert.equal(teleport.get("agents", "token")?.metadata.description, "theirs");
   });
 
-  it("lives as a database does", async () => {
+  it("has the same lifecycle as a database", async () => {
     const { teleport, create, read, diff, update, remove } = setUp();
     const state = await create(inputs(token));
     assert.deepEqual(diff((await read(state))!, inputs(token)), { changes: false, replaces: [] });
@@ -303,7 +302,7 @@ describe("registration of a token, which tctl overwrites without a question", ()
     assert.equal(teleport.get("agents", "token"), undefined);
   });
 
-  it("tells who won, where two created it at the same time", async () => {
+  it("names the winner if two stacks create it at the same time", async () => {
     const { teleport, create } = setUp();
     const [first, second] = await Promise.allSettled([
       create(inputs(token)),
@@ -317,14 +316,14 @@ describe("registration of a token, which tctl overwrites without a question", ()
 });
 
 describe("whether a name is taken", () => {
-  it("is told in the words of a create", async () => {
+  it("is reported with the message of a create", async () => {
     const { teleport, collision, create } = setUp(0);
     teleport.put(database("orders", "theirs:5432"));
     const told = await collision(inputs());
     await assert.rejects(create(inputs()), (error: Error) => error.message === told);
   });
 
-  it("is no matter where it is free, ours, or to be adopted", async () => {
+  it("does not matter if it is free, ours, or to be adopted", async () => {
     const { teleport, collision, create } = setUp(0);
     assert.equal(await collision(inputs()), undefined);
     await create(inputs());
@@ -333,7 +332,7 @@ describe("whether a name is taken", () => {
     assert.equal(await collision(inputs(undefined, { adopt: true })), undefined);
   });
 
-  it("is decided when the cache has caught up with what was removed a moment ago", async () => {
+  it("is decided after the cache has caught up with a recent removal", async () => {
     const { teleport, collision } = setUp();
     teleport.put(database("orders", "theirs:5432"));
     await sleep(2 * LAG);
@@ -347,7 +346,7 @@ describe("whether a name is taken", () => {
     document: { document: UNKNOWN as unknown as TeleportDocument },
     proxy: { proxy: UNKNOWN },
   })) {
-    it(`is not asked while it is not known: ${what}`, async () => {
+    it(`is not checked while it is not known: ${what}`, async () => {
       const { collision } = registrations(() => assert.fail("asked"), TIMING);
       assert.equal(await collision(inputs(undefined, unknown)), undefined);
     });
@@ -358,14 +357,14 @@ describe("check of a registration", () => {
   const check = (teleport: FakeTeleport, olds: object) =>
     registrationMethods(registrations(teleport.reach, TIMING)).check(olds as RegistrationState, inputs());
 
-  it("fails for a new one whose name is taken, and not for one that is there", async () => {
+  it("fails for a new one whose name is taken, but not for an existing one", async () => {
     const teleport = new FakeTeleport(0);
     teleport.put(database("orders", "theirs:5432"));
     assert.match((await check(teleport, {})).failures?.[0]?.reason ?? "", /db\/orders exists/);
     assert.deepEqual((await check(teleport, { ...inputs(), registration: "r1" })).failures, []);
   });
 
-  it("passes where Teleport cannot be asked", async () => {
+  it("passes if Teleport cannot be reached", async () => {
     const methods = registrationMethods(registrations(async () => denied("no such file"), TIMING));
     const { inputs: passed, failures } = await methods.check({} as RegistrationState, inputs());
     assert.deepEqual([passed, failures], [inputs(), []]);
@@ -380,7 +379,7 @@ describe("diff of a registration", () => {
   const { diff } = setUp();
   const state = { ...inputs(), registration: "r1" };
 
-  it("sees no change in what the server adds", () => {
+  it("shows no change for what the server adds", () => {
     assert.deepEqual(diff(state, inputs()), { changes: false, replaces: [] });
   });
   it("replaces on another name", () => {
@@ -398,7 +397,7 @@ describe("diff of a registration", () => {
     const unknown = { ...database("orders"), spec: UNKNOWN as unknown as Record<string, unknown> };
     assert.deepEqual(diff(state, inputs(unknown)), { changes: true, replaces: [] });
   });
-  it("does not look at adopt, which matters to a create only", () => {
+  it("ignores adopt, which only matters to a create", () => {
     assert.equal(diff(state, inputs(undefined, { adopt: true })).changes, false);
   });
 });

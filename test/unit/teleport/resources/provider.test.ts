@@ -8,7 +8,7 @@ const serialized = async (provider: pulumi.dynamic.ResourceProvider) =>
 
 describe("the code that Pulumi stores with each resource", () => {
   for (const [name, provider] of Object.entries({ registrationProvider, certAuthorityProvider })) {
-    it(`is small, the same every time, and free of this process's environment: ${name}`, async () => {
+    it(`is small, the same every time, and independent of this process's environment: ${name}`, async () => {
       const text = await serialized(provider);
       assert.ok(text.length < 3_200, `${text.length} characters`);
       assert.equal(await serialized(provider), text);
@@ -16,7 +16,7 @@ describe("the code that Pulumi stores with each resource", () => {
     });
   }
 
-  it("finds its operations by this package's name, which a deletion years later relies on", () => {
+  it("finds its operations by this package's name, so that a deletion years later works", () => {
     const load = createRequire(`${process.cwd()}/index.js`);
     const operations = load("cnpg-teleport/operations") as Record<string, Record<string, unknown>>;
     for (const kind of [

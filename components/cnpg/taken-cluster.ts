@@ -1,0 +1,68 @@
+/** Checks whether the name of a new Cluster is already used. */
+import type { ApiReader, KubernetesConnection, KubernetesObject, RequestLimits } from "../kubernetes/client";
+import { UNKNOWN } from "../unknown";
+import { OWNER_LABEL } from "../owner-label";
+
+/** Connects to the API server. */
+export type Connect = (connection: KubernetesConnection, limits?: RequestLimits) => Promise<ApiReader>;
+
+/** A preview does not wait: `up` repeats a check that got no answer. */
+export const IN_PREVIEW: RequestLimits = { limit: 10_000, delays: [] };
+
+/** A Cluster to create, and its owner. */
+export interface WantedCluster {
+  namespace: string;
+  name: string;
+  /** `<organization>/<project>/<stack>/<resource>` */
+  owner: string;
+}
+
+/** The Cluster of this name. Undefined if there is none. */
+export async function findCluster(
+  api: ApiReader,
+  namespace: string,
+  name: string,
+): Promise<KubernetesObject | undefined> {
+  const path = `/apis/postgresql.cnpg.io/v1/namespaces/${namespace}/clusters/${name}`;
+  return (await api.read(path)) as KubernetesObject | undefined;
+}
+
+/**
+ * Why a Cluster cannot be created: its name is already used. Undefined if the name is free, already ours, or not known yet.
+ *
+ * @param isNew the stack never had this Cluster, so a Cluster without an owner is not ours
+ */
+export async function takenCluster(
+  api: ApiReader,
+  wanted: WantedCluster | undefined,
+  isNew = false,
+): Promise<string | undefined> {
+  if (!wanted || wanted.namespace === UNKNOWN) return undefined;
+  const { namespace, name, owner } = wanted;
+  const found = await findCluster(api, namespace, name);
+  if (!found) return undefined;
+  const { annotations = {} } = found.metadata as { annotations?: Record<string, string> };
+  const whose = annotations[OWNER_LABEL];
+  // A Cluster of ours may come from a killed run, or from `onDelete: retain`. In states of early versions of 0.1.0,
+  // Clusters have no owner annotation.
+  if (whose === owner || (whose === undefined && !isNew)) return undefined;
+  return takenBy(`${namespace}/${name}`, whose, owner);
+}
+
+/** The message about the present owner of a Cluster that should belong to `owner`. */
+function takenBy(cluster: string, whose: string | undefined, owner: string): string {
+  const problem =
+    `The Cluster ${cluster} exists already and ` +
+    `${whose === undefined ? "names no owner" : `belongs to ${whose}, not to ${owner}`}. Nothing was changed. `;
+  if (whose !== undefined && stackOf(whose) === stackOf(owner)) {
+    return `${problem}If you renamed the database, set formerNames. In a program of your own, give the resource an alias.`;
+  }
+  return (
+    `${problem}Set clusterName or namespace to another name. To move the Cluster into this stack, see docs/data-protection.md, ` +
+    '"Take up a retained Cluster".'
+  );
+}
+
+function stackOf(owner: string): string {
+  return owner.split("/").slice(0, 3).join("/");
+}

@@ -1,0 +1,248 @@
+/** Checks of the settings of a PostgresCluster, before anything is made. Pure. */
+import { checkAltNames, checkClusterDomain } from "../certificates/alt-names";
+import { CaSource, checkCaSources } from "../certificates/ca-source";
+import { checkIssuer } from "../certificates/issuer-check";
+import { checkClusterSettings } from "../cnpg/cluster-check";
+import { checkPoolers } from "../cnpg/pooler-check";
+import { checkUsers } from "../cnpg/roles";
+import { disabledServices } from "../cnpg/spec-fields";
+import { SettingProblem } from "../problems";
+import { AUTO_USER_GROUP, checkAutoUsers } from "../teleport/auto-users/settings";
+import { identityVariables } from "../teleport/client/identity";
+import { checkOperatorDatabase } from "../teleport/kubernetes-operator";
+import { checkDynamicLabels, checkLabels } from "../teleport/resources/labels";
+import { checkDatabaseUsers } from "../teleport/resources/reserved-users";
+import { known } from "../value-check";
+import { checkVaultDatabaseOfCluster } from "../vault-database/of-cluster";
+import { DEFAULT_READY_MINUTES, TeleportArgs } from "./args";
+import { checkClusterName } from "../cnpg/names";
+import { checkTeleportName, OUR_LABELS } from "../teleport/names";
+import type { ClusterPlan } from "./plan";
+import type { TeleportPlan } from "./teleport-plan";
+
+/** All that is wrong with the settings of a plan; `path` is put before each setting's name. */
+export function checkPostgresCluster(path: string, plan: ClusterPlan): SettingProblem[] {
+  const at: At = (setting) => (path ? `${path}.${setting}` : setting);
+  const { settings, teleport, clusterName, hasStandby } = plan;
+  const { poolers = [], vaultDatabase, readyMinutes = DEFAULT_READY_MINUTES } = settings;
+  // Names that nobody wrote are made of the Cluster's and the environment's, and checkNames reports them.
+  const derived = [
+    ...poolers.flatMap(({ name }, index) => (name === undefined ? [at(`poolers[${index}].name`)] : [])),
+    ...(vaultDatabase?.connection === undefined ? [at("vaultDatabase.connection")] : []),
+    ...(vaultDatabase?.mount === undefined ? [at("vaultDatabase.mount.path")] : []),
+  ];
+  const isWritten = ({ setting }: SettingProblem) => !derived.includes(setting);
+  return [
+    ...checkNames(path, at, plan),
+    ...checkClusterSettings(path, settings, {
+      cluster: clusterName,
+      users: plan.certificateUsers,
+      registered: teleport.length > 0,
+      standbyRegistered: teleport.length > 0 && hasStandby,
+    }),
+    ...checkClusterDomain(at("clusterDomain"), plan.clusterDomain),
+    ...checkAltNames(at("serverAltNames"), settings.serverAltNames),
+    ...checkIssuer(at("issuer"), settings.issuer),
+    ...teleport.flatMap((each, index) => checkTeleport(at(teleportSetting(plan, index)), each, plan)),
+    ...checkCredentials(at("teleport"), teleport),
+    ...checkUsers(at("users"), plan.users, plan.owner),
+    ...checkPoolers(at("poolers"), clusterName, plan.poolers, {
+      hasStandby,
+      disabledServices: disabledServices(settings.spec),
+    }).filter(isWritten),
+    ...checkAutoUsersOf(at, plan),
+    ...checkForeignRoles(at, plan),
+    ...(vaultDatabase && plan.vaultDatabase
+      ? checkVaultDatabaseOfCluster(at("vaultDatabase"), vaultDatabase, plan.vaultDatabase, settings).filter(isWritten)
+      : []),
+    ...(readyMinutes > 0
+      ? []
+      : [
+          {
+            setting: at("readyMinutes"),
+            value: readyMinutes,
+            problem: "must be a number of minutes above 0",
+            fix: "Use a number of minutes above 0, e.g. 15.",
+          },
+        ]),
+  ];
+}
+
+type At = (setting: string) => string;
+
+/** Where a Teleport cluster is written: `teleport`, or an element of it. */
+function teleportSetting({ settings }: ClusterPlan, index: number): string {
+  return Array.isArray(settings.teleport) ? `teleport[${index}]` : "teleport";
+}
+
+/** What names in Teleport, and in Vault, may end with. */
+const IN_TELEPORT = /^[-a-z0-9]*[a-z0-9]$/;
+const IN_VAULT = /^[-_a-z0-9]*[a-z0-9]$/;
+const LONGEST_IN_VAULT = 64;
+
+/** The names of the Cluster and of the environment, and those that are made of both. */
+function checkNames(path: string, at: At, plan: ClusterPlan): SettingProblem[] {
+  const { settings, clusterName, environment } = plan;
+  // A key of the configuration is the Cluster's name by default.
+  const ofKey = settings.clusterName === undefined && path !== "";
+  const cluster = checkClusterName(at("clusterName"), clusterName).map((problem) =>
+    ofKey ? { ...problem, setting: path, value: undefined, fix: `${problem.fix} Or set clusterName.` } : problem,
+  );
+  if (cluster.length > 0) return cluster;
+  const inTeleport = plan.teleport.some(({ settings: { name } }) => name === undefined);
+  const inVault = settings.vaultDatabase !== undefined && settings.vaultDatabase.connection === undefined;
+  const remedy = [...(inTeleport ? ["teleport.name"] : []), ...(inVault ? ["vaultDatabase.connection"] : [])];
+  if (remedy.length === 0) return [];
+  if (!(inTeleport ? IN_TELEPORT : IN_VAULT).test(environment)) {
+    const problem = `cannot be part of a name in ${inTeleport ? "Teleport" : "Vault"}`;
+    const fix = `Use lower-case letters, digits and hyphens, or set ${remedy.join(" and ")}.`;
+    return settings.environment === undefined
+      ? [{ setting: "the stack's name", value: environment, problem, fix: `Set environment. ${fix}` }]
+      : [{ setting: at("environment"), value: environment, problem, fix }];
+  }
+  const { standby = "" } = plan.teleport.find(({ settings: { name } }) => name === undefined) ?? {};
+  const { connection = "" } = plan.vaultDatabase ?? {};
+  const tooLong = inTeleport ? checkTeleportName("", standby).length > 0 : connection.length > LONGEST_IN_VAULT;
+  if (!tooLong) return [];
+  const name = inTeleport ? `${standby} in Teleport` : `${connection} in Vault`;
+  const problem = `would be called ${name}, which is too long`;
+  return [{ setting: ofKey ? path : at("clusterName"), problem, fix: `Set ${remedy.join(" and ")}.` }];
+}
+
+/** Roles that Vault's and Teleport's users are told by: members of them would be taken for such a user, and dropped. */
+function checkForeignRoles(
+  at: At,
+  { settings, users, autoUsersAdmin, vaultUsers: vault }: ClusterPlan,
+): SettingProblem[] {
+  const taken = [
+    AUTO_USER_GROUP,
+    ...(autoUsersAdmin ? [autoUsersAdmin.name] : []),
+    ...(vault ? [vault.admin, vault.users] : []),
+  ];
+  const problem = "is a role that Teleport or Vault uses to make users";
+  const names = users.flatMap(({ name, memberOf = [] }, index) => [
+    { setting: at(`users[${index}].name`), value: name },
+    ...memberOf.map((role, place) => ({ setting: at(`users[${index}].memberOf[${place}]`), value: role })),
+  ]);
+  const given = (settings.autoUsers?.roles ?? []).map((role, index) => ({
+    setting: at(`autoUsers.roles[${index}]`),
+    value: role,
+  }));
+  const vaultRoles = vault ? given.filter(({ value }) => [vault.admin, vault.users].includes(value)) : [];
+  return [...names.filter(({ value }) => taken.includes(value)), ...vaultRoles].map((found) => ({
+    ...found,
+    problem,
+    fix: "Choose another role.",
+  }));
+}
+
+function checkAutoUsersOf(at: At, plan: ClusterPlan): SettingProblem[] {
+  const { settings, autoUsersAdmin, vaultUsers } = plan;
+  if (!settings.autoUsers || !autoUsersAdmin) return [];
+  const taken = [
+    plan.owner,
+    ...plan.users.map(({ name }) => name),
+    ...(vaultUsers ? [vaultUsers.admin, vaultUsers.users] : []),
+  ];
+  return [
+    ...checkAutoUsers(at("autoUsers"), settings.autoUsers, taken),
+    ...(plan.teleport.length > 0
+      ? []
+      : [
+          {
+            setting: at("autoUsers"),
+            problem: "needs teleport, which makes the users",
+            fix: "Add teleport.proxy, or remove it.",
+          },
+        ]),
+    ...plan.teleport.flatMap(({ settings: { adminUser } }, index) =>
+      adminUser === undefined
+        ? []
+        : [
+            {
+              setting: at(`${teleportSetting(plan, index)}.adminUser`),
+              value: adminUser.name,
+              problem: "is another admin user than that of autoUsers",
+              fix: `Remove it; autoUsers makes ${autoUsersAdmin.name}.`,
+            },
+          ],
+    ),
+  ];
+}
+
+const HOST_PORT = /^([a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})$/;
+
+function checkTeleport(
+  path: string,
+  { settings: teleport, standby }: TeleportPlan,
+  { users }: ClusterPlan,
+): SettingProblem[] {
+  const written = known(teleport.proxy);
+  const port = Number(HOST_PORT.exec(written ?? "")?.[2] ?? NaN);
+  const proxy = written === undefined || (port > 0 && port < 65_536);
+  const { name } = teleport;
+  return [
+    ...(proxy
+      ? []
+      : [
+          {
+            setting: `${path}.proxy`,
+            value: written,
+            problem: "is no address of a Teleport proxy",
+            fix: "Write host:port without a scheme, e.g. teleport.example.com:443.",
+          },
+        ]),
+    // The standby's name is longer.
+    ...(name === undefined
+      ? []
+      : checkTeleportName(`${path}.name`, standby).map((problem) => ({
+          ...problem,
+          value: name,
+          fix: "Use at most 60 lower-case letters, digits and hyphens, beginning with a letter.",
+        }))),
+    ...checkClientCas(`${path}.clientCas`, teleport.clientCas),
+    ...checkLabels(`${path}.labels`, teleport.labels),
+    ...Object.keys(teleport.labels ?? {})
+      .filter((label) => OUR_LABELS.includes(label))
+      .map((label) => ({
+        setting: `${path}.labels.${label}`,
+        problem: "is set by this project",
+        fix: "Choose another key; environment has a setting of its own.",
+      })),
+    ...checkDynamicLabels(`${path}.dynamicLabels`, teleport.dynamicLabels),
+    ...(teleport.registration?.by === "operator"
+      ? checkOperatorDatabase(path, { ...teleport, name: "checked-above", namespace: "", owner: "", uri: "" })
+      : []),
+    ...(teleport.accessRoles
+      ? checkDatabaseUsers(
+          `${path}.accessRoles`,
+          users.map(({ name: user }) => user),
+        )
+      : []),
+  ];
+}
+
+function checkClientCas(path: string, sources: readonly CaSource[] | undefined): SettingProblem[] {
+  if (sources?.length !== 0) return checkCaSources(path, sources ?? []);
+  const fix = "Name a source, or leave it out for Teleport itself.";
+  return [{ setting: path, problem: "is empty, so that nobody could log in through Teleport", fix }];
+}
+
+/** One identity belongs to one Teleport cluster. */
+function checkCredentials(path: string, plans: readonly TeleportPlan[]): SettingProblem[] {
+  const teleports = plans.map(({ settings }) => settings);
+  // As the variables have it, in which they are looked up.
+  const variable = (teleport: TeleportArgs) => identityVariables(teleport.credentials).file;
+  return teleports.flatMap((teleport, index) => {
+    const { credentials } = teleport;
+    if (teleports.findIndex((other) => variable(other) === variable(teleport)) === index) return [];
+    return [
+      {
+        setting: `${path}[${index}].credentials`,
+        value: credentials,
+        problem: "is that of another Teleport cluster of this database",
+        fix: "Name a set of credentials for each, e.g. emea: its identity is then in TELEPORT_EMEA_IDENTITY_FILE.",
+      },
+    ];
+  });
+}

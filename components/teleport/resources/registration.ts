@@ -1,0 +1,32 @@
+/** What is registered in Teleport, and what is remembered of it. Pure. */
+import type { TeleportConnection, TeleportDocument } from "../client/tctl";
+
+/** Inputs of a registration. */
+export interface RegistrationInputs extends TeleportConnection {
+  /** The document to register, without the owner label. */
+  document: TeleportDocument;
+  /** The owner: a resource of a stack. */
+  owner: string;
+  /** Take over a document of that name that belongs to someone else. Default: refuse. */
+  adopt?: boolean;
+}
+
+/** The state of a registration. After a refresh, `document` is what Teleport has. */
+export interface RegistrationState extends RegistrationInputs {
+  /** New for each create; see OWNER_LABEL. */
+  registration: string;
+}
+
+/** Times in milliseconds. */
+export interface RegistrationTiming {
+  /** Pause between two reads. */
+  poll: number;
+  /** How long a write may take to become visible. */
+  visibleWithin: number;
+  /** How long a deleted document must stay gone. The cache was seen to lag by up to a second. */
+  goneFor: number;
+  /** How long to wait for the cache before a read decides who owns a document. */
+  settle: number;
+  /** How long the visible document may differ from the written one before it counts as Teleport's final version. */
+  differsFor: number;
+}

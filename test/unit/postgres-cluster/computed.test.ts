@@ -1,0 +1,121 @@
+/** Settings that come from other resources, in programs of one's own. */
+import { strict as assert } from "node:assert";
+import * as pulumi from "@pulumi/pulumi";
+import { SettingsError, type PostgresClusterArgs } from "../../../components";
+import { checkPostgresCluster } from "../../../components/postgres-cluster/check";
+import { checkTypes, onceChecked } from "../../../components/postgres-cluster/computed";
+import { operatorNeeds, planCluster } from "../../../components/postgres-cluster/plan";
+
+const later = (value: string) => pulumi.output(value);
+const args = (proxy: pulumi.Input<string>): PostgresClusterArgs => ({
+  storage: { size: "1Gi", storageClass: later("fast") },
+  issuer: {
+    type: "vault",
+    server: { mount: later("pki_server"), role: later("server") },
+    client: [
+      { mount: later("pki_client"), role: "client" },
+      { mount: later("pki_former"), role: "client" },
+    ],
+  },
+  teleport: { proxy },
+  vaultDatabase: {
+    mount: { path: later("postgres/orders") },
+    kubernetesAuth: { path: later("kubernetes") },
+    roles: { app: { consumer: { namespace: "shop", serviceAccount: "web" } } },
+  },
+  poolers: [{ type: "rw", serviceTemplate: { metadata: { annotations: { arn: later("arn:aws:acm") } } } }],
+  spec: {
+    serviceAccountTemplate: { metadata: { annotations: { "eks.amazonaws.com/role-arn": later("arn:aws:iam") } } },
+  },
+});
+const problems = (settings: PostgresClusterArgs) => [
+  ...checkTypes(settings),
+  ...checkPostgresCluster("", planCluster("orders", settings, "dev")),
+];
+
+describe("settings from other resources", () => {
+  it("break no check while they are not known", () => {
+    assert.deepEqual(problems(args(later("teleport.example.com:443"))), []);
+  });
+
+  it("are written as they are, and are no fields of CloudNativePG", async () => {
+    const plan = planCluster("orders", args("teleport.example.com:443"), "dev");
+    const { serviceAccountTemplate } = plan.cluster.spec as {
+      serviceAccountTemplate: { metadata: { annotations: Record<string, pulumi.Output<string>> } };
+    };
+    const arn = serviceAccountTemplate.metadata.annotations["eks.amazonaws.com/role-arn"];
+    assert.equal(await new Promise((resolve) => arn?.apply(resolve)), "arn:aws:iam");
+    const fields = operatorNeeds(plan).clusters?.spec?.serviceAccountTemplate;
+    assert.deepEqual(fields, { metadata: { annotations: { "eks.amazonaws.com/role-arn": {} } } });
+  });
+
+  it("are checked once they are known", async () => {
+    const value = onceChecked("orders", args(later("teleport.example.com")), "dev", "needs") as pulumi.Output<string>;
+    const failed = (value as unknown as { promise(): Promise<string> }).promise();
+    await assert.rejects(failed, (error) => error instanceof SettingsError && /teleport\.proxy/.test(error.message));
+    const right = onceChecked(
+      "orders",
+      args(later("teleport.example.com:443")),
+      "dev",
+      "needs",
+    ) as pulumi.Output<string>;
+    assert.equal(await new Promise((resolve) => right.apply(resolve)), "needs");
+  });
+
+  it("need nothing to be awaited where there are none", () => {
+    const plain: PostgresClusterArgs = { storage: { size: "1Gi" }, issuer: { type: "tls" } };
+    assert.equal(onceChecked("orders", plain, "dev", "needs"), "needs");
+  });
+
+  it("are refused where names of resources are made of them", () => {
+    const computed = {
+      ...args("teleport.example.com:443"),
+      clusterName: later("orders"),
+      users: later("x"),
+      poolers: [later("x")],
+      initdb: { database: Promise.resolve("shop") },
+    } as unknown as PostgresClusterArgs;
+    assert.deepEqual(
+      checkTypes(computed).map(({ setting, problem }) => [setting, problem.split(",")[0]]),
+      ["clusterName", "users", "poolers[0]", "initdb.database"].map((setting) => [
+        setting,
+        "must be known when the program runs",
+      ]),
+    );
+  });
+
+  it("are refused with the wrong type, as in a file", () => {
+    const wrong = {
+      issuer: { type: "tls" },
+      storage: { sise: "1Gi" },
+      instances: "two",
+      usersAs: "objects",
+      imageCatalog: { kind: "Catalog", name: "postgresql", major: 17 },
+      schemas: [{ name: "sales", ensure: "gone" }],
+      databases: [
+        {
+          name: "extra",
+          reclaimPolicy: "keep",
+          localeProvider: "windows",
+          extensions: [{ name: "hstore", ensure: "gone" }],
+        },
+      ],
+    };
+    assert.deepEqual(
+      checkTypes(wrong as unknown as PostgresClusterArgs)
+        .map(({ setting }) => setting)
+        .sort(),
+      [
+        "databases[0].extensions[0].ensure",
+        "databases[0].localeProvider",
+        "databases[0].reclaimPolicy",
+        "imageCatalog.kind",
+        "instances",
+        "schemas[0].ensure",
+        "storage.sise",
+        "storage.size",
+        "usersAs",
+      ],
+    );
+  });
+});

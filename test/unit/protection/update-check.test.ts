@@ -1,0 +1,161 @@
+/** The check and the preparation before the update of a Cluster or Pooler. */
+import { strict as assert } from "node:assert";
+import { KubernetesError } from "../../../components/kubernetes/errors";
+import { OWNER_LABEL } from "../../../components/owner-label";
+import { providerOf } from "../../../components/dynamic/converge";
+import {
+  updateCheck,
+  UpdateCheckInputs,
+  UpdateCheckState,
+} from "../../../components/protection/update-check-operations";
+import { FakeKubernetes } from "../postgres/fake-kubernetes";
+
+const HIBERNATION = "cnpg.io/hibernation";
+
+describe("the check before an update", () => {
+  const inputs = (more: Partial<UpdateCheckInputs> = {}): UpdateCheckInputs => ({
+    ...{
+      plural: "clusters",
+      namespace: "db",
+      object: "orders",
+      owner: "acme/pg/prod/orders",
+      instances: 2,
+      annotations: {},
+    },
+    image: { name: "postgresql:15", major: 15 },
+    ...more,
+  });
+  const state = (more: Partial<UpdateCheckInputs> = {}): UpdateCheckState => ({ ...inputs(more), prepared: true });
+  const later = { image: { name: "postgresql:17", major: 17 } };
+
+  /** A Cluster that was manually scaled to three instances. An upgrade to 17 would fail. */
+  function setUp(instances = 3, owner = "acme/pg/prod/orders") {
+    const kubernetes = new FakeKubernetes();
+    const written: unknown[] = [];
+    const managedFields = [
+      { manager: "kubectl", fieldsV1: { "f:spec": { "f:instances": {} } } },
+      { manager: "kubectl-annotate", fieldsV1: { "f:metadata": { "f:annotations": { [`f:${HIBERNATION}`]: {} } } } },
+    ];
+    kubernetes.cluster = {
+      metadata: { name: "orders", namespace: "db", uid: "uid-1", annotations: { [OWNER_LABEL]: owner }, managedFields },
+      spec: { instances },
+      status: { currentPrimary: "orders-1", readyInstances: 3, pgDataImageInfo: { majorVersion: 15 } },
+    };
+    kubernetes.patch = async (...[, fields, manager]: unknown[]) => void written.push([manager, fields]);
+    kubernetes.own = async (...[, fields, manager]: unknown[]) => void written.push([manager, fields]);
+    kubernetes.answer = ({ script }) =>
+      script.includes("datallowconn AND NOT") ? "app\n" : /(17|99) >= 17/.test(script) ? "app\n" : "";
+    const hibernate = () => (kubernetes.cluster!.metadata.annotations = { [OWNER_LABEL]: owner, [HIBERNATION]: "on" });
+    return { ...providerOf(updateCheck(async () => kubernetes)), written, kubernetes, hibernate };
+  }
+
+  it("plans a change for another image, and for others' fields that would be refused or removed; for nothing else", async () => {
+    const plain = setUp(2);
+    const changes = async (more: Partial<UpdateCheckInputs>) => (await plain.diff("id", state(), inputs(more))).changes;
+    for (const more of [
+      {},
+      { context: "renamed" },
+      { instances: undefined },
+      { annotations: { [HIBERNATION]: "off" } },
+    ])
+      assert.equal(await changes(more), false, JSON.stringify(more));
+    assert.equal(await changes(later), true);
+    const unprepared = { ...state(), prepared: undefined } as never;
+    assert.equal(
+      (await plain.diff("id", unprepared, inputs())).changes,
+      true,
+      "otherwise the value would stay unknown in previews",
+    );
+    assert.equal(await changes({ instances: 3 }), true, "kubectl set another number");
+    plain.hibernate();
+    assert.equal(await changes({}), true);
+    plain.kubernetes.get = () => Promise.reject(new KubernetesError("unavailable", "away"));
+    assert.equal(await changes({}), true, "the update asks again if there was no answer");
+    plain.kubernetes.get = () => Promise.reject(new KubernetesError("access-denied", "no"));
+    await assert.rejects(changes({}), /no/);
+    plain.kubernetes.cluster = undefined;
+    plain.kubernetes.get = async () => undefined;
+    assert.equal(await changes({}), false);
+  });
+
+  it("prepares in a create and an update, and returns a value that is not an input", async () => {
+    const { create, update, written, hibernate } = setUp();
+    hibernate();
+    const prepared = [
+      ["pulumi-kubernetes", { metadata: { uid: "uid-1", annotations: undefined }, spec: { instances: 2 } }],
+      [
+        "cnpg-teleport-keeps-by-hand",
+        { kind: "Cluster", metadata: { uid: "uid-1", annotations: { [HIBERNATION]: "on" } } },
+      ],
+    ];
+    assert.deepEqual((await create(inputs())).outs, state());
+    assert.deepEqual(written.splice(0), prepared);
+    assert.deepEqual((await update("id", state(), inputs())).outs, state());
+    assert.deepEqual(written.splice(0), prepared);
+    await update("id", state(), inputs({ instances: undefined, annotations: { [HIBERNATION]: "off" } }));
+    const declared = { metadata: { uid: "uid-1", annotations: { [HIBERNATION]: "off" } } };
+    assert.deepEqual(written.splice(0), [["pulumi-kubernetes", declared]]);
+  });
+
+  it("does not change somebody else's object, which the next resource reports", async () => {
+    const { create, written } = setUp(3, "acme/pg/test/orders");
+    await create(inputs());
+    assert.deepEqual(written, []);
+  });
+
+  it("refuses an image to which an upgrade would fail, in the preview and before anything is changed", async () => {
+    const { check, update, written } = setUp();
+    const refused = /orders cannot be upgraded to PostgreSQL 17 yet: in the database app .*with the present image/s;
+    await assert.rejects(check(inputs(), inputs(later)), refused);
+    await assert.rejects(check(undefined as never, inputs(later)), refused, "a state of an earlier release");
+    await assert.rejects(update("id", state(), inputs(later)), refused);
+    await assert.rejects(providerOf(updateCheck(async () => setUp().kubernetes)).create(inputs(later)), refused);
+    await assert.rejects(check(inputs(), inputs({ image: { name: "" } })), /of the operator's choice yet/);
+    assert.deepEqual(written, []);
+    for (const [former, news] of [
+      [undefined as never, inputs({ image: { name: "" } })],
+      [inputs({ image: { name: "" } }), inputs({ image: { name: "" }, instances: 1 })],
+      [inputs(), inputs()],
+      [inputs(later), inputs({ image: undefined })],
+    ] as const)
+      assert.deepEqual((await check(former, news)).inputs, news);
+  });
+
+  it("refuses an upgrade that could not be checked, unless no instance is ready: the image may be the reason", async () => {
+    const { check, kubernetes } = setUp();
+    kubernetes.exec = () => Promise.reject(new KubernetesError("access-denied", "pods/exec is denied"));
+    await assert.rejects(check(inputs(), inputs(later)), /pods\/exec is denied/);
+    kubernetes.cluster!.status!.readyInstances = 0;
+    await check(inputs(), inputs(later));
+  });
+
+  it("ignores an API server that does not answer in a preview, but not in an update", async () => {
+    const { check, update, kubernetes } = setUp();
+    kubernetes.get = () => Promise.reject(new KubernetesError("unavailable", "it is away"));
+    await check(inputs(), inputs(later));
+    await assert.rejects(update("id", state(), inputs(later)), /it is away/);
+  });
+
+  it("refuses an upgrade while the Cluster is stopped, because it cannot be checked", async () => {
+    const { check, kubernetes, hibernate } = setUp();
+    hibernate();
+    const refused = /from PostgreSQL 15 to 17 while it is stopped \(it is hibernated .*Start it with the present image/;
+    await assert.rejects(check(inputs(), inputs(later)), refused);
+    await assert.rejects(
+      check(inputs(), inputs({ image: { name: "" } })),
+      /to the operator's choice while it is stopped/,
+    );
+    await check(inputs(), inputs({ image: { name: "postgresql:16", major: 16 } }));
+    kubernetes.cluster!.status!.pgDataImageInfo = { majorVersion: 17 };
+    await check(inputs(), inputs({ image: { name: "postgresql:18", major: 18 } }));
+  });
+
+  it("does nothing for an object that does not exist yet, and deletes nothing", async () => {
+    const { create, delete: remove, written, kubernetes } = setUp();
+    kubernetes.cluster = undefined;
+    await create(inputs());
+    await remove("id", state());
+    assert.deepEqual(written, []);
+    assert.deepEqual(kubernetes.ran, []);
+  });
+});
