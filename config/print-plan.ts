@@ -1,13 +1,15 @@
 /** Prints what follows from the configuration of a stack, as JSON, and changes nothing: `npm run --silent plan -- dev`. */
 import { readFileSync } from "node:fs";
-import { parse } from "yaml";
+import { loadYaml } from "@kubernetes/client-node";
 import { parseConfig } from "./config";
 
 const PREFIX = "cnpg-teleport:";
 
 function main([stack]: string[]): void {
   if (stack === undefined) throw new Error("Name the stack, e.g. npm run --silent plan -- dev.");
-  const { config = {} } = parse(readFileSync(`Pulumi.${stack}.yaml`, "utf8")) as { config?: Record<string, unknown> };
+  const { config = {} } = loadYaml(readFileSync(`Pulumi.${stack}.yaml`, "utf8")) as {
+    config?: Record<string, unknown>;
+  };
   const ours = Object.entries(config).filter(([key]) => key.startsWith(PREFIX));
   const raw = Object.fromEntries(ours.map(([key, value]) => [key.slice(PREFIX.length), value]));
   console.log(JSON.stringify(parseConfig(raw, stack, process.env).plan, null, 2));

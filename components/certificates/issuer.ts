@@ -53,7 +53,7 @@ export interface Validity {
 export interface CertificateKey {
   /** Key algorithm. */
   algorithm: "ECDSA" | "RSA";
-  /** Bits. ECDSA: 256, 384 or 521 (P-256, P-384, P-521), default 256. RSA: 2048, 3072 or 4096, default 2048. */
+  /** Bits: 256, 384 or 521 for ECDSA (P-256, P-384, P-521); 2048, 3072 or 4096 for RSA. Default: 256 and 2048. */
   size?: number;
 }
 

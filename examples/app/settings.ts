@@ -1,4 +1,4 @@
-/** The settings of this stack and the outputs of the platform's stack, checked. Pure. */
+/** The settings of this stack. Pure. */
 import type { TbotPodSettings } from "cnpg-teleport";
 
 /** The keys of `Pulumi.<env>.yaml`. */

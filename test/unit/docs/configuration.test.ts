@@ -98,7 +98,7 @@ describe("docs/configuration.md", () => {
       "TlsIssuerArgs.key": `\`{ algorithm: ${wholeKey().algorithm}, size: ${wholeKey().size} }\``,
       "TlsIssuerArgs.server": code(`[${declaredCas().join()}]`),
       "CertificateKey.size": `${ecdsa} and ${rsa}`,
-      "VaultPkiRole.issuer": `${code(DEFAULT_ISSUER)}, the mount's own`,
+      "VaultPkiRole.issuer": `${code(DEFAULT_ISSUER)}, the mount's default issuer`,
       "KubernetesCaSource.key": code(DEFAULT_CA_KEY),
       "VaultCaSource.key": code(DEFAULT_CA_KEY),
       "TeleportUser.connectionLimit": DEFAULT_CONNECTION_LIMIT,
@@ -110,7 +110,7 @@ describe("docs/configuration.md", () => {
       "VaultDatabaseOfCluster.schemas": code(`[${DEFAULTS.schemas.join()}]`),
       "CredentialsRole.defaultTtl": code(DEFAULTS.defaultTtl),
       "CredentialsRole.maxTtl": code(DEFAULTS.maxTtl),
-      "CredentialsRole.connectionLimit": `${DEFAULTS.connectionLimit}; -1 is no limit`,
+      "CredentialsRole.connectionLimit": `${DEFAULTS.connectionLimit}; -1 means no limit`,
       "CredentialsConsumer.tokenTtl": code(DEFAULTS.tokenTtl),
       "ApplicationSettings.certificateTtl": code(certificateTtl),
     };
