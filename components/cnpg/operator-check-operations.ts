@@ -2,7 +2,7 @@
 import { memoized } from "../memoized";
 import { ApiReader, ApiValidator, apiValidator, KubernetesConnection, RequestLimits } from "../kubernetes/client";
 import { firstOf, printable } from "../message-limits";
-import { isPassing, KubernetesError, sayUnseen } from "../kubernetes/errors";
+import { isPassing, KubernetesError, printUnchecked } from "../kubernetes/errors";
 import { kubernetesUid, mustBeOfStack, otherCluster } from "../kubernetes/identity";
 import { findCluster, IN_PREVIEW, takenCluster, type WantedCluster } from "./taken-cluster";
 import type { ResourceKind } from "../dynamic/converge";
@@ -76,7 +76,7 @@ export function operatorCheck(
     const known = olds?.kubernetesUid;
     try {
       const api = await connect(news, IN_PREVIEW);
-      const uid = await uids(placeOf(news), () => kubernetesUid(api));
+      const uid = await uids(clusterKey(news), () => kubernetesUid(api));
       const elsewhere = otherCluster(known, { server: api.server, context: api.context, uid });
       const isNew = olds?.needs === undefined;
       return {
@@ -137,7 +137,7 @@ export function operatorCheck(
   /** If this cannot be read, missingInPreview or `diff` prints the reason. */
   async function servesClusters(inputs: OperatorInputs): Promise<boolean> {
     try {
-      const { served: found } = await served(placeOf(inputs), () => ask(inputs, IN_PREVIEW));
+      const { served: found } = await served(clusterKey(inputs), () => ask(inputs, IN_PREVIEW));
       return found.kinds?.clusters !== undefined;
     } catch (error) {
       if (error instanceof KubernetesError) return false;
@@ -148,10 +148,10 @@ export function operatorCheck(
   /** What is missing. Prints a warning and returns undefined if the API server does not answer. */
   async function missingInPreview(inputs: OperatorInputs): Promise<string | undefined> {
     try {
-      return missingReason(await served(placeOf(inputs), () => ask(inputs, IN_PREVIEW)), inputs.needs);
+      return missingReason(await served(clusterKey(inputs), () => ask(inputs, IN_PREVIEW)), inputs.needs);
     } catch (error) {
       if (!(error instanceof KubernetesError)) throw error;
-      sayUnseen(`The preview could not check whether CloudNativePG is installed: ${error.message}`, error);
+      printUnchecked(`The preview could not check whether CloudNativePG is installed: ${error.message}`, error);
       return undefined;
     }
   }
@@ -173,8 +173,8 @@ export function operatorCheck(
   }
 }
 
-/** Tells Kubernetes clusters apart; in memory only. */
-const placeOf = ({ context, kubeconfig }: KubernetesConnection) => JSON.stringify([context, kubeconfig]);
+/** Distinguishes Kubernetes clusters. In memory only, because it contains the kubeconfig. */
+const clusterKey = ({ context, kubeconfig }: KubernetesConnection) => JSON.stringify([context, kubeconfig]);
 
 /** A namespace that every Kubernetes cluster has. A dry run needs a namespace, and creates nothing in it. */
 const ELSEWHERE = "default";

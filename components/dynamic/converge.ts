@@ -4,10 +4,10 @@
  */
 import type * as pulumi from "@pulumi/pulumi";
 import type { KubernetesConnection } from "../kubernetes/client";
-import { KubernetesError, sayUnseen } from "../kubernetes/errors";
+import { KubernetesError, printUnchecked } from "../kubernetes/errors";
 import { VaultError } from "../vault/errors";
-import { UNKNOWN } from "../unknown";
 import { firstOf, limited, printable } from "../message-limits";
+import { UNKNOWN } from "../unknown";
 
 /** All methods of a Pulumi provider except `configure`: what it configures would be stored in the state. */
 export type Provider<Inputs, State> = Required<Omit<pulumi.dynamic.ResourceProvider<Inputs, State>, "configure">>;
@@ -58,12 +58,12 @@ export function providerOf<Inputs extends object, State extends Inputs>(
 ): Provider<Inputs, State> {
   const apply = async (inputs: Inputs, olds?: State) =>
     kind.apply ? await kind.apply(inputs, olds) : (inputs as State);
-  const isToApply = async (olds: State, news: Inputs) => {
+  const mustApply = async (olds: State, news: Inputs) => {
     const declared = (inputs: Inputs) => JSON.stringify(kind.declared?.(inputs));
     return declared(olds) !== declared(news) || ((await kind.differs?.(news, olds)) ?? false);
   };
-  // It is read from the state only for a refresh and a delete.
-  const isToStore = (olds: State, news: Inputs) =>
+  // Only a refresh and a delete read it from the state.
+  const mustStore = (olds: State, news: Inputs) =>
     (kind.read ?? kind.remove) !== undefined && hasOtherKubeconfig(olds, news);
   return {
     async check(olds: Partial<State> | undefined, news) {
@@ -75,7 +75,7 @@ export function providerOf<Inputs extends object, State extends Inputs>(
       if (replaces.length > 0) {
         return { changes: true, replaces, ...(kind.deleteBeforeReplace ? { deleteBeforeReplace: true } : {}) };
       }
-      return { changes: (await isToApply(olds, news)) || isToStore(olds, news) };
+      return { changes: (await mustApply(olds, news)) || mustStore(olds, news) };
     },
     async create(inputs) {
       return { outs: await apply(inputs), id: kind.id(inputs) };
@@ -85,7 +85,7 @@ export function providerOf<Inputs extends object, State extends Inputs>(
       return props ? { id, props } : {};
     },
     async update(_id, olds, news) {
-      const isOnlyStored = isToStore(olds, news) && !(await isToApply(olds, news));
+      const isOnlyStored = mustStore(olds, news) && !(await mustApply(olds, news));
       return { outs: isOnlyStored ? withKubeconfig(olds, news) : await apply(news, olds) };
     },
     async delete(_id, state) {
@@ -94,7 +94,7 @@ export function providerOf<Inputs extends object, State extends Inputs>(
   };
 }
 
-/** Whether another kubeconfig is given. One that a preview does not know yet counts as the same. */
+/** Whether the kubeconfig has changed. One that is unknown in a preview counts as unchanged. */
 function hasOtherKubeconfig(
   { kubeconfig: former }: KubernetesConnection,
   { kubeconfig }: KubernetesConnection,
@@ -102,7 +102,7 @@ function hasOtherKubeconfig(
   return kubeconfig !== former && kubeconfig !== UNKNOWN;
 }
 
-/** The state, with the kubeconfig of the inputs. */
+/** The state with the kubeconfig of the inputs. */
 function withKubeconfig<State extends KubernetesConnection>(
   { kubeconfig: _, ...state }: State,
   { kubeconfig }: KubernetesConnection,
@@ -127,7 +127,7 @@ export async function hasDrifted(cluster: string, unseen: string, look: () => Pr
     return found.length > 0;
   } catch (error) {
     if (!(error instanceof KubernetesError || error instanceof VaultError)) throw error;
-    sayUnseen(`${unseen}: ${limited(printable(error.message))}`, error);
+    printUnchecked(`${unseen}: ${limited(printable(error.message))}`, error);
     return false;
   }
 }

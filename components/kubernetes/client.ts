@@ -9,13 +9,14 @@ import { proxyFor, shownProxy } from "../http/proxy";
 import { retried } from "../waiting";
 import { UNKNOWN } from "../unknown";
 import { isPassing, KubernetesError, UnknownKubeconfig } from "./errors";
-import { parseKubeconfig, readKubeconfig, unusable, useProxy } from "./kubeconfig";
+import { readKubeconfig, useProxy } from "./kubeconfig";
+import { parseKubeconfig, refuseUnusable } from "./kubeconfig-value";
 
 /** The Kubernetes cluster. It must be the one of the Kubernetes provider. */
 export interface KubernetesConnection {
   /** Context of the kubeconfig. Default: the current one. */
   context?: string;
-  /** The kubeconfig itself, in YAML or JSON; `UNKNOWN` in a preview. Default: the environment's. */
+  /** The content of the kubeconfig, as YAML or JSON. `UNKNOWN` in a preview. Default: the file that the environment names. */
   kubeconfig?: string;
 }
 
@@ -240,30 +241,29 @@ async function remove(
 
 function loadConfig(library: typeof k8s, { context, kubeconfig }: KubernetesConnection): k8s.KubeConfig {
   if (kubeconfig === UNKNOWN) throw new UnknownKubeconfig();
-  const another =
-    kubeconfig === undefined ? "KUBECONFIG to another file" : "kubernetes.kubeconfig to another kubeconfig";
-  let config: k8s.KubeConfig;
-  try {
-    config = kubeconfig === undefined ? readKubeconfig(library) : parseKubeconfig(library, kubeconfig);
-  } catch (error) {
-    const problem =
-      kubeconfig === undefined
-        ? `The kubeconfig cannot be read: ${(error as Error).message}. Set KUBECONFIG to the file that the Kubernetes provider uses.`
-        : (error as Error).message;
-    throw new KubernetesError("configuration", problem);
-  }
+  const config = kubeconfig === undefined ? ofEnvironment(library) : parseKubeconfig(library, kubeconfig);
   if (context !== undefined && !config.getContextObject(context)) {
     const known = config.getContexts().map(({ name }) => name);
     throw new KubernetesError(
       "configuration",
-      `The kubeconfig has no context ${context}, only ${known.join(", ") || "none"}. Set kubernetes.context to one of them, or ${another}.`,
+      `The kubeconfig has no context ${context}, only ${known.join(", ") || "none"}. Set kubernetes.context to one of them, or ${kubeconfig === undefined ? "KUBECONFIG to another file" : "kubernetes.kubeconfig to another kubeconfig"}.`,
     );
   }
   if (context !== undefined) config.setCurrentContext(context);
-  const problem = kubeconfig === undefined ? undefined : unusable(config);
-  if (problem !== undefined) throw new KubernetesError("configuration", problem);
+  if (kubeconfig !== undefined) refuseUnusable(config);
   useProxy(config);
   return config;
+}
+
+function ofEnvironment(library: typeof k8s): k8s.KubeConfig {
+  try {
+    return readKubeconfig(library);
+  } catch (error) {
+    throw new KubernetesError(
+      "configuration",
+      `The kubeconfig cannot be read: ${(error as Error).message}. Set KUBECONFIG to the file that the Kubernetes provider uses.`,
+    );
+  }
 }
 
 function collection({ apiVersion, plural, namespace }: Omit<ObjectReference, "name">): string {

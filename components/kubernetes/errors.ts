@@ -27,23 +27,23 @@ export class KubernetesError extends Error {
   }
 }
 
-/** The kubeconfig is an output of something that a preview does not create. */
+/** The kubeconfig is an output of a resource that the preview does not create. */
 export class UnknownKubeconfig extends KubernetesError {
   constructor() {
     super("unavailable", "the kubeconfig is not known yet");
   }
 }
 
-let saidUnknown = false;
+let hasWarned = false;
 
-/** Says what could not be looked at in a preview. Of an unknown kubeconfig, one line says all. */
-export function sayUnseen(text: string, error: unknown): void {
-  if (!(error instanceof UnknownKubeconfig)) return console.error(text);
-  if (!saidUnknown)
+/** Prints what a preview could not check. If the kubeconfig is unknown, prints one warning for the whole preview instead. */
+export function printUnchecked(message: string, error: unknown): void {
+  if (!(error instanceof UnknownKubeconfig)) return console.error(message);
+  if (!hasWarned)
     console.error(
-      "Warning: the kubeconfig is not known yet, so this preview does not look at the Kubernetes cluster. `pulumi up` will.",
+      "Warning: the kubeconfig is not known yet, so this preview does not check anything in the Kubernetes cluster. `pulumi up` does.",
     );
-  saidUnknown = true;
+  hasWarned = true;
 }
 
 /** Whether the error is temporary: the same call may succeed in a moment. */

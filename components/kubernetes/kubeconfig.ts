@@ -10,15 +10,13 @@ import { proxyFor } from "../http/proxy";
 type Library = typeof k8s;
 type Entry = Record<string, unknown>;
 type Named = { name?: string; cluster?: Entry; user?: Entry; context?: Entry };
-type File = {
+export type Content = {
   clusters?: Named[] | null;
   users?: Named[] | null;
   contexts?: Named[] | null;
   "current-context"?: string;
 };
 
-/** Nobody has to complete entries that are not used. */
-const FILTERED = { onInvalidEntry: "filter" as k8s.ConfigOptions["onInvalidEntry"] };
 /** Where a pod finds the token of its service account. */
 const POD_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
@@ -39,56 +37,14 @@ export function readKubeconfig(library: Library, environment: NodeJS.ProcessEnv 
     contexts: firstOfName(read.flatMap(({ contexts }) => contexts ?? [])),
     "current-context": read.map((file) => file["current-context"]).find(Boolean),
   };
-  config.loadFromString(JSON.stringify(merged), FILTERED);
+  loadContent(config, merged);
   if (merged.clusters.length === 0 && merged.contexts.length === 0 && existsSync(POD_TOKEN)) config.loadFromCluster();
   return config;
 }
 
-/**
- * A kubeconfig that is given as text. It is used alone, as client-go uses one that comes from no file. It has secrets, so no
- * error shows a part of it.
- */
-export function parseKubeconfig(library: Library, text: string): k8s.KubeConfig {
-  const config = new library.KubeConfig();
-  try {
-    config.loadFromString(JSON.stringify(withContent(library.loadYaml<File>(text))), FILTERED);
-  } catch (error) {
-    // Of js-yaml. Whatever else is thrown, there is no context.
-    const { line } = (error as { mark?: { line?: number } }).mark ?? {};
-    if (line !== undefined)
-      throw new Error(`kubernetes.kubeconfig is not valid YAML or JSON: see its line ${line + 1}. ${PASS_CONTENT}`);
-  }
-  if (config.getContexts().length === 0)
-    throw new Error(
-      `kubernetes.kubeconfig must have clusters, users and contexts, and has no context. ${PASS_CONTENT}`,
-    );
-  return config;
-}
-
-const PASS_CONTENT = "Pass the content of a kubeconfig, not the path of a file.";
-
-/** Why a kubeconfig that is given as text cannot be used with its current context; undefined if it can. */
-export function unusable(config: k8s.KubeConfig): string | undefined {
-  const cluster = config.getCurrentCluster();
-  const user = config.getCurrentUser();
-  if (!cluster?.server) {
-    return "kubernetes.kubeconfig has no cluster for its current context. Set kubernetes.context to one of its contexts, or correct it.";
-  }
-  const tokenFile = (user?.authProvider?.config as { tokenFile?: string } | undefined)?.tokenFile;
-  const command = (user?.exec as { command?: string } | undefined)?.command;
-  const paths: Record<string, string | undefined> = {
-    "certificate-authority": cluster.caFile,
-    "client-certificate": user?.certFile,
-    "client-key": user?.keyFile,
-    tokenFile,
-    "exec.command": command?.includes(sep) ? command : undefined,
-  };
-  const relative = Object.keys(paths).filter((field) => paths[field] && !isAbsolute(paths[field]));
-  if (relative.length === 0) return undefined;
-  return (
-    `kubernetes.kubeconfig has a relative path in ${relative.join(" and ")}, and comes from no file that the path could ` +
-    "start from. Write the content (certificate-authority-data, client-certificate-data, client-key-data, token), or an absolute path."
-  );
+/** Loads the content of a kubeconfig, in which unused entries may be incomplete. */
+export function loadContent(config: k8s.KubeConfig, content: Content): void {
+  config.loadFromString(JSON.stringify(content), { onInvalidEntry: "filter" as k8s.ConfigOptions["onInvalidEntry"] });
 }
 
 /** Uses the environment's proxy for the API server if the kubeconfig has no proxy. */
@@ -109,7 +65,7 @@ export function useProxy(config: k8s.KubeConfig, environment: NodeJS.ProcessEnv 
 }
 
 /** Undefined if it does not exist. */
-function readFile(library: Library, file: string): File | undefined {
+function readFile(library: Library, file: string): Content | undefined {
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -119,14 +75,14 @@ function readFile(library: Library, file: string): File | undefined {
   }
   const folder = dirname(resolve(file));
   try {
-    return withContent((text.trim() === "" ? undefined : library.loadYaml<File | null>(text)) ?? {}, folder);
+    return withFiles((text.trim() === "" ? undefined : library.loadYaml<Content | null>(text)) ?? {}, folder);
   } catch (error) {
     throw new Error(`${file}: ${(error as Error).message}`);
   }
 }
 
-/** With the fields as the library reads them. Paths start from the folder, if there is one. */
-function withContent(content: File, folder?: string): File {
+/** The content, with the files that it names as the library reads them. Paths start from the folder, if there is one. */
+export function withFiles(content: Content, folder?: string): Content {
   return {
     ...content,
     clusters: content.clusters?.map((entry) => ({

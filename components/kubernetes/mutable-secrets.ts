@@ -1,30 +1,30 @@
 /**
- * Whether the Kubernetes provider updates Secrets in place. It does so only with `enableSecretMutable`: otherwise it deletes
- * a Secret whose data change, and creates it again. A Cluster without the Secret of a CA stops.
+ * Checks that the Kubernetes provider updates Secrets in place. Without `enableSecretMutable`, it deletes a Secret whose data
+ * change, and creates it again. A Cluster stops while the Secret of a CA is missing.
  */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { refuse, SettingProblem, SettingsError } from "../problems";
 
-/** Counts for the default provider where the configuration has no value. */
+/** Used by the default provider if the configuration has no value. */
 const VARIABLE = "PULUMI_K8S_ENABLE_SECRET_MUTABLE";
 const PROBLEM =
   "must be true, because otherwise Pulumi deletes a Secret and creates it again when its certificate is renewed";
 
-/** What an Output has in Pulumi's SDK, beside what its types show. */
+/** Members of an Output that the types of Pulumi's SDK do not show. */
 interface OutputInternals {
   isKnown: Promise<boolean>;
   promise(withUnknowns: boolean): Promise<unknown>;
 }
 
-/** One for each provider, so that one error is told for all components that use it. */
+/** One check for each provider, so that all its components fail with the same error, which Pulumi prints once. */
 const checks = new WeakMap<pulumi.ProviderResource, Promise<void>>();
 
 /**
- * The options of a component that makes Secrets. With a provider that does not update them in place, nothing of the
- * component is made, in a preview and in `up --skip-preview`: its children wait for it, and it waits for this check.
+ * The options for a component that creates Secrets. With a provider that does not update them in place, nothing of the
+ * component is created, neither in a preview nor in `up --skip-preview`: its children wait for it, and it waits for this check.
  *
- * @throws SettingsError here for the default provider. For any other one, the component's registration fails with it.
+ * @throws SettingsError for the default provider. With any other provider, the registration of the component fails with it.
  */
 export function requireMutableSecrets(opts: pulumi.ComponentResourceOptions = {}): pulumi.ComponentResourceOptions {
   const provider = kubernetesProvider(opts);
@@ -34,18 +34,18 @@ export function requireMutableSecrets(opts: pulumi.ComponentResourceOptions = {}
   }
   const check = checks.get(provider) ?? checkProvider(provider);
   checks.set(provider, check);
-  // The SDK waits for a promise of whatever `dependsOn` may be. The state keeps only the resources in it.
+  // The SDK waits for a promise of any value of `dependsOn`. Only the resources in it are stored in the state.
   const dependsOn = check.then(() => opts.dependsOn ?? []) as Promise<pulumi.Resource[]>;
   return { ...opts, dependsOn };
 }
 
-/** As Pulumi's SDK chooses it for the children of a component; undefined for the default provider. */
+/** The provider that Pulumi's SDK selects for the children of a component. Undefined for the default provider. */
 function kubernetesProvider({ provider, providers = [], parent }: pulumi.ComponentResourceOptions) {
   const given = [...(provider ? [provider] : []), ...Object.values(providers)];
   return given.find((each) => k8s.Provider.isInstance(each)) ?? parent?.getProvider("kubernetes:core/v1:Secret");
 }
 
-/** The plugin compares the configuration and the variable with `true` (pulumi-kubernetes, provider.go). */
+/** The plugin compares the configuration and the variable with the text `true` (provider.go of pulumi-kubernetes). */
 function problemsOfDefault(): SettingProblem[] {
   const value = new pulumi.Config("kubernetes").get("enableSecretMutable");
   if ((value ?? process.env[VARIABLE]) === "true") return [];
@@ -56,7 +56,7 @@ function problemsOfDefault(): SettingProblem[] {
 }
 
 async function checkProvider(provider: pulumi.ProviderResource): Promise<void> {
-  // Pulumi's SDK puts each input on the resource. A provider that is only referred to has none.
+  // Pulumi's SDK makes each input a member of the resource. A reference to a provider of another program has none.
   const input = (provider as { enableSecretMutable?: unknown }).enableSecretMutable;
   if (!pulumi.Output.isInstance(input)) return;
   const { value, isKnown } = await valueOf(input);
@@ -68,15 +68,15 @@ async function checkProvider(provider: pulumi.ProviderResource): Promise<void> {
 }
 
 /**
- * Whether this preview looked at the provider: an input without a value is one that is left out. The SDK gives these no value
- * and calls them unknown in a preview, but gives unknown ones a value that says so. `--target` may leave the provider out:
- * then it has no ID, and none of its inputs has a value.
+ * Whether this preview includes the provider. Then an input that is `undefined` was not set: in a preview, the SDK marks it as
+ * unknown, but an input that is really unknown has a placeholder as its value. If the preview leaves the provider out
+ * (`--target`), the provider has no ID, and all its inputs are `undefined`.
  */
 async function isPreviewed({ id }: pulumi.ProviderResource): Promise<boolean> {
   return pulumi.runtime.isDryRun() && (await valueOf(id)).value !== undefined;
 }
 
-/** `apply` would not be called for what is unknown. An SDK without these internals tells nothing. */
+/** Also of an unknown value, for which `apply` is not called. If the SDK has no such members, the value counts as unknown. */
 async function valueOf(output: pulumi.Output<unknown>): Promise<{ value?: unknown; isKnown: boolean }> {
   const { isKnown, promise } = output as unknown as Partial<OutputInternals>;
   if (typeof promise !== "function") return { isKnown: false };

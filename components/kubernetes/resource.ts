@@ -1,22 +1,23 @@
-/** Dynamic resources that reach Kubernetes past Pulumi's Kubernetes provider, and what a program tells them about the way. */
+/** Dynamic resources that use Kubernetes without Pulumi's Kubernetes provider, and how they reach it. */
 import * as pulumi from "@pulumi/pulumi";
 
-/** Which Kubernetes cluster; must be the one of the Kubernetes provider. */
+/** The Kubernetes cluster. It must be the one of the Kubernetes provider. */
 export interface KubernetesArgs {
   /** Context of the kubeconfig. Default: the current one. */
   context?: string;
   /**
-   * The kubeconfig itself, as YAML or JSON: for a program that creates the Kubernetes cluster as well. It is a secret in the
-   * state. `pulumi refresh` and `pulumi destroy` use the one of the last `pulumi up`, so credentials in it must last, or be
-   * fetched by a command (`exec`). Paths in it must be absolute. Default: the file that KUBECONFIG names, or ~/.kube/config.
+   * The content of the kubeconfig, as YAML or JSON, for a program that also creates the Kubernetes cluster. It is a secret
+   * in the state. `pulumi refresh` and `pulumi destroy` use the one of the last `pulumi up`, so its credentials must not
+   * expire soon, or must come from a command (`exec`). Paths in it must be absolute. Default: the file in KUBECONFIG, or
+   * ~/.kube/config.
    */
   kubeconfig?: pulumi.Input<string>;
 }
 
-/** What a resource that reaches Kubernetes is given. */
+/** Inputs of a KubernetesResource, as the program has them. */
 export type KubernetesInputs = pulumi.Inputs & { kubernetes?: KubernetesArgs };
 
-/** A resource whose inputs tell its operations how to reach Kubernetes: KubernetesConnection of client.ts. */
+/** A dynamic resource whose inputs contain a KubernetesConnection. */
 export class KubernetesResource extends pulumi.dynamic.Resource {
   constructor(
     provider: pulumi.dynamic.ResourceProvider,
@@ -26,7 +27,7 @@ export class KubernetesResource extends pulumi.dynamic.Resource {
     module: string,
     type: string,
   ) {
-    // A state without a kubeconfig stays as it is.
+    // The state of a resource without a kubeconfig must not change.
     const secret = kubeconfig === undefined ? {} : { kubeconfig: pulumi.secret(kubeconfig) };
     const ownOpts =
       kubeconfig === undefined ? opts : pulumi.mergeOptions(opts, { additionalSecretOutputs: ["kubeconfig"] });

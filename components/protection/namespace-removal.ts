@@ -2,8 +2,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
-import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { ownedBy } from "../kubernetes/owner";
+import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
 
 const provider = dynamicProvider("namespaceRemoval");

@@ -8,7 +8,7 @@ import {
   KubernetesObject,
   RequestLimits,
 } from "../kubernetes/client";
-import { isPassing, KubernetesError, sayUnseen } from "../kubernetes/errors";
+import { isPassing, KubernetesError, printUnchecked } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
 import { firstOf, limited, printable } from "../message-limits";
 import { eventWatch } from "./event-watch";
@@ -87,7 +87,7 @@ export function readinessKind<Inputs extends ReadinessInputs>(
       return false;
     } catch (error) {
       if (!(error instanceof KubernetesError)) throw error;
-      sayUnseen(
+      printUnchecked(
         `The ${name(inputs)} could not be checked, so it is assumed to be ready: ${limited(error.message)}`,
         error,
       );

@@ -111,6 +111,6 @@ describe("a kubeconfig that is given as a value", () => {
       console.error = print;
     }
     assert.equal(said.length, 1, said.join("\n"));
-    assert.match(said[0] ?? "", /^Warning: the kubeconfig is not known yet, so this preview does not look at/);
+    assert.match(said[0] ?? "", /^Warning: the kubeconfig is not known yet, so this preview does not check anything/);
   });
 });

@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type * as k8s from "@kubernetes/client-node";
-import { parseKubeconfig, readKubeconfig, unusable, useProxy } from "../../../components/kubernetes/kubeconfig";
+import { readKubeconfig, useProxy } from "../../../components/kubernetes/kubeconfig";
+import { parseKubeconfig, refuseUnusable } from "../../../components/kubernetes/kubeconfig-value";
 
 describe("the kubeconfig", () => {
   const folder = mkdtempSync(join(tmpdir(), "kubeconfig-"));
@@ -54,7 +55,7 @@ describe("the kubeconfig", () => {
         const config = parseKubeconfig(library, given);
         assert.equal(config.getCurrentCluster()?.server, "https://a.test");
         assert.equal(config.getCurrentUser()?.token, SECRET);
-        assert.equal(unusable(config), undefined);
+        refuseUnusable(config);
       }
     });
 
@@ -66,16 +67,24 @@ describe("the kubeconfig", () => {
         { "client-certificate": "/c", "client-key": "/k" },
         { "client-certificate": "c", "client-certificate-data": "YQ==", "client-key": "k", "client-key-data": "YQ==" },
       ])
-        assert.equal(unusable(parseKubeconfig(library, text(user, { "certificate-authority": "/ca" }))), undefined);
+        refuseUnusable(parseKubeconfig(library, text(user, { "certificate-authority": "/ca" })));
     });
 
     it("has no relative path, because it comes from no folder", () => {
-      const refused = (user: object, further: object = {}) =>
-        /relative path in (.*?), and/.exec(unusable(parseKubeconfig(library, text(user, further))) ?? "")?.[1];
-      assert.equal(refused({}, { "certificate-authority": "ca.crt" }), "certificate-authority");
-      assert.equal(refused({ "client-certificate": "c", "client-key": "./k" }), "client-certificate and client-key");
-      assert.equal(refused({ tokenFile: "token" }), "tokenFile");
-      assert.equal(refused({ exec: { command: "./login" } }), "exec.command");
+      for (const [user, further, fields] of [
+        [{}, { "certificate-authority": "ca.crt" }, "certificate-authority"],
+        [{ "client-certificate": "c", "client-key": "./k" }, {}, "client-certificate and client-key"],
+        [{ tokenFile: "token" }, {}, "tokenFile"],
+        [{ exec: { command: "./login" } }, {}, "exec.command"],
+      ] as const) {
+        const message = new RegExp(
+          `must not have a relative path, because it comes from no file: see ${fields}\\. Write`,
+        );
+        assert.throws(() => refuseUnusable(parseKubeconfig(library, text(user, further))), {
+          failure: "configuration",
+          message,
+        });
+      }
     });
 
     it("says what is wrong with it, and shows nothing of it", () => {
@@ -107,7 +116,7 @@ describe("the kubeconfig", () => {
         library,
         text({ token: SECRET }).replace('"current-context":"a"', '"current-context":"b"'),
       );
-      assert.match(unusable(config) ?? "", /no cluster for its current context\. Set kubernetes\.context/);
+      assert.throws(() => refuseUnusable(config), /no cluster for its current context\. Set kubernetes\.context/);
     });
   });
 
