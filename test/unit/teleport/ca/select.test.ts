@@ -4,6 +4,7 @@ import { providerOf } from "../../../../components/dynamic/converge";
 import { certAuthority } from "../../../../components/teleport/ca/cert-authority-operations";
 import { TeleportError, TeleportFailure } from "../../../../components/teleport/client/errors";
 import { TeleportClient, TeleportDocument } from "../../../../components/teleport/client/tctl";
+import { UNKNOWN } from "../../../../components/unknown";
 
 const keys = (...pems: string[]) => ({ tls: pems.map((pem) => ({ cert: Buffer.from(pem).toString("base64") })) });
 
@@ -163,6 +164,13 @@ describe("a Teleport cluster's CA in the state", () => {
       const former = { ...asked, ...rotation, cluster: "x", certificates: ["x"] };
       assert.deepEqual((await check(known, former)).inputs, { ...asked, cluster: "lab", certificates: ["new"] });
     }
+  });
+
+  it("is not known in a preview that does not know the proxy, and nobody is asked", async () => {
+    const { check } = reading("unavailable");
+    const { inputs, failures } = await check({} as typeof known, { proxy: UNKNOWN });
+    assert.deepEqual(inputs, { proxy: UNKNOWN, certificates: UNKNOWN, cluster: UNKNOWN });
+    assert.deepEqual(failures ?? [], []);
   });
 
   it("stays the same while Teleport is unavailable", async () => {
