@@ -60,7 +60,14 @@ async function repository(manager: string, [command = "", ...args]: readonly str
     writeFileSync(join(folder, file), typeof content === "string" ? content : JSON.stringify(content));
   };
   const workspaces = ["packages/*", "programs/*"];
-  write("package.json", { name: "acme", private: true, workspaces });
+  const pulumi = {
+    "@pulumi/kubernetes": VERSIONS.pulumiKubernetes,
+    "@pulumi/pulumi": VERSIONS.pulumi,
+    "@pulumi/tls": VERSIONS.pulumiTls,
+    "@pulumi/vault": VERSIONS.pulumiVault,
+  };
+  // As docs/library.md says: without it, npm installs other versions for the packages.
+  write("package.json", { name: "acme", private: true, workspaces, devDependencies: pulumi });
   write("yarn.lock", ""); // else yarn takes a folder above for the repository
   write("pnpm-workspace.yaml", { packages: workspaces, linkWorkspacePackages: true });
   // As docs/library.md says: the program has the peers, and each package between it and this one asks for them.
@@ -77,14 +84,7 @@ async function repository(manager: string, [command = "", ...args]: readonly str
     write(`packages/${name}/index.js`, `module.exports = require(${JSON.stringify(from)});\n`);
   }
   for (const [name, { main, from }] of Object.entries(PROGRAMS)) {
-    const dependencies = {
-      ...peerDependencies,
-      [from]: from === "cnpg-teleport" ? PACKAGE : "1.0.0",
-      "@pulumi/kubernetes": VERSIONS.pulumiKubernetes,
-      "@pulumi/pulumi": VERSIONS.pulumi,
-      "@pulumi/tls": VERSIONS.pulumiTls,
-      "@pulumi/vault": VERSIONS.pulumiVault,
-    };
+    const dependencies = { ...peerDependencies, ...pulumi, [from]: from === "cnpg-teleport" ? PACKAGE : "1.0.0" };
     write(`programs/${name}/package.json`, { name, private: true, dependencies });
     write(`programs/${name}/Pulumi.yaml`, { name, runtime: "nodejs", main });
     write(`programs/${name}/${main}`, program(from));
