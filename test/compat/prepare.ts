@@ -60,20 +60,22 @@ async function repository(manager: string, [command = "", ...args]: readonly str
     writeFileSync(join(folder, file), typeof content === "string" ? content : JSON.stringify(content));
   };
   const workspaces = ["packages/*", "programs/*"];
-  const pulumi = {
+  const { peerDependencies, devDependencies } = JSON.parse(readFileSync(join(PROJECT, "package.json"), "utf8")) as {
+    peerDependencies: object;
+    devDependencies: { typescript: string };
+  };
+  const peers = {
     "@pulumi/kubernetes": VERSIONS.pulumiKubernetes,
     "@pulumi/pulumi": VERSIONS.pulumi,
     "@pulumi/tls": VERSIONS.pulumiTls,
     "@pulumi/vault": VERSIONS.pulumiVault,
+    typescript: devDependencies.typescript,
   };
-  // As docs/library.md says: without it, npm installs other versions for the packages.
-  write("package.json", { name: "acme", private: true, workspaces, devDependencies: pulumi });
+  // As docs/library.md says: the program has the peers, each package between it and this one has them as peers, and npm
+  // needs them at the top as well. Otherwise it installs other versions there for the packages.
+  write("package.json", { name: "acme", private: true, workspaces, devDependencies: peers });
   write("yarn.lock", ""); // else yarn takes a folder above for the repository
   write("pnpm-workspace.yaml", { packages: workspaces, linkWorkspacePackages: true });
-  // As docs/library.md says: the program has the peers, and each package between it and this one asks for them.
-  const { peerDependencies } = JSON.parse(readFileSync(join(PROJECT, "package.json"), "utf8")) as {
-    peerDependencies: object;
-  };
   for (const [name, from] of [
     ["databases", "cnpg-teleport"],
     ["platform", "@acme/databases"],
@@ -84,7 +86,7 @@ async function repository(manager: string, [command = "", ...args]: readonly str
     write(`packages/${name}/index.js`, `module.exports = require(${JSON.stringify(from)});\n`);
   }
   for (const [name, { main, from }] of Object.entries(PROGRAMS)) {
-    const dependencies = { ...peerDependencies, ...pulumi, [from]: from === "cnpg-teleport" ? PACKAGE : "1.0.0" };
+    const dependencies = { ...peers, [from]: from === "cnpg-teleport" ? PACKAGE : "1.0.0" };
     write(`programs/${name}/package.json`, { name, private: true, dependencies });
     write(`programs/${name}/Pulumi.yaml`, { name, runtime: "nodejs", main });
     write(`programs/${name}/${main}`, program(from));
