@@ -4,6 +4,7 @@
  */
 import type * as pulumi from "@pulumi/pulumi";
 import { refuse, SettingProblem } from "../problems";
+import { checkProxyAddress } from "../teleport/proxy-address";
 import type { PemSource } from "./ca-bundle";
 import { readPem, toPem } from "./pem";
 
@@ -70,7 +71,6 @@ export interface PemCaSource {
 
 export const DEFAULT_CA_KEY = "ca.crt";
 
-const HOST_PORT = /^([a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})$/;
 /** RFC 1123, the rule for names of Secrets and ConfigMaps. */
 const OBJECT_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const DATA_KEY = /^[-._a-zA-Z0-9]{1,253}$/;
@@ -85,16 +85,8 @@ export function checkCaSource(path: string, source: CaSource): SettingProblem[] 
       return [];
     case "proxy": {
       const { proxy, caFile } = source;
-      const port = Number(HOST_PORT.exec(proxy ?? "teleport:443")?.[2] ?? NaN);
       return [
-        ...(port > 0 && port < 65_536
-          ? []
-          : wrong(
-              "proxy",
-              proxy,
-              "must be the address of a Teleport proxy",
-              "Write host:port without a scheme, e.g. teleport.example.com:443.",
-            )),
+        ...checkProxyAddress(`${path}.proxy`, proxy),
         ...(caFile === ""
           ? wrong("caFile", caFile, "must not be empty", "Write the path of a file, or leave it out.")
           : []),

@@ -10,6 +10,7 @@ import { SettingProblem } from "../problems";
 import { AUTO_USER_GROUP, checkAutoUsers } from "../teleport/auto-users/settings";
 import { identityVariables } from "../teleport/client/identity";
 import { checkOperatorDatabase } from "../teleport/kubernetes-operator";
+import { checkProxyAddress } from "../teleport/proxy-address";
 import { checkDynamicLabels, checkLabels } from "../teleport/resources/labels";
 import { checkDatabaseUsers } from "../teleport/resources/reserved-users";
 import { known } from "../value-check";
@@ -62,7 +63,7 @@ export function checkPostgresCluster(path: string, plan: ClusterPlan): SettingPr
             setting: at("readyMinutes"),
             value: readyMinutes,
             problem: "must be a number of minutes above 0",
-            fix: "Use a number of minutes above 0, e.g. 15.",
+            fix: "Write e.g. 15.",
           },
         ]),
   ];
@@ -170,28 +171,14 @@ function checkAutoUsersOf(at: At, plan: ClusterPlan): SettingProblem[] {
   ];
 }
 
-const HOST_PORT = /^([a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})$/;
-
 function checkTeleport(
   path: string,
   { settings: teleport, standby }: TeleportPlan,
   { users }: ClusterPlan,
 ): SettingProblem[] {
-  const written = known(teleport.proxy);
-  const port = Number(HOST_PORT.exec(written ?? "")?.[2] ?? NaN);
-  const proxy = written === undefined || (port > 0 && port < 65_536);
   const { name } = teleport;
   return [
-    ...(proxy
-      ? []
-      : [
-          {
-            setting: `${path}.proxy`,
-            value: written,
-            problem: "is no address of a Teleport proxy",
-            fix: "Write host:port without a scheme, e.g. teleport.example.com:443.",
-          },
-        ]),
+    ...checkProxyAddress(`${path}.proxy`, known(teleport.proxy)),
     // The standby's name is longer.
     ...(name === undefined
       ? []
