@@ -15,7 +15,6 @@ import { makeNamespace } from "./components/protection/namespace-removal";
 import { TAKE_UP } from "./components/protection/taking-up";
 import { appRoleMount, EnvironmentConfig, parseConfig, usesVault, VaultSettings } from "./config/config";
 import { contextsOf, declaredDatabases, namespacesToMake } from "./config/places";
-import type { ApplicationPlan } from "./config/applications";
 import type { DatabasePlan } from "./config/plan";
 
 const config = readConfig();
@@ -109,8 +108,8 @@ const workloads: MachineIdWorkload[] = [];
 
 /** For app stacks: how an application's pods reach their databases through Teleport, by its name in the configuration. */
 export const applications = Object.fromEntries(
-  Object.entries(config.applications).map(([name, { adopt, databases: wanted }]) => {
-    const { teleport, settings } = plan.applications[name] as ApplicationPlan;
+  Object.entries(plan.applications).map(([name, { application, teleport, settings }]) => {
+    const { adopt, databases: wanted } = application;
     // After the databases: their names in Teleport are known when they are there.
     const registered = Object.fromEntries(
       Object.entries(settings.databases).map(([alias, known]) => {

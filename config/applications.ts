@@ -10,6 +10,8 @@ import { known } from "../components/value-check";
 
 /** What the component is given; `settings` are complete but for what Teleport says of the databases. */
 export interface ApplicationPlan {
+  /** The settings that all of this follows from. */
+  application: ApplicationSettings;
   teleport: TeleportConnection;
   settings: MachineIdSettings;
 }
@@ -24,10 +26,11 @@ type Databases = Readonly<Record<string, ClusterPlan>>;
 export function checkApplication(
   setting: string,
   key: string,
-  application: ApplicationSettings,
+  planned: ApplicationPlan,
   declared: Readonly<Record<string, ClusterPlan | undefined>>,
   stack: string,
 ): SettingProblem[] {
+  const { application } = planned;
   const wanted = Object.entries(application.databases);
   const unknown = wanted.filter(([, { database }]) => Object.hasOwn(declared, database) && !declared[database]);
   const databases = Object.fromEntries(
@@ -39,7 +42,7 @@ export function checkApplication(
       checkDatabase(`${setting}.databases.${alias}`, one, application, databases, Object.keys(declared)),
     );
   if (problems.length > 0) return problems;
-  const all = ofWhole(setting, key, application, databases, stack);
+  const all = ofWhole(setting, key, planned, databases, stack);
   return all.filter(
     (problem) => !unknown.some(([alias]) => problem.setting.startsWith(`${setting}.databases.${alias}`)),
   );
@@ -48,7 +51,7 @@ export function checkApplication(
 function ofWhole(
   setting: string,
   key: string,
-  application: ApplicationSettings,
+  { application, settings }: ApplicationPlan,
   databases: Databases,
   stack: string,
 ): SettingProblem[] {
@@ -59,7 +62,6 @@ function ofWhole(
     const fix = "An application has one identity: declare one for each Teleport cluster.";
     return [{ setting: `${setting}.databases`, value: proxies, problem: "are in several Teleport clusters", fix }];
   }
-  const { settings } = planApplication(key, application, databases, stack);
   return checkMachineId(setting, settings).map((problem) =>
     problem.setting === `${setting}.name` && application.name === undefined
       ? ofDefaultName(setting, key, settings.name, stack)
@@ -86,13 +88,15 @@ function ofDefaultName(setting: string, key: string, name: string, stack: string
 /** What the component is given for a checked application. The stack makes its name unique, as the databases' names are. */
 export function planApplication(
   key: string,
-  { name, join, databases: wanted, credentials, adopt: _, ...times }: ApplicationSettings,
+  application: ApplicationSettings,
   databases: Databases,
   stack: string,
 ): ApplicationPlan {
+  const { name, join, databases: wanted, credentials, adopt: _, ...times } = application;
   const entries = Object.entries(wanted);
   const proxy = entries[0] ? (proxyOf(entries[0][1], { credentials }, databases) ?? "") : "";
   return {
+    application,
     teleport: { proxy, credentials },
     settings: {
       name: name ?? `${key}-${stack}`,
@@ -157,14 +161,21 @@ function checkDatabase(
       : []),
     ...(user === undefined || users.includes(user)
       ? []
-      : [wrong("user", user, `is no user of databases.${database}`, `Add it to users, or use ${users.join(", ")}.`)]),
+      : [
+          wrong(
+            "user",
+            user,
+            `must be one of the users of databases.${database}`,
+            `Add it to users, or use ${users.join(", ")}.`,
+          ),
+        ]),
     ...roles
       .filter((role) => !offered.includes(role))
       .map((role) =>
         wrong(
           "roles",
           role,
-          `is no role that Teleport may give in databases.${database}`,
+          `must be one of the roles that Teleport may grant in databases.${database}`,
           `Add it to databases.${database}.autoUsers.roles.`,
         ),
       ),

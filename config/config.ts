@@ -124,8 +124,8 @@ export function parseConfig(
     ...(raw.vault !== undefined && !config.vault ? [] : checkVault(config, variables)),
     ...checkCollisions({ ...plan, databases: defined(compared) }),
     ...checkFormerNames(plan),
-    ...Object.entries(applications).flatMap(([name, settings]) =>
-      checkApplication(`applications.${name}`, name, settings, compared, stack),
+    ...Object.entries(plan.applications).flatMap(([name, planned]) =>
+      checkApplication(`applications.${name}`, name, planned, compared, stack),
     ),
   ];
   refuse(whereWritten(found, written, defaults));

@@ -11,7 +11,6 @@ import { databaseAndOwner } from "../cnpg/initdb";
 import { clusterAnnotations, servingInstances } from "../cnpg/metadata";
 import { fieldsOf, OperatorNeeds } from "../cnpg/operator-version";
 import {
-  isExplicit,
   PoolerAuthentication,
   poolerLogins,
   poolerName,
@@ -225,11 +224,6 @@ function planPooler(
       serverCa: secrets.serverCa,
     }),
   };
-}
-
-/** Whether a Pooler has a certificate to log in with by explicit authentication. */
-export function hasExplicitPooler({ poolers }: ClusterPlan): boolean {
-  return poolers.some(({ settings }) => isExplicit(settings));
 }
 
 /** The Cluster as the operator is asked about it. */

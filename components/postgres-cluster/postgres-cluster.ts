@@ -21,7 +21,7 @@ import type { PostgresClusterArgs } from "./args";
 import { checkPostgresCluster } from "./check";
 import { checkTypes, onceChecked } from "./computed";
 import { describeCluster, PostgresClusterOutputs } from "./outputs";
-import { ClusterPlan, declaredCluster, hasExplicitPooler, operatorNeeds, planCluster } from "./plan";
+import { ClusterPlan, declaredCluster, operatorNeeds, planCluster } from "./plan";
 import { ClusterIdentity, DeletionProtection, KubernetesIdentity } from "../protection/deletion-protection";
 import { PROTECTION_ANNOTATION } from "../protection/deletion-settings";
 import { makeNamespace } from "../protection/namespace-removal";
@@ -148,7 +148,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
           ...(settings.serverAltNames ?? []),
           ...additionalDnsNames(settings.spec, inNamespace, clusterDomain),
         ]),
-        explicitPoolers: hasExplicitPooler(plan),
+        explicitPoolers: plan.poolerLogins.includes("explicit"),
         poolers: poolers.filter(({ isIssued }) => isIssued).map((pooler) => pooler.name),
         clientCas: pulumi.all(clientCas).apply((sources) => sources.flat()),
         retained: plan.isRetained,
