@@ -13,7 +13,7 @@ export interface BotSettings {
 }
 
 export const BOT = { kind: "bot", version: "v1" } as const;
-/** What is no plain name of a role. */
+/** Characters that a plain role name does not contain. */
 const PATTERN = /[*?^$|{}[\]()\\\s]/;
 
 /** The document that Teleport is given. */
