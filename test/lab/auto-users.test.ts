@@ -192,7 +192,7 @@ describe("users that Teleport creates", () => {
     await superuser("CREATE ROLE operators NOLOGIN CREATEROLE; CREATE ROLE staff IN ROLE operators");
     configure({ autoUsers: { roles: [READER.name, "staff"] } });
     const refused = await stack.pulumi(["up", "--yes", "--skip-preview"]);
-    assert.match(refused.output, /the role staff has, by operators, rights of an administrator/);
+    assert.match(refused.output, /the role staff has, through operators, rights of an administrator/);
     configure({});
     await stack.up();
     await superuser("DROP ROLE staff; DROP ROLE operators");
