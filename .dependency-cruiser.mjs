@@ -13,7 +13,7 @@ const LAYERS = [
   ["components/vault-database"],
   ["components/certificates"],
   ["components/teleport"],
-  ["components/protection", "components/readiness"],
+  ["components/backup", "components/protection", "components/readiness"],
   ["components/postgres"],
   ["components/cnpg"],
   ["components/dynamic"],

@@ -2,6 +2,8 @@
  * The operations of the dynamic resources, as methods of Pulumi providers. They run in Pulumi's process for dynamic
  * providers. Existing states call them by these names: never change the names.
  */
+import { archiveName } from "./backup/archive-name-operations";
+import { takenBackup } from "./backup/backup-operations";
 import { operatorCheck } from "./cnpg/operator-check-operations";
 import { updateCheck } from "./protection/update-check-operations";
 import { bounded } from "./dynamic/bounded";
@@ -42,6 +44,8 @@ const kinds = {
   updateCheck: providerOf(updateCheck()),
   namespaceRemoval: providerOf(namespaceRemoval()),
   declaredDatabases: providerOf(declaredDatabases()),
+  archiveName: providerOf(archiveName()),
+  takenBackup: providerOf(takenBackup()),
 } satisfies Record<KindName, object>;
 
 export const operations = bounded(withStoredCode(kinds));

@@ -1,4 +1,5 @@
 /** What only one database or application of a configuration can have: two with the same overwrite each other. Pure. */
+import { archivePlace } from "../components/cnpg/backup";
 import type { TeleportPlan } from "../components/postgres-cluster/teleport-plan";
 import type { SettingProblem } from "../components/problems";
 import { botAccountName } from "../components/teleport/resources/bot-document";
@@ -33,9 +34,15 @@ function ofDatabase(plan: DatabasePlan): string[] {
   return [
     `the Cluster ${clusterName} in ${where}`,
     ...plan.poolers.map(({ name }) => `the Pooler ${name} in ${where}`),
+    ...inObjectStore(plan),
     ...plan.teleport.flatMap(inTeleport),
     ...inVault(plan),
   ];
+}
+
+function inObjectStore({ backup }: DatabasePlan): string[] {
+  const place = backup && archivePlace(backup.settings);
+  return place === undefined ? [] : [`the archive ${place}`];
 }
 
 function inTeleport({ settings, databases, accessRoles, agentConfigMap }: TeleportPlan): string[] {

@@ -1,5 +1,6 @@
 /** Checks the settings of a Cluster, before Kubernetes or the operator's webhook would refuse them. Pure. */
 import { SettingProblem } from "../problems";
+import { checkBackup } from "./backup";
 import { movedSettings } from "./cluster-fields";
 import { ClusterSettings, DEFAULT_INSTANCES } from "./cluster-spec";
 import { checkDatabases } from "./databases-check";
@@ -10,6 +11,7 @@ import { checkNetworkPolicy } from "./network-policy-check";
 import { checkParameters } from "./parameters";
 import { checkPgHba } from "./pg-hba-check";
 import { checkPgIdent } from "./pg-ident";
+import { checkRecovery } from "./recovery";
 import { checkResources } from "./resources";
 import { checkSpec } from "./spec-check";
 import type { ServiceContext } from "./services";
@@ -54,6 +56,8 @@ export function checkClusterSettings(
     ...(settings.networkPolicy
       ? checkNetworkPolicy(at("networkPolicy"), settings.networkPolicy, context.registered)
       : []),
+    ...(settings.backup ? checkBackup(at, settings.backup, settings.spec) : []),
+    ...(settings.recovery ? checkRecovery(at, settings.recovery, settings) : []),
     ...checkSpec(at("spec"), settings, context),
   ];
 }

@@ -1,5 +1,7 @@
 /** Turns settings into the `spec` of CNPG's Cluster. Pure. */
 import { isObject } from "../value-check";
+import { BackupPlan, backupSpec } from "./backup";
+import type { BackupSettings } from "./backup";
 import type { UsersAs } from "./database-roles";
 import { DatabasesSettings } from "./databases";
 import { ImageSettings, imageSpec } from "./image";
@@ -8,6 +10,8 @@ import type { MetadataSettings } from "./metadata";
 import { NetworkPolicySettings } from "./network-policy";
 import { ParameterSettings } from "./parameters";
 import { pgHbaRules } from "./pg-hba";
+import { RecoveryPlan, recoverySpec } from "./recovery";
+import type { RecoverySettings } from "./recovery";
 import { Resources } from "./resources";
 import { managedRoles, TeleportUser } from "./roles";
 import { StorageSettings, storageSpec } from "./storage";
@@ -32,6 +36,16 @@ export interface ClusterSettings
   /** How the application's database is created. Used only once. Default: a database `app`, owned by `app`. */
   initdb?: InitDb;
   /**
+   * Backups in an object store, and continuous archiving of the write-ahead log. Default: none, so lost data cannot be
+   * recovered.
+   */
+  backup?: BackupSettings;
+  /**
+   * A backup that the new Cluster begins with. Used only once, when the Cluster is created. Default: none, so the Cluster
+   * begins with an empty database.
+   */
+  recovery?: RecoverySettings;
+  /**
    * Rules of pg_hba.conf. They come after the rules that accept only certificates for the Teleport users. Default: none.
    */
   pgHba?: string[];
@@ -53,6 +67,10 @@ export interface ClusterSettings
 /** The settings, and the other inputs of a Cluster's spec. */
 export interface ClusterSpecInputs extends ClusterSettings {
   secrets: { server: string; serverCa: string; replication: string; clientCaBundle: string };
+  /** What follows from `backup`. */
+  backups?: BackupPlan;
+  /** What follows from `recovery`. */
+  recoveries?: RecoveryPlan;
   /** Users that log in through Teleport. */
   users: readonly TeleportUser[];
   /** Where these users are declared. Default: `inline`, in this spec. */
@@ -73,7 +91,10 @@ export function clusterSpec(inputs: ClusterSpecInputs): Record<string, unknown> 
       replicationTLSSecret: secrets.replication,
       clientCASecret: secrets.clientCaBundle,
     },
-    bootstrap: { initdb: initDbSpec(inputs.initdb) },
+    ...(inputs.recoveries
+      ? recoverySpec(inputs.recoveries, inputs.initdb)
+      : { bootstrap: { initdb: initDbSpec(inputs.initdb) } }),
+    ...(inputs.backups ? backupSpec(inputs.backups) : {}),
     ...storageSpec(inputs),
     resources: inputs.resources,
     postgresql: {

@@ -14,6 +14,8 @@ import { OperatorNeeds, Schema, ServedOperator, unserved } from "./operator-vers
 /** Inputs of an OperatorCheck, and its state. */
 export interface OperatorInputs extends KubernetesConnection {
   needs: OperatorNeeds;
+  /** The barman-cloud plugin is needed too. Absent if it is not. */
+  objectStores?: boolean;
   /** A dependency may install the operator. So a missing operator is an error only in `up`, after the dependencies. */
   awaited: boolean;
   /** The Cluster to create, and its owner. Absent in states of 0.1.0. */
@@ -28,6 +30,9 @@ export interface OperatorInputs extends KubernetesConnection {
 }
 
 const GROUP = "apis/postgresql.cnpg.io/v1";
+const PLUGIN_GROUP = "apis/barmancloud.cnpg.io/v1";
+/** The plugin's page about installation. */
+const INSTALL_PLUGIN = "https://cloudnative-pg.io/plugin-barman-cloud/docs/installation/";
 /** CNPG's page about installation. */
 const INSTALL = "https://cloudnative-pg.io/documentation/current/installation_upgrade/";
 const API_REFERENCE = "https://cloudnative-pg.io/documentation/current/cloudnative-pg.v1/";
@@ -148,7 +153,7 @@ export function operatorCheck(
   /** What is missing. Prints a warning and returns undefined if the API server does not answer. */
   async function missingInPreview(inputs: OperatorInputs): Promise<string | undefined> {
     try {
-      return missingReason(await served(clusterKey(inputs), () => ask(inputs, IN_PREVIEW)), inputs.needs);
+      return missingReason(await served(clusterKey(inputs), () => ask(inputs, IN_PREVIEW)), inputs);
     } catch (error) {
       if (!(error instanceof KubernetesError)) throw error;
       printUnchecked(`The preview could not check whether CloudNativePG is installed: ${error.message}`, error);
@@ -159,7 +164,7 @@ export function operatorCheck(
   /** Retries, because the API server serves the definitions of a new operator only after a moment. */
   async function mustBeServed(inputs: OperatorInputs): Promise<void> {
     const look = async () => {
-      const reason = missingReason(await ask(inputs, { delays: [] }), inputs.needs);
+      const reason = missingReason(await ask(inputs, { delays: [] }), inputs);
       if (reason !== undefined) throw new KubernetesError("operator", reason);
     };
     const passes = (error: unknown) =>
@@ -169,12 +174,18 @@ export function operatorCheck(
 
   async function ask(inputs: OperatorInputs, limits: RequestLimits): Promise<Asked> {
     const api = await connect(inputs, limits);
-    return { server: api.server, context: api.context, served: await servedBy(api) };
+    return {
+      server: api.server,
+      context: api.context,
+      served: await servedBy(api),
+      hasObjectStores: inputs.objectStores !== true || (await api.read(`/${PLUGIN_GROUP}`)) !== undefined,
+    };
   }
 }
 
 /** Distinguishes Kubernetes clusters. In memory only, because it contains the kubeconfig. */
-const clusterKey = ({ context, kubeconfig }: KubernetesConnection) => JSON.stringify([context, kubeconfig]);
+const clusterKey = ({ context, kubeconfig, objectStores }: KubernetesConnection & { objectStores?: boolean }) =>
+  JSON.stringify([context, kubeconfig, objectStores]);
 
 /** A namespace that every Kubernetes cluster has. A dry run needs a namespace, and creates nothing in it. */
 const ELSEWHERE = "default";
@@ -196,6 +207,8 @@ interface Asked {
   server: string;
   context: string;
   served: ServedOperator;
+  /** Whether ObjectStores are served. True if nobody needs them. */
+  hasObjectStores: boolean;
 }
 
 /** Reads only what every user who can log in may read (the role `system:discovery`). */
@@ -225,7 +238,10 @@ interface Published {
 }
 
 /** The message about what is missing, with the fix. Undefined if nothing is missing. */
-function missingReason({ server, context, served }: Asked, needs: OperatorNeeds): string | undefined {
+function missingReason(
+  { server, context, served, hasObjectStores }: Asked,
+  { needs }: OperatorInputs,
+): string | undefined {
   const where = `The Kubernetes cluster at ${server} (context ${context})`;
   const elsewhere = "If you meant another cluster, set kubernetes.context, or KUBECONFIG.";
   if (served.kinds?.clusters === undefined) {
@@ -236,6 +252,13 @@ function missingReason({ server, context, served }: Asked, needs: OperatorNeeds)
     );
   }
   const missing = unserved(served, needs);
+  if (missing.length === 0 && !hasObjectStores) {
+    return (
+      `${where} does not have CloudNativePG's barman-cloud plugin, which backup and recovery need: it does not serve ` +
+      `objectstores of barmancloud.cnpg.io/v1. Nothing was changed. Install the plugin (${INSTALL_PLUGIN}), and run the ` +
+      `command again. ${elsewhere}`
+    );
+  }
   if (missing.length === 0) return undefined;
   return (
     `${where} has a CloudNativePG that does not know what is declared, and would ignore it without an error: ` +

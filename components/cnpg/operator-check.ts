@@ -10,6 +10,8 @@ export interface OperatorCheckArgs {
   kubernetes?: KubernetesArgs;
   /** Kinds and fields that will be written. Default: Clusters. */
   needs?: pulumi.Input<OperatorNeeds>;
+  /** Also requires CloudNativePG's barman-cloud plugin. Default: false. */
+  objectStores?: true;
   /**
    * True if a dependency of this resource may install the operator. A preview without the operator then only prints a
    * warning, and `up` checks again after the dependency. Default: false, so a preview fails without the operator.
@@ -36,9 +38,9 @@ const provider = dynamicProvider("operatorCheck");
  */
 export class OperatorCheck extends KubernetesResource {
   constructor(name: string, args: OperatorCheckArgs, opts?: pulumi.CustomResourceOptions) {
-    const { kubernetes, needs = { clusters: {} }, awaited = false, cluster } = args;
+    const { kubernetes, needs = { clusters: {} }, objectStores, awaited = false, cluster } = args;
     const declared = args.declared && pulumi.jsonStringify(args.declared);
-    const inputs = { kubernetes, needs, awaited, cluster, declared };
+    const inputs = { kubernetes, needs, objectStores, awaited, cluster, declared };
     super(provider, name, inputs, opts, "kubernetes", "OperatorCheck");
   }
 }

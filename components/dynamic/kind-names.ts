@@ -16,4 +16,6 @@ export type KindName =
   | "kubernetesIdentity"
   | "updateCheck"
   | "namespaceRemoval"
-  | "declaredDatabases";
+  | "declaredDatabases"
+  | "archiveName"
+  | "takenBackup";

@@ -78,6 +78,8 @@ export interface KubernetesClient {
    * applied under this name before, are left out now, and have no other owner are removed.
    */
   own(reference: ObjectReference, fields: OwnedFields, manager: string): Promise<void>;
+  /** Creates an object. Succeeds if an object of this name exists. */
+  create(reference: ObjectReference, object: object): Promise<void>;
   /** Deletes an object and its dependents, if it has this UID. */
   remove(reference: ObjectReference, uid: string): Promise<void>;
 }
@@ -179,6 +181,13 @@ export async function kubernetesClient(
       const request = { path, limit, method: library.HttpMethod.PATCH, type: "application/apply-patch+yaml", body };
       const { code, text } = await retried(() => send(library, config, request), isPassing, delays);
       if (code >= 300) throw refused(`PATCH ${path}`, code, text);
+    },
+    async create(reference, object) {
+      const path = `${collection(reference)}?fieldManager=${FIELD_MANAGER}`;
+      const request = { path, limit, method: library.HttpMethod.POST, body: JSON.stringify(object) };
+      const { code, text } = await retried(() => send(library, config, request), isPassing, delays);
+      // 409: it exists.
+      if (code >= 300 && code !== 409) throw refused(`POST ${path}`, code, text);
     },
     remove: (reference, uid) =>
       remove(library, config, `${collection(reference)}/${reference.name}`, uid, { limit, delays }),

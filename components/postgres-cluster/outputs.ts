@@ -40,8 +40,18 @@ export interface PostgresClusterOutputs {
   teleportAgents: TeleportAgentOutput[];
   /** Where applications get short-lived users from Vault, with `vaultDatabase`. */
   vaultDatabase?: VaultDatabaseOutputs;
+  /** Where the backups are, with `backup`: a new Cluster can recover from them. */
+  backup?: BackupOutput;
   /** `tsh` commands that connect: each user to each of the databases in Teleport. */
   connectCommands: string[];
+}
+
+/** The archive of a Cluster. */
+export interface BackupOutput {
+  /** The folder or bucket of all archives. */
+  destinationPath: string;
+  /** Name of the Cluster's archive in it. */
+  archiveName: string;
 }
 
 /** The outputs, once what they name is there. */
@@ -50,13 +60,18 @@ export function describeCluster(
   namespace: pulumi.Output<string>,
   serverCa: pulumi.Output<string>,
   /** Names in each Teleport cluster, in the order of the settings, and agents' configurations. */
-  registered: { names: pulumi.Output<string[][]>; agents: pulumi.Output<TeleportAgentOutput[]> },
+  made: {
+    names: pulumi.Output<string[][]>;
+    agents: pulumi.Output<TeleportAgentOutput[]>;
+    /** Name of the archive. Undefined without backups. */
+    archiveName: pulumi.Output<string> | undefined;
+  },
 ): pulumi.Output<PostgresClusterOutputs> {
   const { services, secrets, poolers, database, owner, users } = plan;
   const proxies = plan.teleport.map(({ settings }) => settings.proxy);
   return pulumi
-    .all([namespace, serverCa, registered.names, registered.agents, pulumi.all(proxies)])
-    .apply(([inNamespace, ca, names, teleportAgents, knownProxies]) => ({
+    .all([namespace, serverCa, made.names, made.agents, pulumi.all(proxies), backupOutput(plan, made.archiveName)])
+    .apply(([inNamespace, ca, names, teleportAgents, knownProxies, backup]) => ({
       namespace: inNamespace,
       cluster: plan.clusterName,
       hostReadWrite: hostOf(services.rw, inNamespace),
@@ -72,8 +87,17 @@ export function describeCluster(
       clientCaBundleSecret: secrets.clientCaBundle,
       teleportDatabases: [...new Set(names.flat())],
       teleportAgents,
+      ...(backup === undefined ? {} : { backup }),
       connectCommands: knownProxies.flatMap((proxy, index) =>
         connectCommands(proxy, names[index] ?? [], users, database),
       ),
     }));
+}
+
+function backupOutput(
+  { backup }: ClusterPlan,
+  archiveName: pulumi.Output<string> | undefined,
+): pulumi.Output<BackupOutput> | undefined {
+  if (!backup || !archiveName) return undefined;
+  return pulumi.output({ destinationPath: backup.settings.objectStore.destinationPath, archiveName });
 }

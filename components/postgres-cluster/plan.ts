@@ -3,6 +3,7 @@
  * resources, the outputs and all checks read it, and derive nothing again. Pure.
  */
 import type * as pulumi from "@pulumi/pulumi";
+import { BackupPlan, planBackup } from "../cnpg/backup";
 import { databaseRoleManifests, DatabaseRoleManifest } from "../cnpg/database-roles";
 import { databaseManifests, DatabaseManifest } from "../cnpg/databases";
 import { clusterSpec, mergeSpec, DEFAULT_INSTANCES } from "../cnpg/cluster-spec";
@@ -19,6 +20,7 @@ import {
   poolerSpec,
 } from "../cnpg/pooler";
 import { DEFAULT_USERS, TeleportUser } from "../cnpg/roles";
+import { planRecovery, RecoveryPlan } from "../cnpg/recovery";
 import { networkPolicies, NetworkPolicyManifest } from "../cnpg/network-policy";
 import { EXPLICIT_LOGIN } from "../postgres/pooler-login";
 import { isProtected, isRetained } from "../protection/deletion-settings";
@@ -77,6 +79,9 @@ export interface ClusterPlan<Namespace extends pulumi.Input<string> = pulumi.Inp
   secrets: ReturnType<typeof secretNames>;
   /** What is written to the Cluster. */
   cluster: PlannedCluster;
+  /** What follows from `backup` and `recovery`. */
+  backup?: BackupPlan;
+  recovery?: RecoveryPlan;
   /** What is written to the Databases, DatabaseRoles, and NetworkPolicies. */
   databases: Planned<DatabaseManifest>[];
   databaseRoles: Planned<DatabaseRoleManifest>[];
@@ -146,7 +151,12 @@ export function planCluster<Namespace extends pulumi.Input<string> = string>(
     ...(vaultDatabase ? vaultHbaRules(vaultDatabase, database) : []),
     ...(settings.pgHba ?? []),
   ];
-  const fromSettings = clusterSpec({ ...settings, spec: undefined, pgHba, secrets, users: certificateUsers });
+  const backup = settings.backup && planBackup(clusterName, settings.backup);
+  const recovery = settings.recovery && planRecovery(clusterName, settings.recovery);
+  const fromSettings = clusterSpec({
+    ...{ ...settings, spec: undefined, pgHba, secrets, users: certificateUsers },
+    ...{ backups: backup, recoveries: recovery },
+  });
   const pauses = clusterAnnotations(settings);
   const manifests = settings.usersAs === "databaseRole" ? databaseRoleManifests(clusterName, certificateUsers) : [];
   return {
@@ -182,6 +192,8 @@ export function planCluster<Namespace extends pulumi.Input<string> = string>(
       fromSettings,
       spec: mergeSpec(fromSettings, settings.spec),
     },
+    backup,
+    recovery,
     databases: databaseManifests(clusterName, settings).map((manifest) => ({
       ...manifest,
       resource: `${name}-${manifest.spec.name}`,

@@ -4,8 +4,11 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { DatabaseAccess } from "../postgres/grants-resource";
 import { AutoUsersAdmin } from "../teleport/auto-users/admin";
+import { ArchiveName } from "../backup/archive-name";
+import { TakenBackup } from "../backup/backup";
 import { caSources } from "../certificates/ca-sources";
 import { ClusterCertificates } from "../certificates/cluster-certificates";
+import { archivePlugins, BackupPlan } from "../cnpg/backup";
 import { declaredMajor } from "../cnpg/image";
 import { additionalDnsNames } from "../cnpg/services";
 import { isSupervised } from "../cnpg/spec-fields";
@@ -62,6 +65,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
       {
         kubernetes,
         needs: onceChecked(name, args, stack, operatorNeeds(plan)),
+        objectStores: plan.backup || plan.recovery?.store !== undefined ? true : undefined,
         awaited: hasDependencies(opts),
         cluster: { namespace: plan.namespace, name: clusterName, owner: ownerOf(name) },
         declared: declaredCluster(plan),
@@ -75,9 +79,13 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const certificates = this.makeCertificates(made);
     const policies = this.makeNetworkPolicies(made);
     const roles = this.makeDatabaseRoles(made);
-    const beforehand = [certificates, ...policies, ...roles];
+    const stores = this.makeObjectStores(made);
+    const archive = this.makeArchiveName(made);
+    const beforehand = [certificates, ...policies, ...roles, ...stores];
     this.guard(`${name}:secrets`, plan, beforehand);
-    this.cluster = this.makeCluster(made, beforehand);
+    const spec = plan.backup && archive ? withArchive(plan, plan.backup, archive) : plan.cluster.spec;
+    const before = this.makeBackupOnDemand(made, beforehand);
+    this.cluster = this.makeCluster(made, spec, [...beforehand, ...before]);
     const uid = this.cluster.metadata.apply((metadata) => metadata.uid ?? "");
     const reference = { kubernetes, namespace, cluster: clusterName, uid };
     new DeletionProtection(
@@ -85,7 +93,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
       { ...reference, database: name, cluster: clusterName, protected: plan.isProtected },
       { parent: this, dependsOn: this.cluster },
     );
-    const serving = this.makeServing(plan, reference, certificates);
+    const serving = this.makeServing(plan, spec, reference, certificates);
     const databases = this.makeDatabases(made, reference, serving);
     const applied = this.makeRolesServing(plan, reference, [serving, ...roles]);
     const access = this.makeAccess(plan, reference, [serving, ...databases, ...applied]);
@@ -104,23 +112,33 @@ export class PostgresCluster extends pulumi.ComponentResource {
         { ...child, dependsOn: [serving, access, ...autoUsers] },
       ),
     );
+    const backups = this.makeBackups(made, archive, serving);
     // Outputs are known when all is there, so that who waits for them waits for the Poolers, too.
-    const ready = pulumi.all([this.cluster.id, serving.id, access.id, ...poolers.map(({ id }) => id)]);
+    const ready = pulumi.all(
+      [this.cluster, serving, access, ...poolers, ...backups.filter((each) => each instanceof TakenBackup)].map(
+        ({ id }) => id,
+      ),
+    );
     const names = pulumi.all([pulumi.all(registered.map((each) => each.names)), ready]).apply(([known]) => known);
     const agents = pulumi.all(registered.flatMap(({ agent }) => agent ?? []));
-    const described = describeCluster(plan, namespace, certificates.serverCa, { names, agents });
+    const described = describeCluster(plan, namespace, certificates.serverCa, {
+      ...{ names, agents },
+      archiveName: archive?.archiveName,
+    });
     const vault = this.makeVaultDatabase(made, described, reference);
     this.outputs = vault.outputs;
+    const all = [
+      ...[...beforehand, ...before, serving, ...databases, ...applied, access, ...autoUsers, ...poolers, ...backups],
+      ...registered.flatMap(({ resources }) => resources),
+      ...vault.resources,
+    ];
+    const last = this.makeLastBackup(made, all);
     new ClusterIdentity(
       name,
       { ...reference, database: name, cluster: clusterName },
       {
         parent: this,
-        dependsOn: [
-          ...[...beforehand, serving, ...databases, ...applied, access, ...autoUsers, ...poolers],
-          ...registered.flatMap(({ resources }) => resources),
-          ...vault.resources,
-        ],
+        dependsOn: [...all, ...last],
       },
     );
     this.registerOutputs({ outputs: this.outputs });
@@ -157,7 +175,81 @@ export class PostgresCluster extends pulumi.ComponentResource {
     );
   }
 
-  private makeCluster({ plan, namespace }: Made, dependsOn: pulumi.Resource[]): k8s.apiextensions.CustomResource {
+  /** Where backups go, and where a recovery comes from. */
+  private makeObjectStores({ plan, namespace, operator }: Made): k8s.apiextensions.CustomResource[] {
+    const stores = [plan.backup?.objectStore, plan.recovery?.objectStore].filter((store) => store !== undefined);
+    return stores.map(
+      ({ metadata, ...manifest }) =>
+        new k8s.apiextensions.CustomResource(
+          `${plan.name}-store-${metadata.name}`,
+          { ...manifest, metadata: { ...metadata, namespace, annotations: ownedBy(plan.name) } },
+          { parent: this, dependsOn: operator, ...KEEPS_FIELD_MANAGER, retainOnDelete: plan.isRetained },
+        ),
+    );
+  }
+
+  private makeArchiveName({ plan, namespace, operator }: Made): ArchiveName | undefined {
+    if (!plan.backup) return undefined;
+    const { name, clusterName, backup, settings } = plan;
+    return new ArchiveName(
+      name,
+      {
+        kubernetes: settings.kubernetes,
+        namespace,
+        cluster: clusterName,
+        declaredName: backup.settings.archiveName,
+      },
+      { parent: this, dependsOn: operator },
+    );
+  }
+
+  /** Taken before the Cluster is changed. */
+  private makeBackupOnDemand({ plan, namespace }: Made, dependsOn: pulumi.Resource[]): TakenBackup[] {
+    if (plan.backup?.settings.onDemand === undefined) return [];
+    const { onDemand } = plan.backup.settings;
+    return [
+      new TakenBackup(
+        `${plan.name}-on-demand`,
+        { ...backupArgs(plan, plan.backup), namespace, occasion: "onDemand", reason: onDemand },
+        { parent: this, dependsOn },
+      ),
+    ];
+  }
+
+  /** The schedule, and the first backup of the archive: without one, nothing can be recovered. */
+  private makeBackups({ plan, namespace }: Made, archive: ArchiveName | undefined, serving: ClusterServing) {
+    if (!plan.backup || !archive) return [];
+    const { metadata, ...manifest } = plan.backup.scheduledBackup;
+    const schedule = new k8s.apiextensions.CustomResource(
+      `${plan.name}-schedule`,
+      { ...manifest, metadata: { ...metadata, namespace, annotations: ownedBy(plan.name) } },
+      { parent: this, dependsOn: serving, ...KEEPS_FIELD_MANAGER, retainOnDelete: plan.isRetained },
+    );
+    const first = new TakenBackup(
+      `${plan.name}-first`,
+      { ...backupArgs(plan, plan.backup), namespace, occasion: "first", reason: archive.archiveName },
+      { parent: this, dependsOn: serving },
+    );
+    return [schedule, first];
+  }
+
+  /** Deleted before all else, so that its deletion finds everything as it was. */
+  private makeLastBackup({ plan, namespace }: Made, dependsOn: pulumi.Resource[]): TakenBackup[] {
+    if (plan.backup?.settings.final !== true) return [];
+    return [
+      new TakenBackup(
+        `${plan.name}-final`,
+        { ...backupArgs(plan, plan.backup), namespace, occasion: "final", reason: "deletion" },
+        { parent: this, dependsOn },
+      ),
+    ];
+  }
+
+  private makeCluster(
+    { plan, namespace }: Made,
+    spec: Record<string, unknown>,
+    dependsOn: pulumi.Resource[],
+  ): k8s.apiextensions.CustomResource {
     const { name, clusterName, cluster, settings } = plan;
     const { kubernetes } = settings;
     const check = new UpdateCheck(
@@ -181,7 +273,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         apiVersion: "postgresql.cnpg.io/v1",
         kind: "Cluster",
         metadata: { name: clusterName, namespace, annotations },
-        spec: cluster.spec,
+        spec,
       },
       // That it serves is awaited by ClusterServing, which can say why it does not.
       {
@@ -291,7 +383,12 @@ export class PostgresCluster extends pulumi.ComponentResource {
   }
 
   /** Waits until every instance serves what was written. Nothing is waited for in a Cluster that goes. */
-  private makeServing(plan: ClusterPlan, reference: ClusterArgs, certificates: ClusterCertificates): ClusterServing {
+  private makeServing(
+    plan: ClusterPlan,
+    clusterSpec: Record<string, unknown>,
+    reference: ClusterArgs,
+    certificates: ClusterCertificates,
+  ): ClusterServing {
     const { cluster, settings } = plan;
     return new ClusterServing(
       plan.name,
@@ -300,7 +397,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         suspended: plan.isSuspended && !settings.hibernation,
         hibernated: settings.hibernation ?? false,
         within: plan.readySeconds,
-        written: pulumi.output(cluster.spec).apply((spec) => sha256(JSON.stringify([spec, cluster.pauses]))),
+        written: pulumi.output(clusterSpec).apply((spec) => sha256(JSON.stringify([spec, cluster.pauses]))),
         instances: plan.servingInstances,
         image: settings.image,
         serverCertificate: certificates.serverCertificate.apply(sha256),
@@ -308,6 +405,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         parameters: settings.parameters ?? {},
         certificateUsers: plan.certificateLogins,
         fenced: settings.fencedInstances ?? [],
+        ...(plan.backup ? { archiving: true } : {}),
         supervised: isSupervised(settings.spec),
       },
       { parent: this, dependsOn: this.cluster, deletedWith: this.cluster },
@@ -375,6 +473,16 @@ interface ClusterArgs {
   namespace: pulumi.Output<string>;
   cluster: string;
   uid: pulumi.Output<string>;
+}
+
+/** The Cluster's spec with the name of its archive. */
+function withArchive({ cluster }: ClusterPlan, backup: BackupPlan, { archiveName }: ArchiveName) {
+  return { ...cluster.spec, plugins: archivePlugins(backup, archiveName) };
+}
+
+/** What all backups of a Cluster have in common. */
+function backupArgs({ clusterName, isPaused, settings }: ClusterPlan, { method, waitSeconds }: BackupPlan) {
+  return { kubernetes: settings.kubernetes, cluster: clusterName, method, within: waitSeconds, suspended: isPaused };
 }
 
 /** What decides about the image, as one text. */

@@ -61,6 +61,23 @@ export const CONCEPTS: readonly Concept[] = [
     ],
   },
   { title: "Network", types: ["NetworkPolicySettings", "NetworkPeer", "NetworkDestination"] },
+  {
+    title: "Backups and recovery",
+    types: [
+      "BackupSettings",
+      "ObjectStore",
+      "S3Credentials",
+      "AzureCredentials",
+      "GoogleCredentials",
+      "SecretKey",
+      "WalStore",
+      "DataStore",
+      "RecoverySettings",
+      "RecoveryTarget",
+      "VolumeSnapshots",
+      "VolumeSource",
+    ],
+  },
   { title: "Protection of data", types: [], settings: ["deletionProtection", "onDelete"] },
   { title: "Applications", types: ["ApplicationSettings", "ApplicationDatabase"] },
 ];

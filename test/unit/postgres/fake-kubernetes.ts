@@ -35,6 +35,10 @@ export class FakeKubernetes implements KubernetesClient {
 
   async patch(): Promise<void> {}
 
+  async create({ name }: { name: string }, object: object): Promise<void> {
+    this.objects.set(name, object as KubernetesObject);
+  }
+
   async own(): Promise<void> {}
 
   async exec({ pod, command, input = "" }: Command): Promise<CommandEnd> {

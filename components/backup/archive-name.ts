@@ -1,0 +1,27 @@
+/** The name of a Cluster's archive, as a resource. */
+import * as pulumi from "@pulumi/pulumi";
+import { dynamicProvider } from "../dynamic/provider";
+import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
+
+export interface ArchiveNameArgs {
+  /** How the Kubernetes cluster is reached; must be the Kubernetes provider's. */
+  kubernetes?: KubernetesArgs;
+  namespace: pulumi.Input<string>;
+  cluster: string;
+  /** The declared name. Default: a generated one. */
+  declaredName?: string;
+}
+
+const provider = dynamicProvider("archiveName");
+
+/**
+ * Is created before its Cluster, which writes to the archive of this name. A Cluster that is created again gets a new name. Needs
+ * the Kubernetes right `get` on Clusters.
+ */
+export class ArchiveName extends KubernetesResource {
+  declare readonly archiveName: pulumi.Output<string>;
+
+  constructor(name: string, args: ArchiveNameArgs, opts: pulumi.CustomResourceOptions) {
+    super(provider, name, { ...args, archiveName: undefined }, opts, "postgres", "ArchiveName");
+  }
+}

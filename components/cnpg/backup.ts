@@ -1,0 +1,187 @@
+/** Backups: continuous archiving of the write-ahead log (WAL), and base backups. Pure. */
+import type * as pulumi from "@pulumi/pulumi";
+import { checkObjectName } from "../kubernetes/names";
+import { SettingProblem } from "../problems";
+import { checkOneOf, known, wrong } from "../value-check";
+import { BARMAN_CLOUD, checkObjectStore, ObjectStore, objectStoreManifest, ObjectStoreManifest } from "./object-store";
+
+/** Backups of a Cluster, for recovery to any point in time. Needs CloudNativePG's barman-cloud plugin. */
+export interface BackupSettings {
+  /** Where backups and the WAL go. */
+  objectStore: ObjectStore;
+  /**
+   * Name of the Cluster's archive: a folder in the object store. No other Cluster may use it, not even a former one of the same
+   * name. Default: a new name for each Cluster, `<cluster>-<date>-<time>-<random>`; the output `backup` has it.
+   */
+  archiveName?: string;
+  /**
+   * When base backups are taken: six fields of cron, the first is the second, in UTC, e.g. `0 0 1 * * *`; or `@daily`, or
+   * `@every 12h`. Default: `0 0 1 * * *`, each day at one o'clock.
+   */
+  schedule?: string;
+  /** How long backups and their WAL are kept: a number of days, weeks or months, e.g. `30d`, `4w`, `3m`. Default: for ever. */
+  retention?: string;
+  /** The instance that a base backup is taken from. Default: `prefer-standby`. */
+  target?: "prefer-standby" | "primary";
+  /**
+   * Take base backups as volume snapshots, with the fields of CloudNativePG's `spec.backup.volumeSnapshot`, e.g. `className`.
+   * The WAL goes to the object store as well. Default: base backups go to the object store.
+   */
+  volumeSnapshot?: Record<string, unknown>;
+  /**
+   * A name for a backup on demand, e.g. `before-upgrade-17`. Each time you change it, `up` takes a backup before it changes the
+   * Cluster, and waits for it. Default: none.
+   */
+  onDemand?: string;
+  /** Whether `destroy` takes a last backup, and waits for it, before it deletes the Cluster. Default: false. */
+  final?: boolean;
+  /** Minutes that `up` and `destroy` wait for a backup. Default: 60. */
+  waitMinutes?: number;
+}
+
+/** Fields of a ScheduledBackup or Backup that say how the backup is taken. */
+export interface BackupMethod {
+  method: "plugin" | "volumeSnapshot";
+  target: "prefer-standby" | "primary";
+  pluginConfiguration?: { name: string };
+}
+
+/** A ScheduledBackup object, without its namespace. */
+export interface ScheduledBackupManifest {
+  apiVersion: "postgresql.cnpg.io/v1";
+  kind: "ScheduledBackup";
+  metadata: { name: string };
+  spec: Record<string, unknown>;
+}
+
+const DEFAULT_SCHEDULE = "0 0 1 * * *";
+const DEFAULT_WAIT_MINUTES = 60;
+
+/** What follows from the settings of backups. */
+export interface BackupPlan {
+  settings: BackupSettings;
+  objectStore: ObjectStoreManifest;
+  scheduledBackup: ScheduledBackupManifest;
+  /** How a backup of the Cluster is taken. */
+  method: BackupMethod;
+  /** Seconds to wait for a backup. */
+  waitSeconds: number;
+}
+
+export function planBackup(cluster: string, settings: BackupSettings): BackupPlan {
+  const { volumeSnapshot, target = "prefer-standby", waitMinutes = DEFAULT_WAIT_MINUTES } = settings;
+  const method: BackupMethod =
+    volumeSnapshot === undefined
+      ? { method: "plugin", target, pluginConfiguration: { name: BARMAN_CLOUD } }
+      : { method: "volumeSnapshot", target };
+  return {
+    settings,
+    objectStore: objectStoreManifest(cluster, settings.objectStore, settings.retention),
+    scheduledBackup: {
+      apiVersion: "postgresql.cnpg.io/v1",
+      kind: "ScheduledBackup",
+      metadata: { name: cluster },
+      // Without an owner, a backup stays listed when the schedule or the Cluster is deleted.
+      spec: {
+        cluster: { name: cluster },
+        schedule: settings.schedule ?? DEFAULT_SCHEDULE,
+        backupOwnerReference: "none",
+        ...method,
+      },
+    },
+    method,
+    waitSeconds: Math.round(waitMinutes * 60),
+  };
+}
+
+/** Stands for the generated name of the archive, which only `up` knows. */
+const GENERATED = "generated-by-up";
+
+/** The Cluster's fields for backups. */
+export function backupSpec(plan: BackupPlan): Record<string, unknown> {
+  const { volumeSnapshot, archiveName = GENERATED } = plan.settings;
+  return {
+    plugins: archivePlugins(plan, archiveName),
+    ...(volumeSnapshot === undefined ? {} : { backup: { volumeSnapshot } }),
+  };
+}
+
+/** The Cluster's `plugins`, which archive the WAL under a name. */
+export function archivePlugins({ objectStore }: BackupPlan, archiveName: pulumi.Input<string>) {
+  const parameters = { barmanObjectName: objectStore.metadata.name, serverName: archiveName };
+  return [{ name: BARMAN_CLOUD, isWALArchiver: true, parameters }];
+}
+
+/** Folders of barman-cloud, and of object stores: no slash, and nothing that must be escaped in a URL. */
+const ARCHIVE_NAME = /^[A-Za-z0-9]([-._A-Za-z0-9]{0,126}[A-Za-z0-9])?$/;
+
+export function checkArchiveName(setting: string, name: string | undefined): SettingProblem[] {
+  if (name === undefined || ARCHIVE_NAME.test(name)) return [];
+  return wrong(
+    setting,
+    name,
+    "is not a valid name of an archive",
+    "Use at most 128 letters, digits, hyphens, dots and underscores, beginning and ending with a letter or digit.",
+  );
+}
+
+/** @param beside the setting beside `backup`, e.g. `databases.orders.spec` for `spec` */
+export function checkBackup(
+  beside: (setting: string) => string,
+  backup: BackupSettings,
+  spec: Record<string, unknown> = {},
+): SettingProblem[] {
+  const at = (field: string) => beside(`backup.${field}`);
+  const { waitMinutes = DEFAULT_WAIT_MINUTES } = backup;
+  return [
+    ...checkObjectStore(at("objectStore"), backup.objectStore),
+    ...checkArchiveName(at("archiveName"), backup.archiveName),
+    ...checkSchedule(at("schedule"), backup.schedule),
+    ...checkRetention(at("retention"), backup.retention),
+    ...checkOneOf(at("target"), backup.target, ["prefer-standby", "primary"]),
+    ...checkObjectName(at("onDemand"), backup.onDemand, "backup"),
+    ...(waitMinutes > 0
+      ? []
+      : wrong(at("waitMinutes"), waitMinutes, "must be a number of minutes above 0", "Write e.g. 60.")),
+    ...["plugins", "backup"]
+      .filter((field) => spec[field] !== undefined)
+      .flatMap((field) =>
+        wrong(
+          beside(`spec.${field}`),
+          undefined,
+          "would replace what backup writes",
+          `Remove it, or write the plugins and backups of CloudNativePG yourself and remove backup.`,
+        ),
+      ),
+  ];
+}
+
+const CRON_FIELDS = 6;
+
+function checkSchedule(setting: string, schedule: string | undefined): SettingProblem[] {
+  if (schedule === undefined) return [];
+  if (/^@(yearly|annually|monthly|weekly|daily|midnight|hourly|every (\d+(\.\d+)?(h|m|s))+)$/.test(schedule)) return [];
+  const fields = schedule.trim().split(/\s+/);
+  if (fields.length === CRON_FIELDS && fields.every((field) => /^[-*?/,A-Za-z0-9]+$/.test(field))) return [];
+  return wrong(
+    setting,
+    schedule,
+    fields.length === CRON_FIELDS - 1
+      ? "has five fields, but the first of six is the second"
+      : "is not a valid schedule",
+    fields.length === CRON_FIELDS - 1
+      ? `Write 0 ${schedule.trim()}.`
+      : "Write six fields, e.g. 0 0 1 * * *, or @daily.",
+  );
+}
+
+function checkRetention(setting: string, retention: string | undefined): SettingProblem[] {
+  if (retention === undefined || /^[1-9][0-9]*[dwm]$/.test(retention)) return [];
+  return wrong(setting, retention, "is not a number of days, weeks or months", "Write e.g. 30d, 4w or 3m.");
+}
+
+/** The place that no two Clusters may share: the archive in the object store. Undefined if its name is generated or unknown. */
+export function archivePlace({ objectStore, archiveName }: BackupSettings): string | undefined {
+  const path = known(objectStore.destinationPath);
+  return path === undefined || archiveName === undefined ? undefined : `${path.replace(/\/+$/, "")}/${archiveName}`;
+}

@@ -1,0 +1,231 @@
+/** Recovery: a new Cluster that begins with the data of a backup. Pure. */
+import { checkObjectName } from "../kubernetes/names";
+import { SettingProblem } from "../problems";
+import { wrong } from "../value-check";
+import { archivePlace, BackupSettings, checkArchiveName } from "./backup";
+import { databaseAndOwner, InitDb } from "./initdb";
+import { BARMAN_CLOUD, checkObjectStore, ObjectStore, objectStoreManifest, ObjectStoreManifest } from "./object-store";
+
+/** A volume snapshot, or another object that a volume can be made from. */
+export interface VolumeSource {
+  /** Name of the object. */
+  name: string;
+  /** Kind of the object. */
+  kind: string;
+  /** API group of the object, e.g. `snapshot.storage.k8s.io`. Default: that of PersistentVolumeClaims. */
+  apiGroup?: string;
+}
+
+/** Volume snapshots of one backup. */
+export interface VolumeSnapshots {
+  /** The data. */
+  storage: VolumeSource;
+  /** The write-ahead log, if it has a volume of its own. Default: it is in `storage`. */
+  walStorage?: VolumeSource;
+  /** Tablespaces, by name. Default: none. */
+  tablespaceStorage?: Record<string, VolumeSource>;
+}
+
+/** Where recovery ends: at most one of time, name, LSN, XID and `targetImmediate`. */
+export interface RecoveryTarget {
+  /** A time, in RFC 3339 form with its zone, e.g. `2026-11-30T12:00:00Z`. Default: the end of the archive. */
+  targetTime?: string;
+  /** A restore point that `pg_create_restore_point` made. Needs `backupID`. Default: none. */
+  targetName?: string;
+  /** A position in the write-ahead log, e.g. `0/3000060`. Default: none. */
+  targetLSN?: string;
+  /** A transaction ID. Needs `backupID`. Default: none. */
+  targetXID?: string;
+  /** End as soon as the backup is consistent. Needs `backupID`. Default: false. */
+  targetImmediate?: boolean;
+  /** ID of the base backup to begin with, e.g. `20261130T120000`. Default: the newest before the target. */
+  backupID?: string;
+  /** Timeline: a number, or `latest`. Default: `latest`. */
+  targetTLI?: string;
+  /** Stop before the target instead of after it. Default: false. */
+  exclusive?: boolean;
+}
+
+/**
+ * The data that a new Cluster begins with, instead of an empty database. Used only once, when the Cluster is created. Exactly
+ * one of `objectStore`, `backup` and `volumeSnapshots`.
+ */
+export interface RecoverySettings {
+  /** The object store with the archive. Needs `archiveName`. Default: that of `backup`, if `archiveName` is set. */
+  objectStore?: ObjectStore;
+  /** Name of the archive to recover from. Default: none. */
+  archiveName?: string;
+  /** Name of a Backup object in the Cluster's namespace. Default: none. */
+  backup?: string;
+  /** Volume snapshots. With `archiveName`, the archive's write-ahead log is applied to them. Default: none. */
+  volumeSnapshots?: VolumeSnapshots;
+  /** Where recovery ends. Default: at the end of the archive. */
+  recoveryTarget?: RecoveryTarget;
+}
+
+/** The external cluster of CloudNativePG that stands for the archive. */
+const SOURCE = "recovery-source";
+
+/** What follows from the settings of a recovery. */
+export interface RecoveryPlan {
+  settings: RecoverySettings;
+  /** The object store with the archive. Undefined if there is none, or the Cluster's own store has it. */
+  objectStore?: ObjectStoreManifest;
+  /** Name of the ObjectStore with the archive. Undefined if no archive is read. */
+  store?: string;
+}
+
+export function planRecovery(cluster: string, settings: RecoverySettings): RecoveryPlan {
+  if (settings.archiveName === undefined) return { settings };
+  const own = `${cluster}-recovery`;
+  return settings.objectStore === undefined
+    ? { settings, store: cluster }
+    : { settings, store: own, objectStore: objectStoreManifest(own, settings.objectStore) };
+}
+
+/** The Cluster's fields for recovery. The owner gets the password of its Secret. */
+export function recoverySpec({ settings, store }: RecoveryPlan, initdb: InitDb = {}): Record<string, unknown> {
+  const { archiveName, backup, volumeSnapshots, recoveryTarget } = settings;
+  const { database, owner } = databaseAndOwner(initdb);
+  const plugin = { name: BARMAN_CLOUD, parameters: { barmanObjectName: store, serverName: archiveName } };
+  return {
+    bootstrap: {
+      recovery: {
+        ...(store === undefined ? {} : { source: SOURCE }),
+        ...(backup === undefined ? {} : { backup: { name: backup } }),
+        ...(volumeSnapshots === undefined ? {} : { volumeSnapshots }),
+        ...(recoveryTarget === undefined ? {} : { recoveryTarget }),
+        database,
+        owner,
+        ...(initdb.ownerSecret === undefined ? {} : { secret: { name: initdb.ownerSecret } }),
+      },
+    },
+    ...(store === undefined ? {} : { externalClusters: [{ name: SOURCE, plugin }] }),
+  };
+}
+
+/** What else the checks depend on. */
+export interface RecoveryContext {
+  backup?: BackupSettings;
+  initdb?: InitDb;
+  spec?: Record<string, unknown>;
+}
+
+/** @param at the setting beside `recovery`, e.g. `databases.orders.initdb` for `initdb` */
+export function checkRecovery(
+  at: (setting: string) => string,
+  recovery: RecoverySettings,
+  { backup, initdb = {}, spec = {} }: RecoveryContext,
+): SettingProblem[] {
+  const own = (field: string) => at(`recovery.${field}`);
+  const { archiveName, objectStore, backup: object, volumeSnapshots } = recovery;
+  const fromArchive = archiveName !== undefined && volumeSnapshots === undefined;
+  const ways = [fromArchive, object !== undefined, volumeSnapshots !== undefined].filter(Boolean).length;
+  const bootstrap = spec.bootstrap;
+  return [
+    ...(ways === 1
+      ? []
+      : wrong(
+          at("recovery"),
+          undefined,
+          ways === 0 ? "does not say what to recover from" : "has more than one source",
+          "Set exactly one of archiveName, backup and volumeSnapshots.",
+        )),
+    ...(objectStore !== undefined && archiveName === undefined
+      ? wrong(
+          own("objectStore"),
+          undefined,
+          "needs archiveName",
+          "Write the name of the archive: a folder in the store.",
+        )
+      : []),
+    ...(archiveName !== undefined && objectStore === undefined && backup === undefined
+      ? wrong(own("archiveName"), archiveName, "needs the store of the archive", "Set recovery.objectStore.")
+      : []),
+    ...(objectStore ? checkObjectStore(own("objectStore"), objectStore) : []),
+    ...checkArchiveName(own("archiveName"), archiveName),
+    ...checkObjectName(own("backup"), object, "Backup"),
+    ...checkOwnArchive(own("archiveName"), recovery, backup),
+    ...checkTarget(own("recoveryTarget"), recovery),
+    // The archive has them.
+    ...(["localeCollate", "localeCType", "encoding", "dataChecksums"] as const)
+      .filter((field) => initdb[field] !== undefined)
+      .flatMap((field) =>
+        wrong(
+          at(`initdb.${field}`),
+          initdb[field],
+          "has no effect with recovery, because the backup has its own",
+          "Remove it.",
+        ),
+      ),
+    ...(bootstrap === undefined
+      ? []
+      : wrong(
+          at("spec.bootstrap"),
+          undefined,
+          "would replace what recovery writes",
+          "Use recovery or spec.bootstrap.",
+        )),
+    ...(spec.externalClusters !== undefined && archiveName !== undefined
+      ? wrong(
+          at("spec.externalClusters"),
+          undefined,
+          "would replace the external cluster that recovery writes",
+          "Remove one of the two.",
+        )
+      : []),
+  ];
+}
+
+/** A Cluster must never write into the archive that it is recovered from. */
+function checkOwnArchive(
+  setting: string,
+  { archiveName, objectStore }: RecoverySettings,
+  backup: BackupSettings | undefined,
+): SettingProblem[] {
+  if (archiveName === undefined || backup === undefined) return [];
+  const source = archivePlace({ objectStore: objectStore ?? backup.objectStore, archiveName });
+  if (source === undefined || source !== archivePlace(backup)) return [];
+  return wrong(
+    setting,
+    archiveName,
+    "is the archive that the new Cluster would write to, and would damage",
+    "Remove backup.archiveName, so that the new Cluster gets an archive of its own.",
+  );
+}
+
+const TARGETS = ["targetTime", "targetName", "targetLSN", "targetXID", "targetImmediate"] as const;
+const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[-+]\d\d:?\d\d)$/;
+
+function checkTarget(
+  setting: string,
+  { recoveryTarget: target = {}, volumeSnapshots }: RecoverySettings,
+): SettingProblem[] {
+  const at = (field: string) => `${setting}.${field}`;
+  const given = TARGETS.filter((field) => target[field] !== undefined && target[field] !== false);
+  const needsBackup = given.find((field) => field !== "targetTime" && field !== "targetLSN");
+  const { targetTime, targetLSN, targetXID, targetTLI, targetName, backupID } = target;
+  return [
+    ...(given.length > 1
+      ? wrong(setting, undefined, `has more than one end: ${given.join(" and ")}`, "Keep one of them.")
+      : []),
+    ...(targetTime === undefined || (RFC_3339.test(targetTime) && !Number.isNaN(Date.parse(targetTime)))
+      ? []
+      : wrong(at("targetTime"), targetTime, "is not a time with its zone", "Write e.g. 2026-11-30T12:00:00Z.")),
+    ...(targetLSN === undefined || /^[0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8}$/.test(targetLSN)
+      ? []
+      : wrong(at("targetLSN"), targetLSN, "is not a position in the write-ahead log", "Write e.g. 0/3000060.")),
+    ...(targetXID === undefined || (/^\d{1,10}$/.test(targetXID) && Number(targetXID) < 2 ** 32)
+      ? []
+      : wrong(at("targetXID"), targetXID, "is not a transaction ID", "Write a whole number below 4294967296.")),
+    ...(targetTLI === undefined || targetTLI === "latest" || /^[1-9]\d*$/.test(targetTLI)
+      ? []
+      : wrong(at("targetTLI"), targetTLI, "is not a timeline", "Write a whole number of at least 1, or latest.")),
+    ...(targetName === undefined || (targetName !== "" && Buffer.byteLength(targetName) < 64)
+      ? []
+      : wrong(at("targetName"), targetName, "is not the name of a restore point", "Use 1 to 63 bytes.")),
+    ...(needsBackup !== undefined && backupID === undefined && volumeSnapshots === undefined
+      ? wrong(at(needsBackup), undefined, "needs backupID", "Write the ID of a base backup that ended before it.")
+      : []),
+  ];
+}

@@ -1,0 +1,215 @@
+import { strict as assert } from "node:assert";
+import * as pulumi from "@pulumi/pulumi";
+import { BackupSettings, checkBackup, planBackup } from "../../../components/cnpg/backup";
+import { clusterSpec } from "../../../components/cnpg/cluster-spec";
+import { ObjectStore } from "../../../components/cnpg/object-store";
+import { checkRecovery, planRecovery, RecoverySettings } from "../../../components/cnpg/recovery";
+import { describeProblem } from "../../../components/problems";
+
+const key = (name: string) => ({ name: "store", key: name });
+const s3Credentials = { accessKeyId: key("id"), secretAccessKey: key("secret") };
+const objectStore: ObjectStore = { destinationPath: "s3://backups/prod", s3Credentials };
+const azure = "https://account.blob.core.windows.net/backups/prod";
+const secrets = { server: "s", serverCa: "c", replication: "r", clientCaBundle: "b" };
+const at = (setting: string) => `db.${setting}`;
+const wrongBackup = (settings: object, spec?: Record<string, unknown>) =>
+  checkBackup(at, { objectStore, ...settings } as BackupSettings, spec).map(describeProblem);
+const wrongStore = (store: object) => wrongBackup({ objectStore: { ...objectStore, ...store } });
+const wrongRecovery = (recovery: object, context = {}) =>
+  checkRecovery(at, recovery as RecoverySettings, context).map(describeProblem);
+
+describe("backups", () => {
+  it("are taken by the plugin each day, and archive the write-ahead log under the Cluster's archive name", () => {
+    const backups = planBackup("orders", { objectStore, retention: "30d", archiveName: "orders-1" });
+    const spec = clusterSpec({ storage: { size: "1Gi" }, secrets, users: [], backups });
+    assert.deepEqual(spec.plugins, [
+      {
+        name: "barman-cloud.cloudnative-pg.io",
+        isWALArchiver: true,
+        parameters: { barmanObjectName: "orders", serverName: "orders-1" },
+      },
+    ]);
+    assert.deepEqual(backups.objectStore, {
+      apiVersion: "barmancloud.cnpg.io/v1",
+      kind: "ObjectStore",
+      metadata: { name: "orders" },
+      spec: { configuration: objectStore, retentionPolicy: "30d" },
+    });
+    assert.deepEqual(backups.scheduledBackup.spec, {
+      cluster: { name: "orders" },
+      schedule: "0 0 1 * * *",
+      backupOwnerReference: "none",
+      method: "plugin",
+      target: "prefer-standby",
+      pluginConfiguration: { name: "barman-cloud.cloudnative-pg.io" },
+    });
+  });
+
+  it("can be volume snapshots, while the write-ahead log goes to the object store", () => {
+    const backups = planBackup("orders", { objectStore, volumeSnapshot: { className: "fast" }, target: "primary" });
+    const spec = clusterSpec({ storage: { size: "1Gi" }, secrets, users: [], backups });
+    assert.deepEqual(spec.backup, { volumeSnapshot: { className: "fast" } });
+    assert.equal((spec.plugins as unknown[]).length, 1);
+    assert.deepEqual(backups.method, { method: "volumeSnapshot", target: "primary" });
+  });
+
+  for (const [title, settings] of Object.entries({
+    "S3 with keys": {},
+    "S3 with the role of the pod": { objectStore: { ...objectStore, s3Credentials: { inheritFromIAMRole: true } } },
+    "a store with a CA of its own": {
+      objectStore: { ...objectStore, endpointURL: "https://10.0.0.1:9000", endpointCA: key("ca.crt") },
+    },
+    "an address that is not known yet": { objectStore: { ...objectStore, destinationPath: pulumi.output("s3://x") } },
+    "Azure with a managed identity": {
+      objectStore: { destinationPath: azure, azureCredentials: { inheritFromAzureAD: true } },
+    },
+    "Azure with a key of the account": {
+      objectStore: {
+        destinationPath: azure,
+        azureCredentials: { storageAccount: key("account"), storageKey: key("key") },
+      },
+    },
+    "Google with workload identity": {
+      objectStore: { destinationPath: "gs://backups", googleCredentials: { gkeEnvironment: true } },
+    },
+    "a schedule of six fields": { schedule: "0 30 */4 * * MON-FRI" },
+    "a schedule with a name": { schedule: "@every 12h30m" },
+  })) {
+    it(`accept ${title}`, () => assert.deepEqual(wrongBackup(settings), []));
+  }
+
+  for (const [found, expected] of [
+    [
+      wrongStore({ destinationPath: "backups/prod" }),
+      /^db\.backup\.objectStore\.destinationPath = "backups\/prod": is not the address of a bucket/,
+    ],
+    [wrongStore({ destinationPath: "s3://" }), /is not the address of a bucket/],
+    [wrongStore({ destinationPath: "gs://backups" }), /does not fit s3Credentials\. Use googleCredentials/],
+    [
+      wrongStore({ endpointURL: "http://minio:9000" }),
+      /endpointURL.*would send backups without encryption.*endpointCA/,
+    ],
+    [wrongStore({ endpointURL: "minio" }), /endpointURL.*is not a valid URL/],
+    [wrongStore({ s3Credentials: undefined }), /has no credentials\. Set exactly one of/],
+    [wrongStore({ s3Credentials: { accessKeyId: key("id") } }), /s3Credentials: does not have both keys/],
+    [wrongStore({ s3Credentials: { ...s3Credentials, inheritFromIAMRole: true } }), /has keys and inheritFromIAMRole/],
+    [wrongStore({ googleCredentials: { gkeEnvironment: true } }), /is a second set of credentials/],
+    [
+      wrongBackup({ objectStore: { destinationPath: "gs://b", googleCredentials: {} } }),
+      /googleCredentials: must have exactly one way to log in/,
+    ],
+    [
+      wrongBackup({ objectStore: { destinationPath: azure, azureCredentials: { storageAccount: key("a") } } }),
+      /azureCredentials: must have exactly one way to log in/,
+    ],
+    [wrongStore({ endpointCA: { name: "Not A Name", key: "ca.crt" } }), /endpointCA\.name = "Not A Name"/],
+    [wrongStore({ wal: { maxParallel: 0 } }), /wal\.maxParallel = 0/],
+    [wrongStore({ data: { jobs: 1.5 } }), /data\.jobs = 1\.5/],
+    [wrongBackup({ archiveName: "a/b" }), /archiveName = "a\/b": is not a valid name of an archive/],
+    [
+      wrongBackup({ schedule: "0 1 * * *" }),
+      /has five fields, but the first of six is the second\. Write 0 0 1 \* \* \*\./,
+    ],
+    [wrongBackup({ schedule: "daily" }), /schedule = "daily": is not a valid schedule/],
+    [wrongBackup({ retention: "30" }), /retention = "30": is not a number of days/],
+    [wrongBackup({ target: "standby" }), /target = "standby"/],
+    [wrongBackup({ onDemand: "Before Upgrade" }), /onDemand = "Before Upgrade"/],
+    [wrongBackup({ waitMinutes: 0 }), /waitMinutes = 0/],
+    [wrongBackup({}, { plugins: [] }), /^db\.spec\.plugins: would replace what backup writes/],
+    [wrongBackup({}, { backup: {} }), /^db\.spec\.backup: would replace what backup writes/],
+  ] as const) {
+    it(`refuse with ${expected}`, () => {
+      assert.equal(found.length, 1, found.join("\n"));
+      assert.match(found[0] ?? "", expected);
+    });
+  }
+});
+
+describe("a recovery", () => {
+  const archive = { objectStore, archiveName: "orders-1" };
+
+  it("begins with an archive instead of an empty database, and keeps the names of database and owner", () => {
+    const recoveries = planRecovery("orders", { ...archive, recoveryTarget: { targetTime: "2026-11-30T12:00:00Z" } });
+    const initdb = { database: "shop", owner: "shop_owner", ownerSecret: "owner" };
+    const spec = clusterSpec({ storage: { size: "1Gi" }, secrets, users: [], recoveries, initdb });
+    assert.deepEqual(spec.bootstrap, {
+      recovery: {
+        source: "recovery-source",
+        recoveryTarget: { targetTime: "2026-11-30T12:00:00Z" },
+        database: "shop",
+        owner: "shop_owner",
+        secret: { name: "owner" },
+      },
+    });
+    assert.deepEqual(spec.externalClusters, [
+      {
+        name: "recovery-source",
+        plugin: {
+          name: "barman-cloud.cloudnative-pg.io",
+          parameters: { barmanObjectName: "orders-recovery", serverName: "orders-1" },
+        },
+      },
+    ]);
+    assert.equal(recoveries.objectStore?.metadata.name, "orders-recovery");
+  });
+
+  it("uses the store of the Cluster's own backups by default", () => {
+    const { objectStore: made, store } = planRecovery("orders", { archiveName: "orders-1" });
+    assert.deepEqual([made, store], [undefined, "orders"]);
+    assert.deepEqual(wrongRecovery({ archiveName: "orders-1" }, { backup: { objectStore } }), []);
+  });
+
+  it("can begin with a Backup object, or with volume snapshots", () => {
+    const volumeSnapshots = { storage: { name: "snap", kind: "VolumeSnapshot", apiGroup: "snapshot.storage.k8s.io" } };
+    for (const settings of [{ backup: "orders-1" }, { volumeSnapshots }]) {
+      assert.deepEqual(wrongRecovery(settings), []);
+      const spec = clusterSpec({
+        ...{ storage: { size: "1Gi" }, secrets, users: [] },
+        recoveries: planRecovery("orders", settings),
+      });
+      assert.equal(spec.externalClusters, undefined);
+    }
+  });
+
+  for (const [found, expected] of [
+    [wrongRecovery({}), /^db\.recovery: does not say what to recover from/],
+    [wrongRecovery({ ...archive, backup: "b" }), /has more than one source/],
+    [wrongRecovery({ objectStore, backup: "b" }), /recovery\.objectStore: needs archiveName/],
+    [wrongRecovery({ archiveName: "orders-1" }), /recovery\.archiveName = "orders-1": needs the store of the archive/],
+    [
+      wrongRecovery(archive, { backup: { objectStore, archiveName: "orders-1" } }),
+      /is the archive that the new Cluster would write to, and would damage/,
+    ],
+    [
+      wrongRecovery(
+        { ...archive, objectStore: { ...objectStore, destinationPath: "s3://backups/prod/" } },
+        { backup: { objectStore, archiveName: "orders-1" } },
+      ),
+      /is the archive that the new Cluster would write to/,
+    ],
+    [
+      wrongRecovery(archive, { initdb: { encoding: "UTF8" } }),
+      /^db\.initdb\.encoding = "UTF8": has no effect with recovery/,
+    ],
+    [wrongRecovery(archive, { spec: { bootstrap: {} } }), /^db\.spec\.bootstrap: would replace what recovery writes/],
+    [wrongRecovery(archive, { spec: { externalClusters: [] } }), /^db\.spec\.externalClusters/],
+    ...(
+      [
+        [{ targetTime: "2026-11-30 12:00:00" }, /targetTime = "2026-11-30 12:00:00": is not a time with its zone/],
+        [{ targetTime: "2026-13-30T12:00:00Z" }, /is not a time with its zone/],
+        [{ targetLSN: "3000060" }, /targetLSN = "3000060": is not a position/],
+        [{ targetXID: "4294967296", backupID: "b" }, /targetXID = "4294967296": is not a transaction ID/],
+        [{ targetTLI: "0" }, /targetTLI = "0": is not a timeline/],
+        [{ targetName: "x".repeat(64), backupID: "b" }, /is not the name of a restore point/],
+        [{ targetName: "before" }, /targetName: needs backupID/],
+        [{ targetImmediate: true }, /targetImmediate: needs backupID/],
+        [{ targetTime: "2026-11-30T12:00:00Z", targetLSN: "0/1" }, /has more than one end: targetTime and targetLSN/],
+      ] as const
+    ).map(([recoveryTarget, expected]) => [wrongRecovery({ ...archive, recoveryTarget }), expected] as const),
+  ] as const) {
+    it(`refuses with ${expected}`, () => {
+      assert.equal(found.length, 1, found.join("\n"));
+      assert.match(found[0] ?? "", expected);
+    });
+  }
+});
