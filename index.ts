@@ -7,12 +7,12 @@ import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { MachineIdWorkload, OperatorCheck, PostgresCluster, SettingsError } from "./components";
 import { operatorNeeds } from "./components/postgres-cluster/plan";
-import { needsOfAll } from "./components/cnpg/operator-version";
+import { combinedNeeds } from "./components/cnpg/operator-version";
 import { ownerOf, stackPrefix } from "./components/kubernetes/owner";
 import { ClusterIdentity } from "./components/protection/deletion-protection";
-import { DeclaredDatabases, inContext } from "./components/protection/declared-databases";
+import { DeclaredDatabases, contextResourceName } from "./components/protection/declared-databases";
 import { makeNamespace } from "./components/protection/namespace-removal";
-import { TAKE_UP } from "./components/protection/taking-up";
+import { UPSERT_EXISTING_OBJECTS } from "./components/protection/upsert-existing-objects";
 import { appRoleMount, EnvironmentConfig, parseConfig, usesVault, VaultSettings } from "./config/config";
 import { contextsOf, declaredDatabases, namespacesToMake } from "./config/places";
 import type { DatabasePlan } from "./config/plan";
@@ -27,7 +27,7 @@ const declared = new DeclaredDatabases("databases", {
 });
 
 // Pulumi's SDK would write it into the state of each provider, and the next run would update them. The plugin reads it itself.
-delete process.env[TAKE_UP];
+delete process.env[UPSERT_EXISTING_OBJECTS];
 
 /** A provider for each Kubernetes cluster that a database names; undefined is the kubeconfig's current context. */
 const contexts = contextsOf(plan);
@@ -35,7 +35,7 @@ const kubernetesProviders = new Map(
   contexts.map(({ context, former }) => [
     context,
     new k8s.Provider(
-      inContext(context, "kubernetes", "after"),
+      contextResourceName(context, "kubernetes", "after"),
       {
         context,
         // How the cluster is reached is the environment's. Left out, the SDK writes the path in KUBECONFIG into the state,
@@ -44,7 +44,10 @@ const kubernetesProviders = new Map(
         // Without it a Secret whose data change is deleted and made again; a Cluster whose CA Secret is missing stops.
         enableSecretMutable: true,
       },
-      { dependsOn: declared, aliases: former.map((each) => ({ name: inContext(each, "kubernetes", "after") })) },
+      {
+        dependsOn: declared,
+        aliases: former.map((each) => ({ name: contextResourceName(each, "kubernetes", "after") })),
+      },
     ),
   ]),
 );
@@ -71,13 +74,13 @@ const namespaces = places.map(({ context, namespace, databases: own }) => ({
   context,
   namespace,
   made: makeNamespace(
-    inContext(context, namespace, "before"),
+    contextResourceName(context, namespace, "before"),
     namespace,
     { context },
     {
       provider: kubernetesProviders.get(context),
       dependsOn: operators.get(context),
-      formerNames: formerOf(context).map((former) => inContext(former, namespace, "before")),
+      formerNames: formerOf(context).map((former) => contextResourceName(former, namespace, "before")),
       // In 0.1.0 a namespace that is not declared belonged to its PostgresCluster.
       formerUrns: own.map((name) => namespaceUrn(name)),
     },
@@ -145,7 +148,7 @@ for (const { database, cluster } of clusters) {
 
 /** What the databases of a context need of the operator. */
 function needsIn(context: string | undefined) {
-  return needsOfAll(
+  return combinedNeeds(
     Object.values(plan.databases)
       .filter((database) => database.context === context)
       .map(operatorNeeds),

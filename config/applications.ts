@@ -6,7 +6,7 @@ import type { ApplicationDatabase, ApplicationSettings } from "./settings";
 import type { SettingProblem } from "../components/problems";
 import { checkMachineId } from "../components/workload/machine-id-check";
 import { listed, nearest } from "../components/settings/messages";
-import { known } from "../components/value-check";
+import { valueIfKnown } from "../components/value-check";
 
 /** What the component is given; `settings` are complete but for what Teleport says of the databases. */
 export interface ApplicationPlan {
@@ -195,7 +195,7 @@ function proxyOf(
   databases: Databases,
 ): string | undefined {
   const plan = planOf(database, databases);
-  return plan && known(inTeleport(plan, application)?.settings.proxy);
+  return plan && valueIfKnown(inTeleport(plan, application)?.settings.proxy);
 }
 
 /** A database of the configuration; undefined if it has none of this name, also if every object has one, as `constructor`. */

@@ -3,7 +3,7 @@ import type { TeleportPlan } from "../components/postgres-cluster/teleport-plan"
 import type { SettingProblem } from "../components/problems";
 import { botAccountName } from "../components/teleport/resources/bot-document";
 import { workloadRole } from "../components/workload/machine-id";
-import { known } from "../components/value-check";
+import { valueIfKnown } from "../components/value-check";
 import type { ApplicationPlan } from "./applications";
 import type { DatabasePlan, EnvironmentPlan } from "./plan";
 
@@ -39,7 +39,7 @@ function ofDatabase(plan: DatabasePlan): string[] {
 }
 
 function inTeleport({ settings, databases, accessRoles, agentConfigMap }: TeleportPlan): string[] {
-  const proxy = known(settings.proxy) ?? "";
+  const proxy = valueIfKnown(settings.proxy) ?? "";
   const { name, namespace } = agentConfigMap;
   return [
     ...databases.map((database) => `the Teleport name ${database.name} at ${proxy}`),
@@ -52,11 +52,11 @@ function inTeleport({ settings, databases, accessRoles, agentConfigMap }: Telepo
 function inVault({ vaultDatabase }: DatabasePlan): string[] {
   if (!vaultDatabase) return [];
   const { connection, mount, roles, auth } = vaultDatabase;
-  const path = known(mount.path) ?? "";
+  const path = valueIfKnown(mount.path) ?? "";
   return [
     ...(mount.exists ? [] : [`the mount ${path} of Vault`]),
     `the connection ${connection} in Vault's mount ${path}`,
-    ...(auth?.make ? [`the login method ${known(auth.path) ?? ""} of Vault`] : []),
+    ...(auth?.make ? [`the login method ${valueIfKnown(auth.path) ?? ""} of Vault`] : []),
     ...roles.flatMap(({ role, policy }) => [
       `the role ${role} in Vault's mount ${path}`,
       // The role of Kubernetes authentication has that name as well.

@@ -13,7 +13,7 @@ import { checkOperatorDatabase } from "../teleport/kubernetes-operator";
 import { checkProxyAddress } from "../teleport/proxy-address";
 import { checkDynamicLabels, checkLabels } from "../teleport/resources/labels";
 import { checkDatabaseUsers } from "../teleport/resources/reserved-users";
-import { known } from "../value-check";
+import { valueIfKnown } from "../value-check";
 import { checkVaultDatabaseOfCluster } from "../vault-database/of-cluster";
 import { DEFAULT_READY_MINUTES, TeleportArgs } from "./args";
 import { checkClusterName } from "../cnpg/names";
@@ -178,7 +178,7 @@ function checkTeleport(
 ): SettingProblem[] {
   const { name } = teleport;
   return [
-    ...checkProxyAddress(`${path}.proxy`, known(teleport.proxy)),
+    ...checkProxyAddress(`${path}.proxy`, valueIfKnown(teleport.proxy)),
     // The standby's name is longer.
     ...(name === undefined
       ? []

@@ -8,7 +8,7 @@ import { databaseManifests, DatabaseManifest } from "../cnpg/databases";
 import { clusterSpec, mergeSpec, DEFAULT_INSTANCES } from "../cnpg/cluster-spec";
 import type { DeclaredCluster } from "../cnpg/dry-run";
 import { databaseAndOwner } from "../cnpg/initdb";
-import { clusterAnnotations, servingInstances } from "../cnpg/metadata";
+import { clusterAnnotations, expectedReadyInstances } from "../cnpg/metadata";
 import { fieldsOf, OperatorNeeds } from "../cnpg/operator-version";
 import {
   PoolerAuthentication,
@@ -52,7 +52,7 @@ export interface ClusterPlan<Namespace extends pulumi.Input<string> = pulumi.Inp
   /** Instances of PostgreSQL. */
   instances: number;
   /** How many of them must serve: fewer if some are fenced, none if the Cluster is hibernated. */
-  servingInstances: number;
+  expectedReadyInstances: number;
   /** Whether there is a standby, so that the Service `-ro` has endpoints. */
   hasStandby: boolean;
   /** No instance must serve. */
@@ -138,7 +138,7 @@ export function planCluster<Namespace extends pulumi.Input<string> = string>(
   const secrets = secretNames(clusterName);
   const vault = vaultDatabase && planVaultDatabase(`${clusterName}-${environment}`, vaultDatabase);
   const admin = autoUsers && autoUsersAdmin(autoUsers);
-  const serving = servingInstances(instances, settings);
+  const serving = expectedReadyInstances(instances, settings);
   const hasStandby = instances > 1;
   // Rules for users that others make stand before the declared ones.
   const pgHba = [
@@ -159,7 +159,7 @@ export function planCluster<Namespace extends pulumi.Input<string> = string>(
     owner,
     ownerSecret: settings.initdb?.ownerSecret ?? secrets.owner,
     instances,
-    servingInstances: serving,
+    expectedReadyInstances: serving,
     hasStandby,
     isSuspended: serving === 0,
     isPaused: serving === 0 || fencedInstances.length > 0,

@@ -1,7 +1,7 @@
 /** The Poolers of a Cluster, each awaited until it serves. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { keepsInstances } from "../cnpg/foreign-fields";
+import { ignoredChanges } from "../cnpg/foreign-fields";
 import { BACKGROUND_DELETION } from "../kubernetes/deletion";
 import type { ClusterPlan } from "./plan";
 import { ownedBy, ownerOf } from "../kubernetes/owner";
@@ -49,7 +49,7 @@ export function makePoolers(
     const made = new k8s.apiextensions.CustomResource(
       resource,
       { apiVersion: "postgresql.cnpg.io/v1", kind: "Pooler", metadata: { name, namespace, annotations }, spec },
-      { ...opts, ...keepsInstances(settings), dependsOn: [check, ...opts.dependsOn] },
+      { ...opts, ...ignoredChanges(settings), dependsOn: [check, ...opts.dependsOn] },
     );
     new KubernetesIdentity(`${plan.name}:pooler:${name}`, { kubernetes }, { ...opts, dependsOn: [made] });
     return new PoolerServing(

@@ -9,7 +9,7 @@ import { ClusterCertificates } from "../certificates/cluster-certificates";
 import { declaredMajor } from "../cnpg/image";
 import { additionalDnsNames } from "../cnpg/services";
 import { isSupervised } from "../cnpg/spec-fields";
-import { keepsInstances } from "../cnpg/foreign-fields";
+import { ignoredChanges } from "../cnpg/foreign-fields";
 import type { KubernetesArgs } from "../kubernetes/resource";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "../kubernetes/deletion";
 import { OperatorCheck } from "../cnpg/operator-check";
@@ -187,7 +187,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
       {
         parent: this,
         dependsOn: [check, ...dependsOn],
-        ...keepsInstances(settings),
+        ...ignoredChanges(settings),
         protect: plan.isProtected,
         retainOnDelete: plan.isRetained,
       },
@@ -301,7 +301,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         hibernated: settings.hibernation ?? false,
         within: plan.readySeconds,
         written: pulumi.output(cluster.spec).apply((spec) => sha256(JSON.stringify([spec, cluster.pauses]))),
-        instances: plan.servingInstances,
+        instances: plan.expectedReadyInstances,
         image: settings.image,
         serverCertificate: certificates.serverCertificate.apply(sha256),
         clientCaBundle: certificates.clientCaBundle.apply(sha256),

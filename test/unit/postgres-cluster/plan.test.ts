@@ -91,24 +91,24 @@ describe("the plan of a PostgresCluster", () => {
 
   it("counts the instances that must serve", () => {
     const counted = (settings: Partial<PostgresClusterArgs>) => {
-      const { servingInstances, hasStandby, isSuspended, isPaused } = planCluster(
+      const { expectedReadyInstances, hasStandby, isSuspended, isPaused } = planCluster(
         "orders",
         { ...SETTINGS, ...settings },
         "dev",
       );
-      return { servingInstances, hasStandby, isSuspended, isPaused };
+      return { expectedReadyInstances, hasStandby, isSuspended, isPaused };
     };
     const none = { isSuspended: false, isPaused: false };
-    assert.deepEqual(counted({}), { servingInstances: 3, hasStandby: true, ...none });
-    assert.deepEqual(counted({ instances: 1 }), { servingInstances: 1, hasStandby: false, ...none });
+    assert.deepEqual(counted({}), { expectedReadyInstances: 3, hasStandby: true, ...none });
+    assert.deepEqual(counted({ instances: 1 }), { expectedReadyInstances: 1, hasStandby: false, ...none });
     assert.deepEqual(counted({ fencedInstances: ["orders-1"] }), {
-      servingInstances: 2,
+      expectedReadyInstances: 2,
       hasStandby: true,
       isSuspended: false,
       isPaused: true,
     });
     assert.deepEqual(counted({ hibernation: true }), {
-      servingInstances: 0,
+      expectedReadyInstances: 0,
       hasStandby: true,
       isSuspended: true,
       isPaused: true,

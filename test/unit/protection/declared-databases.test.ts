@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { checkFormerNames, contextsOf, declaredDatabases as declared, namespacesToMake } from "../../../config/places";
-import { inContext } from "../../../components/protection/declared-databases";
+import { contextResourceName } from "../../../components/protection/declared-databases";
 import { parseConfig } from "../../../config/config";
 import type { DeclaredDatabase } from "../../../components/protection/declared-databases";
 import { providerOf } from "../../../components/dynamic/converge";
@@ -202,9 +202,9 @@ describe("the places of a configuration", () => {
       { context: "new", former: ["old"] },
       { context: undefined, former: [] },
     ]);
-    assert.equal(inContext(undefined, "kubernetes", "after"), "kubernetes");
-    assert.equal(inContext("prod", "kubernetes", "after"), "kubernetes-prod");
-    assert.equal(inContext("prod", "db", "before"), "prod-db");
+    assert.equal(contextResourceName(undefined, "kubernetes", "after"), "kubernetes");
+    assert.equal(contextResourceName("prod", "kubernetes", "after"), "kubernetes-prod");
+    assert.equal(contextResourceName("prod", "db", "before"), "prod-db");
   });
 
   it("refuse a former name that another database has", () => {
