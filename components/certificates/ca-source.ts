@@ -169,7 +169,7 @@ function checkPem(setting: string, text: string): SettingProblem[] {
  *
  * @throws SettingsError if it has no certificate, contains a key, or looks cut off. The message shows no part of the value.
  */
-export function certificatesOnly(name: string, text: string): PemSource {
+export function publicPart(name: string, text: string): PemSource {
   refuse(checkPem(name, text));
   return { name, pem: toPem(readPem(text).certificates) };
 }

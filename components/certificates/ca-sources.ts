@@ -11,7 +11,7 @@ import {
   KubernetesCaSource,
   kindOf,
   ProxyCaSource,
-  certificatesOnly,
+  publicPart,
   TeleportCaSource,
   VaultCaSource,
   valueAt,
@@ -131,5 +131,5 @@ function ofKubernetes(
  * secret mark is removed after the check that nothing else is taken from the value.
  */
 function publicParts(text: pulumi.Input<string>, name: pulumi.Input<string>): pulumi.Output<PemSource[]> {
-  return pulumi.unsecret(pulumi.all([name, text]).apply(([from, pem]) => [certificatesOnly(from, pem)]));
+  return pulumi.unsecret(pulumi.all([name, text]).apply(([from, pem]) => [publicPart(from, pem)]));
 }

@@ -4,7 +4,7 @@ import {
   CaSource,
   checkCaSource,
   checkCaSources,
-  certificatesOnly,
+  publicPart,
   valueAt,
 } from "../../../components/certificates/ca-source";
 import type { PemSource } from "../../../components/certificates/ca-bundle";
@@ -68,7 +68,7 @@ describe("the sources of CAs", () => {
   describe("as a value from a Secret or from Vault", () => {
     it("are reduced to the certificates, without the text around them", () => {
       const text = `# Teleport\r\nhunter2\n${ca.pem.replace(/\n/g, "\r\n")}subject=CN = other\n${other.pem.trim()}`;
-      const { name, pem } = certificatesOnly("the place", text);
+      const { name, pem } = publicPart("the place", text);
       assert.equal(name, "the place");
       assert.equal(pem, ca.pem + other.pem);
     });
@@ -76,7 +76,7 @@ describe("the sources of CAs", () => {
     it("are refused without a certificate or with a key, and no part of the value is shown", () => {
       const refused = (text: string, message: RegExp) =>
         assert.throws(
-          () => certificatesOnly("the place", text),
+          () => publicPart("the place", text),
           (error) =>
             error instanceof SettingsError &&
             message.test(error.message) &&
