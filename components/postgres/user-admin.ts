@@ -35,8 +35,8 @@ export interface UserAdmin {
   /** An SQL expression: whether the role with an `oid` is one of its users. */
   isUser(oid: string): string;
   /**
-   * The same, but with a proof that the role itself cannot forge: it decides who is in the group, so membership alone proves
-   * nothing. Default: `isUser`.
+   * The same, but with a proof that the role itself cannot forge: it decides who is in the group, so membership alone
+   * proves nothing. Default: `isUser`.
    */
   isProvenUser?(oid: string): string;
 }

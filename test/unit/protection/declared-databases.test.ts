@@ -1,5 +1,10 @@
 import { strict as assert } from "node:assert";
-import { checkFormerNames, contextsOf, declaredDatabases as declared, namespacesToMake } from "../../../config/places";
+import {
+  checkFormerNames,
+  contextsOf,
+  declaredDatabases as declared,
+  namespacesToCreate,
+} from "../../../config/contexts-and-namespaces";
 import { contextResourceName } from "../../../components/protection/declared-databases";
 import { parseConfig } from "../../../config/config";
 import type { DeclaredDatabase } from "../../../components/protection/declared-databases";
@@ -181,7 +186,7 @@ describe("the places of a configuration", () => {
       e: { ...minimal, namespace: "d" },
       f: { ...minimal, namespace: "f", createNamespace: true },
     });
-    assert.deepEqual(namespacesToMake(plan), [
+    assert.deepEqual(namespacesToCreate(plan), [
       { context: undefined, namespace: "db", databases: [] },
       { context: undefined, namespace: "d", databases: ["d"] },
       { context: undefined, namespace: "f", databases: ["f"] },
