@@ -14,6 +14,8 @@ import type { Counts } from "./reporter";
 /** Exit code of `lab status`. */
 const NOTHING_RUNS = 3;
 const folder = mkdtempSync(join(tmpdir(), "test-counts-"));
+/** How long each file on the real systems took. */
+const times = join(folder, "times");
 /** By Ctrl-C or the like: what runs gets it as well and ends, and nothing is begun any more. */
 let interrupted: NodeJS.Signals | undefined;
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => (interrupted = signal));
@@ -38,6 +40,7 @@ async function main(): Promise<number> {
   if (compat) rmSync(STATE.compat, { recursive: true, force: true });
   if (!wasUp && !process.argv.includes("--keep")) await command("npm", ["run", "--silent", "lab", "--", "down"]);
 
+  if (existsSync(times)) console.log(readFileSync(times, "utf8").split("\n").sort().reverse().join("\n"));
   console.log(`${totals.passed} passed, ${totals.failed} failed${totals.skipped ? `, ${totals.skipped} skipped` : ""}`);
   if (interrupted) return 128 + constants.signals[interrupted];
   return totals.failed + totals.skipped > 0 ? 1 : 0;
@@ -52,9 +55,10 @@ async function main(): Promise<number> {
       `test/${kind}/.mocharc.yaml`,
       "--require",
       "ts-node/register/transpile-only",
+      ...(kind === "unit" ? [] : ["--require", "test/file-times.ts"]),
     ];
     const [program = "", ...args] = [...prefix, ...mocha, "--reporter", "test/reporter.ts"];
-    const code = await command(program, args, false, { TEST_COUNTS: counts });
+    const code = await command(program, args, false, { TEST_COUNTS: counts, TEST_TIMES: times });
     if (!existsSync(counts)) {
       totals.failed++;
       return;
