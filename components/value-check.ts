@@ -13,7 +13,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** What is known of a value that may be computed: undefined until it is. */
-export function known<Value extends string>(value: pulumi.Input<Value> | undefined): Value | undefined {
+export function valueIfKnown<Value extends string>(value: pulumi.Input<Value> | undefined): Value | undefined {
   return typeof value === "string" ? value : undefined;
 }
 

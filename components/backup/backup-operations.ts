@@ -10,9 +10,9 @@ import {
   KubernetesObject,
   RequestLimits,
 } from "../kubernetes/client";
-import { isPassing, KubernetesError } from "../kubernetes/errors";
+import { isUnavailable, KubernetesError } from "../kubernetes/errors";
 import { limited, printable } from "../message-limits";
-import { clusterNow } from "../postgres/psql";
+import { findClusterByName } from "../postgres/psql";
 import { poll, progressOf } from "../waiting";
 
 /** When a backup is taken. */
@@ -60,6 +60,8 @@ interface BackupStatus {
 /** In milliseconds. A complete backup of the chosen name that is older was not begun for this change. */
 const RECENT = 60 * 60 * 1_000;
 
+const CLUSTER = { apiVersion: "postgresql.cnpg.io/v1", kind: "Cluster" };
+
 /** Number of Backups that failed for one reason before the messages ask to delete them. */
 const ATTEMPTS = 100;
 
@@ -100,12 +102,12 @@ export function takenBackup(
     let current: string | undefined;
     return poll(async ({ waited }) => {
       try {
-        const found = await clusterNow(kubernetes, inputs);
+        const found = await findClusterByName(kubernetes, inputs);
         if (!found) return "";
         const stopped = stopReason(found);
         if (stopped !== undefined) return skipped(inputs, stopped);
         // A Backup of a former run that failed stays as it is. Only one that this run began may fail this run.
-        current ??= await begin(kubernetes, inputs, attempts);
+        current ??= await begin(kubernetes, inputs, found.metadata.uid ?? "", attempts);
         const backup = await kubernetes.get(backupReference(namespace, current));
         const { phase = "waiting for CloudNativePG", error, backupId } = statusOf(backup);
         if (phase === "completed") {
@@ -117,7 +119,7 @@ export function takenBackup(
         if (phase === "failed") throw failed(inputs, current, error ?? "CloudNativePG gives no reason");
         progress([error === undefined ? phase : `${phase}: ${error}`]);
       } catch (error) {
-        if (!isPassing(error)) throw error;
+        if (!isUnavailable(error)) throw error;
         progress([(error as Error).message]);
       }
       if (waited() > within * second) {
@@ -135,6 +137,7 @@ export function takenBackup(
   async function begin(
     kubernetes: KubernetesClient,
     inputs: TakenBackupInputs,
+    uid: string,
     names: readonly string[],
   ): Promise<string> {
     const { namespace, cluster, method } = inputs;
@@ -147,7 +150,8 @@ export function takenBackup(
         await kubernetes.create(reference, {
           apiVersion: "postgresql.cnpg.io/v1",
           kind: "Backup",
-          metadata: { name, namespace },
+          // As those of the schedule: the object goes with its Cluster, so that the Namespace is empty. The archive stays.
+          metadata: { name, namespace, ownerReferences: [{ ...CLUSTER, name: cluster, uid }] },
           spec: { cluster: { name: cluster }, ...method },
         });
       }

@@ -9,7 +9,7 @@ import { ownedBy } from "../kubernetes/owner";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { altNames } from "./alt-names";
 import { CaBundle, clientCaBundle, leftOutWarnings, mergeCaBundle, PemSource, serverCaBundle } from "./ca-bundle";
-import { caEndWarning, checkCertificate } from "./certificate-check";
+import { caExpiryWarning, checkCertificate } from "./certificate-check";
 import { CertificateRequest, CertificateUse, Issue, IssuedCertificate, IssuerArgs, lifetimes } from "./issuer";
 import { serverChain } from "./server-chain";
 import { tlsIssuer } from "./tls-issuer";
@@ -148,7 +148,7 @@ export class ClusterCertificates extends pulumi.ComponentResource {
   /** Warns, also in a preview, if a CA ends before a certificate that it signed. */
   private warnOfExpiry(setting: string, { certificate, caChain }: IssuedCertificate): void {
     pulumi.all([certificate, caChain]).apply(([pem, chain]) => {
-      const warning = caEndWarning(setting, pem, chain);
+      const warning = caExpiryWarning(setting, pem, chain);
       if (warning !== undefined) void pulumi.log.warn(warning, this);
     });
   }

@@ -1,6 +1,6 @@
 /** Checks the settings of an issuer. Pure. */
 import { SettingProblem } from "../problems";
-import { known } from "../value-check";
+import { valueIfKnown } from "../value-check";
 import { checkDuration, hours } from "./duration";
 import {
   CertificateKey,
@@ -78,7 +78,7 @@ function checkAuthorities(setting: string, issuer: IssuerArgs, use: CertificateU
       : declaredRoles(issuer[use]).map(({ mount, issuer: ref = DEFAULT_ISSUER }, index) => ({
           name: ref,
           // Two mounts that are not known yet are compared when they are.
-          ca: `the CA of ${known(mount) ?? `mount ${index}`}${ref === DEFAULT_ISSUER ? "" : `, issuer ${ref}`}`,
+          ca: `the CA of ${valueIfKnown(mount) ?? `mount ${index}`}${ref === DEFAULT_ISSUER ? "" : `, issuer ${ref}`}`,
         }));
   if (entries.length === 0) {
     return [

@@ -139,7 +139,9 @@ export const KEY_SIZES: Record<CertificateKey["algorithm"], readonly number[]> =
 };
 
 /** A key with its size filled in. */
-export function wholeKey({ algorithm, size }: CertificateKey = { algorithm: "ECDSA" }): Required<CertificateKey> {
+export function keyWithDefaults(
+  { algorithm, size }: CertificateKey = { algorithm: "ECDSA" },
+): Required<CertificateKey> {
   return { algorithm, size: size ?? (KEY_SIZES[algorithm][0] as number) };
 }
 

@@ -2,7 +2,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { checkObjectName } from "../kubernetes/names";
 import { SettingProblem } from "../problems";
-import { checkOneOf, known, wrong } from "../value-check";
+import { checkOneOf, valueIfKnown, wrong } from "../value-check";
 import { BARMAN_CLOUD, checkObjectStore, ObjectStore, objectStoreManifest, ObjectStoreManifest } from "./object-store";
 
 /** Backups of a Cluster, for recovery to any point in time. Needs CloudNativePG's barman-cloud plugin. */
@@ -81,11 +81,11 @@ export function planBackup(cluster: string, settings: BackupSettings): BackupPla
       apiVersion: "postgresql.cnpg.io/v1",
       kind: "ScheduledBackup",
       metadata: { name: cluster },
-      // Without an owner, a backup stays listed when the schedule or the Cluster is deleted.
       spec: {
         cluster: { name: cluster },
         schedule: settings.schedule ?? DEFAULT_SCHEDULE,
-        backupOwnerReference: "none",
+        // The Backup objects go with the Cluster, so that its Namespace is empty. The archive stays.
+        backupOwnerReference: "cluster",
         ...method,
       },
     },
@@ -182,6 +182,6 @@ function checkRetention(setting: string, retention: string | undefined): Setting
 
 /** The place that no two Clusters may share: the archive in the object store. Undefined if its name is generated or unknown. */
 export function archivePlace({ objectStore, archiveName }: BackupSettings): string | undefined {
-  const path = known(objectStore.destinationPath);
+  const path = valueIfKnown(objectStore.destinationPath);
   return path === undefined || archiveName === undefined ? undefined : `${path.replace(/\/+$/, "")}/${archiveName}`;
 }

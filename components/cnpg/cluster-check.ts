@@ -1,7 +1,7 @@
 /** Checks the settings of a Cluster, before Kubernetes or the operator's webhook would refuse them. Pure. */
 import { SettingProblem } from "../problems";
 import { checkBackup } from "./backup";
-import { movedSettings } from "./cluster-fields";
+import { checkMovedSettings } from "./cluster-fields";
 import { ClusterSettings, DEFAULT_INSTANCES } from "./cluster-spec";
 import { checkDatabases } from "./databases-check";
 import { checkImage } from "./image";
@@ -42,7 +42,7 @@ export function checkClusterSettings(
     memoryRequest: resources?.requests?.memory,
   };
   return [
-    ...movedSettings(settings).map((moved) => ({ ...moved, setting: at(moved.setting) })),
+    ...checkMovedSettings(settings).map((moved) => ({ ...moved, setting: at(moved.setting) })),
     ...checkInstances(at("instances"), instances),
     ...checkImage(at, settings),
     ...checkVolumes(at, settings),

@@ -88,7 +88,7 @@ export function placeOfClusterField(key: string): Advice | undefined {
 }
 
 /** Reports settings of version 0.1.0 that are now fields of CloudNativePG. A program without types may still pass them. */
-export function movedSettings(settings: object): SettingProblem[] {
+export function checkMovedSettings(settings: object): SettingProblem[] {
   return Object.entries(settings).flatMap(([setting, value]) => {
     const place = value !== undefined && Object.hasOwn(MOVED, setting) ? placeOfClusterField(setting) : undefined;
     return place === undefined ? [] : [{ setting, ...place }];
@@ -131,7 +131,7 @@ export function isWithin(field: string, other: string): boolean {
 }
 
 /** The name of a field in CNPG's definition. */
-export function properField(called: string): string {
+export function cnpgFieldName(called: string): string {
   const [name, field] = MISNAMED.find(([each]) => isWithin(called, each)) ?? ["", ""];
   return `${field}${called.slice(name.length)}`;
 }

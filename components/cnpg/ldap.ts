@@ -2,14 +2,14 @@
 import { SettingProblem } from "../problems";
 import { checkObjectName } from "../kubernetes/names";
 import { isObject, wrong } from "../value-check";
-import { numberAt, Spec, textAt, valueAt } from "./spec-fields";
+import { numberAt, Spec, stringAt, valueAt } from "./spec-fields";
 import type { At } from "./spec-values";
 
 export function checkLdap(at: At, spec: Spec): SettingProblem[] {
   const ldap = valueAt(spec, "postgresql.ldap");
   if (!isObject(ldap)) return [];
   const setting = at("postgresql.ldap");
-  const server = textAt(ldap, "server");
+  const server = stringAt(ldap, "server");
   const search = ldap.bindSearchAuth;
   return [
     ...(!server || /^[^\s"/]+$/.test(server)
@@ -21,7 +21,7 @@ export function checkLdap(at: At, spec: Spec): SettingProblem[] {
           "Write a host without a scheme, e.g. ldap.example.com.",
         )),
     ...checkPort(`${setting}.port`, numberAt(ldap, "port")),
-    ...checkTls(`${setting}.tls`, textAt(ldap, "scheme") === "ldaps", ldap.tls ?? false),
+    ...checkTls(`${setting}.tls`, stringAt(ldap, "scheme") === "ldaps", ldap.tls ?? false),
     ...(isAbsent(ldap.bindAsAuth) && isAbsent(search)
       ? wrong(setting, undefined, "must say how users are found", "Set bindAsAuth or bindSearchAuth.")
       : []),
@@ -51,7 +51,7 @@ function checkPort(setting: string, port: number | undefined): SettingProblem[] 
 /** CNPG writes both `ldapbinddn` and `ldapbindpasswd` in any case, so a login with only one of them fails. */
 function checkSearch(setting: string, search: Spec): SettingProblem[] {
   const { baseDN = "", bindDN, bindPassword, searchAttribute, searchFilter } = search;
-  const key = textAt(bindPassword, "key");
+  const key = stringAt(bindPassword, "key");
   return [
     ...(baseDN === ""
       ? wrong(`${setting}.baseDN`, baseDN, "must not be empty", "Write e.g. ou=people,dc=example,dc=com.")
@@ -64,7 +64,7 @@ function checkSearch(setting: string, search: Spec): SettingProblem[] {
           "is missing",
           "Set both bindDN and bindPassword, or neither.",
         )),
-    ...checkObjectName(`${setting}.bindPassword.name`, textAt(bindPassword, "name"), "Secret"),
+    ...checkObjectName(`${setting}.bindPassword.name`, stringAt(bindPassword, "name"), "Secret"),
     ...(key !== undefined && !/^[-._a-zA-Z0-9]+$/.test(key)
       ? wrong(`${setting}.bindPassword.key`, key, "is not a valid key of a Secret", "Write e.g. password.")
       : []),

@@ -28,7 +28,10 @@ export function clusterAnnotations({ hibernation, fencedInstances }: MetadataSet
 }
 
 /** The number of instances that must be ready. */
-export function servingInstances(instances: number, { hibernation, fencedInstances = [] }: MetadataSettings): number {
+export function expectedReadyInstances(
+  instances: number,
+  { hibernation, fencedInstances = [] }: MetadataSettings,
+): number {
   return hibernation || fencedInstances.includes(ALL) ? 0 : Math.max(0, instances - fencedInstances.length);
 }
 

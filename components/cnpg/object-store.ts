@@ -2,7 +2,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { checkObjectName } from "../kubernetes/names";
 import { SettingProblem } from "../problems";
-import { checkWholeNumber, known, wrong } from "../value-check";
+import { checkWholeNumber, valueIfKnown, wrong } from "../value-check";
 
 /** A key of a Secret in the Cluster's namespace. */
 export interface SecretKey {
@@ -62,7 +62,7 @@ export interface WalStore {
   compression?: "bzip2" | "gzip" | "lz4" | "snappy" | "xz" | "zstd";
   /** Server-side encryption that the store is asked for. Default: the bucket's own. */
   encryption?: "AES256" | "aws:kms";
-  /** WAL files that are archived or restored at the same time. Default: 1. */
+  /** Number of WAL files that are archived or restored at the same time. Default: 1. */
   maxParallel?: number;
   /** Further arguments of `barman-cloud-wal-archive`. Default: none. */
   archiveAdditionalCommandArgs?: string[];
@@ -76,7 +76,7 @@ export interface DataStore {
   compression?: "bzip2" | "gzip" | "lz4" | "snappy";
   /** Server-side encryption that the store is asked for. Default: the bucket's own. */
   encryption?: "AES256" | "aws:kms";
-  /** Parallel uploads of a base backup. Default: 2. */
+  /** Number of parallel uploads of a base backup. Default: 2. */
   jobs?: number;
   /** Begin a base backup with an immediate checkpoint, which is faster and loads the disk more. Default: false. */
   immediateCheckpoint?: boolean;
@@ -97,11 +97,11 @@ export interface ObjectStore {
   endpointURL?: pulumi.Input<string>;
   /** CA certificate that the store is verified with. Default: the CAs of the plugin's image. */
   endpointCA?: SecretKey;
-  /** Credentials for `s3://`. */
+  /** Credentials for `s3://`. Default: none. */
   s3Credentials?: S3Credentials;
-  /** Credentials for Azure Blob Storage. */
+  /** Credentials for Azure Blob Storage. Default: none. */
   azureCredentials?: AzureCredentials;
-  /** Credentials for `gs://`. */
+  /** Credentials for `gs://`. Default: none. */
   googleCredentials?: GoogleCredentials;
   /** How the write-ahead log is stored. Default: not compressed. */
   wal?: WalStore;
@@ -159,7 +159,7 @@ export function checkObjectStore(setting: string, store: ObjectStore): SettingPr
   const { wal = {}, data = {} } = store;
   return [
     ...checkDestination(at, store),
-    ...checkEndpoint(at("endpointURL"), known(store.endpointURL)),
+    ...checkEndpoint(at("endpointURL"), valueIfKnown(store.endpointURL)),
     ...checkCredentials(at, store),
     ...secretKeys(store).flatMap(([field, { name }]) => checkObjectName(at(`${field}.name`), name, "Secret")),
     ...checkWholeNumber(at("wal.maxParallel"), wal.maxParallel, "files", 1),
@@ -170,7 +170,7 @@ export function checkObjectStore(setting: string, store: ObjectStore): SettingPr
 type At = (field: string) => string;
 
 function checkDestination(at: At, store: ObjectStore): SettingProblem[] {
-  const path = known(store.destinationPath);
+  const path = valueIfKnown(store.destinationPath);
   if (path === undefined) return [];
   const kind = STORES.find(({ begins }) => path.startsWith(begins));
   if (!kind || !/^[^/\s]+(\/\S*)?$/.test(path.slice(kind.begins.length))) {

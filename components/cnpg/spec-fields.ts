@@ -37,7 +37,7 @@ export function keysTo(value: unknown, field: string): string[] | undefined {
 }
 
 /** The string in a field. Undefined if there is none. */
-export function textAt(object: unknown, field: string): string | undefined {
+export function stringAt(object: unknown, field: string): string | undefined {
   const value = valueAt(object, field);
   return typeof value === "string" ? value : undefined;
 }
@@ -55,12 +55,12 @@ export function listAt(object: unknown, field: string): readonly unknown[] {
 }
 
 /** The strings of the list in a field. */
-export function textsAt(object: unknown, field: string): string[] {
+export function stringsAt(object: unknown, field: string): string[] {
   return listAt(object, field).filter((value) => typeof value === "string");
 }
 
 /** The string values of the mapping in a field, e.g. labels. */
-export function textMapAt(object: unknown, field: string): Record<string, string> {
+export function stringMapAt(object: unknown, field: string): Record<string, string> {
   const value = valueAt(object, field);
   const texts = Object.entries(isObject(value) ? value : {}).filter(([, text]) => typeof text === "string");
   return Object.fromEntries(texts) as Record<string, string>;
@@ -68,17 +68,17 @@ export function textMapAt(object: unknown, field: string): Record<string, string
 
 /** CloudNativePG's Services that are disabled: `ro`, `r`, or both. */
 export function disabledServices(spec: Spec = {}): string[] {
-  return textsAt(spec, "managed.services.disabledDefaultServices");
+  return stringsAt(spec, "managed.services.disabledDefaultServices");
 }
 
 /** Names of the additional Services. */
 export function additionalServices(spec: Spec = {}): string[] {
   return listAt(spec, "managed.services.additional").flatMap(
-    (service) => textAt(service, "serviceTemplate.metadata.name") ?? [],
+    (service) => stringAt(service, "serviceTemplate.metadata.name") ?? [],
   );
 }
 
 /** Whether a person must start the update of the primary. */
 export function isSupervised(spec: Spec = {}): boolean {
-  return textAt(spec, "primaryUpdateStrategy") === "supervised";
+  return stringAt(spec, "primaryUpdateStrategy") === "supervised";
 }

@@ -3,10 +3,10 @@
  * the operator itself refuses is not checked here: a preview asks the operator (operator-check.ts). Pure.
  */
 import { SettingProblem } from "../problems";
-import { checkAnnotations, checkKey, checkLabels, checkNotCnpgs, checkObjectName } from "../kubernetes/names";
+import { checkAnnotations, checkKey, checkLabels, checkReservedKeys, checkObjectName } from "../kubernetes/names";
 import { parseQuantity } from "../kubernetes/quantity";
 import { isObject, checkOneOf, checkUnique, checkWholeNumber, wrong } from "../value-check";
-import { listAt, numberAt, Spec, textAt, textMapAt, textsAt, valueAt } from "./spec-fields";
+import { listAt, numberAt, Spec, stringAt, stringMapAt, stringsAt, valueAt } from "./spec-fields";
 
 /** Returns the path of a field of `spec`, as the user writes it. */
 export type At = (field: string) => string;
@@ -32,23 +32,23 @@ function checkLeast(at: At, spec: Spec, field: string, what: string, least = 0):
 }
 
 function checkScheduling(at: At, spec: Spec): SettingProblem[] {
-  const topologyKey = textAt(spec, "affinity.topologyKey");
+  const topologyKey = stringAt(spec, "affinity.topologyKey");
   return [
     ...(topologyKey === undefined ? [] : checkKey(at("affinity.topologyKey"), topologyKey)),
-    ...checkLabels(at("affinity.nodeSelector"), textMapAt(spec, "affinity.nodeSelector")),
+    ...checkLabels(at("affinity.nodeSelector"), stringMapAt(spec, "affinity.nodeSelector")),
     ...listAt(spec, "topologySpreadConstraints").flatMap((constraint, index) =>
       isObject(constraint)
         ? checkSpread((field) => at(`topologySpreadConstraints[${index}].${field}`), constraint)
         : [],
     ),
-    ...checkObjectName(at("priorityClassName"), textAt(spec, "priorityClassName"), "PriorityClass"),
+    ...checkObjectName(at("priorityClassName"), stringAt(spec, "priorityClassName"), "PriorityClass"),
   ];
 }
 
 function checkSpread(at: At, constraint: Spec): SettingProblem[] {
   const { labelSelector, minDomains } = constraint;
-  const whenUnsatisfiable = textAt(constraint, "whenUnsatisfiable");
-  const topologyKey = textAt(constraint, "topologyKey");
+  const whenUnsatisfiable = stringAt(constraint, "whenUnsatisfiable");
+  const topologyKey = stringAt(constraint, "topologyKey");
   const countsNoPods =
     labelSelector === undefined || (isObject(labelSelector) && Object.keys(labelSelector).length === 0);
   return [
@@ -138,7 +138,7 @@ function checkProbe(at: At, spec: Spec, probe: "startup" | "liveness" | "readine
 function checkLag(setting: string, probe: unknown): SettingProblem[] {
   const lag = valueAt(probe, "maximumLag");
   if (typeof lag !== "string" && typeof lag !== "number") return [];
-  return parseQuantity(String(lag)) === undefined || textAt(probe, "type") !== "streaming"
+  return parseQuantity(String(lag)) === undefined || stringAt(probe, "type") !== "streaming"
     ? wrong(
         setting,
         lag,
@@ -150,30 +150,30 @@ function checkLag(setting: string, probe: unknown): SettingProblem[] {
 
 function checkSynchronous(at: At, spec: Spec): SettingProblem[] {
   const field = (name: string) => `postgresql.synchronous.${name}`;
-  const before = textsAt(spec, field("standbyNamesPre"));
+  const before = stringsAt(spec, field("standbyNamesPre"));
   return [
     ...checkLeast(at, spec, field("maxStandbyNamesFromCluster"), "standbys"),
     ...checkUnique(
       (index) => at(field(index < before.length ? "standbyNamesPre" : "standbyNamesPost")),
-      [...before, ...textsAt(spec, field("standbyNamesPost"))],
+      [...before, ...stringsAt(spec, field("standbyNamesPost"))],
     ),
   ];
 }
 
 /** Checks labels and annotations for objects that CloudNativePG creates. */
 function checkMetadata(at: At, spec: Spec, field: string): SettingProblem[] {
-  const labels = textMapAt(spec, `${field}.labels`);
-  const annotations = textMapAt(spec, `${field}.annotations`);
+  const labels = stringMapAt(spec, `${field}.labels`);
+  const annotations = stringMapAt(spec, `${field}.annotations`);
   return [
     ...checkLabels(at(`${field}.labels`), labels),
-    ...checkNotCnpgs(at(`${field}.labels`), labels),
+    ...checkReservedKeys(at(`${field}.labels`), labels),
     ...checkAnnotations(at(`${field}.annotations`), annotations),
-    ...checkNotCnpgs(at(`${field}.annotations`), annotations),
+    ...checkReservedKeys(at(`${field}.annotations`), annotations),
   ];
 }
 
 function checkPullSecrets(at: At, spec: Spec): SettingProblem[] {
-  const names = listAt(spec, "imagePullSecrets").map((secret) => textAt(secret, "name"));
+  const names = listAt(spec, "imagePullSecrets").map((secret) => stringAt(secret, "name"));
   return names.flatMap((name, index) => {
     const setting = at(`imagePullSecrets[${index}].name`);
     return name !== undefined && names.indexOf(name) < index

@@ -8,7 +8,7 @@ import { request as httpsRequest, RequestOptions } from "node:https";
 import { connect as connectTls } from "node:tls";
 import { pause, retried } from "../waiting";
 import { RequestError } from "./errors";
-import { Proxy, proxyFor, shownProxy } from "./proxy";
+import { Proxy, proxyFor, describeProxy } from "./proxy";
 import { isSocks, proxyAuthorization, serverName, socksAgent, tunnel } from "./tunnel";
 
 /** One request. */
@@ -46,7 +46,7 @@ const LONGEST_PAUSE_MS = 30_000;
  * @param delays in milliseconds, before each repetition; the default is that of all retries
  * @throws RequestError if there was no answer
  */
-export async function answerTo(request: Request, delays?: readonly number[]): Promise<Answer> {
+export async function sendWithRetries(request: Request, delays?: readonly number[]): Promise<Answer> {
   let requestedPause = 0;
   try {
     return await retried(
@@ -100,7 +100,7 @@ async function send(request: Request): Promise<Answer> {
   }
 }
 
-const by = (proxy: Proxy | undefined) => (proxy === undefined ? "" : ` through the proxy of ${shownProxy(proxy)}`);
+const by = (proxy: Proxy | undefined) => (proxy === undefined ? "" : ` through the proxy of ${describeProxy(proxy)}`);
 
 /** How a request reaches its server: directly, or through the proxy that a variable names. */
 async function route(
@@ -117,7 +117,7 @@ async function route(
   if (!/^https?:$/.test(proxy.url.protocol)) {
     throw new RequestError(
       "configuration",
-      `${shownProxy(proxy)} must be the URL of an HTTP, HTTPS or SOCKS proxy; correct or unset this variable`,
+      `${describeProxy(proxy)} must be the URL of an HTTP, HTTPS or SOCKS proxy; correct or unset this variable`,
     );
   }
   if (protocol === "http:") {

@@ -27,7 +27,7 @@ export function trustedCas(environment: NodeJS.ProcessEnv = process.env): string
 }
 
 /** The CAs in a file that a setting names, in PEM. The file must be readable and contain at least one. */
-export function casOfFile(setting: string, file: string): string[] {
+export function readCaFile(setting: string, file: string): string[] {
   let text: string;
   try {
     text = readFileSync(file, "utf8");

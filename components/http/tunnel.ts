@@ -4,7 +4,7 @@ import { request as httpsRequest } from "node:https";
 import { isIP, Socket } from "node:net";
 import { SocksProxyAgent } from "socks-proxy-agent";
 import { RequestError } from "./errors";
-import { Proxy, shownProxy } from "./proxy";
+import { Proxy, describeProxy } from "./proxy";
 
 /** Opens a connection to `host:port` through a proxy, by CONNECT. @throws RequestError if the proxy does not open it */
 export function tunnel(proxy: Proxy, target: string, cas: readonly string[], signal: AbortSignal): Promise<Socket> {
@@ -18,7 +18,7 @@ export function tunnel(proxy: Proxy, target: string, cas: readonly string[], sig
     agent: false,
     signal,
   };
-  const failed = (why: string) => new RequestError("unreachable", `the proxy of ${shownProxy(proxy)} ${why}`);
+  const failed = (why: string) => new RequestError("unreachable", `the proxy of ${describeProxy(proxy)} ${why}`);
   return new Promise((resolve, reject) => {
     const call = url.protocol === "https:" ? httpsRequest({ ...options, ca: [...cas] }) : httpRequest(options);
     call.on("error", (error: NodeJS.ErrnoException) =>

@@ -5,7 +5,7 @@
 import { isAbsolute, sep } from "node:path";
 import type * as k8s from "@kubernetes/client-node";
 import { KubernetesError } from "./errors";
-import { Content, loadContent, withFiles } from "./kubeconfig";
+import { KubeconfigContent, loadContent, withFiles } from "./kubeconfig";
 
 const FIX = "Pass the content of a kubeconfig, not the path of a file.";
 
@@ -13,7 +13,7 @@ const FIX = "Pass the content of a kubeconfig, not the path of a file.";
 export function parseKubeconfig(library: typeof k8s, text: string): k8s.KubeConfig {
   const config = new library.KubeConfig();
   try {
-    loadContent(config, withFiles(library.loadYaml<Content>(text)));
+    loadContent(config, withFiles(library.loadYaml<KubeconfigContent>(text)));
   } catch (error) {
     // js-yaml's errors have a mark. After any other error, the kubeconfig has no context.
     const { line } = (error as { mark?: { line?: number } }).mark ?? {};
@@ -25,7 +25,7 @@ export function parseKubeconfig(library: typeof k8s, text: string): k8s.KubeConf
 }
 
 /** @throws KubernetesError "configuration" if the kubeconfig cannot be used with its current context */
-export function refuseUnusable(config: k8s.KubeConfig): void {
+export function refuseUnusableKubeconfig(config: k8s.KubeConfig): void {
   const cluster = config.getCurrentCluster();
   const user = config.getCurrentUser();
   if (!cluster?.server) {

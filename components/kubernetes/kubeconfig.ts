@@ -10,7 +10,7 @@ import { proxyFor } from "../http/proxy";
 type Library = typeof k8s;
 type Entry = Record<string, unknown>;
 type Named = { name?: string; cluster?: Entry; user?: Entry; context?: Entry };
-export type Content = {
+export type KubeconfigContent = {
   clusters?: Named[] | null;
   users?: Named[] | null;
   contexts?: Named[] | null;
@@ -43,7 +43,7 @@ export function readKubeconfig(library: Library, environment: NodeJS.ProcessEnv 
 }
 
 /** Loads the content of a kubeconfig, in which unused entries may be incomplete. */
-export function loadContent(config: k8s.KubeConfig, content: Content): void {
+export function loadContent(config: k8s.KubeConfig, content: KubeconfigContent): void {
   config.loadFromString(JSON.stringify(content), { onInvalidEntry: "filter" as k8s.ConfigOptions["onInvalidEntry"] });
 }
 
@@ -65,7 +65,7 @@ export function useProxy(config: k8s.KubeConfig, environment: NodeJS.ProcessEnv 
 }
 
 /** Undefined if it does not exist. */
-function readFile(library: Library, file: string): Content | undefined {
+function readFile(library: Library, file: string): KubeconfigContent | undefined {
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -75,14 +75,14 @@ function readFile(library: Library, file: string): Content | undefined {
   }
   const folder = dirname(resolve(file));
   try {
-    return withFiles((text.trim() === "" ? undefined : library.loadYaml<Content | null>(text)) ?? {}, folder);
+    return withFiles((text.trim() === "" ? undefined : library.loadYaml<KubeconfigContent | null>(text)) ?? {}, folder);
   } catch (error) {
     throw new Error(`${file}: ${(error as Error).message}`);
   }
 }
 
 /** The content, with the files that it names as the library reads them. Paths start from the folder, if there is one. */
-export function withFiles(content: Content, folder?: string): Content {
+export function withFiles(content: KubeconfigContent, folder?: string): KubeconfigContent {
   return {
     ...content,
     clusters: content.clusters?.map((entry) => ({

@@ -5,7 +5,7 @@ import { literal, textArray } from "./sql";
  * Returns a line for each session that blocks the session with this `application_name`. Ends blocking sessions of the
  * roles in `ends`. A prepared transaction has no session.
  */
-export function holdersQuery(session: string, ends: readonly string[]): string {
+export function lockHoldersQuery(session: string, ends: readonly string[]): string {
   return `\\set ON_ERROR_STOP on
 SET search_path = pg_catalog, pg_temp;
 SELECT CASE

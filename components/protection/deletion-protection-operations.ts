@@ -21,7 +21,7 @@ export interface ProtectionState extends ClusterIdentityState {
 type Place = Pick<ProtectionInputs, "database" | "namespace" | "cluster">;
 
 /** Whether a Cluster may exist. After a failed `up`, there may be none. If it cannot be looked up, it may exist. */
-export async function mayExist(
+export async function clusterMayExist(
   connect: Connect,
   { context, kubeconfig, namespace, cluster }: KubernetesConnection & { namespace: string; cluster: string },
 ): Promise<boolean> {
@@ -34,7 +34,7 @@ export async function mayExist(
 }
 
 /** Why a change of a protected Cluster's name or namespace is refused. Undefined if neither changes. */
-export function otherPlace(before: Place, now: Place): string | undefined {
+export function moveRefusal(before: Place, now: Place): string | undefined {
   const changed = (["namespace", "cluster"] as const).find(
     (key) => now[key] !== before[key] && now[key] !== UNKNOWN && before[key] !== undefined,
   );
@@ -55,10 +55,10 @@ export function deletionProtection(connect: Connect = apiReader): ResourceKind<P
     async check(news, olds) {
       if (olds?.protected !== true) return {};
       const before = olds as ProtectionState;
-      const reason = otherPlace(before, news);
+      const reason = moveRefusal(before, news);
       if (reason === undefined) return {};
       return {
-        refusals: (await mayExist(connect, { ...before, context: news.context, kubeconfig: news.kubeconfig }))
+        refusals: (await clusterMayExist(connect, { ...before, context: news.context, kubeconfig: news.kubeconfig }))
           ? [reason]
           : [],
       };

@@ -1,11 +1,11 @@
 /** ClusterIdentity and KubernetesIdentity: they refuse a wrong Kubernetes cluster, or a wrong Cluster. */
 import { apiReader, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
+import { kubernetesUid, requireStackCluster } from "../kubernetes/identity";
 import type { ResourceKind } from "../dynamic/converge";
 import { UNKNOWN } from "../unknown";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-settings";
-import { refuseWhileTakingUp } from "./taking-up";
+import { refuseDeletionWhileUpserting } from "./upsert-existing-objects";
 import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";
 
 /** Inputs of a ClusterIdentity. */
@@ -43,15 +43,15 @@ export function clusterIdentity(
     async read(state) {
       if (!state?.cluster) return undefined;
       const api = await connect(state);
-      const kubernetesUid = (await mustBeOfStack(api, state.kubernetesUid)) ?? state.kubernetesUid;
+      const kubernetesUid = (await requireStackCluster(api, state.kubernetesUid)) ?? state.kubernetesUid;
       const found = await findCluster(api, state.namespace, state.cluster);
       return found && { ...state, uid: found.metadata.uid ?? state.uid, kubernetesUid };
     },
     /** Runs before everything else is deleted. */
     async remove(state) {
-      refuseWhileTakingUp();
+      refuseDeletionWhileUpserting();
       const api = await connect(state);
-      const now = await mustBeOfStack(api, state.kubernetesUid);
+      const now = await requireStackCluster(api, state.kubernetesUid);
       const cluster = await findCluster(api, state.namespace, state.cluster);
       if (!cluster) {
         if (now !== undefined && state.kubernetesUid !== undefined) return; // it is the stack's cluster, so somebody deleted the Cluster
@@ -137,13 +137,13 @@ export function kubernetesIdentity(
     declared: ({ context }) => context,
     apply: (inputs) => withUid(connect, inputs),
     async read(state) {
-      const uid = await mustBeOfStack(await connect(state ?? {}), state?.kubernetesUid);
+      const uid = await requireStackCluster(await connect(state ?? {}), state?.kubernetesUid);
       return { ...state, kubernetesUid: uid ?? state?.kubernetesUid };
     },
     /** Runs before its dependencies are deleted. */
     async remove(state) {
-      refuseWhileTakingUp();
-      await mustBeOfStack(await connect(state), state.kubernetesUid);
+      refuseDeletionWhileUpserting();
+      await requireStackCluster(await connect(state), state.kubernetesUid);
     },
   };
 }

@@ -13,7 +13,7 @@ const DERIVED = ["events", "endpoints", "endpointslices", "leases"];
 const MEASURED = ["metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io"];
 
 /** The content of a Namespace. */
-export interface Content {
+export interface NamespaceContent {
   /** Objects that nothing will delete, e.g. `configmaps/settings`, and kinds that could not be listed. */
   left: string[];
   /** Objects whose owner is not in the Namespace: it was just deleted, or it has no namespace. */
@@ -25,7 +25,7 @@ export interface Content {
  * deleted. An object whose owner is in the Namespace is deleted or stays with its owner. Kinds that cannot be listed,
  * because of rights or of the API server, count as left.
  */
-export async function contentOf(api: ApiReader, namespace: string): Promise<Content> {
+export async function contentOf(api: ApiReader, namespace: string): Promise<NamespaceContent> {
   const left: string[] = [];
   const found = new Map<string, { reference: string; owners: string[] }>();
   for (const group of await groupsOf(api)) {

@@ -1,7 +1,7 @@
 /** NamespaceRemoval: deletes a Namespace if nothing is left in it. */
 import { ApiWriter, apiWriter, KubernetesConnection } from "../kubernetes/client";
-import { isPassing, KubernetesError } from "../kubernetes/errors";
-import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
+import { isUnavailable, KubernetesError } from "../kubernetes/errors";
+import { kubernetesUid, requireStackCluster } from "../kubernetes/identity";
 import type { ResourceKind } from "../dynamic/converge";
 import { UNKNOWN } from "../unknown";
 import { poll } from "../waiting";
@@ -24,7 +24,7 @@ export interface NamespaceState extends NamespaceInputs {
 const TIMING = { poll: 1_000, collectedWithin: 60_000, goneWithin: 600_000 };
 
 /** Maximum number of objects in a message. */
-const SHOWN = 5;
+const MAX_SHOWN = 5;
 
 /** The kind of resource. `connect` reaches the API server. */
 export function namespaceRemoval(
@@ -39,15 +39,15 @@ export function namespaceRemoval(
     apply: async (inputs) => ({ ...inputs, kubernetesUid: await kubernetesUid(await connect(inputs)) }),
     async remove(state) {
       const api = await connect(state);
-      await mustBeOfStack(api, state.kubernetesUid);
+      await requireStackCluster(api, state.kubernetesUid);
       const path = `/api/v1/namespaces/${state.namespace}`;
       if ((await uidAt(api, path)) !== state.uid) return; // it is gone, or was recreated
       const left = await leftIn(api, state.namespace);
       if (left.length > 0) {
-        const more = left.length > SHOWN ? ` and ${left.length - SHOWN} more` : "";
+        const more = left.length > MAX_SHOWN ? ` and ${left.length - MAX_SHOWN} more` : "";
         console.error(
           `The Namespace ${state.namespace} is not deleted, because it is not empty: ` +
-            `${left.slice(0, SHOWN).join(", ")}${more}. The stack no longer manages it. ` +
+            `${left.slice(0, MAX_SHOWN).join(", ")}${more}. The stack no longer manages it. ` +
             `If nobody needs it, run: kubectl delete namespace ${state.namespace}`,
         );
         return;
@@ -69,7 +69,7 @@ export function namespaceRemoval(
   async function untilGone(api: ApiWriter, path: string, { namespace, uid }: NamespaceInputs): Promise<void> {
     await poll(async ({ waited }) => {
       const found = await uidAt(api, path).catch((error: unknown) => {
-        if (isPassing(error)) return uid; // the API server may answer again before the time limit
+        if (isUnavailable(error)) return uid; // the API server may answer again before the time limit
         throw error;
       });
       if (found !== uid) return "gone";

@@ -17,7 +17,7 @@ interface Event extends KubernetesObject {
 }
 
 /** Maximum number of Events that are shown, the newest. */
-const SHOWN = 4;
+const MAX_SHOWN = 4;
 /** Kinds that CloudNativePG creates, directly or indirectly. */
 const KINDS = ["Pod", "Job", "PersistentVolumeClaim", "Cluster", "Pooler", "Deployment", "ReplicaSet"];
 /** Usual reasons while an instance starts. Its missing readiness is reported anyway. */
@@ -27,7 +27,7 @@ const USUAL = ["Unhealthy", "FailedScheduling", "BackOff"];
 export function eventReasons(cluster: string, events: readonly KubernetesObject[]): string[] {
   const about = events.map((event) => event as Event).filter((event) => concerns(cluster, event));
   const newestFirst = about.sort((one, other) => (timeOf(one) < timeOf(other) ? 1 : -1));
-  return [...new Set(newestFirst.map(describeEvent))].slice(0, SHOWN);
+  return [...new Set(newestFirst.map(describeEvent))].slice(0, MAX_SHOWN);
 }
 
 /** Words of a lasting refusal to create a pod. */
@@ -39,7 +39,7 @@ export function isForbiddenPod(cluster: string, object: KubernetesObject): boole
 }
 
 /** The part of an Event that changes when its cause happens again. */
-export function stampOf(object: KubernetesObject): string {
+export function eventVersion(object: KubernetesObject): string {
   const event = object as Event;
   return `${timeOf(event)} ${event.count ?? 0}`;
 }

@@ -1,7 +1,7 @@
 /** Reads Kubernetes' Events from time to time during a wait. */
 import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import { eventReasons, isForbiddenPod, objectOf, stampOf, describeEvent, WARNINGS } from "./event-reasons";
+import { eventReasons, isForbiddenPod, objectOf, eventVersion, describeEvent, WARNINGS } from "./event-reasons";
 import type { Problem } from "./problem";
 
 /** Seconds for which a pod must be forbidden repeatedly before the wait fails: a quota may be freed within moments. */
@@ -27,7 +27,7 @@ export function eventWatch(
     if (readAt !== undefined && now - readAt < every) return;
     events = await warnings(kubernetes, namespace);
     for (const event of events) {
-      const stamp = stampOf(event);
+      const stamp = eventVersion(event);
       if (stamps.get(event.metadata.name) === stamp) continue;
       stamps.set(event.metadata.name, stamp);
       // Events from before the wait may be from an earlier run.

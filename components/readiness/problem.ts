@@ -10,9 +10,9 @@ export interface Problem {
 }
 
 /** A problem, or the text of one that may end by itself. */
-export type Found = string | Problem;
+export type ProblemOrText = string | Problem;
 
-export function problemOf(found: Found): Problem {
+export function problemOf(found: ProblemOrText): Problem {
   return typeof found === "string" ? { text: found } : found;
 }
 

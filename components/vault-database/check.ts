@@ -1,6 +1,6 @@
 /** Checks the settings of a database in Vault before anything is created. Pure. */
 import { isAdministrative, isReservedRole } from "../cnpg/reserved-roles";
-import { isPostgresName, known } from "../value-check";
+import { isPostgresName, valueIfKnown } from "../value-check";
 import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "../problems";
 import { parseDuration } from "../go-duration";
@@ -42,7 +42,7 @@ export function checkVaultDatabase(setting: string, settings: CheckedSettings): 
     fix,
   });
   const path = (key: string, value: pulumi.Input<string>) =>
-    MOUNT.test(known(value) ?? "known-later")
+    MOUNT.test(valueIfKnown(value) ?? "known-later")
       ? []
       : [
           wrong(

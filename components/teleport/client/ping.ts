@@ -3,7 +3,7 @@
  * service.
  */
 import { RequestError } from "../../http/errors";
-import { answerTo, isTransient } from "../../http/request";
+import { sendWithRetries, isTransient } from "../../http/request";
 import { trustedCas } from "../../http/trusted-cas";
 
 /** The proxy's answer. */
@@ -28,7 +28,7 @@ const LIMIT_MS = 10_000;
 export async function pingProxy(proxy: string, environment: NodeJS.ProcessEnv = process.env): Promise<ProxyPing> {
   try {
     const url = `https://${proxy}/webapi/ping`;
-    const { status, text } = await answerTo({ url, cas: trustedCas(environment), limit: LIMIT_MS }, []);
+    const { status, text } = await sendWithRetries({ url, cas: trustedCas(environment), limit: LIMIT_MS }, []);
     return readPing(status, text);
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;

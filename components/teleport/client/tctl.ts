@@ -10,7 +10,7 @@ import { TeleportError } from "./errors";
 import { Identity, resolveIdentity } from "./identity";
 import { Circumstances, identityRefused, whyNotConnected } from "./not-connected";
 import { pingProxy } from "./ping";
-import { isWithoutReason, tctlFailure, tctlHung, tctlKilled, tctlMessage } from "./failure";
+import { isWithoutReason, tctlFailure, tctlTimeout, tctlKilled, tctlMessage } from "./failure";
 
 /** The Teleport cluster, and the name of the credentials. Contains nothing secret. */
 export interface TeleportConnection {
@@ -181,7 +181,7 @@ function runTctl(args: string[], input: string, proxy: string, limit = CALL_LIMI
     child.on("close", (code, signal) => {
       running.delete(child);
       if (code === 0) return resolve({ output: stdout });
-      if (child.killed) return fail(tctlHung(command, limit, proxy, stderr));
+      if (child.killed) return fail(tctlTimeout(command, limit, proxy, stderr));
       if (signal) return fail(tctlKilled(command, signal, proxy));
       const message = tctlMessage(stderr || stdout);
       fail(tctlFailure(command, message, proxy, stderr), isWithoutReason(message));

@@ -47,6 +47,9 @@ describe("a backup that a run takes", () => {
   it("has the chosen name and the declared method, and is waited for", async () => {
     const { taken } = await create();
     assert.equal(taken, "orders-before-17");
+    assert.deepEqual(kubernetes.objects.get("orders-before-17")?.metadata.ownerReferences, [
+      { apiVersion: "postgresql.cnpg.io/v1", kind: "Cluster", name: "orders", uid: "uid-1" },
+    ]);
     assert.deepEqual(kubernetes.objects.get("orders-before-17")?.spec, {
       cluster: { name: "orders" },
       ...inputs.method,

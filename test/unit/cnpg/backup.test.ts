@@ -38,7 +38,7 @@ describe("backups", () => {
     assert.deepEqual(backups.scheduledBackup.spec, {
       cluster: { name: "orders" },
       schedule: "0 0 1 * * *",
-      backupOwnerReference: "none",
+      backupOwnerReference: "cluster",
       method: "plugin",
       target: "prefer-standby",
       pluginConfiguration: { name: "barman-cloud.cloudnative-pg.io" },

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { clusterAnnotations, servingInstances } from "../../../components/cnpg/metadata";
+import { clusterAnnotations, expectedReadyInstances } from "../../../components/cnpg/metadata";
 import { additionalDnsNames } from "../../../components/cnpg/services";
 import { disabledServices, isSupervised, keysTo } from "../../../components/cnpg/spec-fields";
 
@@ -16,10 +16,10 @@ describe("the annotations for hibernation and fencing", () => {
     });
   });
   it("reduce the number of instances that `up` waits for", () => {
-    assert.equal(servingInstances(3, {}), 3);
-    assert.equal(servingInstances(3, { fencedInstances: ["orders-2"] }), 2);
-    assert.equal(servingInstances(3, { fencedInstances: ["*"] }), 0);
-    assert.equal(servingInstances(3, { hibernation: true }), 0);
+    assert.equal(expectedReadyInstances(3, {}), 3);
+    assert.equal(expectedReadyInstances(3, { fencedInstances: ["orders-2"] }), 2);
+    assert.equal(expectedReadyInstances(3, { fencedInstances: ["*"] }), 0);
+    assert.equal(expectedReadyInstances(3, { hibernation: true }), 0);
   });
 });
 

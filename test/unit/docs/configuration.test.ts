@@ -6,7 +6,7 @@ import Ajv from "ajv";
 import { parse } from "yaml";
 import { SCHEMA, settingsSchema } from "../../../docs/reference/json-schema";
 import { DEFAULT_CA_KEY } from "../../../components/certificates/ca-source";
-import { declaredCas, DEFAULT_ISSUER, lifetimes, wholeKey } from "../../../components/certificates/issuer";
+import { declaredCas, DEFAULT_ISSUER, lifetimes, keyWithDefaults } from "../../../components/certificates/issuer";
 import { databaseAndOwner, DEFAULT_INSTANCES } from "../../../components/cnpg/cluster-spec";
 import { DEFAULT_POOLER_INSTANCES, poolerSpec } from "../../../components/cnpg/pooler";
 import { DEFAULT_CONNECTION_LIMIT, DEFAULT_USERS } from "../../../components/cnpg/roles";
@@ -86,7 +86,7 @@ describe("docs/configuration.md", () => {
       .pgbouncer ?? {}) as { poolMode: string; parameters: Record<string, string> };
     const parameters = Object.entries(poolerDefaults.parameters).map((pair) => code(pair.join(": ")));
     const { database, owner } = databaseAndOwner();
-    const [ecdsa, rsa] = (["ECDSA", "RSA"] as const).map((algorithm) => wholeKey({ algorithm }).size);
+    const [ecdsa, rsa] = (["ECDSA", "RSA"] as const).map((algorithm) => keyWithDefaults({ algorithm }).size);
     const { certificateTtl } = certificateTimes({});
     const expected: Record<string, string | number> = {
       "DatabaseSettings.instances": DEFAULT_INSTANCES,
@@ -95,7 +95,7 @@ describe("docs/configuration.md", () => {
       "InitDb.database": code(database),
       "TlsIssuerArgs.validity": code(`${validity / 24}d`),
       "TlsIssuerArgs.renewBefore": code(`${renewBefore / 24}d`),
-      "TlsIssuerArgs.key": `\`{ algorithm: ${wholeKey().algorithm}, size: ${wholeKey().size} }\``,
+      "TlsIssuerArgs.key": `\`{ algorithm: ${keyWithDefaults().algorithm}, size: ${keyWithDefaults().size} }\``,
       "TlsIssuerArgs.server": code(`[${declaredCas().join()}]`),
       "CertificateKey.size": `${ecdsa} and ${rsa}`,
       "VaultPkiRole.issuer": `${code(DEFAULT_ISSUER)}, the mount's default issuer`,
@@ -191,7 +191,7 @@ const AMOUNT_NAME =
 const AMOUNT_MEANING = /\bhow (long|often)\b|\blifetime\b|\btime between\b|\bmemory\b|\bbytes\b/i;
 /** What a number counts, or the units that a text is written in. */
 const UNIT =
-  /\b((milli)?seconds|minutes|hours|days|bits|bytes|quantity|quantities|instances|connections|ports?|major version)\b/i;
+  /\b((milli)?seconds|minutes|hours|days|bits|bytes|quantity|quantities|instances|connections|files|uploads|ports?|major version)\b/i;
 
 function impliesUnit({ name, type, meaning }: Row): boolean {
   if (/\bnumber\b/.test(type)) return true;

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { memoized } from "../../../components/memoized";
 import { RequestError } from "../../../components/http/errors";
-import { answerTo, Request, retryAfter } from "../../../components/http/request";
+import { sendWithRetries, Request, retryAfter } from "../../../components/http/request";
 import { Certificate, OpenSsl } from "../certificates/openssl";
 import { FakeAnswer, FakeServer } from "./fake-server";
 
@@ -24,7 +24,7 @@ describe("a request over HTTP", () => {
     return server;
   };
   const ask = (server: FakeServer, request: Partial<Request> = {}) =>
-    answerTo({ url: server.url, cas: [ca.pem], ...request }, [1, 1]);
+    sendWithRetries({ url: server.url, cas: [ca.pem], ...request }, [1, 1]);
   const failure = async (promise: Promise<unknown>) => {
     const error = await promise.then(
       () => undefined,
@@ -99,7 +99,7 @@ describe("a request over HTTP", () => {
     const server = await serve(() => ({}));
     const { url } = server;
     await server.close();
-    assert.equal((await failure(answerTo({ url, cas: [] }, []))).failure, "unreachable");
+    assert.equal((await failure(sendWithRetries({ url, cas: [] }, []))).failure, "unreachable");
   });
 
   it("refuses an answer without an end", async () => {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { rootCertificates } from "node:tls";
-import { casOfFile, trustedCas } from "../../../components/http/trusted-cas";
+import { readCaFile, trustedCas } from "../../../components/http/trusted-cas";
 import { Certificate, OpenSsl } from "../certificates/openssl";
 
 describe("the trusted CAs", () => {
@@ -46,8 +46,8 @@ describe("the trusted CAs", () => {
   });
 
   it("must exist in a file that a setting names", () => {
-    assert.deepEqual(casOfFile("caFile", file("file.pem")), [one.pem.trim()]);
-    assert.throws(() => casOfFile("caFile", file("missing")), /caFile cannot be read: .*missing/);
-    assert.throws(() => casOfFile("caFile", file("folder/README")), /caFile=.*README contains no certificate in PEM/);
+    assert.deepEqual(readCaFile("caFile", file("file.pem")), [one.pem.trim()]);
+    assert.throws(() => readCaFile("caFile", file("missing")), /caFile cannot be read: .*missing/);
+    assert.throws(() => readCaFile("caFile", file("folder/README")), /caFile=.*README contains no certificate in PEM/);
   });
 });

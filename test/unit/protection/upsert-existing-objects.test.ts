@@ -1,13 +1,13 @@
 import { strict as assert } from "node:assert";
 import { providerOf } from "../../../components/dynamic/converge";
 import { clusterIdentity, kubernetesIdentity } from "../../../components/protection/identity-operations";
-import { TAKE_UP } from "../../../components/protection/taking-up";
+import { UPSERT_EXISTING_OBJECTS } from "../../../components/protection/upsert-existing-objects";
 import { FakeApi } from "./fake-api";
 
-describe("a run that takes objects into the state", () => {
-  afterEach(() => delete process.env[TAKE_UP]);
+describe("a run with PULUMI_K8S_UPSERT_EXISTING_OBJECTS", () => {
+  afterEach(() => delete process.env[UPSERT_EXISTING_OBJECTS]);
 
-  it("deletes nothing, because it may have taken the same objects under another resource", async () => {
+  it("deletes nothing, because it may have added the same objects under another resource", async () => {
     const metadata = { uid: "uid-1", annotations: {} };
     const api = new FakeApi({ "/apis/postgresql.cnpg.io/v1/namespaces/shop/clusters/orders": { metadata } });
     const place = { database: "orders", namespace: "shop", cluster: "orders", uid: "uid-1" };
@@ -17,7 +17,7 @@ describe("a run that takes objects into the state", () => {
       providerOf(kubernetesIdentity(async () => api)).delete("kubernetes", { kubernetesUid }),
     ];
     await Promise.all(deletions());
-    process.env[TAKE_UP] = "true";
+    process.env[UPSERT_EXISTING_OBJECTS] = "true";
     for (const deletion of deletions())
       await assert.rejects(deletion, /UPSERT_EXISTING_OBJECTS=true deletes nothing.*alias.*pulumi state delete/s);
   });

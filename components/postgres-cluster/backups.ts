@@ -1,0 +1,101 @@
+/** Creates what the backups of a Cluster, and its recovery, consist of. */
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { ArchiveName } from "../backup/archive-name";
+import { TakenBackup } from "../backup/backup";
+import { archivePlugins, BackupPlan } from "../cnpg/backup";
+import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
+import { ownedBy } from "../kubernetes/owner";
+import type { ClusterPlan } from "./plan";
+
+type Options = pulumi.CustomResourceOptions & { dependsOn: pulumi.Input<pulumi.Resource>[] };
+
+/** What a Cluster needs of backups before it is created or changed. */
+export interface BackupsBefore {
+  /** The Cluster's `spec`, with the name of its archive. */
+  spec: Record<string, unknown>;
+  /** Name of the archive. Undefined without `backup`. */
+  archiveName?: pulumi.Output<string>;
+  resources: pulumi.Resource[];
+}
+
+/** Creates object stores and the name of the archive, and takes the backup on demand. Runs before the Cluster is changed. */
+export function createBackupsBefore(plan: ClusterPlan, namespace: pulumi.Output<string>, opts: Options): BackupsBefore {
+  const { name, backup, recovery, cluster, settings } = plan;
+  const stores = [backup?.objectStore, recovery?.objectStore].filter((store) => store !== undefined);
+  const created = stores.map(
+    ({ metadata, ...manifest }) =>
+      new k8s.apiextensions.CustomResource(
+        `${name}-store-${metadata.name}`,
+        { ...manifest, metadata: { ...metadata, namespace, annotations: ownedBy(name) } },
+        { ...opts, ...KEEPS_FIELD_MANAGER, retainOnDelete: plan.isRetained },
+      ),
+  );
+  if (!backup) return { spec: cluster.spec, resources: created };
+  const { kubernetes } = settings;
+  const { archiveName: declaredName, onDemand } = backup.settings;
+  const archive = new ArchiveName(name, { kubernetes, namespace, cluster: plan.clusterName, declaredName }, opts);
+  const taken =
+    onDemand === undefined
+      ? []
+      : [
+          new TakenBackup(
+            `${name}-on-demand`,
+            { ...backupArgs(plan, backup, namespace), occasion: "onDemand", reason: onDemand },
+            { ...opts, dependsOn: [...opts.dependsOn, ...created] },
+          ),
+        ];
+  return {
+    spec: { ...cluster.spec, plugins: archivePlugins(backup, archive.archiveName) },
+    archiveName: archive.archiveName,
+    resources: [...created, archive, ...taken],
+  };
+}
+
+/** Creates the schedule, and takes the first backup of the archive: without one, nothing can be recovered. */
+export function createBackupsAfter(
+  plan: ClusterPlan,
+  namespace: pulumi.Output<string>,
+  archiveName: pulumi.Output<string> | undefined,
+  opts: Options,
+): { schedule: pulumi.CustomResource; first: TakenBackup } | undefined {
+  const { name, backup } = plan;
+  if (!backup || !archiveName) return undefined;
+  const { metadata, ...manifest } = backup.scheduledBackup;
+  return {
+    schedule: new k8s.apiextensions.CustomResource(
+      `${name}-schedule`,
+      { ...manifest, metadata: { ...metadata, namespace, annotations: ownedBy(name) } },
+      { ...opts, ...KEEPS_FIELD_MANAGER, retainOnDelete: plan.isRetained },
+    ),
+    first: new TakenBackup(
+      `${name}-first`,
+      { ...backupArgs(plan, backup, namespace), occasion: "first", reason: archiveName },
+      opts,
+    ),
+  };
+}
+
+/** Takes the last backup when it is deleted. `dependsOn` must be everything else, so that it is deleted first. */
+export function createLastBackup(plan: ClusterPlan, namespace: pulumi.Output<string>, opts: Options): TakenBackup[] {
+  const { name, backup } = plan;
+  if (backup?.settings.final !== true) return [];
+  const args = { ...backupArgs(plan, backup, namespace), occasion: "final", reason: "deletion" } as const;
+  return [new TakenBackup(`${name}-final`, args, opts)];
+}
+
+/** What all backups of a Cluster have in common. */
+function backupArgs(
+  { clusterName, hasStoppedInstances, settings }: ClusterPlan,
+  { method, waitSeconds }: BackupPlan,
+  namespace: pulumi.Output<string>,
+) {
+  return {
+    kubernetes: settings.kubernetes,
+    namespace,
+    cluster: clusterName,
+    method,
+    within: waitSeconds,
+    suspended: hasStoppedInstances,
+  };
+}
