@@ -4,6 +4,9 @@ export type { PostgresClusterArgs, TeleportArgs, TeleportRegistration } from "./
 export type { PostgresClusterOutputs } from "./postgres-cluster/outputs";
 export type { TeleportAgentOutput } from "./postgres-cluster/registrations";
 export type { ClusterSettings, InitDb, Resources, Storage } from "./cnpg/cluster-spec";
+export type { BackupSettings } from "./cnpg/backup";
+export type { ObjectStore } from "./cnpg/object-store";
+export type { RecoverySettings } from "./cnpg/recovery";
 export type { UsersAs } from "./cnpg/database-roles";
 export type { AdditionalDatabase, Extension, Schema } from "./cnpg/databases";
 export type { NetworkPeer, NetworkPolicySettings } from "./cnpg/network-policy";

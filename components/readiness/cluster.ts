@@ -95,7 +95,7 @@ const GONE: Problem = {
   remedy:
     "If the kubeconfig leads to another Kubernetes cluster, correct kubernetes.context or KUBECONFIG. If the Cluster was " +
     "deleted manually, `pulumi refresh` and then `pulumi up` create it again, as an EMPTY database: its volumes were deleted " +
-    "with it, so restore its data from a backup.",
+    'with it. To begin with the data of a backup, set recovery before: docs/backup.md, "Recover a lost database".',
 };
 
 /** In seconds. A running operator writes a phase within seconds. */

@@ -1,0 +1,194 @@
+/** The restore drill: back up, lose the Cluster with its volumes, and recover to a point in time under the same names. */
+import { strict as assert } from "node:assert";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { PostgresClusterOutputs } from "../../components";
+import { sqlThroughTeleport } from "../../lab/drive/login";
+import { Stack } from "../../lab/drive/stack";
+import { run } from "../../lab/host/command";
+import { S3 } from "../../lab/layout";
+import { eventually, kubectl, loginAs, oneDatabase, sqlAsOwner, sqlAsSuperuser, teleport } from "./lab";
+
+const NAME = "drill";
+const [BUCKET = ""] = S3.buckets;
+/** Folder in the bucket, of this run alone. */
+const FOLDER = `${NAME}-${Date.now()}`;
+const FOLDER_ON_DISK = join(S3.data, BUCKET, FOLDER);
+const TELEPORT_NAME = `${NAME}-backup`;
+
+const key = (name: string) => ({ name: "s3", key: name });
+const objectStore = {
+  destinationPath: `s3://${BUCKET}/${FOLDER}`,
+  endpointURL: S3.address,
+  endpointCA: key("ca.crt"),
+  s3Credentials: { accessKeyId: key("id"), secretAccessKey: key("secret") },
+  wal: { compression: "gzip" },
+  data: { immediateCheckpoint: true },
+};
+const backup = { objectStore, retention: "7d" };
+const settings = { namespace: NAME, instances: 2, backup };
+const secret = {
+  apiVersion: "v1",
+  kind: "Secret",
+  metadata: { name: "s3", namespace: NAME },
+  stringData: {
+    id: readFileSync(S3.accessKeyId(BUCKET), "utf8").trim(),
+    secret: readFileSync(S3.secretAccessKey(BUCKET), "utf8").trim(),
+    "ca.crt": readFileSync(process.env.S3_CACERT ?? "", "utf8"),
+  },
+};
+
+describe("backup and recovery", () => {
+  const stack = new Stack("backup");
+  /** Names of the archives of the first and of the second Cluster. */
+  let archive = "";
+  let next = "";
+  let recoverTo = "";
+  const configure = (more: object = {}) => stack.configure(oneDatabase(NAME, { ...settings, ...more }));
+  const asOwner = (sql: string) => sqlAsOwner(NAME, "app", sql);
+  const archiveNow = async () => {
+    const { databases } = await stack.outputs<{ databases: Record<string, PostgresClusterOutputs> }>();
+    return databases[NAME]?.backup;
+  };
+  const backups = async (): Promise<Record<string, string>> => {
+    const lines = await kubectl(
+      ...["-n", NAME, "get", "backups", "-o", 'jsonpath={range .items[*]}{.metadata.name}={.status.phase}{"\\n"}{end}'],
+    );
+    return Object.fromEntries(
+      lines
+        .trim()
+        .split("\n")
+        .filter(Boolean)
+        .map((line) => line.split("=")),
+    );
+  };
+  /** Base backups of an archive in the bucket. */
+  const inBucket = (name: string) => {
+    const folder = join(FOLDER_ON_DISK, name, "base");
+    return existsSync(folder) ? readdirSync(folder) : [];
+  };
+  /** Waits until everything that was written is in the bucket. */
+  const archived = async () => {
+    const file = (await sqlAsSuperuser(NAME, "app", "SELECT pg_walfile_name(pg_switch_wal())")).trim();
+    const path = join(FOLDER_ON_DISK, archive, "wals", file.slice(0, 16), `${file}.gz`);
+    await eventually(`${file} is archived`, async () => existsSync(path));
+  };
+
+  before(async () => {
+    await run("kubectl", ["create", "namespace", NAME]);
+    await run("kubectl", ["apply", "-f", "-"], { input: JSON.stringify(secret) });
+    configure();
+    await stack.init();
+  });
+  after(async () => {
+    await stack.remove();
+    await kubectl("delete", "namespace", NAME, "--wait=false", "--ignore-not-found");
+    rmSync(FOLDER_ON_DISK, { recursive: true, force: true });
+  });
+
+  it("begins with a first base backup, which `up` waits for", async () => {
+    await stack.up();
+    const found = await archiveNow();
+    archive = found?.archiveName ?? "";
+    assert.match(archive, /^drill-\d{8}-\d{6}-[0-9a-f]{6}$/);
+    assert.equal(found?.destinationPath, objectStore.destinationPath);
+    assert.deepEqual(Object.values(await backups()), ["completed"]);
+    assert.equal(inBucket(archive).length, 1);
+  });
+
+  it("is as declared when `up` runs again", async () => {
+    const { same, ...others } = await stack.plannedChanges();
+    assert.ok(same);
+    assert.deepEqual(others, {});
+  });
+
+  it("takes a backup on demand before the Cluster is changed", async () => {
+    configure({ backup: { ...backup, onDemand: "before-change" }, parameters: { max_connections: "60" } });
+    const output = await stack.up();
+    assert.match(output, /The backup drill\/drill-before-change \(\S+\) of drill is complete/);
+    assert.equal((await backups())["drill-before-change"], "completed");
+    const ended = await kubectl(
+      ...["-n", NAME, "get", "backup", "drill-before-change", "-o", "jsonpath={.status.stoppedAt}"],
+    );
+    // The change restarts PostgreSQL.
+    const restarted = `SELECT pg_postmaster_start_time() > '${ended}'`;
+    assert.equal((await sqlAsSuperuser(NAME, "app", restarted)).trim(), "t", ended);
+    assert.equal(inBucket(archive).length, 2);
+  });
+
+  it("refuses a bucket that cannot be written to, with the plugin's reason, and goes on after a correction", async () => {
+    configure({ backup: { ...backup, onDemand: "broken", objectStore: { ...objectStore, s3Credentials: wrongKeys } } });
+    const refused = await stack.pulumi(["up", "--yes", "--skip-preview"]);
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.output, /The backup drill\/drill-broken\S* of drill failed: /);
+    configure();
+    await stack.up();
+  });
+
+  it("can be recovered to a point in time, after the Cluster and its volumes are lost", async () => {
+    await asOwner("CREATE TABLE items (item text); INSERT INTO items VALUES ('first')");
+    await archived();
+    await asOwner("INSERT INTO items VALUES ('second')");
+    await sleep(2_000);
+    recoverTo = (
+      await asOwner("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+    ).trim();
+    await sleep(2_000);
+    await asOwner("INSERT INTO items VALUES ('mistake')");
+    await archived();
+    await kubectl("-n", NAME, "delete", "cluster", NAME, "--wait=true");
+    await eventually(
+      "the volumes are gone",
+      async () => (await kubectl("-n", NAME, "get", "pvc", "-o", "name")) === "",
+    );
+
+    configure({ recovery: { archiveName: archive, recoveryTarget: { targetTime: recoverTo } } });
+    await stack.must(["refresh", "--yes", "--skip-preview"]);
+    const output = await stack.up();
+    assert.match(output, /The new one gets a new archive/);
+    assert.equal((await asOwner("SELECT string_agg(item, ',' ORDER BY item) FROM items")).trim(), "first,second");
+  });
+
+  it("lets people in under the former name in Teleport, with their rights", async () => {
+    assert.equal((await teleport.database(TELEPORT_NAME))?.metadata.name, TELEPORT_NAME);
+    const read = await sqlThroughTeleport(loginAs("reader", TELEPORT_NAME, "app"), "SELECT count(*) FROM items");
+    assert.equal(read.stdout.trim(), "2", read.output);
+    const refused = await sqlThroughTeleport(
+      loginAs("reader", TELEPORT_NAME, "app"),
+      "INSERT INTO items VALUES ('no')",
+    );
+    assert.match(refused.output, /read-only transaction|permission denied/);
+    const write = await sqlThroughTeleport(
+      loginAs("writer", TELEPORT_NAME, "app"),
+      "INSERT INTO items VALUES ('third')",
+    );
+    assert.equal(write.code, 0, write.output);
+  });
+
+  it("continues in an archive of its own, and leaves the old one as it was", async () => {
+    next = (await archiveNow())?.archiveName ?? "";
+    assert.notEqual(next, archive);
+    assert.equal(inBucket(next).length, 1);
+    assert.ok(inBucket(archive).length >= 2);
+    configure();
+    await stack.up();
+    assert.equal((await asOwner("SELECT count(*) FROM items")).trim(), "3");
+    const { same, ...others } = await stack.plannedChanges();
+    assert.ok(same);
+    assert.deepEqual(others, {});
+  });
+
+  it("takes a last backup before the Cluster is deleted, and keeps both archives", async () => {
+    configure({ backup: { ...backup, final: true } });
+    await stack.up();
+    const output = await stack.destroy();
+    assert.match(output, /The backup drill\/drill-final-\d{14} \(\S+\) of drill is complete/);
+    assert.equal(inBucket(next).length, 2);
+    assert.equal(await teleport.database(TELEPORT_NAME), undefined);
+    assert.equal(await kubectl("-n", NAME, "get", "clusters,backups,objectstores", "-o", "name"), "");
+  });
+});
+
+/** Exists, but opens no bucket. */
+const wrongKeys = { accessKeyId: key("secret"), secretAccessKey: key("id") };
