@@ -168,8 +168,8 @@ describe("the configuration", () => {
     ],
     [
       "a field of CloudNativePG",
-      { databases: { a: { ...minimal, backup: { retentionPolicy: "30d" } } } },
-      /^databases\.a\.backup: is a field of CloudNativePG, not a setting\. Write it under spec, as spec\.backup\.$/,
+      { databases: { a: { ...minimal, monitoring: { enablePodMonitor: true } } } },
+      /^databases\.a\.monitoring: is a field of CloudNativePG, not a setting\. Write it under spec, as spec\.monitoring\.$/,
     ],
     [
       "a field of CloudNativePG that has a setting",
