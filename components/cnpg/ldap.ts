@@ -2,8 +2,7 @@
 import { SettingProblem } from "../problems";
 import { checkObjectName } from "../kubernetes/names";
 import { isObject, wrong } from "../value-check";
-import { numberAt, Spec, textAt, valueAt } from "./spec-fields";
-import type { At } from "./spec-values";
+import { type At, numberAt, Spec, textAt, valueAt } from "./spec";
 
 export function checkLdap(at: At, spec: Spec): SettingProblem[] {
   const ldap = valueAt(spec, "postgresql.ldap");

@@ -2,8 +2,19 @@
 import { SettingProblem } from "../problems";
 import { checkAnnotations, checkCidr, checkLabels, checkNotCnpgs, checkServiceName } from "../kubernetes/names";
 import { checkOneOf, checkUnique, wrong } from "../value-check";
-import { additionalServices, disabledServices, listAt, Spec, textAt, textMapAt, textsAt, valueAt } from "./spec-fields";
-import type { At } from "./spec-values";
+import { type At, listAt, Spec, textAt, textMapAt, textsAt, valueAt } from "./spec";
+
+/** CloudNativePG's Services that are disabled: `ro`, `r`, or both. */
+export function disabledServices(spec: Spec = {}): string[] {
+  return textsAt(spec, "managed.services.disabledDefaultServices");
+}
+
+/** Names of the additional Services. */
+export function additionalServices(spec: Spec = {}): string[] {
+  return listAt(spec, "managed.services.additional").flatMap(
+    (service) => textAt(service, "serviceTemplate.metadata.name") ?? [],
+  );
+}
 
 /** DNS names of the additional Services, for the server certificate. */
 export function additionalDnsNames(spec: Spec | undefined, namespace: string, clusterDomain: string): string[] {

@@ -2,7 +2,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { CaSource } from "../certificates/ca-source";
 import type { IssuerArgs } from "../certificates/issuer";
-import type { ClusterSettings } from "../cnpg/cluster-spec";
+import type { ClusterSettings } from "../cnpg/cluster";
 import type { UsersAs } from "../cnpg/database-roles";
 import type { PoolerSettings } from "../cnpg/pooler";
 import type { TeleportUser } from "../cnpg/roles";

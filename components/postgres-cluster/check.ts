@@ -2,10 +2,10 @@
 import { checkAltNames, checkClusterDomain } from "../certificates/alt-names";
 import { CaSource, checkCaSources } from "../certificates/ca-source";
 import { checkIssuer } from "../certificates/issuer-check";
-import { checkClusterSettings } from "../cnpg/cluster-check";
+import { checkClusterSettings } from "../cnpg/cluster";
 import { checkPoolers } from "../cnpg/pooler-check";
 import { checkUsers } from "../cnpg/roles";
-import { disabledServices } from "../cnpg/spec-fields";
+import { disabledServices } from "../cnpg/services";
 import { SettingProblem } from "../problems";
 import { AUTO_USER_GROUP, checkAutoUsers } from "../teleport/auto-users/settings";
 import { identityVariables } from "../teleport/client/identity";

@@ -5,7 +5,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { databaseRoleManifests, DatabaseRoleManifest } from "../cnpg/database-roles";
 import { databaseManifests, DatabaseManifest } from "../cnpg/databases";
-import { clusterSpec, mergeSpec, DEFAULT_INSTANCES } from "../cnpg/cluster-spec";
+import { clusterSpec, DEFAULT_INSTANCES } from "../cnpg/cluster";
 import type { DeclaredCluster } from "../cnpg/dry-run";
 import { databaseAndOwner } from "../cnpg/initdb";
 import { clusterAnnotations, servingInstances } from "../cnpg/metadata";
@@ -19,6 +19,7 @@ import {
   poolerSpec,
 } from "../cnpg/pooler";
 import { DEFAULT_USERS, TeleportUser } from "../cnpg/roles";
+import { mergeSpec } from "../cnpg/spec";
 import { networkPolicies, NetworkPolicyManifest } from "../cnpg/network-policy";
 import { EXPLICIT_LOGIN } from "../postgres/pooler-login";
 import { isProtected, isRetained } from "../protection/deletion-settings";

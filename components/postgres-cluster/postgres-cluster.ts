@@ -8,7 +8,7 @@ import { caSources } from "../certificates/ca-sources";
 import { ClusterCertificates } from "../certificates/cluster-certificates";
 import { declaredMajor } from "../cnpg/image";
 import { additionalDnsNames } from "../cnpg/services";
-import { isSupervised } from "../cnpg/spec-fields";
+import { isSupervised } from "../cnpg/spec";
 import { keepsInstances } from "../cnpg/foreign-fields";
 import type { KubernetesArgs } from "../kubernetes/resource";
 import { BACKGROUND_DELETION, SHORT_DELETION } from "../kubernetes/deletion";

@@ -5,8 +5,7 @@
  */
 import { strict as assert } from "node:assert";
 import { CLUSTER_SPEC_FIELDS, isWithin } from "../../components/cnpg/cluster-fields";
-import { ClusterSettings, clusterSpec } from "../../components/cnpg/cluster-spec";
-import { checkClusterSettings } from "../../components/cnpg/cluster-check";
+import { checkClusterSettings, ClusterSettings, clusterSpec } from "../../components/cnpg/cluster";
 import { appliedProblems } from "../../components/cnpg/applied";
 import { databaseManifests } from "../../components/cnpg/databases";
 import { Verdict, verdictOn } from "../../components/cnpg/dry-run";

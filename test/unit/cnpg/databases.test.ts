@@ -1,7 +1,6 @@
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
-import { checkClusterSettings } from "../../../components/cnpg/cluster-check";
-import { ClusterSettings } from "../../../components/cnpg/cluster-spec";
+import { checkClusterSettings, ClusterSettings } from "../../../components/cnpg/cluster";
 import { appliedProblems } from "../../../components/cnpg/applied";
 import { databaseManifests, databaseObjectName } from "../../../components/cnpg/databases";
 import { USERS } from "./settings-table";

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { clusterAnnotations, servingInstances } from "../../../components/cnpg/metadata";
-import { additionalDnsNames } from "../../../components/cnpg/services";
-import { disabledServices, isSupervised, keysTo } from "../../../components/cnpg/spec-fields";
+import { additionalDnsNames, disabledServices } from "../../../components/cnpg/services";
+import { isSupervised, keysTo } from "../../../components/cnpg/spec";
 
 describe("the annotations for hibernation and fencing", () => {
   it("are not written without settings", () => assert.deepEqual(clusterAnnotations({}), {}));

@@ -1,17 +1,103 @@
 /**
- * Checks values of `spec` that CloudNativePG accepts, but that do harm or fail later, e.g. a pod that is never created. What
- * the operator itself refuses is not checked here: a preview asks the operator (operator-check.ts). Pure.
+ * CloudNativePG's own fields, which a user writes under `spec`: how they are read, merged into the Cluster's spec, and checked.
+ * They may contain any JSON. A value of the wrong type counts as absent here, because the operator refuses it. Pure.
  */
 import { SettingProblem } from "../problems";
 import { checkAnnotations, checkKey, checkLabels, checkNotCnpgs, checkObjectName } from "../kubernetes/names";
 import { parseQuantity } from "../kubernetes/quantity";
 import { isObject, checkOneOf, checkUnique, checkWholeNumber, wrong } from "../value-check";
-import { listAt, numberAt, Spec, textAt, textMapAt, textsAt, valueAt } from "./spec-fields";
+
+/** CloudNativePG's own fields, as a user writes them under `spec`. */
+export type Spec = Readonly<Record<string, unknown>>;
+
+/** The value of a field, e.g. `postgresql.ldap`. Undefined if there is none. */
+export function valueAt(object: unknown, field: string): unknown {
+  return field
+    .split(".")
+    .reduce<unknown>((value, key) => (isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined), object);
+}
+
+/**
+ * The keys on the path to a field, in the API server's notation, e.g. `a.b[0].c`. Keys may contain dots. Undefined if the
+ * field does not exist.
+ */
+export function keysTo(value: unknown, field: string): string[] | undefined {
+  if (field === "") return [];
+  if (Array.isArray(value)) {
+    const [, index, rest = ""] = /^\[([0-9]+)\](.*)$/s.exec(field) ?? [];
+    if (index === undefined || Number(index) >= value.length) return undefined;
+    const below = keysTo(value[Number(index)], rest);
+    return below && [index, ...below];
+  }
+  if (!isObject(value)) return undefined;
+  const inside = field.replace(/^\./, "");
+  for (const key of Object.keys(value)) {
+    const rest = inside.slice(key.length);
+    const below = inside.startsWith(key) && /^([.[]|$)/.test(rest) ? keysTo(value[key], rest) : undefined;
+    if (below) return [key, ...below];
+  }
+  return undefined;
+}
+
+/** The string in a field. Undefined if there is none. */
+export function textAt(object: unknown, field: string): string | undefined {
+  const value = valueAt(object, field);
+  return typeof value === "string" ? value : undefined;
+}
+
+/** The number in a field. Undefined if there is none. */
+export function numberAt(object: unknown, field: string): number | undefined {
+  const value = valueAt(object, field);
+  return typeof value === "number" ? value : undefined;
+}
+
+/** The list in a field. Empty if there is none. */
+export function listAt(object: unknown, field: string): readonly unknown[] {
+  const value = valueAt(object, field);
+  return Array.isArray(value) ? (value as unknown[]) : [];
+}
+
+/** The strings of the list in a field. */
+export function textsAt(object: unknown, field: string): string[] {
+  return listAt(object, field).filter((value) => typeof value === "string");
+}
+
+/** The string values of the mapping in a field, e.g. labels. */
+export function textMapAt(object: unknown, field: string): Record<string, string> {
+  const value = valueAt(object, field);
+  const texts = Object.entries(isObject(value) ? value : {}).filter(([, text]) => typeof text === "string");
+  return Object.fromEntries(texts) as Record<string, string>;
+}
+
+/** Whether a person must start the update of the primary. */
+export function isSupervised(spec: Spec = {}): boolean {
+  return textAt(spec, "primaryUpdateStrategy") === "supervised";
+}
+
+/**
+ * Merges what the user wrote under `spec` into a Cluster's spec. Objects are merged key by key. Other values are
+ * replaced.
+ */
+export function mergeSpec(
+  base: Record<string, unknown>,
+  override: Record<string, unknown> = {},
+): Record<string, unknown> {
+  const merged = { ...base };
+  for (const [key, value] of Object.entries(override)) {
+    const below = merged[key];
+    merged[key] = isObject(below) && isObject(value) ? mergeSpec(below, value) : value;
+  }
+  return merged;
+}
 
 /** Returns the path of a field of `spec`, as the user writes it. */
 export type At = (field: string) => string;
 
-export function checkSpecValues(at: At, spec: Spec): SettingProblem[] {
+/**
+ * Checks values of `spec` that CloudNativePG accepts, but that do harm or fail later, e.g. a pod that is never created. What
+ * the operator itself refuses is not checked here: a preview asks the operator (operator-check.ts).
+ */
+export function checkSpec(at: At, spec: Spec): SettingProblem[] {
   return [
     ...checkScheduling(at, spec),
     ...checkDelays(at, spec),
