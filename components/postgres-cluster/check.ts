@@ -3,7 +3,7 @@ import { checkAltNames, checkClusterDomain } from "../certificates/alt-names";
 import { CaSource, checkCaSources } from "../certificates/ca-source";
 import { checkIssuer } from "../certificates/issuer-check";
 import { checkClusterSettings } from "../cnpg/cluster";
-import { checkPoolers } from "../cnpg/pooler-check";
+import { checkPoolers } from "../cnpg/pooler";
 import { checkUsers } from "../cnpg/roles";
 import { disabledServices } from "../cnpg/services";
 import { SettingProblem } from "../problems";

@@ -139,7 +139,7 @@ describe("names and manifests", () => {
     databaseRoleManifests: [],
     networkPolicies: [],
     // A component of its own, which programs use without a PostgresCluster.
-    secretNames: ["components/certificates/cluster-certificates.ts", "components/cnpg/pooler-check.ts"],
+    secretNames: ["components/certificates/cluster-certificates.ts", "components/cnpg/pooler.ts"],
     // `vaultDatabasePolicy` says what a program may write, by patterns of names.
     consumerName: ["components/vault-database/policies.ts"],
   };
