@@ -4,7 +4,7 @@ export type { PostgresClusterArgs, TeleportArgs, TeleportRegistration } from "./
 export type { PostgresClusterOutputs } from "./postgres-cluster/outputs";
 export type { TeleportAgentOutput } from "./postgres-cluster/registrations";
 export type { ClusterSettings } from "./cnpg/cluster";
-export type { UsersAs } from "./cnpg/database-roles";
+export type { UsersAs } from "./cnpg/roles";
 export type { AdditionalDatabase, Extension, Schema } from "./cnpg/databases";
 export type { InitDb } from "./cnpg/initdb";
 export type { NetworkPeer, NetworkPolicySettings } from "./cnpg/network-policy";

@@ -1,7 +1,7 @@
 /** The settings of a Cluster, the fields of CNPG's Cluster that they become, and their checks. Pure. */
 import { SettingProblem } from "../problems";
 import { isObject, wrong } from "../value-check";
-import type { UsersAs } from "./database-roles";
+import { type UsersAs, managedRoles, TeleportUser } from "./roles";
 import { checkDatabases, DatabasesSettings } from "./databases";
 import { checkImage, imageCatalogRef, ImageSettings } from "./image";
 import { checkInitDb, InitDb, initDbSpec } from "./initdb";
@@ -13,7 +13,6 @@ import { checkParameters, ParameterSettings } from "./parameters";
 import { checkPgHba, pgHbaRules } from "./pg-hba";
 import { checkPgIdent } from "./pg-ident";
 import { checkResources, Resources } from "./resources";
-import { managedRoles, TeleportUser } from "./roles";
 import { checkServices, ServiceContext } from "./services";
 import { type At, checkSpec, mergeSpec, Spec, valueAt } from "./spec";
 import { checkVolumes, StorageSettings, tablespaceSpecs } from "./storage";

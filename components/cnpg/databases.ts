@@ -1,7 +1,7 @@
 /** Databases, schemas and extensions, as CNPG's Database objects, and their checks. Pure. */
-import { createHash } from "node:crypto";
 import { databaseAndOwner, InitDb, checkDatabaseName, checkIdentifier, checkOwner } from "./initdb";
 import { SettingProblem } from "../problems";
+import { databaseObjectName } from "./names";
 import { ParameterSettings } from "./parameters";
 import { StorageSettings } from "./storage";
 import { checkUnique, checkWholeNumber, wrong } from "../value-check";
@@ -129,21 +129,6 @@ export function databaseSpec(
 function hasLocale(database: AdditionalDatabase): boolean {
   const { encoding, locale, localeCollate, localeCType, localeProvider, icuLocale, builtinLocale } = database;
   return [encoding, locale, localeCollate, localeCType, localeProvider, icuLocale, builtinLocale].some(Boolean);
-}
-
-/**
- * Name of the Database object: `orders.billing`. If Kubernetes does not accept the database's name, invalid characters are
- * replaced and a digest is added: `orders.my-db.5a1c09d3b2`. Names of Clusters and databases contain no dot. So no two
- * databases, and no two Clusters of a namespace, get the same name.
- */
-export function databaseObjectName(cluster: string, database: string): string {
-  if (/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(database)) return `${cluster}.${database}`;
-  const digest = createHash("sha256").update(database).digest("hex").slice(0, 10);
-  const readable = database
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-|-$/g, "");
-  return [cluster, ...(readable ? [readable] : []), digest].join(".");
 }
 
 type At = (setting: string) => string;

@@ -1,5 +1,5 @@
 /** How the application's database is created. Pure. */
-import { isReservedRole } from "./reserved-roles";
+import { isReservedRole } from "./roles";
 import { SettingProblem } from "../problems";
 import { wrong } from "../value-check";
 

@@ -16,14 +16,13 @@ export interface MetadataSettings {
   fencedInstances?: string[];
 }
 
-const ALL = "*";
 type At = (setting: string) => string;
 
 /** The annotations of the Cluster for hibernation and fencing. */
 export function clusterAnnotations({ hibernation, fencedInstances }: MetadataSettings): Record<string, string> {
   return {
-    ...(hibernation === undefined ? {} : { "cnpg.io/hibernation": hibernation ? "on" : "off" }),
-    ...(fencedInstances === undefined ? {} : { "cnpg.io/fencedInstances": JSON.stringify(fencedInstances) }),
+    ...(hibernation === undefined ? {} : { [HIBERNATION]: hibernation ? "on" : "off" }),
+    ...(fencedInstances === undefined ? {} : { [FENCING]: JSON.stringify(fencedInstances) }),
   };
 }
 

@@ -3,7 +3,7 @@
  * resources, the outputs and all checks read it, and derive nothing again. Pure.
  */
 import type * as pulumi from "@pulumi/pulumi";
-import { databaseRoleManifests, DatabaseRoleManifest } from "../cnpg/database-roles";
+import { databaseRoleManifests, DatabaseRoleManifest, DEFAULT_USERS, TeleportUser } from "../cnpg/roles";
 import { databaseManifests, DatabaseManifest } from "../cnpg/databases";
 import { clusterSpec, DEFAULT_INSTANCES } from "../cnpg/cluster";
 import type { DeclaredCluster } from "../cnpg/dry-run";
@@ -18,7 +18,6 @@ import {
   PoolerSettings,
   poolerSpec,
 } from "../cnpg/pooler";
-import { DEFAULT_USERS, TeleportUser } from "../cnpg/roles";
 import { mergeSpec } from "../cnpg/spec";
 import { networkPolicies, NetworkPolicyManifest } from "../cnpg/network-policy";
 import { EXPLICIT_LOGIN } from "../postgres/pooler-login";

@@ -1,6 +1,6 @@
 /** DatabaseAccess: the rights of users in all databases of a Cluster. */
-import { databaseRoleName, UsersAs } from "../cnpg/database-roles";
-import { inlineRoles, TeleportUser } from "../cnpg/roles";
+import { UsersAs, inlineRoles, TeleportUser } from "../cnpg/roles";
+import { databaseRoleName } from "../cnpg/names";
 import { PoolerAuthentication, POOLER_LOGINS } from "../cnpg/pooler";
 import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";

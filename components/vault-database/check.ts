@@ -1,5 +1,5 @@
 /** Checks the settings of a database in Vault before anything is created. Pure. */
-import { isAdministrative, isReservedRole } from "../cnpg/reserved-roles";
+import { isAdministrative, isReservedRole } from "../cnpg/roles";
 import { isPostgresName, known } from "../value-check";
 import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "../problems";

@@ -1,6 +1,6 @@
 /** PostgreSQL users that no role in Teleport may allow. Pure. */
 import { POOLER_LOGINS } from "../../cnpg/pooler";
-import { isAdministrative, isReservedRole } from "../../cnpg/reserved-roles";
+import { isAdministrative, isReservedRole } from "../../cnpg/roles";
 import { isPostgresName } from "../../value-check";
 import { SettingProblem } from "../../problems";
 
