@@ -1,25 +1,25 @@
 /** The settings of a Cluster, the fields of CNPG's Cluster that they become, and their checks. Pure. */
 import { SettingProblem } from "../problems";
 import { isObject, wrong } from "../value-check";
-import { type UsersAs, managedRoles, TeleportUser } from "./roles";
 import { checkDatabases, DatabasesSettings } from "./databases";
 import { checkImage, imageCatalogRef, ImageSettings } from "./image";
 import { checkInitDb, InitDb, initDbSpec } from "./initdb";
 import { checkLdap } from "./ldap";
-import { checkMetadata, MetadataSettings } from "./metadata";
 import { movedSettings } from "./moved-settings";
 import { checkNetworkPolicy, NetworkPolicySettings } from "./network-policy";
 import { checkParameters, ParameterSettings } from "./parameters";
 import { checkPgHba, pgHbaRules } from "./pg-hba";
 import { checkPgIdent } from "./pg-ident";
 import { checkResources, Resources } from "./resources";
+import { managedRoles, TeleportUser, type UsersAs } from "./roles";
 import { checkServices, ServiceContext } from "./services";
 import { type At, checkSpec, mergeSpec, Spec, valueAt } from "./spec";
+import { checkFencing, StopSettings } from "./stopped";
 import { checkVolumes, StorageSettings, tablespaceSpecs } from "./storage";
 
 /** The settings of a Cluster and its objects that do not depend on other resources. */
 export interface ClusterSettings
-  extends ImageSettings, StorageSettings, ParameterSettings, MetadataSettings, DatabasesSettings {
+  extends ImageSettings, StorageSettings, ParameterSettings, StopSettings, DatabasesSettings {
   /** Number of PostgreSQL instances: one primary, and standbys. Default: 3. */
   instances?: number;
   /**
@@ -62,7 +62,7 @@ export interface ClusterSpecInputs extends ClusterSettings {
 export const DEFAULT_INSTANCES = 3;
 
 /** Settings that become no field of the Cluster's spec, but annotations, other objects, or options of resources. */
-type Elsewhere = "scaledByOthers" | "networkPolicy" | "spec" | keyof MetadataSettings | keyof DatabasesSettings;
+type Elsewhere = "scaledByOthers" | "networkPolicy" | "spec" | keyof StopSettings | keyof DatabasesSettings;
 
 /** A field of the Cluster's spec that a setting becomes. */
 interface ClusterField {
@@ -193,7 +193,7 @@ export function checkClusterSettings(
     ...checkParameters(at, settings, parameterContext),
     ...checkPgHba(at, settings.pgHba, context.users),
     ...checkPgIdent(at, settings.pgIdent, settings.pgHba),
-    ...checkMetadata(at, settings, context.cluster),
+    ...checkFencing(at, settings, context.cluster),
     ...checkDatabases(at, settings, context.users),
     ...(settings.networkPolicy
       ? checkNetworkPolicy(at("networkPolicy"), settings.networkPolicy, context.registered)

@@ -8,7 +8,7 @@ import { databaseManifests, DatabaseManifest } from "../cnpg/databases";
 import { clusterSpec, DEFAULT_INSTANCES } from "../cnpg/cluster";
 import type { DeclaredCluster } from "../cnpg/dry-run";
 import { databaseAndOwner } from "../cnpg/initdb";
-import { clusterAnnotations, servingInstances } from "../cnpg/metadata";
+import { clusterAnnotations, servingInstances } from "../cnpg/stopped";
 import { fieldsOf, OperatorNeeds } from "../cnpg/operator-version";
 import {
   PoolerAuthentication,

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { clusterAnnotations, servingInstances } from "../../../components/cnpg/metadata";
+import { clusterAnnotations, servingInstances } from "../../../components/cnpg/stopped";
 
 describe("the annotations for hibernation and fencing", () => {
   it("are not written without settings", () => assert.deepEqual(clusterAnnotations({}), {}));
