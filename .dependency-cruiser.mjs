@@ -19,7 +19,7 @@ const LAYERS = [
   ["components/dynamic"],
   ["components/kubernetes", "components/vault"],
   ["components/http"],
-  ["components/go-duration.ts", "components/memoized.ts", "components/value-check.ts", "components/waiting.ts"],
+  ["components/durations.ts", "components/memoized.ts", "components/value-check.ts", "components/waiting.ts"],
   ["components/message-limits.ts", "components/owner-label.ts", "components/problems.ts", "components/unknown.ts"],
 ];
 

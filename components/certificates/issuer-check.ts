@@ -1,7 +1,7 @@
 /** Checks the settings of an issuer. Pure. */
 import { SettingProblem } from "../problems";
 import { known } from "../value-check";
-import { checkDuration, hours } from "./duration";
+import { checkDuration, hours } from "../durations";
 import {
   CertificateKey,
   CertificateUse,

@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { AltNames } from "./alt-names";
 import type { PemSource } from "./ca-bundle";
-import { hours } from "./duration";
+import { hours } from "../durations";
 
 /** The use of a certificate. Becomes its extended key usage. */
 export type CertificateUse = "server" | "client";

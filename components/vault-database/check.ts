@@ -3,7 +3,7 @@ import { isAdministrative, isReservedRole } from "../cnpg/roles";
 import { isPostgresName, known } from "../value-check";
 import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "../problems";
-import { parseDuration } from "../go-duration";
+import { parseDuration } from "../durations";
 import {
   CredentialsConsumer,
   CredentialsRole,

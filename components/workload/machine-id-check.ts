@@ -4,7 +4,7 @@
  */
 import type { SettingProblem } from "../problems";
 import { checkTrust, isCheckedByTeleport } from "../teleport/resources/account-trust";
-import { parseDuration } from "../go-duration";
+import { parseDuration } from "../durations";
 import { checkJoinRules } from "../teleport/resources/join-token-document";
 import { checkDatabaseRoles, checkDatabaseUsers } from "../teleport/resources/reserved-users";
 import { certificateTimes, MachineIdSettings, WorkloadDatabase } from "./machine-id";

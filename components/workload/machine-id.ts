@@ -4,7 +4,7 @@
  */
 import { isCheckedByTeleport } from "../teleport/resources/account-trust";
 import { botAccountName } from "../teleport/resources/bot-document";
-import { parseDuration } from "../go-duration";
+import { parseDuration } from "../durations";
 import type { JoinRules } from "../teleport/resources/join-token-document";
 
 /** A database that the application may use, and the PostgreSQL user. */

@@ -1,7 +1,7 @@
 /** The document of a role that opens databases, and its checks. Pure. */
 import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "../../problems";
-import { parseDuration } from "../../go-duration";
+import { parseDuration } from "../../durations";
 import { checkDatabaseRoles, checkDatabaseUsers, DENIED_USERS } from "./reserved-users";
 import type { TeleportDocument } from "../client/tctl";
 import type { RegistrationArgs } from "./resource";

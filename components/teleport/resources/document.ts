@@ -4,7 +4,7 @@
  */
 import { OWNER_LABEL } from "../../owner-label";
 import { isObject } from "../../value-check";
-import { goDuration } from "../../go-duration";
+import { goDuration } from "../../durations";
 import { TeleportDocument } from "../client/tctl";
 
 /** Labels that the server sets, e.g. `teleport.dev/origin: dynamic`. */

@@ -2,7 +2,7 @@
 import type { SettingProblem } from "../../problems";
 import { UNKNOWN } from "../../unknown";
 import { OWNER_LABEL } from "../../owner-label";
-import { parseDuration } from "../../go-duration";
+import { parseDuration } from "../../durations";
 
 /** Teleport's rule for the keys of labels (`IsValidLabelKey`). */
 const KEY = /^[a-z0-9A-Z/_:*.-]+$/;

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
-import { checkDuration, hours } from "../../../components/certificates/duration";
+import { checkDuration, hours } from "../../../components/durations";
 import { IssuerArgs, lifetimes, wholeKey } from "../../../components/certificates/issuer";
 import { checkIssuer } from "../../../components/certificates/issuer-check";
 import { leafKey } from "../../../components/certificates/tls-issuer";
