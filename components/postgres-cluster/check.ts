@@ -1,7 +1,7 @@
 /** Checks of the settings of a PostgresCluster, before anything is made. Pure. */
 import { checkAltNames, checkClusterDomain } from "../certificates/alt-names";
 import { CaSource, checkCaSources } from "../certificates/ca-source";
-import { checkIssuer } from "../certificates/issuer-check";
+import { checkIssuer } from "../certificates/issuer";
 import { checkClusterSettings } from "../cnpg/cluster";
 import { checkPoolers } from "../cnpg/pooler";
 import { checkUsers } from "../cnpg/roles";

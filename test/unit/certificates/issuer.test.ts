@@ -1,8 +1,7 @@
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
 import { checkDuration, hours } from "../../../components/durations";
-import { IssuerArgs, lifetimes, wholeKey } from "../../../components/certificates/issuer";
-import { checkIssuer } from "../../../components/certificates/issuer-check";
+import { IssuerArgs, lifetimes, wholeKey, checkIssuer } from "../../../components/certificates/issuer";
 import { leafKey } from "../../../components/certificates/tls-issuer";
 
 describe("durations", () => {
