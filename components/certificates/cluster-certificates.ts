@@ -8,10 +8,17 @@ import { requireMutableSecrets } from "../kubernetes/mutable-secrets";
 import { ownedBy } from "../kubernetes/owner";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { altNames } from "./alt-names";
-import { CaBundle, clientCaBundle, leftOutWarnings, mergeCaBundle, PemSource, serverCaBundle } from "./ca-bundle";
+import {
+  CaBundle,
+  clientCaBundle,
+  leftOutWarnings,
+  mergeCaBundle,
+  PemSource,
+  serverCaBundle,
+  serverChain,
+} from "./ca-bundle";
 import { caEndWarning, checkCertificate } from "./certificate-check";
 import { CertificateRequest, CertificateUse, Issue, IssuedCertificate, IssuerArgs, lifetimes } from "./issuer";
-import { serverChain } from "./server-chain";
 import { tlsIssuer } from "./tls-issuer";
 import { vaultIssuer } from "./vault-issuer";
 import { warnOnce } from "./warn-once";
