@@ -17,8 +17,7 @@ import {
   wholeKey,
 } from "./issuer";
 import { leafKey, LEAF_USES, requestedNames } from "./tls-issuer";
-import { vaultAuthority } from "./vault-authority";
-import { readRole, readSigningCa, roleWarnings, SigningRequest } from "./vault-role";
+import { vaultAuthority, readRole, readSigningCa, roleWarnings, SigningRequest } from "./vault-pki";
 import { warnOnce } from "./warn-once";
 
 /** The first role of each use signs. The CAs of the other roles are read, so that they are trusted. */

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { RoleSettings, roleWarnings, SigningRequest } from "../../../components/certificates/vault-role";
+import { RoleSettings, roleWarnings, SigningRequest, chainOf } from "../../../components/certificates/vault-pki";
 
 describe("the warnings about a role of Vault", () => {
   const role = { mount: "pki_server", role: "postgres" };
@@ -67,5 +67,15 @@ describe("the warnings about a role of Vault", () => {
   it("check the flag of clients for clients", () => {
     assert.deepEqual(warnings({ server_flag: false, client_flag: true }, { use: "client" }), []);
     assert.match(warnings({ client_flag: false }, { use: "client" })[0] ?? "", /Set client_flag=true/);
+  });
+});
+
+describe("a CA from Vault's answer", () => {
+  it("is its chain, or the CA itself if there is no chain", () => {
+    assert.deepEqual(chainOf(JSON.stringify({ certificate: "a", ca_chain: ["a", "root"] })), ["a", "root"]);
+    assert.deepEqual(chainOf(JSON.stringify({ certificate: "a", ca_chain: [] })), ["a"]);
+    assert.deepEqual(chainOf(JSON.stringify({ certificate: "a" })), ["a"]);
+    assert.deepEqual(chainOf(JSON.stringify({ ca_chain: ["\n"] })), []);
+    assert.deepEqual(chainOf("{}"), []);
   });
 });
