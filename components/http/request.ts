@@ -1,7 +1,7 @@
 /**
- * Requests over HTTP with limits on time and size, and with CAs that the caller chooses (Node's `fetch` takes none).
- * A request is repeated a bounded number of times while the server is overloaded or unreachable. Redirects are not
- * followed: some requests carry a secret, which must reach only the host that was named.
+ * Requests over HTTP with limits on time and size, also through a proxy, and with CAs that the caller chooses (Node's
+ * `fetch` takes none). A request is repeated a bounded number of times while the server is overloaded or unreachable.
+ * Redirects are not followed: some requests carry a secret, which must reach only the host that was named.
  */
 import { IncomingHttpHeaders, request as httpRequest } from "node:http";
 import { request as httpsRequest, RequestOptions } from "node:https";
@@ -9,7 +9,8 @@ import { connect as connectTls } from "node:tls";
 import { pause, retried } from "../waiting";
 import { RequestError } from "./errors";
 import { Proxy, proxyFor, shownProxy } from "./proxy";
-import { isSocks, proxyAuthorization, serverName, socksAgent, tunnel } from "./tunnel";
+import { isIP, Socket } from "node:net";
+import { SocksProxyAgent } from "socks-proxy-agent";
 
 /** One request. */
 export interface Request {
@@ -183,4 +184,57 @@ function failureOf({ code = "" }: NodeJS.ErrnoException): RequestError["failure"
 function reasonOf(error: NodeJS.ErrnoException, host: string): string {
   const first = error instanceof AggregateError ? (error.errors[0] as Error) : error;
   return first.message || `${error.code ?? "the connection failed"} (${host})`;
+}
+
+/** Opens a connection to `host:port` through a proxy, by CONNECT, for one request. @throws RequestError if the proxy does not open it */
+function tunnel(proxy: Proxy, target: string, cas: readonly string[], signal: AbortSignal): Promise<Socket> {
+  const { url } = proxy;
+  const options = {
+    method: "CONNECT",
+    host: url.hostname.replace(/^\[|\]$/g, ""),
+    port: url.port || (url.protocol === "https:" ? 443 : 80),
+    path: target,
+    headers: { host: target, ...proxyAuthorization(url) },
+    agent: false,
+    signal,
+  };
+  const failed = (why: string) => new RequestError("unreachable", `the proxy of ${shownProxy(proxy)} ${why}`);
+  return new Promise((resolve, reject) => {
+    const call = url.protocol === "https:" ? httpsRequest({ ...options, ca: [...cas] }) : httpRequest(options);
+    call.on("error", (error: NodeJS.ErrnoException) =>
+      reject(failed(`cannot be reached: ${error.message || (error.code ?? "the connection failed")}`)),
+    );
+    call.on("connect", ({ statusCode, statusMessage }, socket) => {
+      if (statusCode === 200) return resolve(socket);
+      socket.destroy();
+      reject(failed(`does not connect to ${target}: it answers ${statusCode} ${statusMessage}`));
+    });
+    // A normal response instead of a tunnel.
+    call.on("response", ({ statusCode }) => {
+      call.destroy();
+      reject(failed(`does not connect to ${target}: it answers ${statusCode}`));
+    });
+    call.end();
+  });
+}
+
+/** User and password of a proxy's URL, as a header. */
+function proxyAuthorization({ username, password }: URL): Record<string, string> {
+  if (username === "" && password === "") return {};
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { "proxy-authorization": `Basic ${Buffer.from(credentials).toString("base64")}` };
+}
+
+/** An agent for a SOCKS proxy. */
+function socksAgent({ url }: Proxy): SocksProxyAgent {
+  return new SocksProxyAgent(url);
+}
+
+function isSocks({ url }: Proxy): boolean {
+  return /^socks[45]?[ah]?:$/.test(url.protocol);
+}
+
+/** The server name for TLS; undefined for an IP address. */
+function serverName(host: string): string | undefined {
+  return isIP(host) === 0 ? host : undefined;
 }
