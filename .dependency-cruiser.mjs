@@ -20,7 +20,7 @@ const LAYERS = [
   ["components/kubernetes", "components/vault"],
   ["components/http"],
   ["components/durations.ts", "components/memoized.ts", "components/value-check.ts", "components/waiting.ts"],
-  ["components/message-limits.ts", "components/owner-label.ts", "components/problems.ts", "components/unknown.ts"],
+  ["components/message-limits.ts", "components/owner-label.ts", "components/problems.ts"],
 ];
 
 const oneOf = (paths) => `^(${paths.join("|")})(/|$)`;

@@ -7,7 +7,7 @@ import { kubernetesUid, mustBeOfStack, otherCluster } from "../kubernetes/identi
 import { findCluster, IN_PREVIEW, takenCluster, type WantedCluster } from "./taken-cluster";
 import type { ResourceKind } from "../dynamic/converge";
 import { retried } from "../waiting";
-import { UNKNOWN } from "../unknown";
+import { UNKNOWN } from "../value-check";
 import { DeclaredCluster, RefusedField, verdictOn } from "./dry-run";
 import { OperatorNeeds, Schema, ServedOperator, unserved } from "./operator-version";
 

@@ -7,7 +7,7 @@ import { PassThrough, Writable } from "node:stream";
 import type * as k8s from "@kubernetes/client-node";
 import { proxyFor, shownProxy } from "../http/proxy";
 import { retried } from "../waiting";
-import { UNKNOWN } from "../unknown";
+import { UNKNOWN } from "../value-check";
 import { isPassing, KubernetesError, UnknownKubeconfig } from "./errors";
 import { readKubeconfig, useProxy } from "./kubeconfig";
 import { parseKubeconfig, refuseUnusable } from "./kubeconfig-value";

@@ -2,7 +2,7 @@
 import { apiReader, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
-import { UNKNOWN } from "../unknown";
+import { UNKNOWN } from "../value-check";
 import { howToDelete } from "./deletion-settings";
 import { clusterIdentity, ClusterIdentityInputs, ClusterIdentityState } from "./identity-operations";
 import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";

@@ -3,7 +3,7 @@ import { apiReader, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
 import type { ResourceKind } from "../dynamic/converge";
-import { UNKNOWN } from "../unknown";
+import { UNKNOWN } from "../value-check";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-settings";
 import { refuseWhileTakingUp } from "./taking-up";
 import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";

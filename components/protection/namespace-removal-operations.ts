@@ -3,7 +3,7 @@ import { ApiWriter, apiWriter, KubernetesConnection } from "../kubernetes/client
 import { isPassing, KubernetesError } from "../kubernetes/errors";
 import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
 import type { ResourceKind } from "../dynamic/converge";
-import { UNKNOWN } from "../unknown";
+import { UNKNOWN } from "../value-check";
 import { poll } from "../waiting";
 import { contentOf } from "./namespace-content";
 

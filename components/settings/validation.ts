@@ -3,9 +3,8 @@
  * and the arguments of programs, in which some may be computed. Pure.
  */
 import Ajv, { type ErrorObject, type SchemaObject, type ValidateFunction } from "ajv";
-import { isHttpUrl } from "../http/url";
+import { isHttpUrl, isObject } from "../value-check";
 import type { SettingProblem } from "../problems";
-import { isObject } from "../value-check";
 import { listed, notAllowed, typeHint, unknownKey } from "./messages";
 import * as file from "./settings.schema.json";
 

@@ -20,7 +20,7 @@ import { DATABASES_QUERY } from "../postgres/grants";
 import { stopReason as sleepReason } from "../cnpg/stopped";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import { UNKNOWN } from "../unknown";
+import { UNKNOWN } from "../value-check";
 import { VaultError } from "../vault/errors";
 import { connectionDrift, connectionDocument, ConnectionSettings, isSameConnection } from "./connection";
 import { dropVaultDatabaseScript, vaultDatabaseDriftQuery, vaultDatabaseScript } from "./database-scripts";

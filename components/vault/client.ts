@@ -6,7 +6,7 @@
 import { RequestError } from "../http/errors";
 import { Answer, answerTo } from "../http/request";
 import { casOfFile, trustedCas } from "../http/trusted-cas";
-import { isHttpUrl } from "../http/url";
+import { isHttpUrl } from "../value-check";
 import { VaultError } from "./errors";
 
 /** How Vault is reached. */

@@ -1,5 +1,5 @@
 /** CertAuthority: reads a Teleport cluster's database client CA. */
-import { UNKNOWN } from "../../unknown";
+import { UNKNOWN } from "../../value-check";
 import type { CaRotation } from "./rotation";
 import { DatabaseClientCa, readDatabaseClientCa } from "./select";
 import { TeleportError } from "../client/errors";

@@ -4,7 +4,7 @@ import { describeProblem, SettingProblem } from "../../problems";
 import { checkRoleSpec } from "./access-role-document";
 import { checkBotSpec } from "./bot-document";
 import { reference } from "./document";
-import { UNKNOWN } from "../../unknown";
+import { UNKNOWN } from "../../value-check";
 import { checkTokenSpec } from "./join-token-document";
 import { checkDynamicLabels, checkLabels } from "./labels";
 import { TeleportDocument } from "../client/tctl";

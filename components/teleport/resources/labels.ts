@@ -1,6 +1,6 @@
 /** Checks labels in Teleport. Pure. Values that a preview does not know yet pass. */
 import type { SettingProblem } from "../../problems";
-import { UNKNOWN } from "../../unknown";
+import { UNKNOWN } from "../../value-check";
 import { OWNER_LABEL } from "../../owner-label";
 import { parseDuration } from "../../durations";
 

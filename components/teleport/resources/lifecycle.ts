@@ -5,7 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { normalForm, Ownership, ownership, reference, sameDocument, withOwner } from "./document";
-import { UNKNOWN } from "../../unknown";
+import { UNKNOWN } from "../../value-check";
 import { TeleportError } from "../client/errors";
 import { find, refusal } from "./owner";
 import { foreign, notVisibleYet, stillRegistered, storedDifferently, UnfinishedRegistration } from "./lifecycle-errors";

@@ -13,7 +13,7 @@ import { databaseRolesServing, databasesServing } from "../../../components/read
 import { clusterServing } from "../../../components/readiness/cluster";
 import { poolerServing } from "../../../components/readiness/pooler";
 import { autoUsers } from "../../../components/teleport/auto-users/admin-operations";
-import { UNKNOWN } from "../../../components/unknown";
+import { UNKNOWN } from "../../../components/value-check";
 import { vaultAdmin } from "../../../components/vault-database/admin-operations";
 import { vaultLeases } from "../../../components/vault-database/lease-operations";
 import { FakeApi, KUBE_SYSTEM } from "../protection/fake-api";

@@ -5,7 +5,7 @@ import { AdminInputs, AdminState, vaultAdmin } from "../../../components/vault-d
 import { LeasesInputs, vaultLeases } from "../../../components/vault-database/lease-operations";
 import { vaultUserNames } from "../../../components/vault-database/settings";
 import type { VaultEngine } from "../../../components/vault-database/vault-engine";
-import { UNKNOWN } from "../../../components/unknown";
+import { UNKNOWN } from "../../../components/value-check";
 import { VaultError } from "../../../components/vault/errors";
 import { FakeKubernetes, Ran } from "../postgres/fake-kubernetes";
 

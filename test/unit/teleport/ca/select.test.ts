@@ -4,7 +4,7 @@ import { providerOf } from "../../../../components/dynamic/converge";
 import { certAuthority } from "../../../../components/teleport/ca/cert-authority-operations";
 import { TeleportError, TeleportFailure } from "../../../../components/teleport/client/errors";
 import { TeleportClient, TeleportDocument } from "../../../../components/teleport/client/tctl";
-import { UNKNOWN } from "../../../../components/unknown";
+import { UNKNOWN } from "../../../../components/value-check";
 
 const keys = (...pems: string[]) => ({ tls: pems.map((pem) => ({ cert: Buffer.from(pem).toString("base64") })) });
 

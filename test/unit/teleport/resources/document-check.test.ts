@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { accessRole } from "../../../../components/teleport/resources/access-role-document";
 import { databaseDocument } from "../../../../components/teleport/resources/database-document";
-import { UNKNOWN } from "../../../../components/unknown";
+import { UNKNOWN } from "../../../../components/value-check";
 import { OWNER_LABEL } from "../../../../components/owner-label";
 import { checkDocument } from "../../../../components/teleport/resources/document-check";
 import { joinToken } from "../../../../components/teleport/resources/join-token-document";

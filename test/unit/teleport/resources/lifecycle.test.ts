@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ownership, withOwner } from "../../../../components/teleport/resources/document";
-import { UNKNOWN } from "../../../../components/unknown";
+import { UNKNOWN } from "../../../../components/value-check";
 import { TeleportError } from "../../../../components/teleport/client/errors";
 import { registrations } from "../../../../components/teleport/resources/lifecycle";
 import { RegistrationInputs, RegistrationState } from "../../../../components/teleport/resources/registration";
