@@ -9,8 +9,7 @@ import { proxyFor, shownProxy } from "../http/proxy";
 import { retried } from "../waiting";
 import { UNKNOWN } from "../value-check";
 import { isPassing, KubernetesError, UnknownKubeconfig } from "./errors";
-import { readKubeconfig, useProxy } from "./kubeconfig";
-import { parseKubeconfig, refuseUnusable } from "./kubeconfig-value";
+import { readKubeconfig, useProxy, parseKubeconfig, refuseUnusable } from "./kubeconfig";
 
 /** The Kubernetes cluster. It must be the one of the Kubernetes provider. */
 export interface KubernetesConnection {
