@@ -2,11 +2,10 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { PoolerAuthentication, poolerDnsNames, POOLER_LOGINS, poolerSecretName } from "../cnpg/pooler";
-import { BACKGROUND_DELETION } from "../kubernetes/deletion";
+import { BACKGROUND_DELETION, ownedBy } from "../kubernetes/owner";
+import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { secretNames, serverDnsNames } from "../cnpg/names";
 import { requireMutableSecrets } from "../kubernetes/mutable-secrets";
-import { ownedBy } from "../kubernetes/owner";
-import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { altNames } from "./alt-names";
 import {
   CaBundle,

@@ -1,9 +1,8 @@
 /** What a Cluster has to do with a Teleport cluster: the databases there, however it gets to know them, and roles. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { BACKGROUND_DELETION, SHORT_DELETION } from "../kubernetes/deletion";
+import { BACKGROUND_DELETION, SHORT_DELETION, ownedBy, ownerOf } from "../kubernetes/owner";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
-import { ownedBy, ownerOf } from "../kubernetes/owner";
 import { agentConfiguration, AgentJoin, kubeAgentValues } from "../teleport/agent";
 import { operatorDatabase } from "../teleport/kubernetes-operator";
 import { TeleportAccessRole } from "../teleport/resources/access-role";
