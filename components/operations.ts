@@ -6,7 +6,7 @@ import { operatorCheck } from "./cnpg/operator-check-operations";
 import { updateCheck } from "./protection/update-check-operations";
 import { bounded } from "./dynamic/bounded";
 import { providerOf } from "./dynamic/converge";
-import type { KindName } from "./dynamic/kind-names";
+import type { KindName } from "./dynamic/provider";
 import { withStoredCode } from "./dynamic/stored-code";
 import { access } from "./postgres/grants-operations";
 import { declaredDatabases } from "./protection/declared-databases-operations";

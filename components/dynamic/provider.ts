@@ -10,7 +10,26 @@
  * `diff` ignores the code: a resource keeps its stored code until its next update. See stored-code.ts.
  */
 import type * as pulumi from "@pulumi/pulumi";
-import type { KindName } from "./kind-names";
+
+/** The kinds of dynamic resources. Old states call their operations by these names: keep them. */
+export type KindName =
+  | "access"
+  | "autoUsers"
+  | "clusterServing"
+  | "databasesServing"
+  | "databaseRolesServing"
+  | "poolerServing"
+  | "operatorCheck"
+  | "registration"
+  | "certAuthority"
+  | "vaultAdmin"
+  | "vaultLeases"
+  | "deletionProtection"
+  | "clusterIdentity"
+  | "kubernetesIdentity"
+  | "updateCheck"
+  | "namespaceRemoval"
+  | "declaredDatabases";
 
 /** The provider of one kind of resource. It has no comments inside, because they would be stored too. */
 export function dynamicProvider(kind: KindName): pulumi.dynamic.ResourceProvider {
