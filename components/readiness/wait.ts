@@ -11,7 +11,7 @@ import {
 import { isPassing, KubernetesError, printUnchecked } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
 import { firstOf, limited, printable } from "../message-limits";
-import { eventWatch } from "./event-watch";
+import { eventWatch } from "./events";
 import { Found, Problem, problemOf } from "./problem";
 import { poll, progressOf } from "../waiting";
 
