@@ -62,7 +62,7 @@ export { OperatorCheck, type OperatorCheckArgs } from "./cnpg/operator-check";
 export type { Fields, OperatorNeeds } from "./cnpg/operator-version";
 export { SettingsError, type SettingProblem } from "./problems";
 export { TeleportBot, type TeleportBotArgs } from "./teleport/resources/bot";
-export { workloadRegistrarRole } from "./teleport/resources/bot-registrar";
+export { workloadRegistrarRole } from "./teleport/program-roles";
 export {
   VaultDatabase,
   type CredentialsOutputs,
