@@ -3,10 +3,9 @@
  * they are known.
  */
 import type { SettingProblem } from "../problems";
-import { checkTrust, isCheckedByTeleport } from "../teleport/resources/account-trust";
+import { checkTrust, isCheckedByTeleport, checkJoinRules } from "../teleport/resources/join-token-document";
 import { parseDuration } from "../durations";
-import { checkJoinRules } from "../teleport/resources/join-token-document";
-import { checkDatabaseRoles, checkDatabaseUsers } from "../teleport/resources/reserved-users";
+import { checkDatabaseRoles, checkDatabaseUsers } from "../teleport/resources/access-role-document";
 import { certificateTimes, MachineIdSettings, WorkloadDatabase } from "./machine-id";
 
 /**

@@ -7,7 +7,7 @@ import type { SettingProblem } from "../../problems";
 import type { DatabaseAdminUser } from "../resources/database-document";
 import { certificateRules } from "../../cnpg/pg-hba";
 import { isKeyword, isReservedRole } from "../../cnpg/roles";
-import { AUTO_USERS_ADMIN, checkDatabaseRoles } from "../resources/reserved-users";
+import { AUTO_USERS_ADMIN, checkDatabaseRoles } from "../resources/access-role-document";
 
 /** Users that Teleport creates at login. */
 export interface AutoUsers {
