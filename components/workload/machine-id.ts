@@ -2,10 +2,9 @@
  * The settings of an application's access through Teleport, its names in Teleport, and the outputs for its pods.
  * Pure.
  */
-import { isCheckedByTeleport } from "../teleport/resources/account-trust";
+import { isCheckedByTeleport, type JoinRules } from "../teleport/resources/join-token-document";
 import { botAccountName } from "../teleport/resources/bot-document";
 import { parseDuration } from "../durations";
-import type { JoinRules } from "../teleport/resources/join-token-document";
 
 /** A database that the application may use, and the PostgreSQL user. */
 export interface WorkloadDatabase {
