@@ -34,7 +34,7 @@ export {
   type ChartDatabase,
   type StaticDatabase,
 } from "./teleport/agent";
-export { TeleportDatabase } from "./teleport/resources/database";
+export { TeleportDatabase } from "./teleport/resources/resource";
 export type {
   DatabaseAdminUser,
   DatabaseSettings,
@@ -48,10 +48,10 @@ export {
   type OperatorDatabaseSettings,
   type TeleportDatabaseManifest,
 } from "./teleport/kubernetes-operator";
-export { TeleportAccessRole } from "./teleport/resources/access-role";
+export { TeleportAccessRole } from "./teleport/resources/resource";
 export type { TeleportAccessRoleArgs } from "./teleport/resources/access-role-document";
 export { accessRegistrarRole, PROVISIONED_BY, registrarBot, registrarRole } from "./teleport/program-roles";
-export { TeleportJoinToken } from "./teleport/resources/join-token";
+export { TeleportJoinToken } from "./teleport/resources/resource";
 export type { TeleportJoinTokenArgs } from "./teleport/resources/join-token-document";
 export type { TeleportConnection, TeleportDocument } from "./teleport/client/tctl";
 export { TeleportError, type TeleportFailure } from "./teleport/client/errors";
@@ -61,7 +61,8 @@ export type { KubernetesArgs } from "./kubernetes/resource";
 export { OperatorCheck, type OperatorCheckArgs } from "./cnpg/operator-check";
 export type { Fields, OperatorNeeds } from "./cnpg/operator-version";
 export { SettingsError, type SettingProblem } from "./problems";
-export { TeleportBot, type TeleportBotArgs } from "./teleport/resources/bot";
+export { TeleportBot } from "./teleport/resources/resource";
+export { type TeleportBotArgs } from "./teleport/resources/bot-document";
 export { workloadRegistrarRole } from "./teleport/program-roles";
 export {
   VaultDatabase,

@@ -5,10 +5,9 @@ import { BACKGROUND_DELETION, SHORT_DELETION, ownedBy, ownerOf } from "../kubern
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { agentConfiguration, AgentJoin, kubeAgentValues } from "../teleport/agent";
 import { operatorDatabase } from "../teleport/kubernetes-operator";
-import { TeleportAccessRole } from "../teleport/resources/access-role";
-import { TeleportDatabase } from "../teleport/resources/database";
+import { TeleportAccessRole, TeleportDatabase } from "../teleport/resources/resource";
 import type { DatabaseSettings } from "../teleport/resources/database-document";
-import type { RegistrationArgs as TeleportRegistrationArgs } from "../teleport/resources/resource";
+import type { RegistrationArgs as TeleportRegistrationArgs } from "../teleport/resources/registration";
 import { hostOf, POSTGRES_PORT } from "../cnpg/names";
 import type { ClusterPlan } from "./plan";
 import type { TeleportPlan } from "./teleport-plan";

@@ -5,7 +5,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "../../problems";
 import { parseDuration } from "../../durations";
 import type { TeleportDocument } from "../client/tctl";
-import type { RegistrationArgs } from "./resource";
+import type { RegistrationArgs } from "./registration";
 import { POOLER_LOGINS } from "../../cnpg/pooler";
 import { isAdministrative, isReservedRole } from "../../cnpg/roles";
 import { isPostgresName } from "../../value-check";

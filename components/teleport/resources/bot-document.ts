@@ -1,6 +1,21 @@
 /** A bot in Teleport, as a document. Pure. */
+import type * as pulumi from "@pulumi/pulumi";
 import type { SettingProblem } from "../../problems";
 import type { TeleportDocument } from "../client/tctl";
+import type { RegistrationArgs } from "./registration";
+
+/**
+ * Settings of a bot. They become `kind: bot, version: v1`, or a user and a role in versions of Teleport without such
+ * documents.
+ */
+export interface TeleportBotArgs extends RegistrationArgs {
+  /** Name in Teleport. A change replaces the bot. */
+  name: pulumi.Input<string>;
+  /** Labels of the bot itself. */
+  labels?: pulumi.Input<Record<string, pulumi.Input<string>>>;
+  /** Names of the roles that the bot may use. Becomes `spec.roles`. */
+  roles: pulumi.Input<pulumi.Input<string>[]>;
+}
 
 /** The settings of a bot, without the Teleport cluster. */
 export interface BotSettings {

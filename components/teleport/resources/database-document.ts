@@ -1,7 +1,7 @@
 /** The document of a database in Teleport. Pure. */
 import type * as pulumi from "@pulumi/pulumi";
 import type { TeleportDocument } from "../client/tctl";
-import type { RegistrationArgs } from "./resource";
+import type { RegistrationArgs } from "./registration";
 
 /**
  * How Teleport's agent verifies the database's certificate. Teleport also has `insecure`, which verifies nothing. It

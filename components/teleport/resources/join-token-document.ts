@@ -5,7 +5,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { SettingProblem } from "../../problems";
 import type { TeleportDocument } from "../client/tctl";
-import type { RegistrationArgs } from "./resource";
+import type { RegistrationArgs } from "./registration";
 
 /**
  * Who may join. With all of these methods, machines prove their identity by their platform, so the token's name is
