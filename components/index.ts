@@ -41,7 +41,7 @@ export type {
   DatabaseTlsMode,
   DynamicLabel,
   TeleportDatabaseArgs,
-} from "./teleport/resources/database-document";
+} from "./teleport/resources/database";
 export { TeleportCertAuthority, type TeleportCertAuthorityArgs } from "./teleport/ca/cert-authority";
 export {
   operatorDatabase,
@@ -49,10 +49,10 @@ export {
   type TeleportDatabaseManifest,
 } from "./teleport/kubernetes-operator";
 export { TeleportAccessRole } from "./teleport/resources/resource";
-export type { TeleportAccessRoleArgs } from "./teleport/resources/access-role-document";
+export type { TeleportAccessRoleArgs } from "./teleport/resources/access-role";
 export { accessRegistrarRole, PROVISIONED_BY, registrarBot, registrarRole } from "./teleport/program-roles";
 export { TeleportJoinToken } from "./teleport/resources/resource";
-export type { TeleportJoinTokenArgs } from "./teleport/resources/join-token-document";
+export type { TeleportJoinTokenArgs } from "./teleport/resources/join-token";
 export type { TeleportConnection, TeleportDocument } from "./teleport/client/tctl";
 export { TeleportError, type TeleportFailure } from "./teleport/client/errors";
 export { KubernetesError, type KubernetesFailure } from "./kubernetes/errors";
@@ -62,7 +62,7 @@ export { OperatorCheck, type OperatorCheckArgs } from "./cnpg/operator-check";
 export type { Fields, OperatorNeeds } from "./cnpg/operator-version";
 export { SettingsError, type SettingProblem } from "./problems";
 export { TeleportBot } from "./teleport/resources/resource";
-export { type TeleportBotArgs } from "./teleport/resources/bot-document";
+export { type TeleportBotArgs } from "./teleport/resources/bot";
 export { workloadRegistrarRole } from "./teleport/program-roles";
 export {
   VaultDatabase,

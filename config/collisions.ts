@@ -1,7 +1,7 @@
 /** What only one database or application of a configuration can have: two with the same overwrite each other. Pure. */
 import type { TeleportPlan } from "../components/postgres-cluster/teleport-plan";
 import type { SettingProblem } from "../components/problems";
-import { botAccountName } from "../components/teleport/resources/bot-document";
+import { botAccountName } from "../components/teleport/resources/bot";
 import { workloadRole } from "../components/workload/machine-id";
 import { known } from "../components/value-check";
 import type { ApplicationPlan } from "./applications";

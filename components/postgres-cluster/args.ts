@@ -9,7 +9,7 @@ import type { KubernetesArgs } from "../kubernetes/resource";
 import type { ProtectionSettings } from "../protection/deletion-settings";
 import type { AgentJoin } from "../teleport/agent";
 import type { AutoUsers } from "../teleport/auto-users/settings";
-import type { DatabaseAdminUser, DynamicLabel } from "../teleport/resources/database-document";
+import type { DatabaseAdminUser, DynamicLabel } from "../teleport/resources/database";
 import type { VaultDatabaseOfCluster } from "../vault-database/of-cluster";
 
 /** How Teleport gets to know the databases. */

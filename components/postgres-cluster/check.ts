@@ -12,7 +12,7 @@ import { identityVariables } from "../teleport/client/identity";
 import { checkOperatorDatabase } from "../teleport/kubernetes-operator";
 import { checkProxyAddress } from "../teleport/proxy-address";
 import { checkDynamicLabels, checkLabels } from "../teleport/resources/labels";
-import { checkDatabaseUsers } from "../teleport/resources/access-role-document";
+import { checkDatabaseUsers } from "../teleport/resources/access-role";
 import { known } from "../value-check";
 import { checkVaultDatabaseOfCluster } from "../vault-database/of-cluster";
 import { DEFAULT_READY_MINUTES, TeleportArgs } from "./args";

@@ -23,7 +23,7 @@ import { networkPolicies, NetworkPolicyManifest } from "../cnpg/network-policy";
 import { EXPLICIT_LOGIN } from "../postgres/pooler-login";
 import { isProtected, isRetained } from "../protection/deletion-settings";
 import { autoUserHbaRules, autoUsersAdmin } from "../teleport/auto-users/settings";
-import type { DatabaseAdminUser } from "../teleport/resources/database-document";
+import type { DatabaseAdminUser } from "../teleport/resources/database";
 import { planVaultDatabase, VaultDatabasePlan } from "../vault-database/plan";
 import { VaultUserNames, vaultUserNames } from "../vault-database/settings";
 import { vaultHbaRules } from "../vault-database/pg-hba";

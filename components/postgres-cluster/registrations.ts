@@ -6,7 +6,7 @@ import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { agentConfiguration, AgentJoin, kubeAgentValues } from "../teleport/agent";
 import { operatorDatabase } from "../teleport/kubernetes-operator";
 import { TeleportAccessRole, TeleportDatabase } from "../teleport/resources/resource";
-import type { DatabaseSettings } from "../teleport/resources/database-document";
+import type { DatabaseSettings } from "../teleport/resources/database";
 import type { RegistrationArgs as TeleportRegistrationArgs } from "../teleport/resources/registration";
 import { hostOf, POSTGRES_PORT } from "../cnpg/names";
 import type { ClusterPlan } from "./plan";

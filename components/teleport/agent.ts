@@ -6,8 +6,8 @@
  */
 import { checkTeleportName } from "./names";
 import { refuse, SettingProblem } from "../problems";
-import type { DatabaseSettings } from "./resources/database-document";
-import { databaseAdminUser } from "./resources/database-document";
+import type { DatabaseSettings } from "./resources/database";
+import { databaseAdminUser } from "./resources/database";
 import { checkDynamicLabels, checkLabels } from "./resources/labels";
 
 /** A database in an agent's own configuration. The agent reads the server's CA from a file. */

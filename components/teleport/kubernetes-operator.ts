@@ -6,8 +6,8 @@
 import { createHash } from "node:crypto";
 import { checkTeleportName } from "./names";
 import { refuse, SettingProblem } from "../problems";
-import type { DatabaseSettings } from "./resources/database-document";
-import { databaseSpec } from "./resources/database-document";
+import type { DatabaseSettings } from "./resources/database";
+import { databaseSpec } from "./resources/database";
 import { OWNER_LABEL } from "../owner-label";
 import { checkLabels } from "./resources/labels";
 

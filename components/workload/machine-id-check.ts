@@ -3,9 +3,9 @@
  * they are known.
  */
 import type { SettingProblem } from "../problems";
-import { checkTrust, isCheckedByTeleport, checkJoinRules } from "../teleport/resources/join-token-document";
+import { checkTrust, isCheckedByTeleport, checkJoinRules } from "../teleport/resources/join-token";
 import { parseDuration } from "../durations";
-import { checkDatabaseRoles, checkDatabaseUsers } from "../teleport/resources/access-role-document";
+import { checkDatabaseRoles, checkDatabaseUsers } from "../teleport/resources/access-role";
 import { certificateTimes, MachineIdSettings, WorkloadDatabase } from "./machine-id";
 
 /**

@@ -2,8 +2,8 @@
  * The settings of an application's access through Teleport, its names in Teleport, and the outputs for its pods.
  * Pure.
  */
-import { isCheckedByTeleport, type JoinRules } from "../teleport/resources/join-token-document";
-import { botAccountName } from "../teleport/resources/bot-document";
+import { isCheckedByTeleport, type JoinRules } from "../teleport/resources/join-token";
+import { botAccountName } from "../teleport/resources/bot";
 import { parseDuration } from "../durations";
 
 /** A database that the application may use, and the PostgreSQL user. */

@@ -1,7 +1,7 @@
 /** What stands for a bot where Teleport has no documents of bots: a user and a role, both named `bot-<name>`. Pure. */
 import { OWNER_LABEL } from "../../owner-label";
 import type { TeleportDocument } from "../client/tctl";
-import { botAccountName, botDocument } from "../resources/bot-document";
+import { botAccountName, botDocument } from "../resources/bot";
 import { differences, ownership } from "../resources/document";
 
 /** By these labels Teleport knows a bot's user and role (`BotLabel`, `BotGenerationLabel` of api/types). */

@@ -7,7 +7,7 @@
  */
 import { TeleportError } from "../client/errors";
 import type { TeleportClient } from "../client/tctl";
-import { BOT, botAccountName } from "../resources/bot-document";
+import { BOT, botAccountName } from "../resources/bot";
 import { botAccounts, BotAccounts, botOf, sameAccount } from "./bot-accounts";
 
 /** How a Teleport server stores a bot. */

@@ -1,11 +1,11 @@
 /** Checks a Teleport document before it is sent. Pure. Values that a preview does not know yet pass. */
 import type * as pulumi from "@pulumi/pulumi";
 import { describeProblem, SettingProblem } from "../../problems";
-import { checkRoleSpec } from "./access-role-document";
-import { checkBotSpec } from "./bot-document";
+import { checkRoleSpec } from "./access-role";
+import { checkBotSpec } from "./bot";
 import { reference } from "./document";
 import { UNKNOWN } from "../../value-check";
-import { checkTokenSpec } from "./join-token-document";
+import { checkTokenSpec } from "./join-token";
 import { checkDynamicLabels, checkLabels } from "./labels";
 import { TeleportDocument } from "../client/tctl";
 

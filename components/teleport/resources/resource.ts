@@ -7,10 +7,10 @@ import { ownerOf } from "../../kubernetes/owner";
 import { dynamicProvider } from "../../dynamic/provider";
 import { TeleportDocument } from "../client/tctl";
 import type { RegistrationArgs } from "./registration";
-import { DATABASE, databaseSpec, type TeleportDatabaseArgs } from "./database-document";
-import { ACCESS_ROLE, accessRoleSpec, type TeleportAccessRoleArgs } from "./access-role-document";
-import { JOIN_TOKEN, joinTokenSpec, type TeleportJoinTokenArgs } from "./join-token-document";
-import { BOT, type TeleportBotArgs } from "./bot-document";
+import { DATABASE, databaseSpec, type TeleportDatabaseArgs } from "./database";
+import { ACCESS_ROLE, accessRoleSpec, type TeleportAccessRoleArgs } from "./access-role";
+import { JOIN_TOKEN, joinTokenSpec, type TeleportJoinTokenArgs } from "./join-token";
+import { BOT, type TeleportBotArgs } from "./bot";
 
 const registrationProvider = dynamicProvider("registration");
 

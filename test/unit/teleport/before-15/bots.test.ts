@@ -3,7 +3,7 @@ import { botAccounts, botOf } from "../../../../components/teleport/before-15/bo
 import { botClient, withBots } from "../../../../components/teleport/resources/bot-client";
 import { ownership } from "../../../../components/teleport/resources/document";
 import { OWNER_LABEL } from "../../../../components/owner-label";
-import { botDocument } from "../../../../components/teleport/resources/bot-document";
+import { botDocument } from "../../../../components/teleport/resources/bot";
 import { TeleportError } from "../../../../components/teleport/client/errors";
 import { registrations } from "../../../../components/teleport/resources/lifecycle";
 import type { TeleportClient, TeleportDocument } from "../../../../components/teleport/client/tctl";

@@ -5,7 +5,7 @@ import {
   checkRoleSpec,
   DENIED_USERS,
   type AccessRoleSettings,
-} from "../../../../components/teleport/resources/access-role-document";
+} from "../../../../components/teleport/resources/access-role";
 
 const readers: AccessRoleSettings = {
   name: "orders-readers",

@@ -1,10 +1,10 @@
 import { strict as assert } from "node:assert";
-import { accessRole } from "../../../../components/teleport/resources/access-role-document";
-import { databaseDocument } from "../../../../components/teleport/resources/database-document";
+import { accessRole } from "../../../../components/teleport/resources/access-role";
+import { databaseDocument } from "../../../../components/teleport/resources/database";
 import { UNKNOWN } from "../../../../components/value-check";
 import { OWNER_LABEL } from "../../../../components/owner-label";
 import { checkDocument } from "../../../../components/teleport/resources/document-check";
-import { joinToken } from "../../../../components/teleport/resources/join-token-document";
+import { joinToken } from "../../../../components/teleport/resources/join-token";
 import { TeleportDocument } from "../../../../components/teleport/client/tctl";
 
 const database = databaseDocument({ name: "orders", uri: "orders:5432", labels: { provisioned_by: "cloudnative-pg" } });
