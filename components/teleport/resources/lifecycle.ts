@@ -7,12 +7,10 @@ import { randomUUID } from "node:crypto";
 import { normalForm, Ownership, ownership, reference, sameDocument, withOwner } from "./document";
 import { UNKNOWN } from "../../value-check";
 import { TeleportError } from "../client/errors";
-import { find, refusal } from "./owner";
 import { foreign, notVisibleYet, stillRegistered, storedDifferently, UnfinishedRegistration } from "./lifecycle-errors";
 import type { RegistrationInputs, RegistrationState, RegistrationTiming } from "./registration";
 import { TeleportClient, TeleportDocument, withTeleport } from "../client/tctl";
-import { watch } from "../client/watched";
-import { pause, poll } from "../../waiting";
+import { pause, poll, Look } from "../../waiting";
 
 const TIMING: RegistrationTiming = {
   poll: 300,
@@ -216,4 +214,83 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
 function isRegistration(found: TeleportDocument, state: RegistrationState): boolean {
   const whose = ownership(found);
   return whose?.owner === state.owner && whose.registration === state.registration;
+}
+
+interface Circumstances {
+  /** Set if it is known that a resource of that name exists, although reads may not show it yet. */
+  exists?: Pick<RegistrationTiming, "settle" | "poll">;
+  /** The former owner: the stack may have been renamed. */
+  formerOwner?: string;
+}
+
+/** Why a name cannot be used. Undefined if it is free or belongs to this resource. */
+async function refusal(
+  teleport: TeleportClient,
+  inputs: RegistrationInputs,
+  { exists, formerOwner }: Circumstances = {},
+): Promise<TeleportError | undefined> {
+  const found = await findOrHidden(teleport, inputs.document, exists);
+  if (!found) return exists ? foreign(inputs, "hidden") : undefined;
+  if (found === "hidden") return foreign(inputs, found);
+  const owner = ownership(found)?.owner;
+  const isOurs = owner !== undefined && (owner === inputs.owner || owner === formerOwner);
+  return isOurs ? undefined : foreign(inputs, { owner });
+}
+
+/** Finds the resource with the name of a document. */
+export async function find(
+  teleport: TeleportClient,
+  document: TeleportDocument,
+): Promise<TeleportDocument | undefined> {
+  return (await teleport.get(reference(document))).find((found) => found.metadata.name === document.metadata.name);
+}
+
+/**
+ * Like `find`, but also detects a resource that exists but may not be read. With the role that this project provides
+ * (only databases with its label), Teleport 13 answers `access to db denied` for another's database, and "doesn't
+ * exist" for a free name. Newer versions leave the database out of every list. There only a create detects it, by
+ * failing (`getDatabase` of tool/tctl/common/resources/database.go).
+ */
+async function findOrHidden(
+  teleport: TeleportClient,
+  document: TeleportDocument,
+  exists: Circumstances["exists"],
+): Promise<TeleportDocument | "hidden" | undefined> {
+  try {
+    if (!exists) return await find(teleport, document);
+    const look = async ({ waited }: Look) => {
+      const found = await find(teleport, document);
+      return found || waited() >= exists.settle ? { found } : undefined;
+    };
+    return (await poll(look, exists.poll)).found;
+  } catch (error) {
+    const denied = error instanceof TeleportError && error.failure === "access-denied";
+    if (denied && exists) return "hidden";
+    if (denied && error.message.includes(`access to ${document.kind} denied`)) return "hidden"; // Teleport 13 and 14
+    throw error;
+  }
+}
+
+/** A client that remembers whether a failed write may have been carried out. */
+interface WatchedClient {
+  readonly client: TeleportClient;
+  /** Whether a write was sent whose result is unknown. */
+  mayBeWritten: boolean;
+}
+
+/** Wraps a client and watches its writes. */
+function watch(teleport: TeleportClient): WatchedClient {
+  const watching = <Arguments extends unknown[], Result>(write: (...args: Arguments) => Promise<Result>) => {
+    return async (...args: Arguments) => {
+      try {
+        return await write(...args);
+      } catch (error) {
+        if (error instanceof TeleportError) watched.mayBeWritten ||= error.mayBeDone;
+        throw error;
+      }
+    };
+  };
+  const client = { ...teleport, create: watching(teleport.create), overwrite: watching(teleport.overwrite) };
+  const watched = { client, mayBeWritten: false };
+  return watched;
 }

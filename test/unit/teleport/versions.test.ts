@@ -19,7 +19,7 @@ import type { TeleportFailure } from "../../../components/teleport/client/errors
 import { resolveIdentity } from "../../../components/teleport/client/identity";
 import { joinToken } from "../../../components/teleport/resources/join-token";
 import { whyNotConnected } from "../../../components/teleport/client/not-connected";
-import { find } from "../../../components/teleport/resources/owner";
+import { find } from "../../../components/teleport/resources/lifecycle";
 import { parseDocuments, TeleportDocument } from "../../../components/teleport/client/tctl";
 import { classify, tctlMessage } from "../../../components/teleport/client/failure";
 import { OpenSsl } from "../certificates/openssl";
