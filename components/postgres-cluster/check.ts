@@ -10,14 +10,12 @@ import { SettingProblem } from "../problems";
 import { AUTO_USER_GROUP, checkAutoUsers } from "../teleport/auto-users/settings";
 import { identityVariables } from "../teleport/client/identity";
 import { checkOperatorDatabase } from "../teleport/kubernetes-operator";
-import { checkProxyAddress } from "../teleport/proxy-address";
-import { checkDynamicLabels, checkLabels } from "../teleport/resources/labels";
+import { checkProxyAddress, checkDynamicLabels, checkLabels, checkTeleportName, OUR_LABELS } from "../teleport/names";
 import { checkDatabaseUsers } from "../teleport/resources/access-role";
 import { known } from "../value-check";
 import { checkVaultDatabaseOfCluster } from "../vault-database/of-cluster";
 import { DEFAULT_READY_MINUTES, TeleportArgs } from "./args";
 import { checkClusterName } from "../cnpg/names";
-import { checkTeleportName, OUR_LABELS } from "../teleport/names";
 import type { ClusterPlan } from "./plan";
 import type { TeleportPlan } from "./teleport-plan";
 

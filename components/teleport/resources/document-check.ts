@@ -6,7 +6,7 @@ import { checkBotSpec } from "./bot";
 import { reference } from "./document";
 import { UNKNOWN } from "../../value-check";
 import { checkTokenSpec } from "./join-token";
-import { checkDynamicLabels, checkLabels } from "./labels";
+import { checkDynamicLabels, checkLabels } from "../names";
 import { TeleportDocument } from "../client/tctl";
 
 /** Teleport's rule for names of databases (`ValidateDatabaseName`), with the length of a DNS label. */

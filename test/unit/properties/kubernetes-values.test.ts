@@ -10,9 +10,8 @@ import * as names from "../../../components/kubernetes/names";
 import { checkQuantity, parseMemory, parseQuantity } from "../../../components/kubernetes/quantity";
 import { checkDuration, hours, goDuration, parseDuration } from "../../../components/durations";
 import { checkClusterName } from "../../../components/cnpg/names";
-import { checkTeleportName } from "../../../components/teleport/names";
+import { checkTeleportName, checkLabels as checkTeleportLabels } from "../../../components/teleport/names";
 import { SettingProblem } from "../../../components/problems";
-import { checkLabels as checkTeleportLabels } from "../../../components/teleport/resources/labels";
 import { hostile } from "./hostile";
 
 const RUNS = 1_500;
