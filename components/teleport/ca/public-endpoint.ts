@@ -7,7 +7,7 @@ import { memoized } from "../../memoized";
 import { RequestError } from "../../http/errors";
 import { Answer, answerTo, isTransient } from "../../http/request";
 import { casOfFile, trustedCas } from "../../http/trusted-cas";
-import type { DatabaseClientCa } from "./select";
+import type { DatabaseClientCa } from "./database-client-ca";
 import { TeleportError } from "../client/errors";
 
 /** The proxy to read from. */

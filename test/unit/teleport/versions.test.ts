@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { accessRole } from "../../../components/teleport/resources/access-role";
 import { botClient } from "../../../components/teleport/resources/bot-client";
 import { botDocument } from "../../../components/teleport/resources/bot";
-import { selectDatabaseClientCa } from "../../../components/teleport/ca/select";
+import { selectDatabaseClientCa } from "../../../components/teleport/ca/database-client-ca";
 import { databaseDocument } from "../../../components/teleport/resources/database";
 import { differences, ownership, withOwner } from "../../../components/teleport/resources/document";
 import type { TeleportFailure } from "../../../components/teleport/client/errors";

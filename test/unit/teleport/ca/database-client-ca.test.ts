@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { readDatabaseClientCa, selectDatabaseClientCa } from "../../../../components/teleport/ca/select";
+import { readDatabaseClientCa, selectDatabaseClientCa } from "../../../../components/teleport/ca/database-client-ca";
 import { providerOf } from "../../../../components/dynamic/converge";
 import { certAuthority } from "../../../../components/teleport/ca/cert-authority-operations";
 import { TeleportError, TeleportFailure } from "../../../../components/teleport/client/errors";
