@@ -8,9 +8,17 @@ import { retried } from "../../waiting";
 import { childEnvironment } from "./child-environment";
 import { TeleportError } from "./errors";
 import { Identity, resolveIdentity } from "./identity";
-import { Circumstances, identityRefused, whyNotConnected } from "./not-connected";
+import {
+  Circumstances,
+  identityRefused,
+  whyNotConnected,
+  isWithoutReason,
+  tctlFailure,
+  tctlHung,
+  tctlKilled,
+  tctlMessage,
+} from "./failure";
 import { pingProxy } from "./ping";
-import { isWithoutReason, tctlFailure, tctlHung, tctlKilled, tctlMessage } from "./failure";
 
 /** The Teleport cluster, and the name of the credentials. Contains nothing secret. */
 export interface TeleportConnection {

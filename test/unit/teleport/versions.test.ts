@@ -18,10 +18,9 @@ import { differences, ownership, withOwner } from "../../../components/teleport/
 import type { TeleportFailure } from "../../../components/teleport/client/errors";
 import { resolveIdentity } from "../../../components/teleport/client/identity";
 import { joinToken } from "../../../components/teleport/resources/join-token";
-import { whyNotConnected } from "../../../components/teleport/client/not-connected";
+import { whyNotConnected, classify, tctlMessage } from "../../../components/teleport/client/failure";
 import { find } from "../../../components/teleport/resources/lifecycle";
 import { parseDocuments, TeleportDocument } from "../../../components/teleport/client/tctl";
-import { classify, tctlMessage } from "../../../components/teleport/client/failure";
 import { OpenSsl } from "../certificates/openssl";
 import { FakeTeleport } from "./fake-teleport";
 
