@@ -4,8 +4,9 @@ import { autoUserHbaRules, autoUsersAdmin, checkAutoUsers } from "../../../../co
 import {
   autoUserDatabaseScript,
   dropAutoUserSchemaScript,
-} from "../../../../components/teleport/auto-users/procedures";
-import { autoUserAccountsQuery, autoUserScript } from "../../../../components/teleport/auto-users/roles";
+  autoUserAccountsQuery,
+  autoUserScript,
+} from "../../../../components/teleport/auto-users/scripts";
 import { parseHbaRule } from "../../../../components/cnpg/pg-hba";
 
 const settings = { roles: ["pg_read_all_data", 'odd "role"'] };
