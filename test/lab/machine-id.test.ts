@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { botAccounts } from "../../components/teleport/before-15/bot-accounts"; // Teleport 13 and 14
+import { botAccounts } from "../../components/teleport/before-15/bots"; // Teleport 13 and 14
 import { botDocument } from "../../components/teleport/resources/bot";
 import { workloadRegistrarRole, PROVISIONED_BY } from "../../components/teleport/program-roles";
 import { parseDocuments, TeleportDocument } from "../../components/teleport/client/tctl";

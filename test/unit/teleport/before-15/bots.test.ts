@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { botAccounts, botOf } from "../../../../components/teleport/before-15/bot-accounts";
+import { botAccounts, botOf } from "../../../../components/teleport/before-15/bots";
 import { botClient, withBots } from "../../../../components/teleport/resources/bot-client";
 import { ownership } from "../../../../components/teleport/resources/document";
 import { OWNER_LABEL } from "../../../../components/owner-label";
