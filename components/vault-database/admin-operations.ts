@@ -33,11 +33,11 @@ import {
   vaultRolesQuery,
   vaultRolesScript,
   vaultUsersQuery,
+  type VaultUsers,
 } from "./role-scripts";
 import { newPassword, scramVerifier } from "./scram";
 import { credentialsPath, VaultConnection, VaultUserNames } from "./settings";
 import { VaultEngine, WithEngine, withVaultEngine } from "./vault-engine";
-import type { VaultUsers } from "./vault-users";
 
 /** Inputs. */
 export interface AdminInputs extends KubernetesConnection {

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { seconds } from "./check";
 import { consumerPolicy } from "./policies";
-import { roleStatements } from "./role-statements";
+import { roleStatements } from "./role-scripts";
 import { CredentialsConsumer, CredentialsRole, credentialsPath, DEFAULTS, VaultUserNames } from "./settings";
 import type { CredentialsOutputs } from "./vault-database-args";
 

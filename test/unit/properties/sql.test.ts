@@ -18,7 +18,7 @@ import { checkUsers, TeleportUser } from "../../../components/cnpg/roles";
 import { checkVaultDatabase } from "../../../components/vault-database/check";
 import * as vaultDatabase from "../../../components/vault-database/database-scripts";
 import * as vaultRoles from "../../../components/vault-database/role-scripts";
-import { roleStatements } from "../../../components/vault-database/role-statements";
+import { roleStatements } from "../../../components/vault-database/role-scripts";
 import {
   CredentialsRole,
   grantedRoles,
