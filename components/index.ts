@@ -71,8 +71,8 @@ export {
   type VaultDatabaseArgs,
   type VaultDatabaseOutputs,
 } from "./vault-database/vault-database";
-export type { VaultDatabaseOfCluster } from "./vault-database/of-cluster";
-export { vaultHbaRules } from "./vault-database/pg-hba";
+export type { VaultDatabaseOfCluster } from "./vault-database/settings";
+export { vaultHbaRules } from "./vault-database/plan";
 export { vaultDatabasePolicy, type RegistrarScope } from "./vault-database/policies";
 export type {
   CredentialsConsumer,

@@ -10,7 +10,7 @@ import type { ProtectionSettings } from "../protection/deletion-settings";
 import type { AgentJoin } from "../teleport/agent";
 import type { AutoUsers } from "../teleport/auto-users/settings";
 import type { DatabaseAdminUser, DynamicLabel } from "../teleport/resources/database";
-import type { VaultDatabaseOfCluster } from "../vault-database/of-cluster";
+import type { VaultDatabaseOfCluster } from "../vault-database/settings";
 
 /** How Teleport gets to know the databases. */
 export type TeleportRegistration =

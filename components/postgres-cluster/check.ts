@@ -13,7 +13,7 @@ import { checkOperatorDatabase } from "../teleport/kubernetes-operator";
 import { checkProxyAddress, checkDynamicLabels, checkLabels, checkTeleportName, OUR_LABELS } from "../teleport/names";
 import { checkDatabaseUsers } from "../teleport/resources/access-role";
 import { known } from "../value-check";
-import { checkVaultDatabaseOfCluster } from "../vault-database/of-cluster";
+import { checkVaultDatabaseOfCluster } from "../vault-database/check";
 import { DEFAULT_READY_MINUTES, TeleportArgs } from "./args";
 import { checkClusterName } from "../cnpg/names";
 import type { ClusterPlan } from "./plan";

@@ -17,22 +17,15 @@ import {
   CredentialsRole,
   credentialsPath,
   VaultUserNames,
+  type KubernetesAuth,
+  type VaultDatabaseArgs,
+  type VaultDatabaseOutputs,
+  type CredentialsOutputs,
 } from "./settings";
-import type {
-  KubernetesAuth,
-  VaultDatabaseArgs,
-  VaultDatabaseOutputs,
-  CredentialsOutputs,
-} from "./vault-database-args";
 import { consumerPolicy } from "./policies";
 import { roleStatements } from "./role-scripts";
 
-export type {
-  CredentialsOutputs,
-  KubernetesAuth,
-  VaultDatabaseArgs,
-  VaultDatabaseOutputs,
-} from "./vault-database-args";
+export type { CredentialsOutputs, KubernetesAuth, VaultDatabaseArgs, VaultDatabaseOutputs } from "./settings";
 
 const adminProvider = dynamicProvider("vaultAdmin");
 const leasesProvider = dynamicProvider("vaultLeases");

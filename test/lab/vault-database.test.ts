@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "yaml";
 import type { PostgresClusterOutputs } from "../../components/postgres-cluster/outputs";
-import { vaultHbaRules } from "../../components/vault-database/pg-hba";
+import { vaultHbaRules } from "../../components/vault-database/plan";
 import { vaultDatabasePolicy } from "../../components/vault-database/policies";
 import type { VaultDatabaseArgs, VaultDatabaseOutputs } from "../../components/vault-database/vault-database";
 import { Stack } from "../../lab/drive/stack";

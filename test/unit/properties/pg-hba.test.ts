@@ -7,7 +7,7 @@ import { parseHbaRule, pgHbaRules, checkPgHba } from "../../../components/cnpg/p
 import { checkPgIdent } from "../../../components/cnpg/pg-ident";
 import { checkUsers, TeleportUser } from "../../../components/cnpg/roles";
 import { checkVaultDatabase } from "../../../components/vault-database/check";
-import { vaultHbaRules } from "../../../components/vault-database/pg-hba";
+import { vaultHbaRules } from "../../../components/vault-database/plan";
 import { vaultUserNames } from "../../../components/vault-database/settings";
 import { hostile, plain } from "./hostile";
 

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { CheckedSettings, checkVaultDatabase, seconds } from "../../../components/vault-database/check";
-import { vaultHbaRules } from "../../../components/vault-database/pg-hba";
+import { vaultHbaRules } from "../../../components/vault-database/plan";
 import { roleStatements } from "../../../components/vault-database/role-scripts";
 import { newPassword, scramVerifier } from "../../../components/vault-database/scram";
 import {
