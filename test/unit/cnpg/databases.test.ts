@@ -1,5 +1,4 @@
 import { strict as assert } from "node:assert";
-import * as fc from "fast-check";
 import { checkClusterSettings, ClusterSettings } from "../../../components/cnpg/cluster";
 import { appliedProblems } from "../../../components/cnpg/applied";
 import { databaseManifests } from "../../../components/cnpg/databases";
