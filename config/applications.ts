@@ -4,7 +4,7 @@ import { labelsOf } from "../components/postgres-cluster/teleport-plan";
 import type { ClusterPlan } from "../components/postgres-cluster/plan";
 import type { ApplicationDatabase, ApplicationSettings } from "./settings";
 import type { SettingProblem } from "../components/problems";
-import { checkMachineId } from "../components/workload/machine-id-check";
+import { checkMachineId } from "../components/workload/machine-id";
 import { listed, nearest } from "../components/settings/messages";
 import { known } from "../components/value-check";
 

@@ -10,8 +10,8 @@ import {
   MachineIdSettings,
   WorkloadDatabase,
   workloadRole,
+  checkMachineId,
 } from "./machine-id";
-import { checkMachineId } from "./machine-id-check";
 
 /** A database that the application may use. Its parts may come from the platform's stack. */
 export type WorkloadDatabaseArgs = { [Part in keyof WorkloadDatabase]: pulumi.Input<WorkloadDatabase[Part]> } & {
