@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { RoleSettings, roleWarnings, SigningRequest, chainOf } from "../../../components/certificates/vault-pki";
+import { RoleSettings, roleWarnings, SigningRequest, chainOf } from "../../../components/certificates/vault-issuer";
 
 describe("the warnings about a role of Vault", () => {
   const role = { mount: "pki_server", role: "postgres" };
