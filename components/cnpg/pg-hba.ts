@@ -1,5 +1,6 @@
 /**
- * Rules of pg_hba.conf: those that the program adds, a parser, and checks of the user's rules. The checks find invalid
+ * Who may log in, and how: rules of pg_hba.conf, and the maps of pg_ident.conf, from names in certificates (or in
+ * Kerberos) to PostgreSQL users. The program adds rules for its users. The checks of the user's rules find invalid
  * rules, insecure rules, and rules that are never reached. Pure.
  */
 import { TeleportUser } from "./roles";
@@ -47,12 +48,12 @@ export interface HbaRule {
 const WORD = /(?:"[^"]*"|[^\s"#])+/g;
 
 /** A whole word in quotes, or the quoted value of an option. */
-export const QUOTED = /([\s,=])"[^"]*"(?=[\s,])/g;
+const QUOTED = /([\s,=])"[^"]*"(?=[\s,])/g;
 /**
  * A quote inside a word, a list that continues after blanks, and a file of names: PostgreSQL may read them in another
  * way.
  */
-export const AMBIGUOUS = /"|,[\s,]|\s,|[\s,]@/;
+const AMBIGUOUS = /"|,[\s,]|\s,|[\s,]@/;
 
 /** Parses a rule. Undefined if the text is not a rule, or more than one. */
 export function parseHbaRule(rule: string): HbaRule | undefined {
@@ -103,7 +104,7 @@ const WEAK: Record<string, string> = {
 };
 const METHODS = ["scram-sha-256", "cert", "reject", "ldap", "radius", "pam", "gss", "sspi", "oauth", "bsd", "peer"];
 /** Users of CNPG itself. CNPG puts the rules for them before all others. */
-const CNPGS = /^(streaming_replica|cnpg_.*)$/;
+const CNPG_USERS = /^(streaming_replica|cnpg_.*)$/;
 
 /** Returns every problem with the rules. `users` are the Teleport users. */
 export function checkPgHba(
@@ -167,7 +168,7 @@ function checkReached(setting: string, text: string, { type, users }: HbaRule, t
     const why = "is never reached: CloudNativePG's rule for the pod's socket comes first";
     return wrong(setting, text, why, "Remove it.");
   }
-  const cnpgs = users.find((user) => CNPGS.test(user));
+  const cnpgs = users.find((user) => CNPG_USERS.test(user));
   if (cnpgs) return wrong(setting, text, `names ${cnpgs}, which is a user of CloudNativePG`, "Remove the user.");
   const person = users.find((user) => teleport.includes(user));
   if (!person) return [];
@@ -207,4 +208,68 @@ function subnet(range = ""): { address: string; bits: number; family: "ipv4" | "
   if (family === 0 || !/^[0-9]{1,3}$/.test(bits)) return undefined;
   const most = family === 4 ? 32 : 128;
   return Number(bits) > most ? undefined : { address, bits: Number(bits), family: family === 4 ? "ipv4" : "ipv6" };
+}
+
+/**
+ * Maps of CNPG itself. An additional line in one of them would allow logins as the server's administrator or as a
+ * standby.
+ */
+const CNPG_MAPS = /^(local|cnpg_.*)$/;
+/** Users that no map may name. */
+const NEVER_MAPPED = /^(postgres|streaming_replica|cnpg_.*|pg_.*|all|[+/].*)$/;
+const EXAMPLE = "Write map, name and PostgreSQL user, e.g. partners CN-of-the-certificate orders_app.";
+
+/** Returns every problem with the lines. `pgHba` are the rules that use them. */
+export function checkPgIdent(
+  at: (setting: string) => string,
+  lines: readonly string[] = [],
+  pgHba: readonly string[] = [],
+): SettingProblem[] {
+  const used = pgHba.map((rule) => parseHbaRule(rule)?.options.map?.replace(/^"(.*)"$/, "$1"));
+  const maps = lines.map((line) => parseLine(line)?.map);
+  return [
+    ...lines.flatMap((line, index) => checkLine(at(`pgIdent[${index}]`), line, used)),
+    ...used.flatMap((map, index) =>
+      map === undefined || maps.includes(map)
+        ? []
+        : wrong(
+            at(`pgHba[${index}]`),
+            pgHba[index],
+            `uses the map ${map}, which is not in pgIdent`,
+            "Add the lines of this map to pgIdent.",
+          ),
+    ),
+  ];
+}
+
+function checkLine(setting: string, line: string, used: (string | undefined)[]): SettingProblem[] {
+  const parsed = parseLine(line);
+  if (!parsed) return wrong(setting, line, "is not a valid line of pg_ident.conf", EXAMPLE);
+  if (CNPG_MAPS.test(parsed.map)) {
+    return wrong(
+      setting,
+      line,
+      `adds to the map ${parsed.map}, which CloudNativePG reserves`,
+      "Choose another name for the map.",
+    );
+  }
+  if (NEVER_MAPPED.test(parsed.user)) {
+    const why = `maps to ${parsed.user}, which is reserved, or stands for more than one user`;
+    return wrong(setting, line, why, "Write the name of one of your users.");
+  }
+  if (used.includes(parsed.map)) return [];
+  return wrong(
+    setting,
+    line,
+    "belongs to a map that no rule of pgHba uses",
+    `Add map=${parsed.map} to a rule, or remove this line.`,
+  );
+}
+
+function parseLine(line: string): { map: string; name: string; user: string } | undefined {
+  if (/[^\S \t]|#|\\$/.test(line)) return undefined;
+  if (AMBIGUOUS.test(` ${line} `.replace(QUOTED, "$1x")) || /,/.test(line.replace(/"[^"]*"/g, ""))) return undefined;
+  const words = (line.match(/(?:"[^"]*"|[^\s"])+/g) ?? []).map((word) => word.replace(/^"([^"]*)"$/, "$1"));
+  const [map, name, user] = words;
+  return words.length === 3 && map && name && user ? { map, name, user } : undefined;
 }
