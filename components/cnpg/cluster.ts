@@ -4,7 +4,7 @@ import { isObject, wrong } from "../value-check";
 import { checkDatabases, DatabasesSettings } from "./databases";
 import { checkImage, imageCatalogRef, ImageSettings } from "./image";
 import { checkInitDb, InitDb, initDbSpec } from "./initdb";
-import { checkLdap } from "./ldap";
+import { checkLdap, type At, checkSpec, mergeSpec, Spec, valueAt } from "./spec";
 import { movedSettings } from "./moved-settings";
 import { checkNetworkPolicy, NetworkPolicySettings } from "./network-policy";
 import { checkParameters, ParameterSettings } from "./parameters";
@@ -12,7 +12,6 @@ import { checkPgHba, pgHbaRules, checkPgIdent } from "./pg-hba";
 import { checkResources, Resources } from "./resources";
 import { managedRoles, TeleportUser, type UsersAs } from "./roles";
 import { checkServices, ServiceContext } from "./services";
-import { type At, checkSpec, mergeSpec, Spec, valueAt } from "./spec";
 import { checkFencing, StopSettings } from "./stopped";
 import { checkVolumes, StorageSettings, tablespaceSpecs } from "./storage";
 
@@ -199,7 +198,6 @@ export function checkClusterSettings(
       : []),
     ...checkOverrides(inSpec, settings, context.users),
     ...checkSpec(inSpec, spec),
-    ...checkLdap(inSpec, spec),
     ...checkServices(inSpec, spec, context),
   ];
 }

@@ -1,6 +1,7 @@
 /**
- * CloudNativePG's own fields, which a user writes under `spec`: how they are read, merged into the Cluster's spec, and checked.
- * They may contain any JSON. A value of the wrong type counts as absent here, because the operator refuses it. Pure.
+ * CloudNativePG's own fields, which a user writes under `spec`: how they are read, merged into the Cluster's spec, and
+ * checked. They may contain any JSON. A value of the wrong type counts as absent here, because the operator refuses it.
+ * Pure.
  */
 import { SettingProblem } from "../problems";
 import { checkAnnotations, checkKey, checkLabels, checkNotCnpgs, checkObjectName } from "../kubernetes/names";
@@ -46,7 +47,7 @@ export function textAt(object: unknown, field: string): string | undefined {
 }
 
 /** The number in a field. Undefined if there is none. */
-export function numberAt(object: unknown, field: string): number | undefined {
+function numberAt(object: unknown, field: string): number | undefined {
   const value = valueAt(object, field);
   return typeof value === "number" ? value : undefined;
 }
@@ -108,6 +109,7 @@ export function checkSpec(at: At, spec: Spec): SettingProblem[] {
     ...checkMetadata(at, spec, "inheritedMetadata"),
     ...checkMetadata(at, spec, "serviceAccountTemplate.metadata"),
     ...checkPullSecrets(at, spec),
+    ...checkLdap(at, spec),
   ];
 }
 
@@ -266,4 +268,78 @@ function checkPullSecrets(at: At, spec: Spec): SettingProblem[] {
       ? wrong(setting, name, "is listed twice", "Remove one of the two.")
       : checkObjectName(setting, name, "Secret");
   });
+}
+
+function checkLdap(at: At, spec: Spec): SettingProblem[] {
+  const ldap = valueAt(spec, "postgresql.ldap");
+  if (!isObject(ldap)) return [];
+  const setting = at("postgresql.ldap");
+  const server = textAt(ldap, "server");
+  const search = ldap.bindSearchAuth;
+  return [
+    ...(!server || /^[^\s"/]+$/.test(server)
+      ? []
+      : wrong(
+          `${setting}.server`,
+          server,
+          "must be a host name",
+          "Write a host without a scheme, e.g. ldap.example.com.",
+        )),
+    ...checkLdapPort(`${setting}.port`, numberAt(ldap, "port")),
+    ...checkLdapTls(`${setting}.tls`, textAt(ldap, "scheme") === "ldaps", ldap.tls ?? false),
+    ...(isAbsent(ldap.bindAsAuth) && isAbsent(search)
+      ? wrong(setting, undefined, "must say how users are found", "Set bindAsAuth or bindSearchAuth.")
+      : []),
+    ...(isObject(search) ? checkLdapSearch(`${setting}.bindSearchAuth`, search) : []),
+  ];
+}
+
+/** The API server treats null as absent. */
+const isAbsent = (value: unknown) => value === undefined || value === null;
+
+/** A value that is neither true nor false is not checked here: the operator refuses it, or it becomes known later. */
+function checkLdapTls(setting: string, secured: boolean, tls: unknown): SettingProblem[] {
+  if (tls !== secured) return [];
+  return wrong(
+    setting,
+    tls,
+    secured ? "starts TLS inside TLS" : "sends passwords in clear text to the directory",
+    secured ? "Remove it: scheme: ldaps already uses TLS." : "Set tls: true, or scheme: ldaps.",
+  );
+}
+
+function checkLdapPort(setting: string, port: number | undefined): SettingProblem[] {
+  if (port === undefined || (Number.isInteger(port) && port >= 1 && port <= 65_535)) return [];
+  return wrong(setting, port, "is not a valid port", "Write a number from 1 to 65535.");
+}
+
+/** CNPG writes both `ldapbinddn` and `ldapbindpasswd` in any case, so a login with only one of them fails. */
+function checkLdapSearch(setting: string, search: Spec): SettingProblem[] {
+  const { baseDN = "", bindDN, bindPassword, searchAttribute, searchFilter } = search;
+  const key = textAt(bindPassword, "key");
+  return [
+    ...(baseDN === ""
+      ? wrong(`${setting}.baseDN`, baseDN, "must not be empty", "Write e.g. ou=people,dc=example,dc=com.")
+      : []),
+    ...(isAbsent(bindDN) === isAbsent(bindPassword)
+      ? []
+      : wrong(
+          `${setting}.${isAbsent(bindDN) ? "bindDN" : "bindPassword"}`,
+          undefined,
+          "is missing",
+          "Set both bindDN and bindPassword, or neither.",
+        )),
+    ...checkObjectName(`${setting}.bindPassword.name`, textAt(bindPassword, "name"), "Secret"),
+    ...(key !== undefined && !/^[-._a-zA-Z0-9]+$/.test(key)
+      ? wrong(`${setting}.bindPassword.key`, key, "is not a valid key of a Secret", "Write e.g. password.")
+      : []),
+    ...(!isAbsent(searchAttribute) && !isAbsent(searchFilter)
+      ? wrong(
+          `${setting}.searchFilter`,
+          searchFilter,
+          "must not be set together with searchAttribute",
+          "Remove one of the two.",
+        )
+      : []),
+  ];
 }
