@@ -1,10 +1,14 @@
-/** Databases, schemas and extensions, as CNPG's Database objects, and their checks. Pure. */
+/**
+ * Databases, schemas and extensions, as CNPG's Database objects, their checks, and whether the primary has applied them
+ * or a DatabaseRole. Pure.
+ */
 import { databaseAndOwner, InitDb, checkDatabaseName, checkIdentifier, checkOwner } from "./initdb";
 import { SettingProblem } from "../problems";
 import { databaseObjectName } from "./names";
 import { ParameterSettings } from "./parameters";
 import { StorageSettings } from "./storage";
 import { checkUnique, checkWholeNumber, wrong } from "../value-check";
+import type { KubernetesObject, ObjectReference } from "../kubernetes/client";
 
 /** A schema of a database. It is created, and stays if you remove it from the settings. */
 export interface Schema {
@@ -264,4 +268,47 @@ function checkTablespace(setting: string, tablespace: string | undefined, { tabl
         "Use another tablespace, or remove temporary: true.",
       )
     : [];
+}
+
+/** Kinds that the primary applies. */
+export type AppliedKind = "Database" | "DatabaseRole";
+
+/** The kinds' names in the API server's paths. */
+const PLURALS: Record<AppliedKind, string> = { Database: "databases", DatabaseRole: "databaseroles" };
+
+interface AppliedStatus {
+  applied?: boolean;
+  message?: string;
+  observedGeneration?: number;
+  /** Only of a Database. */
+  schemas?: PartStatus[];
+  /** Only of a Database. */
+  extensions?: PartStatus[];
+}
+
+interface PartStatus {
+  name: string;
+  applied: boolean;
+  message?: string;
+}
+
+/** The object's place in the API server. */
+export function appliedObject(kind: AppliedKind, namespace: string, name: string): ObjectReference {
+  return { apiVersion: "postgresql.cnpg.io/v1", plural: PLURALS[kind], namespace, name };
+}
+
+/**
+ * Why the primary has not applied an object as written, in the operator's words. Empty if it has. After a change,
+ * `status.applied` stays true until the primary has seen the change, so `observedGeneration` is compared too.
+ */
+export function appliedProblems(kind: AppliedKind, name: string, object: KubernetesObject | undefined): string[] {
+  if (!object) return [`${kind} ${name} does not exist`];
+  const status = (object.status ?? {}) as AppliedStatus;
+  const parts = [...(status.schemas ?? []), ...(status.extensions ?? [])].filter(({ applied }) => !applied);
+  if (status.applied && status.observedGeneration === object.metadata.generation) return [];
+  const reasons = [
+    ...(status.applied === false && status.message ? [status.message] : []),
+    ...parts.map((part) => `${part.name}: ${part.message ?? "not applied"}`),
+  ];
+  return [`${kind} ${name}: ${reasons.join("; ") || "the primary has not seen it yet"}`];
 }

@@ -6,7 +6,7 @@ import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObj
 import { KubernetesError } from "../kubernetes/errors";
 import { firstOf } from "../message-limits";
 import { hasDrifted, ResourceKind } from "../dynamic/converge";
-import { appliedObject } from "../cnpg/applied";
+import { appliedObject } from "../cnpg/databases";
 import { poll, progressOf } from "../waiting";
 import { dropPoolerLoginScript, poolerLoginQuery, poolerLoginScript } from "./pooler-login";
 import {

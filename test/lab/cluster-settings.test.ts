@@ -6,8 +6,7 @@
 import { strict as assert } from "node:assert";
 import { CLUSTER_SPEC_FIELDS, isWithin } from "../../components/cnpg/cluster-fields";
 import { checkClusterSettings, ClusterSettings, clusterSpec } from "../../components/cnpg/cluster";
-import { appliedProblems } from "../../components/cnpg/applied";
-import { databaseManifests } from "../../components/cnpg/databases";
+import { appliedProblems, databaseManifests } from "../../components/cnpg/databases";
 import { Verdict, verdictOn } from "../../components/cnpg/dry-run";
 import { clusterAnnotations, StopSettings } from "../../components/cnpg/stopped";
 import { networkPolicies, NetworkPolicySettings } from "../../components/cnpg/network-policy";

@@ -1,7 +1,6 @@
 import { strict as assert } from "node:assert";
 import { checkClusterSettings, ClusterSettings } from "../../../components/cnpg/cluster";
-import { appliedProblems } from "../../../components/cnpg/applied";
-import { databaseManifests } from "../../../components/cnpg/databases";
+import { appliedProblems, databaseManifests } from "../../../components/cnpg/databases";
 import { databaseObjectName } from "../../../components/cnpg/names";
 import { USERS } from "./settings-table";
 

@@ -8,7 +8,7 @@ import {
   databaseRoleManifests,
 } from "../../../components/cnpg/roles";
 import * as fc from "fast-check";
-import { appliedProblems } from "../../../components/cnpg/applied";
+import { appliedProblems } from "../../../components/cnpg/databases";
 import { databaseRoleName } from "../../../components/cnpg/names";
 import type { PostgresClusterArgs } from "../../../components";
 import { checkPostgresCluster } from "../../../components/postgres-cluster/check";
