@@ -9,7 +9,7 @@ export type { AdditionalDatabase, Extension, Schema } from "./cnpg/databases";
 export type { InitDb } from "./cnpg/initdb";
 export type { NetworkPeer, NetworkPolicySettings } from "./cnpg/network-policy";
 export type { PoolerSecrets, PoolerSettings, PoolerType } from "./cnpg/pooler";
-export type { Resources } from "./cnpg/resources";
+export type { Resources } from "./kubernetes/quantity";
 export type { Access, AccessScope, TeleportUser } from "./cnpg/roles";
 export type { Storage } from "./cnpg/storage";
 export { DatabaseAccess, type DatabaseAccessArgs } from "./postgres/grants-resource";

@@ -9,7 +9,7 @@ import { movedSettings } from "./moved-settings";
 import { checkNetworkPolicy, NetworkPolicySettings } from "./network-policy";
 import { checkParameters, ParameterSettings } from "./parameters";
 import { checkPgHba, pgHbaRules, checkPgIdent } from "./pg-hba";
-import { checkResources, Resources } from "./resources";
+import { checkResources, Resources } from "../kubernetes/quantity";
 import { managedRoles, TeleportUser, type UsersAs } from "./roles";
 import { checkServices, ServiceContext } from "./services";
 import { checkFencing, StopSettings } from "./stopped";

@@ -3,7 +3,7 @@
  * Pure.
  */
 import type { Amount } from "../value-check";
-import { Resources } from "./resources";
+import { Resources } from "../kubernetes/quantity";
 import { SettingProblem } from "../problems";
 import { secretNames } from "./names";
 
