@@ -4,8 +4,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { dynamicProvider } from "../../../components/dynamic/provider";
-import { withStoredCode } from "../../../components/dynamic/stored-code";
+import { dynamicProvider, withStoredCode } from "../../../components/dynamic/provider";
 import { attempt } from "../../../lab/host/command";
 import { createRequire } from "node:module";
 
