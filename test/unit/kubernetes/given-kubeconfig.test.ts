@@ -6,8 +6,12 @@ import { providerOf, ResourceKind } from "../../../components/dynamic/converge";
 import type { KubernetesConnection } from "../../../components/kubernetes/client";
 import { operations } from "../../../components/operations";
 import { access } from "../../../components/postgres/grants-operations";
-import { deletionProtection, ProtectionState } from "../../../components/protection/deletion-protection-operations";
-import { clusterIdentity, kubernetesIdentity } from "../../../components/protection/identity-operations";
+import {
+  deletionProtection,
+  ProtectionState,
+  clusterIdentity,
+  kubernetesIdentity,
+} from "../../../components/protection/deletion-protection-operations";
 import { namespaceRemoval } from "../../../components/protection/namespace-removal-operations";
 import { databaseRolesServing, databasesServing } from "../../../components/readiness/applied";
 import { clusterServing } from "../../../components/readiness/cluster";

@@ -6,7 +6,7 @@ import {
   clusterIdentity,
   ClusterIdentityState,
   kubernetesIdentity,
-} from "../../../components/protection/identity-operations";
+} from "../../../components/protection/deletion-protection-operations";
 import { FakeApi, KUBE_SYSTEM } from "./fake-api";
 
 const CLUSTER = "/apis/postgresql.cnpg.io/v1/namespaces/db/clusters/orders";

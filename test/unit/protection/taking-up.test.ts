@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { providerOf } from "../../../components/dynamic/converge";
-import { clusterIdentity, kubernetesIdentity } from "../../../components/protection/identity-operations";
+import { clusterIdentity, kubernetesIdentity } from "../../../components/protection/deletion-protection-operations";
 import { TAKE_UP } from "../../../components/protection/taking-up";
 import { FakeApi } from "./fake-api";
 
