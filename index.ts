@@ -12,7 +12,7 @@ import { ownerOf, stackPrefix } from "./components/kubernetes/owner";
 import { ClusterIdentity } from "./components/protection/deletion-protection";
 import { DeclaredDatabases, inContext } from "./components/protection/declared-databases";
 import { makeNamespace } from "./components/protection/namespace-removal";
-import { TAKE_UP } from "./components/protection/taking-up";
+import { TAKE_UP } from "./components/kubernetes/identity";
 import { appRoleMount, EnvironmentConfig, parseConfig, usesVault, VaultSettings } from "./config/config";
 import { contextsOf, declaredDatabases, namespacesToMake } from "./config/places";
 import type { DatabasePlan } from "./config/plan";

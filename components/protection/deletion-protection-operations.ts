@@ -8,8 +8,7 @@ import type { ResourceKind } from "../dynamic/converge";
 import { UNKNOWN } from "../value-check";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-settings";
 import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";
-import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
-import { refuseWhileTakingUp } from "./taking-up";
+import { kubernetesUid, mustBeOfStack, refuseWhileTakingUp } from "../kubernetes/identity";
 
 /** Inputs of a DeletionProtection. */
 export interface ProtectionInputs extends ClusterIdentityInputs {

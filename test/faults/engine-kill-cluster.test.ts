@@ -4,7 +4,7 @@
  */
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
-import { TAKE_UP } from "../../components/protection/taking-up";
+import { TAKE_UP } from "../../components/kubernetes/identity";
 import { Stack } from "../../lab/drive/stack";
 import { attempt } from "../../lab/host/command";
 import { asRoot, forwardTo, makeProgram, removeProgram } from "../lab/app-vault";

@@ -7,8 +7,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OWNER_LABEL } from "../../components/owner-label";
-import { ACCEPTED_UID } from "../../components/kubernetes/identity";
-import { TAKE_UP } from "../../components/protection/taking-up";
+import { ACCEPTED_UID, TAKE_UP } from "../../components/kubernetes/identity";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack, StackConfig } from "../../lab/drive/stack";
 import { attempt } from "../../lab/host/command";

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { ACCEPTED_UID, kubernetesUid, otherCluster } from "../../../components/kubernetes/identity";
+import { ACCEPTED_UID, kubernetesUid, otherCluster, TAKE_UP } from "../../../components/kubernetes/identity";
 import { operatorCheck, OperatorInputs } from "../../../components/cnpg/operator-check-operations";
 import { providerOf } from "../../../components/dynamic/converge";
 import {
@@ -161,5 +161,24 @@ describe("the guard of the rest of a database", () => {
     assert.equal(outs?.kubernetesUid, undefined);
     await operations().delete("id", outs!);
     assert.equal((await operations().read("id", outs!)).props?.kubernetesUid, "this-cluster");
+  });
+});
+
+describe("a run that takes objects into the state", () => {
+  afterEach(() => delete process.env[TAKE_UP]);
+
+  it("deletes nothing, because it may have taken the same objects under another resource", async () => {
+    const metadata = { uid: "uid-1", annotations: {} };
+    const api = new FakeApi({ "/apis/postgresql.cnpg.io/v1/namespaces/shop/clusters/orders": { metadata } });
+    const place = { database: "orders", namespace: "shop", cluster: "orders", uid: "uid-1" };
+    const kubernetesUid = "this-cluster";
+    const deletions = () => [
+      providerOf(clusterIdentity(async () => api)).delete("shop/orders", { ...place, kubernetesUid }),
+      providerOf(kubernetesIdentity(async () => api)).delete("kubernetes", { kubernetesUid }),
+    ];
+    await Promise.all(deletions());
+    process.env[TAKE_UP] = "true";
+    for (const deletion of deletions())
+      await assert.rejects(deletion, /UPSERT_EXISTING_OBJECTS=true deletes nothing.*alias.*pulumi state delete/s);
   });
 });
