@@ -11,7 +11,7 @@ import { KubernetesError } from "../kubernetes/errors";
 import { poll } from "../waiting";
 import type { ResourceKind } from "../dynamic/converge";
 import { Attempts, failedAttempts, mayStartAgain, reasonInLog } from "./initdb-failure";
-import { Found, podReasons, Problem } from "./problem";
+import { Found, podReasons, Problem } from "./reasons";
 import { laggingClasses, volumeProblems } from "./volumes";
 import { Connect, ReadinessInputs, readinessKind, ReadinessTiming } from "./wait";
 

@@ -11,8 +11,7 @@ import {
 import { isPassing, KubernetesError, printUnchecked } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
 import { firstOf, limited, printable } from "../message-limits";
-import { eventWatch } from "./events";
-import { Found, Problem, problemOf } from "./problem";
+import { eventWatch, Found, Problem, problemOf } from "./reasons";
 import { poll, progressOf } from "../waiting";
 
 /** The inputs of every wait. */
