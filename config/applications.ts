@@ -5,7 +5,7 @@ import type { ClusterPlan } from "../components/postgres-cluster/plan";
 import type { ApplicationDatabase, ApplicationSettings } from "./settings";
 import type { SettingProblem } from "../components/problems";
 import { checkMachineId } from "../components/workload/machine-id";
-import { listed, nearest } from "../components/settings/messages";
+import { listed, nearest } from "../components/settings/validation";
 import { known } from "../components/value-check";
 
 /** What the component is given; `settings` are complete but for what Teleport says of the databases. */
