@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { hostOf, POSTGRES_PORT } from "../cnpg/names";
 import type { ClusterPlan } from "./plan";
 import type { TeleportAgentOutput } from "./registrations";
-import { connectCommands } from "../teleport/tsh";
+import { connectCommands } from "../teleport/names";
 import type { VaultDatabaseOutputs } from "../vault-database/vault-database";
 
 /** What app stacks and people need of a database. Nothing in it is secret. */

@@ -1,11 +1,13 @@
 /**
- * Names in Teleport that are derived from a Cluster's, the labels of its databases there, and checks of names, labels
- * and the address of a proxy. Values that a preview does not know yet pass. Pure.
+ * Names in Teleport that are derived from a Cluster's, the labels of its databases there, the commands with which
+ * people connect, and checks of names, labels and the address of a proxy. Values that a preview does not know yet pass.
+ * Pure.
  */
 import { SettingProblem } from "../problems";
 import { UNKNOWN } from "../value-check";
 import { OWNER_LABEL } from "../owner-label";
 import { parseDuration } from "../durations";
+import { TeleportUser } from "../cnpg/roles";
 
 /** Teleport's rule for the names of databases (`ValidateDatabase`); names also become DNS labels at the proxy. */
 const MAX_TELEPORT_NAME = 63;
@@ -120,4 +122,16 @@ export function checkProxyAddress(setting: string, proxy: string | undefined): S
       fix: "Write host:port without a scheme, e.g. teleport.example.com:443.",
     },
   ];
+}
+
+/** `tsh db connect` for each database in Teleport and each user. */
+export function connectCommands(
+  proxy: string,
+  teleportDatabases: readonly string[],
+  users: readonly TeleportUser[],
+  database: string,
+): string[] {
+  return teleportDatabases.flatMap((name) =>
+    users.map((user) => `tsh db connect --proxy=${proxy} --db-user=${user.name} --db-name=${database} ${name}`),
+  );
 }
