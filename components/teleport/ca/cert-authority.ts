@@ -1,7 +1,7 @@
 /** The CA that signs the certificates with which a Teleport cluster's agents identify themselves to databases. */
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../../dynamic/provider";
-import { rotationWarning } from "./rotation";
+import { rotationWarning } from "./database-client-ca";
 import { TeleportConnection } from "../client/tctl";
 
 const certAuthorityProvider = dynamicProvider("certAuthority");
