@@ -227,7 +227,7 @@ const schedule = {
   standby: "2026-11-22T22:40:07Z",
 };
 /** As 13.3.8 shows it: with a schedule in both modes. */
-const authority = (sub_kind: string | undefined, rotation?: object) =>
+const rotationIn = (sub_kind: string | undefined, rotation?: object) =>
   rotationOf({
     kind: "cert_authority",
     version: "v2",
@@ -241,22 +241,22 @@ const enter = (phase: string, type = "db") => `tctl auth rotate --type=${type} -
 describe("a rotation of a Teleport CA", () => {
   it("has its phase and the CA type for tctl", () => {
     const rotation = { state: "in_progress", phase: "init", mode: "manual", schedule };
-    assert.deepEqual(authority("db_client", rotation), {
+    assert.deepEqual(rotationIn("db_client", rotation), {
       rotationPhase: "init",
       rotationType: "db_client",
       rotationSchedule: [],
     });
-    assert.equal(authority(undefined, rotation)?.rotationType, "db");
+    assert.equal(rotationIn(undefined, rotation)?.rotationType, "db");
   });
 
   it("has a schedule only if Teleport continues automatically", () => {
-    const rotation = authority("db", { state: "in_progress", phase: "init", mode: "auto", schedule });
+    const rotation = rotationIn("db", { state: "in_progress", phase: "init", mode: "auto", schedule });
     assert.deepEqual(rotation?.rotationSchedule, [schedule.update_clients, schedule.update_servers, schedule.standby]);
   });
 
   it("does not exist before the first rotation and after the last phase", () => {
     for (const rotation of [undefined, {}, { phase: "" }, { state: "standby", phase: "standby", mode: "", schedule }])
-      assert.equal(authority("db", rotation), undefined);
+      assert.equal(rotationIn("db", rotation), undefined);
   });
 });
 
