@@ -17,8 +17,7 @@ import { poolerServing } from "./readiness/pooler";
 import { autoUsers } from "./teleport/auto-users/admin-operations";
 import { certAuthority } from "./teleport/ca/cert-authority-operations";
 import { withBots } from "./teleport/resources/bot-client";
-import { registrations } from "./teleport/resources/lifecycle";
-import { registrationMethods } from "./teleport/resources/lifecycle-operations";
+import { registrations, registrationMethods } from "./teleport/resources/lifecycle";
 import { vaultAdmin } from "./vault-database/admin-operations";
 import { vaultLeases } from "./vault-database/lease-operations";
 

@@ -1,16 +1,19 @@
 /**
  * The lifecycle of everything that this program registers in Teleport: create, read, update and delete, with one
- * implementation for every kind. Reads of Teleport go through a cache that lags behind writes, so every write waits
- * until reads confirm it. A delete that trusted a single read could leave a new registration behind forever.
+ * implementation for every kind, and its methods as a Pulumi provider. Reads of Teleport go through a cache that lags
+ * behind writes, so every write waits until reads confirm it. A delete that trusted a single read could leave a new
+ * registration behind forever.
  */
 import { randomUUID } from "node:crypto";
 import { normalForm, Ownership, ownership, reference, sameDocument, withOwner } from "./document";
 import { UNKNOWN } from "../../value-check";
 import { TeleportError } from "../client/errors";
 import { foreign, notVisibleYet, stillRegistered, storedDifferently, UnfinishedRegistration } from "./lifecycle-errors";
-import type { RegistrationInputs, RegistrationState, RegistrationTiming } from "./registration";
+import { RegistrationInputs, RegistrationState, type RegistrationTiming } from "./registration";
 import { TeleportClient, TeleportDocument, withTeleport } from "../client/tctl";
 import { pause, poll, Look } from "../../waiting";
+import { checkDocument } from "./document-check";
+import type { Provider } from "../../dynamic/converge";
 
 const TIMING: RegistrationTiming = {
   poll: 300,
@@ -293,4 +296,57 @@ function watch(teleport: TeleportClient): WatchedClient {
   const client = { ...teleport, create: watching(teleport.create), overwrite: watching(teleport.overwrite) };
   const watched = { client, mayBeWritten: false };
   return watched;
+}
+
+/** The provider's methods. The parameter is the way to register; tests use one with a fake Teleport. */
+export function registrationMethods({
+  collision,
+  create,
+  read,
+  diff,
+  update,
+  remove,
+}: ReturnType<typeof registrations>): Provider<RegistrationInputs, RegistrationState> {
+  return {
+    async check(olds, news) {
+      const failures = checkDocument(news.document);
+      // Pulumi passes the olds of a resource that stays, and none for a new or renamed resource.
+      const isNew = !(olds as Partial<RegistrationState> | undefined)?.document;
+      if (failures.length > 0 || !isNew) return { inputs: news, failures };
+      const reason = await collisionIfKnown(news);
+      return { inputs: news, failures: reason === undefined ? [] : [{ property: "document", reason }] };
+    },
+    async diff(_id, olds, news) {
+      return diff(olds, news);
+    },
+    async create(inputs) {
+      return { id: inputs.document.metadata.name, outs: await create(inputs) };
+    },
+    async read(id, props) {
+      if (!props?.document)
+        throw new TeleportError("failed", `${id} cannot be imported; set teleport.adopt: true to take it over.`);
+      const state = await read(props);
+      return state ? { id, props: state } : {};
+    },
+    async update(_id, olds, news) {
+      return { outs: await update(olds, news) };
+    },
+    async delete(_id, props) {
+      await remove(props);
+    },
+  };
+
+  /**
+   * A preview works without Teleport and without an identity. It then prints that it could not check the name, and
+   * create checks it.
+   */
+  async function collisionIfKnown(inputs: RegistrationInputs): Promise<string | undefined> {
+    try {
+      return await collision(inputs);
+    } catch (error) {
+      if (!(error instanceof TeleportError)) throw error;
+      console.error(`Could not check whether the name is free in Teleport: ${error.message}`);
+      return undefined;
+    }
+  }
 }
