@@ -22,7 +22,15 @@ import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kub
 import { KubernetesError } from "../kubernetes/errors";
 import { UNKNOWN } from "../value-check";
 import { VaultError } from "../vault/errors";
-import { connectionDrift, connectionDocument, ConnectionSettings, isSameConnection } from "./connection";
+import {
+  connectionDrift,
+  connectionDocument,
+  ConnectionSettings,
+  isSameConnection,
+  VaultEngine,
+  WithEngine,
+  withVaultEngine,
+} from "./vault-engine";
 import { dropVaultDatabaseScript, vaultDatabaseDriftQuery, vaultDatabaseScript } from "./database-scripts";
 import { FORGET_WITHIN_MS, roleOfOtherConnection } from "./lease-operations";
 import {
@@ -37,7 +45,6 @@ import {
 } from "./role-scripts";
 import { newPassword, scramVerifier } from "./scram";
 import { credentialsPath, VaultConnection, VaultUserNames } from "./settings";
-import { VaultEngine, WithEngine, withVaultEngine } from "./vault-engine";
 
 /** Inputs. */
 export interface AdminInputs extends KubernetesConnection {
