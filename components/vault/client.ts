@@ -3,9 +3,7 @@
  * Pulumi's Vault provider would store them. Address and credentials come from the variables that the `vault` command
  * reads.
  */
-import { RequestError } from "../http/errors";
-import { Answer, answerTo } from "../http/request";
-import { casOfFile, trustedCas } from "../http/trusted-cas";
+import { RequestError, Answer, answerTo, casOfFile, trustedCas } from "../http/request";
 import { isHttpUrl } from "../value-check";
 import { VaultError } from "./errors";
 

@@ -4,9 +4,7 @@
  */
 import { X509Certificate } from "node:crypto";
 import { memoized } from "../../memoized";
-import { RequestError } from "../../http/errors";
-import { Answer, answerTo, isTransient } from "../../http/request";
-import { casOfFile, trustedCas } from "../../http/trusted-cas";
+import { RequestError, Answer, answerTo, isTransient, casOfFile, trustedCas } from "../../http/request";
 import type { DatabaseClientCa } from "./database-client-ca";
 import { TeleportError } from "../client/errors";
 
