@@ -13,7 +13,7 @@ import { botDocument } from "../../components/teleport/resources/bot";
 import { workloadRegistrarRole, PROVISIONED_BY } from "../../components/teleport/program-roles";
 import { parseDocuments, TeleportDocument } from "../../components/teleport/client/tctl";
 import type { MachineIdOutputs } from "../../components/workload/machine-id";
-import { certificateFolder } from "../../components/workload/tbot-configuration";
+import { certificateFolder } from "../../components/workload/tbot";
 import { tbotPod, TbotPodSettings } from "../../components/workload/tbot-pod";
 import { IMAGES } from "../../lab/build/images";
 import { sqlThroughTeleport } from "../../lab/drive/login";

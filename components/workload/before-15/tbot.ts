@@ -12,8 +12,6 @@ import {
   onboarding,
   STORAGE_FOLDER,
   type TbotConfigurationSettings,
-} from "../tbot-configuration";
-import {
   casMount,
   container,
   PREFIX,
@@ -22,7 +20,7 @@ import {
   type TbotContainerSettings,
   trust,
   variables,
-} from "../tbot-containers";
+} from "../tbot";
 
 /** tbot looks its user up, so it must be one of the image's: `nobody` of Debian and Ubuntu. */
 const DEFAULT_USER = 65_534;

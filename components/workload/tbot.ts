@@ -1,13 +1,134 @@
-/** The containers and volumes of a pod with tbot. Pure. */
-import { JOIN_TOKEN_FOLDER, MachineIdOutputs } from "./machine-id";
-import {
-  CERTIFICATES_FOLDER,
-  DIAGNOSTICS_PORT,
-  keepsIdentity,
-  STORAGE_FOLDER,
-  TbotConfigurationSettings,
-} from "./tbot-configuration";
+/**
+ * tbot in an application's pod: its configuration file, for each generation of tbot, its container and its volumes.
+ * Pure.
+ */
+import { MachineIdOutputs, JOIN_TOKEN_FOLDER } from "./machine-id";
 import type { Container, ContainerResources, Variable, Volume, VolumeMount } from "./pod-part";
+
+/**
+ * The version of tbot in the pods. It must not be newer than the Teleport cluster.
+ *
+ * - `13`: configuration v1. tbot writes certificates to files, and a second container runs `tsh proxy db` with them.
+ *   Connections end at each renewal, because tsh reads a certificate only once.
+ * - `15`: configuration v2 with `database-tunnel`. One container is enough (teleport#39880), and connections last as long
+ *   as the certificate that opened them. For the releases from 15.3, which has `/readyz`, to 17.2.
+ * - `17`: like `15`, for 17.3 and newer. Lifetimes are called `credential_ttl` (teleport#51956), and `/readyz` shows
+ *   whether the tunnels are open (teleport#56306). In older releases it only shows that tbot has joined, so the
+ *   application may have to retry when it starts.
+ *
+ * Only `13` was tested with a real Teleport. The fields of the others come from Teleport's source
+ * (lib/tbot/config/service_database_tunnel.go, service_database.go and config.go).
+ */
+export type TbotGeneration =
+  | "13" // Teleport 13 and 14
+  | "15"
+  | "17";
+
+/** How the application reaches its databases. */
+export type TbotMode =
+  /** A port on localhost for each database. */
+  | "tunnel"
+  /**
+   * Files for each database, in the folder `certificateFolder(alias)`: `tls.crt`, `tls.key`, and `tls.cas` (Teleport's
+   * host CAs, which sign the certificate that its proxy presents to PostgreSQL clients). libpq, and other drivers that
+   * support client certificates, connect with these files to the proxy itself, with `sslmode=verify-full`.
+   *
+   * This mode has more requirements than a tunnel:
+   * - The client's TLS must reach the proxy. The proxy recognizes PostgreSQL clients on its web port by their first bytes
+   *   (`muxPostgresOnWebPort` of lib/service). If it has `postgres_listen_addr`, set `databaseAddress` to that address.
+   *   Behind a load balancer that terminates TLS only the tunnel works, which wraps connections
+   *   (`ALPNConnUpgradeRequired`).
+   * - Only tbot's user can read the files (mode 0600, which libpq requires). So the application's container must run as
+   *   `runAsUser` too.
+   * - Each new connection must read the files again, as libpq does. A pool that keeps an old certificate loses access when
+   *   that certificate expires. The files do not change at the same instant: a connection that is opened in that moment
+   *   fails, and must be retried.
+   */
+  | "certificate";
+
+export interface TbotConfigurationSettings {
+  generation: TbotGeneration;
+  /** Default: `tunnel`. */
+  mode?: TbotMode;
+  /**
+   * Port of the pod for tbot's diagnostics, which the probes use. No other container of the pod may use this port.
+   * Becomes `diag_addr`. Default: 3001.
+   */
+  diagnosticsPort?: number;
+}
+
+/** Folder of the certificates, with a subfolder for each database, in memory. */
+export const CERTIFICATES_FOLDER = "/var/run/cnpg-teleport/certificates";
+/**
+ * Folder in which tbot keeps the identity with which it renews its certificates, for the method `token`: in memory,
+ * until the pod ends.
+ */
+export const STORAGE_FOLDER = "/var/run/cnpg-teleport/storage";
+export const DIAGNOSTICS_PORT = 3001;
+/** Names of the files that tbot writes for a certificate (`TemplateTLS` of its source). */
+export const CERTIFICATE_FILES = { certificate: "tls.crt", key: "tls.key", authorities: "tls.cas" } as const;
+
+/** The folder of a database's certificate. */
+export function certificateFolder(alias: string): string {
+  return `${CERTIFICATES_FOLDER}/${alias}`;
+}
+
+/** The content of `tbot.yaml`, as JSON, which is valid YAML. */
+export function tbotConfiguration(workload: MachineIdOutputs, settings: TbotConfigurationSettings): string {
+  return `${JSON.stringify(versionTwo(workload, settings), null, 2)}\n`;
+}
+
+function versionTwo(
+  workload: MachineIdOutputs,
+  { generation, mode = "tunnel", diagnosticsPort = DIAGNOSTICS_PORT }: TbotConfigurationSettings,
+): Record<string, unknown> {
+  const { proxy, certificateTtl, renewalInterval } = workload;
+  const databases = Object.entries(workload.databases);
+  const access = ({ service, database, user, role }: MachineIdOutputs["databases"][string]) => ({
+    roles: [role],
+    service,
+    database,
+    username: user,
+  });
+  return {
+    version: "v2",
+    proxy_server: proxy,
+    onboarding: onboarding(workload),
+    storage: keepsIdentity(workload) ? { type: "directory", path: STORAGE_FOLDER } : { type: "memory" },
+    ...(mode === "tunnel"
+      ? {
+          services: databases.map(([, database]) => ({
+            type: "database-tunnel",
+            listen: `tcp://127.0.0.1:${database.port}`,
+            ...access(database),
+          })),
+        }
+      : {
+          outputs: databases.map(([alias, database]) => ({
+            type: "database",
+            format: "tls",
+            destination: { type: "directory", path: certificateFolder(alias) },
+            ...access(database),
+          })),
+        }),
+    [generation === "15" ? "certificate_ttl" : "credential_ttl"]: certificateTtl,
+    renewal_interval: renewalInterval,
+    diag_addr: `0.0.0.0:${diagnosticsPort}`,
+  };
+}
+
+/**
+ * Whether tbot must keep its identity when its container restarts: a secret token works for one start only. With all
+ * other methods tbot joins again.
+ */
+export function keepsIdentity({ join }: MachineIdOutputs): boolean {
+  return join.method === "token";
+}
+
+/** How tbot joins. */
+export function onboarding({ join }: MachineIdOutputs): Record<string, string> {
+  return { join_method: join.method, token: join.token };
+}
 
 /** Settings of the containers. */
 export interface TbotContainerSettings extends TbotConfigurationSettings {
