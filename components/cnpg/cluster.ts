@@ -4,7 +4,7 @@ import { isObject, wrong } from "../value-check";
 import { checkDatabases, DatabasesSettings } from "./databases";
 import { checkImage, imageCatalogRef, ImageSettings } from "./image";
 import { checkInitDb, InitDb, initDbSpec } from "./initdb";
-import { checkLdap, type At, checkSpec, mergeSpec, Spec, valueAt } from "./spec";
+import { type At, checkSpec, mergeSpec, Spec, valueAt } from "./spec";
 import { movedSettings } from "./moved-settings";
 import { checkNetworkPolicy, NetworkPolicySettings } from "./network-policy";
 import { checkParameters, ParameterSettings } from "./parameters";

@@ -21,7 +21,7 @@ export interface InitDb {
   dataChecksums?: boolean;
 }
 
-export const DEFAULT_DATABASE = "app";
+const DEFAULT_DATABASE = "app";
 
 const IDENTIFIER = /^[a-z_][a-z0-9_$-]{0,62}$/;
 const RESERVED_DATABASES = ["postgres", "template0", "template1"];

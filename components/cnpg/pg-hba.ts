@@ -34,7 +34,7 @@ export const HBA_TYPES = ["local", "host", "hostssl", "hostnossl", "hostgssenc",
 export type HbaType = (typeof HBA_TYPES)[number];
 
 /** A parsed rule of pg_hba.conf. */
-export interface HbaRule {
+interface HbaRule {
   type: HbaType;
   databases: string[];
   users: string[];

@@ -64,7 +64,7 @@ const SETTING_NAME = /^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/i;
 const TIME = /^[0-9]+ ?(us|ms|s|min|h|d)?$/;
 
 /** A role of `spec.managed.roles`. CNPG keeps it as declared. */
-export interface ManagedRole {
+interface ManagedRole {
   name: string;
   ensure: "present";
   comment: string;

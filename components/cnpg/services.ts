@@ -10,7 +10,7 @@ export function disabledServices(spec: Spec = {}): string[] {
 }
 
 /** Names of the additional Services. */
-export function additionalServices(spec: Spec = {}): string[] {
+function additionalServices(spec: Spec = {}): string[] {
   return listAt(spec, "managed.services.additional").flatMap(
     (service) => textAt(service, "serviceTemplate.metadata.name") ?? [],
   );

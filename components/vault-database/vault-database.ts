@@ -169,7 +169,7 @@ interface RoleArgs {
  * Creates the resources of one role. At destroy, the role is deleted before the leases are revoked, so that Vault
  * gives out no new ones meanwhile.
  */
-export function createRole(
+function createRole(
   name: string,
   made: RoleArgs,
   leases: pulumi.Resource,

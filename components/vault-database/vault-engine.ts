@@ -141,7 +141,7 @@ function details({ host, port, database, admin, serverCa }: ConnectionSettings):
 }
 
 /** Vault's answer for a connection, without the enclosing `data`. */
-export interface FoundConnection {
+interface FoundConnection {
   plugin_name?: string;
   allowed_roles?: string[] | null;
   connection_details?: Record<string, unknown>;

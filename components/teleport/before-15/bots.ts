@@ -124,7 +124,7 @@ const BOT_ROLE_OPTIONS = { max_session_ttl: "12h" };
 const BOT_ROLE_RULES = [{ resources: ["cert_authority"], verbs: ["readnosecrets"] }];
 
 /** A bot's user and role. Either may be missing where something was cut off, or a hand removed it. */
-export interface BotAccounts {
+interface BotAccounts {
   user?: TeleportDocument;
   role?: TeleportDocument;
 }

@@ -34,7 +34,7 @@ export interface DocumentInputs {
  * manual changes and deletions. Fails, in the preview if possible, if a resource of that name exists that another
  * resource or person registered.
  */
-export abstract class TeleportResource extends pulumi.dynamic.Resource {
+abstract class TeleportResource extends pulumi.dynamic.Resource {
   /** The registered document, without the owner label. */
   declare readonly document: pulumi.Output<TeleportDocument>;
 
