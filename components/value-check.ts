@@ -19,7 +19,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /** What is known of a value that may be computed: undefined until it is. */
-export function known<Value extends string>(value: pulumi.Input<Value> | undefined): Value | undefined {
+export function valueIfKnown<Value extends string>(value: pulumi.Input<Value> | undefined): Value | undefined {
   return typeof value === "string" ? value : undefined;
 }
 

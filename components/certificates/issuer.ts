@@ -4,7 +4,7 @@ import type { AltNames } from "./alt-names";
 import type { PemSource } from "./ca-bundle";
 import { hours, checkDuration } from "../durations";
 import { SettingProblem } from "../problems";
-import { known } from "../value-check";
+import { valueIfKnown } from "../value-check";
 import { readPem } from "./pem";
 
 /** The use of a certificate. Becomes its extended key usage. */
@@ -142,7 +142,9 @@ const KEY_SIZES: Record<CertificateKey["algorithm"], readonly number[]> = {
 };
 
 /** A key with its size filled in. */
-export function wholeKey({ algorithm, size }: CertificateKey = { algorithm: "ECDSA" }): Required<CertificateKey> {
+export function keyWithDefaults(
+  { algorithm, size }: CertificateKey = { algorithm: "ECDSA" },
+): Required<CertificateKey> {
   return { algorithm, size: size ?? (KEY_SIZES[algorithm][0] as number) };
 }
 
@@ -228,7 +230,7 @@ function checkAuthorities(setting: string, issuer: IssuerArgs, use: CertificateU
       : declaredRoles(issuer[use]).map(({ mount, issuer: ref = DEFAULT_ISSUER }, index) => ({
           name: ref,
           // Two mounts that are not known yet are compared when they are.
-          ca: `the CA of ${known(mount) ?? `mount ${index}`}${ref === DEFAULT_ISSUER ? "" : `, issuer ${ref}`}`,
+          ca: `the CA of ${valueIfKnown(mount) ?? `mount ${index}`}${ref === DEFAULT_ISSUER ? "" : `, issuer ${ref}`}`,
         }));
   if (entries.length === 0) {
     return [

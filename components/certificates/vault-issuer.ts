@@ -10,7 +10,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import * as vault from "@pulumi/vault";
 import { altNames } from "./alt-names";
-import { renewalEndWarning } from "./certificate-check";
+import { renewalDeadlineWarning } from "./certificate-check";
 import {
   CertificateRequest,
   CertificateUse,
@@ -20,7 +20,7 @@ import {
   lifetimes,
   VaultIssuerArgs,
   VaultPkiRole,
-  wholeKey,
+  keyWithDefaults,
   CertificateKey,
   DEFAULT_ISSUER,
   KnownPkiRole,
@@ -68,7 +68,7 @@ function warnOfExpiry(
   parent: pulumi.Resource,
 ): void {
   const warn = (mount: string, chain: string) => {
-    const warning = renewalEndWarning(`${setting}, mount ${mount},`, chain, life);
+    const warning = renewalDeadlineWarning(`${setting}, mount ${mount},`, chain, life);
     if (warning !== undefined) warnOnce(warning, parent);
   };
   const current = pulumi
@@ -129,7 +129,7 @@ function signedByVault(args: VaultIssuerArgs): Issue {
       .apply(([chain, issuing, anchors]) => [...(chain?.length ? chain : [issuing]), anchors].join("\n"));
     if (opts.parent) {
       const setting = `issuer.${use}`;
-      warnOfRole(signing, { setting, use, key: wholeKey(args.key), validity }, names, opts.parent);
+      warnOfRole(signing, { setting, use, key: keyWithDefaults(args.key), validity }, names, opts.parent);
       warnOfExpiry(signing, { setting, validity, renewBefore }, caChain, opts.parent);
     }
     return { certificate: signed.certificate, privateKey: key.privateKeyPem, caChain };

@@ -91,7 +91,7 @@ export function isWithin(field: string, other: string): boolean {
 }
 
 /** The name of a field in CNPG's definition. */
-export function properField(called: string): string {
+export function cnpgFieldName(called: string): string {
   const [name, field] = MISNAMED.find(([each]) => isWithin(called, each)) ?? ["", ""];
   return `${field}${called.slice(name.length)}`;
 }

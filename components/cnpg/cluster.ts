@@ -5,7 +5,7 @@ import { checkDatabases, DatabasesSettings } from "./databases";
 import { checkImage, imageCatalogRef, ImageSettings } from "./image";
 import { checkInitDb, InitDb, initDbSpec } from "./initdb";
 import { type At, checkSpec, mergeSpec, Spec, valueAt } from "./spec";
-import { movedSettings } from "./moved-settings";
+import { checkMovedSettings } from "./moved-settings";
 import { checkNetworkPolicy, NetworkPolicySettings } from "./network-policy";
 import { checkParameters, ParameterSettings } from "./parameters";
 import { checkPgHba, pgHbaRules, checkPgIdent } from "./pg-hba";
@@ -180,7 +180,7 @@ export function checkClusterSettings(
     memoryRequest: resources?.requests?.memory,
   };
   return [
-    ...movedSettings(settings)
+    ...checkMovedSettings(settings)
       .filter(({ setting }) => !Object.hasOwn(FIELDS, setting))
       .map((moved) => ({ ...moved, setting: at(moved.setting) })),
     ...checkInstances(at("instances"), instances),

@@ -34,7 +34,7 @@ export function newPlace(key: string): Pick<SettingProblem, "problem" | "fix"> |
 }
 
 /** Reports settings that moved. A program without types may still pass them. */
-export function movedSettings(settings: object): SettingProblem[] {
+export function checkMovedSettings(settings: object): SettingProblem[] {
   return Object.entries(settings).flatMap(([setting, value]) => {
     const place = value === undefined ? undefined : newPlace(setting);
     return place === undefined ? [] : [{ setting, ...place }];

@@ -1,18 +1,18 @@
 /** The Services of a Cluster, `spec.managed.services`. Checks what the operator does not check itself. Pure. */
 import { SettingProblem } from "../problems";
-import { checkAnnotations, checkCidr, checkLabels, checkNotCnpgs, checkServiceName } from "../kubernetes/names";
+import { checkAnnotations, checkCidr, checkLabels, checkReservedKeys, checkServiceName } from "../kubernetes/names";
 import { checkOneOf, checkUnique, wrong } from "../value-check";
-import { type At, listAt, Spec, textAt, textMapAt, textsAt, valueAt } from "./spec";
+import { type At, listAt, Spec, stringAt, stringMapAt, stringsAt, valueAt } from "./spec";
 
 /** CloudNativePG's Services that are disabled: `ro`, `r`, or both. */
 export function disabledServices(spec: Spec = {}): string[] {
-  return textsAt(spec, "managed.services.disabledDefaultServices");
+  return stringsAt(spec, "managed.services.disabledDefaultServices");
 }
 
 /** Names of the additional Services. */
 function additionalServices(spec: Spec = {}): string[] {
   return listAt(spec, "managed.services.additional").flatMap(
-    (service) => textAt(service, "serviceTemplate.metadata.name") ?? [],
+    (service) => stringAt(service, "serviceTemplate.metadata.name") ?? [],
   );
 }
 
@@ -52,9 +52,9 @@ export function checkServices(at: At, spec: Spec, { standbyRegistered }: Service
 }
 
 function checkTemplate(setting: string, template: unknown): SettingProblem[] {
-  const name = textAt(template, "metadata.name");
-  const labels = textMapAt(template, "metadata.labels");
-  const type = textAt(template, "spec.type") ?? "ClusterIP";
+  const name = stringAt(template, "metadata.name");
+  const labels = stringMapAt(template, "metadata.labels");
+  const type = stringAt(template, "spec.type") ?? "ClusterIP";
   const only = (field: string, types: string[]) => {
     const value = valueAt(template, field);
     return value === undefined || value === null || types.includes(type)
@@ -64,18 +64,18 @@ function checkTemplate(setting: string, template: unknown): SettingProblem[] {
   return [
     ...(name ? checkServiceName(`${setting}.metadata.name`, name) : []),
     ...checkOneOf(`${setting}.spec.type`, type, ["ClusterIP", "NodePort", "LoadBalancer"]),
-    ...textsAt(template, "spec.loadBalancerSourceRanges").flatMap((range, index) =>
+    ...stringsAt(template, "spec.loadBalancerSourceRanges").flatMap((range, index) =>
       checkCidr(`${setting}.spec.loadBalancerSourceRanges[${index}]`, range),
     ),
     ...only("spec.loadBalancerSourceRanges", ["LoadBalancer"]),
     ...only("spec.loadBalancerClass", ["LoadBalancer"]),
     ...only("spec.externalTrafficPolicy", ["LoadBalancer", "NodePort"]),
-    ...checkOneOf(`${setting}.spec.externalTrafficPolicy`, textAt(template, "spec.externalTrafficPolicy"), [
+    ...checkOneOf(`${setting}.spec.externalTrafficPolicy`, stringAt(template, "spec.externalTrafficPolicy"), [
       "Cluster",
       "Local",
     ]),
     ...checkLabels(`${setting}.metadata.labels`, labels),
-    ...checkNotCnpgs(`${setting}.metadata.labels`, labels),
-    ...checkAnnotations(`${setting}.metadata.annotations`, textMapAt(template, "metadata.annotations")),
+    ...checkReservedKeys(`${setting}.metadata.labels`, labels),
+    ...checkAnnotations(`${setting}.metadata.annotations`, stringMapAt(template, "metadata.annotations")),
   ];
 }

@@ -4,7 +4,7 @@
  * Pure.
  */
 import { SettingProblem } from "../problems";
-import { checkAnnotations, checkKey, checkLabels, checkNotCnpgs, checkObjectName } from "../kubernetes/names";
+import { checkAnnotations, checkKey, checkLabels, checkReservedKeys, checkObjectName } from "../kubernetes/names";
 import { parseQuantity } from "../kubernetes/quantity";
 import { isObject, checkOneOf, checkUnique, checkWholeNumber, wrong } from "../value-check";
 
@@ -41,7 +41,7 @@ export function keysTo(value: unknown, field: string): string[] | undefined {
 }
 
 /** The string in a field. Undefined if there is none. */
-export function textAt(object: unknown, field: string): string | undefined {
+export function stringAt(object: unknown, field: string): string | undefined {
   const value = valueAt(object, field);
   return typeof value === "string" ? value : undefined;
 }
@@ -59,12 +59,12 @@ export function listAt(object: unknown, field: string): readonly unknown[] {
 }
 
 /** The strings of the list in a field. */
-export function textsAt(object: unknown, field: string): string[] {
+export function stringsAt(object: unknown, field: string): string[] {
   return listAt(object, field).filter((value) => typeof value === "string");
 }
 
 /** The string values of the mapping in a field, e.g. labels. */
-export function textMapAt(object: unknown, field: string): Record<string, string> {
+export function stringMapAt(object: unknown, field: string): Record<string, string> {
   const value = valueAt(object, field);
   const texts = Object.entries(isObject(value) ? value : {}).filter(([, text]) => typeof text === "string");
   return Object.fromEntries(texts) as Record<string, string>;
@@ -72,7 +72,7 @@ export function textMapAt(object: unknown, field: string): Record<string, string
 
 /** Whether a person must start the update of the primary. */
 export function isSupervised(spec: Spec = {}): boolean {
-  return textAt(spec, "primaryUpdateStrategy") === "supervised";
+  return stringAt(spec, "primaryUpdateStrategy") === "supervised";
 }
 
 /**
@@ -120,23 +120,23 @@ function checkLeast(at: At, spec: Spec, field: string, what: string, least = 0):
 }
 
 function checkScheduling(at: At, spec: Spec): SettingProblem[] {
-  const topologyKey = textAt(spec, "affinity.topologyKey");
+  const topologyKey = stringAt(spec, "affinity.topologyKey");
   return [
     ...(topologyKey === undefined ? [] : checkKey(at("affinity.topologyKey"), topologyKey)),
-    ...checkLabels(at("affinity.nodeSelector"), textMapAt(spec, "affinity.nodeSelector")),
+    ...checkLabels(at("affinity.nodeSelector"), stringMapAt(spec, "affinity.nodeSelector")),
     ...listAt(spec, "topologySpreadConstraints").flatMap((constraint, index) =>
       isObject(constraint)
         ? checkSpread((field) => at(`topologySpreadConstraints[${index}].${field}`), constraint)
         : [],
     ),
-    ...checkObjectName(at("priorityClassName"), textAt(spec, "priorityClassName"), "PriorityClass"),
+    ...checkObjectName(at("priorityClassName"), stringAt(spec, "priorityClassName"), "PriorityClass"),
   ];
 }
 
 function checkSpread(at: At, constraint: Spec): SettingProblem[] {
   const { labelSelector, minDomains } = constraint;
-  const whenUnsatisfiable = textAt(constraint, "whenUnsatisfiable");
-  const topologyKey = textAt(constraint, "topologyKey");
+  const whenUnsatisfiable = stringAt(constraint, "whenUnsatisfiable");
+  const topologyKey = stringAt(constraint, "topologyKey");
   const countsNoPods =
     labelSelector === undefined || (isObject(labelSelector) && Object.keys(labelSelector).length === 0);
   return [
@@ -226,7 +226,7 @@ function checkProbe(at: At, spec: Spec, probe: "startup" | "liveness" | "readine
 function checkLag(setting: string, probe: unknown): SettingProblem[] {
   const lag = valueAt(probe, "maximumLag");
   if (typeof lag !== "string" && typeof lag !== "number") return [];
-  return parseQuantity(String(lag)) === undefined || textAt(probe, "type") !== "streaming"
+  return parseQuantity(String(lag)) === undefined || stringAt(probe, "type") !== "streaming"
     ? wrong(
         setting,
         lag,
@@ -238,30 +238,30 @@ function checkLag(setting: string, probe: unknown): SettingProblem[] {
 
 function checkSynchronous(at: At, spec: Spec): SettingProblem[] {
   const field = (name: string) => `postgresql.synchronous.${name}`;
-  const before = textsAt(spec, field("standbyNamesPre"));
+  const before = stringsAt(spec, field("standbyNamesPre"));
   return [
     ...checkLeast(at, spec, field("maxStandbyNamesFromCluster"), "standbys"),
     ...checkUnique(
       (index) => at(field(index < before.length ? "standbyNamesPre" : "standbyNamesPost")),
-      [...before, ...textsAt(spec, field("standbyNamesPost"))],
+      [...before, ...stringsAt(spec, field("standbyNamesPost"))],
     ),
   ];
 }
 
 /** Checks labels and annotations for objects that CloudNativePG creates. */
 function checkMetadata(at: At, spec: Spec, field: string): SettingProblem[] {
-  const labels = textMapAt(spec, `${field}.labels`);
-  const annotations = textMapAt(spec, `${field}.annotations`);
+  const labels = stringMapAt(spec, `${field}.labels`);
+  const annotations = stringMapAt(spec, `${field}.annotations`);
   return [
     ...checkLabels(at(`${field}.labels`), labels),
-    ...checkNotCnpgs(at(`${field}.labels`), labels),
+    ...checkReservedKeys(at(`${field}.labels`), labels),
     ...checkAnnotations(at(`${field}.annotations`), annotations),
-    ...checkNotCnpgs(at(`${field}.annotations`), annotations),
+    ...checkReservedKeys(at(`${field}.annotations`), annotations),
   ];
 }
 
 function checkPullSecrets(at: At, spec: Spec): SettingProblem[] {
-  const names = listAt(spec, "imagePullSecrets").map((secret) => textAt(secret, "name"));
+  const names = listAt(spec, "imagePullSecrets").map((secret) => stringAt(secret, "name"));
   return names.flatMap((name, index) => {
     const setting = at(`imagePullSecrets[${index}].name`);
     return name !== undefined && names.indexOf(name) < index
@@ -274,7 +274,7 @@ function checkLdap(at: At, spec: Spec): SettingProblem[] {
   const ldap = valueAt(spec, "postgresql.ldap");
   if (!isObject(ldap)) return [];
   const setting = at("postgresql.ldap");
-  const server = textAt(ldap, "server");
+  const server = stringAt(ldap, "server");
   const search = ldap.bindSearchAuth;
   return [
     ...(!server || /^[^\s"/]+$/.test(server)
@@ -286,7 +286,7 @@ function checkLdap(at: At, spec: Spec): SettingProblem[] {
           "Write a host without a scheme, e.g. ldap.example.com.",
         )),
     ...checkLdapPort(`${setting}.port`, numberAt(ldap, "port")),
-    ...checkLdapTls(`${setting}.tls`, textAt(ldap, "scheme") === "ldaps", ldap.tls ?? false),
+    ...checkLdapTls(`${setting}.tls`, stringAt(ldap, "scheme") === "ldaps", ldap.tls ?? false),
     ...(isAbsent(ldap.bindAsAuth) && isAbsent(search)
       ? wrong(setting, undefined, "must say how users are found", "Set bindAsAuth or bindSearchAuth.")
       : []),
@@ -316,7 +316,7 @@ function checkLdapPort(setting: string, port: number | undefined): SettingProble
 /** CNPG writes both `ldapbinddn` and `ldapbindpasswd` in any case, so a login with only one of them fails. */
 function checkLdapSearch(setting: string, search: Spec): SettingProblem[] {
   const { baseDN = "", bindDN, bindPassword, searchAttribute, searchFilter } = search;
-  const key = textAt(bindPassword, "key");
+  const key = stringAt(bindPassword, "key");
   return [
     ...(baseDN === ""
       ? wrong(`${setting}.baseDN`, baseDN, "must not be empty", "Write e.g. ou=people,dc=example,dc=com.")
@@ -329,7 +329,7 @@ function checkLdapSearch(setting: string, search: Spec): SettingProblem[] {
           "is missing",
           "Set both bindDN and bindPassword, or neither.",
         )),
-    ...checkObjectName(`${setting}.bindPassword.name`, textAt(bindPassword, "name"), "Secret"),
+    ...checkObjectName(`${setting}.bindPassword.name`, stringAt(bindPassword, "name"), "Secret"),
     ...(key !== undefined && !/^[-._a-zA-Z0-9]+$/.test(key)
       ? wrong(`${setting}.bindPassword.key`, key, "is not a valid key of a Secret", "Write e.g. password.")
       : []),

@@ -38,7 +38,7 @@ export function clusterAnnotations({ hibernation, fencedInstances }: StopSetting
 }
 
 /** The number of instances that must be ready. */
-export function servingInstances(instances: number, { hibernation, fencedInstances = [] }: StopSettings): number {
+export function expectedReadyInstances(instances: number, { hibernation, fencedInstances = [] }: StopSettings): number {
   return hibernation || fencedInstances.includes(ALL) ? 0 : Math.max(0, instances - fencedInstances.length);
 }
 

@@ -4,7 +4,7 @@ import { SettingProblem } from "../problems";
 import { checkOwner } from "./initdb";
 import { checkObjectName } from "../kubernetes/names";
 import { checkQuantity, parseQuantity } from "../kubernetes/quantity";
-import { known, wrong } from "../value-check";
+import { valueIfKnown, wrong } from "../value-check";
 
 /** A PersistentVolumeClaim of each instance. */
 export interface Storage {
@@ -85,7 +85,7 @@ function checkStorage(setting: string, { size, storageClass, pvcTemplate = {} }:
   return [
     ...checkQuantity(`${setting}.size`, size, "10Gi"),
     ...checkUnit(`${setting}.size`, size),
-    ...checkObjectName(`${setting}.storageClass`, known(storageClass), "StorageClass"),
+    ...checkObjectName(`${setting}.storageClass`, valueIfKnown(storageClass), "StorageClass"),
     ...instead("resources.requests.storage", requested, "size"),
     ...instead("storageClassName", pvcTemplate.storageClassName, "storageClass"),
   ];

@@ -32,7 +32,7 @@ export async function findCluster(
  *
  * @param isNew the stack never had this Cluster, so a Cluster without an owner is not ours
  */
-export async function takenCluster(
+export async function clusterConflict(
   api: ApiReader,
   wanted: WantedCluster | undefined,
   isNew = false,

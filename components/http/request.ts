@@ -7,7 +7,7 @@ import { IncomingHttpHeaders, request as httpRequest } from "node:http";
 import { request as httpsRequest, RequestOptions } from "node:https";
 import { connect as connectTls, rootCertificates } from "node:tls";
 import { pause, retried } from "../waiting";
-import { Proxy, proxyFor, shownProxy } from "./proxy";
+import { Proxy, proxyFor, describeProxy } from "./proxy";
 import { isIP, Socket } from "node:net";
 import { SocksProxyAgent } from "socks-proxy-agent";
 import { readdirSync, readFileSync } from "node:fs";
@@ -48,7 +48,7 @@ const LONGEST_PAUSE_MS = 30_000;
  * @param delays in milliseconds, before each repetition; the default is that of all retries
  * @throws RequestError if there was no answer
  */
-export async function answerTo(request: Request, delays?: readonly number[]): Promise<Answer> {
+export async function sendWithRetries(request: Request, delays?: readonly number[]): Promise<Answer> {
   let requestedPause = 0;
   try {
     return await retried(
@@ -102,7 +102,7 @@ async function send(request: Request): Promise<Answer> {
   }
 }
 
-const by = (proxy: Proxy | undefined) => (proxy === undefined ? "" : ` through the proxy of ${shownProxy(proxy)}`);
+const by = (proxy: Proxy | undefined) => (proxy === undefined ? "" : ` through the proxy of ${describeProxy(proxy)}`);
 
 /** How a request reaches its server: directly, or through the proxy that a variable names. */
 async function route(
@@ -119,7 +119,7 @@ async function route(
   if (!/^https?:$/.test(proxy.url.protocol)) {
     throw new RequestError(
       "configuration",
-      `${shownProxy(proxy)} must be the URL of an HTTP, HTTPS or SOCKS proxy; correct or unset this variable`,
+      `${describeProxy(proxy)} must be the URL of an HTTP, HTTPS or SOCKS proxy; correct or unset this variable`,
     );
   }
   if (protocol === "http:") {
@@ -199,7 +199,7 @@ function tunnel(proxy: Proxy, target: string, cas: readonly string[], signal: Ab
     agent: false,
     signal,
   };
-  const failed = (why: string) => new RequestError("unreachable", `the proxy of ${shownProxy(proxy)} ${why}`);
+  const failed = (why: string) => new RequestError("unreachable", `the proxy of ${describeProxy(proxy)} ${why}`);
   return new Promise((resolve, reject) => {
     const call = url.protocol === "https:" ? httpsRequest({ ...options, ca: [...cas] }) : httpRequest(options);
     call.on("error", (error: NodeJS.ErrnoException) =>
@@ -286,7 +286,7 @@ export function trustedCas(environment: NodeJS.ProcessEnv = process.env): string
 }
 
 /** The CAs in a file that a setting names, in PEM. The file must be readable and contain at least one. */
-export function casOfFile(setting: string, file: string): string[] {
+export function readCaFile(setting: string, file: string): string[] {
   let text: string;
   try {
     text = readFileSync(file, "utf8");

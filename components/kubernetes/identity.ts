@@ -1,8 +1,7 @@
 /**
- * Identifies the Kubernetes cluster of a kubeconfig, and runs that take existing objects into the state. Pulumi deletes
- * objects by name and treats "not found" as deleted. So a run against the wrong cluster would delete that cluster's
- * objects, or remove the stack's objects from the state. The UID of the namespace `kube-system` is unique for each
- * cluster and never changes.
+ * Identifies the Kubernetes cluster of a kubeconfig. Pulumi deletes objects by name and treats "not found" as deleted. So a
+ * run against the wrong cluster would delete that cluster's objects, or remove the stack's objects from the state. The UID of
+ * the namespace `kube-system` is unique for each cluster and never changes.
  */
 import type { ApiReader } from "./client";
 import { KubernetesError } from "./errors";
@@ -37,7 +36,7 @@ export interface SeenCluster {
  * Why a run must stop: the cluster is not the one of the state. Undefined if it is, if one of the two is unknown, or if the
  * variable `CNPG_TELEPORT_KUBERNETES_UID` accepts this cluster.
  */
-export function otherCluster(
+export function wrongClusterReason(
   recorded: string | undefined,
   { server, context, uid }: SeenCluster,
   environment: NodeJS.ProcessEnv = process.env,
@@ -59,32 +58,9 @@ export function otherCluster(
  * @param recorded the UID in the state
  * @throws KubernetesError "configuration" if it is another cluster
  */
-export async function mustBeOfStack(api: ApiReader, recorded: string | undefined): Promise<string | undefined> {
+export async function requireStackCluster(api: ApiReader, recorded: string | undefined): Promise<string | undefined> {
   const uid = await kubernetesUid(api);
-  const elsewhere = otherCluster(recorded, { server: api.server, context: api.context, uid });
+  const elsewhere = wrongClusterReason(recorded, { server: api.server, context: api.context, uid });
   if (elsewhere !== undefined) throw new KubernetesError("configuration", elsewhere);
   return uid;
-}
-
-/**
- * Name of an environment variable of Pulumi's Kubernetes provider. From 4.29 on, the provider refuses to create an
- * object that exists. With the variable, it updates the object instead. One run with it takes the stack's own objects
- * into the state.
- */
-export const TAKE_UP = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS";
-
-/**
- * Keeps a run that takes objects into the state from deleting objects: it may have taken the same objects under another
- * resource.
- *
- * @throws KubernetesError "configuration"
- */
-export function refuseWhileTakingUp(environment: NodeJS.ProcessEnv = process.env): void {
-  if (environment[TAKE_UP] !== "true") return;
-  throw new KubernetesError(
-    "configuration",
-    `A run with ${TAKE_UP}=true deletes nothing, because it may have taken the same objects into the state under another ` +
-      "resource. If a resource of your program was moved or renamed, give it an alias, and remove duplicates in the state " +
-      "with pulumi state delete. Otherwise run the command again without the variable.",
-  );
 }

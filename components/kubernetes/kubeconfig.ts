@@ -12,7 +12,7 @@ import { KubernetesError } from "./errors";
 type Library = typeof k8s;
 type Entry = Record<string, unknown>;
 type Named = { name?: string; cluster?: Entry; user?: Entry; context?: Entry };
-type Content = {
+type KubeconfigContent = {
   clusters?: Named[] | null;
   users?: Named[] | null;
   contexts?: Named[] | null;
@@ -45,7 +45,7 @@ export function readKubeconfig(library: Library, environment: NodeJS.ProcessEnv 
 }
 
 /** Loads the content of a kubeconfig, in which unused entries may be incomplete. */
-function loadContent(config: k8s.KubeConfig, content: Content): void {
+function loadContent(config: k8s.KubeConfig, content: KubeconfigContent): void {
   config.loadFromString(JSON.stringify(content), { onInvalidEntry: "filter" as k8s.ConfigOptions["onInvalidEntry"] });
 }
 
@@ -67,7 +67,7 @@ export function useProxy(config: k8s.KubeConfig, environment: NodeJS.ProcessEnv 
 }
 
 /** Undefined if it does not exist. */
-function readFile(library: Library, file: string): Content | undefined {
+function readFile(library: Library, file: string): KubeconfigContent | undefined {
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -77,14 +77,14 @@ function readFile(library: Library, file: string): Content | undefined {
   }
   const folder = dirname(resolve(file));
   try {
-    return withFiles((text.trim() === "" ? undefined : library.loadYaml<Content | null>(text)) ?? {}, folder);
+    return withFiles((text.trim() === "" ? undefined : library.loadYaml<KubeconfigContent | null>(text)) ?? {}, folder);
   } catch (error) {
     throw new Error(`${file}: ${(error as Error).message}`);
   }
 }
 
 /** The content, with the files that it names as the library reads them. Paths start from the folder, if there is one. */
-function withFiles(content: Content, folder?: string): Content {
+function withFiles(content: KubeconfigContent, folder?: string): KubeconfigContent {
   return {
     ...content,
     clusters: content.clusters?.map((entry) => ({
@@ -144,7 +144,7 @@ const FIX = "Pass the content of a kubeconfig, not the path of a file.";
 export function parseKubeconfig(library: Library, text: string): k8s.KubeConfig {
   const config = new library.KubeConfig();
   try {
-    loadContent(config, withFiles(library.loadYaml<Content>(text)));
+    loadContent(config, withFiles(library.loadYaml<KubeconfigContent>(text)));
   } catch (error) {
     // js-yaml's errors have a mark. After any other error, the kubeconfig has no context.
     const { line } = (error as { mark?: { line?: number } }).mark ?? {};
@@ -156,7 +156,7 @@ export function parseKubeconfig(library: Library, text: string): k8s.KubeConfig 
 }
 
 /** @throws KubernetesError "configuration" if the kubeconfig cannot be used with its current context */
-export function refuseUnusable(config: k8s.KubeConfig): void {
+export function refuseUnusableKubeconfig(config: k8s.KubeConfig): void {
   const cluster = config.getCurrentCluster();
   const user = config.getCurrentUser();
   if (!cluster?.server) {

@@ -8,7 +8,8 @@ import type { ResourceKind } from "../dynamic/converge";
 import { UNKNOWN } from "../value-check";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-settings";
 import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";
-import { kubernetesUid, mustBeOfStack, refuseWhileTakingUp } from "../kubernetes/identity";
+import { kubernetesUid, requireStackCluster } from "../kubernetes/identity";
+import { refuseDeletionWhileUpserting } from "./upsert-existing-objects";
 
 /** Inputs of a DeletionProtection. */
 export interface ProtectionInputs extends ClusterIdentityInputs {
@@ -24,7 +25,7 @@ export interface ProtectionState extends ClusterIdentityState {
 type Place = Pick<ProtectionInputs, "database" | "namespace" | "cluster">;
 
 /** Whether a Cluster may exist. After a failed `up`, there may be none. If it cannot be looked up, it may exist. */
-export async function mayExist(
+export async function clusterMayExist(
   connect: Connect,
   { context, kubeconfig, namespace, cluster }: KubernetesConnection & { namespace: string; cluster: string },
 ): Promise<boolean> {
@@ -37,7 +38,7 @@ export async function mayExist(
 }
 
 /** Why a change of a protected Cluster's name or namespace is refused. Undefined if neither changes. */
-export function otherPlace(before: Place, now: Place): string | undefined {
+export function moveRefusal(before: Place, now: Place): string | undefined {
   const changed = (["namespace", "cluster"] as const).find(
     (key) => now[key] !== before[key] && now[key] !== UNKNOWN && before[key] !== undefined,
   );
@@ -58,10 +59,10 @@ export function deletionProtection(connect: Connect = apiReader): ResourceKind<P
     async check(news, olds) {
       if (olds?.protected !== true) return {};
       const before = olds as ProtectionState;
-      const reason = otherPlace(before, news);
+      const reason = moveRefusal(before, news);
       if (reason === undefined) return {};
       return {
-        refusals: (await mayExist(connect, { ...before, context: news.context, kubeconfig: news.kubeconfig }))
+        refusals: (await clusterMayExist(connect, { ...before, context: news.context, kubeconfig: news.kubeconfig }))
           ? [reason]
           : [],
       };
@@ -110,15 +111,15 @@ export function clusterIdentity(
     async read(state) {
       if (!state?.cluster) return undefined;
       const api = await connect(state);
-      const kubernetesUid = (await mustBeOfStack(api, state.kubernetesUid)) ?? state.kubernetesUid;
+      const kubernetesUid = (await requireStackCluster(api, state.kubernetesUid)) ?? state.kubernetesUid;
       const found = await findCluster(api, state.namespace, state.cluster);
       return found && { ...state, uid: found.metadata.uid ?? state.uid, kubernetesUid };
     },
     /** Runs before everything else is deleted. */
     async remove(state) {
-      refuseWhileTakingUp();
+      refuseDeletionWhileUpserting();
       const api = await connect(state);
-      const now = await mustBeOfStack(api, state.kubernetesUid);
+      const now = await requireStackCluster(api, state.kubernetesUid);
       const cluster = await findCluster(api, state.namespace, state.cluster);
       if (!cluster) {
         if (now !== undefined && state.kubernetesUid !== undefined) return; // it is the stack's cluster, so somebody deleted the Cluster
@@ -204,13 +205,13 @@ export function kubernetesIdentity(
     declared: ({ context }) => context,
     apply: (inputs) => withUid(connect, inputs),
     async read(state) {
-      const uid = await mustBeOfStack(await connect(state ?? {}), state?.kubernetesUid);
+      const uid = await requireStackCluster(await connect(state ?? {}), state?.kubernetesUid);
       return { ...state, kubernetesUid: uid ?? state?.kubernetesUid };
     },
     /** Runs before its dependencies are deleted. */
     async remove(state) {
-      refuseWhileTakingUp();
-      await mustBeOfStack(await connect(state), state.kubernetesUid);
+      refuseDeletionWhileUpserting();
+      await requireStackCluster(await connect(state), state.kubernetesUid);
     },
   };
 }

@@ -9,8 +9,8 @@ import {
   type ApiReader,
   type KubernetesObject,
 } from "../kubernetes/client";
-import { isPassing, KubernetesError } from "../kubernetes/errors";
-import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
+import { isUnavailable, KubernetesError } from "../kubernetes/errors";
+import { kubernetesUid, requireStackCluster } from "../kubernetes/identity";
 import type { ResourceKind } from "../dynamic/converge";
 import { UNKNOWN } from "../value-check";
 import { poll } from "../waiting";
@@ -32,7 +32,7 @@ export interface NamespaceState extends NamespaceInputs {
 const TIMING = { poll: 1_000, collectedWithin: 60_000, goneWithin: 600_000 };
 
 /** Maximum number of objects in a message. */
-const SHOWN = 5;
+const MAX_SHOWN = 5;
 
 /** The kind of resource. `connect` reaches the API server. */
 export function namespaceRemoval(
@@ -47,15 +47,15 @@ export function namespaceRemoval(
     apply: async (inputs) => ({ ...inputs, kubernetesUid: await kubernetesUid(await connect(inputs)) }),
     async remove(state) {
       const api = await connect(state);
-      await mustBeOfStack(api, state.kubernetesUid);
+      await requireStackCluster(api, state.kubernetesUid);
       const path = `/api/v1/namespaces/${state.namespace}`;
       if ((await uidAt(api, path)) !== state.uid) return; // it is gone, or was recreated
       const left = await leftIn(api, state.namespace);
       if (left.length > 0) {
-        const more = left.length > SHOWN ? ` and ${left.length - SHOWN} more` : "";
+        const more = left.length > MAX_SHOWN ? ` and ${left.length - MAX_SHOWN} more` : "";
         console.error(
           `The Namespace ${state.namespace} is not deleted, because it is not empty: ` +
-            `${left.slice(0, SHOWN).join(", ")}${more}. The stack no longer manages it. ` +
+            `${left.slice(0, MAX_SHOWN).join(", ")}${more}. The stack no longer manages it. ` +
             `If nobody needs it, run: kubectl delete namespace ${state.namespace}`,
         );
         return;
@@ -77,7 +77,7 @@ export function namespaceRemoval(
   async function untilGone(api: ApiWriter, path: string, { namespace, uid }: NamespaceInputs): Promise<void> {
     await poll(async ({ waited }) => {
       const found = await uidAt(api, path).catch((error: unknown) => {
-        if (isPassing(error)) return uid; // the API server may answer again before the time limit
+        if (isUnavailable(error)) return uid; // the API server may answer again before the time limit
         throw error;
       });
       if (found !== uid) return "gone";
@@ -109,7 +109,7 @@ const DERIVED = ["events", "endpoints", "endpointslices", "leases"];
 const MEASURED = ["metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io"];
 
 /** The content of a Namespace. */
-export interface Content {
+export interface NamespaceContent {
   /** Objects that nothing will delete, e.g. `configmaps/settings`, and kinds that could not be listed. */
   left: string[];
   /** Objects whose owner is not in the Namespace: it was just deleted, or it has no namespace. */
@@ -121,7 +121,7 @@ export interface Content {
  * deleted. An object whose owner is in the Namespace is deleted or stays with its owner. Kinds that cannot be listed,
  * because of rights or of the API server, count as left.
  */
-export async function contentOf(api: ApiReader, namespace: string): Promise<Content> {
+export async function contentOf(api: ApiReader, namespace: string): Promise<NamespaceContent> {
   const left: string[] = [];
   const found = new Map<string, { reference: string; owners: string[] }>();
   for (const group of await groupsOf(api)) {

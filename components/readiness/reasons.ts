@@ -15,9 +15,9 @@ export interface Problem {
 }
 
 /** A problem, or the text of one that may end by itself. */
-export type Found = string | Problem;
+export type ProblemOrText = string | Problem;
 
-export function problemOf(found: Found): Problem {
+export function problemOf(found: ProblemOrText): Problem {
   return typeof found === "string" ? { text: found } : found;
 }
 
@@ -68,7 +68,7 @@ interface Event extends KubernetesObject {
 }
 
 /** Maximum number of Events that are shown, the newest. */
-const SHOWN = 4;
+const MAX_SHOWN = 4;
 /** Kinds that CloudNativePG creates, directly or indirectly. */
 const KINDS = ["Pod", "Job", "PersistentVolumeClaim", "Cluster", "Pooler", "Deployment", "ReplicaSet"];
 /** Usual reasons while an instance starts. Its missing readiness is reported anyway. */
@@ -78,7 +78,7 @@ const USUAL = ["Unhealthy", "FailedScheduling", "BackOff"];
 export function eventReasons(cluster: string, events: readonly KubernetesObject[]): string[] {
   const about = events.map((event) => event as Event).filter((event) => concerns(cluster, event));
   const newestFirst = about.sort((one, other) => (timeOf(one) < timeOf(other) ? 1 : -1));
-  return [...new Set(newestFirst.map(describeEvent))].slice(0, SHOWN);
+  return [...new Set(newestFirst.map(describeEvent))].slice(0, MAX_SHOWN);
 }
 
 /** Words of a lasting refusal to create a pod. */
@@ -90,7 +90,7 @@ function isForbiddenPod(cluster: string, object: KubernetesObject): boolean {
 }
 
 /** The part of an Event that changes when its cause happens again. */
-function stampOf(object: KubernetesObject): string {
+function eventVersion(object: KubernetesObject): string {
   const event = object as Event;
   return `${timeOf(event)} ${event.count ?? 0}`;
 }
@@ -140,7 +140,7 @@ export function eventWatch(
     if (readAt !== undefined && now - readAt < every) return;
     events = await warnings(kubernetes, namespace);
     for (const event of events) {
-      const stamp = stampOf(event);
+      const stamp = eventVersion(event);
       if (stamps.get(event.metadata.name) === stamp) continue;
       stamps.set(event.metadata.name, stamp);
       // Events from before the wait may be from an earlier run.

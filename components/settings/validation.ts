@@ -170,7 +170,7 @@ function problemOf(error: ErrorObject, written: unknown, root: string, type: Typ
       return {
         setting,
         problem: "is missing",
-        fix: allowed ? `Use ${listed(allowed)}.` : `Give it ${typeName(missing)}.`,
+        fix: allowed ? `Use ${listed(allowed)}.` : `Write ${typeName(missing)}.`,
       };
     }
     case "discriminator":

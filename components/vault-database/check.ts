@@ -1,6 +1,6 @@
 /** Checks the settings of a database in Vault before anything is created. Pure. */
 import { isAdministrative, isReservedRole } from "../cnpg/roles";
-import { isPostgresName, known } from "../value-check";
+import { isPostgresName, valueIfKnown } from "../value-check";
 import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "../problems";
 import { parseDuration } from "../durations";
@@ -45,7 +45,7 @@ export function checkVaultDatabase(setting: string, settings: CheckedSettings): 
     fix,
   });
   const path = (key: string, value: pulumi.Input<string>) =>
-    MOUNT.test(known(value) ?? "known-later")
+    MOUNT.test(valueIfKnown(value) ?? "known-later")
       ? []
       : [
           wrong(

@@ -5,7 +5,7 @@
  */
 import { doBlock, identifier, literal, textArray } from "../postgres/sql";
 import { ONE_AT_A_TIME, PREAMBLE, OWN_MARK } from "../postgres/grants";
-import { ownRoleScript, UserAdmin, userAdminDeviations, userAdminScript } from "../postgres/user-admin";
+import { ownRoleScript, UserAdmin, userAdminDriftQuery, userAdminScript } from "../postgres/user-admin";
 import { OLDEST_MAJOR } from "../cnpg/image";
 import { VaultUserNames, usernamePattern, DEFAULTS, CredentialsRole } from "./settings";
 
@@ -68,7 +68,7 @@ function userAdminOf({ names, roles, owner }: VaultUsers): UserAdmin {
   return {
     name: names.admin,
     mark: mark(owner),
-    madeFor: `Vault's ${owner}`,
+    belongsTo: `Vault's ${owner}`,
     otherName: "set admin to another name, or drop the role",
     inherits: true,
     hasPassword: true,
@@ -126,7 +126,7 @@ export function vaultRolesDriftQuery(users: VaultUsers): string {
   const { names, roles, owner } = users;
   const admin = literal(names.admin);
   return `${PREAMBLE}
-${userAdminDeviations(userAdminOf(users))}
+${userAdminDriftQuery(userAdminOf(users))}
 SELECT format('the role %s does not exist', wanted) FROM unnest(${textArray(roles)}) wanted
 WHERE wanted NOT IN (SELECT rolname FROM pg_roles);
 SELECT format('%s has no permanent password from Vault', rolname) FROM pg_authid WHERE rolname = ${admin} AND NOT (${HAS_PERMANENT_PASSWORD});

@@ -94,7 +94,7 @@ describe("an unattended rotation of Teleport's database CA", () => {
     await logins.enter("by itself");
     await teleport.tctl(["auth", "rotate", "--type=db", `--grace-period=${grace}s`]);
     const warning = rotationWarningIn(await stack.up()) ?? "no warning";
-    const [, time = ""] = /by itself: update_clients at (\S+), /.exec(warning) ?? [];
+    const [, time = ""] = /Teleport continues automatically: update_clients at (\S+), /.exec(warning) ?? [];
     assert.ok(Date.parse(time) > Date.now(), `up ended before the time in: ${warning}`);
     assert.equal((await bundleOf(NAME)).length, 3, "the Cluster's own CA, and both of Teleport's");
 

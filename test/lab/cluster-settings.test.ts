@@ -5,9 +5,9 @@
  */
 import { strict as assert } from "node:assert";
 import { CLUSTER_SPEC_FIELDS, isWithin } from "../../components/cnpg/cluster-fields";
-import { checkClusterSettings, ClusterSettings, clusterSpec } from "../../components/cnpg/cluster";
+import { ClusterSettings, clusterSpec, checkClusterSettings } from "../../components/cnpg/cluster";
 import { appliedProblems, databaseManifests } from "../../components/cnpg/databases";
-import { Verdict, verdictOn } from "../../components/cnpg/dry-run";
+import { DryRunResult, dryRunCluster } from "../../components/cnpg/dry-run";
 import { clusterAnnotations, StopSettings } from "../../components/cnpg/stopped";
 import { networkPolicies, NetworkPolicySettings } from "../../components/cnpg/network-policy";
 import { apiValidator, KubernetesObject } from "../../components/kubernetes/client";
@@ -18,14 +18,14 @@ import { eventually, kubectl, PROBES } from "./lab";
 const secrets = { server: "s", serverCa: "sca", replication: "r", clientCaBundle: "cca" };
 
 /** The preview's answer for the Cluster of these settings. */
-async function verdict({ spec, ...settings }: Partial<ClusterSettings>): Promise<Verdict> {
+async function verdict({ spec, ...settings }: Partial<ClusterSettings>): Promise<DryRunResult> {
   const api = await apiValidator({});
   const declared = {
     annotations: clusterAnnotations(settings),
     settings: clusterSpec({ storage: { size: "1Gi" }, users: USERS, secrets, ...settings }),
     spec,
   };
-  return verdictOn("orders", declared, (manifest) =>
+  return dryRunCluster("orders", declared, (manifest) =>
     api.dryRun("/apis/postgresql.cnpg.io/v1/namespaces/default/clusters", manifest),
   );
 }

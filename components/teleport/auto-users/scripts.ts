@@ -4,7 +4,7 @@
  */
 import { doBlock, identifier, literal } from "../../postgres/sql";
 import { ONE_AT_A_TIME, OWN_MARK, PREAMBLE } from "../../postgres/grants";
-import { UserAdmin, userAdminDeviations, userAdminScript } from "../../postgres/user-admin";
+import { UserAdmin, userAdminDriftQuery, userAdminScript } from "../../postgres/user-admin";
 import { AUTO_USER_GROUP, AutoUsers, autoUsersAdmin } from "./settings";
 
 /** The comment on the admin user. It distinguishes the admin user from someone else's role of the same name. */
@@ -35,7 +35,7 @@ function userAdminOf(settings: AutoUsers): UserAdmin {
   return {
     name: autoUsersAdmin(settings).name,
     mark: MARK,
-    madeFor: "Teleport",
+    belongsTo: "Teleport",
     otherName: "set autoUsers.adminUser to another name",
     inherits: false,
     group: AUTO_USER_GROUP,
@@ -65,7 +65,7 @@ SELECT rolname FROM pg_roles WHERE rolname <> ${literal(autoUsersAdmin(settings)
 export function autoUserDriftQuery(settings: AutoUsers): string {
   const { name } = autoUsersAdmin(settings);
   return `${PREAMBLE}
-${userAdminDeviations(userAdminOf(settings))}
+${userAdminDriftQuery(userAdminOf(settings))}
 SELECT format('%s is a member of %s', ${literal(AUTO_USER_GROUP)}, pg_get_userbyid(roleid)) FROM pg_auth_members
 WHERE pg_get_userbyid(member) = ${literal(AUTO_USER_GROUP)};
 SELECT DISTINCT format('%s may not revoke %s from %s', ${literal(name)}, role, member) FROM ${grantsOfOthers(name)}

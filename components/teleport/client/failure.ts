@@ -108,7 +108,7 @@ export function tctlFailure(command: string, message: string, proxy: string, out
  *
  * @param output what tctl had written until then
  */
-export function tctlHung(command: string, limit: number, proxy: string, output: string): TeleportError {
+export function tctlTimeout(command: string, limit: number, proxy: string, output: string): TeleportError {
   const within = `within ${limit / 1000} s`;
   const written = output.trim() === "" ? "" : ` (tctl wrote: ${tctlMessage(output)})`;
   // Teleport has refused a request for which it asks for a second factor, so nothing was done.

@@ -13,7 +13,7 @@ import {
   whyNotConnected,
   isWithoutReason,
   tctlFailure,
-  tctlHung,
+  tctlTimeout,
   tctlKilled,
   tctlMessage,
 } from "./failure";
@@ -188,7 +188,7 @@ function runTctl(args: string[], input: string, proxy: string, limit = CALL_LIMI
     child.on("close", (code, signal) => {
       running.delete(child);
       if (code === 0) return resolve({ output: stdout });
-      if (child.killed) return fail(tctlHung(command, limit, proxy, stderr));
+      if (child.killed) return fail(tctlTimeout(command, limit, proxy, stderr));
       if (signal) return fail(tctlKilled(command, signal, proxy));
       const message = tctlMessage(stderr || stdout);
       fail(tctlFailure(command, message, proxy, stderr), isWithoutReason(message));

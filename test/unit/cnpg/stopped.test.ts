@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { clusterAnnotations, servingInstances } from "../../../components/cnpg/stopped";
+import { clusterAnnotations, expectedReadyInstances } from "../../../components/cnpg/stopped";
 
 describe("the annotations for hibernation and fencing", () => {
   it("are not written without settings", () => assert.deepEqual(clusterAnnotations({}), {}));
@@ -14,9 +14,9 @@ describe("the annotations for hibernation and fencing", () => {
     });
   });
   it("reduce the number of instances that `up` waits for", () => {
-    assert.equal(servingInstances(3, {}), 3);
-    assert.equal(servingInstances(3, { fencedInstances: ["orders-2"] }), 2);
-    assert.equal(servingInstances(3, { fencedInstances: ["*"] }), 0);
-    assert.equal(servingInstances(3, { hibernation: true }), 0);
+    assert.equal(expectedReadyInstances(3, {}), 3);
+    assert.equal(expectedReadyInstances(3, { fencedInstances: ["orders-2"] }), 2);
+    assert.equal(expectedReadyInstances(3, { fencedInstances: ["*"] }), 0);
+    assert.equal(expectedReadyInstances(3, { hibernation: true }), 0);
   });
 });

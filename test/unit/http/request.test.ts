@@ -1,7 +1,14 @@
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { memoized } from "../../../components/memoized";
-import { RequestError, answerTo, Request, retryAfter, casOfFile, trustedCas } from "../../../components/http/request";
+import {
+  RequestError,
+  sendWithRetries,
+  Request,
+  retryAfter,
+  readCaFile,
+  trustedCas,
+} from "../../../components/http/request";
 import { Certificate, OpenSsl } from "../certificates/openssl";
 import { FakeAnswer, FakeServer } from "./fake-server";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -27,7 +34,7 @@ describe("a request over HTTP", () => {
     return server;
   };
   const ask = (server: FakeServer, request: Partial<Request> = {}) =>
-    answerTo({ url: server.url, cas: [ca.pem], ...request }, [1, 1]);
+    sendWithRetries({ url: server.url, cas: [ca.pem], ...request }, [1, 1]);
   const failure = async (promise: Promise<unknown>) => {
     const error = await promise.then(
       () => undefined,
@@ -102,7 +109,7 @@ describe("a request over HTTP", () => {
     const server = await serve(() => ({}));
     const { url } = server;
     await server.close();
-    assert.equal((await failure(answerTo({ url, cas: [] }, []))).failure, "unreachable");
+    assert.equal((await failure(sendWithRetries({ url, cas: [] }, []))).failure, "unreachable");
   });
 
   it("refuses an answer without an end", async () => {
@@ -189,8 +196,8 @@ describe("the trusted CAs", () => {
   });
 
   it("must exist in a file that a setting names", () => {
-    assert.deepEqual(casOfFile("caFile", file("file.pem")), [one.pem.trim()]);
-    assert.throws(() => casOfFile("caFile", file("missing")), /caFile cannot be read: .*missing/);
-    assert.throws(() => casOfFile("caFile", file("folder/README")), /caFile=.*README contains no certificate in PEM/);
+    assert.deepEqual(readCaFile("caFile", file("file.pem")), [one.pem.trim()]);
+    assert.throws(() => readCaFile("caFile", file("missing")), /caFile cannot be read: .*missing/);
+    assert.throws(() => readCaFile("caFile", file("folder/README")), /caFile=.*README contains no certificate in PEM/);
   });
 });

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { ACCEPTED_UID, kubernetesUid, otherCluster, TAKE_UP } from "../../../components/kubernetes/identity";
+import { ACCEPTED_UID, kubernetesUid, wrongClusterReason } from "../../../components/kubernetes/identity";
 import { operatorCheck, OperatorInputs } from "../../../components/cnpg/operator-check-operations";
 import { providerOf } from "../../../components/dynamic/converge";
 import {
@@ -22,16 +22,16 @@ describe("the identity of a Kubernetes cluster", () => {
   });
 
   it("refuses another cluster, names it, and says how to get back", () => {
-    const message = otherCluster("a", seen, {}) ?? "";
+    const message = wrongClusterReason("a", seen, {}) ?? "";
     assert.match(message, /https:\/\/k8s \(context prod\).*UID b, but .*deployed to a.*kubernetes\.context/);
   });
 
   it("accepts the same cluster, an unknown one, and the one that the variable names", () => {
-    assert.equal(otherCluster("b", seen, {}), undefined);
-    assert.equal(otherCluster(undefined, seen, {}), undefined);
-    assert.equal(otherCluster("a", { ...seen, uid: undefined }, {}), undefined);
-    assert.equal(otherCluster("a", seen, { [ACCEPTED_UID]: "b" }), undefined);
-    assert.ok(otherCluster("a", seen, { [ACCEPTED_UID]: "c" }), "the variable accepts no other cluster");
+    assert.equal(wrongClusterReason("b", seen, {}), undefined);
+    assert.equal(wrongClusterReason(undefined, seen, {}), undefined);
+    assert.equal(wrongClusterReason("a", { ...seen, uid: undefined }, {}), undefined);
+    assert.equal(wrongClusterReason("a", seen, { [ACCEPTED_UID]: "b" }), undefined);
+    assert.ok(wrongClusterReason("a", seen, { [ACCEPTED_UID]: "c" }), "the variable accepts no other cluster");
   });
 });
 
@@ -161,24 +161,5 @@ describe("the guard of the rest of a database", () => {
     assert.equal(outs?.kubernetesUid, undefined);
     await operations().delete("id", outs!);
     assert.equal((await operations().read("id", outs!)).props?.kubernetesUid, "this-cluster");
-  });
-});
-
-describe("a run that takes objects into the state", () => {
-  afterEach(() => delete process.env[TAKE_UP]);
-
-  it("deletes nothing, because it may have taken the same objects under another resource", async () => {
-    const metadata = { uid: "uid-1", annotations: {} };
-    const api = new FakeApi({ "/apis/postgresql.cnpg.io/v1/namespaces/shop/clusters/orders": { metadata } });
-    const place = { database: "orders", namespace: "shop", cluster: "orders", uid: "uid-1" };
-    const kubernetesUid = "this-cluster";
-    const deletions = () => [
-      providerOf(clusterIdentity(async () => api)).delete("shop/orders", { ...place, kubernetesUid }),
-      providerOf(kubernetesIdentity(async () => api)).delete("kubernetes", { kubernetesUid }),
-    ];
-    await Promise.all(deletions());
-    process.env[TAKE_UP] = "true";
-    for (const deletion of deletions())
-      await assert.rejects(deletion, /UPSERT_EXISTING_OBJECTS=true deletes nothing.*alias.*pulumi state delete/s);
   });
 });

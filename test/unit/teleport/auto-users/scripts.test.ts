@@ -56,7 +56,7 @@ describe("auto user provisioning", () => {
   it("neither takes over nor drops someone else's role of the same name", () => {
     assert.match(
       autoUserScript(settings),
-      /exists and was not made for %; set autoUsers.adminUser to another name', 'teleport_admin', 'Teleport'/,
+      /already exists and does not belong to %; set autoUsers.adminUser to another name', 'teleport_admin', 'Teleport'/,
     );
     assert.match(autoUserAccountsQuery(settings), /rolname = 'teleport_admin' AND shobj_description/);
   });

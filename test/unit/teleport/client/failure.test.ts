@@ -4,7 +4,7 @@ import {
   classify,
   PATTERNS,
   tctlFailure,
-  tctlHung,
+  tctlTimeout,
   Circumstances,
   identityRefused,
   whyNotConnected,
@@ -101,7 +101,7 @@ describe("the error of a failure of tctl", () => {
     "Complete an SSO authentication flow in your local web browser to continue",
   ])
     it(`is of kind mfa if tctl waits for a person: ${prompt.trim()}`, () => {
-      const error = tctlHung("create", 30_000, "t:443", prompt);
+      const error = tctlTimeout("create", 30_000, "t:443", prompt);
       assert.equal(error.failure, "mfa");
       assert.equal(error.mayBeDone, false);
       assert.match(error.message, /30 s.*tbot/s);
@@ -109,7 +109,7 @@ describe("the error of a failure of tctl", () => {
     });
 
   it("repeats what tctl wrote before it was ended", () => {
-    const error = tctlHung("get", 30_000, "t:443", "Client tools are out of date, updating to v18.2.0.\n");
+    const error = tctlTimeout("get", 30_000, "t:443", "Client tools are out of date, updating to v18.2.0.\n");
     assert.equal(error.failure, "unavailable");
     assert.equal(error.mayBeDone, true);
     assert.match(error.message, /no answer within 30 s.*updating to v18\.2\.0/s);
@@ -117,7 +117,7 @@ describe("the error of a failure of tctl", () => {
 
   it("adds nothing if tctl wrote nothing before it was ended", () => {
     assert.equal(
-      tctlHung("get", 30_000, "t:443", "").message,
+      tctlTimeout("get", 30_000, "t:443", "").message,
       "tctl get at t:443 failed: no answer within 30 s. Check that Teleport answers at t:443, then run the command again; no progress is lost.",
     );
   });

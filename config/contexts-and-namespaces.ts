@@ -1,6 +1,6 @@
 /**
- * Where the databases of a configuration are: Kubernetes clusters, by the kubeconfig's contexts, and namespaces in them.
- * Names of Pulumi resources are made of them, so what a context was called before counts as well. Pure.
+ * The contexts of the kubeconfig and the namespaces that the databases of a configuration use. Names of Pulumi
+ * resources contain a context's name, so former names of contexts matter too. Pure.
  */
 import type { DeclaredDatabase } from "../components/protection/declared-databases";
 import type { SettingProblem } from "../components/problems";
@@ -8,22 +8,23 @@ import type { EnvironmentPlan } from "./plan";
 
 type Databases = Pick<EnvironmentPlan, "databases">;
 
-/** A context of the kubeconfig; undefined for the current one. */
+/** A context of the kubeconfig. */
 export interface Context {
+  /** Undefined for the current context. */
   context: string | undefined;
-  /** Contexts that this one was called before: undefined for the current one. */
+  /** Former names of this context. Undefined stands for the current context. */
   former: (string | undefined)[];
 }
 
-/** A namespace that the program makes. */
-export interface MadeNamespace {
+/** A namespace that the program creates. */
+export interface CreatedNamespace {
   context: string | undefined;
   namespace: string;
-  /** Databases whose own Namespace this was, before the program made each Namespace once. */
+  /** Databases whose PostgresCluster may have created this Namespace in version 0.1.0, with their former names. */
   databases: string[];
 }
 
-/** The contexts, each once. A context that is named for the first time was the current one before. */
+/** The contexts that the databases use. A context that is named for the first time was the current one before. */
 export function contextsOf({ databases }: Databases): Context[] {
   const all = Object.values(databases);
   const contexts = [...new Set(all.map(({ context }) => context))];
@@ -34,32 +35,34 @@ export function contextsOf({ databases }: Databases): Context[] {
   });
 }
 
-/** The namespaces to make: each once, however many databases are in it, and however it is declared. */
-export function namespacesToMake({ databases }: Databases): MadeNamespace[] {
-  const made = new Map<string, MadeNamespace>();
-  for (const { name, context, namespace, clusterName, makesNamespace, settings } of Object.values(databases)) {
+/**
+ * The namespaces to create. Several databases may be in one namespace, and it is enough that one of them creates it.
+ */
+export function namespacesToCreate({ databases }: Databases): CreatedNamespace[] {
+  const created = new Map<string, CreatedNamespace>();
+  for (const { name, context, namespace, clusterName, createsNamespace, settings } of Object.values(databases)) {
     const key = JSON.stringify([context, namespace]);
-    if (!makesNamespace && !made.has(key)) continue;
-    const known = made.get(key) ?? { context, namespace, databases: [] };
+    if (!createsNamespace && !created.has(key)) continue;
+    const known = created.get(key) ?? { context, namespace, databases: [] };
     if (clusterName === namespace) known.databases.push(name, ...(settings.formerNames ?? []));
-    made.set(key, known);
+    created.set(key, known);
   }
-  return [...made.values()];
+  return [...created.values()];
 }
 
-/** What is remembered of each database from one `up` to the next. */
+/** The databases as the state stores them, so that the next `up` can compare them. */
 export function declaredDatabases(
   { databases }: Databases,
   ownerOf: (database: string) => string,
 ): Record<string, DeclaredDatabase> {
-  const made = namespacesToMake({ databases });
+  const created = namespacesToCreate({ databases });
   return Object.fromEntries(
     Object.values(databases).map(({ name, context, namespace, clusterName, isProtected, settings }) => [
       name,
       {
         context,
         namespace,
-        makesNamespace: made.some((place) => place.context === context && place.namespace === namespace),
+        makesNamespace: created.some((place) => place.context === context && place.namespace === namespace),
         cluster: clusterName,
         protected: isProtected,
         owner: ownerOf(name),
@@ -69,14 +72,17 @@ export function declaredDatabases(
   );
 }
 
-/** Former names that are in use, or that two databases claim: it would not be clear whose Cluster it is. */
+/**
+ * Refuses a former name that is the name or a former name of another database: the owner of the Cluster would be
+ * unclear.
+ */
 export function checkFormerNames({ databases }: Databases): SettingProblem[] {
-  const claimed = new Map<string, string>(Object.keys(databases).map((name) => [name, `databases.${name}`]));
+  const usedBy = new Map<string, string>(Object.keys(databases).map((name) => [name, `databases.${name}`]));
   return Object.values(databases).flatMap(({ name, settings: { formerNames = [] } }) =>
     formerNames.flatMap((former, index) => {
-      const other = claimed.get(former);
+      const other = usedBy.get(former);
       const setting = `databases.${name}.formerNames[${index}]`;
-      claimed.set(former, setting);
+      usedBy.set(former, setting);
       if (other === undefined) return [];
       const problem = `must be unique, but ${other} has the same name`;
       return [{ setting, value: former, problem, fix: "Remove one of the two." }];
