@@ -5,14 +5,13 @@
  * registration behind forever.
  */
 import { randomUUID } from "node:crypto";
-import { normalForm, Ownership, ownership, reference, sameDocument, withOwner } from "./document";
+import { normalForm, Ownership, ownership, reference, sameDocument, withOwner, checkDocument } from "./document";
 import { UNKNOWN } from "../../value-check";
 import { TeleportError } from "../client/errors";
 import { foreign, notVisibleYet, stillRegistered, storedDifferently, UnfinishedRegistration } from "./lifecycle-errors";
 import { RegistrationInputs, RegistrationState, type RegistrationTiming } from "./registration";
 import { TeleportClient, TeleportDocument, withTeleport } from "../client/tctl";
 import { pause, poll, Look } from "../../waiting";
-import { checkDocument } from "./document-check";
 import type { Provider } from "../../dynamic/converge";
 
 const TIMING: RegistrationTiming = {
