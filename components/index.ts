@@ -4,13 +4,12 @@ export type { PostgresClusterArgs, TeleportArgs, TeleportRegistration } from "./
 export type { PostgresClusterOutputs } from "./postgres-cluster/outputs";
 export type { TeleportAgentOutput } from "./postgres-cluster/registrations";
 export type { ClusterSettings } from "./cnpg/cluster";
-export type { UsersAs } from "./cnpg/roles";
+export type { Access, AccessScope, TeleportUser, UsersAs } from "./cnpg/roles";
 export type { AdditionalDatabase, Extension, Schema } from "./cnpg/databases";
 export type { InitDb } from "./cnpg/initdb";
 export type { NetworkPeer, NetworkPolicySettings } from "./cnpg/network-policy";
 export type { PoolerSecrets, PoolerSettings, PoolerType } from "./cnpg/pooler";
 export type { Resources } from "./kubernetes/quantity";
-export type { Access, AccessScope, TeleportUser } from "./cnpg/roles";
 export type { Storage } from "./cnpg/storage";
 export { DatabaseAccess, type DatabaseAccessArgs } from "./postgres/grants-resource";
 export type { AutoUsers } from "./teleport/auto-users/settings";
@@ -34,7 +33,7 @@ export {
   type ChartDatabase,
   type StaticDatabase,
 } from "./teleport/agent";
-export { TeleportDatabase } from "./teleport/resources/resource";
+export { TeleportDatabase, TeleportAccessRole, TeleportJoinToken, TeleportBot } from "./teleport/resources/resource";
 export type {
   DatabaseAdminUser,
   DatabaseSettings,
@@ -48,10 +47,14 @@ export {
   type OperatorDatabaseSettings,
   type TeleportDatabaseManifest,
 } from "./teleport/kubernetes-operator";
-export { TeleportAccessRole } from "./teleport/resources/resource";
 export type { TeleportAccessRoleArgs } from "./teleport/resources/access-role";
-export { accessRegistrarRole, PROVISIONED_BY, registrarBot, registrarRole } from "./teleport/program-roles";
-export { TeleportJoinToken } from "./teleport/resources/resource";
+export {
+  accessRegistrarRole,
+  PROVISIONED_BY,
+  registrarBot,
+  registrarRole,
+  workloadRegistrarRole,
+} from "./teleport/program-roles";
 export type { TeleportJoinTokenArgs } from "./teleport/resources/join-token";
 export type { TeleportConnection, TeleportDocument } from "./teleport/client/tctl";
 export { TeleportError, type TeleportFailure } from "./teleport/client/errors";
@@ -61,26 +64,22 @@ export type { KubernetesArgs } from "./kubernetes/resource";
 export { OperatorCheck, type OperatorCheckArgs } from "./cnpg/operator-check";
 export type { Fields, OperatorNeeds } from "./cnpg/operator-version";
 export { SettingsError, type SettingProblem } from "./problems";
-export { TeleportBot } from "./teleport/resources/resource";
-export { type TeleportBotArgs } from "./teleport/resources/bot";
-export { workloadRegistrarRole } from "./teleport/program-roles";
-export {
-  VaultDatabase,
-  type CredentialsOutputs,
-  type KubernetesAuth,
-  type VaultDatabaseArgs,
-  type VaultDatabaseOutputs,
-} from "./vault-database/vault-database";
-export type { VaultDatabaseOfCluster } from "./vault-database/settings";
-export { vaultHbaRules } from "./vault-database/plan";
-export { vaultDatabasePolicy, type RegistrarScope } from "./vault-database/policies";
+export type { TeleportBotArgs } from "./teleport/resources/bot";
+export { VaultDatabase } from "./vault-database/vault-database";
 export type {
   CredentialsConsumer,
+  CredentialsOutputs,
   CredentialsRole,
   DatabaseOfCluster,
+  KubernetesAuth,
   VaultConnection,
+  VaultDatabaseArgs,
+  VaultDatabaseOfCluster,
+  VaultDatabaseOutputs,
   VaultUsersSettings,
 } from "./vault-database/settings";
+export { vaultHbaRules } from "./vault-database/plan";
+export { vaultDatabasePolicy, type RegistrarScope } from "./vault-database/policies";
 export { VaultError, type VaultFailure } from "./vault/errors";
 export {
   MachineIdWorkload,

@@ -4,7 +4,7 @@ import { hostOf, POSTGRES_PORT } from "../cnpg/names";
 import type { ClusterPlan } from "./plan";
 import type { TeleportAgentOutput } from "./registrations";
 import { connectCommands } from "../teleport/names";
-import type { VaultDatabaseOutputs } from "../vault-database/vault-database";
+import type { VaultDatabaseOutputs } from "../vault-database/settings";
 
 /** What people and the stacks of applications need to use a database. Contains no secret. */
 export interface PostgresClusterOutputs {

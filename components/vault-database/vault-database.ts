@@ -25,8 +25,6 @@ import {
 import { consumerPolicy } from "./policies";
 import { roleStatements } from "./role-scripts";
 
-export type { CredentialsOutputs, KubernetesAuth, VaultDatabaseArgs, VaultDatabaseOutputs } from "./settings";
-
 const adminProvider = dynamicProvider("vaultAdmin");
 const leasesProvider = dynamicProvider("vaultLeases");
 

@@ -2,7 +2,7 @@
  * Configuration of Vault's agent in an application's pod: how it logs in, which files it writes, and the checks of its
  * settings. Pure.
  */
-import type { CredentialsOutputs, VaultDatabaseOutputs } from "../vault-database/vault-database";
+import type { CredentialsOutputs, VaultDatabaseOutputs } from "../vault-database/settings";
 import type { SettingProblem } from "../problems";
 
 /**

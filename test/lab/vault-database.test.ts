@@ -13,7 +13,7 @@ import { parse } from "yaml";
 import type { PostgresClusterOutputs } from "../../components/postgres-cluster/outputs";
 import { vaultHbaRules } from "../../components/vault-database/plan";
 import { vaultDatabasePolicy } from "../../components/vault-database/policies";
-import type { VaultDatabaseArgs, VaultDatabaseOutputs } from "../../components/vault-database/vault-database";
+import type { VaultDatabaseArgs, VaultDatabaseOutputs } from "../../components/vault-database/settings";
 import { Stack } from "../../lab/drive/stack";
 import { attempt, CommandResult, run } from "../../lab/host/command";
 import { VAULT } from "../../lab/layout";
