@@ -4,8 +4,8 @@ import { identifyingLabels } from "../components/postgres-cluster/teleport-plan"
 import type { ClusterPlan } from "../components/postgres-cluster/plan";
 import type { ApplicationDatabase, ApplicationSettings } from "./settings";
 import type { SettingProblem } from "../components/problems";
-import { checkMachineId } from "../components/workload/machine-id-check";
-import { listed, nearest } from "../components/settings/messages";
+import { checkMachineId } from "../components/workload/machine-id";
+import { listed, nearest } from "../components/settings/validation";
 import { valueIfKnown } from "../components/value-check";
 
 /** Everything that follows from the settings of an application. */

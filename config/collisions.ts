@@ -2,7 +2,7 @@
 import { archivePlace } from "../components/cnpg/backup";
 import type { TeleportPlan } from "../components/postgres-cluster/teleport-plan";
 import type { SettingProblem } from "../components/problems";
-import { botAccountName } from "../components/teleport/resources/bot-document";
+import { botAccountName } from "../components/teleport/resources/bot";
 import { workloadRole } from "../components/workload/machine-id";
 import { valueIfKnown } from "../components/value-check";
 import type { ApplicationPlan } from "./applications";

@@ -1,12 +1,10 @@
 /** Reads and checks the configuration of an environment, `Pulumi.<env>.yaml`. Pure. */
 import { checkApplication } from "./applications";
-import { isHttpUrl } from "../components/http/url";
+import { isHttpUrl, isObject } from "../components/value-check";
 import { teleportClusters } from "../components/postgres-cluster/args";
 import { checkPostgresCluster } from "../components/postgres-cluster/check";
 import { refuse, SettingProblem } from "../components/problems";
-import { typeHint } from "../components/settings/messages";
-import { validate } from "../components/settings/validation";
-import { isObject } from "../components/value-check";
+import { typeHint, validate } from "../components/settings/validation";
 import { checkCollisions } from "./collisions";
 import { checkFormerNames } from "./contexts-and-namespaces";
 import { EnvironmentPlan, planEnvironment } from "./plan";

@@ -4,7 +4,7 @@ import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";
 import type { ResourceKind } from "../dynamic/converge";
 import { apiReader, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError, printUnchecked } from "../kubernetes/errors";
-import { UNKNOWN } from "../unknown";
+import { UNKNOWN } from "../value-check";
 
 /** Inputs of an ArchiveName. */
 export interface ArchiveNameInputs extends KubernetesConnection {

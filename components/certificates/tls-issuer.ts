@@ -1,7 +1,7 @@
 /** An issuer with CAs in the stack, by @pulumi/tls. Their keys are in the state, encrypted as secrets. */
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
-import { hours } from "./duration";
+import { hours } from "../durations";
 import {
   CertificateKey,
   CertificateRequest,

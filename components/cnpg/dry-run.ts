@@ -2,8 +2,7 @@
 import { isObject } from "../value-check";
 import type { DryRunAnswer } from "../kubernetes/client";
 import { isWithin, cnpgFieldName, settingOfField } from "./cluster-fields";
-import { mergeSpec } from "./cluster-spec";
-import { keysTo } from "./spec-fields";
+import { mergeSpec, keysTo } from "./spec";
 
 /** A Cluster as the settings declare it. */
 export interface DeclaredCluster {

@@ -5,8 +5,7 @@
  */
 import { FENCING, HIBERNATION } from "./stopped";
 import type { KubernetesObject } from "../kubernetes/client";
-import { ownersOf } from "../kubernetes/field-owners";
-import { KEEPS_FIELD_MANAGER, PROVIDER_MANAGER } from "../kubernetes/field-owners";
+import { ownersOf, PROVIDER_MANAGER, KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 
 /** The field manager that keeps annotations that the settings do not declare. The provider takes nothing over from it. */
 export const KEPT_ANNOTATIONS_MANAGER = "cnpg-teleport-keeps-by-hand";

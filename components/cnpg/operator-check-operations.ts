@@ -7,7 +7,7 @@ import { kubernetesUid, requireStackCluster, wrongClusterReason } from "../kuber
 import { findCluster, IN_PREVIEW, clusterConflict, type WantedCluster } from "./taken-cluster";
 import type { ResourceKind } from "../dynamic/converge";
 import { retried } from "../waiting";
-import { UNKNOWN } from "../unknown";
+import { UNKNOWN } from "../value-check";
 import { DeclaredCluster, RefusedField, dryRunCluster } from "./dry-run";
 import { OperatorNeeds, Schema, ServedOperator, unsupportedNeeds } from "./operator-version";
 

@@ -2,17 +2,19 @@
 import { SettingProblem } from "../problems";
 import { checkAnnotations, checkCidr, checkLabels, checkReservedKeys, checkServiceName } from "../kubernetes/names";
 import { checkOneOf, checkUnique, wrong } from "../value-check";
-import {
-  additionalServices,
-  disabledServices,
-  listAt,
-  Spec,
-  stringAt,
-  stringMapAt,
-  stringsAt,
-  valueAt,
-} from "./spec-fields";
-import type { At } from "./spec-values";
+import { type At, listAt, Spec, stringAt, stringMapAt, stringsAt, valueAt } from "./spec";
+
+/** CloudNativePG's Services that are disabled: `ro`, `r`, or both. */
+export function disabledServices(spec: Spec = {}): string[] {
+  return stringsAt(spec, "managed.services.disabledDefaultServices");
+}
+
+/** Names of the additional Services. */
+function additionalServices(spec: Spec = {}): string[] {
+  return listAt(spec, "managed.services.additional").flatMap(
+    (service) => stringAt(service, "serviceTemplate.metadata.name") ?? [],
+  );
+}
 
 /** DNS names of the additional Services, for the server certificate. */
 export function additionalDnsNames(spec: Spec | undefined, namespace: string, clusterDomain: string): string[] {

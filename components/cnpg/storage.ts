@@ -50,17 +50,14 @@ const SMALLEST_VOLUME = 1024 ** 2;
 /** The pod's volume is named `tbs-` and the tablespace, as a DNS label. */
 const MAX_TABLESPACE = 59;
 
-export function storageSpec({ storage, walStorage, tablespaces }: StorageSettings): Record<string, unknown> {
-  return {
-    storage,
-    walStorage,
-    tablespaces: tablespaces?.map(({ name, owner, temporary, ...volume }) => ({
-      name,
-      storage: volume,
-      ...(owner === undefined ? {} : { owner: { name: owner } }),
-      ...(temporary === undefined ? {} : { temporary }),
-    })),
-  };
+/** `spec.tablespaces`. */
+export function tablespaceSpecs(tablespaces: Tablespace[] | undefined): Record<string, unknown>[] | undefined {
+  return tablespaces?.map(({ name, owner, temporary, ...volume }) => ({
+    name,
+    storage: volume,
+    ...(owner === undefined ? {} : { owner: { name: owner } }),
+    ...(temporary === undefined ? {} : { temporary }),
+  }));
 }
 
 export function checkVolumes(at: (setting: string) => string, settings: StorageSettings): SettingProblem[] {

@@ -1,6 +1,6 @@
 /** Checks whether the name of a new Cluster is already used. */
 import type { ApiReader, KubernetesConnection, KubernetesObject, RequestLimits } from "../kubernetes/client";
-import { UNKNOWN } from "../unknown";
+import { UNKNOWN } from "../value-check";
 import { OWNER_LABEL } from "../owner-label";
 
 /** Connects to the API server. */

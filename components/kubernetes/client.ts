@@ -7,10 +7,9 @@ import { PassThrough, Writable } from "node:stream";
 import type * as k8s from "@kubernetes/client-node";
 import { proxyFor, describeProxy } from "../http/proxy";
 import { retried } from "../waiting";
-import { UNKNOWN } from "../unknown";
+import { UNKNOWN } from "../value-check";
 import { isUnavailable, KubernetesError, UnknownKubeconfig } from "./errors";
-import { readKubeconfig, useProxy } from "./kubeconfig";
-import { parseKubeconfig, refuseUnusableKubeconfig } from "./kubeconfig-value";
+import { readKubeconfig, useProxy, parseKubeconfig, refuseUnusableKubeconfig } from "./kubeconfig";
 
 /** The Kubernetes cluster. It must be the one of the Kubernetes provider. */
 export interface KubernetesConnection {

@@ -2,16 +2,15 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { CaSource } from "../certificates/ca-source";
 import type { IssuerArgs } from "../certificates/issuer";
-import type { ClusterSettings } from "../cnpg/cluster-spec";
-import type { UsersAs } from "../cnpg/database-roles";
+import type { ClusterSettings } from "../cnpg/cluster";
+import type { UsersAs, TeleportUser } from "../cnpg/roles";
 import type { PoolerSettings } from "../cnpg/pooler";
-import type { TeleportUser } from "../cnpg/roles";
 import type { KubernetesArgs } from "../kubernetes/resource";
 import type { ProtectionSettings } from "../protection/deletion-settings";
 import type { AgentJoin } from "../teleport/agent";
 import type { AutoUsers } from "../teleport/auto-users/settings";
-import type { DatabaseAdminUser, DynamicLabel } from "../teleport/resources/database-document";
-import type { VaultDatabaseOfCluster } from "../vault-database/of-cluster";
+import type { DatabaseAdminUser, DynamicLabel } from "../teleport/resources/database";
+import type { VaultDatabaseOfCluster } from "../vault-database/settings";
 
 /** How the databases are registered in Teleport. */
 export type TeleportRegistration =

@@ -1,23 +1,21 @@
 /** Checks the settings of a PostgresCluster before anything is created. Pure. */
 import { checkAltNames, checkClusterDomain } from "../certificates/alt-names";
 import { CaSource, checkCaSources } from "../certificates/ca-source";
-import { checkIssuer } from "../certificates/issuer-check";
-import { checkClusterSettings } from "../cnpg/cluster-check";
-import { checkPoolers } from "../cnpg/pooler-check";
+import { checkIssuer } from "../certificates/issuer";
+import { checkClusterSettings } from "../cnpg/cluster";
+import { checkPoolers } from "../cnpg/pooler";
 import { checkUsers } from "../cnpg/roles";
-import { disabledServices } from "../cnpg/spec-fields";
+import { disabledServices } from "../cnpg/services";
 import { SettingProblem } from "../problems";
 import { AUTO_USER_GROUP, checkAutoUsers } from "../teleport/auto-users/settings";
 import { identityVariables } from "../teleport/client/identity";
 import { checkOperatorDatabase } from "../teleport/kubernetes-operator";
-import { checkProxyAddress } from "../teleport/proxy-address";
-import { checkDynamicLabels, checkLabels } from "../teleport/resources/labels";
-import { checkDatabaseUsers } from "../teleport/resources/reserved-users";
+import { checkProxyAddress, checkDynamicLabels, checkLabels, checkTeleportName, OUR_LABELS } from "../teleport/names";
+import { checkDatabaseUsers } from "../teleport/resources/access-role";
 import { valueIfKnown } from "../value-check";
-import { checkVaultDatabaseOfCluster } from "../vault-database/of-cluster";
+import { checkVaultDatabaseOfCluster } from "../vault-database/check";
 import { DEFAULT_READY_MINUTES, TeleportArgs } from "./args";
 import { checkClusterName } from "../cnpg/names";
-import { checkTeleportName, OUR_LABELS } from "../teleport/names";
 import type { ClusterPlan } from "./plan";
 import type { TeleportPlan } from "./teleport-plan";
 

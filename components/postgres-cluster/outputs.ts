@@ -3,8 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { hostOf, POSTGRES_PORT } from "../cnpg/names";
 import type { ClusterPlan } from "./plan";
 import type { TeleportAgentOutput } from "./registrations";
-import { connectCommands } from "../teleport/tsh";
-import type { VaultDatabaseOutputs } from "../vault-database/vault-database";
+import { connectCommands } from "../teleport/names";
+import type { VaultDatabaseOutputs } from "../vault-database/settings";
 
 /** What people and the stacks of applications need to use a database. Contains no secret. */
 export interface PostgresClusterOutputs {

@@ -4,12 +4,14 @@
  */
 import type * as pulumi from "@pulumi/pulumi";
 import { BackupPlan, planBackup } from "../cnpg/backup";
-import { databaseRoleManifests, DatabaseRoleManifest } from "../cnpg/database-roles";
+import { planRecovery, RecoveryPlan } from "../cnpg/recovery";
+import { databaseRoleManifests, DatabaseRoleManifest, DEFAULT_USERS, TeleportUser } from "../cnpg/roles";
 import { databaseManifests, DatabaseManifest } from "../cnpg/databases";
-import { clusterSpec, mergeSpec, DEFAULT_INSTANCES } from "../cnpg/cluster-spec";
+import { clusterSpec, DEFAULT_INSTANCES } from "../cnpg/cluster";
+import { mergeSpec } from "../cnpg/spec";
 import type { DeclaredCluster } from "../cnpg/dry-run";
 import { databaseAndOwner } from "../cnpg/initdb";
-import { clusterAnnotations, expectedReadyInstances } from "../cnpg/metadata";
+import { clusterAnnotations, expectedReadyInstances } from "../cnpg/stopped";
 import { fieldsOf, OperatorNeeds } from "../cnpg/operator-version";
 import {
   PoolerAuthentication,
@@ -19,16 +21,13 @@ import {
   PoolerSettings,
   poolerSpec,
 } from "../cnpg/pooler";
-import { DEFAULT_USERS, TeleportUser } from "../cnpg/roles";
-import { planRecovery, RecoveryPlan } from "../cnpg/recovery";
 import { networkPolicies, NetworkPolicyManifest } from "../cnpg/network-policy";
 import { EXPLICIT_LOGIN } from "../postgres/pooler-login";
 import { isProtected, isRetained } from "../protection/deletion-settings";
 import { autoUserHbaRules, autoUsersAdmin } from "../teleport/auto-users/settings";
-import type { DatabaseAdminUser } from "../teleport/resources/database-document";
-import { planVaultDatabase, VaultDatabasePlan } from "../vault-database/plan";
+import type { DatabaseAdminUser } from "../teleport/resources/database";
+import { planVaultDatabase, VaultDatabasePlan, vaultHbaRules } from "../vault-database/plan";
 import { VaultUserNames, vaultUserNames } from "../vault-database/settings";
-import { vaultHbaRules } from "../vault-database/pg-hba";
 import { DEFAULT_READY_MINUTES, PostgresClusterArgs, teleportClusters } from "./args";
 import { Endpoint, secretNames, serviceName } from "../cnpg/names";
 import { planTeleport, TeleportPlan } from "./teleport-plan";
@@ -155,7 +154,7 @@ export function planCluster<Namespace extends pulumi.Input<string> = string>(
   const recovery = settings.recovery && planRecovery(clusterName, settings.recovery);
   const fromSettings = clusterSpec({
     ...{ ...settings, spec: undefined, pgHba, secrets, users: certificateUsers },
-    ...{ backups: backup, recoveries: recovery },
+    plans: { backup, recovery },
   });
   const stopAnnotations = clusterAnnotations(settings);
   const manifests = settings.usersAs === "databaseRole" ? databaseRoleManifests(clusterName, certificateUsers) : [];

@@ -2,9 +2,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { ignoredChanges } from "../cnpg/foreign-fields";
-import { BACKGROUND_DELETION } from "../kubernetes/deletion";
+import { BACKGROUND_DELETION, ownedBy, ownerOf } from "../kubernetes/owner";
 import type { ClusterPlan } from "./plan";
-import { ownedBy, ownerOf } from "../kubernetes/owner";
 import { KubernetesIdentity } from "../protection/deletion-protection";
 import { UpdateCheck } from "../protection/update-check";
 import { PoolerServing } from "../readiness/readiness";

@@ -1,15 +1,13 @@
 /** Registers the databases of a Cluster in a Teleport cluster, and creates roles there. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { BACKGROUND_DELETION, SHORT_DELETION } from "../kubernetes/deletion";
+import { BACKGROUND_DELETION, SHORT_DELETION, ownedBy, ownerOf } from "../kubernetes/owner";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
-import { ownedBy, ownerOf } from "../kubernetes/owner";
 import { agentConfiguration, AgentJoin, kubeAgentValues } from "../teleport/agent";
 import { operatorDatabase } from "../teleport/kubernetes-operator";
-import { TeleportAccessRole } from "../teleport/resources/access-role";
-import { TeleportDatabase } from "../teleport/resources/database";
-import type { DatabaseSettings } from "../teleport/resources/database-document";
-import type { RegistrationArgs as TeleportRegistrationArgs } from "../teleport/resources/resource";
+import { TeleportAccessRole, TeleportDatabase } from "../teleport/resources/resource";
+import type { DatabaseSettings } from "../teleport/resources/database";
+import type { RegistrationArgs as TeleportRegistrationArgs } from "../teleport/resources/registration";
 import { hostOf, POSTGRES_PORT } from "../cnpg/names";
 import type { ClusterPlan } from "./plan";
 import type { TeleportPlan } from "./teleport-plan";

@@ -1,7 +1,7 @@
 /** The plan of a PostgresCluster in a Teleport cluster: its databases, roles and agent. Pure. */
 import type * as pulumi from "@pulumi/pulumi";
 import type { TeleportUser } from "../cnpg/roles";
-import type { DatabaseAdminUser, DynamicLabel } from "../teleport/resources/database-document";
+import type { DatabaseAdminUser, DynamicLabel } from "../teleport/resources/database";
 import { PROVISIONED_BY } from "../teleport/program-roles";
 import type { TeleportArgs, TeleportRegistration } from "./args";
 import { agentConfigMap, PRIMARY_LABEL, teleportNames } from "../teleport/names";

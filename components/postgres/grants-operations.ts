@@ -1,12 +1,12 @@
 /** DatabaseAccess: the rights of users in all databases of a Cluster. */
-import { databaseRoleName, UsersAs } from "../cnpg/database-roles";
-import { inlineRoles, TeleportUser } from "../cnpg/roles";
+import { UsersAs, inlineRoles, TeleportUser } from "../cnpg/roles";
+import { databaseRoleName } from "../cnpg/names";
 import { PoolerAuthentication, POOLER_LOGINS } from "../cnpg/pooler";
 import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { firstOf } from "../message-limits";
 import { hasDrifted, ResourceKind } from "../dynamic/converge";
-import { appliedObject } from "../cnpg/applied";
+import { appliedObject } from "../cnpg/databases";
 import { poll, progressOf } from "../waiting";
 import { dropPoolerLoginScript, poolerLoginQuery, poolerLoginScript } from "./pooler-login";
 import {

@@ -1,5 +1,5 @@
 /** DatabasesServing and DatabaseRolesServing: they wait until the primary has applied the Databases or DatabaseRoles. */
-import { AppliedKind, appliedObject, appliedProblems } from "../cnpg/applied";
+import { AppliedKind, appliedObject, appliedProblems } from "../cnpg/databases";
 import { inlineRoles } from "../cnpg/roles";
 import { stopReason } from "../cnpg/stopped";
 import type { ResourceKind } from "../dynamic/converge";

@@ -11,7 +11,7 @@ import { KubernetesError } from "../kubernetes/errors";
 import { poll } from "../waiting";
 import type { ResourceKind } from "../dynamic/converge";
 import { Attempts, failedAttempts, mayRestartInitdb, reasonInLog } from "./initdb-failure";
-import { ProblemOrText, podReasons, Problem } from "./problem";
+import { ProblemOrText, podReasons, Problem } from "./reasons";
 import { unexpandedStorageClasses, volumeProblems } from "./volumes";
 import { Connect, ReadinessInputs, readinessKind, ReadinessTiming } from "./wait";
 

@@ -3,7 +3,7 @@
  * Pooler cannot be created, only its Cluster's status and the operator's log show it.
  */
 import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
-import { ProblemOrText, podReasons, Problem } from "./problem";
+import { ProblemOrText, podReasons, Problem } from "./reasons";
 import { ReadinessInputs, readinessKind } from "./wait";
 
 /** The objects of a Pooler. */

@@ -4,7 +4,7 @@
  */
 import { bytesOf } from "../kubernetes/quantity";
 import type { KubernetesObject } from "../kubernetes/client";
-import type { Problem } from "./problem";
+import type { Problem } from "./reasons";
 
 interface VolumeSpec {
   size?: string;

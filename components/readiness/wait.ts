@@ -11,8 +11,7 @@ import {
 import { isUnavailable, KubernetesError, printUnchecked } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
 import { firstOf, limited, printable } from "../message-limits";
-import { eventWatch } from "./event-watch";
-import { ProblemOrText, Problem, problemOf } from "./problem";
+import { eventWatch, ProblemOrText, Problem, problemOf } from "./reasons";
 import { poll, progressOf } from "../waiting";
 
 /** The inputs of every wait. */

@@ -20,9 +20,17 @@ import { DATABASES_QUERY } from "../postgres/grants";
 import { stopReason } from "../cnpg/stopped";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import { UNKNOWN } from "../unknown";
+import { UNKNOWN } from "../value-check";
 import { VaultError } from "../vault/errors";
-import { connectionDrift, connectionDocument, ConnectionSettings, isSameConnection } from "./connection";
+import {
+  connectionDrift,
+  connectionDocument,
+  ConnectionSettings,
+  isSameConnection,
+  VaultEngine,
+  WithEngine,
+  withVaultEngine,
+} from "./vault-engine";
 import { dropVaultDatabaseScript, vaultDatabaseDriftQuery, vaultDatabaseScript } from "./database-scripts";
 import { FORGET_WITHIN_MS, roleOfOtherConnection } from "./lease-operations";
 import {
@@ -33,11 +41,10 @@ import {
   vaultRolesQuery,
   vaultRolesScript,
   vaultUsersQuery,
+  type VaultUsers,
 } from "./role-scripts";
 import { newPassword, scramVerifier } from "./scram";
 import { credentialsPath, VaultConnection, VaultUserNames } from "./settings";
-import { VaultEngine, WithEngine, withVaultEngine } from "./vault-engine";
-import type { VaultUsers } from "./vault-users";
 
 /** Inputs. */
 export interface AdminInputs extends KubernetesConnection {

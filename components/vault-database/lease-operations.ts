@@ -7,7 +7,7 @@ import { dropUsers } from "../postgres/user-admin";
 import { ClusterReference, findCluster, removeIfRunning } from "../postgres/psql";
 import { stopReason } from "../cnpg/stopped";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
-import { UNKNOWN } from "../unknown";
+import { UNKNOWN } from "../value-check";
 import type { ResourceKind } from "../dynamic/converge";
 import { VaultError } from "../vault/errors";
 import { vaultUsersQuery } from "./role-scripts";

@@ -3,10 +3,8 @@
  * Pulumi's Vault provider would store them. Address and credentials come from the variables that the `vault` command
  * reads.
  */
-import { RequestError } from "../http/errors";
-import { Answer, sendWithRetries } from "../http/request";
-import { readCaFile, trustedCas } from "../http/trusted-cas";
-import { isHttpUrl } from "../http/url";
+import { RequestError, Answer, sendWithRetries, readCaFile, trustedCas } from "../http/request";
+import { isHttpUrl } from "../value-check";
 import { VaultError } from "./errors";
 
 /** How Vault is reached. */

@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { workloadRegistrarRole } from "../../components/teleport/resources/bot-registrar";
+import { workloadRegistrarRole } from "../../components/teleport/program-roles";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
 import { attempt } from "../../lab/host/command";

@@ -5,12 +5,10 @@
  */
 import { strict as assert } from "node:assert";
 import { CLUSTER_SPEC_FIELDS, isWithin } from "../../components/cnpg/cluster-fields";
-import { ClusterSettings, clusterSpec } from "../../components/cnpg/cluster-spec";
-import { checkClusterSettings } from "../../components/cnpg/cluster-check";
-import { appliedProblems } from "../../components/cnpg/applied";
-import { databaseManifests } from "../../components/cnpg/databases";
+import { ClusterSettings, clusterSpec, checkClusterSettings } from "../../components/cnpg/cluster";
+import { appliedProblems, databaseManifests } from "../../components/cnpg/databases";
 import { DryRunResult, dryRunCluster } from "../../components/cnpg/dry-run";
-import { clusterAnnotations, MetadataSettings } from "../../components/cnpg/metadata";
+import { clusterAnnotations, StopSettings } from "../../components/cnpg/stopped";
 import { networkPolicies, NetworkPolicySettings } from "../../components/cnpg/network-policy";
 import { apiValidator, KubernetesObject } from "../../components/kubernetes/client";
 import { attempt, CommandResult, run } from "../../lab/host/command";
@@ -158,7 +156,7 @@ const small: ClusterSettings = {
 
 describe("a Cluster with many settings", () => {
   const apply = (object: object) => run("kubectl", ["apply", "--filename=-"], { input: JSON.stringify(object) });
-  const pause = (settings: MetadataSettings) => apply(manifest({ ...small, ...settings }));
+  const pause = (settings: StopSettings) => apply(manifest({ ...small, ...settings }));
   const get = async (kind: string, name: string) =>
     JSON.parse(await kubectl("-n", NAMESPACE, "get", kind, name, "-o", "json")) as KubernetesObject;
   const sql = async (database: string, query: string) => {
@@ -166,7 +164,7 @@ describe("a Cluster with many settings", () => {
     return (await kubectl("-n", NAMESPACE, "exec", `${NAME}-1`, "-c", "postgres", "--", ...psql)).trim();
   };
   /** Waits like a user. Other tests cover what `up` waits for. */
-  const wait = async (settings: MetadataSettings = {}) => {
+  const wait = async (settings: StopSettings = {}) => {
     const awake = settings.fencedInstances?.length ? [] : ["jsonpath={.status.readyInstances}=1"];
     for (const condition of settings.hibernation ? ["condition=cnpg.io/hibernation"] : ["condition=Ready", ...awake]) {
       await kubectl("-n", NAMESPACE, "wait", `cluster/${NAME}`, `--for=${condition}`, "--timeout=55s");

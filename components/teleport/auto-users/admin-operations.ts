@@ -14,8 +14,15 @@ import {
 import { DATABASES_QUERY, dropScript } from "../../postgres/grants";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../../kubernetes/client";
 import { AUTO_USER_GROUP, AutoUsers, autoUsersAdmin } from "./settings";
-import { autoUserDatabaseDriftQuery, autoUserDatabaseScript, dropAutoUserSchemaScript } from "./procedures";
-import { autoUserAccountsQuery, autoUserDriftQuery, autoUserScript, formerAdminsQuery } from "./roles";
+import {
+  autoUserDatabaseDriftQuery,
+  autoUserDatabaseScript,
+  dropAutoUserSchemaScript,
+  autoUserAccountsQuery,
+  autoUserDriftQuery,
+  autoUserScript,
+  formerAdminsQuery,
+} from "./scripts";
 
 /** Inputs of an AutoUsersAdmin, and its state. */
 export interface AutoUsersInputs extends KubernetesConnection, ClusterReference {

@@ -4,10 +4,8 @@
  */
 import { X509Certificate } from "node:crypto";
 import { memoized } from "../../memoized";
-import { RequestError } from "../../http/errors";
-import { Answer, sendWithRetries, isTransient } from "../../http/request";
-import { readCaFile, trustedCas } from "../../http/trusted-cas";
-import type { DatabaseClientCa } from "./select";
+import { RequestError, Answer, sendWithRetries, isTransient, readCaFile, trustedCas } from "../../http/request";
+import type { DatabaseClientCa } from "./database-client-ca";
 import { TeleportError } from "../client/errors";
 
 /** The proxy to read from. */

@@ -2,9 +2,7 @@
  * The public information of a Teleport proxy, without an identity: `/webapi/ping`, for which the proxy asks the auth
  * service.
  */
-import { RequestError } from "../../http/errors";
-import { sendWithRetries, isTransient } from "../../http/request";
-import { trustedCas } from "../../http/trusted-cas";
+import { RequestError, sendWithRetries, isTransient, trustedCas } from "../../http/request";
 
 /** The proxy's answer. */
 export type ProxyPing =

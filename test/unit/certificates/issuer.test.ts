@@ -1,8 +1,7 @@
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
-import { checkDuration, hours } from "../../../components/certificates/duration";
-import { IssuerArgs, lifetimes, keyWithDefaults } from "../../../components/certificates/issuer";
-import { checkIssuer } from "../../../components/certificates/issuer-check";
+import { checkDuration, hours } from "../../../components/durations";
+import { IssuerArgs, lifetimes, keyWithDefaults, checkIssuer } from "../../../components/certificates/issuer";
 import { leafKey } from "../../../components/certificates/tls-issuer";
 
 describe("durations", () => {

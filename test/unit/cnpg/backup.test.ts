@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import * as pulumi from "@pulumi/pulumi";
 import { BackupSettings, checkBackup, planBackup } from "../../../components/cnpg/backup";
-import { clusterSpec } from "../../../components/cnpg/cluster-spec";
+import { clusterSpec } from "../../../components/cnpg/cluster";
 import { ObjectStore } from "../../../components/cnpg/object-store";
 import { checkRecovery, planRecovery, RecoverySettings } from "../../../components/cnpg/recovery";
 import { describeProblem } from "../../../components/problems";
@@ -21,7 +21,7 @@ const wrongRecovery = (recovery: object, context = {}) =>
 describe("backups", () => {
   it("are taken by the plugin each day, and archive the write-ahead log under the Cluster's archive name", () => {
     const backups = planBackup("orders", { objectStore, retention: "30d", archiveName: "orders-1" });
-    const spec = clusterSpec({ storage: { size: "1Gi" }, secrets, users: [], backups });
+    const spec = clusterSpec({ storage: { size: "1Gi" }, secrets, users: [], plans: { backup: backups } });
     assert.deepEqual(spec.plugins, [
       {
         name: "barman-cloud.cloudnative-pg.io",
@@ -47,7 +47,7 @@ describe("backups", () => {
 
   it("can be volume snapshots, while the write-ahead log goes to the object store", () => {
     const backups = planBackup("orders", { objectStore, volumeSnapshot: { className: "fast" }, target: "primary" });
-    const spec = clusterSpec({ storage: { size: "1Gi" }, secrets, users: [], backups });
+    const spec = clusterSpec({ storage: { size: "1Gi" }, secrets, users: [], plans: { backup: backups } });
     assert.deepEqual(spec.backup, { volumeSnapshot: { className: "fast" } });
     assert.equal((spec.plugins as unknown[]).length, 1);
     assert.deepEqual(backups.method, { method: "volumeSnapshot", target: "primary" });
@@ -131,7 +131,7 @@ describe("a recovery", () => {
   it("begins with an archive instead of an empty database, and keeps the names of database and owner", () => {
     const recoveries = planRecovery("orders", { ...archive, recoveryTarget: { targetTime: "2026-11-30T12:00:00Z" } });
     const initdb = { database: "shop", owner: "shop_owner", ownerSecret: "owner" };
-    const spec = clusterSpec({ storage: { size: "1Gi" }, secrets, users: [], recoveries, initdb });
+    const spec = clusterSpec({ storage: { size: "1Gi" }, secrets, users: [], plans: { recovery: recoveries }, initdb });
     assert.deepEqual(spec.bootstrap, {
       recovery: {
         source: "recovery-source",
@@ -165,7 +165,7 @@ describe("a recovery", () => {
       assert.deepEqual(wrongRecovery(settings), []);
       const spec = clusterSpec({
         ...{ storage: { size: "1Gi" }, secrets, users: [] },
-        recoveries: planRecovery("orders", settings),
+        plans: { recovery: planRecovery("orders", settings) },
       });
       assert.equal(spec.externalClusters, undefined);
     }

@@ -6,7 +6,7 @@ import { operatorCheck, OperatorInputs } from "../../../components/cnpg/operator
 import { ApiValidator } from "../../../components/kubernetes/client";
 import type { PostgresClusterArgs } from "../../../components/postgres-cluster/args";
 import { KubernetesError } from "../../../components/kubernetes/errors";
-import { UNKNOWN } from "../../../components/unknown";
+import { UNKNOWN } from "../../../components/value-check";
 import { FakeApi } from "../protection/fake-api";
 
 const needsOf = (settings: PostgresClusterArgs) => operatorNeeds(planCluster("orders", settings, "dev"));

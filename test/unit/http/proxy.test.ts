@@ -1,7 +1,6 @@
 import { strict as assert } from "node:assert";
-import { RequestError } from "../../../components/http/errors";
+import { RequestError, sendWithRetries, Request } from "../../../components/http/request";
 import { proxyFor, describeProxy } from "../../../components/http/proxy";
-import { sendWithRetries, Request } from "../../../components/http/request";
 import { Certificate, OpenSsl } from "../certificates/openssl";
 import { ConnectProxy } from "./connect-proxy";
 import { FakeServer } from "./fake-server";

@@ -4,8 +4,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type * as k8s from "@kubernetes/client-node";
-import { readKubeconfig, useProxy } from "../../../components/kubernetes/kubeconfig";
-import { parseKubeconfig, refuseUnusableKubeconfig } from "../../../components/kubernetes/kubeconfig-value";
+import {
+  readKubeconfig,
+  useProxy,
+  parseKubeconfig,
+  refuseUnusableKubeconfig,
+} from "../../../components/kubernetes/kubeconfig";
 
 describe("the kubeconfig", () => {
   const folder = mkdtempSync(join(tmpdir(), "kubeconfig-"));

@@ -142,7 +142,7 @@ describe("names and manifests", () => {
     databaseRoleManifests: [],
     networkPolicies: [],
     // Programs can use ClusterCertificates without a PostgresCluster.
-    secretNames: ["components/certificates/cluster-certificates.ts", "components/cnpg/pooler-check.ts"],
+    secretNames: ["components/certificates/cluster-certificates.ts", "components/cnpg/pooler.ts"],
     // `vaultDatabasePolicy` limits what a program may write, by patterns of names.
     consumerName: ["components/vault-database/policies.ts"],
   };

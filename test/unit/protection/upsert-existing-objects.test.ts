@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { providerOf } from "../../../components/dynamic/converge";
-import { clusterIdentity, kubernetesIdentity } from "../../../components/protection/identity-operations";
+import { clusterIdentity, kubernetesIdentity } from "../../../components/protection/deletion-protection-operations";
 import { UPSERT_EXISTING_OBJECTS } from "../../../components/protection/upsert-existing-objects";
 import { FakeApi } from "./fake-api";
 

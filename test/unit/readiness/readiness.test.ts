@@ -16,7 +16,7 @@ import {
   instanceQuery,
 } from "../../../components/readiness/cluster";
 import { mayRestartInitdb } from "../../../components/readiness/initdb-failure";
-import { eventReasons } from "../../../components/readiness/event-reasons";
+import { eventReasons } from "../../../components/readiness/reasons";
 import { KubernetesError } from "../../../components/kubernetes/errors";
 import { poolerProblems } from "../../../components/readiness/pooler";
 import { volumeProblems } from "../../../components/readiness/volumes";
