@@ -274,14 +274,14 @@ const MARKERS: Record<string, { value: unknown; written?: unknown }> = {
   parameters: { value: { work_mem: "77MB" } },
 };
 
-/** A value that no default has. */
-function markerFor(setting: string, schema: Schema): unknown {
-  if (setting in MARKERS) return MARKERS[setting]?.value;
-  const ofType = ({ type, asText, enum: values }: Schema): unknown => {
-    if (values) return values.at(-1);
-    if (asText || type === "string") return `marker ${setting}`;
-    if (type === "number" || type === "integer") return 77;
-    return type === "boolean" ? true : assert.fail(`MARKERS needs a value for ${setting}`);
+/** Values of which at least one is no default. */
+function markersFor(setting: string, schema: Schema): unknown[] {
+  if (setting in MARKERS) return [MARKERS[setting]?.value];
+  const ofType = ({ type, asText, enum: values }: Schema): unknown[] => {
+    if (values) return values;
+    if (asText || type === "string") return [`marker ${setting}`];
+    if (type === "number" || type === "integer") return [77];
+    return type === "boolean" ? [true, false] : assert.fail(`MARKERS needs a value for ${setting}`);
   };
   return schema.type === "array" ? [ofType(schema.items as Schema)] : ofType(schema);
 }
@@ -301,18 +301,19 @@ describe("each setting of a Cluster", () => {
   });
   it("arrives in its field of the planned Cluster", () => {
     for (const setting of Object.keys(FIELDS).filter((name) => name in settings)) {
-      const value = markerFor(setting, settings[setting]!);
-      const { cluster } = planCluster(
-        "orders",
-        { storage: { size: "1Gi" }, issuer: { type: "tls" }, [setting]: value },
-        "dev",
-      );
-      assert.deepEqual(valueAt(cluster.spec, fieldOf(setting)), MARKERS[setting]?.written ?? value, setting);
+      for (const value of markersFor(setting, settings[setting]!)) {
+        const { cluster } = planCluster(
+          "orders",
+          { storage: { size: "1Gi" }, issuer: { type: "tls" }, [setting]: value },
+          "dev",
+        );
+        assert.deepEqual(valueAt(cluster.spec, fieldOf(setting)), MARKERS[setting]?.written ?? value, setting);
+      }
     }
   });
   it("cannot be overridden under spec: the field is refused, merged, or replaces only what is not set", () => {
     for (const [setting, { field, inSpec }] of Object.entries(FIELDS).filter(([name]) => name in settings)) {
-      const value = markerFor(setting, settings[setting]!);
+      const [value] = markersFor(setting, settings[setting]!);
       const spec = field.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as object;
       const refused = (others: object) =>
         problems({ ...others, spec: { ...spec } }).filter(({ setting: at }) => at === `db.spec.${field}`).length;
