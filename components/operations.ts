@@ -3,7 +3,8 @@
  * providers. Existing states call them by these names: never change the names.
  */
 import { archiveName } from "./backup/archive-name-operations";
-import { takenBackup } from "./backup/backup-operations";
+import { lastBackup } from "./backup/last-backup-operations";
+import { takenBackup } from "./backup/taken-backup-operations";
 import { operatorCheck } from "./cnpg/operator-check-operations";
 import { updateCheck } from "./protection/update-check-operations";
 import { bounded } from "./dynamic/bounded";
@@ -43,6 +44,7 @@ const kinds = {
   declaredDatabases: providerOf(declaredDatabases()),
   archiveName: providerOf(archiveName()),
   takenBackup: providerOf(takenBackup()),
+  lastBackup: providerOf(lastBackup()),
 } satisfies Record<KindName, object>;
 
 export const operations = bounded(withStoredCode(kinds));

@@ -35,15 +35,19 @@ function namesOfDatabase(plan: DatabasePlan): string[] {
   return [
     `the Cluster ${clusterName} in ${where}`,
     ...plan.poolers.map(({ name }) => `the Pooler ${name} in ${where}`),
-    ...archiveOf(plan),
+    ...namesOfBackups(plan, where),
     ...plan.teleport.flatMap(namesInTeleport),
     ...namesInVault(plan),
   ];
 }
 
-function archiveOf({ backup }: DatabasePlan): string[] {
+function namesOfBackups({ backup, recovery }: DatabasePlan, where: string): string[] {
   const place = backup && archivePlace(backup.settings);
-  return place === undefined ? [] : [`the archive ${place}`];
+  const stores = [backup?.objectStore, recovery?.objectStore].filter((store) => store !== undefined);
+  return [
+    ...(place === undefined ? [] : [`the archive ${place}`]),
+    ...stores.map(({ metadata }) => `the ObjectStore ${metadata.name} in ${where}`),
+  ];
 }
 
 function namesInTeleport({ settings, databases, accessRoles, agentConfigMap }: TeleportPlan): string[] {

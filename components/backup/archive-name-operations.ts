@@ -1,8 +1,9 @@
-/** ArchiveName: the name of a Cluster's archive in the object store, new for each life of the Cluster. */
+/** ArchiveName: the name of a Cluster's archive in the object store. It belongs to one life of the Cluster. */
 import { randomBytes } from "node:crypto";
+import { BARMAN_CLOUD } from "../cnpg/object-store";
 import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";
 import type { ResourceKind } from "../dynamic/converge";
-import { apiReader, KubernetesConnection } from "../kubernetes/client";
+import { apiReader, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError, printUnchecked } from "../kubernetes/errors";
 import { UNKNOWN } from "../value-check";
 
@@ -12,6 +13,8 @@ export interface ArchiveNameInputs extends KubernetesConnection {
   cluster: string;
   /** The declared name. Default: a generated one. */
   declaredName?: string;
+  /** The archive that a new Cluster is recovered from. Default: none. */
+  recoversFrom?: string;
 }
 
 /** The stored state. */
@@ -20,8 +23,9 @@ export interface ArchiveNameState extends ArchiveNameInputs {
 }
 
 /**
- * The kind of resource. It is created before its Cluster. If the Cluster does not exist, the next Cluster is another one: it
- * begins with other data, and the plugin refuses to write into an archive that is not empty. So it gets a new name.
+ * The kind of resource. It is created before its Cluster. The archive that an existing Cluster writes to is its archive. A Cluster
+ * that does not exist, or that archives nothing, gets a new one: its data continue no archive, and only a Cluster that is being
+ * created checks that its archive is empty.
  */
 export function archiveName(
   connect: Connect = apiReader,
@@ -29,38 +33,100 @@ export function archiveName(
 ): ResourceKind<ArchiveNameInputs, ArchiveNameState> {
   return {
     id: ({ namespace, cluster }) => `${namespace}/${cluster}`,
+    async check(news) {
+      const reason = await inPreview(news, (found) => refusal(news, found));
+      return { refusals: reason === undefined ? [] : [reason] };
+    },
     declared: ({ context, namespace, cluster, declaredName }) => [context, namespace, cluster, declaredName],
     async differs(news, olds) {
-      if (news.declaredName !== undefined || news.namespace === UNKNOWN) return false;
-      try {
-        if (await findCluster(await connect(news, IN_PREVIEW), news.namespace, news.cluster)) return false;
-      } catch (error) {
-        if (!(error instanceof KubernetesError)) throw error;
-        printUnchecked(`The archive of ${news.cluster} is assumed to be unchanged: ${error.message}`, error);
-        return false;
-      }
-      console.error(
-        `The Cluster ${news.namespace}/${news.cluster} does not exist. The new one gets a new archive. The archive ` +
-          `${olds.archiveName} stays in the object store; recovery.archiveName can name it.`,
+      return (
+        (await inPreview(news, (found) => {
+          if (!found) console.error(lost(news, olds));
+          return found ? archiveOf(found) !== olds.archiveName : news.declaredName === undefined;
+        })) ?? false
       );
-      return true;
     },
-    async apply(inputs, olds) {
-      return { ...inputs, archiveName: inputs.declaredName ?? (await kept(inputs, olds)) ?? generated(inputs.cluster) };
+    async apply(inputs) {
+      const found = await existing(inputs);
+      const reason = refusal(inputs, found);
+      if (reason !== undefined) throw new KubernetesError("configuration", reason);
+      const name = (found && archiveOf(found)) ?? inputs.declaredName ?? generated(inputs.cluster);
+      return { ...inputs, archiveName: name };
     },
   };
 
-  /** The former name, if its Cluster still exists. */
-  async function kept(inputs: ArchiveNameInputs, olds: ArchiveNameState | undefined): Promise<string | undefined> {
-    const isSame = olds?.namespace === inputs.namespace && olds.cluster === inputs.cluster;
-    if (!isSame || olds.declaredName !== undefined) return undefined;
-    const found = await findCluster(await connect(inputs), inputs.namespace, inputs.cluster);
-    return found && olds.archiveName;
+  /** The Cluster. Undefined if there is none, or if it is being deleted. */
+  async function existing(inputs: ArchiveNameInputs, limits = {}): Promise<KubernetesObject | undefined> {
+    const found = await findCluster(await connect(inputs, limits), inputs.namespace, inputs.cluster);
+    return found?.metadata.deletionTimestamp === undefined ? found : undefined;
   }
 
-  /** `orders-20261130-123615-k3f9`: names of one Cluster sort by time, and two Clusters of one second differ. */
+  /** Looks at the Cluster. Undefined if the namespace is unknown, or Kubernetes does not answer: `up` looks again. */
+  async function inPreview<Result>(
+    inputs: ArchiveNameInputs,
+    look: (found: KubernetesObject | undefined) => Result,
+  ): Promise<Result | undefined> {
+    if (inputs.namespace === UNKNOWN) return undefined;
+    try {
+      return look(await existing(inputs, IN_PREVIEW));
+    } catch (error) {
+      if (!(error instanceof KubernetesError)) throw error;
+      printUnchecked(`The archive of ${inputs.cluster} is assumed to be unchanged: ${error.message}`, error);
+      return undefined;
+    }
+  }
+
+  /** `orders-20261130-123615-3f9ac0`: the names for one Cluster sort by time, and two of one second differ. */
   function generated(cluster: string): string {
     const [date = "", time = ""] = now().toISOString().replace(/[-:]/g, "").replace(/\..*/, "").split("T");
     return `${cluster}-${date}-${time}-${randomBytes(3).toString("hex")}`;
   }
+}
+
+interface Plugin {
+  name: string;
+  enabled?: boolean;
+  parameters?: { serverName?: string };
+}
+
+/** The archive that a Cluster writes to. Undefined if it archives nothing with the plugin. */
+function archiveOf({ metadata, spec }: KubernetesObject): string | undefined {
+  const plugins = (spec?.plugins ?? []) as Plugin[];
+  const plugin = plugins.find(({ name, enabled = true }) => name === BARMAN_CLOUD && enabled);
+  return plugin && (plugin.parameters?.serverName ?? metadata.name);
+}
+
+/** Why the declared name is refused: nothing checks that the archive of a running Cluster is empty. */
+function refusal(
+  { namespace, cluster, declaredName }: ArchiveNameInputs,
+  found?: KubernetesObject,
+): string | undefined {
+  if (declaredName === undefined || !found) return undefined;
+  const present = archiveOf(found);
+  if (present === declaredName) return undefined;
+  return (
+    `backup.archiveName is ${declaredName}, but the Cluster ${namespace}/${cluster} exists and ` +
+    `${present === undefined ? "has no archive yet" : `writes to the archive ${present}`}. Nothing was changed. A name can ` +
+    "only be chosen for a new Cluster, which checks that the archive is empty. " +
+    (present === undefined ? "Remove archiveName: a new name is generated." : `Set it to ${present}, or remove it.`)
+  );
+}
+
+/** The message about a Cluster that the stack had, and that does not exist. */
+function lost(
+  { namespace, cluster, recoversFrom, declaredName }: ArchiveNameInputs,
+  { archiveName: former }: ArchiveNameState,
+): string {
+  const begins =
+    recoversFrom === undefined
+      ? "The new Cluster begins with an EMPTY database"
+      : `The new Cluster begins with the archive ${recoversFrom}`;
+  const keep =
+    recoversFrom === former
+      ? ""
+      : ` If you want the data that were written last, set recovery.archiveName to ${former} before \`pulumi up\`.`;
+  return (
+    `The Cluster ${namespace}/${cluster} does not exist any more. Its archive ${former} stays in the object store. ` +
+    `${begins}, and ${declaredName === former ? "needs a new archive: change or remove backup.archiveName" : "gets a new archive"}.${keep} Run \`pulumi refresh\` first, so that Pulumi creates it.`
+  );
 }

@@ -10,13 +10,15 @@ export interface ArchiveNameArgs {
   cluster: string;
   /** The declared name. Default: a generated one. */
   declaredName?: string;
+  /** The archive that a new Cluster is recovered from. Default: none. */
+  recoversFrom?: string;
 }
 
 const provider = dynamicProvider("archiveName");
 
 /**
- * Is created before its Cluster, which writes to the archive of this name. A Cluster that is created again gets a new name. Needs
- * the Kubernetes right `get` on Clusters.
+ * Is created before its Cluster, which writes to the archive of this name. An existing Cluster keeps its archive. A Cluster that
+ * is created again gets a new one. Needs the Kubernetes right `get` on Clusters.
  */
 export class ArchiveName extends KubernetesResource {
   declare readonly archiveName: pulumi.Output<string>;

@@ -19,9 +19,15 @@ export interface BackupSettings {
    * `@every 12h`. Default: `0 0 1 * * *`, each day at one o'clock.
    */
   schedule?: string;
-  /** How long backups and their WAL are kept: a number of days, weeks or months, e.g. `30d`, `4w`, `3m`. Default: for ever. */
+  /**
+   * How long base backups and their WAL are kept in the archive: a number of days, weeks or months, e.g. `30d`, `4w`, `3m`. It
+   * does not apply to archives of former Clusters. Default: for ever.
+   */
   retention?: string;
-  /** The instance that a base backup is taken from. Default: `prefer-standby`. */
+  /**
+   * The instance that scheduled backups are taken from. Backups that `up` and `destroy` wait for are taken from the primary.
+   * Default: `prefer-standby`.
+   */
   target?: "prefer-standby" | "primary";
   /**
    * Take base backups as volume snapshots, with the fields of CloudNativePG's `spec.backup.volumeSnapshot`, e.g. `className`.
@@ -62,18 +68,19 @@ export interface BackupPlan {
   settings: BackupSettings;
   objectStore: ObjectStoreManifest;
   scheduledBackup: ScheduledBackupManifest;
-  /** How a backup of the Cluster is taken. */
+  /** How a backup is taken that a run waits for: from the primary, which ends only when its WAL is archived. */
   method: BackupMethod;
   /** Seconds to wait for a backup. */
   waitSeconds: number;
 }
 
-export function planBackup(cluster: string, settings: BackupSettings): BackupPlan {
+/** @param suspended no instance runs, so that no backup can be taken */
+export function planBackup(cluster: string, settings: BackupSettings, suspended = false): BackupPlan {
   const { volumeSnapshot, target = "prefer-standby", waitMinutes = DEFAULT_WAIT_MINUTES } = settings;
-  const method: BackupMethod =
+  const from = (instance: BackupMethod["target"]): BackupMethod =>
     volumeSnapshot === undefined
-      ? { method: "plugin", target, pluginConfiguration: { name: BARMAN_CLOUD } }
-      : { method: "volumeSnapshot", target };
+      ? { method: "plugin", target: instance, pluginConfiguration: { name: BARMAN_CLOUD } }
+      : { method: "volumeSnapshot", target: instance };
   return {
     settings,
     objectStore: objectStoreManifest(cluster, settings.objectStore, settings.retention),
@@ -86,10 +93,11 @@ export function planBackup(cluster: string, settings: BackupSettings): BackupPla
         schedule: settings.schedule ?? DEFAULT_SCHEDULE,
         // The Backup objects go with the Cluster, so that its Namespace is empty. The archive stays.
         backupOwnerReference: "cluster",
-        ...method,
+        ...(suspended ? { suspend: true } : {}),
+        ...from(target),
       },
     },
-    method,
+    method: from("primary"),
     waitSeconds: Math.round(waitMinutes * 60),
   };
 }
@@ -138,6 +146,7 @@ export function checkBackup(
     ...checkArchiveName(at("archiveName"), backup.archiveName),
     ...checkSchedule(at("schedule"), backup.schedule),
     ...checkRetention(at("retention"), backup.retention),
+    ...checkSnapshots(at, backup),
     ...checkOneOf(at("target"), backup.target, ["prefer-standby", "primary"]),
     ...checkObjectName(at("onDemand"), backup.onDemand, "backup"),
     ...(waitMinutes > 0
@@ -173,6 +182,32 @@ function checkSchedule(setting: string, schedule: string | undefined): SettingPr
       ? `Write 0 ${schedule.trim()}.`
       : "Write six fields, e.g. 0 0 1 * * *, or @daily.",
   );
+}
+
+function checkSnapshots(
+  at: (field: string) => string,
+  { volumeSnapshot, retention }: BackupSettings,
+): SettingProblem[] {
+  if (volumeSnapshot === undefined) return [];
+  const { snapshotOwnerReference: owner = "none" } = volumeSnapshot;
+  return [
+    ...(owner === "none"
+      ? []
+      : wrong(
+          at("volumeSnapshot.snapshotOwnerReference"),
+          owner,
+          "would delete the snapshots with the Cluster",
+          "Write none, or remove it.",
+        )),
+    ...(retention === undefined
+      ? []
+      : wrong(
+          at("retention"),
+          retention,
+          "has no effect on volume snapshots, and none on the write-ahead log without base backups in the object store",
+          "Remove it, and delete old snapshots with a policy of the storage.",
+        )),
+  ];
 }
 
 function checkRetention(setting: string, retention: string | undefined): SettingProblem[] {

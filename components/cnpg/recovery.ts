@@ -1,5 +1,4 @@
 /** Recovery: a new Cluster that begins with the data of a backup. Pure. */
-import { checkObjectName } from "../kubernetes/names";
 import { SettingProblem } from "../problems";
 import { wrong } from "../value-check";
 import { archivePlace, BackupSettings, checkArchiveName } from "./backup";
@@ -47,16 +46,14 @@ export interface RecoveryTarget {
 }
 
 /**
- * The data that a new Cluster begins with, instead of an empty database. Used only once, when the Cluster is created. Exactly
- * one of `objectStore`, `backup` and `volumeSnapshots`.
+ * The data that a new Cluster begins with, instead of an empty database. Used only once, when the Cluster is created. Needs
+ * `archiveName` or `volumeSnapshots`.
  */
 export interface RecoverySettings {
   /** The object store with the archive. Needs `archiveName`. Default: that of `backup`, if `archiveName` is set. */
   objectStore?: ObjectStore;
   /** Name of the archive to recover from. Default: none. */
   archiveName?: string;
-  /** Name of a Backup object in the Cluster's namespace. Default: none. */
-  backup?: string;
   /** Volume snapshots. With `archiveName`, the archive's write-ahead log is applied to them. Default: none. */
   volumeSnapshots?: VolumeSnapshots;
   /** Where recovery ends. Default: at the end of the archive. */
@@ -85,16 +82,15 @@ export function planRecovery(cluster: string, settings: RecoverySettings): Recov
 
 /** The Cluster's fields for recovery. The owner gets the password of its Secret. */
 export function recoverySpec({ settings, store }: RecoveryPlan, initdb: InitDb = {}): Record<string, unknown> {
-  const { archiveName, backup, volumeSnapshots, recoveryTarget } = settings;
+  const { archiveName, volumeSnapshots, recoveryTarget } = settings;
   const { database, owner } = databaseAndOwner(initdb);
   const plugin = { name: BARMAN_CLOUD, parameters: { barmanObjectName: store, serverName: archiveName } };
   return {
     bootstrap: {
       recovery: {
         ...(store === undefined ? {} : { source: SOURCE }),
-        ...(backup === undefined ? {} : { backup: { name: backup } }),
         ...(volumeSnapshots === undefined ? {} : { volumeSnapshots }),
-        ...(recoveryTarget === undefined ? {} : { recoveryTarget }),
+        ...(recoveryTarget === undefined ? {} : { recoveryTarget: targetSpec(recoveryTarget) }),
         database,
         owner,
         ...(initdb.ownerSecret === undefined ? {} : { secret: { name: initdb.ownerSecret } }),
@@ -102,6 +98,11 @@ export function recoverySpec({ settings, store }: RecoveryPlan, initdb: InitDb =
     },
     ...(store === undefined ? {} : { externalClusters: [{ name: SOURCE, plugin }] }),
   };
+}
+
+/** CloudNativePG takes any value of `targetImmediate` for a target. */
+function targetSpec({ targetImmediate, ...target }: RecoveryTarget): RecoveryTarget {
+  return targetImmediate === true ? { ...target, targetImmediate } : target;
 }
 
 /** What else the checks depend on. */
@@ -118,19 +119,12 @@ export function checkRecovery(
   { backup, initdb = {}, spec = {} }: RecoveryContext,
 ): SettingProblem[] {
   const own = (field: string) => at(`recovery.${field}`);
-  const { archiveName, objectStore, backup: object, volumeSnapshots } = recovery;
-  const fromArchive = archiveName !== undefined && volumeSnapshots === undefined;
-  const ways = [fromArchive, object !== undefined, volumeSnapshots !== undefined].filter(Boolean).length;
+  const { archiveName, objectStore, volumeSnapshots } = recovery;
   const bootstrap = spec.bootstrap;
   return [
-    ...(ways === 1
+    ...(archiveName !== undefined || volumeSnapshots !== undefined
       ? []
-      : wrong(
-          at("recovery"),
-          undefined,
-          ways === 0 ? "does not say what to recover from" : "has more than one source",
-          "Set exactly one of archiveName, backup and volumeSnapshots.",
-        )),
+      : wrong(at("recovery"), undefined, "does not say what to recover from", "Set archiveName or volumeSnapshots.")),
     ...(objectStore !== undefined && archiveName === undefined
       ? wrong(
           own("objectStore"),
@@ -144,7 +138,6 @@ export function checkRecovery(
       : []),
     ...(objectStore ? checkObjectStore(own("objectStore"), objectStore) : []),
     ...checkArchiveName(own("archiveName"), archiveName),
-    ...checkObjectName(own("backup"), object, "Backup"),
     ...checkOwnArchive(own("archiveName"), recovery, backup),
     ...checkTarget(own("recoveryTarget"), recovery),
     // The archive has them.
@@ -183,7 +176,18 @@ function checkOwnArchive(
   { archiveName, objectStore }: RecoverySettings,
   backup: BackupSettings | undefined,
 ): SettingProblem[] {
-  if (archiveName === undefined || backup === undefined) return [];
+  if (backup === undefined) return [];
+  // A Cluster from snapshots alone continues the timeline of the old one, and does not check that its archive is empty.
+  if (archiveName === undefined) {
+    return backup.archiveName === undefined
+      ? []
+      : wrong(
+          setting.replace(/recovery\.archiveName$/, "backup.archiveName"),
+          backup.archiveName,
+          "could be the archive of the Cluster that the snapshots are from, which the new one would damage",
+          "Remove it, so that the new Cluster gets an archive of its own.",
+        );
+  }
   const source = archivePlace({ objectStore: objectStore ?? backup.objectStore, archiveName });
   if (source === undefined || source !== archivePlace(backup)) return [];
   return wrong(

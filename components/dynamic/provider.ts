@@ -33,7 +33,8 @@ export type KindName =
   | "namespaceRemoval"
   | "declaredDatabases"
   | "archiveName"
-  | "takenBackup";
+  | "takenBackup"
+  | "lastBackup";
 
 /** The provider of one kind of resource. It has no comments inside, because they would be stored too. */
 export function dynamicProvider(kind: KindName): pulumi.dynamic.ResourceProvider {

@@ -2,7 +2,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { ArchiveName } from "../backup/archive-name";
-import { TakenBackup } from "../backup/backup";
+import { LastBackup, TakenBackup } from "../backup/taken-backup";
 import { archivePlugins, BackupPlan } from "../cnpg/backup";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { ownedBy } from "../kubernetes/owner";
@@ -34,7 +34,14 @@ export function createBackupsBefore(plan: ClusterPlan, namespace: pulumi.Output<
   if (!backup) return { spec: cluster.spec, resources: created };
   const { kubernetes } = settings;
   const { archiveName: declaredName, onDemand } = backup.settings;
-  const archive = new ArchiveName(name, { kubernetes, namespace, cluster: plan.clusterName, declaredName }, opts);
+  const archive = new ArchiveName(
+    name,
+    {
+      ...{ kubernetes, namespace, declaredName, cluster: plan.clusterName },
+      recoversFrom: recovery?.settings.archiveName,
+    },
+    opts,
+  );
   const taken =
     onDemand === undefined
       ? []
@@ -70,21 +77,43 @@ export function createBackupsAfter(
     ),
     first: new TakenBackup(
       `${name}-first`,
-      { ...backupArgs(plan, backup, namespace), occasion: "first", reason: archiveName },
+      { ...backupArgs(plan, backup, namespace), occasion: "first", reason: placeOf(backup, archiveName) },
       opts,
     ),
   };
 }
 
-/** Takes the last backup when it is deleted. `dependsOn` must be everything else, so that it is deleted first. */
-export function createLastBackup(plan: ClusterPlan, namespace: pulumi.Output<string>, opts: Options): TakenBackup[] {
-  const { name, backup } = plan;
-  if (backup?.settings.final !== true) return [];
-  const args = { ...backupArgs(plan, backup, namespace), occasion: "final", reason: "deletion" } as const;
-  return [new TakenBackup(`${name}-final`, args, opts)];
+/** What identifies the Cluster. */
+interface Reference {
+  namespace: pulumi.Output<string>;
+  uid: pulumi.Output<string>;
 }
 
-/** What all backups of a Cluster have in common. */
+/** Takes the last backup when it is deleted. `dependsOn` must be everything else, so that it is deleted first. */
+export function createLastBackup(plan: ClusterPlan, { namespace, uid }: Reference, opts: Options): LastBackup[] {
+  const { name, backup, clusterName, settings, isRetained } = plan;
+  if (!backup) return [];
+  return [
+    new LastBackup(
+      name,
+      {
+        ...{ kubernetes: settings.kubernetes, database: name, cluster: clusterName, namespace, uid },
+        ...{ method: backup.method, within: backup.waitSeconds },
+        enabled: backup.settings.final === true && !isRetained,
+      },
+      opts,
+    ),
+  ];
+}
+
+/** Where the archive is. In another place there is no base backup yet. */
+function placeOf({ settings: { objectStore } }: BackupPlan, archiveName: pulumi.Output<string>): pulumi.Output<string> {
+  return pulumi
+    .all([objectStore.endpointURL, objectStore.destinationPath, archiveName])
+    .apply((parts) => parts.filter((part) => part !== undefined).join(" "));
+}
+
+/** What the backups that a run takes have in common. */
 function backupArgs(
   { clusterName, hasStoppedInstances, settings }: ClusterPlan,
   { method, waitSeconds }: BackupPlan,

@@ -150,7 +150,7 @@ export function planCluster<Namespace extends pulumi.Input<string> = string>(
     ...(vaultDatabase ? vaultHbaRules(vaultDatabase, database) : []),
     ...(settings.pgHba ?? []),
   ];
-  const backup = settings.backup && planBackup(clusterName, settings.backup);
+  const backup = settings.backup && planBackup(clusterName, settings.backup, expectedReady === 0);
   const recovery = settings.recovery && planRecovery(clusterName, settings.recovery);
   const fromSettings = clusterSpec({
     ...{ ...settings, spec: undefined, pgHba, secrets, users: certificateUsers },

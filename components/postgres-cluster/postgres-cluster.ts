@@ -125,7 +125,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
       ...registered.flatMap((each) => each.resources),
       ...vault.resources,
     ];
-    const last = createLastBackup(plan, namespace, { parent: this, dependsOn: all });
+    const last = createLastBackup(plan, reference, { parent: this, dependsOn: all });
     new ClusterIdentity(
       name,
       { ...reference, database: name, cluster: clusterName },
@@ -335,7 +335,6 @@ export class PostgresCluster extends pulumi.ComponentResource {
         parameters: settings.parameters ?? {},
         certificateUsers: plan.certificateLogins,
         fenced: settings.fencedInstances ?? [],
-        ...(plan.backup ? { archiving: true } : {}),
         supervised: isSupervised(settings.spec),
       },
       { parent: this, dependsOn: this.cluster, deletedWith: this.cluster },

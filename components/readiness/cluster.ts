@@ -34,8 +34,6 @@ export interface ExpectedCluster {
   hibernated?: boolean;
   /** Fenced instances. */
   fenced: string[];
-  /** The write-ahead log must be archived. */
-  archiving?: boolean;
   /** `primaryUpdateStrategy: supervised`: a restart of the primary waits for a person. `up` does not wait for it. */
   supervised?: boolean;
 }
@@ -44,8 +42,6 @@ export interface ExpectedCluster {
 const HEALTHY = "Cluster in healthy state";
 /** `status.phase` while a supervised update waits for its switchover. */
 const WAITING_FOR_USER = "Waiting for user action";
-/** The condition of a Cluster whose write-ahead log is archived. */
-const ARCHIVING = "ContinuousArchiving";
 /** The condition of a hibernated Cluster. It has the annotation's name. */
 const HIBERNATION = "cnpg.io/hibernation";
 
@@ -53,14 +49,14 @@ interface ClusterStatus {
   phase?: string;
   phaseReason?: string;
   readyInstances?: number;
-  conditions?: { type: string; status: string; message?: string }[];
+  conditions?: { type: string; status: string }[];
 }
 
 /** The problems in the status of the Cluster and its pods. */
 export function clusterProblems(
   cluster: KubernetesObject | undefined,
   pods: readonly KubernetesObject[],
-  { instances, supervised = false, image, hibernated = false, archiving = false }: ExpectedCluster,
+  { instances, supervised = false, image, hibernated = false }: ExpectedCluster,
 ): ProblemOrText[] {
   if (!cluster) return [GONE];
   const { phase, phaseReason, readyInstances = 0, conditions = [] } = (cluster.status ?? {}) as ClusterStatus;
@@ -76,10 +72,6 @@ export function clusterProblems(
   // Somebody may have scaled or fenced the Cluster meanwhile, so its present number counts.
   const has = cluster.spec?.instances as number | undefined;
   const wanted = has === undefined ? instances : Math.max(0, has - fencedInstances(cluster).length);
-  // Until something is archived, there is no condition.
-  const archived = conditions.find(({ type }) => type === ARCHIVING);
-  if (archiving && archived?.status === "False")
-    problems.push(`the write-ahead log is not archived: ${archived.message ?? "CloudNativePG gives no reason"}`);
   if (readyInstances !== wanted) problems.push(`${readyInstances} of ${wanted} instances are ready`);
   if (image !== undefined && !supervised) {
     const others = pods.filter((pod) => isInstance(pod) && imageOf(pod) !== image).map(({ metadata }) => metadata.name);

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { archiveName, ArchiveNameInputs, ArchiveNameState } from "../../../components/backup/archive-name-operations";
+import { BARMAN_CLOUD } from "../../../components/cnpg/object-store";
 import { providerOf } from "../../../components/dynamic/converge";
 import { KubernetesError } from "../../../components/kubernetes/errors";
 import { FakeApi } from "../protection/fake-api";
@@ -18,6 +19,13 @@ describe("the name of an archive", () => {
   const create = async (news = inputs) => (await provider.create(news)).outs as ArchiveNameState;
   const update = async (olds: ArchiveNameState, news = inputs) =>
     (await provider.update("id", olds, news)).outs as ArchiveNameState;
+  const refusals = async (news: ArchiveNameInputs) =>
+    ((await provider.check(news, news)).failures ?? []).map(({ reason }) => reason);
+  /** The Cluster exists, and writes to an archive, if one is given. */
+  const exists = (serverName?: string, metadata = {}) => {
+    const plugins = serverName === undefined ? [] : [{ name: BARMAN_CLOUD, parameters: { serverName } }];
+    api.set({ [CLUSTER]: { metadata: { name: "orders", ...metadata }, spec: { plugins } } });
+  };
 
   beforeEach(() => api.objects.delete(CLUSTER));
 
@@ -27,26 +35,69 @@ describe("the name of an archive", () => {
     assert.notEqual(one.archiveName, other.archiveName);
   });
 
-  it("stays while the Cluster exists", async () => {
+  it("stays while the Cluster writes to it", async () => {
     const olds = await create();
-    api.set({ [CLUSTER]: { metadata: { name: "orders" } } });
+    exists(olds.archiveName);
     assert.deepEqual(await provider.diff("id", olds, inputs), { changes: false });
     assert.equal((await update(olds, { ...inputs, context: "renamed" })).archiveName, olds.archiveName);
   });
 
-  it("is replaced when the Cluster is gone, since the next one has other data", async () => {
-    const olds = await create();
+  it("is the one that an existing Cluster writes to, also without a state", async () => {
+    exists("orders-of-others");
+    assert.equal((await create()).archiveName, "orders-of-others");
+    const olds = { ...inputs, archiveName: "orders-1" };
     assert.deepEqual(await provider.diff("id", olds, inputs), { changes: true });
-    assert.notEqual((await update(olds)).archiveName, olds.archiveName);
+    assert.equal((await update(olds)).archiveName, "orders-of-others");
   });
 
-  it("is the declared one if there is one, and a new one when that is removed", async () => {
+  it("is new for a Cluster that archives nothing, which somebody else may have created again", async () => {
+    const olds = { ...inputs, archiveName: "orders-1" };
+    exists();
+    assert.deepEqual(await provider.diff("id", olds, inputs), { changes: true });
+    assert.match((await update(olds)).archiveName, /^orders-20261130/);
+  });
+
+  it("is new when the Cluster is gone or is being deleted, since the next one has other data", async () => {
+    const olds = await create();
+    for (const set of [() => {}, () => exists(olds.archiveName, { deletionTimestamp: "now" })]) {
+      set();
+      assert.deepEqual(await provider.diff("id", olds, inputs), { changes: true });
+      assert.notEqual((await update(olds)).archiveName, olds.archiveName);
+    }
+  });
+
+  it("says before that what a new Cluster begins with, and where the last data are", async () => {
+    const [said, print] = [[] as string[], console.error];
+    console.error = (line: string) => void said.push(line);
+    try {
+      const olds = { ...inputs, archiveName: "orders-2" };
+      for (const recoversFrom of [undefined, "orders-1", "orders-2"])
+        await provider.diff("id", olds, { ...inputs, recoversFrom });
+    } finally {
+      console.error = print;
+    }
+    assert.match(said[0] ?? "", /begins with an EMPTY database.*set recovery\.archiveName to orders-2/);
+    assert.match(said[1] ?? "", /begins with the archive orders-1.*set recovery\.archiveName to orders-2/);
+    assert.match(said[2] ?? "", /begins with the archive orders-2, and gets a new archive\. Run `pulumi refresh`/);
+  });
+
+  it("can be chosen for a new Cluster only, because only that checks that its archive is empty", async () => {
     const declared = { ...inputs, declaredName: "orders-main" };
-    const olds = await create(declared);
-    assert.equal(olds.archiveName, "orders-main");
-    assert.deepEqual(await provider.diff("id", olds, declared), { changes: false });
-    api.set({ [CLUSTER]: { metadata: { name: "orders" } } });
-    assert.notEqual((await update(olds)).archiveName, "orders-main");
+    assert.deepEqual(await refusals(declared), []);
+    assert.equal((await create(declared)).archiveName, "orders-main");
+    exists("orders-main");
+    assert.deepEqual(await refusals(declared), []);
+    exists("orders-1");
+    assert.match(
+      (await refusals(declared))[0] ?? "",
+      /writes to the archive orders-1.*Set it to orders-1, or remove it/,
+    );
+    await assert.rejects(create(declared), /writes to the archive orders-1/);
+    exists();
+    assert.match(
+      (await refusals(declared))[0] ?? "",
+      /has no archive yet.*Remove archiveName: a new name is generated/,
+    );
   });
 
   it("counts as unchanged while Kubernetes does not answer", async () => {
@@ -57,5 +108,6 @@ describe("the name of an archive", () => {
       }),
     );
     assert.deepEqual(await unreachable.diff("id", olds, inputs), { changes: false });
+    assert.deepEqual((await unreachable.check(olds, { ...inputs, declaredName: "x" })).failures, []);
   });
 });

@@ -1,7 +1,10 @@
 import { strict as assert } from "node:assert";
-import { takenBackup, TakenBackupInputs, TakenBackupState } from "../../../components/backup/backup-operations";
+import { lastBackup, LastBackupInputs } from "../../../components/backup/last-backup-operations";
+import { takenBackup, TakenBackupInputs, TakenBackupState } from "../../../components/backup/taken-backup-operations";
+import { BARMAN_CLOUD } from "../../../components/cnpg/object-store";
 import { providerOf } from "../../../components/dynamic/converge";
 import type { KubernetesObject } from "../../../components/kubernetes/client";
+import { FakeApi, KUBE_SYSTEM } from "../protection/fake-api";
 import { FakeKubernetes } from "../postgres/fake-kubernetes";
 
 const NOW = new Date("2026-11-30T12:36:15Z");
@@ -16,12 +19,14 @@ const inputs: TakenBackupInputs = {
 
 describe("a backup that a run takes", () => {
   let kubernetes: FakeKubernetes;
+  const cluster = () => kubernetes.cluster as KubernetesObject;
   /** Status of each Backup that is created, in this order; the last one for all others. */
   let results: object[];
   let created: string[];
 
   beforeEach(() => {
     kubernetes = new FakeKubernetes();
+    cluster().spec = { plugins: [{ name: BARMAN_CLOUD }] };
     results = [{ phase: "completed", backupId: "20261130T123615" }];
     created = [];
     kubernetes.create = async ({ name }, object) => {
@@ -35,14 +40,16 @@ describe("a backup that a run takes", () => {
     providerOf(
       takenBackup(
         async () => kubernetes,
-        { poll: 1, second: 10 },
+        { poll: 1, second: 10, settle: 1 },
         () => NOW,
       ),
     );
   const create = async (news: object = {}) =>
     (await provider().create({ ...inputs, ...news })).outs as TakenBackupState;
-  const had = (name: string, status: object) =>
-    kubernetes.objects.set(name, { metadata: { name }, status } as KubernetesObject);
+  const had = (name: string, status: object, of = "orders") =>
+    kubernetes.objects.set(name, { metadata: { name }, spec: { cluster: { name: of } }, status } as KubernetesObject);
+  const archiving = (status: string) =>
+    (cluster().status = { conditions: [{ type: "ContinuousArchiving", status, message: "no bucket" }] });
 
   it("has the chosen name and the declared method, and is waited for", async () => {
     const { taken } = await create();
@@ -90,7 +97,7 @@ describe("a backup that a run takes", () => {
 
   it("ends after the time limit, and says that it goes on", async () => {
     results = [{ phase: "running" }];
-    await assert.rejects(create(), /is not complete after 5 s\. It goes on\..*backup\.waitMinutes/);
+    await assert.rejects(create(), /is not complete after 5 s, and goes on\..*backup\.waitMinutes/);
   });
 
   it("is not taken of a Cluster that does not exist yet", async () => {
@@ -99,49 +106,149 @@ describe("a backup that a run takes", () => {
     assert.deepEqual(created, []);
   });
 
-  it("is taken later, as the first one of an archive, if the Cluster was stopped", async () => {
-    const cluster = kubernetes.cluster as KubernetesObject;
-    cluster.metadata.annotations = { "cnpg.io/hibernation": "on" };
-    const olds = await create({ occasion: "first", reason: "orders-1" });
-    assert.equal(olds.taken, undefined);
-    cluster.metadata.annotations = {};
-    const { diff } = provider();
-    const { taken: _taken, ...first } = olds;
-    assert.deepEqual(await diff("id", olds, { ...first, suspended: true }), { changes: false });
-    assert.deepEqual(await diff("id", olds, first), { changes: true });
+  it("is not one of another Cluster whose name begins alike", async () => {
+    had("orders-before-17", { phase: "completed", stoppedAt: NOW.toISOString() }, "orders-before");
+    assert.equal((await create()).taken, "orders-before-17-2");
+  });
+
+  it("fails if CloudNativePG refuses its definition", async () => {
+    results = [{ phase: "invalid backup definition" }];
+    await assert.rejects(create(), /CloudNativePG says: invalid backup definition/);
+  });
+
+  it("is refused on a stopped Cluster, before that is changed", async () => {
+    cluster().metadata.annotations = { "cnpg.io/hibernation": "on" };
+    await assert.rejects(create(), /is stopped: .*The Cluster was not changed/);
+  });
+
+  it("is skipped on a Cluster that gets its backups with this change", async () => {
+    cluster().spec = {};
+    assert.equal((await create()).taken, undefined);
+    assert.deepEqual(created, []);
+  });
+
+  describe("as the first one of an archive", () => {
+    const first = { ...inputs, occasion: "first" as const, reason: "s3://backups orders-1" };
+
+    it("is taken later if the Cluster was stopped", async () => {
+      cluster().metadata.annotations = { "cnpg.io/hibernation": "on" };
+      const olds = await create(first);
+      assert.equal(olds.taken, undefined);
+      cluster().metadata.annotations = {};
+      const { diff } = provider();
+      assert.deepEqual(await diff("id", olds, { ...first, suspended: true }), { changes: false });
+      assert.deepEqual(await diff("id", olds, first), { changes: true });
+    });
+
+    it("is taken again in another place, and is not an old one of that place", async () => {
+      const olds = await create(first);
+      const moved = { ...first, reason: "s3://others orders-1" };
+      assert.deepEqual(await provider().diff("id", olds, moved), { changes: true });
+      await provider().update("id", olds, moved);
+      assert.equal(created.length, 2);
+      for (const name of created) had(name, { phase: "completed", stoppedAt: "2026-11-01T12:00:00Z" });
+      assert.equal((await create(first)).taken, `${created[0]}-2`);
+    });
+
+    it("is not enough while the write-ahead log is not archived", async () => {
+      const olds = await create(first);
+      assert.deepEqual(await provider().diff("id", olds, first), { changes: false });
+      archiving("False");
+      assert.deepEqual(await provider().diff("id", olds, first), { changes: true });
+      await assert.rejects(
+        provider().update("id", olds, first),
+        /is not backed up: the write-ahead log is not archived: no bucket/,
+      );
+      archiving("True");
+      await provider().update("id", olds, first);
+      assert.equal(created.length, 1);
+    });
   });
 
   describe("before the Cluster is deleted", () => {
-    const final = { ...inputs, occasion: "final" as const, reason: "deletion" };
+    const last: LastBackupInputs = {
+      ...{ namespace: "db", cluster: "orders", database: "orders", uid: "uid-1", enabled: true, within: 5 },
+      method: inputs.method,
+    };
+    const CLUSTER = "/apis/postgresql.cnpg.io/v1/namespaces/db/clusters/orders";
+    let api: FakeApi;
+    const kind = () =>
+      providerOf(
+        lastBackup(
+          async () => kubernetes,
+          async () => api,
+          { poll: 1, second: 10, settle: 1 },
+          () => NOW,
+        ),
+      );
+    const made = async (news: object = {}) => (await kind().create({ ...last, ...news })).outs as typeof last;
+    const remove = async (news: object = {}) => kind().delete("id", await made(news));
 
-    it("is taken by the deletion only, each time under a new name", async () => {
-      await create(final);
+    beforeEach(() => (api = new FakeApi({ [CLUSTER]: { metadata: { name: "orders", uid: "uid-1" } } })));
+
+    it("is taken by the deletion only, under a new name", async () => {
+      await made();
       assert.deepEqual(created, []);
-      await provider().delete("id", final);
+      await remove();
       assert.deepEqual(created, ["orders-final-20261130123615"]);
+    });
+
+    it("is not taken if it is not enabled", async () => {
+      await remove({ enabled: false });
+      assert.deepEqual(created, []);
+    });
+
+    it("goes on with one that an interrupted run began", async () => {
+      had("orders-final-1", { phase: "running" });
+      kubernetes.list = async () => [...kubernetes.objects.values()];
+      setTimeout(() => had("orders-final-1", { phase: "completed", stoppedAt: NOW.toISOString() }), 10);
+      await remove();
+      assert.deepEqual(created, []);
     });
 
     it("keeps the Cluster if it fails, or if the Cluster is stopped", async () => {
       results = [{ phase: "failed", error: "no bucket" }];
-      await assert.rejects(provider().delete("id", final), /Nothing was deleted\..*backup\.final: false/);
-      (kubernetes.cluster as KubernetesObject).metadata.annotations = { "cnpg.io/hibernation": "on" };
-      await assert.rejects(provider().delete("id", final), /cannot be taken, because the Cluster is stopped/);
+      await assert.rejects(remove(), /no bucket\. The Cluster was not deleted\..*backup\.final: false/);
+      cluster().metadata.annotations = { "cnpg.io/hibernation": "on" };
+      await assert.rejects(remove(), /cannot be taken, because the Cluster is stopped/);
     });
 
-    it("is not needed if the Cluster is gone", async () => {
-      kubernetes.cluster = undefined;
-      await provider().delete("id", final);
+    it("is refused in another Kubernetes cluster, and for another Cluster of this name", async () => {
+      const state = await made();
+      api.set({ [KUBE_SYSTEM]: { metadata: { uid: "another" } } });
+      await assert.rejects(kind().delete("id", state), /is not the cluster of this stack/);
+      api = new FakeApi({ [CLUSTER]: { metadata: { name: "orders", uid: "uid-2" } } });
+      await assert.rejects(kind().delete("id", state), /is not the one that this stack created/);
       assert.deepEqual(created, []);
+    });
+
+    it("is not needed if the Cluster is gone, or has no backups any more", async () => {
+      cluster().spec = {};
+      await remove();
+      kubernetes.cluster = undefined;
+      const state = await made();
+      api.objects.delete(CLUSTER);
+      await kind().delete("id", state);
+      assert.deepEqual(created, []);
+    });
+
+    it("belongs to one Cluster: with another name or namespace, the former one gets its last backup", async () => {
+      const state = await made();
+      assert.deepEqual(await kind().diff("id", state, { ...last, cluster: "shop" }), {
+        changes: true,
+        replaces: ["cluster"],
+      });
+      assert.deepEqual(await kind().diff("id", state, { ...last, enabled: false }), { changes: true });
     });
   });
 
   it("has a name that fits into a label", async () => {
-    const cluster = "o".repeat(50);
-    (kubernetes.cluster as KubernetesObject).metadata.name = cluster;
-    for (const reason of ["a".repeat(40), "b".repeat(40)]) await create({ cluster, reason });
+    const name = "o".repeat(50);
+    cluster().metadata.name = name;
+    for (const reason of ["a".repeat(40), "b".repeat(40)]) await create({ cluster: name, reason });
     assert.equal(new Set(created).size, 2);
     assert.ok(
-      created.every((name) => name.length <= 59 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])$/.test(name)),
+      created.every((each) => each.length <= 59 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])$/.test(name)),
       created.join(),
     );
   });

@@ -45,12 +45,23 @@ describe("backups", () => {
     });
   });
 
+  it("that a run waits for are from the primary, where they end only when their write-ahead log is archived", () => {
+    const { method, scheduledBackup } = planBackup("orders", { objectStore, target: "prefer-standby" });
+    assert.equal(method.target, "primary");
+    assert.equal(scheduledBackup.spec.target, "prefer-standby");
+  });
+
+  it("are suspended while no instance runs", () => {
+    assert.equal(planBackup("orders", { objectStore }, true).scheduledBackup.spec.suspend, true);
+    assert.equal("suspend" in planBackup("orders", { objectStore }).scheduledBackup.spec, false);
+  });
+
   it("can be volume snapshots, while the write-ahead log goes to the object store", () => {
     const backups = planBackup("orders", { objectStore, volumeSnapshot: { className: "fast" }, target: "primary" });
     const spec = clusterSpec({ storage: { size: "1Gi" }, secrets, users: [], plans: { backup: backups } });
     assert.deepEqual(spec.backup, { volumeSnapshot: { className: "fast" } });
     assert.equal((spec.plugins as unknown[]).length, 1);
-    assert.deepEqual(backups.method, { method: "volumeSnapshot", target: "primary" });
+    assert.deepEqual(backups.scheduledBackup.spec.method, "volumeSnapshot");
   });
 
   for (const [title, settings] of Object.entries({
@@ -115,6 +126,11 @@ describe("backups", () => {
     [wrongBackup({ target: "standby" }), /target = "standby"/],
     [wrongBackup({ onDemand: "Before Upgrade" }), /onDemand = "Before Upgrade"/],
     [wrongBackup({ waitMinutes: 0 }), /waitMinutes = 0/],
+    [
+      wrongBackup({ volumeSnapshot: { snapshotOwnerReference: "cluster" } }),
+      /snapshotOwnerReference = "cluster": would delete the snapshots with the Cluster/,
+    ],
+    [wrongBackup({ volumeSnapshot: {}, retention: "30d" }), /retention = "30d": has no effect on volume snapshots/],
     [wrongBackup({}, { plugins: [] }), /^db\.spec\.plugins: would replace what backup writes/],
     [wrongBackup({}, { backup: {} }), /^db\.spec\.backup: would replace what backup writes/],
   ] as const) {
@@ -159,22 +175,36 @@ describe("a recovery", () => {
     assert.deepEqual(wrongRecovery({ archiveName: "orders-1" }, { backup: { objectStore } }), []);
   });
 
-  it("can begin with a Backup object, or with volume snapshots", () => {
-    const volumeSnapshots = { storage: { name: "snap", kind: "VolumeSnapshot", apiGroup: "snapshot.storage.k8s.io" } };
-    for (const settings of [{ backup: "orders-1" }, { volumeSnapshots }]) {
-      assert.deepEqual(wrongRecovery(settings), []);
-      const spec = clusterSpec({
-        ...{ storage: { size: "1Gi" }, secrets, users: [] },
-        plans: { recovery: planRecovery("orders", settings) },
-      });
-      assert.equal(spec.externalClusters, undefined);
-    }
+  it("can begin with volume snapshots", () => {
+    const settings = {
+      volumeSnapshots: { storage: { name: "snap", kind: "VolumeSnapshot", apiGroup: "snapshot.storage.k8s.io" } },
+    };
+    assert.deepEqual(wrongRecovery(settings), []);
+    const plans = { recovery: planRecovery("orders", settings) };
+    const spec = clusterSpec({ storage: { size: "1Gi" }, secrets, users: [], plans });
+    assert.equal(spec.externalClusters, undefined);
+    assert.deepEqual(spec.bootstrap, { recovery: { ...settings, database: "app", owner: "app" } });
+  });
+
+  it("does not write a target that is false, which CloudNativePG takes for one", () => {
+    const plans = { recovery: planRecovery("orders", { ...archive, recoveryTarget: { targetImmediate: false } }) };
+    const { bootstrap } = clusterSpec({ storage: { size: "1Gi" }, secrets, users: [], plans });
+    assert.deepEqual((bootstrap as { recovery: { recoveryTarget: object } }).recovery.recoveryTarget, {});
   });
 
   for (const [found, expected] of [
     [wrongRecovery({}), /^db\.recovery: does not say what to recover from/],
-    [wrongRecovery({ ...archive, backup: "b" }), /has more than one source/],
-    [wrongRecovery({ objectStore, backup: "b" }), /recovery\.objectStore: needs archiveName/],
+    [
+      wrongRecovery({ objectStore, volumeSnapshots: { storage: { name: "s", kind: "VolumeSnapshot" } } }),
+      /recovery\.objectStore: needs archiveName/,
+    ],
+    [
+      wrongRecovery(
+        { volumeSnapshots: { storage: { name: "s", kind: "VolumeSnapshot" } } },
+        { backup: { objectStore, archiveName: "orders-1" } },
+      ),
+      /^db\.backup\.archiveName = "orders-1": could be the archive of the Cluster that the snapshots are from/,
+    ],
     [wrongRecovery({ archiveName: "orders-1" }), /recovery\.archiveName = "orders-1": needs the store of the archive/],
     [
       wrongRecovery(archive, { backup: { objectStore, archiveName: "orders-1" } }),

@@ -252,6 +252,8 @@ const ELSEWHERE: Record<string, string> = {
   databases: "databases.test.ts",
   schemas: "databases.test.ts",
   extensions: "databases.test.ts",
+  backup: "backup.test.ts",
+  recovery: "backup.test.ts",
 };
 
 /** Values of settings whose form the schema does not show, and what arrives in the Cluster. */

@@ -1,7 +1,8 @@
 /** A kubeconfig that a program gives as a value: what resources do with it when it changes, and before it is known. */
 import { strict as assert } from "node:assert";
 import { archiveName } from "../../../components/backup/archive-name-operations";
-import { takenBackup } from "../../../components/backup/backup-operations";
+import { lastBackup } from "../../../components/backup/last-backup-operations";
+import { takenBackup } from "../../../components/backup/taken-backup-operations";
 import { operatorCheck, OperatorInputs } from "../../../components/cnpg/operator-check-operations";
 import { updateCheck } from "../../../components/protection/update-check-operations";
 import { providerOf, ResourceKind } from "../../../components/dynamic/converge";
@@ -33,7 +34,14 @@ const state = {
   ...{ serverCertificate: "s", clientCaBundle: "c", certificateUsers: [], names: { admin: "a", group: "g" } },
   ...{ mount: "postgres", connection: "orders", role: "app", vault: {}, host: "h", port: 5432, serverCa: "ca" },
   ...{ ownsMount: true, grantedRoles: [], schemas: [], allowedRoles: [], revokeWithin: 1, clusterUid: "u" },
-  ...{ archiveName: "orders-1", occasion: "first", reason: "orders-1", method: { method: "plugin" }, taken: "b" },
+  ...{
+    archiveName: "orders-1",
+    occasion: "first",
+    reason: "orders-1",
+    method: { method: "plugin" },
+    taken: "b",
+    enabled: true,
+  },
 };
 type AnyKind = ResourceKind<typeof state & KubernetesConnection>;
 
@@ -55,6 +63,7 @@ const kinds = {
   namespaceRemoval,
   archiveName,
   takenBackup,
+  lastBackup,
 };
 const OTHERS = ["registration", "certAuthority", "declaredDatabases"];
 

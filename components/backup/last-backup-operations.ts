@@ -1,0 +1,79 @@
+/** LastBackup: takes a backup when it is deleted, before its Cluster is. */
+import type { BackupMethod } from "../cnpg/backup";
+import { stopReason } from "../cnpg/stopped";
+import type { ResourceKind } from "../dynamic/converge";
+import { apiReader, kubernetesClient } from "../kubernetes/client";
+import { KubernetesError } from "../kubernetes/errors";
+import { findClusterByName } from "../postgres/psql";
+import {
+  clusterIdentity,
+  ClusterIdentityInputs,
+  ClusterIdentityState,
+} from "../protection/deletion-protection-operations";
+import type { Connect as ConnectReader } from "../cnpg/taken-cluster";
+import { backupName, canBackUp, runningBackup, takeBackup, Timing, TIMING } from "./take";
+import { Connect, WHILE_WAITING } from "./taken-backup-operations";
+
+/** Inputs of a LastBackup. */
+export interface LastBackupInputs extends ClusterIdentityInputs {
+  /** Whether a backup is taken. If not, the deletion does nothing. */
+  enabled: boolean;
+  method: BackupMethod;
+  /** Seconds to wait. */
+  within: number;
+}
+
+/** The stored state, with the Kubernetes cluster. */
+export type LastBackupState = LastBackupInputs & Pick<ClusterIdentityState, "kubernetesUid">;
+
+/** The kind of resource. `connect` and `read` reach Kubernetes. */
+export function lastBackup(
+  connect: Connect = kubernetesClient,
+  read: ConnectReader = apiReader,
+  given: Partial<Timing> = {},
+  now: () => Date = () => new Date(),
+): ResourceKind<LastBackupInputs, LastBackupState> {
+  const identity = clusterIdentity(read);
+  return {
+    id: ({ namespace, cluster }) => `${namespace}/${cluster}/last`,
+    /** Another Cluster: the last backup of the former one is taken before that one is deleted. */
+    replaces: (olds, news) => (["namespace", "cluster"] as const).filter((key) => olds[key] !== news[key]),
+    declared: ({ enabled, method, within, ...cluster }) => [enabled, method, within, identity.declared?.(cluster)],
+    apply: async (inputs) => ({ ...inputs, ...(await identity.apply?.(inputs)) }),
+    read: async (state, id) => (await identity.read?.(state, id)) as LastBackupState | undefined,
+    async remove(state) {
+      if (!state.enabled) return;
+      // Refuses another Kubernetes cluster, another Cluster of this name, and a protected one.
+      await identity.remove?.(state);
+      const { namespace, cluster, uid, method, within } = state;
+      const found = await findClusterByName(await connect(state), state);
+      if (!found) return;
+      if (!canBackUp(found, method)) {
+        console.error(
+          `Warning: no last backup of ${namespace}/${cluster} is taken, because it has no backups any more.`,
+        );
+        return;
+      }
+      const stopped = stopReason(found);
+      if (stopped !== undefined) {
+        throw new KubernetesError(
+          "failed",
+          `The last backup of ${namespace}/${cluster} cannot be taken, because the Cluster is stopped: ${stopped}. The ` +
+            `Cluster was not deleted. Start it, or ${WITHOUT}`,
+        );
+      }
+      const kubernetes = await connect(state, WHILE_WAITING);
+      const prefix = backupName(cluster, "final-");
+      const stamp = now().toISOString().replace(/\D/g, "").slice(0, 14);
+      const request = {
+        ...{ namespace, cluster, uid, method, within, former: "again" as const },
+        name: (await runningBackup(kubernetes, state, prefix)) ?? backupName(cluster, `final-${stamp}`),
+        remedy: `The Cluster was not deleted. Correct the reason and run the command again, or ${WITHOUT}`,
+      };
+      await takeBackup(kubernetes, request, { ...TIMING, ...given }, now);
+    },
+  };
+}
+
+/** How to delete without a last backup. */
+const WITHOUT = "set backup.final: false and run `pulumi up` before you delete it.";

@@ -1,0 +1,179 @@
+/** Takes a backup of a Cluster, and waits for it. */
+import { createHash } from "node:crypto";
+import type { BackupMethod } from "../cnpg/backup";
+import { BARMAN_CLOUD } from "../cnpg/object-store";
+import type { KubernetesClient, KubernetesObject } from "../kubernetes/client";
+import { isUnavailable, KubernetesError } from "../kubernetes/errors";
+import { limited, printable } from "../message-limits";
+import { isObject } from "../value-check";
+import { poll, progressOf } from "../waiting";
+
+/** A backup to take. */
+export interface BackupRequest {
+  namespace: string;
+  cluster: string;
+  /** The Cluster's `metadata.uid`. */
+  uid: string;
+  /** Name of the Backup object. If there is one already, `former` decides. */
+  name: string;
+  method: BackupMethod;
+  /** Seconds to wait. */
+  within: number;
+  /**
+   * What happens if an older Backup of this name is complete. `again`: another one is taken, under the next name. `refuse`: the
+   * run ends with an error. A recent one was begun by an interrupted run, and counts.
+   */
+  former: "again" | "refuse";
+  /** What to do after a failure, for messages. */
+  remedy: string;
+}
+
+/** In milliseconds. */
+export const TIMING = { poll: 2_000, second: 1_000, settle: 11_000 };
+export type Timing = typeof TIMING;
+
+/** Fields of a Backup's status. */
+interface BackupStatus {
+  phase?: string;
+  error?: string;
+  backupId?: string;
+  stoppedAt?: string;
+}
+
+/** In milliseconds. A complete backup that is older was not begun by this change. */
+const RECENT = 60 * 60 * 1_000;
+/** Number of names that are tried. */
+const ATTEMPTS = 100;
+/** Phases of a Backup that ends without a backup. */
+const FAILED = ["failed", "invalid backup definition"];
+const CLUSTER = { apiVersion: "postgresql.cnpg.io/v1", kind: "Cluster" };
+
+/** Whether a Cluster has what a backup by this method needs: the plugin, or the configuration of snapshots. */
+export function canBackUp({ spec = {} }: KubernetesObject, { method }: BackupMethod): boolean {
+  if (method === "volumeSnapshot") return isObject(spec.backup) && spec.backup.volumeSnapshot !== undefined;
+  const plugins = (spec.plugins ?? []) as { name: string; enabled?: boolean }[];
+  return plugins.some(({ name, enabled = true }) => name === BARMAN_CLOUD && enabled);
+}
+
+/**
+ * Takes the backup. Returns the name of the Backup object.
+ *
+ * @throws KubernetesError "failed" with CloudNativePG's reason, "not-ready" after the time limit
+ */
+export async function takeBackup(
+  kubernetes: KubernetesClient,
+  request: BackupRequest,
+  { poll: every, second }: Timing,
+  now: () => Date,
+): Promise<string> {
+  const { namespace, cluster, within, remedy } = request;
+  const progress = progressOf(`the backup ${namespace}/${request.name}`);
+  let current: string | undefined;
+  return poll(async ({ waited }) => {
+    try {
+      current ??= await begin(kubernetes, request, now());
+      const status = statusOf(await kubernetes.get(backupReference(namespace, current)));
+      const { phase = "waiting for CloudNativePG", error, backupId } = status;
+      if (phase === "completed") {
+        const id = backupId === undefined ? "" : ` (${backupId})`;
+        console.error(`The backup ${namespace}/${current}${id} of ${cluster} is complete.`);
+        return current;
+      }
+      if (FAILED.includes(phase)) {
+        const reason = error ?? `CloudNativePG says: ${phase}`;
+        throw new KubernetesError(
+          "failed",
+          `The backup ${namespace}/${current} of ${cluster} failed: ${limited(printable(reason))}. ${remedy}`,
+        );
+      }
+      progress([error === undefined ? phase : `${phase}: ${error}`]);
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      progress([(error as Error).message]);
+    }
+    if (waited() > within * second) {
+      throw new KubernetesError(
+        "not-ready",
+        `The backup ${namespace}/${current ?? request.name} of ${cluster} is not complete after ${within} s, and goes on. Run ` +
+          "the command again, which waits for it. Or set backup.waitMinutes, and run `pulumi up`.",
+      );
+    }
+    return undefined;
+  }, every);
+}
+
+/** Creates the Backup under the first name that can be used, or goes on with one that an interrupted run began. */
+async function begin(kubernetes: KubernetesClient, request: BackupRequest, now: Date): Promise<string> {
+  const { namespace, cluster, uid, method } = request;
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const name = attempt === 1 ? request.name : `${request.name}-${attempt}`;
+    const reference = backupReference(namespace, name);
+    const found = await kubernetes.get(reference);
+    if (found && !isToBeContinued(found, request, now)) continue;
+    if (!found) {
+      await kubernetes.create(reference, {
+        apiVersion: "postgresql.cnpg.io/v1",
+        kind: "Backup",
+        // As those of the schedule: the object goes with its Cluster, so that the Namespace is empty. The archive stays.
+        metadata: { name, namespace, ownerReferences: [{ ...CLUSTER, name: cluster, uid }] },
+        spec: { cluster: { name: cluster }, ...method },
+      });
+    }
+    return name;
+  }
+  throw new KubernetesError(
+    "failed",
+    `${ATTEMPTS} backups of ${namespace}/${cluster} failed. Delete their Backup objects, and run the command again.`,
+  );
+}
+
+/** Whether a Backup that exists is the one that is asked for. If not, the next name is tried. */
+function isToBeContinued(found: KubernetesObject, { namespace, cluster, former }: BackupRequest, now: Date): boolean {
+  const { phase = "", stoppedAt = "" } = statusOf(found);
+  const whose = (found.spec?.cluster as { name?: string } | undefined)?.name;
+  if (whose !== cluster || FAILED.includes(phase)) return false;
+  if (phase !== "completed" || now.getTime() - Date.parse(stoppedAt) < RECENT) return true;
+  if (former === "again") return false;
+  throw new KubernetesError(
+    "configuration",
+    `The backup ${namespace}/${found.metadata.name} exists already: it was complete at ${stoppedAt}. Nothing was changed. Set ` +
+      "backup.onDemand to a name that was not used before.",
+  );
+}
+
+/** A Backup of a Cluster that has not ended, and whose name begins with a prefix. Undefined if there is none. */
+export async function runningBackup(
+  kubernetes: KubernetesClient,
+  { namespace, cluster }: { namespace: string; cluster: string },
+  prefix: string,
+): Promise<string | undefined> {
+  const { apiVersion, plural } = backupReference(namespace, "");
+  const found = await kubernetes.list({ apiVersion, plural, namespace });
+  const isRunning = (backup: KubernetesObject) => ![...FAILED, "completed"].includes(statusOf(backup).phase ?? "");
+  const isOf = ({ spec }: KubernetesObject) => (spec?.cluster as { name?: string } | undefined)?.name === cluster;
+  return found.find((backup) => isOf(backup) && isRunning(backup) && backup.metadata.name.startsWith(prefix))?.metadata
+    .name;
+}
+
+function backupReference(namespace: string, name: string) {
+  return { apiVersion: "postgresql.cnpg.io/v1", plural: "backups", namespace, name };
+}
+
+function statusOf(backup: KubernetesObject | undefined): BackupStatus {
+  return (backup?.status ?? {}) as BackupStatus;
+}
+
+/** CloudNativePG uses the name as the value of a label. An attempt's number needs four more bytes. */
+const LONGEST_NAME = 63 - 4;
+
+/** The first characters of a digest of texts. */
+export function shortDigest(...texts: string[]): string {
+  return createHash("sha256").update(JSON.stringify(texts)).digest("hex").slice(0, 10);
+}
+
+/** `orders-before-upgrade-17`. A name that is too long is cut, and gets a digest. */
+export function backupName(cluster: string, what: string): string {
+  const name = `${cluster}-${what}`;
+  if (name.length <= LONGEST_NAME) return name;
+  return `${name.slice(0, LONGEST_NAME - 11).replace(/[-.]+$/, "")}-${shortDigest(cluster, what)}`;
+}

@@ -1,0 +1,153 @@
+/** TakenBackup: a backup that `up` takes, and waits for. */
+import type { BackupMethod } from "../cnpg/backup";
+import { stopReason } from "../cnpg/stopped";
+import type { ResourceKind } from "../dynamic/converge";
+import {
+  KubernetesClient,
+  kubernetesClient,
+  KubernetesConnection,
+  KubernetesObject,
+  RequestLimits,
+} from "../kubernetes/client";
+import { isUnavailable, KubernetesError, printUnchecked } from "../kubernetes/errors";
+import { findClusterByName } from "../postgres/psql";
+import { pause, poll, progressOf } from "../waiting";
+import { backupName, canBackUp, shortDigest, takeBackup, Timing, TIMING } from "./take";
+
+/** When a backup is taken. */
+export type Occasion =
+  /** Once for each archive, after the Cluster is ready: nothing can be recovered without a first base backup. */
+  | "first"
+  /** Each time the reason changes, before the Cluster is changed. */
+  | "onDemand";
+
+/** Inputs of a TakenBackup. */
+export interface TakenBackupInputs extends KubernetesConnection {
+  namespace: string;
+  cluster: string;
+  occasion: Occasion;
+  /** A backup is taken each time it changes: the place of the archive, or the name that the user chose. */
+  reason: string;
+  method: BackupMethod;
+  /** Seconds to wait. */
+  within: number;
+  /** An instance is stopped by the settings, so no backup is taken. */
+  suspended?: boolean;
+}
+
+/** The stored state. */
+export interface TakenBackupState extends TakenBackupInputs {
+  /** Name of the Backup object. Undefined if none was taken. */
+  taken?: string;
+}
+
+export type Connect = (connection: KubernetesConnection, limits?: RequestLimits) => Promise<KubernetesClient>;
+
+export const WHILE_WAITING: RequestLimits = { limit: 10_000, delays: [] };
+const IN_PREVIEW: RequestLimits = { limit: 10_000, delays: [] };
+
+/** The kind of resource. `connect` reaches Kubernetes. */
+export function takenBackup(
+  connect: Connect = kubernetesClient,
+  given: Partial<Timing> = {},
+  now: () => Date = () => new Date(),
+): ResourceKind<TakenBackupInputs, TakenBackupState> {
+  const timing = { ...TIMING, ...given };
+  return {
+    id: ({ namespace, cluster, occasion }) => `${namespace}/${cluster}/${occasion}`,
+    declared: ({ context, namespace, cluster, occasion, reason }) => [context, namespace, cluster, occasion, reason],
+    /** The first one is missing, e.g. because the Cluster was hibernated; or the write-ahead log is not archived. */
+    async differs(news, olds) {
+      if (news.occasion !== "first" || news.suspended === true) return false;
+      if (olds.taken === undefined) return true;
+      try {
+        const found = await findClusterByName(await connect(news, IN_PREVIEW), news);
+        const problem = found && stopReason(found) === undefined ? archivingProblem(found) : undefined;
+        if (problem !== undefined) console.error(`The Cluster ${news.namespace}/${news.cluster}: ${problem}`);
+        return problem !== undefined;
+      } catch (error) {
+        if (!(error instanceof KubernetesError)) throw error;
+        printUnchecked(`The archiving of ${news.cluster} could not be checked: ${error.message}`, error);
+        return false;
+      }
+    },
+    async apply(inputs, olds) {
+      const isTaken = olds?.taken !== undefined && olds.reason === inputs.reason;
+      const taken = isTaken ? olds.taken : await take(inputs, olds);
+      if (inputs.occasion === "first") await untilArchiving(inputs);
+      return { ...inputs, ...(taken === undefined ? {} : { taken }) };
+    },
+  };
+
+  async function take(inputs: TakenBackupInputs, olds: TakenBackupState | undefined): Promise<string | undefined> {
+    const { namespace, cluster, occasion, reason, method, within } = inputs;
+    const found = await findClusterByName(await connect(inputs), inputs);
+    if (!found) return undefined;
+    const stopped = stopReason(found);
+    if (stopped !== undefined) return skipped(inputs, stopped);
+    if (occasion === "onDemand" && !canBackUp(found, method)) {
+      console.error(
+        `Warning: no backup of ${namespace}/${cluster} was taken before this change, because the Cluster has no backups yet. ` +
+          "`up` takes the first one afterwards.",
+      );
+      return undefined;
+    }
+    // The plugin reads a changed ObjectStore again after ten seconds at the latest.
+    if (occasion === "onDemand" || olds !== undefined) await pause(timing.settle);
+    const request = {
+      ...{ namespace, cluster, method, within, uid: found.metadata.uid ?? "" },
+      name: backupName(cluster, occasion === "onDemand" ? reason : `first-${shortDigest(cluster, reason)}`),
+      former: occasion === "onDemand" ? ("refuse" as const) : ("again" as const),
+      remedy: "Correct the reason and run `pulumi up` again, which takes another one.",
+    };
+    return takeBackup(await connect(inputs, WHILE_WAITING), request, timing, now);
+  }
+
+  /** A complete backup on the primary has waited for its own write-ahead log. Later files may still fail. */
+  async function untilArchiving(inputs: TakenBackupInputs): Promise<void> {
+    const { namespace, cluster, within } = inputs;
+    const kubernetes = await connect(inputs, WHILE_WAITING);
+    const progress = progressOf(`the archiving of ${namespace}/${cluster}`);
+    await poll(async ({ waited }) => {
+      let problem: string | undefined;
+      try {
+        const found = await findClusterByName(kubernetes, inputs);
+        problem = found && stopReason(found) === undefined ? archivingProblem(found) : undefined;
+      } catch (error) {
+        if (!isUnavailable(error)) throw error;
+        problem = (error as Error).message;
+      }
+      if (problem === undefined) return "archiving";
+      progress([problem]);
+      if (waited() > within * timing.second) {
+        throw new KubernetesError(
+          "not-ready",
+          `The Cluster ${namespace}/${cluster} is not backed up: ${problem}. Nothing is lost yet: PostgreSQL keeps the log on ` +
+            "its volume. Correct the reason, and run `pulumi up` again.",
+        );
+      }
+      return undefined;
+    }, timing.poll);
+  }
+}
+
+/** Why a Cluster's write-ahead log is not archived. Undefined if it is, or if nothing is known. */
+function archivingProblem({ status }: KubernetesObject): string | undefined {
+  const conditions = (status?.conditions ?? []) as { type: string; status: string; message?: string }[];
+  const archiving = conditions.find(({ type }) => type === "ContinuousArchiving");
+  if (archiving?.status !== "False") return undefined;
+  return `the write-ahead log is not archived: ${archiving.message ?? "CloudNativePG gives no reason"}`;
+}
+
+function skipped({ namespace, cluster, occasion }: TakenBackupInputs, reason: string): undefined {
+  const problem = `because the Cluster is stopped: ${reason}`;
+  if (occasion === "onDemand") {
+    throw new KubernetesError(
+      "failed",
+      `No backup of ${namespace}/${cluster} can be taken, ${problem}. The Cluster was not changed. Start it first, or remove ` +
+        "backup.onDemand.",
+    );
+  }
+  console.error(`Warning: no first backup of ${namespace}/${cluster} was taken, ${problem}. A later \`up\` takes it.`);
+  return undefined;
+}
