@@ -1,4 +1,4 @@
-/** The lab's own CA, and certificates of it for Vault and Teleport, created with openssl. */
+/** The lab's own CA, and certificates of it for Vault, Teleport, S3 and the backup plugin, created with openssl. */
 import { X509Certificate } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -28,20 +28,29 @@ export async function ensureAuthority(): Promise<void> {
 }
 
 /** Creates a server certificate for the lab's address, and renews one that expires in less than a month. */
-export async function ensureServerCertificate(name: string): Promise<KeyPair> {
+export function ensureServerCertificate(name: string): Promise<KeyPair> {
+  const names = `IP:${NETWORK.address},IP:127.0.0.1,DNS:localhost,DNS:${name}.lab`;
+  return ensureCertificate(name, { commonName: `${name}.lab`, names, usage: "serverAuth" });
+}
+
+/** Creates a certificate, and renews one that expires in less than a month. */
+export async function ensureCertificate(
+  name: string,
+  { commonName, names, usage }: { commonName: string; names: string; usage: "serverAuth" | "clientAuth" },
+): Promise<KeyPair> {
   const pair = { key: join(STATE.pki, `${name}.key`), certificate: join(STATE.pki, `${name}.crt`) };
   if (validFor(pair.certificate, 30) && signedByAuthority(pair.certificate)) return pair;
   const extensions = join(STATE.pki, `${name}.ext`);
   const request = join(STATE.pki, `${name}.csr`);
-  const names = `IP:${NETWORK.address},IP:127.0.0.1,DNS:localhost,DNS:${name}.lab`;
   writeWhole(
     extensions,
-    `basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth\nsubjectAltName=${names}\n`,
+    `basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=${usage}\nsubjectAltName=${names}\n`,
   );
-  await run("openssl", ["req", ...EC, "-subj", `/CN=${name}.lab`, "-keyout", pair.key, "-out", request]);
+  await run("openssl", ["req", ...EC, "-subj", `/CN=${commonName}`, "-keyout", pair.key, "-out", request]);
+  // Each with a random serial number in a file of its own: certificates are created in parallel.
   await run("openssl", [
     ...["x509", "-req", "-in", request, "-CA", PKI.ca, "-CAkey", PKI.caKey, "-CAcreateserial"],
-    ...["-days", "365", "-extfile", extensions, "-out", pair.certificate],
+    ...["-CAserial", join(STATE.pki, `${name}.srl`), "-days", "365", "-extfile", extensions, "-out", pair.certificate],
   ]);
   return pair;
 }

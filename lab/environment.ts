@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { delimiter } from "node:path";
 import { inherit, searchPath } from "./host/command";
-import { CLUSTER, NETWORK, PKI, PULUMI, STATE, TELEPORT, VAULT } from "./layout";
+import { CLUSTER, NETWORK, PKI, PULUMI, S3, STATE, TELEPORT, VAULT } from "./layout";
 import { refuseOtherLab } from "./host/owner";
 import { readTrimmed } from "./host/private-file";
 
@@ -12,6 +12,7 @@ export function labEnvironment(): Record<string, string> {
   if (!existsSync(NETWORK.handle) || !existsSync(VAULT.secretId) || !existsSync(PULUMI.passphrase)) {
     throw new Error("The lab is not running. Start it: npm run lab -- up");
   }
+  const [bucket = ""] = S3.buckets;
   return {
     PATH: [STATE.bin, ...searchPath().filter((folder) => folder !== STATE.bin)].join(delimiter),
     CNPG_TELEPORT_LAB: STATE.root,
@@ -20,6 +21,12 @@ export function labEnvironment(): Record<string, string> {
     VAULT_CACERT: PKI.ca,
     VAULT_ROLE_ID: readTrimmed(VAULT.roleId),
     VAULT_SECRET_ID: readTrimmed(VAULT.secretId),
+    S3_ENDPOINT: S3.address,
+    S3_CACERT: PKI.ca,
+    S3_REGION: S3.region,
+    S3_BUCKET: bucket,
+    S3_ACCESS_KEY_ID_FILE: S3.accessKeyId(bucket),
+    S3_SECRET_ACCESS_KEY_FILE: S3.secretAccessKey(bucket),
     TELEPORT_PROXY: TELEPORT.proxy,
     TELEPORT_IDENTITY_FILE: TELEPORT.identity("registrar"),
     SSL_CERT_FILE: PKI.bundle,

@@ -38,6 +38,7 @@ export const STATE = {
   kubernetes: join(state, "kubernetes"),
   volumes: join(state, "volumes"),
   vault: join(state, "vault"),
+  s3: join(state, "s3"),
   teleport: join(state, "teleport"),
   pulumi: join(state, "pulumi"),
   bin: join(state, "bin"),
@@ -53,12 +54,13 @@ export const RUN = {
   containerdState: join(run, "containerd"),
   podAddresses: join(run, "ipam"),
   vaultSocket: join(run, "vault.sock"),
+  s3Socket: join(run, "s3.sock"),
 };
 
 export const NETWORK = {
   namespace: "cnpg-teleport",
   handle: "/run/netns/cnpg-teleport",
-  /** The lab's only address: node, API server, DNS, Vault and Teleport. */
+  /** The lab's only address: node, API server, DNS, Vault, S3 and Teleport. */
   address: "10.200.0.1",
   services: "10.96.0.0/16",
   pods: "10.244.0.0/24",
@@ -76,7 +78,7 @@ export const CLUSTER = {
   cgroup: "cnpg-teleport-lab",
 };
 
-/** CA of the lab's own servers (Vault, Teleport), and a bundle of it and the system's CAs. */
+/** CA of the lab's own servers (Vault, S3, Teleport), and a bundle of it and the system's CAs. */
 export const PKI = {
   caKey: join(STATE.pki, "ca.key"),
   ca: join(STATE.pki, "ca.crt"),
@@ -89,6 +91,17 @@ export const VAULT = {
   unsealKey: join(STATE.vault, "unseal-key"),
   roleId: join(STATE.vault, "role-id"),
   secretId: join(STATE.vault, "secret-id"),
+};
+
+export const S3 = {
+  address: `https://${NETWORK.address}:9000`,
+  region: "us-east-1",
+  /** Each bucket has a key pair of its own. The second one is for tests of what the first must not reach. */
+  buckets: ["backups", "other-backups"],
+  /** The objects as files: `<bucket>/<key>`. */
+  objects: join(STATE.s3, "objects"),
+  accessKeyId: (bucket: string) => join(STATE.s3, "keys", bucket, "access-key-id"),
+  secretAccessKey: (bucket: string) => join(STATE.s3, "keys", bucket, "secret-access-key"),
 };
 
 export const TELEPORT = {

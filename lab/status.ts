@@ -1,16 +1,18 @@
 /** Reports which parts of the lab run, since when, their health, and their logs. */
 import { existsSync } from "node:fs";
+import { barmanCloudReady } from "./kubernetes/barman-cloud";
 import { operatorReady } from "./kubernetes/cnpg";
 import { isAlive, logOf, recorded } from "./host/daemon";
 import { KUBERNETES_DAEMONS, nodeReady } from "./kubernetes/kubernetes";
-import { NETWORK, STATE, TELEPORT, VAULT } from "./layout";
+import { NETWORK, S3, STATE, TELEPORT, VAULT } from "./layout";
 import { networkStands } from "./host/network";
 import { refuseOtherLab } from "./host/owner";
+import { s3Answers } from "./s3/s3";
 import { teleportServes } from "./teleport/teleport";
 import { agentReady } from "./teleport/agent";
 import { vaultIsUnsealed } from "./vault/vault";
 
-const DAEMONS = [...KUBERNETES_DAEMONS, "vault", "teleport"];
+const DAEMONS = [...KUBERNETES_DAEMONS, "vault", "s3", "teleport"];
 
 /** One line of the report. */
 interface Part {
@@ -45,7 +47,7 @@ export async function printStatus(): Promise<number> {
 }
 
 export function addresses(): string {
-  return `Vault ${VAULT.address}, Teleport ${TELEPORT.proxy}, state and logs in ${STATE.root}`;
+  return `Vault ${VAULT.address}, S3 ${S3.address}, Teleport ${TELEPORT.proxy}, state and logs in ${STATE.root}`;
 }
 
 async function labParts(): Promise<Part[]> {
@@ -54,7 +56,9 @@ async function labParts(): Promise<Part[]> {
   const checked = await Promise.all([
     check("node ready", network, nodeReady),
     check("operator ready", network, operatorReady),
+    check("backup plugin ready", network, barmanCloudReady),
     check("Vault unsealed", network, vaultIsUnsealed),
+    check("S3 answers", network, s3Answers),
     check("Teleport answers", network, teleportServes),
     check("Teleport agent ready", network, agentReady),
   ]);

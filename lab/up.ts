@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { allowServices, installPackages, missingPackages } from "./host/apt";
+import { ensureBarmanCloud } from "./kubernetes/barman-cloud";
 import { ensureOperator } from "./kubernetes/cnpg";
 import { basics, examine, refuseUnfitMachine } from "./doctor";
 import { ensureImages } from "./build/images";
@@ -17,6 +18,7 @@ import { ensurePulumi } from "./pulumi";
 import { ensureTeleport } from "./teleport/teleport";
 import { ensureAgent } from "./teleport/agent";
 import { ensureTools } from "./build/tools";
+import { ensureS3 } from "./s3/s3";
 import { ensureVault } from "./vault/vault";
 import { ensureAuthority } from "./certificates";
 
@@ -49,8 +51,10 @@ async function bringUp(): Promise<void> {
   const teleport = step("Teleport", ensureTeleport);
   const parts = await Promise.allSettled([
     kubernetes.then(() => step("CloudNativePG operator", ensureOperator)),
+    kubernetes.then(() => step("Barman Cloud plugin", ensureBarmanCloud)),
     Promise.all([kubernetes, teleport]).then(() => step("Teleport agent", ensureAgent)),
     step("Vault", ensureVault),
+    step("S3", ensureS3),
   ]);
   const failed = parts.flatMap((part) => (part.status === "rejected" ? [(part.reason as Error).message] : []));
   if (failed.length > 0) throw new Error([...new Set(failed)].join("\n\n"));

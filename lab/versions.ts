@@ -14,6 +14,8 @@ export const VERSIONS = {
   etcd: "3.7.3",
   coredns: "1.15.0",
   cnpg: "1.30.0",
+  barmanCloud: "0.15.0",
+  versitygw: "1.8.0",
   vault: "1.21.0",
   teleport: "13.3.8",
   postgresqlMajor: "17",
@@ -110,6 +112,8 @@ function pulumiCli(name: string, version: string): Tool {
 /** Built for `npm run test:compat` alone. */
 export const NEWEST_PULUMI = pulumiCli("pulumi-newest", NEWEST.pulumi);
 
+const BARMAN_CLOUD = "github.com/cloudnative-pg/plugin-barman-cloud";
+
 const teleportProbe = { args: ["version"], expect: `v${VERSIONS.teleport}` };
 
 /** In build order: tools that share packages are next to each other. */
@@ -198,7 +202,21 @@ export const TOOLS: Tool[] = [
       },
     ],
   },
+  {
+    name: "plugin-barman-cloud",
+    version: VERSIONS.barmanCloud,
+    binaries: [{ name: "plugin-barman-cloud", from: `${BARMAN_CLOUD}/cmd/manager` }],
+    files: [
+      {
+        name: "objectstores.yaml",
+        module: BARMAN_CLOUD,
+        path: "config/crd/bases/barmancloud.cnpg.io_objectstores.yaml",
+      },
+      { name: "barman-cloud-role.yaml", module: BARMAN_CLOUD, path: "config/rbac/role.yaml" },
+    ],
+  },
   { name: "coredns", version: VERSIONS.coredns, binaries: [{ name: "coredns", from: "." }] },
+  { name: "s3", version: VERSIONS.versitygw, binaries: [{ name: "s3", from: "." }] },
   {
     name: "vault",
     version: VERSIONS.vault,

@@ -1,10 +1,10 @@
 /**
- * The layers of the container images: a root file system with Debian and PostgreSQL, and layers with a few files
- * each.
+ * The layers of the container images: a root file system with Debian and PostgreSQL, Barman's tools on top of it, and
+ * layers with a few files each.
  */
-import { copyFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, copyFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { run } from "../host/command";
+import { attempt, run } from "../host/command";
 import { VERSIONS } from "../versions";
 
 const MIRROR = process.env.DEBIAN_MIRROR || "http://deb.debian.org/debian";
@@ -30,9 +30,11 @@ const LEFT_OUT = [
   "./dev",
 ];
 
-/** The content of the layer, with Debian's versions. */
-interface BaseLayer {
-  file: string;
+/** The layers made of Debian's packages, with Debian's versions. */
+interface DebianLayers {
+  base: string;
+  /** Barman's tools for object stores. */
+  barman: string;
   postgresql: string;
   olderPostgresql: string;
   pgbouncer: string;
@@ -70,10 +72,28 @@ cd /
 rm -r /tmp/older "$list"
 `;
 
-/** Debian with PostgreSQL and PgBouncer. */
-export async function makeBaseLayer(work: string): Promise<BaseLayer> {
+/**
+ * Installs Barman's tools for object stores, and removes botocore's descriptions of all services except S3: 100 MB of
+ * files. Then lists what has changed. The packages compile their Python modules, since the sidecar's file system is
+ * read-only. Arguments: mirror, name of the release, file that is older than the changes.
+ */
+const INSTALL_BARMAN = `set -e
+list=/etc/apt/sources.list.d/barman.list
+echo "deb $1 $2 main" > "$list"
+newer() { apt-get -q -o APT::Sandbox::User=root -o "Dir::Etc::SourceList=$list" -o Dir::Etc::SourceParts=- "$@"; }
+newer update >&2
+DEBIAN_FRONTEND=noninteractive newer install -y --no-install-recommends barman-cli-cloud >&2
+rm "$list"
+services=/usr/lib/python3/dist-packages/botocore/data
+find "$services" -mindepth 1 -maxdepth 1 -type d ! -name s3 -exec rm -r {} +
+cd /
+find . -xdev ! -type d -cnewer "$3"
+`;
+
+/** Debian with PostgreSQL and PgBouncer, and on top of it Barman. */
+export async function makeDebianLayers(work: string): Promise<DebianLayers> {
   const root = join(work, "root");
-  const file = join(work, "base.tar");
+  const base = join(work, "base.tar");
   const server = `postgresql-${VERSIONS.postgresqlMajor}`;
   const include = `--include=${server},pgbouncer,ca-certificates,locales,${FOR_OLDER}`;
   const log = join(work, "debootstrap.log");
@@ -98,9 +118,27 @@ export async function makeBaseLayer(work: string): Promise<BaseLayer> {
   // CloudNativePG runs PostgreSQL as user 26, and PostgreSQL needs a name for that user.
   const passwd = join(root, "etc/passwd");
   writeFileSync(passwd, readFileSync(passwd, "utf8").replace(/^postgres:x:\d+:\d+:/m, "postgres:x:26:26:"));
-  await run("tar", ["-C", root, ...LEFT_OUT.map((path) => `--exclude=${path}`), "-cf", file, "."], { limit: 300_000 });
+  const leftOut = LEFT_OUT.map((path) => `--exclude=${path}`);
+  await run("tar", ["-C", root, ...leftOut, "-cf", base, "."], { limit: 300_000 });
+  const barman = join(work, "barman.tar");
+  const changed = await installBarman(root, log);
+  const fromList = ["--no-recursion", "--verbatim-files-from", "--files-from=-"];
+  await run("tar", ["-C", root, ...leftOut, "-cf", barman, ...fromList], { input: changed, limit: 300_000 });
   rmSync(root, { recursive: true });
-  return { file, postgresql, olderPostgresql, pgbouncer };
+  return { base, barman, postgresql, olderPostgresql, pgbouncer };
+}
+
+/** Installs Barman into a root file system. Resolves to the files that have changed, one a line. */
+async function installBarman(root: string, log: string): Promise<string> {
+  const stamp = "/.before-barman";
+  writeFileSync(join(root, stamp), "");
+  const install = ["sh", "-c", INSTALL_BARMAN, "install", MIRROR, VERSIONS.debian, stamp];
+  const { code, stdout, stderr } = await attempt("unshare", ["--mount", "chroot", root, ...install], {
+    limit: 900_000,
+  });
+  appendFileSync(log, stderr);
+  if (code !== 0) throw new Error(`Barman's packages cannot be installed:\n${stderr.slice(-2000)}`);
+  return stdout;
 }
 
 /** A layer with a few files: copies of files, and links to them. */

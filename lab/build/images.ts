@@ -1,6 +1,6 @@
 /**
- * Builds the container images locally: one layer with Debian, PostgreSQL and PgBouncer, and one layer each with the
- * operator, Teleport, tbot and Vault. They are cached as an unpacked `docker save` archive, by a hash of everything
+ * Builds the container images locally: one layer with Debian, PostgreSQL and PgBouncer, one with Barman, and one layer
+ * each with the operator, its Barman Cloud plugin, Teleport, tbot and Vault. They are cached as an unpacked `docker save` archive, by a hash of everything
  * that goes into them.
  */
 import { createHash } from "node:crypto";
@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { run } from "../host/command";
-import { makeBaseLayer, makeLayer } from "./image-layers";
+import { makeDebianLayers, makeLayer } from "./image-layers";
 import { CACHE } from "../layout";
 import { withLock } from "../host/lock";
 import { say, step } from "../host/progress";
@@ -33,6 +33,9 @@ export const IMAGES = {
   olderPostgresql: `${REPOSITORY}/postgresql:${VERSIONS.olderPostgresqlMajor}`,
   pgbouncer: `${REPOSITORY}/pgbouncer:1`,
   operator: `${REPOSITORY}/cnpg:${VERSIONS.cnpg}`,
+  barmanCloud: `${REPOSITORY}/plugin-barman-cloud:${VERSIONS.barmanCloud}`,
+  /** For the plugin's container in the pods of Clusters. */
+  barmanCloudSidecar: `${REPOSITORY}/plugin-barman-cloud-sidecar:${VERSIONS.barmanCloud}`,
   teleport: `${REPOSITORY}/teleport:${VERSIONS.teleport}`,
   /** tbot, and tsh, which opens tunnels with the certificates of this version of tbot. */
   tbot: `${REPOSITORY}/tbot:${VERSIONS.teleport}`,
@@ -42,7 +45,7 @@ export const IMAGES = {
 };
 
 /** Increase this number with every change of how the images are built. */
-const RECIPE = 6;
+const RECIPE = 7;
 
 interface Image {
   tags: string[];
@@ -59,7 +62,9 @@ interface Layer {
 
 export function imagesFolder(tools: Tools): string {
   const parts = [RECIPE, VERSIONS.debian, VERSIONS.postgresqlMajor, VERSIONS.olderDebian, IMAGES];
-  const binaries = ["manager", "teleport", "tbot", "tsh", "vault"].map((name) => tools.binaries[name]);
+  const binaries = ["manager", "plugin-barman-cloud", "teleport", "tbot", "tsh", "vault"].map(
+    (name) => tools.binaries[name],
+  );
   const hash = createHash("sha256")
     .update(JSON.stringify([parts, binaries]))
     .digest("hex")
@@ -86,10 +91,13 @@ async function makeImages(tools: Tools, folder: string): Promise<void> {
   const work = join(CACHE.images, `.making-${process.pid}`);
   mkdirSync(work, { recursive: true });
   const binary = (name: string) => tools.binaries[name] ?? "";
-  const { file: base, postgresql, olderPostgresql, pgbouncer } = await makeBaseLayer(work);
+  const { base, barman, postgresql, olderPostgresql, pgbouncer } = await makeDebianLayers(work);
   const operator = await makeLayer(join(work, "operator.tar"), {
     "operator/manager_amd64": { copyOf: binary("manager") },
     manager: { linkTo: "operator/manager_amd64" },
+  });
+  const barmanCloud = await makeLayer(join(work, "barman-cloud.tar"), {
+    manager: { copyOf: binary("plugin-barman-cloud") },
   });
   const teleport = await makeLayer(join(work, "teleport.tar"), {
     "usr/local/bin/teleport": { copyOf: binary("teleport") },
@@ -101,9 +109,8 @@ async function makeImages(tools: Tools, folder: string): Promise<void> {
   const vault = await makeLayer(join(work, "vault.tar"), {
     "usr/local/bin/vault": { copyOf: binary("vault") },
   });
-  const [baseLayer, operatorLayer, teleportLayer, tbotLayer, vaultLayer] = await Promise.all(
-    [base, operator, teleport, tbot, vault].map(layer),
-  );
+  const [baseLayer, barmanLayer, operatorLayer, barmanCloudLayer, teleportLayer, tbotLayer, vaultLayer] =
+    await Promise.all([base, barman, operator, barmanCloud, teleport, tbot, vault].map(layer));
   const on = (...layers: (Layer | undefined)[]) => [baseLayer, ...layers].flatMap((one) => one ?? []);
   await writeArchive(join(work, "archive"), [
     {
@@ -123,6 +130,16 @@ async function makeImages(tools: Tools, folder: string): Promise<void> {
       config: { User: "998:996", Cmd: ["/usr/bin/pgbouncer"] },
     },
     { tags: [IMAGES.operator], layers: on(operatorLayer), config: { User: "65532:65532", Entrypoint: ["/manager"] } },
+    {
+      tags: [IMAGES.barmanCloud],
+      layers: on(barmanCloudLayer),
+      config: { User: "65532:65532", Entrypoint: ["/manager"] },
+    },
+    {
+      tags: [IMAGES.barmanCloudSidecar],
+      layers: on(barmanLayer, barmanCloudLayer),
+      config: { User: "26:26", Entrypoint: ["/manager"] },
+    },
     {
       tags: [IMAGES.teleport],
       layers: on(teleportLayer),

@@ -11,7 +11,7 @@ import { recordedTools } from "../build/tools";
 import { VERSIONS } from "../versions";
 import { waitFor } from "../host/wait";
 
-const NAMESPACE = "cnpg-system";
+export const OPERATOR_NAMESPACE = "cnpg-system";
 const SELECTOR = "app.kubernetes.io/name=cloudnative-pg";
 /** The manifest has megabytes of definitions, so it is applied only when it changes, not by every `up`. */
 const applied = join(STATE.kubernetes, "applied-operator");
@@ -23,18 +23,25 @@ export async function ensureOperator(): Promise<void> {
     await kubectl(["apply", "--server-side", "--force-conflicts", "-f", "-"], { input: manifest, limit: 180_000 });
     writeWhole(applied, `${hash}\n`);
   }
-  await retryCrashed(NAMESPACE, SELECTOR);
+  await retryCrashed(OPERATOR_NAMESPACE, SELECTOR);
   await waitFor("the operator is ready", operatorReady, { limit: 180 });
   await waitFor("the operator's webhook answers", webhookAnswers, { limit: 60 });
 }
 
 export function operatorReady(): Promise<boolean> {
-  return podReady(NAMESPACE, SELECTOR, new Date(recorded("containerd")?.since ?? 0));
+  return podReady(OPERATOR_NAMESPACE, SELECTOR, new Date(recorded("containerd")?.since ?? 0));
 }
 
 async function deployed(): Promise<boolean> {
   return (
-    (await kubectl(["-n", NAMESPACE, "get", "deployment", "cnpg-controller-manager", "--ignore-not-found"])) !== ""
+    (await kubectl([
+      "-n",
+      OPERATOR_NAMESPACE,
+      "get",
+      "deployment",
+      "cnpg-controller-manager",
+      "--ignore-not-found",
+    ])) !== ""
   );
 }
 
@@ -61,7 +68,7 @@ function operatorManifest(release: string): string {
   const defaults = {
     apiVersion: "v1",
     kind: "ConfigMap",
-    metadata: { name: "cnpg-controller-manager-config", namespace: NAMESPACE },
+    metadata: { name: "cnpg-controller-manager-config", namespace: OPERATOR_NAMESPACE },
     data: { POSTGRES_IMAGE_NAME: IMAGES.postgresql, PGBOUNCER_IMAGE_NAME: IMAGES.pgbouncer },
   };
   return `${replaced.trimEnd()}\n---\n${JSON.stringify(defaults)}\n`;
