@@ -14,7 +14,7 @@ const NAME = "drill";
 const [BUCKET = ""] = S3.buckets;
 /** Folder in the bucket, of this run alone. */
 const FOLDER = `${NAME}-${Date.now()}`;
-const FOLDER_ON_DISK = join(S3.data, BUCKET, FOLDER);
+const FOLDER_ON_DISK = join(S3.objects, BUCKET, FOLDER);
 const TELEPORT_NAME = `${NAME}-backup`;
 
 const key = (name: string) => ({ name: "s3", key: name });
