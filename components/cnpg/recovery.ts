@@ -101,8 +101,19 @@ export function recoverySpec({ settings, store }: RecoveryPlan, initdb: InitDb =
 }
 
 /** CloudNativePG takes any value of `targetImmediate` for a target. */
-function targetSpec({ targetImmediate, ...target }: RecoveryTarget): RecoveryTarget {
-  return targetImmediate === true ? { ...target, targetImmediate } : target;
+function targetSpec({ targetImmediate, targetTime, ...target }: RecoveryTarget): RecoveryTarget {
+  return {
+    ...target,
+    ...(targetTime === undefined ? {} : { targetTime: inRfc3339(targetTime) }),
+    ...(targetImmediate === true ? { targetImmediate } : {}),
+  };
+}
+
+/** Pulumi's configuration turns a time that has no quotes in YAML into `2026-11-30 12:00:00 +0000 UTC`. */
+function inRfc3339(time: string): string {
+  const [, date, clock, hours, minutes] =
+    /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?) ([-+]\d\d)(\d\d) \S+$/.exec(time) ?? [];
+  return date === undefined ? time : `${date}T${clock}${hours}:${minutes}`;
 }
 
 /** What else the checks depend on. */
@@ -208,12 +219,13 @@ function checkTarget(
   const at = (field: string) => `${setting}.${field}`;
   const given = TARGETS.filter((field) => target[field] !== undefined && target[field] !== false);
   const needsBackup = given.find((field) => field !== "targetTime" && field !== "targetLSN");
+  const time = target.targetTime && inRfc3339(target.targetTime);
   const { targetTime, targetLSN, targetXID, targetTLI, targetName, backupID } = target;
   return [
     ...(given.length > 1
       ? wrong(setting, undefined, `has more than one end: ${given.join(" and ")}`, "Keep one of them.")
       : []),
-    ...(targetTime === undefined || (RFC_3339.test(targetTime) && !Number.isNaN(Date.parse(targetTime)))
+    ...(time === undefined || (RFC_3339.test(time) && !Number.isNaN(Date.parse(time)))
       ? []
       : wrong(at("targetTime"), targetTime, "is not a time with its zone", "Write e.g. 2026-11-30T12:00:00Z.")),
     ...(targetLSN === undefined || /^[0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8}$/.test(targetLSN)

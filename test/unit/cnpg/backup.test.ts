@@ -186,6 +186,23 @@ describe("a recovery", () => {
     assert.deepEqual(spec.bootstrap, { recovery: { ...settings, database: "app", owner: "app" } });
   });
 
+  it("understands a time that Pulumi's configuration has changed, because it had no quotes", () => {
+    for (const [written, time] of [
+      ["2026-11-30 13:49:15.045999 +0000 UTC", "2026-11-30T13:49:15.045999+00:00"],
+      ["2026-11-30 13:49:15 +0530 +0530", "2026-11-30T13:49:15+05:30"],
+      ["2026-11-30T12:00:00Z", "2026-11-30T12:00:00Z"],
+    ] as const) {
+      const settings = { ...archive, recoveryTarget: { targetTime: written } };
+      assert.deepEqual(wrongRecovery(settings), []);
+      const plans = { recovery: planRecovery("orders", settings) };
+      const { bootstrap } = clusterSpec({ storage: { size: "1Gi" }, secrets, users: [], plans });
+      assert.equal(
+        (bootstrap as { recovery: { recoveryTarget: { targetTime: string } } }).recovery.recoveryTarget.targetTime,
+        time,
+      );
+    }
+  });
+
   it("does not write a target that is false, which CloudNativePG takes for one", () => {
     const plans = { recovery: planRecovery("orders", { ...archive, recoveryTarget: { targetImmediate: false } }) };
     const { bootstrap } = clusterSpec({ storage: { size: "1Gi" }, secrets, users: [], plans });
