@@ -72,8 +72,11 @@ cd /
 rm -r /tmp/older "$list"
 `;
 
-/** Barman's tools for object stores, and the libraries of those compressions that Python itself does not have. */
-const BARMAN_PACKAGES = ["barman-cli-cloud", "python3-lz4", "python3-snappy", "python3-zstandard"];
+/**
+ * Barman's tools for object stores, and the libraries of compressions that Python itself does not have. Not
+ * python3-snappy: Debian 13's (0.5.3) ends a backup with a segmentation fault.
+ */
+const BARMAN_PACKAGES = ["barman-cli-cloud", "python3-lz4", "python3-zstandard"];
 
 /**
  * Installs Barman's tools for object stores, and removes botocore's descriptions of all services except S3: 100 MB of
