@@ -73,6 +73,12 @@ rm -r /tmp/older "$list"
 `;
 
 /**
+ * Barman's tools for object stores, and the libraries of compressions that Python itself does not have. Not
+ * python3-snappy: Debian 13's (0.5.3) ends a backup with a segmentation fault.
+ */
+const BARMAN_PACKAGES = ["barman-cli-cloud", "python3-lz4", "python3-zstandard"];
+
+/**
  * Installs Barman's tools for object stores, and removes botocore's descriptions of all services except S3: 100 MB of
  * files. Then lists what has changed. The packages compile their Python modules, since the sidecar's file system is
  * read-only. Arguments: mirror, name of the release, file that is older than the changes.
@@ -82,7 +88,7 @@ list=/etc/apt/sources.list.d/barman.list
 echo "deb $1 $2 main" > "$list"
 newer() { apt-get -q -o APT::Sandbox::User=root -o "Dir::Etc::SourceList=$list" -o Dir::Etc::SourceParts=- "$@"; }
 newer update >&2
-DEBIAN_FRONTEND=noninteractive newer install -y --no-install-recommends barman-cli-cloud >&2
+DEBIAN_FRONTEND=noninteractive newer install -y --no-install-recommends ${BARMAN_PACKAGES.join(" ")} >&2
 rm "$list"
 services=/usr/lib/python3/dist-packages/botocore/data
 find "$services" -mindepth 1 -maxdepth 1 -type d ! -name s3 -exec rm -r {} +

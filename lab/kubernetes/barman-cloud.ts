@@ -9,6 +9,7 @@ import { recordedTools } from "../build/tools";
 import { ensureAuthority, ensureCertificate } from "../certificates";
 import { recorded } from "../host/daemon";
 import { waitFor } from "../host/wait";
+import { PKI } from "../layout";
 import { kubectl, podReady, retryCrashed } from "./kubectl";
 import { OPERATOR_NAMESPACE } from "./cnpg";
 
@@ -90,7 +91,10 @@ async function items(): Promise<object[]> {
   ];
 }
 
-/** The Secrets of the plugin and of the operator as its client. Each side trusts exactly the other's certificate. */
+/**
+ * The Secrets of the plugin and of the operator as its client. Each side trusts all certificates in the other's
+ * Secret. The CA is one of them: the operator shows its certificate only to a server that asks for one of its CA.
+ */
 async function ensureCertificates(): Promise<object[]> {
   await ensureAuthority();
   const server = await ensureCertificate(NAME, { commonName: NAME, names: `DNS:${NAME}`, usage: "serverAuth" });
@@ -104,12 +108,12 @@ async function ensureCertificates(): Promise<object[]> {
     kind: "Secret",
     type: "kubernetes.io/tls",
     metadata: { name, namespace: OPERATOR_NAMESPACE },
-    data: { "tls.crt": base64(pair.certificate), "tls.key": base64(pair.key) },
+    data: { "tls.crt": base64(pair.certificate, PKI.ca), "tls.key": base64(pair.key) },
   }));
 }
 
-function base64(file: string): string {
-  return readFileSync(file).toString("base64");
+function base64(...files: string[]): string {
+  return Buffer.concat(files.map((file) => readFileSync(file))).toString("base64");
 }
 
 const MOUNTS = { server: "/server", client: "/client" };

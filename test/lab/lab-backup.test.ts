@@ -50,6 +50,8 @@ const objects = [
         wal: { compression: "gzip" },
         data: { immediateCheckpoint: true },
       },
+      // Without a request, Python gets hardly any time on a busy machine.
+      instanceSidecarConfiguration: { resources: { requests: { cpu: "200m" } } },
     },
   },
 ];
@@ -152,7 +154,7 @@ describe("the lab's backups", () => {
     });
   });
 
-  it("can be read and written only with the key pair of their bucket", async () => {
+  it("can be reached only with the key pair of their bucket", async () => {
     const own = await barman(BUCKET, "backup-list", BUCKET);
     assert.equal(own.code, 0, own.output);
     for (const [keysOf, bucket] of [
@@ -160,7 +162,7 @@ describe("the lab's backups", () => {
       [BUCKET, OTHER_BUCKET],
     ] as const) {
       const foreign = await barman(keysOf, "backup-list", bucket);
-      assert.notEqual(foreign.code, 0, foreign.output);
+      assert.match(foreign.output, /403.*Forbidden/);
     }
   });
 
