@@ -59,8 +59,10 @@ for (const { name, settings, state } of recordedReleases()) {
     });
 
     it("is refreshed and updated by `up`, after which nothing is left to do", async () => {
+      const pods = await podsNow();
       await stack.must(["refresh", "--yes", "--skip-preview"]);
       await stack.up();
+      assert.equal(await podsNow(), pods, "no pod was restarted");
       const { same, ...other } = await stack.plannedChanges();
       assert.ok(same);
       assert.deepEqual(other, {});
@@ -82,6 +84,16 @@ for (const { name, settings, state } of recordedReleases()) {
       assert.equal(await teleport.database(DATABASE), undefined);
     });
   });
+}
+
+/** The pods of the instances, with the times at which their PostgreSQL was started. */
+async function podsNow(): Promise<string> {
+  const pods = ["-n", CLUSTER, "get", "pods", "--selector=cnpg.io/podRole=instance", "-o"];
+  const uids = await kubectl(
+    ...pods,
+    "jsonpath={range .items[*]}{.metadata.uid} {.status.containerStatuses[*].restartCount}{end}",
+  );
+  return `${uids} ${await sqlAsSuperuser(CLUSTER, "app", "SELECT pg_postmaster_start_time()")}`;
 }
 
 /** The names under which the state's objects were written, by `Cluster orders`. */

@@ -22,13 +22,16 @@ export function resourcesOf(state: string): StateResource[] {
 
 /**
  * @param plain the state with its secrets in plain text, as `pulumi stack export --show-secrets` prints it
- * @returns the UIDs in the state, and the current UIDs of the objects
+ * @returns the UIDs in the state, and the current UIDs of the objects and of the Kubernetes cluster
  */
 export async function makeWorld(plain: string): Promise<Map<string, string>> {
   const resources = resourcesOf(plain).map((resource) => revealed(resource) as StateResource);
   const uids = new Map<string, string>();
+  const here = await kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}");
   for (const { type, inputs, outputs } of resources) {
     if (type.startsWith("kubernetes:")) uids.set(uidOf(outputs), await make(inputs!, outputs!));
+    // By which a later release tells Kubernetes clusters apart.
+    if (typeof outputs?.kubernetesUid === "string") uids.set(outputs.kubernetesUid, here);
     const { document, owner, registration } = (outputs ?? {}) as Partial<RegistrationState>;
     if (document && owner && registration) await teleport.put(withOwner(document, { owner, registration }));
   }
