@@ -19,8 +19,8 @@ const LAYERS = [
   ["components/dynamic"],
   ["components/kubernetes", "components/vault"],
   ["components/http"],
-  ["components/go-duration.ts", "components/memoized.ts", "components/value-check.ts", "components/waiting.ts"],
-  ["components/message-limits.ts", "components/owner-label.ts", "components/problems.ts", "components/unknown.ts"],
+  ["components/durations.ts", "components/memoized.ts", "components/value-check.ts", "components/waiting.ts"],
+  ["components/message-limits.ts", "components/owner-label.ts", "components/problems.ts"],
 ];
 
 const oneOf = (paths) => `^(${paths.join("|")})(/|$)`;

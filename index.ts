@@ -1,64 +1,69 @@
 /**
- * The program: PostgreSQL for one environment, as `Pulumi.<stack>.yaml` declares it. Any environment runs it
- * unchanged; programs of your own import from ./components instead.
+ * The program: the PostgreSQL databases of one environment, as `Pulumi.<stack>.yaml` declares them. All environments
+ * run the same program. Your own programs import from ./components instead.
  */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { MachineIdWorkload, OperatorCheck, PostgresCluster, SettingsError } from "./components";
 import { operatorNeeds } from "./components/postgres-cluster/plan";
-import { needsOfAll } from "./components/cnpg/operator-version";
+import { combinedNeeds } from "./components/cnpg/operator-version";
 import { ownerOf, stackPrefix } from "./components/kubernetes/owner";
 import { ClusterIdentity } from "./components/protection/deletion-protection";
-import { DeclaredDatabases, inContext } from "./components/protection/declared-databases";
-import { makeNamespace } from "./components/protection/namespace-removal";
-import { TAKE_UP } from "./components/protection/taking-up";
+import { DeclaredDatabases, contextResourceName } from "./components/protection/declared-databases";
+import { createNamespace } from "./components/protection/namespace-removal";
+import { UPSERT_EXISTING_OBJECTS } from "./components/protection/upsert-existing-objects";
 import { appRoleMount, EnvironmentConfig, parseConfig, usesVault, VaultSettings } from "./config/config";
-import { contextsOf, declaredDatabases, namespacesToMake } from "./config/places";
+import { contextsOf, declaredDatabases, namespacesToCreate } from "./config/contexts-and-namespaces";
 import type { DatabasePlan } from "./config/plan";
 
 const config = readConfig();
 const { plan } = config;
 
-/** Before everything else: a configuration that would lose data is refused before anything is changed. */
+/** Comes first, so that a configuration that would lose data is refused before anything is changed. */
 const declared = new DeclaredDatabases("databases", {
   databases: declaredDatabases(plan, ownerOf),
   owner: stackPrefix(),
 });
 
-// Pulumi's SDK would write it into the state of each provider, and the next run would update them. The plugin reads it itself.
-delete process.env[TAKE_UP];
+// Pulumi's SDK would write the variable into the state of each provider, and the next run would update the providers.
+// The provider's plugin reads the variable itself.
+delete process.env[UPSERT_EXISTING_OBJECTS];
 
-/** A provider for each Kubernetes cluster that a database names; undefined is the kubeconfig's current context. */
+/** A provider for each context that a database uses. Undefined is the kubeconfig's current context. */
 const contexts = contextsOf(plan);
 const kubernetesProviders = new Map(
   contexts.map(({ context, former }) => [
     context,
     new k8s.Provider(
-      inContext(context, "kubernetes", "after"),
+      contextResourceName(context, "kubernetes", "after"),
       {
         context,
-        // How the cluster is reached is the environment's. Left out, the SDK writes the path in KUBECONFIG into the state,
-        // where the next machine does not have it.
+        // The environment says how to reach the cluster. Without this empty value, the SDK writes the path in
+        // KUBECONFIG into the state, and other machines do not have that path.
         kubeconfig: "",
-        // Without it a Secret whose data change is deleted and made again; a Cluster whose CA Secret is missing stops.
+        // Without it, a change of a Secret's data deletes and recreates the Secret. A Cluster stops if its CA Secret is
+        // missing.
         enableSecretMutable: true,
       },
-      { dependsOn: declared, aliases: former.map((each) => ({ name: inContext(each, "kubernetes", "after") })) },
+      {
+        dependsOn: declared,
+        aliases: former.map((each) => ({ name: contextResourceName(each, "kubernetes", "after") })),
+      },
     ),
   ]),
 );
 const vaultProviders: Record<string, pulumi.ProviderResource> =
   config.vault && Object.values(config.databases).some(usesVault) ? { vault: vaultProvider(config.vault) } : {};
 
-/** Where the program itself asks Vault. */
+/** Vault, for requests that the program sends without Pulumi's provider. */
 const vaultServer = { address: config.vault?.address, namespace: config.vault?.namespace };
 
-const places = namespacesToMake(plan);
+const toCreate = namespacesToCreate(plan);
 const formerOf = (context: string | undefined) => contexts.find((each) => each.context === context)?.former ?? [];
-/** Not even a namespace is made where there is no operator. */
+/** The operator is checked even before namespaces are created. */
 const operators = new Map(
-  [...new Set(places.map(({ context }) => context))].map((context) => [
+  [...new Set(toCreate.map(({ context }) => context))].map((context) => [
     context,
     new OperatorCheck(
       context ?? "kubernetes",
@@ -67,18 +72,18 @@ const operators = new Map(
     ),
   ]),
 );
-const namespaces = places.map(({ context, namespace, databases: own }) => ({
+const namespaces = toCreate.map(({ context, namespace, databases: own }) => ({
   context,
   namespace,
-  made: makeNamespace(
-    inContext(context, namespace, "before"),
+  name: createNamespace(
+    contextResourceName(context, namespace, "before"),
     namespace,
     { context },
     {
       provider: kubernetesProviders.get(context),
       dependsOn: operators.get(context),
-      formerNames: formerOf(context).map((former) => inContext(former, namespace, "before")),
-      // In 0.1.0 a namespace that is not declared belonged to its PostgresCluster.
+      formerNames: formerOf(context).map((former) => contextResourceName(former, namespace, "before")),
+      // In 0.1.0, the PostgresCluster was the parent of a namespace that is not declared.
       formerUrns: own.map((name) => namespaceUrn(name)),
     },
   ),
@@ -86,14 +91,17 @@ const namespaces = places.map(({ context, namespace, databases: own }) => ({
 
 const clusters: { database: DatabasePlan; cluster: PostgresCluster }[] = [];
 
-/** For app stacks: everything about each database, by its name in the configuration. Nothing in it is secret. */
+/**
+ * Output for the stacks of applications: the outputs of each database, by its name in the configuration. Contains no
+ * secret.
+ */
 export const databases = Object.fromEntries(
   Object.values(plan.databases).map((database) => {
     const { name, context, settings } = database;
-    const made = namespaces.find((place) => place.context === context && place.namespace === database.namespace);
+    const created = namespaces.find((each) => each.context === context && each.namespace === database.namespace);
     const kubernetes = kubernetesProviders.get(context);
     const providers = { ...vaultProviders, ...(kubernetes ? { kubernetes } : {}) };
-    const namespace = made?.made ?? database.namespace;
+    const namespace = created?.name ?? database.namespace;
     const vaultDatabase = settings.vaultDatabase && {
       ...settings.vaultDatabase,
       vault: { ...vaultServer, ...settings.vaultDatabase.vault },
@@ -106,11 +114,11 @@ export const databases = Object.fromEntries(
 
 const workloads: MachineIdWorkload[] = [];
 
-/** For app stacks: how an application's pods reach their databases through Teleport, by its name in the configuration. */
+/** Output for the stacks of applications: how the pods of each application reach their databases through Teleport. */
 export const applications = Object.fromEntries(
   Object.entries(plan.applications).map(([name, { application, teleport, settings }]) => {
     const { adopt, databases: wanted } = application;
-    // After the databases: their names in Teleport are known when they are there.
+    // Depends on the databases, because applications use their names in Teleport.
     const registered = Object.fromEntries(
       Object.entries(settings.databases).map(([alias, known]) => {
         const service = pulumi.output(databases[wanted[alias]?.database ?? ""]).apply(() => known.service);
@@ -123,7 +131,7 @@ export const applications = Object.fromEntries(
   }),
 );
 
-// Deleted before all else: what is refused for a database must not have taken its applications' access down by then.
+// Deleted first: if the deletion of a database is refused, its applications must still have access.
 for (const { database, cluster } of clusters) {
   const { name, settings } = database;
   const { metadata } = cluster.cluster;
@@ -143,16 +151,16 @@ for (const { database, cluster } of clusters) {
   );
 }
 
-/** What the databases of a context need of the operator. */
+/** What the databases of a context require of the operator. */
 function needsIn(context: string | undefined) {
-  return needsOfAll(
+  return combinedNeeds(
     Object.values(plan.databases)
       .filter((database) => database.context === context)
       .map(operatorNeeds),
   );
 }
 
-/** URN of the Namespace that a PostgresCluster of this name makes for itself. */
+/** URN of the Namespace that a PostgresCluster of this name creates for itself. */
 function namespaceUrn(name: string): pulumi.Output<string> {
   const cluster = pulumi.createUrn(name, "cnpg-teleport:postgres:PostgresCluster");
   return pulumi.createUrn(name, "kubernetes:core/v1:Namespace", cluster);
@@ -165,12 +173,12 @@ function readConfig(): EnvironmentConfig {
   try {
     return parseConfig(raw, pulumi.getStack(), process.env);
   } catch (error) {
-    // A RunError is shown without a stack trace.
+    // Pulumi shows a RunError without a stack trace.
     throw error instanceof SettingsError ? new pulumi.RunError(error.message) : error;
   }
 }
 
-/** Structured values come as JSON, plain ones as they are. */
+/** The value of a key. Pulumi passes structured values as JSON, and other values as plain strings. */
 function configValue(key: string): unknown {
   const text = new pulumi.Config().require(key);
   try {
@@ -180,7 +188,9 @@ function configValue(key: string): unknown {
   }
 }
 
-/** AppRole's credentials come from the environment and are secrets in the state; with a token nothing is in it. */
+/**
+ * The AppRole's credentials come from environment variables, and are secrets in the state. A token is not in the state.
+ */
 function vaultProvider({
   address,
   namespace = process.env.VAULT_NAMESPACE || undefined,

@@ -3,12 +3,14 @@ export { PostgresCluster } from "./postgres-cluster/postgres-cluster";
 export type { PostgresClusterArgs, TeleportArgs, TeleportRegistration } from "./postgres-cluster/args";
 export type { PostgresClusterOutputs } from "./postgres-cluster/outputs";
 export type { TeleportAgentOutput } from "./postgres-cluster/registrations";
-export type { ClusterSettings, InitDb, Resources, Storage } from "./cnpg/cluster-spec";
-export type { UsersAs } from "./cnpg/database-roles";
+export type { ClusterSettings } from "./cnpg/cluster";
+export type { Access, AccessScope, TeleportUser, UsersAs } from "./cnpg/roles";
 export type { AdditionalDatabase, Extension, Schema } from "./cnpg/databases";
+export type { InitDb } from "./cnpg/initdb";
 export type { NetworkPeer, NetworkPolicySettings } from "./cnpg/network-policy";
 export type { PoolerSecrets, PoolerSettings, PoolerType } from "./cnpg/pooler";
-export type { Access, AccessScope, TeleportUser } from "./cnpg/roles";
+export type { Resources } from "./kubernetes/quantity";
+export type { Storage } from "./cnpg/storage";
 export { DatabaseAccess, type DatabaseAccessArgs } from "./postgres/grants-resource";
 export type { AutoUsers } from "./teleport/auto-users/settings";
 export { AutoUsersAdmin, type AutoUsersAdminArgs } from "./teleport/auto-users/admin";
@@ -31,25 +33,29 @@ export {
   type ChartDatabase,
   type StaticDatabase,
 } from "./teleport/agent";
-export { TeleportDatabase } from "./teleport/resources/database";
+export { TeleportDatabase, TeleportAccessRole, TeleportJoinToken, TeleportBot } from "./teleport/resources/resource";
 export type {
   DatabaseAdminUser,
   DatabaseSettings,
   DatabaseTlsMode,
   DynamicLabel,
   TeleportDatabaseArgs,
-} from "./teleport/resources/database-document";
+} from "./teleport/resources/database";
 export { TeleportCertAuthority, type TeleportCertAuthorityArgs } from "./teleport/ca/cert-authority";
 export {
   operatorDatabase,
   type OperatorDatabaseSettings,
   type TeleportDatabaseManifest,
 } from "./teleport/kubernetes-operator";
-export { TeleportAccessRole } from "./teleport/resources/access-role";
-export type { TeleportAccessRoleArgs } from "./teleport/resources/access-role-document";
-export { accessRegistrarRole, PROVISIONED_BY, registrarBot, registrarRole } from "./teleport/program-roles";
-export { TeleportJoinToken } from "./teleport/resources/join-token";
-export type { TeleportJoinTokenArgs } from "./teleport/resources/join-token-document";
+export type { TeleportAccessRoleArgs } from "./teleport/resources/access-role";
+export {
+  accessRegistrarRole,
+  PROVISIONED_BY,
+  registrarBot,
+  registrarRole,
+  workloadRegistrarRole,
+} from "./teleport/program-roles";
+export type { TeleportJoinTokenArgs } from "./teleport/resources/join-token";
 export type { TeleportConnection, TeleportDocument } from "./teleport/client/tctl";
 export { TeleportError, type TeleportFailure } from "./teleport/client/errors";
 export { KubernetesError, type KubernetesFailure } from "./kubernetes/errors";
@@ -58,25 +64,22 @@ export type { KubernetesArgs } from "./kubernetes/resource";
 export { OperatorCheck, type OperatorCheckArgs } from "./cnpg/operator-check";
 export type { Fields, OperatorNeeds } from "./cnpg/operator-version";
 export { SettingsError, type SettingProblem } from "./problems";
-export { TeleportBot, type TeleportBotArgs } from "./teleport/resources/bot";
-export { workloadRegistrarRole } from "./teleport/resources/bot-registrar";
-export {
-  VaultDatabase,
-  type CredentialsOutputs,
-  type KubernetesAuth,
-  type VaultDatabaseArgs,
-  type VaultDatabaseOutputs,
-} from "./vault-database/vault-database";
-export type { VaultDatabaseOfCluster } from "./vault-database/of-cluster";
-export { vaultHbaRules } from "./vault-database/pg-hba";
-export { vaultDatabasePolicy, type RegistrarScope } from "./vault-database/policies";
+export type { TeleportBotArgs } from "./teleport/resources/bot";
+export { VaultDatabase } from "./vault-database/vault-database";
 export type {
   CredentialsConsumer,
+  CredentialsOutputs,
   CredentialsRole,
   DatabaseOfCluster,
+  KubernetesAuth,
   VaultConnection,
+  VaultDatabaseArgs,
+  VaultDatabaseOfCluster,
+  VaultDatabaseOutputs,
   VaultUsersSettings,
 } from "./vault-database/settings";
+export { vaultHbaRules } from "./vault-database/plan";
+export { vaultDatabasePolicy, type RegistrarScope } from "./vault-database/policies";
 export { VaultError, type VaultFailure } from "./vault/errors";
 export {
   MachineIdWorkload,

@@ -6,7 +6,7 @@
  */
 const MESSAGE_BYTES = 8 * 1024;
 /** Maximum number of lines, or of parts of a message, that are shown. */
-export const SHOWN = 20;
+export const MAX_SHOWN = 20;
 
 /** Control characters, and characters that change the direction of text. Names from other systems may contain them. */
 const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
@@ -27,7 +27,7 @@ function hex(code: number, digits: number): string {
 }
 
 /** The first items, and how many more there are (`and 39980 more`). */
-export function firstOf(items: readonly string[], shown = SHOWN): string[] {
+export function firstOf(items: readonly string[], shown = MAX_SHOWN): string[] {
   return items.length <= shown ? [...items] : [...items.slice(0, shown), `and ${items.length - shown} more`];
 }
 

@@ -1,4 +1,7 @@
-/** Checks of single values, with the same messages for every setting. A missing value passes. Pure. */
+/**
+ * Single values: what is known of them, and checks with the same messages for every setting. A missing value passes.
+ * Pure.
+ */
 import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "./problems";
 
@@ -12,8 +15,11 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return prototype === null || prototype === Object.prototype;
 }
 
+/** Pulumi's placeholder in a preview for a value that is not known yet. */
+export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
 /** What is known of a value that may be computed: undefined until it is. */
-export function known<Value extends string>(value: pulumi.Input<Value> | undefined): Value | undefined {
+export function valueIfKnown<Value extends string>(value: pulumi.Input<Value> | undefined): Value | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
@@ -51,4 +57,12 @@ export function checkUnique(
   return values.flatMap((value, index) =>
     values.indexOf(value) < index ? wrong(setting(index), value, "is listed twice", fix) : [],
   );
+}
+
+/**
+ * Whether the text is a URL that begins with http:// or https://. `localhost:8200` is a URL too, with the scheme
+ * `localhost`.
+ */
+export function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:\/\/[^/]/i.test(text);
 }

@@ -71,7 +71,7 @@ export async function retried<Result>(
 
 const REPEATED_MS = 30_000;
 /** How many problems fit on a screen. */
-const SHOWN = 5;
+const MAX_SHOWN = 5;
 const LINE_BYTES = 1_000;
 
 /**
@@ -85,7 +85,7 @@ export function progressOf(
 ): (missing: readonly string[]) => void {
   let last: { line: string; at: number } | undefined;
   return (missing) => {
-    const line = `Waiting for ${what}: ${limited(printable(firstOf(missing, SHOWN).join("; ")), LINE_BYTES)}`;
+    const line = `Waiting for ${what}: ${limited(printable(firstOf(missing, MAX_SHOWN).join("; ")), LINE_BYTES)}`;
     if (last !== undefined && last.line === line && now() - last.at < REPEATED_MS) return;
     last = { line, at: now() };
     print(line);

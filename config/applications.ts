@@ -1,27 +1,30 @@
-/** Applications of the configuration: what they may use of its databases, as the component wants it. Pure. */
+/** Applications of the configuration: their plans, and the checks of what they use in its databases. Pure. */
 import type { MachineIdSettings, TeleportConnection, WorkloadDatabase } from "../components";
-import { labelsOf } from "../components/postgres-cluster/teleport-plan";
+import { identifyingLabels } from "../components/postgres-cluster/teleport-plan";
 import type { ClusterPlan } from "../components/postgres-cluster/plan";
 import type { ApplicationDatabase, ApplicationSettings } from "./settings";
 import type { SettingProblem } from "../components/problems";
-import { checkMachineId } from "../components/workload/machine-id-check";
-import { listed, nearest } from "../components/settings/messages";
-import { known } from "../components/value-check";
+import { checkMachineId } from "../components/workload/machine-id";
+import { listed, nearest } from "../components/settings/validation";
+import { valueIfKnown } from "../components/value-check";
 
-/** What the component is given; `settings` are complete but for what Teleport says of the databases. */
+/** Everything that follows from the settings of an application. */
 export interface ApplicationPlan {
-  /** The settings that all of this follows from. */
+  /** The settings that the plan is made from. */
   application: ApplicationSettings;
   teleport: TeleportConnection;
   settings: MachineIdSettings;
 }
 
-/** By their names in the configuration. */
+/** The plans of the databases, by their names in the configuration. */
 type Databases = Readonly<Record<string, ClusterPlan>>;
 
 /**
- * All that is wrong with an application. `key` is its name in the configuration. A database that is undefined is
- * declared, but with mistakes, which are told elsewhere: what an application may use of it is not known.
+ * Returns every problem of an application.
+ *
+ * @param key name of the application in the configuration
+ * @param declared a database is undefined if its own settings are wrong. Other checks report that, and the
+ * application's use of this database is not checked
  */
 export function checkApplication(
   setting: string,
@@ -42,13 +45,14 @@ export function checkApplication(
       checkDatabase(`${setting}.databases.${alias}`, one, application, databases, Object.keys(declared)),
     );
   if (problems.length > 0) return problems;
-  const all = ofWhole(setting, key, planned, databases, stack);
+  const all = checkWholeApplication(setting, key, planned, databases, stack);
   return all.filter(
     (problem) => !unknown.some(([alias]) => problem.setting.startsWith(`${setting}.databases.${alias}`)),
   );
 }
 
-function ofWhole(
+/** Checks that need all databases of the application. */
+function checkWholeApplication(
   setting: string,
   key: string,
   { application, settings }: ApplicationPlan,
@@ -59,33 +63,40 @@ function ofWhole(
     ...new Set(Object.values(application.databases).flatMap((one) => proxyOf(one, application, databases) ?? [])),
   ];
   if (proxies.length > 1) {
-    const fix = "An application has one identity: declare one for each Teleport cluster.";
-    return [{ setting: `${setting}.databases`, value: proxies, problem: "are in several Teleport clusters", fix }];
+    const problem = "must all be in one Teleport cluster, because an application has one identity";
+    const fix = "Declare one application for each Teleport cluster.";
+    return [{ setting: `${setting}.databases`, value: proxies, problem, fix }];
   }
   return checkMachineId(setting, settings).map((problem) =>
     problem.setting === `${setting}.name` && application.name === undefined
-      ? ofDefaultName(setting, key, settings.name, stack)
+      ? defaultNameProblem(setting, key, settings.name, stack)
       : problem,
   );
 }
 
-/** A default name that Teleport does not take is told where its parts were written. */
-function ofDefaultName(setting: string, key: string, name: string, stack: string): SettingProblem {
+/** The problem of a default name that Teleport does not accept. Names the part that is wrong: the key or the stack. */
+function defaultNameProblem(setting: string, key: string, name: string, stack: string): SettingProblem {
   const fix = `Rename it, or set ${setting}.name.`;
   if (!/^[a-z][-a-z0-9]*$/.test(key)) {
-    return { setting, problem: `cannot be part of a bot's name: only lower-case letters, digits and hyphens can`, fix };
+    const problem =
+      "cannot be part of a bot's name, which must start with a lower-case letter and contain only lower-case letters, digits and hyphens";
+    return { setting, problem, fix };
   }
   return /^([-a-z0-9]*[a-z0-9])?$/.test(stack)
-    ? { setting, problem: `would be called ${name} in Teleport, where a bot's name has at most 40 characters`, fix }
+    ? {
+        setting,
+        problem: `would be called ${name} in Teleport, where a bot's name must have at most 40 characters`,
+        fix,
+      }
     : {
         setting: "the stack's name",
         value: stack,
-        problem: "cannot be part of a bot's name: only lower-case letters, digits and hyphens can",
+        problem: "cannot be part of a bot's name, which must contain only lower-case letters, digits and hyphens",
         fix: `Set ${setting}.name.`,
       };
 }
 
-/** What the component is given for a checked application. The stack makes its name unique, as the databases' names are. */
+/** Plans an application. The stack's name makes the default name unique, like the databases' names in Teleport. */
 export function planApplication(
   key: string,
   application: ApplicationSettings,
@@ -110,7 +121,7 @@ export function planApplication(
   };
 }
 
-/** The role opens this one: `primary` is unique in Teleport, as the primary's name is. */
+/** A database as the bot's role selects it: the label `primary` is unique, because the primary's name is. */
 function workloadDatabase(
   { database, standby = false, databaseName, user, roles, port }: ApplicationDatabase,
   application: Pick<ApplicationSettings, "credentials">,
@@ -121,7 +132,7 @@ function workloadDatabase(
   const sqlType = standby ? "standby" : "primary";
   return {
     service: teleport?.[sqlType] ?? "",
-    labels: teleport ? labelsOf(teleport, sqlType) : {},
+    labels: teleport ? identifyingLabels(teleport, sqlType) : {},
     database: databaseName ?? plan?.database ?? "",
     ...(user === undefined ? {} : { user }),
     ...(roles === undefined ? {} : { roles }),
@@ -144,20 +155,35 @@ function checkDatabase(
     fix,
   });
   if (!plan) {
-    return [wrong("database", database, "is not a database of this configuration", hintOf(database, known))];
+    return [wrong("database", database, "is not a database of this configuration", nameHint(database, known))];
   }
   if (!inTeleport(plan, application)) {
-    const fix = `Add teleport.proxy to databases.${database}, or correct credentials.`;
-    return [wrong("database", database, "is not in that Teleport cluster", fix)];
+    const problem = "is not in the Teleport cluster of this application";
+    const fix = `Add this Teleport cluster to databases.${database}.teleport, or correct credentials of the application.`;
+    return [wrong("database", database, problem, fix)];
   }
   const users = plan.users.map(({ name }) => name);
   const { roles: offered = [] } = plan.settings.autoUsers ?? {};
   return [
     ...(standby && !plan.hasStandby
-      ? [wrong("standby", standby, "leads nowhere: the database has one instance", "Remove it.")]
+      ? [
+          wrong(
+            "standby",
+            standby,
+            `requires a standby, but databases.${database} has only one instance`,
+            `Remove standby, or set databases.${database}.instances to 2 or more.`,
+          ),
+        ]
       : []),
     ...(standby && roles.length > 0
-      ? [wrong("roles", roles, "are for a user that is made at login, and a standby takes none", "Name a user.")]
+      ? [
+          wrong(
+            "roles",
+            roles,
+            "cannot be used with standby: true, because Teleport cannot create users on a standby",
+            "Set user instead.",
+          ),
+        ]
       : []),
     ...(user === undefined || users.includes(user)
       ? []
@@ -166,7 +192,7 @@ function checkDatabase(
             "user",
             user,
             `must be one of the users of databases.${database}`,
-            `Add it to users, or use ${users.join(", ")}.`,
+            `Add it to databases.${database}.users${users.length > 0 ? `, or use ${listed(users)}` : ""}.`,
           ),
         ]),
     ...roles
@@ -182,11 +208,11 @@ function checkDatabase(
   ];
 }
 
-function hintOf(database: string, known: readonly string[]): string {
-  if (known.length === 0) return "Declare it: databases is empty.";
+function nameHint(database: string, known: readonly string[]): string {
+  if (known.length === 0) return "Declare it in databases, which is empty.";
   const similar = nearest(database, known);
   if (similar !== undefined) return `Did you mean ${similar}?`;
-  return known.length > 10 ? "Name one of databases." : `Use ${listed(known)}.`;
+  return known.length > 10 ? "Use one of the names in databases." : `Use ${listed(known)}.`;
 }
 
 function proxyOf(
@@ -195,15 +221,15 @@ function proxyOf(
   databases: Databases,
 ): string | undefined {
   const plan = planOf(database, databases);
-  return plan && known(inTeleport(plan, application)?.settings.proxy);
+  return plan && valueIfKnown(inTeleport(plan, application)?.settings.proxy);
 }
 
-/** A database of the configuration; undefined if it has none of this name, also if every object has one, as `constructor`. */
+/** The plan of a database. Undefined if there is none, also for names that every object has, e.g. `constructor`. */
 function planOf(name: string, databases: Databases): ClusterPlan | undefined {
   return Object.hasOwn(databases, name) ? databases[name] : undefined;
 }
 
-/** The database in the application's Teleport cluster. */
+/** The plan of the database in the application's Teleport cluster. */
 function inTeleport(plan: ClusterPlan, { credentials }: Pick<ApplicationSettings, "credentials">) {
   return plan.teleport.find(({ settings }) => settings.credentials === credentials);
 }

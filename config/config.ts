@@ -1,14 +1,12 @@
-/** The configuration of an environment, `Pulumi.<env>.yaml`: its shape, its defaults, its checks. Pure. */
+/** Reads and checks the configuration of an environment, `Pulumi.<env>.yaml`. Pure. */
 import { checkApplication } from "./applications";
-import { isHttpUrl } from "../components/http/url";
+import { isHttpUrl, isObject } from "../components/value-check";
 import { teleportClusters } from "../components/postgres-cluster/args";
 import { checkPostgresCluster } from "../components/postgres-cluster/check";
 import { refuse, SettingProblem } from "../components/problems";
-import { typeHint } from "../components/settings/messages";
-import { validate } from "../components/settings/validation";
-import { isObject } from "../components/value-check";
+import { typeHint, validate } from "../components/settings/validation";
 import { checkCollisions } from "./collisions";
-import { checkFormerNames } from "./places";
+import { checkFormerNames } from "./contexts-and-namespaces";
 import { EnvironmentPlan, planEnvironment } from "./plan";
 import type {
   AppRoleLogin,
@@ -22,13 +20,13 @@ export type { DatabaseSettings, VaultSettings };
 
 const DEFAULT_APPROLE_MOUNT = "approle";
 
-/** Path of Vault's login method AppRole. */
+/** Path of Vault's auth method AppRole. */
 export function appRoleMount({ mount = DEFAULT_APPROLE_MOUNT }: AppRoleLogin): string {
   return mount;
 }
 
-/** What is read from the file, by the name of its type. */
-interface Written {
+/** The types of the settings that are read from the file, by their names in the JSON Schema. */
+interface SettingsTypes {
   ApplicationSettings: ApplicationSettings;
   DatabaseSettings: DatabaseSettings;
   KubernetesSettings: KubernetesSettings;
@@ -37,19 +35,19 @@ interface Written {
 
 /** A checked configuration. */
 export interface EnvironmentConfig {
-  /** How the Kubernetes cluster is reached, for databases that do not say. Default: the kubeconfig's current context. */
+  /** How to reach the Kubernetes cluster of databases without their own `kubernetes`. */
   kubernetes: KubernetesSettings;
-  /** How the program logs in to Vault. Needed where an `issuer` is `vault`, and for `vaultDatabase`. */
+  /** Vault's address, and the program's login. Required if a database needs Vault. */
   vault?: VaultSettings;
   /** The databases, by name. */
   databases: Record<string, DatabaseSettings>;
-  /** Applications that reach databases through Teleport with an identity of their own (Machine ID), by name. */
+  /** The applications that reach databases through Teleport, by name. */
   applications: Record<string, ApplicationSettings>;
-  /** What follows from all that. */
+  /** Everything that follows from these settings. */
   plan: EnvironmentPlan;
 }
 
-/** The keys of the configuration: `vault` is `cnpg-teleport:vault` in the file. `defaults` goes below every database. */
+/** The keys of the configuration. In the file, each has the project's name as prefix: `cnpg-teleport:vault`. */
 const KEYS = ["kubernetes", "vault", "defaults", "databases", "applications"];
 
 /**
@@ -57,7 +55,7 @@ const KEYS = ["kubernetes", "vault", "defaults", "databases", "applications"];
  *
  * @param raw the values of the configuration's keys, as Pulumi parsed them
  * @param stack name of the stack: the default of each database's `environment`
- * @param variables the process's environment, where credentials come from
+ * @param variables the environment variables of the process, which contain the credentials
  * @throws SettingsError with every mistake found
  */
 export function parseConfig(
@@ -73,31 +71,31 @@ export function parseConfig(
     const problem = value === undefined ? "is missing" : "must be a mapping";
     problems.push(
       value === undefined
-        ? { setting, problem, fix: "Give it a mapping." }
+        ? { setting, problem, fix: "Write a mapping." }
         : { setting, value, problem, fix: typeHint("a mapping", value) },
     );
     return {};
   };
-  const read = <Type extends keyof Written>(type: Type, value: unknown, setting: string) => {
-    const checked = validate<Written[Type]>(type, value, setting);
+  const read = <Type extends keyof SettingsTypes>(type: Type, value: unknown, setting: string) => {
+    const checked = validate<SettingsTypes[Type]>(type, value, setting);
     problems.push(...checked.problems);
     return checked;
   };
   for (const key of ["databases", "applications"]) {
     const named = raw[key];
     if (isObject(named) && Object.hasOwn(named, "__proto__")) {
-      problems.push({ setting: `${key}.__proto__`, problem: "cannot be a name", fix: "Rename it." });
+      problems.push({ setting: `${key}.__proto__`, problem: "is not a valid name", fix: "Choose another name." });
     }
   }
   const defaults = mapping(raw.defaults ?? {}, "defaults");
   const general = read("KubernetesSettings", raw.kubernetes ?? {}, "kubernetes").value ?? {};
   const databases: Record<string, DatabaseSettings> = {};
   const written = mapping(raw.databases, "databases");
-  /** Databases whose shape is wrong: what is missing is not known, so nothing is compared with them. */
+  /** Databases with mistakes in their own settings. Their plans are incomplete, so nothing is compared with them. */
   const incomplete: string[] = [];
   for (const [name, settings] of Object.entries(written)) {
-    const { value, rest } = read("DatabaseSettings", overlay(defaults, settings), `databases.${name}`);
-    // What is left of a database with mistakes is checked as well, so that one run reports all of them.
+    const { value, rest } = read("DatabaseSettings", mergeDefaults(defaults, settings), `databases.${name}`);
+    // The valid settings of such a database are checked too, so that one run reports every mistake.
     if (rest) databases[name] = { ...rest, kubernetes: rest.kubernetes ?? general };
     if (!value) incomplete.push(name);
   }
@@ -128,17 +126,17 @@ export function parseConfig(
       checkApplication(`applications.${name}`, name, planned, compared, stack),
     ),
   ];
-  refuse(whereWritten(found, written, defaults));
+  refuse(locateProblems(found, written, defaults));
   return config;
 }
 
-/** Whether a database's certificates, a part of its bundle, or users come from Vault. */
+/** Whether the certificates, the client CAs or the users of a database come from Vault. */
 export function usesVault(database: DatabaseSettings): boolean {
-  return database.issuer.type === "vault" || database.vaultDatabase !== undefined || readsFromVault(database);
+  return database.issuer.type === "vault" || database.vaultDatabase !== undefined || readsCasFromVault(database);
 }
 
-/** Whether a part of its bundle does: it is read by the environment alone. */
-function readsFromVault(database: DatabaseSettings): boolean {
+/** Whether client CAs come from Vault. The program reads them with the credentials of the environment only. */
+function readsCasFromVault(database: DatabaseSettings): boolean {
   return teleportClusters(database).some(({ clientCas = [] }) => clientCas.some(({ from }) => from === "vault"));
 }
 
@@ -156,7 +154,7 @@ function checkVault({ vault: settings, databases }: EnvironmentConfig, variables
     ];
   }
   const credentials = settings.auth.method === "approle" ? ["VAULT_ROLE_ID", "VAULT_SECRET_ID"] : [];
-  const wanted = [...(settings.address ? [] : ["VAULT_ADDR"]), ...credentials];
+  const required = [...(settings.address ? [] : ["VAULT_ADDR"]), ...credentials];
   const { VAULT_ADDR } = variables;
   return [
     ...(settings.address === undefined && VAULT_ADDR && !isHttpUrl(VAULT_ADDR)
@@ -169,7 +167,7 @@ function checkVault({ vault: settings, databases }: EnvironmentConfig, variables
           },
         ]
       : []),
-    ...wanted
+    ...required
       .filter((variable) => !variables[variable])
       .map((variable) => ({
         setting: "vault",
@@ -180,30 +178,33 @@ function checkVault({ vault: settings, databases }: EnvironmentConfig, variables
   ];
 }
 
-/** What Vault's Pulumi provider cannot do is done by the program itself, which logs in by the environment. */
+/**
+ * Checks that the program and Pulumi's Vault provider log in to the same Vault. The program does what the provider
+ * cannot do, and reads its login from environment variables.
+ */
 function checkVaultVariables(
   users: [string, DatabaseSettings][],
   { auth, namespace }: VaultSettings,
   { VAULT_TOKEN, VAULT_APPROLE_MOUNT, VAULT_NAMESPACE }: NodeJS.ProcessEnv,
 ): SettingProblem[] {
-  const [asked] = users.find(([, database]) => database.vaultDatabase || readsFromVault(database)) ?? [];
-  const [read] = users.find(([, database]) => readsFromVault(database)) ?? [];
+  const [direct] = users.find(([, database]) => database.vaultDatabase || readsCasFromVault(database)) ?? [];
+  const [reader] = users.find(([, database]) => readsCasFromVault(database)) ?? [];
   const differs = (setting: string, value: string, variable: string, name: string) => ({
     setting,
     value,
-    problem: `is not what the environment variable ${variable} says, by which databases.${name} asks Vault`,
+    problem: `differs from the environment variable ${variable}, which databases.${name} uses to reach Vault`,
     fix: `Export ${variable}=${value}.`,
   });
   return [
-    // A token comes before a login (vault/login.ts).
-    ...(asked !== undefined &&
+    // A token takes precedence over a login (vault/login.ts).
+    ...(direct !== undefined &&
     auth.method === "approle" &&
     !VAULT_TOKEN &&
     appRoleMount(auth) !== (VAULT_APPROLE_MOUNT || DEFAULT_APPROLE_MOUNT)
-      ? [differs("vault.auth.mount", appRoleMount(auth), "VAULT_APPROLE_MOUNT", asked)]
+      ? [differs("vault.auth.mount", appRoleMount(auth), "VAULT_APPROLE_MOUNT", direct)]
       : []),
-    ...(read !== undefined && namespace !== undefined && namespace !== VAULT_NAMESPACE
-      ? [differs("vault.namespace", namespace, "VAULT_NAMESPACE", read)]
+    ...(reader !== undefined && namespace !== undefined && namespace !== VAULT_NAMESPACE
+      ? [differs("vault.namespace", namespace, "VAULT_NAMESPACE", reader)]
       : []),
   ];
 }
@@ -214,21 +215,21 @@ function defined<Value>(entries: Record<string, Value | undefined>): Record<stri
   return Object.fromEntries(Object.entries(entries).flatMap(([key, value]) => (value ? [[key, value]] : [])));
 }
 
-/** Settings of a database over the defaults: objects merge, except where another `type` of issuer is chosen. */
-function overlay(below: JsonObject, above: unknown): unknown {
-  if (!isObject(above) || choosesAnother(above, below)) return above;
-  const merged = { ...below };
-  for (const [key, value] of Object.entries(above)) {
+/** The settings of a database, merged with the defaults. An issuer of another `type` replaces the default issuer. */
+function mergeDefaults(defaults: JsonObject, own: unknown): unknown {
+  if (!isObject(own) || hasOtherType(own, defaults)) return own;
+  const merged = { ...defaults };
+  for (const [key, value] of Object.entries(own)) {
     const base = merged[key];
-    merged[key] = isObject(base) && isObject(value) ? overlay(base, value) : value;
+    merged[key] = isObject(base) && isObject(value) ? mergeDefaults(base, value) : value;
   }
   return merged;
 }
 
-const choosesAnother = (above: JsonObject, below: JsonObject) => above.type !== undefined && above.type !== below.type;
+const hasOtherType = (own: JsonObject, defaults: JsonObject) => own.type !== undefined && own.type !== defaults.type;
 
-/** Problems of the databases, each where it was written and once: what comes from `defaults` is reported there. */
-function whereWritten(
+/** Reports each problem once, at the place where its setting is written: in the database or in `defaults`. */
+function locateProblems(
   problems: readonly SettingProblem[],
   databases: Readonly<Record<string, unknown>>,
   defaults: JsonObject,
@@ -256,9 +257,9 @@ function whereWritten(
 const isBelow = (setting: string, path: string) =>
   setting.startsWith(path) && /^([.[]|$)/.test(setting.slice(path.length));
 
-/** Whether what is at a path of a database is not the database's own. */
+/** Whether the setting at a path of a database comes from `defaults`. */
 function isInherited(rest: string, own: unknown, defaults: unknown): boolean {
-  if (!isObject(own) || !isObject(defaults) || choosesAnother(own, defaults)) return false;
+  if (!isObject(own) || !isObject(defaults) || hasOtherType(own, defaults)) return false;
   const keys = [...new Set([...Object.keys(own), ...Object.keys(defaults)])];
   const [key] = keys
     .filter((candidate) => isBelow(rest, `.${candidate}`))

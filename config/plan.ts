@@ -1,35 +1,34 @@
-/** Everything that follows from a checked configuration: what index.ts makes, and what the checks compare. Pure. */
+/** Everything that follows from a configuration. index.ts creates resources from it, and checks compare it. Pure. */
 import { ClusterPlan, planCluster } from "../components/postgres-cluster/plan";
 import { ApplicationPlan, planApplication } from "./applications";
 import type { ApplicationSettings, DatabaseSettings } from "./settings";
 
-/** A database, and where it is. */
+/** The plan of a database, with its Kubernetes cluster and namespace. */
 export interface DatabasePlan extends ClusterPlan<string> {
-  /** Context of the kubeconfig; undefined for the current one. */
+  /** Context of the kubeconfig. Undefined for the current context. */
   context: string | undefined;
-  /** Names that the context had before. */
+  /** Former names of the context. */
   formerContexts: readonly string[];
-  /** Whether the program makes its namespace. */
-  makesNamespace: boolean;
+  /** Whether the program creates its namespace. */
+  createsNamespace: boolean;
 }
 
-/** What follows from a configuration. */
+/** The plan of a configuration. Keys are the names in the configuration. */
 export interface EnvironmentPlan {
-  /** By the names in the configuration. */
   databases: Record<string, DatabasePlan>;
   applications: Record<string, ApplicationPlan>;
 }
 
-/** Plans an environment. Of applications whose databases are not there, the plan has what is known. */
+/** Plans an environment. The plan of an application may be incomplete if one of its databases is missing. */
 export function planEnvironment(
   databases: Readonly<Record<string, DatabaseSettings>>,
   applications: Readonly<Record<string, ApplicationSettings>>,
   stack: string,
 ): EnvironmentPlan {
-  const planned = mapped(databases, (name, settings) => planDatabase(name, settings, stack));
+  const planned = mapEntries(databases, (name, settings) => planDatabase(name, settings, stack));
   return {
     databases: planned,
-    applications: mapped(applications, (name, settings) => planApplication(name, settings, planned, stack)),
+    applications: mapEntries(applications, (name, settings) => planApplication(name, settings, planned, stack)),
   };
 }
 
@@ -37,10 +36,10 @@ function planDatabase(name: string, all: DatabaseSettings, stack: string): Datab
   const { createNamespace = all.namespace === undefined, kubernetes = {}, ...settings } = all;
   const { context, formerContexts = [] } = kubernetes;
   const plan = planCluster(name, { ...settings, kubernetes: { context } }, stack);
-  return { ...plan, context, formerContexts, makesNamespace: createNamespace };
+  return { ...plan, context, formerContexts, createsNamespace: createNamespace };
 }
 
-function mapped<From, To>(
+function mapEntries<From, To>(
   record: Readonly<Record<string, From>>,
   map: (name: string, value: From) => To,
 ): Record<string, To> {

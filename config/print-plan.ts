@@ -1,4 +1,4 @@
-/** Prints what follows from the configuration of a stack, as JSON, and changes nothing: `npm run --silent plan -- dev`. */
+/** Prints the plan of a stack as JSON, and changes nothing: `npm run --silent plan -- dev`. */
 import { readFileSync } from "node:fs";
 import { loadYaml } from "@kubernetes/client-node";
 import { parseConfig } from "./config";
@@ -6,7 +6,8 @@ import { parseConfig } from "./config";
 const PREFIX = "cnpg-teleport:";
 
 function main([stack]: string[]): void {
-  if (stack === undefined) throw new Error("Name the stack, e.g. npm run --silent plan -- dev.");
+  if (stack === undefined)
+    throw new Error("The name of the stack is missing. Add it, e.g. npm run --silent plan -- dev.");
   const { config = {} } = loadYaml(readFileSync(`Pulumi.${stack}.yaml`, "utf8")) as {
     config?: Record<string, unknown>;
   };

@@ -1,37 +1,48 @@
 /**
- * The settings of `Pulumi.<env>.yaml`, declared once: the JSON Schema that checks them, the reference page and what an
- * editor shows all come from these types and their comments.
+ * The settings of `Pulumi.<env>.yaml`. The JSON Schema that checks them and the reference page are generated from these
+ * types and their comments. Editors show the comments too.
  */
 import type { MachineIdSettings, PostgresClusterArgs, WorkloadJoin } from "../components";
 
-/** The keys of the configuration. In the file each has the project's name before it: `cnpg-teleport:databases`. */
+/** The keys of the configuration. In the file, each has the project's name as prefix: `cnpg-teleport:databases`. */
 export interface EnvironmentSettings {
-  /** How the Kubernetes cluster is reached, for databases that do not say. Default: the kubeconfig's current context. */
+  /**
+   * How to reach the Kubernetes cluster of databases without their own `kubernetes`. Default: the kubeconfig's current
+   * context.
+   */
   kubernetes?: KubernetesSettings;
-  /** How the program logs in to Vault. Needed where an `issuer` is `vault`, and for `vaultDatabase`. Default: none. */
+  /**
+   * Vault's address, and the program's login. Required for an `issuer` of type `vault`, for `vaultDatabase`, and for
+   * `clientCas` from Vault. Default: none.
+   */
   vault?: VaultSettings;
-  /** Settings of every database, which its own settings override. Mappings are merged. Default: none. */
+  /**
+   * Default settings of all databases. A database's own settings override them, and mappings are merged. Default: none.
+   */
   defaults?: Partial<DatabaseSettings>;
-  /** The databases, by name. What is required may come from `defaults`. */
+  /** The databases, by name. Required settings may also be in `defaults`. */
   databases: Record<string, DatabaseSettings>;
-  /** Applications that reach databases through Teleport with an identity of their own (Machine ID), by name. Default: none. */
+  /**
+   * Applications that reach databases through Teleport, each with its own identity (Machine ID), by name. Default:
+   * none.
+   */
   applications?: Record<string, ApplicationSettings>;
 }
 
-/** A database as it is configured. */
+/** A database of the configuration. */
 export interface DatabaseSettings extends Omit<PostgresClusterArgs, "namespace" | "kubernetes"> {
-  /** Namespace to put everything in. Default: one of the Cluster's name is made. */
+  /** Namespace of all objects of the database. Default: a new namespace with the name of the Cluster. */
   namespace?: string;
   /**
-   * Whether to make the Namespace. It is deleted after the last database in it, unless it contains something else.
-   * Default: true if `namespace` is not set, else false.
+   * Whether the program creates the Namespace. The Namespace is deleted after the last database in it, unless it
+   * contains other objects. Default: true if `namespace` is not set, else false.
    */
   createNamespace?: boolean;
-  /** How its Kubernetes cluster is reached. Default: as the key `kubernetes` says. */
+  /** How to reach the Kubernetes cluster of the database. Default: the value of the key `kubernetes`. */
   kubernetes?: KubernetesSettings;
 }
 
-/** How a Kubernetes cluster is reached, and was before. */
+/** How to reach a Kubernetes cluster. */
 export interface KubernetesSettings {
   /** Context of the kubeconfig. Default: the current one. */
   context?: string;
@@ -39,16 +50,16 @@ export interface KubernetesSettings {
   formerContexts?: string[];
 }
 
-/** How the program reaches Vault, and logs in. */
+/** Vault's address, and the program's login. */
 export interface VaultSettings {
   /**
-   * URL of Vault. Default: VAULT_ADDR.
+   * URL of Vault. Default: the environment variable VAULT_ADDR.
    *
    * @format url
    */
   address?: string;
   /**
-   * Vault Enterprise: the namespace that everything is in, the login as well. Default: VAULT_NAMESPACE.
+   * Namespace in Vault Enterprise. The login uses it too. Default: the environment variable VAULT_NAMESPACE.
    *
    * @minLength 1
    */
@@ -57,53 +68,64 @@ export interface VaultSettings {
   auth: AppRoleLogin | TokenLogin;
 }
 
-/** `role_id` and `secret_id` come from VAULT_ROLE_ID and VAULT_SECRET_ID. */
+/** Login by AppRole. The environment variables VAULT_ROLE_ID and VAULT_SECRET_ID contain the credentials. */
 export interface AppRoleLogin {
   method: "approle";
-  /** Path of the login method; another one must be in VAULT_APPROLE_MOUNT as well. Default: `approle`. */
+  /**
+   * Path of the auth method. If it is not the default, set the environment variable VAULT_APPROLE_MOUNT to the same
+   * path. Default: `approle`.
+   */
   mount?: string;
 }
 
-/** VAULT_TOKEN, or the file that `vault login` leaves. */
+/** Login by token: the environment variable VAULT_TOKEN, or the file that `vault login` writes. */
 export interface TokenLogin {
   method: "token";
 }
 
-/** A database of the configuration that an application may use. */
+/** A database that an application may use. */
 export interface ApplicationDatabase {
   /** Name of the database in the configuration: a key of `databases`. */
   database: string;
-  /** Reach the standby in place of the primary. Default: false. */
+  /** Connect to the standby instead of the primary. Default: false. */
   standby?: boolean;
-  /** Database in PostgreSQL. Default: the one that `initdb` makes. */
+  /** Name of the database in PostgreSQL. Default: the database of `initdb`. */
   databaseName?: string;
-  /** PostgreSQL user to log in as, one of the database's `users`. Default: one that Teleport makes, with `roles`. */
+  /**
+   * PostgreSQL user to log in as: one of the database's `users`. Default: a user that Teleport creates, with `roles`.
+   */
   user?: string;
   /**
-   * PostgreSQL roles of the user that Teleport makes for the application, in place of `user`: some of `autoUsers.roles`.
-   * Default: none.
+   * PostgreSQL roles of the user that Teleport creates if `user` is not set. Each must be one of the database's
+   * `autoUsers.roles`. Default: none.
    */
   roles?: string[];
-  /** Port on localhost where the application finds it. Default: 5432, and the next ones for further databases. */
+  /**
+   * Port on localhost at which the application reaches the database. Default: 5432, and the next ports for further
+   * databases.
+   */
   port?: number;
 }
 
-/** An application that reaches its databases through Teleport, with an identity of its own. */
+/** An application that reaches its databases through Teleport with its own identity. */
 export interface ApplicationSettings extends Pick<
   MachineIdSettings,
   "certificateTtl" | "renewalInterval" | "endExpiredSessions"
 > {
   /**
-   * Name of the bot and the join token in Teleport, and the beginning of its roles' names. Default:
+   * Name of the bot and of the join token in Teleport, and prefix of the names of its roles. Default:
    * `<application>-<stack>`.
    */
   name?: string;
-  /** How its pods prove who they are. */
+  /** How the application's pods prove their identity. */
   join: WorkloadJoin;
-  /** The databases that it may use, by its own names for them. */
+  /** The databases that the application may use. The keys are the application's own names for them. */
   databases: Record<string, ApplicationDatabase>;
-  /** Which of the databases' Teleport clusters, by their `credentials`. Default: the unnamed set. */
+  /** `credentials` of the Teleport cluster to use, if the databases are in several. Default: the unnamed set. */
   credentials?: string;
-  /** Take over a bot, roles and a token of these names that exist and are not ours. Default: false, which refuses. */
+  /**
+   * Take over an existing bot, token and roles with these names that this stack did not create. Default: false, which
+   * refuses them.
+   */
   adopt?: boolean;
 }

@@ -1,8 +1,8 @@
 /**
- * `npm test`: unit tests, then tests on the real systems with those under fault that fit its time, then one line with all
- * counts. `npm run test:faults`: all tests under fault. `npm run test:compat`: the newest engine, and the package as npm,
- * pnpm and yarn install it. Brings the lab up and leaves it as it was found: ended if it was not running before, unless
- * `--keep` is given.
+ * `npm test`: unit tests, then the tests on the real systems that fit its time, then one line with all counts.
+ * `npm run test:lab`: all tests on the real systems. `npm run test:faults`: all tests under fault. `npm run test:compat`: the
+ * newest engine, and the package as npm, pnpm and yarn install it. Brings the lab up and leaves it as it was found: ended if
+ * it was not running before, unless `--keep` is given.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
@@ -14,6 +14,8 @@ import type { Counts } from "./reporter";
 /** Exit code of `lab status`. */
 const NOTHING_RUNS = 3;
 const folder = mkdtempSync(join(tmpdir(), "test-counts-"));
+/** How long each file on the real systems took. */
+const times = join(folder, "times");
 /** By Ctrl-C or the like: what runs gets it as well and ends, and nothing is begun any more. */
 let interrupted: NodeJS.Signals | undefined;
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => (interrupted = signal));
@@ -22,7 +24,8 @@ async function main(): Promise<number> {
   const totals: Counts = { passed: 0, failed: 0, skipped: 0 };
   const underFault = process.argv.includes("--faults");
   const compat = process.argv.includes("--compat");
-  if (!underFault && !compat) await suite("unit", []);
+  const wholeLab = process.argv.includes("--lab");
+  if (!underFault && !compat && !wholeLab) await suite("unit", []);
   const wasUp = (await command("npm", ["run", "--silent", "lab", "--", "status"], true)) !== NOTHING_RUNS;
   if (interrupted) {
     totals.failed++;
@@ -30,7 +33,7 @@ async function main(): Promise<number> {
     (await command("npm", ["run", "--silent", "lab", "--", "up"])) === 0 &&
     (!compat || (await command("npx", ["ts-node", "--transpile-only", "test/compat/prepare.ts"])) === 0)
   ) {
-    for (const kind of underFault ? ["faults", "faults/alone"] : [compat ? "compat" : "lab"])
+    for (const kind of underFault ? ["faults", "faults/alone"] : [compat ? "compat" : wholeLab ? "lab/all" : "lab"])
       await suite(kind, ["npm", "run", "--silent", "lab", "--", "exec"]);
   } else {
     totals.failed++; // what could not run has not passed
@@ -38,6 +41,7 @@ async function main(): Promise<number> {
   if (compat) rmSync(STATE.compat, { recursive: true, force: true });
   if (!wasUp && !process.argv.includes("--keep")) await command("npm", ["run", "--silent", "lab", "--", "down"]);
 
+  if (existsSync(times)) console.log(readFileSync(times, "utf8").split("\n").sort().reverse().join("\n"));
   console.log(`${totals.passed} passed, ${totals.failed} failed${totals.skipped ? `, ${totals.skipped} skipped` : ""}`);
   if (interrupted) return 128 + constants.signals[interrupted];
   return totals.failed + totals.skipped > 0 ? 1 : 0;
@@ -52,9 +56,10 @@ async function main(): Promise<number> {
       `test/${kind}/.mocharc.yaml`,
       "--require",
       "ts-node/register/transpile-only",
+      ...(kind === "unit" ? [] : ["--require", "test/file-times.ts"]),
     ];
     const [program = "", ...args] = [...prefix, ...mocha, "--reporter", "test/reporter.ts"];
-    const code = await command(program, args, false, { TEST_COUNTS: counts });
+    const code = await command(program, args, false, { TEST_COUNTS: counts, TEST_TIMES: times });
     if (!existsSync(counts)) {
       totals.failed++;
       return;

@@ -1,6 +1,7 @@
 /**
- * The client-CA bundle: every CA whose client certificates a Cluster accepts. PostgreSQL reads it as ssl_ca_file. CNPG trusts
- * all of it, but reads only the expiry of the first certificate. So the Cluster's own client CA comes first. Pure.
+ * Bundles and chains of CAs. The client-CA bundle is every CA whose client certificates a Cluster accepts. PostgreSQL
+ * reads it as ssl_ca_file. CNPG trusts all of it, but reads only the expiry of the first certificate. So the Cluster's
+ * own client CA comes first. Pure.
  */
 import { X509Certificate } from "node:crypto";
 import { refuse, SettingProblem } from "../problems";
@@ -203,7 +204,7 @@ function checkRoot(name: string, certificate: X509Certificate, bundle: readonly 
 }
 
 /** Whether `issuer` signed `certificate`. */
-export function isIssuer(issuer: X509Certificate, certificate: X509Certificate): boolean {
+function isIssuer(issuer: X509Certificate, certificate: X509Certificate): boolean {
   return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
 }
 
@@ -221,4 +222,25 @@ function subjectOf(certificate: X509Certificate): string {
 
 function oneLine(distinguishedName: string): string {
   return distinguishedName.replace(/\n/g, ", ");
+}
+
+/**
+ * The chain that a server sends: its certificate and the intermediate CAs, which clients need if they know only the root
+ * (RFC 8446, 4.4.2). The root is left out: a client that does not have it would not trust it. If the certificate's CA is a
+ * root, the certificate is unchanged.
+ *
+ * @param caChain PEM of the CAs above the certificate
+ */
+export function serverChain(certificate: string, caChain: string): string {
+  const known = readPem(caChain).certificates;
+  const above: X509Certificate[] = [];
+  let last = new X509Certificate(certificate);
+  for (;;) {
+    const issuers = known.filter((other) => isIssuer(other, last) && !above.includes(other));
+    // If a CA has its own root and is also cross-signed by another CA, clients know the root.
+    if (issuers.length === 0 || issuers.some((issuer) => isIssuer(issuer, issuer))) break;
+    last = issuers[0] as X509Certificate;
+    above.push(last);
+  }
+  return above.length === 0 ? certificate : `${certificate.trim()}\n${toPem(above)}`;
 }

@@ -4,7 +4,7 @@
  */
 import type * as pulumi from "@pulumi/pulumi";
 import { refuse, SettingProblem } from "../problems";
-import { checkProxyAddress } from "../teleport/proxy-address";
+import { checkProxyAddress } from "../teleport/names";
 import type { PemSource } from "./ca-bundle";
 import { readPem, toPem } from "./pem";
 

@@ -79,7 +79,7 @@ function hasDnsName(leaf: X509Certificate, name: string): boolean {
  * @param caChain PEM that begins with the CA that signed
  * @returns a warning if the CA ends before the certificate; else undefined
  */
-export function caEndWarning(setting: string, certificate: string, caChain: string): string | undefined {
+export function caExpiryWarning(setting: string, certificate: string, caChain: string): string | undefined {
   const ca = new X509Certificate(caChain);
   if (Date.parse(ca.validTo) >= Date.parse(new X509Certificate(certificate).validTo)) return undefined;
   return `The CA of ${setting} ends at ${isoTime(ca.validTo)}, before the certificates that it signs: after that, nobody accepts them. Replace the CA before then: docs/operations.md, "Rotating the client and the server CA".`;
@@ -93,7 +93,7 @@ export function caEndWarning(setting: string, certificate: string, caChain: stri
  * @param hours lifetimes of the issuer
  * @returns a warning, starting one renewal earlier; undefined if there is more time
  */
-export function renewalEndWarning(
+export function renewalDeadlineWarning(
   setting: string,
   caChain: string,
   { validity, renewBefore }: { validity: number; renewBefore: number },

@@ -2,16 +2,22 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { PoolerAuthentication, poolerDnsNames, POOLER_LOGINS, poolerSecretName } from "../cnpg/pooler";
-import { BACKGROUND_DELETION } from "../kubernetes/deletion";
+import { BACKGROUND_DELETION, ownedBy } from "../kubernetes/owner";
 import { secretNames, serverDnsNames } from "../cnpg/names";
 import { requireMutableSecrets } from "../kubernetes/mutable-secrets";
-import { ownedBy } from "../kubernetes/owner";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { altNames } from "./alt-names";
-import { CaBundle, clientCaBundle, leftOutWarnings, mergeCaBundle, PemSource, serverCaBundle } from "./ca-bundle";
-import { caEndWarning, checkCertificate } from "./certificate-check";
+import {
+  CaBundle,
+  clientCaBundle,
+  leftOutWarnings,
+  mergeCaBundle,
+  PemSource,
+  serverCaBundle,
+  serverChain,
+} from "./ca-bundle";
+import { caExpiryWarning, checkCertificate } from "./certificate-check";
 import { CertificateRequest, CertificateUse, Issue, IssuedCertificate, IssuerArgs, lifetimes } from "./issuer";
-import { serverChain } from "./server-chain";
 import { tlsIssuer } from "./tls-issuer";
 import { vaultIssuer } from "./vault-issuer";
 import { warnOnce } from "./warn-once";
@@ -148,7 +154,7 @@ export class ClusterCertificates extends pulumi.ComponentResource {
   /** Warns, also in a preview, if a CA ends before a certificate that it signed. */
   private warnOfExpiry(setting: string, { certificate, caChain }: IssuedCertificate): void {
     pulumi.all([certificate, caChain]).apply(([pem, chain]) => {
-      const warning = caEndWarning(setting, pem, chain);
+      const warning = caExpiryWarning(setting, pem, chain);
       if (warning !== undefined) void pulumi.log.warn(warning, this);
     });
   }

@@ -1,7 +1,7 @@
 /** An issuer with CAs in the stack, by @pulumi/tls. Their keys are in the state, encrypted as secrets. */
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
-import { hours } from "./duration";
+import { hours } from "../durations";
 import {
   CertificateKey,
   CertificateRequest,
@@ -12,7 +12,7 @@ import {
   Issuer,
   lifetimes,
   TlsIssuerArgs,
-  wholeKey,
+  keyWithDefaults,
 } from "./issuer";
 
 /** The key of a CA. Every client and server of a Cluster supports it. */
@@ -25,7 +25,7 @@ export const LEAF_USES: Record<CertificateUse, string[]> = {
 
 /** The key of a leaf certificate, for @pulumi/tls. */
 export function leafKey(key: CertificateKey | undefined): tls.PrivateKeyArgs {
-  const { algorithm, size } = wholeKey(key);
+  const { algorithm, size } = keyWithDefaults(key);
   return algorithm === "RSA" ? { algorithm, rsaBits: size } : { algorithm, ecdsaCurve: `P${size}` };
 }
 

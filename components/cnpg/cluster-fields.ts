@@ -1,6 +1,8 @@
 /** The fields of CloudNativePG's Cluster, for messages to users who write them as settings. Pure. */
 import type { SettingProblem } from "../problems";
-import { keysTo } from "./spec-fields";
+import { FIELDS } from "./cluster";
+import { newPlace } from "./moved-settings";
+import { keysTo } from "./spec";
 
 /** The fields of `spec`, from the definition of version 1.30. */
 export const CLUSTER_SPEC_FIELDS = (
@@ -14,43 +16,27 @@ export const CLUSTER_SPEC_FIELDS = (
   "topologySpreadConstraints walStorage"
 ).split(" ");
 
-/** Fields for which this project has a setting with another name. */
-const SETTINGS: Record<string, string> = {
+/** The settings, with their fields in `spec`. */
+const SETTINGS = Object.entries(FIELDS).map(([setting, { field }]) => ({ setting, field }));
+
+/** The settings that become fields below a field of `spec`: `a, b and c`. */
+function settingsBelow(field: string): string {
+  const settings = SETTINGS.filter((each) => each.field.startsWith(`${field}.`)).map(({ setting }) => setting);
+  return settings
+    .sort()
+    .join(", ")
+    .replace(/, (?=[^,]*$)/, " and ");
+}
+
+/** What to use instead of fields that are made from several settings, or from a part of one. */
+const INSTEAD: Record<string, string> = {
   bootstrap: "initdb; write fields that initdb does not have under spec, as spec.bootstrap",
   certificates: "issuer and serverAltNames",
-  imageCatalogRef: "imageCatalog",
-  imageName: "image",
   livenessProbeTimeout: "spec.probes.liveness",
   managed: "users; write Services under spec, as spec.managed.services",
   maxSyncReplicas: "spec.postgresql.synchronous",
   minSyncReplicas: "spec.postgresql.synchronous",
-  postgresql:
-    "parameters, pgHba, pgIdent and sharedPreloadLibraries; write ldap and synchronous under spec, e.g. as spec.postgresql.ldap",
-};
-
-/** Settings of version 0.1.0 that are now written as fields of CloudNativePG, with the field. */
-const MOVED: Record<string, string> = {
-  ...Object.fromEntries(
-    (
-      "affinity topologySpreadConstraints priorityClassName enablePDB primaryUpdateStrategy primaryUpdateMethod startDelay " +
-      "stopDelay smartShutdownTimeout switchoverDelay failoverDelay probes imagePullSecrets inheritedMetadata " +
-      "serviceAccountTemplate"
-    )
-      .split(" ")
-      .map((field) => [field, field]),
-  ),
-  synchronous: "postgresql.synchronous",
-  ldap: "postgresql.ldap",
-  services: "managed.services",
-};
-
-/** The new form of settings whose form has changed. */
-const FORMS: Record<string, string> = {
-  imagePullSecrets: ", a list of {name: <name of the Secret>}",
-  serviceAccountTemplate: ": {metadata: {labels: {…}, annotations: {…}}}",
-  services:
-    ", and each element of additional as {selectorType: rw, serviceTemplate: {metadata: {name: …, labels: {…}, " +
-    "annotations: {…}}, spec: {type: LoadBalancer, …}}}",
+  postgresql: `${settingsBelow("postgresql")}; write ldap and synchronous under spec, e.g. as spec.postgresql.ldap`,
 };
 
 /** Nested fields that are often written one level too high, with their parent. */
@@ -67,51 +53,25 @@ const PARENTS: Record<string, string> = Object.fromEntries(
   }).flatMap(([parent, fields]) => fields.split(" ").map((field) => [field, parent])),
 );
 
-const own = (table: Record<string, string>, key: string) => (Object.hasOwn(table, key) ? table[key] : undefined);
-
-/** What is wrong with a setting, and what to write instead. */
-type Advice = Pick<SettingProblem, "problem" | "fix">;
-
 /** Where to write a key that is not a setting. Undefined if CloudNativePG has no field of that name. */
-export function placeOfClusterField(key: string): Advice | undefined {
-  const moved = own(MOVED, key);
-  if (moved !== undefined) {
-    const problem = "is now a field of CloudNativePG under spec";
-    return { problem, fix: `Write it as spec.${moved}${own(FORMS, key) ?? ""}.` };
-  }
+export function placeOfClusterField(key: string): Pick<SettingProblem, "problem" | "fix"> | undefined {
+  const moved = newPlace(key);
+  if (moved !== undefined) return moved;
+  const own = (table: Record<string, string>) => (Object.hasOwn(table, key) ? table[key] : undefined);
   const problem = "is a field of CloudNativePG, not a setting";
-  const parent = own(PARENTS, key);
+  const parent = own(PARENTS);
   if (parent !== undefined) return { problem, fix: `Write it under spec, as spec.${parent}.${key}.` };
   if (!CLUSTER_SPEC_FIELDS.includes(key)) return undefined;
-  const setting = own(SETTINGS, key);
+  const setting = own(INSTEAD) ?? SETTINGS.find(({ field }) => field === key)?.setting;
   return { problem, fix: setting === undefined ? `Write it under spec, as spec.${key}.` : `Use ${setting}.` };
 }
 
-/** Reports settings of version 0.1.0 that are now fields of CloudNativePG. A program without types may still pass them. */
-export function movedSettings(settings: object): SettingProblem[] {
-  return Object.entries(settings).flatMap(([setting, value]) => {
-    const place = value !== undefined && Object.hasOwn(MOVED, setting) ? placeOfClusterField(setting) : undefined;
-    return place === undefined ? [] : [{ setting, ...place }];
-  });
-}
-
-/** Fields of the Cluster, with the settings that they are made from. */
-const OF_SETTINGS: readonly [field: string, setting: string][] = [
-  ["metadata.name", "clusterName"],
-  ["spec.instances", "instances"],
-  ["spec.imageName", "image"],
-  ["spec.imageCatalogRef", "imageCatalog"],
-  ["spec.storage", "storage"],
-  ["spec.walStorage", "walStorage"],
-  ["spec.tablespaces", "tablespaces"],
-  ["spec.resources", "resources"],
-  ["spec.postgresql.parameters", "parameters"],
-  ["spec.postgresql.shared_preload_libraries", "sharedPreloadLibraries"],
-  ["spec.postgresql.pg_hba", "pgHba"],
-  ["spec.postgresql.pg_ident", "pgIdent"],
-  ["spec.bootstrap.initdb.secret.name", "initdb.ownerSecret"],
-  ["spec.bootstrap.initdb", "initdb"],
-  ["spec.managed.roles", "users"],
+/** Fields of the Cluster, with the settings that they are made from. A part comes before the whole. */
+const OF_SETTINGS: readonly { field: string; setting: string }[] = [
+  { field: "metadata.name", setting: "clusterName" },
+  { field: "spec.bootstrap.initdb.secret.name", setting: "initdb.ownerSecret" },
+  // The certificates' fields are the names of Secrets, which no setting has.
+  ...SETTINGS.filter(({ setting }) => setting !== "issuer").map((each) => ({ ...each, field: `spec.${each.field}` })),
 ];
 
 /** Fields that CNPG's webhook calls by a wrong name (1.30, `internal/webhook/v1/cluster_webhook.go`). */
@@ -131,14 +91,14 @@ export function isWithin(field: string, other: string): boolean {
 }
 
 /** The name of a field in CNPG's definition. */
-export function properField(called: string): string {
+export function cnpgFieldName(called: string): string {
   const [name, field] = MISNAMED.find(([each]) => isWithin(called, each)) ?? ["", ""];
   return `${field}${called.slice(name.length)}`;
 }
 
 /** Where the user writes a field of the Cluster: as a setting, or under `spec`. `spec` is what the user wrote there. */
 export function settingOfField(field: string, spec: Record<string, unknown> = {}): string {
-  const [of, setting] = OF_SETTINGS.find(([each]) => isWithin(field, each)) ?? [];
+  const { field: of, setting } = OF_SETTINGS.find((each) => isWithin(field, each.field)) ?? {};
   if (of === undefined || setting === undefined || keysTo({ spec }, field)) return field;
   const rest = field.slice(of.length);
   if (setting === "tablespaces") return `${setting}${rest.replace(".storage.", ".").replace(".owner.name", ".owner")}`;

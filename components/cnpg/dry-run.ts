@@ -1,9 +1,8 @@
 /** Asks the API server and the operator's webhook, by a dry run, whether they accept a new Cluster. */
 import { isObject } from "../value-check";
 import type { DryRunAnswer } from "../kubernetes/client";
-import { isWithin, properField, settingOfField } from "./cluster-fields";
-import { mergeSpec } from "./cluster-spec";
-import { keysTo } from "./spec-fields";
+import { isWithin, cnpgFieldName, settingOfField } from "./cluster-fields";
+import { mergeSpec, keysTo } from "./spec";
 
 /** A Cluster as the settings declare it. */
 export interface DeclaredCluster {
@@ -25,7 +24,7 @@ export interface RefusedField {
 }
 
 /** The result of a dry run. */
-export type Verdict =
+export type DryRunResult =
   | { is: "accepted" }
   | { is: "refused"; fields: RefusedField[] }
   /** The dry run gave no result. The reason is the API server's answer. */
@@ -39,11 +38,11 @@ export type Verdict =
 const QUESTIONS = 6;
 
 /** Returns the verdict on a Cluster. `ask` does a dry run. */
-export async function verdictOn(
+export async function dryRunCluster(
   name: string,
   { annotations, settings, spec = {} }: DeclaredCluster,
   ask: (cluster: object) => Promise<DryRunAnswer>,
-): Promise<Verdict> {
+): Promise<DryRunResult> {
   const cluster = structuredClone({
     apiVersion: "postgresql.cnpg.io/v1",
     kind: "Cluster",
@@ -72,7 +71,7 @@ export async function verdictOn(
 /** A refused field, by its name in CloudNativePG's definition. */
 type Refused = Omit<RefusedField, "setting"> & { field: string };
 
-type Answer = Exclude<Verdict, { is: "refused" }> | { is: "refused"; fields: Refused[]; isLast: boolean };
+type Answer = Exclude<DryRunResult, { is: "refused" }> | { is: "refused"; fields: Refused[]; isLast: boolean };
 
 function readAnswer({ code, text }: DryRunAnswer): Answer {
   // 409: a Cluster of this name exists. The API server checks this last.
@@ -110,7 +109,7 @@ function statusOf(text: string): Status {
 
 function refusedFields({ message, causes }: Status): Refused[] {
   const refused = (field: string, problem: string, isUnknown = false): Refused => ({
-    field: properField(field),
+    field: cnpgFieldName(field),
     problem: problem.replace(`${field} in body `, ""),
     isUnknown,
   });

@@ -5,11 +5,10 @@
  */
 import { FENCING, HIBERNATION } from "./stopped";
 import type { KubernetesObject } from "../kubernetes/client";
-import { ownersOf } from "../kubernetes/field-owners";
-import { KEEPS_FIELD_MANAGER, PROVIDER_MANAGER } from "../kubernetes/field-owners";
+import { ownersOf, PROVIDER_MANAGER, KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 
 /** The field manager that keeps annotations that the settings do not declare. The provider takes nothing over from it. */
-export const KEEPER = "cnpg-teleport-keeps-by-hand";
+export const KEPT_ANNOTATIONS_MANAGER = "cnpg-teleport-keeps-by-hand";
 /**
  * Prefixes of the field managers that the provider takes over: kubectl, its plugins, and the API server's for unknown
  * ones.
@@ -21,7 +20,7 @@ const TAKEN_OVER = ["kubectl", "before-first-apply"];
  * leaves this field out if another manager owns it, and applies the present number if it owns the field itself
  * (`handleSSAIgnoreFields`). So it never gives the field up, which would set it to the default of 1.
  */
-export function keepsInstances({ scaledByOthers = false }: { scaledByOthers?: boolean }): { ignoreChanges: string[] } {
+export function ignoredChanges({ scaledByOthers = false }: { scaledByOthers?: boolean }): { ignoreChanges: string[] } {
   if (!scaledByOthers) return KEEPS_FIELD_MANAGER;
   return { ignoreChanges: [...KEEPS_FIELD_MANAGER.ignoreChanges, "spec.instances"] };
 }
@@ -38,7 +37,7 @@ export interface DeclaredFields {
 export interface Preparation {
   /** The declared values of fields that others have changed. */
   changed: { spec?: { instances: number }; annotations?: Record<string, string> };
-  /** Annotations that are not declared and must stay. `KEEPER` owns all of them from now on. */
+  /** Annotations that are not declared and must stay. `KEPT_ANNOTATIONS_MANAGER` owns all of them from now on. */
   kept: Record<string, string>;
   isNeeded: boolean;
   /** Messages about what others set, and what happens to it. */
@@ -74,7 +73,7 @@ export function preparationFor(found: KubernetesObject, declared: DeclaredFields
         `${name} has the annotation ${annotation}: ${JSON.stringify(value)}, which ${foreign.join(", ")} wrote. It gets ` +
           `${JSON.stringify(wanted)}, as declared.`,
       );
-    } else if (owners.includes(KEEPER)) {
+    } else if (owners.includes(KEPT_ANNOTATIONS_MANAGER)) {
       kept[annotation] = value;
     } else if (wanted === undefined && owners.some((owner) => TAKEN_OVER.some((begin) => owner.startsWith(begin)))) {
       kept[annotation] = value;

@@ -36,11 +36,9 @@ export const OLDEST_MAJOR = 14;
 const TOO_OLD = `must be PostgreSQL ${OLDEST_MAJOR} or later`;
 const NEWER = `Use ${OLDEST_MAJOR} or later, e.g. 17. Upgrade an older Cluster before you declare it here.`;
 
-export function imageSpec({ image, imageCatalog }: ImageSettings): Record<string, unknown> {
-  return {
-    imageName: image,
-    imageCatalogRef: imageCatalog && { apiGroup: API_GROUP, ...imageCatalog },
-  };
+/** `spec.imageCatalogRef`. */
+export function imageCatalogRef(catalog: ImageCatalog | undefined): Record<string, unknown> | undefined {
+  return catalog && { apiGroup: API_GROUP, ...catalog };
 }
 
 /** The major version in an image's tag. */

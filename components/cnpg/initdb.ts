@@ -1,5 +1,5 @@
 /** How the application's database is created. Pure. */
-import { isReservedRole } from "./reserved-roles";
+import { isReservedRole } from "./roles";
 import { SettingProblem } from "../problems";
 import { wrong } from "../value-check";
 
@@ -21,7 +21,7 @@ export interface InitDb {
   dataChecksums?: boolean;
 }
 
-export const DEFAULT_DATABASE = "app";
+const DEFAULT_DATABASE = "app";
 
 const IDENTIFIER = /^[a-z_][a-z0-9_$-]{0,62}$/;
 const RESERVED_DATABASES = ["postgres", "template0", "template1"];

@@ -1,8 +1,10 @@
 /**
- * Every name in Kubernetes that is derived from a Cluster's: Services, Secrets and DNS names.
+ * Every name in Kubernetes that is derived from a Cluster's: Services, Secrets, Databases and
+ * DatabaseRoles, and DNS names.
  * CNPG makes the Services `<cluster>-rw`, `-ro` and `-r` itself; the Secrets here are ours and differ
  * from the ones that CNPG would make (`<cluster>-server`, `<cluster>-replication`, `<cluster>-ca`). Pure.
  */
+import { createHash } from "node:crypto";
 import { SettingProblem } from "../problems";
 
 /** The Services of a Cluster: primary, replicas only, any instance. */
@@ -62,6 +64,31 @@ export function secretNames(cluster: string) {
     /** `kubernetes.io/basic-auth`: the owner of the database, made by CNPG. */
     owner: `${cluster}-app`,
   };
+}
+
+/**
+ * Name of the Database object: `orders.billing`. If Kubernetes does not accept the database's name, invalid characters are
+ * replaced and a digest is added: `orders.my-db.5a1c09d3b2`. Names of Clusters and databases contain no dot. So no two
+ * databases, and no two Clusters of a namespace, get the same name.
+ */
+export function databaseObjectName(cluster: string, database: string): string {
+  if (/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(database)) return `${cluster}.${database}`;
+  const digest = createHash("sha256").update(database).digest("hex").slice(0, 10);
+  const readable = database
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-|-$/g, "");
+  return [cluster, ...(readable ? [readable] : []), digest].join(".");
+}
+
+/**
+ * Name of the DatabaseRole: `orders.teleport-user-read`. Users' names have no hyphens, so no two users get the same name. The
+ * dot ends the Cluster's name, so no two Clusters get the same name either. Databases' names work alike.
+ */
+export function databaseRoleName(cluster: string, role: string): string {
+  const readable = role.replaceAll("_", "-");
+  // Kubernetes allows no hyphen at the beginning or the end.
+  return databaseObjectName(cluster, /^-|-$/.test(readable) ? role : readable);
 }
 
 /** Checks a Cluster's name. */

@@ -2,14 +2,14 @@
 import { memoized } from "../memoized";
 import { ApiReader, ApiValidator, apiValidator, KubernetesConnection, RequestLimits } from "../kubernetes/client";
 import { firstOf, printable } from "../message-limits";
-import { isPassing, KubernetesError, printUnchecked } from "../kubernetes/errors";
-import { kubernetesUid, mustBeOfStack, otherCluster } from "../kubernetes/identity";
-import { findCluster, IN_PREVIEW, takenCluster, type WantedCluster } from "./taken-cluster";
+import { isUnavailable, KubernetesError, printUnchecked } from "../kubernetes/errors";
+import { kubernetesUid, requireStackCluster, wrongClusterReason } from "../kubernetes/identity";
+import { findCluster, IN_PREVIEW, clusterConflict, type WantedCluster } from "./taken-cluster";
 import type { ResourceKind } from "../dynamic/converge";
 import { retried } from "../waiting";
-import { UNKNOWN } from "../unknown";
-import { DeclaredCluster, RefusedField, verdictOn } from "./dry-run";
-import { OperatorNeeds, Schema, ServedOperator, unserved } from "./operator-version";
+import { UNKNOWN } from "../value-check";
+import { DeclaredCluster, RefusedField, dryRunCluster } from "./dry-run";
+import { OperatorNeeds, Schema, ServedOperator, unsupportedNeeds } from "./operator-version";
 
 /** Inputs of an OperatorCheck, and its state. */
 export interface OperatorInputs extends KubernetesConnection {
@@ -63,7 +63,7 @@ export function operatorCheck(
     async read(state) {
       if (!state) return undefined;
       const api = await connect(state, { delays: [] });
-      const uid = (await mustBeOfStack(api, state.kubernetesUid)) ?? state.kubernetesUid;
+      const uid = (await requireStackCluster(api, state.kubernetesUid)) ?? state.kubernetesUid;
       return { ...state, ...(uid === undefined ? {} : { kubernetesUid: uid }) };
     },
   };
@@ -77,11 +77,11 @@ export function operatorCheck(
     try {
       const api = await connect(news, IN_PREVIEW);
       const uid = await uids(clusterKey(news), () => kubernetesUid(api));
-      const elsewhere = otherCluster(known, { server: api.server, context: api.context, uid });
+      const elsewhere = wrongClusterReason(known, { server: api.server, context: api.context, uid });
       const isNew = olds?.needs === undefined;
       return {
         kubernetesUid: uid ?? known,
-        reason: elsewhere ?? (isNew ? await takenCluster(api, news.cluster) : undefined),
+        reason: elsewhere ?? (isNew ? await clusterConflict(api, news.cluster) : undefined),
       };
     } catch (error) {
       if (!(error instanceof KubernetesError)) throw error;
@@ -119,7 +119,7 @@ export function operatorCheck(
     try {
       const api = await connect(inputs, IN_PREVIEW);
       if (namespace !== UNKNOWN && (await findCluster(api, namespace, name))) return [];
-      const verdict = await verdictOn(name, JSON.parse(declared) as DeclaredCluster, async (manifest) => {
+      const verdict = await dryRunCluster(name, JSON.parse(declared) as DeclaredCluster, async (manifest) => {
         const answer = await api.dryRun(clustersIn(place), manifest);
         if (answer.code !== 404 || place === ELSEWHERE) return answer;
         place = ELSEWHERE;
@@ -163,7 +163,7 @@ export function operatorCheck(
       if (reason !== undefined) throw new KubernetesError("operator", reason);
     };
     const passes = (error: unknown) =>
-      isPassing(error) || (inputs.awaited && error instanceof KubernetesError && error.failure === "operator");
+      isUnavailable(error) || (inputs.awaited && error instanceof KubernetesError && error.failure === "operator");
     await retried(look, passes, delays);
   }
 
@@ -215,7 +215,7 @@ async function schemasOf(api: ApiReader): Promise<Record<string, Schema>> {
       schemas.flatMap((schema) => (schema["x-kubernetes-group-version-kind"] ?? []).map(({ kind }) => [kind, schema])),
     );
   } catch (error) {
-    if (error instanceof KubernetesError && !isPassing(error)) return {};
+    if (error instanceof KubernetesError && !isUnavailable(error)) return {};
     throw error;
   }
 }
@@ -235,7 +235,7 @@ function missingReason({ server, context, served }: Asked, needs: OperatorNeeds)
       "If your program installs the operator itself, add the resource that installs it to the PostgresCluster's dependsOn."
     );
   }
-  const missing = unserved(served, needs);
+  const missing = unsupportedNeeds(served, needs);
   if (missing.length === 0) return undefined;
   return (
     `${where} has a CloudNativePG that does not know what is declared, and would ignore it without an error: ` +

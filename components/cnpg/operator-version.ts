@@ -38,14 +38,14 @@ function together(one: Fields, other: Fields): Fields {
 }
 
 /** The combined needs of several declarations. */
-export function needsOfAll(all: readonly OperatorNeeds[]): OperatorNeeds {
+export function combinedNeeds(all: readonly OperatorNeeds[]): OperatorNeeds {
   const kinds = [...new Set(all.flatMap((needs) => Object.keys(needs)))];
   const fields = (kind: string) => all.map((needs) => needs[kind]?.spec ?? {}).reduce(together, {});
   return Object.fromEntries(kinds.map((kind) => [kind, { spec: fields(kind) }]));
 }
 
 /** The needs that are not served: kinds, and fields as paths (`poolers: spec.pgbouncer.clientTLSSecret`). */
-export function unserved({ kinds = {}, schemas = {} }: ServedOperator, needs: OperatorNeeds): string[] {
+export function unsupportedNeeds({ kinds = {}, schemas = {} }: ServedOperator, needs: OperatorNeeds): string[] {
   return Object.entries(needs).flatMap(([plural, fields]) => {
     const kind = kinds[plural];
     if (kind === undefined) return [plural];

@@ -1,8 +1,12 @@
-/** The PostgreSQL roles that people use through Teleport: their settings, and CNPG's managed roles. Pure. */
+/**
+ * PostgreSQL roles: those that people use through Teleport, as managed roles of the Cluster or as DatabaseRoles, with
+ * their checks; and the names that are not for people, applications or owners. Pure.
+ */
 import type { KubernetesObject } from "../kubernetes/client";
 import { SettingProblem } from "../problems";
 import { type Amount, isPostgresName } from "../value-check";
-import { isAdministrative, isReservedRole } from "./reserved-roles";
+import { databaseRoleName } from "./names";
+import { POOLER_LOGINS } from "./pooler";
 
 /** What a user may do with data: read it, read and write it, or only what `memberOf` allows. */
 export type Access = "read" | "write" | "none";
@@ -54,13 +58,13 @@ export const DEFAULT_USERS: readonly TeleportUser[] = [
 export const DEFAULT_CONNECTION_LIMIT = 20;
 const ROLE_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
 /** Keywords of pg_hba.conf in the place of users. */
-const KEYWORDS = /^(all|replication|sameuser|samerole|samegroup)$/;
+const HBA_KEYWORDS = /^(all|replication|sameuser|samerole|samegroup)$/;
 const SETTING_NAME = /^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/i;
 /** PostgreSQL's time units; a plain number is milliseconds. */
 const TIME = /^[0-9]+ ?(us|ms|s|min|h|d)?$/;
 
 /** A role of `spec.managed.roles`. CNPG keeps it as declared. */
-export interface ManagedRole {
+interface ManagedRole {
   name: string;
   ensure: "present";
   comment: string;
@@ -81,6 +85,28 @@ export function managedRoles(users: readonly TeleportUser[]): ManagedRole[] {
     connectionLimit: user.connectionLimit ?? DEFAULT_CONNECTION_LIMIT,
     disablePassword: true,
     inRoles: memberships(user),
+  }));
+}
+
+/** Where users are declared to CloudNativePG: in the Cluster, or in a DatabaseRole each. */
+export type UsersAs = "inline" | "databaseRole";
+
+/** A DatabaseRole object, without its namespace. */
+export interface DatabaseRoleManifest {
+  apiVersion: "postgresql.cnpg.io/v1";
+  kind: "DatabaseRole";
+  metadata: { name: string };
+  /** CloudNativePG never drops the role. DatabaseAccess drops it, after it has reassigned what the user owns. */
+  spec: Omit<ManagedRole, "ensure"> & { cluster: { name: string }; databaseRoleReclaimPolicy: "retain" };
+}
+
+/** A DatabaseRole for each user. While a role is also in `spec.managed.roles`, CloudNativePG does not apply its DatabaseRole. */
+export function databaseRoleManifests(cluster: string, users: readonly TeleportUser[]): DatabaseRoleManifest[] {
+  return managedRoles(users).map(({ ensure: _ensure, ...role }) => ({
+    apiVersion: "postgresql.cnpg.io/v1",
+    kind: "DatabaseRole",
+    metadata: { name: databaseRoleName(cluster, role.name) },
+    spec: { cluster: { name: cluster }, ...role, databaseRoleReclaimPolicy: "retain" },
   }));
 }
 
@@ -130,7 +156,7 @@ function checkName(path: string, { name }: TeleportUser, before: readonly Telepo
           "is not a plain PostgreSQL role name",
           "Use at most 63 lower-case letters, digits and underscores, not beginning with a digit.",
         )),
-    ...(isReservedRole(name) || KEYWORDS.test(name)
+    ...(isReservedRole(name) || HBA_KEYWORDS.test(name)
       ? wrong("is reserved by PostgreSQL, CloudNativePG or this project", "Choose another name.")
       : []),
     ...(name === owner
@@ -231,4 +257,30 @@ function checkLimits(path: string, user: TeleportUser): SettingProblem[] {
       return wrong("is not a valid name of a PostgreSQL setting", "Write a name that ALTER ROLE … SET accepts.");
     }),
   ];
+}
+
+/** PostgreSQL's superuser, the roles of CNPG and of PostgreSQL itself, and PgBouncer's with explicit authentication. */
+const RESERVED = new RegExp(
+  `^(public|none|postgres|streaming_replica|cnpg_.*|pg_.*|${POOLER_LOGINS.explicit.role})$`,
+  "i",
+);
+/** Keywords of pg_hba.conf, or of SQL where a role name stands. */
+const KEYWORDS =
+  /^(all|replication|sameuser|samerole|samegroup|public|none|user|current_user|current_role|session_user)$/i;
+
+export function isKeyword(name: string): boolean {
+  return KEYWORDS.test(name);
+}
+
+/** Roles whose members can reach the server's files and programs, or replication. */
+const DANGEROUS =
+  /^(pg_execute_server_program|pg_read_server_files|pg_write_server_files|pg_create_subscription|pg_checkpoint)$/i;
+
+export function isReservedRole(name: string): boolean {
+  return RESERVED.test(name);
+}
+
+/** Whether members of a role get an administrator's rights. Roles such as pg_read_all_data are meant to be granted. */
+export function isAdministrative(role: string): boolean {
+  return DANGEROUS.test(role) || (!/^pg_/i.test(role) && isReservedRole(role));
 }

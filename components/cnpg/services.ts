@@ -1,9 +1,20 @@
 /** The Services of a Cluster, `spec.managed.services`. Checks what the operator does not check itself. Pure. */
 import { SettingProblem } from "../problems";
-import { checkAnnotations, checkCidr, checkLabels, checkNotCnpgs, checkServiceName } from "../kubernetes/names";
+import { checkAnnotations, checkCidr, checkLabels, checkReservedKeys, checkServiceName } from "../kubernetes/names";
 import { checkOneOf, checkUnique, wrong } from "../value-check";
-import { additionalServices, disabledServices, listAt, Spec, textAt, textMapAt, textsAt, valueAt } from "./spec-fields";
-import type { At } from "./spec-values";
+import { type At, listAt, Spec, stringAt, stringMapAt, stringsAt, valueAt } from "./spec";
+
+/** CloudNativePG's Services that are disabled: `ro`, `r`, or both. */
+export function disabledServices(spec: Spec = {}): string[] {
+  return stringsAt(spec, "managed.services.disabledDefaultServices");
+}
+
+/** Names of the additional Services. */
+function additionalServices(spec: Spec = {}): string[] {
+  return listAt(spec, "managed.services.additional").flatMap(
+    (service) => stringAt(service, "serviceTemplate.metadata.name") ?? [],
+  );
+}
 
 /** DNS names of the additional Services, for the server certificate. */
 export function additionalDnsNames(spec: Spec | undefined, namespace: string, clusterDomain: string): string[] {
@@ -41,9 +52,9 @@ export function checkServices(at: At, spec: Spec, { standbyRegistered }: Service
 }
 
 function checkTemplate(setting: string, template: unknown): SettingProblem[] {
-  const name = textAt(template, "metadata.name");
-  const labels = textMapAt(template, "metadata.labels");
-  const type = textAt(template, "spec.type") ?? "ClusterIP";
+  const name = stringAt(template, "metadata.name");
+  const labels = stringMapAt(template, "metadata.labels");
+  const type = stringAt(template, "spec.type") ?? "ClusterIP";
   const only = (field: string, types: string[]) => {
     const value = valueAt(template, field);
     return value === undefined || value === null || types.includes(type)
@@ -53,18 +64,18 @@ function checkTemplate(setting: string, template: unknown): SettingProblem[] {
   return [
     ...(name ? checkServiceName(`${setting}.metadata.name`, name) : []),
     ...checkOneOf(`${setting}.spec.type`, type, ["ClusterIP", "NodePort", "LoadBalancer"]),
-    ...textsAt(template, "spec.loadBalancerSourceRanges").flatMap((range, index) =>
+    ...stringsAt(template, "spec.loadBalancerSourceRanges").flatMap((range, index) =>
       checkCidr(`${setting}.spec.loadBalancerSourceRanges[${index}]`, range),
     ),
     ...only("spec.loadBalancerSourceRanges", ["LoadBalancer"]),
     ...only("spec.loadBalancerClass", ["LoadBalancer"]),
     ...only("spec.externalTrafficPolicy", ["LoadBalancer", "NodePort"]),
-    ...checkOneOf(`${setting}.spec.externalTrafficPolicy`, textAt(template, "spec.externalTrafficPolicy"), [
+    ...checkOneOf(`${setting}.spec.externalTrafficPolicy`, stringAt(template, "spec.externalTrafficPolicy"), [
       "Cluster",
       "Local",
     ]),
     ...checkLabels(`${setting}.metadata.labels`, labels),
-    ...checkNotCnpgs(`${setting}.metadata.labels`, labels),
-    ...checkAnnotations(`${setting}.metadata.annotations`, textMapAt(template, "metadata.annotations")),
+    ...checkReservedKeys(`${setting}.metadata.labels`, labels),
+    ...checkAnnotations(`${setting}.metadata.annotations`, stringMapAt(template, "metadata.annotations")),
   ];
 }

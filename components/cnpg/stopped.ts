@@ -1,4 +1,9 @@
-/** Instances that are stopped on purpose, by annotations of the Cluster, whoever set them. Pure. */
+/**
+ * Instances that are stopped on purpose, by annotations of the Cluster: hibernation and fencing. The settings here
+ * write the annotations, and others may write them as well. Pure.
+ */
+import { SettingProblem } from "../problems";
+import { checkUnique, wrong } from "../value-check";
 import type { KubernetesObject } from "../kubernetes/client";
 
 /** https://cloudnative-pg.io/documentation/current/declarative_hibernation/ */
@@ -6,6 +11,55 @@ export const HIBERNATION = "cnpg.io/hibernation";
 /** https://cloudnative-pg.io/documentation/current/fencing/ */
 export const FENCING = "cnpg.io/fencedInstances";
 const ALL = "*";
+
+/** What the user stops on purpose. */
+export interface StopSettings {
+  /**
+   * Stops all instances and keeps the volumes. The first `up` after the hibernation makes the changes that need a running
+   * PostgreSQL, e.g. of users' rights. Becomes the annotation `cnpg.io/hibernation`. Default: the value of the annotation,
+   * else false.
+   */
+  hibernation?: boolean;
+  /**
+   * Instances whose PostgreSQL stays stopped while their pods run: names such as `orders-1`, or `*` for all. Becomes the
+   * annotation `cnpg.io/fencedInstances`. Default: the value of the annotation, else none.
+   */
+  fencedInstances?: string[];
+}
+
+type At = (setting: string) => string;
+
+/** The annotations of the Cluster for hibernation and fencing. */
+export function clusterAnnotations({ hibernation, fencedInstances }: StopSettings): Record<string, string> {
+  return {
+    ...(hibernation === undefined ? {} : { [HIBERNATION]: hibernation ? "on" : "off" }),
+    ...(fencedInstances === undefined ? {} : { [FENCING]: JSON.stringify(fencedInstances) }),
+  };
+}
+
+/** The number of instances that must be ready. */
+export function expectedReadyInstances(instances: number, { hibernation, fencedInstances = [] }: StopSettings): number {
+  return hibernation || fencedInstances.includes(ALL) ? 0 : Math.max(0, instances - fencedInstances.length);
+}
+
+export function checkFencing(at: At, settings: StopSettings, cluster?: string): SettingProblem[] {
+  const { fencedInstances = [] } = settings;
+  const isInstance = (name: string) =>
+    /-[0-9]+$/.test(name) && (cluster === undefined || name.replace(/-[0-9]+$/, "") === cluster);
+  return [
+    ...fencedInstances.flatMap((name, index) =>
+      isInstance(name) || (name === ALL && fencedInstances.length === 1)
+        ? []
+        : wrong(
+            at(`fencedInstances[${index}]`),
+            name,
+            "is not an instance of the Cluster",
+            `Write e.g. ${cluster ?? "orders"}-1, or * alone for all.`,
+          ),
+    ),
+    ...checkUnique((index) => at(`fencedInstances[${index}]`), fencedInstances),
+  ];
+}
 
 function annotationsOf({ metadata }: KubernetesObject): Record<string, string> {
   return (metadata.annotations ?? {}) as Record<string, string>;

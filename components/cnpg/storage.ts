@@ -4,7 +4,7 @@ import { SettingProblem } from "../problems";
 import { checkOwner } from "./initdb";
 import { checkObjectName } from "../kubernetes/names";
 import { checkQuantity, parseQuantity } from "../kubernetes/quantity";
-import { known, wrong } from "../value-check";
+import { valueIfKnown, wrong } from "../value-check";
 
 /** A PersistentVolumeClaim of each instance. */
 export interface Storage {
@@ -50,17 +50,14 @@ const SMALLEST_VOLUME = 1024 ** 2;
 /** The pod's volume is named `tbs-` and the tablespace, as a DNS label. */
 const MAX_TABLESPACE = 59;
 
-export function storageSpec({ storage, walStorage, tablespaces }: StorageSettings): Record<string, unknown> {
-  return {
-    storage,
-    walStorage,
-    tablespaces: tablespaces?.map(({ name, owner, temporary, ...volume }) => ({
-      name,
-      storage: volume,
-      ...(owner === undefined ? {} : { owner: { name: owner } }),
-      ...(temporary === undefined ? {} : { temporary }),
-    })),
-  };
+/** `spec.tablespaces`. */
+export function tablespaceSpecs(tablespaces: Tablespace[] | undefined): Record<string, unknown>[] | undefined {
+  return tablespaces?.map(({ name, owner, temporary, ...volume }) => ({
+    name,
+    storage: volume,
+    ...(owner === undefined ? {} : { owner: { name: owner } }),
+    ...(temporary === undefined ? {} : { temporary }),
+  }));
 }
 
 export function checkVolumes(at: (setting: string) => string, settings: StorageSettings): SettingProblem[] {
@@ -88,7 +85,7 @@ function checkStorage(setting: string, { size, storageClass, pvcTemplate = {} }:
   return [
     ...checkQuantity(`${setting}.size`, size, "10Gi"),
     ...checkUnit(`${setting}.size`, size),
-    ...checkObjectName(`${setting}.storageClass`, known(storageClass), "StorageClass"),
+    ...checkObjectName(`${setting}.storageClass`, valueIfKnown(storageClass), "StorageClass"),
     ...instead("resources.requests.storage", requested, "size"),
     ...instead("storageClassName", pvcTemplate.storageClassName, "storageClass"),
   ];

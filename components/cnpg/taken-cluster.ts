@@ -1,6 +1,6 @@
 /** Checks whether the name of a new Cluster is already used. */
 import type { ApiReader, KubernetesConnection, KubernetesObject, RequestLimits } from "../kubernetes/client";
-import { UNKNOWN } from "../unknown";
+import { UNKNOWN } from "../value-check";
 import { OWNER_LABEL } from "../owner-label";
 
 /** Connects to the API server. */
@@ -32,7 +32,7 @@ export async function findCluster(
  *
  * @param isNew the stack never had this Cluster, so a Cluster without an owner is not ours
  */
-export async function takenCluster(
+export async function clusterConflict(
   api: ApiReader,
   wanted: WantedCluster | undefined,
   isNew = false,

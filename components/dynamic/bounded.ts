@@ -1,6 +1,6 @@
 /** The boundary to Pulumi's engine: reduces the results and errors of operations to what can be sent. */
 import type * as pulumi from "@pulumi/pulumi";
-import { firstOf, limited, SHOWN } from "../message-limits";
+import { firstOf, limited, MAX_SHOWN } from "../message-limits";
 
 type Method = (...args: unknown[]) => Promise<unknown>;
 
@@ -38,9 +38,9 @@ function boundedCheck(result: pulumi.dynamic.CheckResult): pulumi.dynamic.CheckR
   if (!failures || failures.length === 0) return result;
   const property = failures[0]?.property ?? "";
   const shown = failures
-    .slice(0, SHOWN)
+    .slice(0, MAX_SHOWN)
     .map((failure) => ({ property: failure.property, reason: limited(failure.reason) }));
-  const left = firstOf(failures.map(({ reason }) => reason)).slice(SHOWN);
+  const left = firstOf(failures.map(({ reason }) => reason)).slice(MAX_SHOWN);
   return { ...result, failures: [...shown, ...left.map((reason) => ({ property, reason }))] };
 }
 
@@ -51,6 +51,6 @@ function boundedError(error: unknown): unknown {
   if (message === error.message) return error;
   const frames = (error.stack ?? "").split("\n").filter((line) => /^ +at /.test(line));
   error.message = message;
-  error.stack = [`${error.name}: ${message}`, ...frames.slice(-SHOWN)].join("\n");
+  error.stack = [`${error.name}: ${message}`, ...frames.slice(-MAX_SHOWN)].join("\n");
   return error;
 }

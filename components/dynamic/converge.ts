@@ -7,7 +7,7 @@ import type { KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError, printUnchecked } from "../kubernetes/errors";
 import { VaultError } from "../vault/errors";
 import { firstOf, limited, printable } from "../message-limits";
-import { UNKNOWN } from "../unknown";
+import { UNKNOWN } from "../value-check";
 
 /** All methods of a Pulumi provider except `configure`: what it configures would be stored in the state. */
 export type Provider<Inputs, State> = Required<Omit<pulumi.dynamic.ResourceProvider<Inputs, State>, "configure">>;

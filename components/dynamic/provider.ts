@@ -7,10 +7,31 @@
  *
  * A preview and an `up` also run this code, for `check`. So a search that would fail in a delete fails there first.
  *
- * `diff` ignores the code: a resource keeps its stored code until its next update. See stored-code.ts.
+ * `diff` ignores the code: a resource keeps its stored code until its next update. See `withStoredCode`.
  */
 import type * as pulumi from "@pulumi/pulumi";
-import type { KindName } from "./kind-names";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+/** The kinds of dynamic resources. Old states call their operations by these names: keep them. */
+export type KindName =
+  | "access"
+  | "autoUsers"
+  | "clusterServing"
+  | "databasesServing"
+  | "databaseRolesServing"
+  | "poolerServing"
+  | "operatorCheck"
+  | "registration"
+  | "certAuthority"
+  | "vaultAdmin"
+  | "vaultLeases"
+  | "deletionProtection"
+  | "clusterIdentity"
+  | "kubernetesIdentity"
+  | "updateCheck"
+  | "namespaceRemoval"
+  | "declaredDatabases";
 
 /** The provider of one kind of resource. It has no comments inside, because they would be stored too. */
 export function dynamicProvider(kind: KindName): pulumi.dynamic.ResourceProvider {
@@ -48,4 +69,43 @@ export function dynamicProvider(kind: KindName): pulumi.dynamic.ResourceProvider
     update: async (id, olds, news) => operations().update(id, olds, news),
     delete: async (id, props) => operations().delete(id, props),
   };
+}
+
+/** What Pulumi adds to the inputs and the state of a dynamic resource. */
+interface Stored {
+  __provider?: unknown;
+}
+
+interface Methods {
+  diff(id: string, olds: Stored, news: Stored): Promise<pulumi.dynamic.DiffResult>;
+}
+
+/**
+ * The same operations, but a resource whose stored code would not find them is updated, which stores today's code. The code
+ * of 0.1.0 finds this package only if the project itself can resolve it. If a project later gets this package through
+ * another package, `up` still works, and `destroy` would fail.
+ */
+export function withStoredCode<Kinds extends object>(kinds: Kinds, isSeen: () => boolean = projectSeesPackage): Kinds {
+  const entries = Object.entries(kinds as Record<string, Methods>).map(([kind, methods]) => [
+    kind,
+    {
+      ...methods,
+      diff: async (id: string, olds: Stored, news: Stored) => {
+        const found = await methods.diff(id, olds, news);
+        const isLost = olds.__provider !== news.__provider && !isSeen();
+        return isLost ? { ...found, changes: true } : found;
+      },
+    },
+  ]);
+  return Object.fromEntries(entries) as Kinds;
+}
+
+/** Whether this package can be resolved from the project's folder. */
+function projectSeesPackage(): boolean {
+  try {
+    createRequire(join(process.cwd(), "index.js")).resolve("cnpg-teleport/operations");
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -41,7 +41,7 @@ function parseProxy(text: string): URL | undefined {
 }
 
 /** Text for messages, without user and password. */
-export function shownProxy({ url, variable }: Proxy): string {
+export function describeProxy({ url, variable }: Proxy): string {
   return `${variable}=${url.protocol}//${url.host}`;
 }
 

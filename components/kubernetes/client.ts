@@ -5,12 +5,11 @@
  */
 import { PassThrough, Writable } from "node:stream";
 import type * as k8s from "@kubernetes/client-node";
-import { proxyFor, shownProxy } from "../http/proxy";
+import { proxyFor, describeProxy } from "../http/proxy";
 import { retried } from "../waiting";
-import { UNKNOWN } from "../unknown";
-import { isPassing, KubernetesError, UnknownKubeconfig } from "./errors";
-import { readKubeconfig, useProxy } from "./kubeconfig";
-import { parseKubeconfig, refuseUnusable } from "./kubeconfig-value";
+import { UNKNOWN } from "../value-check";
+import { isUnavailable, KubernetesError, UnknownKubeconfig } from "./errors";
+import { readKubeconfig, useProxy, parseKubeconfig, refuseUnusableKubeconfig } from "./kubeconfig";
 
 /** The Kubernetes cluster. It must be the one of the Kubernetes provider. */
 export interface KubernetesConnection {
@@ -55,7 +54,7 @@ export interface Command {
 }
 
 /** The result of a command. */
-export interface CommandEnd {
+export interface CommandResult {
   code: number;
   stdout: string;
   stderr: string;
@@ -68,7 +67,7 @@ export interface KubernetesClient {
   /** Objects of a kind, by labels (`a=b,c=d`), and by fields that the API server selects by (`type=Warning`). */
   list(kind: Omit<ObjectReference, "name">, labels?: string, fields?: string): Promise<KubernetesObject[]>;
   /** Runs a command in a pod. */
-  exec(command: Command): Promise<CommandEnd>;
+  exec(command: Command): Promise<CommandResult>;
   /** The last lines that a container printed; undefined if there is no such pod. */
   log(pod: { namespace: string; name: string; container: string }): Promise<string | undefined>;
   /** Changes fields of an object (JSON merge patch) if it exists. Default of the field manager: `FIELD_MANAGER`. */
@@ -140,7 +139,7 @@ export async function kubernetesClient(
 ): Promise<KubernetesClient> {
   const library = await import("@kubernetes/client-node");
   const config = loadConfig(library, connection);
-  const request = (path: string) => retried(() => getJson(library, config, path, limit), isPassing, delays);
+  const request = (path: string) => retried(() => getJson(library, config, path, limit), isUnavailable, delays);
   return {
     async get(reference) {
       return (await request(`${collection(reference)}/${reference.name}`)) as KubernetesObject | undefined;
@@ -156,12 +155,12 @@ export async function kubernetesClient(
     },
     exec: (command) => {
       const refusal = (path: string) => refusalOf(library, config, path, limit);
-      return retried(() => execute(new library.Exec(config), command, refusal, commandLimit), isPassing, delays);
+      return retried(() => execute(new library.Exec(config), command, refusal, commandLimit), isUnavailable, delays);
     },
     async log({ namespace, name, container }) {
       const query = new URLSearchParams({ container, tailLines: LOG_LINES, limitBytes: LOG_BYTES });
       const path = `/api/v1/namespaces/${namespace}/pods/${name}/log?${query}`;
-      const { code, text } = await retried(() => send(library, config, { path, limit }), isPassing, delays);
+      const { code, text } = await retried(() => send(library, config, { path, limit }), isUnavailable, delays);
       if (code === 404) return undefined;
       if (code < 300) return text;
       throw refused(`GET ${path}`, code, text);
@@ -169,7 +168,7 @@ export async function kubernetesClient(
     async patch(reference, fields, manager = FIELD_MANAGER) {
       const path = `${collection(reference)}/${reference.name}?fieldManager=${manager}`;
       const request = { path, limit, method: library.HttpMethod.PATCH, body: JSON.stringify(fields) };
-      const { code, text } = await retried(() => send(library, config, request), isPassing, delays);
+      const { code, text } = await retried(() => send(library, config, request), isUnavailable, delays);
       if (code >= 300 && code !== 404) throw refused(`PATCH ${path}`, code, text);
     },
     async own(reference, { kind, metadata }, manager) {
@@ -177,7 +176,7 @@ export async function kubernetesClient(
       const path = `${collection(reference)}/${name}?fieldManager=${manager}`;
       const body = JSON.stringify({ apiVersion, kind, metadata: { ...metadata, name, namespace } });
       const request = { path, limit, method: library.HttpMethod.PATCH, type: "application/apply-patch+yaml", body };
-      const { code, text } = await retried(() => send(library, config, request), isPassing, delays);
+      const { code, text } = await retried(() => send(library, config, request), isUnavailable, delays);
       if (code >= 300) throw refused(`PATCH ${path}`, code, text);
     },
     remove: (reference, uid) =>
@@ -192,7 +191,7 @@ export async function apiReader(connection: KubernetesConnection, limits: Reques
   return {
     server: serverOf(config),
     context: config.getCurrentContext(),
-    read: (path) => retried(() => getJson(library, config, path, limits.limit), isPassing, limits.delays),
+    read: (path) => retried(() => getJson(library, config, path, limits.limit), isUnavailable, limits.delays),
   };
 }
 
@@ -209,7 +208,7 @@ export async function apiValidator(
     dryRun: (collection, object) => {
       const path = `${collection}?dryRun=All&fieldValidation=Strict`;
       const request = { path, limit, method: library.HttpMethod.POST, body: JSON.stringify(object) };
-      return retried(() => send(library, config, request), isPassing, delays);
+      return retried(() => send(library, config, request), isUnavailable, delays);
     },
   };
 }
@@ -234,7 +233,7 @@ async function remove(
 ): Promise<void> {
   const body = JSON.stringify({ propagationPolicy: "Background", preconditions: { uid } });
   const request = { path, limit, method: library.HttpMethod.DELETE, body };
-  const { code, text } = await retried(() => send(library, config, request), isPassing, delays);
+  const { code, text } = await retried(() => send(library, config, request), isUnavailable, delays);
   // 409: the object has another UID by now.
   if (code >= 300 && code !== 404 && code !== 409) throw refused(`DELETE ${path}`, code, text);
 }
@@ -250,7 +249,7 @@ function loadConfig(library: typeof k8s, { context, kubeconfig }: KubernetesConn
     );
   }
   if (context !== undefined) config.setCurrentContext(context);
-  if (kubeconfig !== undefined) refuseUnusable(config);
+  if (kubeconfig !== undefined) refuseUnusableKubeconfig(config);
   useProxy(config);
   return config;
 }
@@ -325,7 +324,7 @@ async function send(
 
 function unreachable(server: string, error: unknown): KubernetesError {
   const proxy = proxyFor(server);
-  const way = proxy === undefined ? "" : ` through the proxy of ${shownProxy(proxy)}`;
+  const way = proxy === undefined ? "" : ` through the proxy of ${describeProxy(proxy)}`;
   return new KubernetesError(
     "unavailable",
     `The Kubernetes API at ${server} does not answer${way}: ${(error as Error).message}. Run the command again when it answers.`,
@@ -369,7 +368,7 @@ function execute(
   { namespace, pod, container, command, input }: Command,
   refusal: (path: string) => Promise<string | undefined>,
   limitMs = COMMAND_LIMIT_MS,
-): Promise<CommandEnd> {
+): Promise<CommandResult> {
   const where = `${command[0]} in pod ${namespace}/${pod}`;
   const [stdout, stderr] = [collected(), collected()];
   const stdin = input === undefined ? null : new PassThrough();

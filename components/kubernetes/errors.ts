@@ -47,6 +47,6 @@ export function printUnchecked(message: string, error: unknown): void {
 }
 
 /** Whether the error is temporary: the same call may succeed in a moment. */
-export function isPassing(error: unknown): boolean {
+export function isUnavailable(error: unknown): boolean {
   return error instanceof KubernetesError && error.failure === "unavailable";
 }

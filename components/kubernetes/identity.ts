@@ -36,7 +36,7 @@ export interface SeenCluster {
  * Why a run must stop: the cluster is not the one of the state. Undefined if it is, if one of the two is unknown, or if the
  * variable `CNPG_TELEPORT_KUBERNETES_UID` accepts this cluster.
  */
-export function otherCluster(
+export function wrongClusterReason(
   recorded: string | undefined,
   { server, context, uid }: SeenCluster,
   environment: NodeJS.ProcessEnv = process.env,
@@ -58,9 +58,9 @@ export function otherCluster(
  * @param recorded the UID in the state
  * @throws KubernetesError "configuration" if it is another cluster
  */
-export async function mustBeOfStack(api: ApiReader, recorded: string | undefined): Promise<string | undefined> {
+export async function requireStackCluster(api: ApiReader, recorded: string | undefined): Promise<string | undefined> {
   const uid = await kubernetesUid(api);
-  const elsewhere = otherCluster(recorded, { server: api.server, context: api.context, uid });
+  const elsewhere = wrongClusterReason(recorded, { server: api.server, context: api.context, uid });
   if (elsewhere !== undefined) throw new KubernetesError("configuration", elsewhere);
   return uid;
 }

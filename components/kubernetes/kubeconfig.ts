@@ -1,16 +1,18 @@
 /**
- * Reads the kubeconfig like kubectl does (client-go's clientcmd): the first of several files that sets a value wins, missing
- * files are ignored, and paths are relative to the file that contains them.
+ * Reads the kubeconfig like kubectl does (client-go's clientcmd): the first of several files that sets a value wins,
+ * missing files are ignored, and paths are relative to the file that contains them. A program may also pass the
+ * kubeconfig as a value.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { delimiter, dirname, isAbsolute, join, resolve, sep } from "node:path";
 import type * as k8s from "@kubernetes/client-node";
 import { proxyFor } from "../http/proxy";
+import { KubernetesError } from "./errors";
 
 type Library = typeof k8s;
 type Entry = Record<string, unknown>;
 type Named = { name?: string; cluster?: Entry; user?: Entry; context?: Entry };
-export type Content = {
+type KubeconfigContent = {
   clusters?: Named[] | null;
   users?: Named[] | null;
   contexts?: Named[] | null;
@@ -43,7 +45,7 @@ export function readKubeconfig(library: Library, environment: NodeJS.ProcessEnv 
 }
 
 /** Loads the content of a kubeconfig, in which unused entries may be incomplete. */
-export function loadContent(config: k8s.KubeConfig, content: Content): void {
+function loadContent(config: k8s.KubeConfig, content: KubeconfigContent): void {
   config.loadFromString(JSON.stringify(content), { onInvalidEntry: "filter" as k8s.ConfigOptions["onInvalidEntry"] });
 }
 
@@ -65,7 +67,7 @@ export function useProxy(config: k8s.KubeConfig, environment: NodeJS.ProcessEnv 
 }
 
 /** Undefined if it does not exist. */
-function readFile(library: Library, file: string): Content | undefined {
+function readFile(library: Library, file: string): KubeconfigContent | undefined {
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -75,14 +77,14 @@ function readFile(library: Library, file: string): Content | undefined {
   }
   const folder = dirname(resolve(file));
   try {
-    return withFiles((text.trim() === "" ? undefined : library.loadYaml<Content | null>(text)) ?? {}, folder);
+    return withFiles((text.trim() === "" ? undefined : library.loadYaml<KubeconfigContent | null>(text)) ?? {}, folder);
   } catch (error) {
     throw new Error(`${file}: ${(error as Error).message}`);
   }
 }
 
 /** The content, with the files that it names as the library reads them. Paths start from the folder, if there is one. */
-export function withFiles(content: Content, folder?: string): Content {
+function withFiles(content: KubeconfigContent, folder?: string): KubeconfigContent {
   return {
     ...content,
     clusters: content.clusters?.map((entry) => ({
@@ -128,4 +130,57 @@ const absolute = (path: string, folder?: string) =>
 
 function firstOfName(entries: readonly Named[]): Named[] {
   return entries.filter(({ name }, index) => entries.findIndex((other) => other.name === name) === index);
+}
+
+/** What to do about a value that is no kubeconfig. */
+const FIX = "Pass the content of a kubeconfig, not the path of a file.";
+
+/**
+ * A kubeconfig that a program passes as a value. It is used alone, like client-go uses content that comes from no file. It
+ * contains secrets, so no error message contains a part of it.
+ *
+ * @throws KubernetesError "configuration"
+ */
+export function parseKubeconfig(library: Library, text: string): k8s.KubeConfig {
+  const config = new library.KubeConfig();
+  try {
+    loadContent(config, withFiles(library.loadYaml<KubeconfigContent>(text)));
+  } catch (error) {
+    // js-yaml's errors have a mark. After any other error, the kubeconfig has no context.
+    const { line } = (error as { mark?: { line?: number } }).mark ?? {};
+    if (line !== undefined) throw refusal(`is not valid YAML or JSON: see its line ${line + 1}. ${FIX}`);
+  }
+  if (config.getContexts().length === 0)
+    throw refusal(`must have clusters, users and contexts, and has no context. ${FIX}`);
+  return config;
+}
+
+/** @throws KubernetesError "configuration" if the kubeconfig cannot be used with its current context */
+export function refuseUnusableKubeconfig(config: k8s.KubeConfig): void {
+  const cluster = config.getCurrentCluster();
+  const user = config.getCurrentUser();
+  if (!cluster?.server) {
+    throw refusal(
+      "has no cluster for its current context. Set kubernetes.context to one of its contexts, or correct the kubeconfig.",
+    );
+  }
+  const { tokenFile } = (user?.authProvider?.config ?? {}) as { tokenFile?: string };
+  const { command } = (user?.exec ?? {}) as { command?: string };
+  const paths: Record<string, string | undefined> = {
+    "certificate-authority": cluster.caFile,
+    "client-certificate": user?.certFile,
+    "client-key": user?.keyFile,
+    tokenFile,
+    "exec.command": command?.includes(sep) ? command : undefined,
+  };
+  const relative = Object.keys(paths).filter((field) => paths[field] && !isAbsolute(paths[field]));
+  if (relative.length === 0) return;
+  throw refusal(
+    `must not have a relative path, because it comes from no file: see ${relative.join(" and ")}. Write the content ` +
+      "(certificate-authority-data, client-certificate-data, client-key-data, token), or an absolute path.",
+  );
+}
+
+function refusal(problem: string): KubernetesError {
+  return new KubernetesError("configuration", `kubernetes.kubeconfig ${problem}`);
 }

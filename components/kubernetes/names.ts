@@ -63,7 +63,7 @@ export function checkLabelValue(setting: string, value: string): SettingProblem[
 }
 
 /** Refuses CNPG's own labels or annotations, for objects that CNPG creates. */
-export function checkNotCnpgs(setting: string, values: Readonly<Record<string, string>> = {}): SettingProblem[] {
+export function checkReservedKeys(setting: string, values: Readonly<Record<string, string>> = {}): SettingProblem[] {
   return Object.keys(values).flatMap((key) =>
     CNPG_KEY.test(key)
       ? wrong(

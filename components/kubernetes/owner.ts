@@ -1,4 +1,7 @@
-/** The owner of an object: the resource of a stack that created it. */
+/**
+ * What objects get that Pulumi's Kubernetes provider writes: their owner, which is the resource of a stack that created them,
+ * their field manager, and how they are deleted.
+ */
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { OWNER_LABEL } from "../owner-label";
@@ -15,8 +18,8 @@ export function stackPrefix(): string {
 }
 
 /**
- * Annotations of an object in Kubernetes: its owner and its field manager. Use them with the option
- * `KEEPS_FIELD_MANAGER`.
+ * Annotations of an object in Kubernetes: its owner and its field manager. Use them with the option `KEEPS_FIELD_MANAGER`
+ * of field-owners.ts.
  *
  * **Owner.** Providers before 4.29 take over an object that already exists. A destroy of that stack would then remove
  * what another stack created. With server-side apply, the API server refuses a value that differs from another field
@@ -33,3 +36,18 @@ export function ownedBy(resource: string): Record<string, string> {
   const digest = createHash("sha256").update(owner).digest("hex").slice(0, 16);
   return { [OWNER_LABEL]: owner, [FIELD_MANAGER]: `${PROVIDER_MANAGER}-${digest}` };
 }
+
+/**
+ * An annotation that makes Pulumi's Kubernetes provider delete an object in the background. The provider's default,
+ * dependents first, has two problems. If the object disappears between the provider's first read and the start of its
+ * watch, the provider waits until its limit of ten minutes (seen with providers as of September 2024). And CNPG 1.30
+ * recreates the Deployment of a Pooler as long as the Pooler exists, even if it is being deleted, so the deletion never
+ * ends. In the background, the object disappears at once, and the garbage collector deletes its dependents.
+ */
+export const BACKGROUND_DELETION = { "pulumi.com/deletionPropagationPolicy": "background" };
+
+/**
+ * For objects that a finalizer keeps for a moment: when its wait ends by this limit, the provider reads once more and
+ * succeeds.
+ */
+export const SHORT_DELETION = { delete: "2m" };

@@ -1,6 +1,6 @@
-/** Amounts as Kubernetes and PostgreSQL write them. Pure. */
+/** Amounts as Kubernetes and PostgreSQL write them, and CPU and memory of pods. Pure. */
 import { SettingProblem } from "../problems";
-import { wrong } from "../value-check";
+import { wrong, type Amount } from "../value-check";
 
 /** Kubernetes' notation of quantities, without exponents. */
 const QUANTITY = /^([0-9]+(?:\.[0-9]+)?)(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi|E|Ei)?$/;
@@ -39,4 +39,34 @@ export function parseMemory(memory: string): number | undefined {
 export function checkQuantity(setting: string, quantity: string | undefined, example: string): SettingProblem[] {
   if (quantity === undefined || (parseQuantity(quantity) ?? 0) > 0) return [];
   return wrong(setting, quantity, "must be a Kubernetes quantity", `Write a number and a unit, e.g. ${example}.`);
+}
+
+/** CPU and memory of each instance, as Kubernetes quantities. */
+export interface Resources {
+  /** CPU and memory that are set aside for an instance, as quantities: `{ cpu: 500m, memory: 1Gi }`. Default: nothing. */
+  requests?: Record<string, Amount>;
+  /** The most CPU and memory that an instance gets, as quantities: `{ memory: 2Gi }`. Default: no limit. */
+  limits?: Record<string, Amount>;
+}
+
+export function checkResources(setting: string, resources: Resources = {}): SettingProblem[] {
+  const { requests = {}, limits = {} } = resources;
+  return [
+    ...Object.entries({ requests, limits }).flatMap(([kind, quantities]) =>
+      Object.entries(quantities).flatMap(([name, quantity]) =>
+        checkQuantity(`${setting}.${kind}.${name}`, quantity, name === "cpu" ? "500m" : "512Mi"),
+      ),
+    ),
+    ...Object.entries(requests).flatMap(([name, quantity]) => {
+      const limit = limits[name];
+      const [request, most] = [parseQuantity(quantity), parseQuantity(limit ?? "")];
+      if (request === undefined || most === undefined || request <= most) return [];
+      return wrong(
+        `${setting}.requests.${name}`,
+        quantity,
+        `must not be more than the limit, ${limit}`,
+        "Lower it, or raise the limit.",
+      );
+    }),
+  ];
 }

@@ -2,132 +2,152 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { CaSource } from "../certificates/ca-source";
 import type { IssuerArgs } from "../certificates/issuer";
-import type { ClusterSettings } from "../cnpg/cluster-spec";
-import type { UsersAs } from "../cnpg/database-roles";
+import type { ClusterSettings } from "../cnpg/cluster";
+import type { UsersAs, TeleportUser } from "../cnpg/roles";
 import type { PoolerSettings } from "../cnpg/pooler";
-import type { TeleportUser } from "../cnpg/roles";
 import type { KubernetesArgs } from "../kubernetes/resource";
 import type { ProtectionSettings } from "../protection/deletion-settings";
 import type { AgentJoin } from "../teleport/agent";
 import type { AutoUsers } from "../teleport/auto-users/settings";
-import type { DatabaseAdminUser, DynamicLabel } from "../teleport/resources/database-document";
-import type { VaultDatabaseOfCluster } from "../vault-database/of-cluster";
+import type { DatabaseAdminUser, DynamicLabel } from "../teleport/resources/database";
+import type { VaultDatabaseOfCluster } from "../vault-database/settings";
 
-/** How Teleport gets to know the databases. */
+/** How the databases are registered in Teleport. */
 export type TeleportRegistration =
   | {
-      /** `program`: this program registers them, and agents pick them up by their labels. */
+      /** `program`: the program registers the databases. Agents find them by their labels. */
       by: "program";
     }
   | {
-      /** `agent`: an agent's own configuration names them; the output `teleportAgents` has it. */
+      /**
+       * `agent`: the configuration of an agent lists the databases. The output `teleportAgents` has this configuration.
+       */
       by: "agent";
       /** How the agent joins the Teleport cluster. */
       join: AgentJoin;
-      /** Namespace of the agent: a ConfigMap with the server's CA is put there. Default: none is made. */
+      /**
+       * Namespace of the agent. A ConfigMap with the server's CA is created there. Default: none, without a ConfigMap.
+       */
       namespace?: string;
     }
   | {
-      /** `operator`: Teleport's Kubernetes operator registers them, from custom resources. */
+      /** `operator`: Teleport's Kubernetes operator registers the databases, from custom resources. */
       by: "operator";
-      /** Namespace that the operator watches: its own. */
+      /** Namespace of the operator. It watches no other namespace. */
       namespace: string;
     };
 
-/** How people reach the database through Teleport. */
+/** A Teleport cluster through which people reach the database. */
 export interface TeleportArgs {
-  /** `host:port` of Teleport's proxy. The identity comes from the environment: see docs/teleport.md, "Teleport identity". */
+  /**
+   * `host:port` of Teleport's proxy. The program's identity comes from the environment: see
+   * docs/teleport.md, "Teleport identity".
+   */
   proxy: pulumi.Input<string>;
-  /** Name of a set of credentials, which tells several Teleport clusters apart. Default: the unnamed set. */
+  /** Name of a set of credentials. It distinguishes several Teleport clusters. Default: the unnamed set. */
   credentials?: string;
-  /** Name of the primary in Teleport; the standby's is that with `-ro`. Default: `<cluster>-<environment>`. */
+  /**
+   * Name of the primary in Teleport. The standby's name is this name with `-ro`. Default: `<cluster>-<environment>`.
+   */
   name?: string;
   /**
-   * Labels besides `provisioned_by`, `environment`, `cluster`, `namespace`, `primary` and `sql_type`. Default: none.
+   * Labels in addition to `provisioned_by`, `environment`, `cluster`, `namespace`, `primary` and `sql_type`. Default:
+   * none.
    */
   labels?: Record<string, string>;
-  /** Where the CA comes from that Teleport's agents log in with. Default: Teleport itself, by the program's identity. */
+  /**
+   * Sources of the CA that signs the certificates of Teleport's agents. Default: Teleport itself, with the program's
+   * identity.
+   */
   clientCas?: CaSource[];
-  /** How Teleport gets to know the databases. Default: `by: program`. */
+  /** How the databases are registered in Teleport. Default: `by: program`. */
   registration?: TeleportRegistration;
   /** Labels that the agent computes, by name. Becomes `dynamic_labels`. Default: none. */
   dynamicLabels?: Record<string, DynamicLabel>;
   /**
-   * PostgreSQL user that Teleport logs in as to make users for people. Set it only if you make this user yourself:
-   * `autoUsers` makes its own. Becomes `admin_user`. Default: that of `autoUsers`.
+   * PostgreSQL user with which Teleport creates users for people. Set it only if you create this user yourself:
+   * `autoUsers` creates its own. Becomes `admin_user`. Default: the admin user of `autoUsers`.
    */
   adminUser?: DatabaseAdminUser;
-  /** Trust the CAs of the agent's system as well as the server's CA. Default: false. Teleport releases before June 2024 drop it. */
+  /**
+   * Also trust the CAs of the agent's system, in addition to the server's CA. Teleport releases before June 2024 drop
+   * this field. Default: false.
+   */
   trustSystemPool?: boolean;
   /**
-   * Make a role in Teleport for each of `users`, named after the primary and the user, e.g. `orders-prod-reader`. Its
-   * members may log in to this database as that user. For each role of `autoUsers` likewise, with `auto-` before it: its
-   * members get a user of their own with that role. The program's identity then needs the right to write roles.
-   * Default: false.
+   * Create a role in Teleport for each of `users`, e.g. `orders-prod-reader` for the primary `orders-prod` and the user
+   * `reader`. Its members can log in to this database as that user. Also create a role for each of `autoUsers.roles`,
+   * e.g. `orders-prod-auto-reader`. Its members get their own user with that role. The program's identity then needs
+   * the right to write roles. Default: false.
    */
   accessRoles?: boolean;
-  /** Take over databases of these names that exist and are not ours. Default: false, which refuses. */
+  /**
+   * Take over existing databases with these names that this stack did not register. Default: false, which refuses them.
+   */
   adopt?: boolean;
 }
 
 /** Settings of a PostgresCluster. */
 export interface PostgresClusterArgs extends ClusterSettings, ProtectionSettings {
-  /** Name of CNPG's Cluster. It cannot change while the database is protected. Default: the component's name. */
+  /**
+   * Name of CNPG's Cluster. It cannot change while the database is protected from deletion. Default: the component's
+   * name.
+   */
   clusterName?: string;
   /**
-   * Former names of this database. A renamed database keeps its Cluster if this names the former key, and `clusterName`
-   * names the Cluster. Default: none.
+   * Former names of this database. A renamed database keeps its Cluster if this list contains the former key, and
+   * `clusterName` is the name of the Cluster. Default: none.
    */
   formerNames?: string[];
-  /** Namespace to put everything in. Default: one of the Cluster's name is made. */
+  /** Namespace of all objects of the database. Default: a new namespace with the name of the Cluster. */
   namespace?: pulumi.Input<string>;
-  /** Where this runs, e.g. `dev`: part of the name in Teleport, and a label. Default: the stack's name. */
+  /** Environment, e.g. `dev`. It is a part of the name in Teleport, and a label. Default: the stack's name. */
   environment?: string;
   /**
-   * What the database is for. Becomes the annotation `kubernetes.io/description`, and the description in Teleport.
+   * Purpose of the database. Becomes the annotation `kubernetes.io/description`, and the description in Teleport.
    * Default: none.
    */
   description?: string;
-  /** The Kubernetes cluster's DNS domain, without a dot at its end. Default: `cluster.local`. */
+  /** DNS domain of the Kubernetes cluster, without a dot at the end. Default: `cluster.local`. */
   clusterDomain?: string;
-  /** Who signs certificates. */
+  /** Issuer of the certificates. */
   issuer: IssuerArgs;
   /**
-   * Further DNS names and IP addresses of the server certificate, in addition to the twelve names of the Services. Write
-   * them without scheme and port. `*.db.example.com` covers all names of that domain. Default: none.
+   * DNS names and IP addresses of the server certificate, in addition to the twelve names of the Services. Write them
+   * without scheme and port. `*.db.example.com` covers all names of that domain. Default: none.
    */
   serverAltNames?: string[];
-  /** The Teleport clusters through which people come. Default: none. */
+  /** The Teleport clusters through which people reach the database. Default: none. */
   teleport?: TeleportArgs | TeleportArgs[];
   /**
-   * PostgreSQL roles that people from Teleport log in as. Default: teleport_user_read and teleport_user_write; none
+   * PostgreSQL users for people who log in through Teleport. Default: teleport_user_read and teleport_user_write; none
    * without `teleport`.
    */
   users?: TeleportUser[];
   /**
-   * How `users` are declared to CloudNativePG. `inline`: in the Cluster's `spec.managed.roles`. `databaseRole`: by a DatabaseRole
-   * object for each user. This needs CloudNativePG 1.30 or later. You can change the setting at any time: every user stays as it
-   * is, and can log in meanwhile. Default: `inline`.
+   * How `users` are declared to CloudNativePG. `inline`: in the Cluster's `spec.managed.roles`. `databaseRole`: by a
+   * DatabaseRole object for each user, which requires CloudNativePG 1.30 or later. You can change this setting at any
+   * time. The users stay as they are, and can log in during the change. Default: `inline`.
    */
   usersAs?: UsersAs;
-  /** Users of their own for people and applications, made by Teleport at login. Default: none. */
+  /** Individual users for people and applications, which Teleport creates at login. Default: none. */
   autoUsers?: AutoUsers;
-  /** Short-lived users of the application's database, made by Vault. Default: none. */
+  /** Short-lived users of the application's database, which Vault creates. Default: none. */
   vaultDatabase?: VaultDatabaseOfCluster;
-  /** PgBouncer in front of the Cluster. Default: none. */
+  /** PgBouncer poolers in front of the Cluster. Default: none. */
   poolers?: PoolerSettings[];
   /**
-   * How `up` reaches the Kubernetes cluster to grant rights and to see what is served; must be the Kubernetes
-   * provider's cluster. Default: the current context of KUBECONFIG or ~/.kube/config.
+   * How `up` reaches the Kubernetes cluster to grant rights and to check readiness. It must be the cluster of the
+   * Kubernetes provider. Default: the current context of KUBECONFIG or ~/.kube/config.
    */
   kubernetes?: KubernetesArgs;
-  /** Minutes that `up` waits for the Cluster, and for each Pooler, to serve. Default: 15. */
+  /** Minutes that `up` waits until the Cluster is ready, and until each Pooler is ready. Default: 15. */
   readyMinutes?: number;
 }
 
 export const DEFAULT_READY_MINUTES = 15;
 
-/** The Teleport clusters, none included, as a list. */
+/** The Teleport clusters as a list. Empty if there are none. */
 export function teleportClusters({ teleport }: Pick<PostgresClusterArgs, "teleport">): readonly TeleportArgs[] {
   return teleport === undefined ? [] : Array.isArray(teleport) ? teleport : [teleport];
 }

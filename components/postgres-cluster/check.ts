@@ -1,38 +1,36 @@
-/** Checks of the settings of a PostgresCluster, before anything is made. Pure. */
+/** Checks the settings of a PostgresCluster before anything is created. Pure. */
 import { checkAltNames, checkClusterDomain } from "../certificates/alt-names";
 import { CaSource, checkCaSources } from "../certificates/ca-source";
-import { checkIssuer } from "../certificates/issuer-check";
-import { checkClusterSettings } from "../cnpg/cluster-check";
-import { checkPoolers } from "../cnpg/pooler-check";
+import { checkIssuer } from "../certificates/issuer";
+import { checkClusterSettings } from "../cnpg/cluster";
+import { checkPoolers } from "../cnpg/pooler";
 import { checkUsers } from "../cnpg/roles";
-import { disabledServices } from "../cnpg/spec-fields";
+import { disabledServices } from "../cnpg/services";
 import { SettingProblem } from "../problems";
 import { AUTO_USER_GROUP, checkAutoUsers } from "../teleport/auto-users/settings";
 import { identityVariables } from "../teleport/client/identity";
 import { checkOperatorDatabase } from "../teleport/kubernetes-operator";
-import { checkProxyAddress } from "../teleport/proxy-address";
-import { checkDynamicLabels, checkLabels } from "../teleport/resources/labels";
-import { checkDatabaseUsers } from "../teleport/resources/reserved-users";
-import { known } from "../value-check";
-import { checkVaultDatabaseOfCluster } from "../vault-database/of-cluster";
+import { checkProxyAddress, checkDynamicLabels, checkLabels, checkTeleportName, OUR_LABELS } from "../teleport/names";
+import { checkDatabaseUsers } from "../teleport/resources/access-role";
+import { valueIfKnown } from "../value-check";
+import { checkVaultDatabaseOfCluster } from "../vault-database/check";
 import { DEFAULT_READY_MINUTES, TeleportArgs } from "./args";
 import { checkClusterName } from "../cnpg/names";
-import { checkTeleportName, OUR_LABELS } from "../teleport/names";
 import type { ClusterPlan } from "./plan";
 import type { TeleportPlan } from "./teleport-plan";
 
-/** All that is wrong with the settings of a plan; `path` is put before each setting's name. */
+/** Returns every problem of the settings of a plan. `path` is the prefix of each setting's name. */
 export function checkPostgresCluster(path: string, plan: ClusterPlan): SettingProblem[] {
   const at: At = (setting) => (path ? `${path}.${setting}` : setting);
   const { settings, teleport, clusterName, hasStandby } = plan;
   const { poolers = [], vaultDatabase, readyMinutes = DEFAULT_READY_MINUTES } = settings;
-  // Names that nobody wrote are made of the Cluster's and the environment's, and checkNames reports them.
-  const derived = [
+  // Default names consist of the names of the Cluster and of the environment. checkNames reports their problems.
+  const defaultNames = [
     ...poolers.flatMap(({ name }, index) => (name === undefined ? [at(`poolers[${index}].name`)] : [])),
     ...(vaultDatabase?.connection === undefined ? [at("vaultDatabase.connection")] : []),
     ...(vaultDatabase?.mount === undefined ? [at("vaultDatabase.mount.path")] : []),
   ];
-  const isWritten = ({ setting }: SettingProblem) => !derived.includes(setting);
+  const isWritten = ({ setting }: SettingProblem) => !defaultNames.includes(setting);
   return [
     ...checkNames(path, at, plan),
     ...checkClusterSettings(path, settings, {
@@ -52,7 +50,7 @@ export function checkPostgresCluster(path: string, plan: ClusterPlan): SettingPr
       disabledServices: disabledServices(settings.spec),
     }).filter(isWritten),
     ...checkAutoUsersOf(at, plan),
-    ...checkForeignRoles(at, plan),
+    ...checkReservedRoles(at, plan),
     ...(vaultDatabase && plan.vaultDatabase
       ? checkVaultDatabaseOfCluster(at("vaultDatabase"), vaultDatabase, plan.vaultDatabase, settings).filter(isWritten)
       : []),
@@ -62,7 +60,7 @@ export function checkPostgresCluster(path: string, plan: ClusterPlan): SettingPr
           {
             setting: at("readyMinutes"),
             value: readyMinutes,
-            problem: "must be a number of minutes above 0",
+            problem: "must be a number of minutes greater than 0",
             fix: "Write e.g. 15.",
           },
         ]),
@@ -71,17 +69,17 @@ export function checkPostgresCluster(path: string, plan: ClusterPlan): SettingPr
 
 type At = (setting: string) => string;
 
-/** Where a Teleport cluster is written: `teleport`, or an element of it. */
+/** The setting of a Teleport cluster: `teleport`, or an element of this list. */
 function teleportSetting({ settings }: ClusterPlan, index: number): string {
   return Array.isArray(settings.teleport) ? `teleport[${index}]` : "teleport";
 }
 
-/** What names in Teleport, and in Vault, may end with. */
-const IN_TELEPORT = /^[-a-z0-9]*[a-z0-9]$/;
-const IN_VAULT = /^[-_a-z0-9]*[a-z0-9]$/;
-const LONGEST_IN_VAULT = 64;
+/** Patterns of the environment, which is the end of a default name in Teleport or Vault. */
+const ENVIRONMENT_IN_TELEPORT = /^[-a-z0-9]*[a-z0-9]$/;
+const ENVIRONMENT_IN_VAULT = /^[-_a-z0-9]*[a-z0-9]$/;
+const MAX_VAULT_NAME_LENGTH = 64;
 
-/** The names of the Cluster and of the environment, and those that are made of both. */
+/** Checks the names of the Cluster and of the environment, and the default names that consist of both. */
 function checkNames(path: string, at: At, plan: ClusterPlan): SettingProblem[] {
   const { settings, clusterName, environment } = plan;
   // A key of the configuration is the Cluster's name by default.
@@ -94,24 +92,34 @@ function checkNames(path: string, at: At, plan: ClusterPlan): SettingProblem[] {
   const inVault = settings.vaultDatabase !== undefined && settings.vaultDatabase.connection === undefined;
   const remedy = [...(inTeleport ? ["teleport.name"] : []), ...(inVault ? ["vaultDatabase.connection"] : [])];
   if (remedy.length === 0) return [];
-  if (!(inTeleport ? IN_TELEPORT : IN_VAULT).test(environment)) {
+  if (!(inTeleport ? ENVIRONMENT_IN_TELEPORT : ENVIRONMENT_IN_VAULT).test(environment)) {
     const problem = `cannot be part of a name in ${inTeleport ? "Teleport" : "Vault"}`;
-    const fix = `Use lower-case letters, digits and hyphens, or set ${remedy.join(" and ")}.`;
+    const allowed = "only lower-case letters, digits and hyphens";
+    const alternative = `or set ${remedy.join(" and ")}`;
     return settings.environment === undefined
-      ? [{ setting: "the stack's name", value: environment, problem, fix: `Set environment. ${fix}` }]
-      : [{ setting: at("environment"), value: environment, problem, fix }];
+      ? [
+          {
+            setting: "the stack's name",
+            value: environment,
+            problem,
+            fix: `Set environment to a name with ${allowed}, ${alternative}.`,
+          },
+        ]
+      : [{ setting: at("environment"), value: environment, problem, fix: `Use ${allowed}, ${alternative}.` }];
   }
   const { standby = "" } = plan.teleport.find(({ settings: { name } }) => name === undefined) ?? {};
   const { connection = "" } = plan.vaultDatabase ?? {};
-  const tooLong = inTeleport ? checkTeleportName("", standby).length > 0 : connection.length > LONGEST_IN_VAULT;
+  const tooLong = inTeleport ? checkTeleportName("", standby).length > 0 : connection.length > MAX_VAULT_NAME_LENGTH;
   if (!tooLong) return [];
   const name = inTeleport ? `${standby} in Teleport` : `${connection} in Vault`;
   const problem = `would be called ${name}, which is too long`;
   return [{ setting: ofKey ? path : at("clusterName"), problem, fix: `Set ${remedy.join(" and ")}.` }];
 }
 
-/** Roles that Vault's and Teleport's users are told by: members of them would be taken for such a user, and dropped. */
-function checkForeignRoles(
+/**
+ * Refuses roles that mark users of Teleport and Vault: their members would count as such users, and would be dropped.
+ */
+function checkReservedRoles(
   at: At,
   { settings, users, autoUsersAdmin, vaultUsers: vault }: ClusterPlan,
 ): SettingProblem[] {
@@ -120,7 +128,7 @@ function checkForeignRoles(
     ...(autoUsersAdmin ? [autoUsersAdmin.name] : []),
     ...(vault ? [vault.admin, vault.users] : []),
   ];
-  const problem = "is a role that Teleport or Vault uses to make users";
+  const problem = "is reserved, because Teleport or Vault uses this role to create users";
   const names = users.flatMap(({ name, memberOf = [] }, index) => [
     { setting: at(`users[${index}].name`), value: name },
     ...memberOf.map((role, place) => ({ setting: at(`users[${index}].memberOf[${place}]`), value: role })),
@@ -152,8 +160,8 @@ function checkAutoUsersOf(at: At, plan: ClusterPlan): SettingProblem[] {
       : [
           {
             setting: at("autoUsers"),
-            problem: "needs teleport, which makes the users",
-            fix: "Add teleport.proxy, or remove it.",
+            problem: "requires teleport, because Teleport creates these users",
+            fix: "Add teleport.proxy, or remove autoUsers.",
           },
         ]),
     ...plan.teleport.flatMap(({ settings: { adminUser } }, index) =>
@@ -163,8 +171,8 @@ function checkAutoUsersOf(at: At, plan: ClusterPlan): SettingProblem[] {
             {
               setting: at(`${teleportSetting(plan, index)}.adminUser`),
               value: adminUser.name,
-              problem: "is another admin user than that of autoUsers",
-              fix: `Remove it; autoUsers makes ${autoUsersAdmin.name}.`,
+              problem: "cannot be used with autoUsers, which creates its own admin user",
+              fix: `Remove adminUser. autoUsers creates ${autoUsersAdmin.name}.`,
             },
           ],
     ),
@@ -178,7 +186,7 @@ function checkTeleport(
 ): SettingProblem[] {
   const { name } = teleport;
   return [
-    ...checkProxyAddress(`${path}.proxy`, known(teleport.proxy)),
+    ...checkProxyAddress(`${path}.proxy`, valueIfKnown(teleport.proxy)),
     // The standby's name is longer.
     ...(name === undefined
       ? []
@@ -193,8 +201,8 @@ function checkTeleport(
       .filter((label) => OUR_LABELS.includes(label))
       .map((label) => ({
         setting: `${path}.labels.${label}`,
-        problem: "is set by this project",
-        fix: "Choose another key; environment has a setting of its own.",
+        problem: "is reserved, because the program sets this label",
+        fix: label === "environment" ? "Use the setting environment of the database." : "Choose another key.",
       })),
     ...checkDynamicLabels(`${path}.dynamicLabels`, teleport.dynamicLabels),
     ...(teleport.registration?.by === "operator"
@@ -211,14 +219,14 @@ function checkTeleport(
 
 function checkClientCas(path: string, sources: readonly CaSource[] | undefined): SettingProblem[] {
   if (sources?.length !== 0) return checkCaSources(path, sources ?? []);
-  const fix = "Name a source, or leave it out for Teleport itself.";
-  return [{ setting: path, problem: "is empty, so that nobody could log in through Teleport", fix }];
+  const fix = "Add a source, or remove clientCas to use the CA from Teleport.";
+  return [{ setting: path, problem: "must not be empty, because nobody could log in through Teleport", fix }];
 }
 
-/** One identity belongs to one Teleport cluster. */
+/** Checks that each Teleport cluster has its own identity. */
 function checkCredentials(path: string, plans: readonly TeleportPlan[]): SettingProblem[] {
   const teleports = plans.map(({ settings }) => settings);
-  // As the variables have it, in which they are looked up.
+  // Different names can have the same environment variable.
   const variable = (teleport: TeleportArgs) => identityVariables(teleport.credentials).file;
   return teleports.flatMap((teleport, index) => {
     const { credentials } = teleport;
@@ -227,8 +235,8 @@ function checkCredentials(path: string, plans: readonly TeleportPlan[]): Setting
       {
         setting: `${path}[${index}].credentials`,
         value: credentials,
-        problem: "is that of another Teleport cluster of this database",
-        fix: "Name a set of credentials for each, e.g. emea: its identity is then in TELEPORT_EMEA_IDENTITY_FILE.",
+        problem: "must be unique, but another Teleport cluster of this database has the same credentials",
+        fix: "Choose a name for each, e.g. emea. Its identity is then in TELEPORT_EMEA_IDENTITY_FILE.",
       },
     ];
   });

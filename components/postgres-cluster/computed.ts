@@ -1,4 +1,4 @@
-/** Settings of a program of one's own, in which some values may come from other resources. */
+/** Checks settings that are outputs of other resources. */
 import * as pulumi from "@pulumi/pulumi";
 import { refuse, SettingProblem } from "../problems";
 import { checkArguments, hasComputed } from "../settings/validation";
@@ -6,18 +6,18 @@ import type { PostgresClusterArgs } from "./args";
 import { checkPostgresCluster } from "./check";
 import { planCluster } from "./plan";
 
-/** What the settings' types do not allow. Programs without types may give anything. */
+/** Reports values that the types do not allow. The compiler does not check programs in JavaScript. */
 export function checkTypes({ namespace: _, kubernetes: _reached, ...settings }: PostgresClusterArgs): SettingProblem[] {
   return checkArguments("DatabaseSettings", settings);
 }
 
 /**
- * A value, once what is computed in the settings is known and checked. In a preview, this may be never; so the value itself is
- * returned there, and a mistake that is known ends the preview.
+ * Returns the value after all outputs in the settings are known and checked. In a preview, outputs may stay unknown, so
+ * the preview returns the value at once. A known output that is wrong still fails the preview.
  *
- * @param value for a resource that everything else depends on; not secret, also where a setting is
+ * @param value an input of the resource that everything else depends on. It is not secret, even if a setting is
  */
-export function onceChecked<Value>(
+export function afterChecks<Value>(
   name: string,
   { namespace: _, kubernetes: _reached, ...settings }: PostgresClusterArgs,
   stack: string,

@@ -1,12 +1,12 @@
-/** What app stacks and people are told of a PostgresCluster. */
+/** The outputs of a PostgresCluster, for the stacks of applications and for people. */
 import * as pulumi from "@pulumi/pulumi";
 import { hostOf, POSTGRES_PORT } from "../cnpg/names";
 import type { ClusterPlan } from "./plan";
 import type { TeleportAgentOutput } from "./registrations";
-import { connectCommands } from "../teleport/tsh";
-import type { VaultDatabaseOutputs } from "../vault-database/vault-database";
+import { connectCommands } from "../teleport/names";
+import type { VaultDatabaseOutputs } from "../vault-database/settings";
 
-/** What app stacks and people need of a database. Nothing in it is secret. */
+/** What people and the stacks of applications need to use a database. Contains no secret. */
 export interface PostgresClusterOutputs {
   /** Namespace of the Cluster, its Services and its Secrets. */
   namespace: string;
@@ -14,13 +14,13 @@ export interface PostgresClusterOutputs {
   cluster: string;
   /** Host of the primary, for reading and writing. */
   hostReadWrite: string;
-  /** Host of the standbys. Leads nowhere while there is one instance. */
+  /** Host of the standbys. It has no endpoint while there is only one instance. */
   hostReadOnly: string;
   /** Host of any instance. */
   hostRead: string;
-  /** Hosts of the Poolers, by their names, e.g. `pooler-orders-rw`. */
+  /** Hosts of the Poolers, by the Poolers' names, e.g. `pooler-orders-rw`. */
   poolerHosts: Record<string, string>;
-  /** Port of each host. */
+  /** Port of all hosts. */
   port: number;
   /** Name of the application's database. */
   database: string;
@@ -28,28 +28,28 @@ export interface PostgresClusterOutputs {
   owner: string;
   /** Secret with the owner's user name, password and URIs. */
   ownerSecret: string;
-  /** Secret with the CA that clients verify the server with, in `ca.crt`. */
+  /** Secret with the CA with which clients verify the server, in `ca.crt`. */
   serverCaSecret: string;
-  /** That CA in PEM, up to its root. */
+  /** The CA with which clients verify the server, in PEM, up to its root. */
   serverCa: string;
-  /** Secret with the bundle of CAs whose client certificates are accepted. */
+  /** Secret with the bundle of CAs whose client certificates the database accepts. */
   clientCaBundleSecret: string;
-  /** Names in Teleport: the primary's, and the standby's where there is one. */
+  /** Names in Teleport: of the primary, and of the standby if there is one. */
   teleportDatabases: string[];
-  /** Configurations of agents, for registration `by: agent`. */
+  /** Configurations of agents. Empty unless `registration` is `by: agent`. */
   teleportAgents: TeleportAgentOutput[];
-  /** Where applications get short-lived users from Vault, with `vaultDatabase`. */
+  /** Where applications get short-lived users from Vault. Absent without `vaultDatabase`. */
   vaultDatabase?: VaultDatabaseOutputs;
-  /** `tsh` commands that connect: each user to each of the databases in Teleport. */
+  /** The `tsh` commands that connect each user to each database in Teleport. */
   connectCommands: string[];
 }
 
-/** The outputs, once what they name is there. */
-export function describeCluster(
+/** The outputs of a PostgresCluster. They are known once the resources that they name exist. */
+export function clusterOutputs(
   plan: ClusterPlan,
   namespace: pulumi.Output<string>,
   serverCa: pulumi.Output<string>,
-  /** Names in each Teleport cluster, in the order of the settings, and agents' configurations. */
+  /** The names in each Teleport cluster, in the order of the settings, and the configurations of agents. */
   registered: { names: pulumi.Output<string[][]>; agents: pulumi.Output<TeleportAgentOutput[]> },
 ): pulumi.Output<PostgresClusterOutputs> {
   const { services, secrets, poolers, database, owner, users } = plan;

@@ -1,14 +1,15 @@
 /**
- * Everything that follows from the settings of a PostgresCluster: names, users, and what is written to each object. The
- * resources, the outputs and all checks read it, and derive nothing again. Pure.
+ * Everything that follows from the settings of a PostgresCluster: names, users, and the manifests of all objects. The
+ * resources, the outputs and the checks read the plan, and derive nothing again. Pure.
  */
 import type * as pulumi from "@pulumi/pulumi";
-import { databaseRoleManifests, DatabaseRoleManifest } from "../cnpg/database-roles";
+import { databaseRoleManifests, DatabaseRoleManifest, DEFAULT_USERS, TeleportUser } from "../cnpg/roles";
 import { databaseManifests, DatabaseManifest } from "../cnpg/databases";
-import { clusterSpec, mergeSpec, DEFAULT_INSTANCES } from "../cnpg/cluster-spec";
+import { clusterSpec, DEFAULT_INSTANCES } from "../cnpg/cluster";
+import { mergeSpec } from "../cnpg/spec";
 import type { DeclaredCluster } from "../cnpg/dry-run";
 import { databaseAndOwner } from "../cnpg/initdb";
-import { clusterAnnotations, servingInstances } from "../cnpg/metadata";
+import { clusterAnnotations, expectedReadyInstances } from "../cnpg/stopped";
 import { fieldsOf, OperatorNeeds } from "../cnpg/operator-version";
 import {
   PoolerAuthentication,
@@ -18,22 +19,20 @@ import {
   PoolerSettings,
   poolerSpec,
 } from "../cnpg/pooler";
-import { DEFAULT_USERS, TeleportUser } from "../cnpg/roles";
 import { networkPolicies, NetworkPolicyManifest } from "../cnpg/network-policy";
 import { EXPLICIT_LOGIN } from "../postgres/pooler-login";
 import { isProtected, isRetained } from "../protection/deletion-settings";
 import { autoUserHbaRules, autoUsersAdmin } from "../teleport/auto-users/settings";
-import type { DatabaseAdminUser } from "../teleport/resources/database-document";
-import { planVaultDatabase, VaultDatabasePlan } from "../vault-database/plan";
+import type { DatabaseAdminUser } from "../teleport/resources/database";
+import { planVaultDatabase, VaultDatabasePlan, vaultHbaRules } from "../vault-database/plan";
 import { VaultUserNames, vaultUserNames } from "../vault-database/settings";
-import { vaultHbaRules } from "../vault-database/pg-hba";
 import { DEFAULT_READY_MINUTES, PostgresClusterArgs, teleportClusters } from "./args";
 import { Endpoint, secretNames, serviceName } from "../cnpg/names";
 import { planTeleport, TeleportPlan } from "./teleport-plan";
 
-/** What follows from the settings of a PostgresCluster. */
+/** Everything that follows from the settings of a PostgresCluster. */
 export interface ClusterPlan<Namespace extends pulumi.Input<string> = pulumi.Input<string>> {
-  /** The settings that all of this follows from. */
+  /** The settings that the plan is made from. */
   settings: PostgresClusterArgs;
   /** Name of the database, and of the component. The names of its Pulumi resources begin with it. */
   name: string;
@@ -49,64 +48,65 @@ export interface ClusterPlan<Namespace extends pulumi.Input<string> = pulumi.Inp
   owner: string;
   /** Secret with the owner's user name and password. */
   ownerSecret: string;
-  /** Instances of PostgreSQL. */
+  /** Number of instances of PostgreSQL. */
   instances: number;
-  /** How many of them must serve: fewer if some are fenced, none if the Cluster is hibernated. */
-  servingInstances: number;
-  /** Whether there is a standby, so that the Service `-ro` has endpoints. */
+  /** Number of instances that must be ready. Fenced instances do not count. 0 if the Cluster is hibernated. */
+  expectedReadyInstances: number;
+  /** Whether the Cluster has a standby. Without one, the Service `-ro` has no endpoints. */
   hasStandby: boolean;
-  /** No instance must serve. */
+  /** No instance must be ready: the Cluster is hibernated, or all its instances are fenced. */
   isSuspended: boolean;
-  /** PostgreSQL is stopped in at least one instance, so nothing applies a Database or a DatabaseRole. */
-  isPaused: boolean;
+  /** At least one instance is stopped. It may be the primary, and then nothing applies Databases and DatabaseRoles. */
+  hasStoppedInstances: boolean;
   isProtected: boolean;
   isRetained: boolean;
-  /** The Kubernetes cluster's DNS domain. */
+  /** DNS domain of the Kubernetes cluster. */
   clusterDomain: string;
   /** Seconds that `up` waits for the Cluster, and for each Pooler. */
   readySeconds: number;
-  /** PostgreSQL roles that people log in as. */
+  /** PostgreSQL users for people. */
   users: readonly TeleportUser[];
-  /** All roles that the Cluster or a DatabaseRole declares: `users`, and PgBouncer's own where CNPG has no rule for it. */
+  /**
+   * All roles that the Cluster or DatabaseRoles declare: `users`, and PgBouncer's role if CNPG has no pg_hba.conf rule
+   * for it.
+   */
   certificateUsers: readonly TeleportUser[];
-  /** All roles that pg_hba.conf lets log in by certificate only. */
+  /** All roles that pg_hba.conf allows to log in only by certificate. */
   certificateLogins: string[];
   /** Names of CNPG's Services. */
   services: Record<Endpoint, string>;
   /** Names of the Secrets. */
   secrets: ReturnType<typeof secretNames>;
-  /** What is written to the Cluster. */
+  /** The Cluster. */
   cluster: PlannedCluster;
-  /** What is written to the Databases, DatabaseRoles, and NetworkPolicies. */
   databases: Planned<DatabaseManifest>[];
   databaseRoles: Planned<DatabaseRoleManifest>[];
   networkPolicies: Planned<NetworkPolicyManifest>[];
-  /** What is written to the Poolers. */
   poolers: PlannedPooler[];
-  /** How the Poolers log in to look up passwords. */
+  /** The ways in which the Poolers log in to look up passwords. */
   poolerLogins: PoolerAuthentication[];
-  /** The user that Teleport makes other users with. */
+  /** The user with which Teleport creates users. */
   autoUsersAdmin?: DatabaseAdminUser;
-  /** The Teleport clusters through which people come. */
+  /** The Teleport clusters through which people reach the database. */
   teleport: TeleportPlan[];
-  /** Names in PostgreSQL of the users that Vault makes. */
+  /** Names in PostgreSQL that Vault uses: its own user, the groups of its users, and its schema. */
   vaultUsers?: VaultUserNames;
-  /** What is made in Vault for short-lived users. */
+  /** The objects in Vault for short-lived users. */
   vaultDatabase?: VaultDatabasePlan;
 }
 
-/** An object of Kubernetes, with the name of its Pulumi resource. */
+/** A Kubernetes manifest, with the name of its Pulumi resource. */
 export type Planned<Manifest> = Manifest & { resource: string };
 
-/** The Cluster. */
+/** The parts of the Cluster's manifest. */
 export interface PlannedCluster {
-  /** The annotations that stop instances. */
-  pauses: Record<string, string>;
-  /** `pauses`, and the description. */
+  /** The annotations that stop instances: hibernation and fencing. */
+  stopAnnotations: Record<string, string>;
+  /** `stopAnnotations`, and the description. */
   annotations: Record<string, string>;
-  /** Its `spec` as the settings declare it. */
+  /** `spec` from the settings alone, without the setting `spec`. */
   fromSettings: Record<string, unknown>;
-  /** Its `spec` as it is written: with what stands under the setting `spec`. */
+  /** `spec` of the manifest: `fromSettings` merged with the setting `spec`. */
   spec: Record<string, unknown>;
 }
 
@@ -116,12 +116,12 @@ export interface PlannedPooler {
   /** Name of the Pooler and of its Service. */
   name: string;
   settings: PoolerSettings;
-  /** Whether its server certificate is issued here. */
+  /** Whether the program issues its server certificate. */
   isIssued: boolean;
   spec: Record<string, unknown>;
 }
 
-/** Plans a PostgresCluster of this name; `stack` is its default environment. */
+/** Plans a PostgresCluster. `stack` is the default environment. */
 export function planCluster<Namespace extends pulumi.Input<string> = string>(
   name: string,
   settings: PostgresClusterArgs & { namespace?: Namespace },
@@ -138,16 +138,16 @@ export function planCluster<Namespace extends pulumi.Input<string> = string>(
   const secrets = secretNames(clusterName);
   const vault = vaultDatabase && planVaultDatabase(`${clusterName}-${environment}`, vaultDatabase);
   const admin = autoUsers && autoUsersAdmin(autoUsers);
-  const serving = servingInstances(instances, settings);
+  const expectedReady = expectedReadyInstances(instances, settings);
   const hasStandby = instances > 1;
-  // Rules for users that others make stand before the declared ones.
+  // The rules for users that Teleport and Vault create come before the declared rules.
   const pgHba = [
     ...(autoUsers ? autoUserHbaRules(autoUsers) : []),
     ...(vaultDatabase ? vaultHbaRules(vaultDatabase, database) : []),
     ...(settings.pgHba ?? []),
   ];
   const fromSettings = clusterSpec({ ...settings, spec: undefined, pgHba, secrets, users: certificateUsers });
-  const pauses = clusterAnnotations(settings);
+  const stopAnnotations = clusterAnnotations(settings);
   const manifests = settings.usersAs === "databaseRole" ? databaseRoleManifests(clusterName, certificateUsers) : [];
   return {
     settings,
@@ -159,10 +159,10 @@ export function planCluster<Namespace extends pulumi.Input<string> = string>(
     owner,
     ownerSecret: settings.initdb?.ownerSecret ?? secrets.owner,
     instances,
-    servingInstances: serving,
+    expectedReadyInstances: expectedReady,
     hasStandby,
-    isSuspended: serving === 0,
-    isPaused: serving === 0 || fencedInstances.length > 0,
+    isSuspended: expectedReady === 0,
+    hasStoppedInstances: expectedReady === 0 || fencedInstances.length > 0,
     isProtected: isProtected(settings),
     isRetained: isRetained(settings),
     clusterDomain: settings.clusterDomain ?? "cluster.local",
@@ -177,8 +177,11 @@ export function planCluster<Namespace extends pulumi.Input<string> = string>(
     },
     secrets,
     cluster: {
-      pauses,
-      annotations: { ...pauses, ...(description === undefined ? {} : { "kubernetes.io/description": description }) },
+      stopAnnotations,
+      annotations: {
+        ...stopAnnotations,
+        ...(description === undefined ? {} : { "kubernetes.io/description": description }),
+      },
       fromSettings,
       spec: mergeSpec(fromSettings, settings.spec),
     },
@@ -226,12 +229,12 @@ function planPooler(
   };
 }
 
-/** The Cluster as the operator is asked about it. */
+/** The Cluster for a dry run by the operator. */
 export function declaredCluster({ cluster, settings }: ClusterPlan): DeclaredCluster {
   return { annotations: cluster.annotations, settings: cluster.fromSettings, spec: settings.spec };
 }
 
-/** The fields of all objects of CloudNativePG's kinds. */
+/** The kinds and fields that the operator must know: those of all planned CloudNativePG objects. */
 export function operatorNeeds({ cluster, poolers, databases, databaseRoles }: ClusterPlan): OperatorNeeds {
   const needs = (kind: string, objects: readonly { spec: unknown }[]) =>
     objects.length > 0 ? { [kind]: { spec: fieldsOf(objects.map(({ spec }) => spec)) } } : {};

@@ -1,32 +1,32 @@
-/** The Poolers of a Cluster, each awaited until it serves. */
+/** Creates the Poolers of a Cluster, and waits until each is ready. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { keepsInstances } from "../cnpg/foreign-fields";
-import { BACKGROUND_DELETION } from "../kubernetes/deletion";
+import { ignoredChanges } from "../cnpg/foreign-fields";
+import { BACKGROUND_DELETION, ownedBy, ownerOf } from "../kubernetes/owner";
 import type { ClusterPlan } from "./plan";
-import { ownedBy, ownerOf } from "../kubernetes/owner";
 import { KubernetesIdentity } from "../protection/deletion-protection";
 import { UpdateCheck } from "../protection/update-check";
 import { PoolerServing } from "../readiness/readiness";
 
-/** What only the resources before them know. */
+/** Values that are known only after other resources are created. */
 export interface PoolersArgs {
   namespace: pulumi.Output<string>;
-  /** What changes with any certificate in their Secrets. */
+  /** Digest of all certificates in the Secrets of the Poolers. */
   certificates: pulumi.Output<string>;
 }
 
 /**
- * Tells PgBouncer of changed certificates. Its manager reads the Secrets again at each change of the Pooler; the operator
- * brings one about for the Secrets of the login alone, not for what clients see and for the CAs (`getPoolersUsingSecret`,
- * CNPG 1.30; a certificate that was renewed by itself was not shown after five minutes).
+ * Annotation that changes with any certificate, so that PgBouncer loads it. PgBouncer's manager reads the Secrets again
+ * when the Pooler changes. The operator changes the Pooler only for the Secrets of its login, not for its server
+ * certificate and for the CAs (`getPoolersUsingSecret`, CNPG 1.30). Without the annotation, PgBouncer did not show a
+ * renewed certificate after five minutes.
  */
-const CERTIFICATES = "cnpg-teleport/certificates";
+const CERTIFICATES_ANNOTATION = "cnpg-teleport/certificates";
 
 type PoolersOptions = pulumi.CustomResourceOptions & { dependsOn: pulumi.Resource[] };
 
-/** Makes the Poolers. Their Secrets, and the rights that explicit authentication needs, are made before: `dependsOn`. */
-export function makePoolers(
+/** Creates the Poolers. `dependsOn` must include their Secrets, and the rights that explicit authentication needs. */
+export function createPoolers(
   plan: ClusterPlan,
   { namespace, certificates }: PoolersArgs,
   opts: PoolersOptions,
@@ -44,14 +44,14 @@ export function makePoolers(
     const annotations = {
       ...ownedBy(resource),
       ...BACKGROUND_DELETION,
-      [CERTIFICATES]: certificates.apply((digest) => check.once(digest)),
+      [CERTIFICATES_ANNOTATION]: certificates.apply((digest) => check.once(digest)),
     };
-    const made = new k8s.apiextensions.CustomResource(
+    const created = new k8s.apiextensions.CustomResource(
       resource,
       { apiVersion: "postgresql.cnpg.io/v1", kind: "Pooler", metadata: { name, namespace, annotations }, spec },
-      { ...opts, ...keepsInstances(settings), dependsOn: [check, ...opts.dependsOn] },
+      { ...opts, ...ignoredChanges(settings), dependsOn: [check, ...opts.dependsOn] },
     );
-    new KubernetesIdentity(`${plan.name}:pooler:${name}`, { kubernetes }, { ...opts, dependsOn: [made] });
+    new KubernetesIdentity(`${plan.name}:pooler:${name}`, { kubernetes }, { ...opts, dependsOn: [created] });
     return new PoolerServing(
       resource,
       {
@@ -59,12 +59,12 @@ export function makePoolers(
         namespace,
         cluster: plan.clusterName,
         pooler: name,
-        uid: made.metadata.apply((metadata) => metadata.uid ?? ""),
+        uid: created.metadata.apply((metadata) => metadata.uid ?? ""),
         written: pulumi.output(spec).apply((known) => JSON.stringify(known)),
         within: plan.readySeconds,
         suspended: plan.isSuspended,
       },
-      { ...opts, dependsOn: made },
+      { ...opts, dependsOn: created },
     );
   });
 }

@@ -8,23 +8,22 @@ import { caSources } from "../certificates/ca-sources";
 import { ClusterCertificates } from "../certificates/cluster-certificates";
 import { declaredMajor } from "../cnpg/image";
 import { additionalDnsNames } from "../cnpg/services";
-import { isSupervised } from "../cnpg/spec-fields";
-import { keepsInstances } from "../cnpg/foreign-fields";
+import { isSupervised } from "../cnpg/spec";
+import { ignoredChanges } from "../cnpg/foreign-fields";
 import type { KubernetesArgs } from "../kubernetes/resource";
-import { BACKGROUND_DELETION, SHORT_DELETION } from "../kubernetes/deletion";
+import { BACKGROUND_DELETION, SHORT_DELETION, ownedBy, ownerOf } from "../kubernetes/owner";
 import { OperatorCheck } from "../cnpg/operator-check";
 import { requireMutableSecrets } from "../kubernetes/mutable-secrets";
-import { ownedBy, ownerOf } from "../kubernetes/owner";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
-import { makePoolers } from "./poolers";
+import { createPoolers } from "./poolers";
 import type { PostgresClusterArgs } from "./args";
 import { checkPostgresCluster } from "./check";
-import { checkTypes, onceChecked } from "./computed";
-import { describeCluster, PostgresClusterOutputs } from "./outputs";
+import { checkTypes, afterChecks } from "./computed";
+import { clusterOutputs, PostgresClusterOutputs } from "./outputs";
 import { ClusterPlan, declaredCluster, operatorNeeds, planCluster } from "./plan";
 import { ClusterIdentity, DeletionProtection, KubernetesIdentity } from "../protection/deletion-protection";
 import { PROTECTION_ANNOTATION } from "../protection/deletion-settings";
-import { makeNamespace } from "../protection/namespace-removal";
+import { createNamespace } from "../protection/namespace-removal";
 import { ClusterServing, DatabaseRolesServing, DatabasesServing } from "../readiness/readiness";
 import { refuse } from "../problems";
 import { register } from "./registrations";
@@ -32,17 +31,21 @@ import { UpdateCheck } from "../protection/update-check";
 import { VaultDatabase } from "../vault-database/vault-database";
 
 /**
- * Creates the namespace (unless one is given), certificates, the bundle of client CAs, CNPG's Cluster with the
- * roles and rights of people, its Poolers, and registers primary and standby in Teleport. Ends when each instance
- * serves what was written and Teleport shows the databases. Needs the CNPG operator, and for the `vault` issuer a Vault provider (`providers: { vault }`).
- * Where the operator is missing or too old, a preview says so; a program that installs it itself names what installs it
- * in `dependsOn`, and `up` looks after that, before it makes anything of this component.
- * Needs a Kubernetes provider with `enableSecretMutable: true`, so that renewed certificates are updated in place.
+ * Creates the namespace (unless `namespace` is set), the certificates, the bundle of client CAs, CNPG's Cluster with
+ * the roles and rights of people, and its Poolers. Registers the primary and the standby in Teleport. `up` finishes
+ * when each instance runs with the declared settings, and Teleport shows the databases.
  *
- * @throws SettingsError in the constructor, with every problem found, before anything is created
+ * Requires the CNPG operator. If the operator is missing or too old, the preview reports an error. If your program
+ * installs the operator, put the resource that installs it into `dependsOn`. Then `up` checks the operator after that
+ * resource, and before it creates anything of this component.
+ *
+ * Requires a Kubernetes provider with `enableSecretMutable: true`, so that renewed certificates are updated in place.
+ * The issuer `vault` also requires a Vault provider (`providers: { vault }`).
+ *
+ * @throws SettingsError in the constructor, with every problem, before anything is created
  */
 export class PostgresCluster extends pulumi.ComponentResource {
-  /** All that others need, as one value without secrets. */
+  /** What people and the stacks of applications need, as one value without secrets. */
   readonly outputs: pulumi.Output<PostgresClusterOutputs>;
   /** CNPG's Cluster. */
   readonly cluster: k8s.apiextensions.CustomResource;
@@ -56,12 +59,12 @@ export class PostgresCluster extends pulumi.ComponentResource {
     super("cnpg-teleport:postgres:PostgresCluster", name, {}, ownOpts);
     const { clusterName } = plan;
     const { kubernetes } = args;
-    // Before everything else, so that nothing is half made where nobody would go on with it.
+    // Comes first: without an operator, the objects in Kubernetes would stay without effect.
     const operator = new OperatorCheck(
       name,
       {
         kubernetes,
-        needs: onceChecked(name, args, stack, operatorNeeds(plan)),
+        needs: afterChecks(name, args, stack, operatorNeeds(plan)),
         awaited: hasDependencies(opts),
         cluster: { namespace: plan.namespace, name: clusterName, owner: ownerOf(name) },
         declared: declaredCluster(plan),
@@ -70,14 +73,14 @@ export class PostgresCluster extends pulumi.ComponentResource {
     );
     const child = { parent: this, dependsOn: operator };
 
-    const namespace = pulumi.output(args.namespace ?? makeNamespace(name, clusterName, kubernetes, child));
-    const made: Made = { plan, namespace, operator };
-    const certificates = this.makeCertificates(made);
-    const policies = this.makeNetworkPolicies(made);
-    const roles = this.makeDatabaseRoles(made);
-    const beforehand = [certificates, ...policies, ...roles];
-    this.guard(`${name}:secrets`, plan, beforehand);
-    this.cluster = this.makeCluster(made, beforehand);
+    const namespace = pulumi.output(args.namespace ?? createNamespace(name, clusterName, kubernetes, child));
+    const context: ComponentContext = { plan, namespace, operator };
+    const certificates = this.createCertificates(context);
+    const policies = this.createNetworkPolicies(context);
+    const roles = this.createDatabaseRoles(context);
+    const beforeCluster = [certificates, ...policies, ...roles];
+    this.guardDeletion(`${name}:secrets`, plan, beforeCluster);
+    this.cluster = this.createCluster(context, beforeCluster);
     const uid = this.cluster.metadata.apply((metadata) => metadata.uid ?? "");
     const reference = { kubernetes, namespace, cluster: clusterName, uid };
     new DeletionProtection(
@@ -85,12 +88,12 @@ export class PostgresCluster extends pulumi.ComponentResource {
       { ...reference, database: name, cluster: clusterName, protected: plan.isProtected },
       { parent: this, dependsOn: this.cluster },
     );
-    const serving = this.makeServing(plan, reference, certificates);
-    const databases = this.makeDatabases(made, reference, serving);
-    const applied = this.makeRolesServing(plan, reference, [serving, ...roles]);
-    const access = this.makeAccess(plan, reference, [serving, ...databases, ...applied]);
-    const autoUsers = this.makeAutoUsers(plan, reference, access);
-    const poolers = makePoolers(
+    const ready = this.waitForCluster(plan, reference, certificates);
+    const databases = this.createDatabases(context, reference, ready);
+    const appliedRoles = this.waitForDatabaseRoles(plan, reference, [ready, ...roles]);
+    const access = this.grantAccess(plan, reference, [ready, ...databases, ...appliedRoles]);
+    const autoUsers = this.createAutoUsersAdmin(plan, reference, access);
+    const poolers = createPoolers(
       plan,
       { namespace, certificates: certificates.ofPoolers.apply(sha256) },
       { ...child, dependsOn: [certificates, access] },
@@ -101,15 +104,15 @@ export class PostgresCluster extends pulumi.ComponentResource {
         teleport,
         plan,
         { namespace, caCert: certificates.serverCa },
-        { ...child, dependsOn: [serving, access, ...autoUsers] },
+        { ...child, dependsOn: [ready, access, ...autoUsers] },
       ),
     );
-    // Outputs are known when all is there, so that who waits for them waits for the Poolers, too.
-    const ready = pulumi.all([this.cluster.id, serving.id, access.id, ...poolers.map(({ id }) => id)]);
-    const names = pulumi.all([pulumi.all(registered.map((each) => each.names)), ready]).apply(([known]) => known);
+    // The outputs are known only when everything is ready. So a stack that waits for them also waits for the Poolers.
+    const everything = pulumi.all([this.cluster.id, ready.id, access.id, ...poolers.map(({ id }) => id)]);
+    const names = pulumi.all([pulumi.all(registered.map((each) => each.names)), everything]).apply(([known]) => known);
     const agents = pulumi.all(registered.flatMap(({ agent }) => agent ?? []));
-    const described = describeCluster(plan, namespace, certificates.serverCa, { names, agents });
-    const vault = this.makeVaultDatabase(made, described, reference);
+    const outputs = clusterOutputs(plan, namespace, certificates.serverCa, { names, agents });
+    const vault = this.createVaultDatabase(context, outputs, reference);
     this.outputs = vault.outputs;
     new ClusterIdentity(
       name,
@@ -117,7 +120,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
       {
         parent: this,
         dependsOn: [
-          ...[...beforehand, serving, ...databases, ...applied, access, ...autoUsers, ...poolers],
+          ...[...beforeCluster, ready, ...databases, ...appliedRoles, access, ...autoUsers, ...poolers],
           ...registered.flatMap(({ resources }) => resources),
           ...vault.resources,
         ],
@@ -126,12 +129,15 @@ export class PostgresCluster extends pulumi.ComponentResource {
     this.registerOutputs({ outputs: this.outputs });
   }
 
-  /** Is deleted before what it depends on, and not in another Kubernetes cluster. Colons: no object has them in its name. */
-  private guard(name: string, { settings: { kubernetes } }: ClusterPlan, dependsOn: pulumi.Resource[]): void {
+  /**
+   * Refuses to delete the resources in `dependsOn` in a wrong Kubernetes cluster: it is deleted before them, and its
+   * own deletion checks the cluster. The name contains colons, so it differs from the names of all objects.
+   */
+  private guardDeletion(name: string, { settings: { kubernetes } }: ClusterPlan, dependsOn: pulumi.Resource[]): void {
     new KubernetesIdentity(name, { kubernetes }, { parent: this, dependsOn });
   }
 
-  private makeCertificates({ plan, namespace, operator }: Made): ClusterCertificates {
+  private createCertificates({ plan, namespace, operator }: ComponentContext): ClusterCertificates {
     const { name, clusterName, clusterDomain, poolers, settings } = plan;
     const child = { parent: this, dependsOn: operator };
     const clientCas = plan.teleport.map(({ settings: { proxy, credentials, clientCas: sources } }) =>
@@ -157,7 +163,10 @@ export class PostgresCluster extends pulumi.ComponentResource {
     );
   }
 
-  private makeCluster({ plan, namespace }: Made, dependsOn: pulumi.Resource[]): k8s.apiextensions.CustomResource {
+  private createCluster(
+    { plan, namespace }: ComponentContext,
+    dependsOn: pulumi.Resource[],
+  ): k8s.apiextensions.CustomResource {
     const { name, clusterName, cluster, settings } = plan;
     const { kubernetes } = settings;
     const check = new UpdateCheck(
@@ -165,7 +174,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
       {
         ...{ kubernetes, plural: "clusters", namespace, object: clusterName, owner: ownerOf(name) },
         instances: settings.scaledByOthers ? undefined : plan.instances,
-        annotations: cluster.pauses,
+        annotations: cluster.stopAnnotations,
         image: { name: imageOf(settings), major: declaredMajor(settings) },
       },
       { parent: this, dependsOn },
@@ -183,22 +192,25 @@ export class PostgresCluster extends pulumi.ComponentResource {
         metadata: { name: clusterName, namespace, annotations },
         spec: cluster.spec,
       },
-      // That it serves is awaited by ClusterServing, which can say why it does not.
+      // ClusterServing waits until the Cluster is ready, and can report why it is not.
       {
         parent: this,
         dependsOn: [check, ...dependsOn],
-        ...keepsInstances(settings),
+        ...ignoredChanges(settings),
         protect: plan.isProtected,
         retainOnDelete: plan.isRetained,
       },
     );
   }
 
-  /** Databases, schemas and extensions. The operator holds their deletion until it is done: before the Cluster's. */
-  private makeDatabases(
-    { plan, namespace }: Made,
+  /**
+   * Creates databases, schemas and extensions. They must be deleted before the Cluster: the operator's finalizer keeps
+   * a Database until the operator has handled the deletion.
+   */
+  private createDatabases(
+    { plan, namespace }: ComponentContext,
     reference: ClusterArgs,
-    serving: ClusterServing,
+    ready: ClusterServing,
   ): DatabasesServing[] {
     if (plan.databases.length === 0) return [];
     const databases = plan.databases.map(({ resource, metadata, ...manifest }) => {
@@ -207,15 +219,16 @@ export class PostgresCluster extends pulumi.ComponentResource {
         { ...manifest, metadata: { ...metadata, namespace, annotations: ownedBy(resource) } },
         {
           parent: this,
-          dependsOn: serving,
+          dependsOn: ready,
           customTimeouts: SHORT_DELETION,
           ...KEEPS_FIELD_MANAGER,
           protect: plan.isProtected && manifest.spec.databaseReclaimPolicy === "delete",
           retainOnDelete: plan.isRetained,
         },
       );
-      // For each, since one may be there and another not: it would be dropped with its data.
-      this.guard(`${plan.name}:database:${manifest.spec.name}`, plan, [database]);
+      // One guard for each database: after an interrupted `up`, only some may exist, and a wrong deletion drops the
+      // data.
+      this.guardDeletion(`${plan.name}:database:${manifest.spec.name}`, plan, [database]);
       return database;
     });
     return [
@@ -223,21 +236,22 @@ export class PostgresCluster extends pulumi.ComponentResource {
         plan.name,
         {
           ...reference,
-          suspended: plan.isPaused,
+          suspended: plan.hasStoppedInstances,
           within: plan.readySeconds,
-          databases: writtenTo(plan.databases),
+          databases: specsByName(plan.databases),
         },
-        // Deleted before them, also with the Cluster: where it sleeps, nobody else lets them go.
+        // Deleted before the Databases, also with the Cluster: in a stopped Cluster, only this removes their
+        // finalizers.
         { parent: this, dependsOn: databases },
       ),
     ];
   }
 
   /**
-   * Users' DatabaseRoles. They are made before the Cluster stops declaring these users. While both declare a user, CloudNativePG
-   * follows the Cluster (CNPG 1.30). So every user is declared at any time. They are also made before a new Cluster.
+   * Creates the users' DatabaseRoles before the Cluster stops declaring these users, so that every user is always
+   * declared. While both declare a user, CloudNativePG follows the Cluster (CNPG 1.30).
    */
-  private makeDatabaseRoles({ plan, namespace, operator }: Made): k8s.apiextensions.CustomResource[] {
+  private createDatabaseRoles({ plan, namespace, operator }: ComponentContext): k8s.apiextensions.CustomResource[] {
     return plan.databaseRoles.map(
       ({ resource, metadata, ...manifest }) =>
         new k8s.apiextensions.CustomResource(
@@ -255,7 +269,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
   }
 
   /** Waits until the primary has applied the DatabaseRoles, if there are any. */
-  private makeRolesServing(
+  private waitForDatabaseRoles(
     plan: ClusterPlan,
     reference: ClusterArgs,
     dependsOn: pulumi.Resource[],
@@ -266,9 +280,9 @@ export class PostgresCluster extends pulumi.ComponentResource {
         plan.name,
         {
           ...reference,
-          suspended: plan.isPaused,
+          suspended: plan.hasStoppedInstances,
           within: plan.readySeconds,
-          roles: writtenTo(plan.databaseRoles),
+          roles: specsByName(plan.databaseRoles),
           retained: plan.isRetained,
         },
         { parent: this, dependsOn },
@@ -276,7 +290,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     ];
   }
 
-  private makeNetworkPolicies({ plan, namespace, operator }: Made) {
+  private createNetworkPolicies({ plan, namespace, operator }: ComponentContext) {
     return plan.networkPolicies.map(
       ({ resource, metadata, spec }) =>
         new k8s.networking.v1.NetworkPolicy(
@@ -290,8 +304,10 @@ export class PostgresCluster extends pulumi.ComponentResource {
     );
   }
 
-  /** Waits until every instance serves what was written. Nothing is waited for in a Cluster that goes. */
-  private makeServing(plan: ClusterPlan, reference: ClusterArgs, certificates: ClusterCertificates): ClusterServing {
+  /**
+   * Waits until every instance runs with the declared settings. Pulumi skips its deletion when it deletes the Cluster.
+   */
+  private waitForCluster(plan: ClusterPlan, reference: ClusterArgs, certificates: ClusterCertificates): ClusterServing {
     const { cluster, settings } = plan;
     return new ClusterServing(
       plan.name,
@@ -300,8 +316,8 @@ export class PostgresCluster extends pulumi.ComponentResource {
         suspended: plan.isSuspended && !settings.hibernation,
         hibernated: settings.hibernation ?? false,
         within: plan.readySeconds,
-        written: pulumi.output(cluster.spec).apply((spec) => sha256(JSON.stringify([spec, cluster.pauses]))),
-        instances: plan.servingInstances,
+        written: pulumi.output(cluster.spec).apply((spec) => sha256(JSON.stringify([spec, cluster.stopAnnotations]))),
+        instances: plan.expectedReadyInstances,
         image: settings.image,
         serverCertificate: certificates.serverCertificate.apply(sha256),
         clientCaBundle: certificates.clientCaBundle.apply(sha256),
@@ -314,8 +330,8 @@ export class PostgresCluster extends pulumi.ComponentResource {
     );
   }
 
-  /** Grants the users' rights. Nothing is taken from users of a Cluster that goes. */
-  private makeAccess(plan: ClusterPlan, reference: ClusterArgs, dependsOn: pulumi.Resource[]): DatabaseAccess {
+  /** Grants the users' rights. If the Cluster is deleted, the rights are not revoked first. */
+  private grantAccess(plan: ClusterPlan, reference: ClusterArgs, dependsOn: pulumi.Resource[]): DatabaseAccess {
     const { database, users, poolerLogins, settings } = plan;
     return new DatabaseAccess(
       plan.name,
@@ -324,8 +340,12 @@ export class PostgresCluster extends pulumi.ComponentResource {
     );
   }
 
-  /** Teleport's admin user. Nothing is taken from users of a Cluster that goes. */
-  private makeAutoUsers(plan: ClusterPlan, reference: ClusterArgs, dependsOn: pulumi.Resource): AutoUsersAdmin[] {
+  /** Creates Teleport's admin user. If the Cluster is deleted, its users are not dropped first. */
+  private createAutoUsersAdmin(
+    plan: ClusterPlan,
+    reference: ClusterArgs,
+    dependsOn: pulumi.Resource,
+  ): AutoUsersAdmin[] {
     const { database, settings } = plan;
     if (!settings.autoUsers) return [];
     return [
@@ -337,39 +357,39 @@ export class PostgresCluster extends pulumi.ComponentResource {
     ];
   }
 
-  /** The Cluster, where it takes users with it when it is deleted. */
+  /** The Cluster, if the deletion of the Cluster also removes its users. */
   private deletedCluster({ isRetained }: ClusterPlan): pulumi.Resource | undefined {
     return isRetained ? undefined : this.cluster;
   }
 
-  /** Users by Vault, where they are declared; and all outputs. */
-  private makeVaultDatabase(
-    { plan, operator }: Made,
-    described: pulumi.Output<PostgresClusterOutputs>,
+  /** Creates Vault's users if they are declared, and adds them to the outputs. */
+  private createVaultDatabase(
+    { plan, operator }: ComponentContext,
+    outputs: pulumi.Output<PostgresClusterOutputs>,
     { uid, kubernetes }: ClusterArgs,
   ): { outputs: pulumi.Output<PostgresClusterOutputs>; resources: pulumi.Resource[] } {
     const { vaultDatabase } = plan.settings;
-    if (!vaultDatabase || !plan.vaultDatabase) return { outputs: described, resources: [] };
+    if (!vaultDatabase || !plan.vaultDatabase) return { outputs, resources: [] };
     const { host, port, ...settings } = vaultDatabase;
     const { connection, mount } = plan.vaultDatabase;
-    const database = described.apply(({ hostReadWrite, port: ours, ...known }) => ({
+    const database = outputs.apply(({ hostReadWrite, port: ours, ...known }) => ({
       ...known,
       hostReadWrite: host ?? hostReadWrite,
       port: port ?? ours,
     }));
-    const made = new VaultDatabase(
+    const created = new VaultDatabase(
       plan.name,
       { ...settings, connection, mount, database, uid, kubernetes },
       { parent: this, dependsOn: operator },
     );
-    const outputs = pulumi
-      .all([described, made.outputs])
+    const withVault = pulumi
+      .all([outputs, created.outputs])
       .apply(([known, vaultOutputs]) => ({ ...known, vaultDatabase: vaultOutputs }));
-    return { outputs, resources: [made] };
+    return { outputs: withVault, resources: [created] };
   }
 }
 
-/** The Cluster, for those who look at it past Pulumi's Kubernetes provider. */
+/** Identifies the Cluster for resources that do not use Pulumi's Kubernetes provider. */
 interface ClusterArgs {
   kubernetes?: KubernetesArgs;
   namespace: pulumi.Output<string>;
@@ -377,30 +397,30 @@ interface ClusterArgs {
   uid: pulumi.Output<string>;
 }
 
-/** What decides about the image, as one text. */
+/** The settings of the image as one string. */
 function imageOf({ image, imageCatalog }: PostgresClusterArgs): string {
   return image ?? (imageCatalog === undefined ? "" : JSON.stringify(imageCatalog));
 }
 
-/** What every part of the component is told. */
-interface Made {
+/** The values that all parts of the component use. */
+interface ComponentContext {
   plan: ClusterPlan;
   namespace: pulumi.Output<string>;
   operator: OperatorCheck;
 }
 
-/** A database that was renamed is the same: all that is named after it is renamed with it. */
+/** Adds an alias for each former name, so that Pulumi keeps the resources of a renamed database. */
 function withFormerNames(opts: pulumi.ComponentResourceOptions = {}, formerNames: readonly string[] = []) {
   return { ...opts, aliases: [...(opts.aliases ?? []), ...formerNames.map((name) => ({ name }))] };
 }
 
-/** Whether something is to be there before the component: the operator, perhaps. */
+/** Whether the component depends on other resources, which may install the operator. */
 function hasDependencies({ dependsOn }: pulumi.ComponentResourceOptions = {}): boolean {
   return Array.isArray(dependsOn) ? dependsOn.length > 0 : dependsOn !== undefined;
 }
 
-/** What is written to each object, by the object's name. */
-function writtenTo(manifests: readonly { metadata: { name: string }; spec: object }[]): Record<string, string> {
+/** The `spec` of each object as JSON, by the object's name. */
+function specsByName(manifests: readonly { metadata: { name: string }; spec: object }[]): Record<string, string> {
   return Object.fromEntries(manifests.map(({ metadata, spec }) => [metadata.name, JSON.stringify(spec)]));
 }
 

@@ -1,53 +1,51 @@
-/** What a Cluster has to do with a Teleport cluster: the databases there, however it gets to know them, and roles. */
+/** Registers the databases of a Cluster in a Teleport cluster, and creates roles there. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { BACKGROUND_DELETION, SHORT_DELETION } from "../kubernetes/deletion";
+import { BACKGROUND_DELETION, SHORT_DELETION, ownedBy, ownerOf } from "../kubernetes/owner";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
-import { ownedBy, ownerOf } from "../kubernetes/owner";
 import { agentConfiguration, AgentJoin, kubeAgentValues } from "../teleport/agent";
 import { operatorDatabase } from "../teleport/kubernetes-operator";
-import { TeleportAccessRole } from "../teleport/resources/access-role";
-import { TeleportDatabase } from "../teleport/resources/database";
-import type { DatabaseSettings } from "../teleport/resources/database-document";
-import type { RegistrationArgs as TeleportRegistrationArgs } from "../teleport/resources/resource";
+import { TeleportAccessRole, TeleportDatabase } from "../teleport/resources/resource";
+import type { DatabaseSettings } from "../teleport/resources/database";
+import type { RegistrationArgs as TeleportRegistrationArgs } from "../teleport/resources/registration";
 import { hostOf, POSTGRES_PORT } from "../cnpg/names";
 import type { ClusterPlan } from "./plan";
 import type { TeleportPlan } from "./teleport-plan";
 
-/** What only the resources before them know. */
+/** Values that are known only after other resources are created. */
 export interface RegistrationArgs {
   namespace: pulumi.Output<string>;
-  /** PEM of the CA that agents verify the server with. */
+  /** PEM of the CA with which agents verify the server. */
   caCert: pulumi.Output<string>;
 }
 
-/** What an agent needs that serves the databases by its own configuration. Nothing in it is secret. */
+/** The configuration of an agent that lists the databases itself. Contains no secret. */
 export interface TeleportAgentOutput {
   /** `host:port` of Teleport's proxy. */
   proxy: string;
-  /** Values for the chart teleport-kube-agent, as JSON, which is YAML. */
+  /** Values for the chart teleport-kube-agent, as JSON, which is also YAML. */
   chartValues: string;
-  /** `teleport.yaml` of an agent that runs elsewhere, likewise. */
+  /** `teleport.yaml` of an agent that runs outside of Kubernetes, as JSON, which is also YAML. */
   configuration: string;
 }
 
-/** What came of it. */
-export interface Registered {
-  /** Names in Teleport, known once they are there. */
+/** The result of a registration. */
+export interface RegistrationResult {
+  /** Names in Teleport. Known once the databases are registered. */
   names: pulumi.Output<string[]>;
-  /** For registration by an agent's configuration. */
+  /** Set for registration by an agent. */
   agent?: pulumi.Output<TeleportAgentOutput>;
-  /** All that was made. */
+  /** All resources that were created. */
   resources: pulumi.Resource[];
 }
 
-/** Lets Teleport know the primary and, where there is one, the standby; and makes roles, where that is asked for. */
+/** Registers the primary and, if there is one, the standby. Creates the planned roles. */
 export function register(
   plan: TeleportPlan,
   { services }: Pick<ClusterPlan, "services">,
   { namespace, caCert }: RegistrationArgs,
   opts: pulumi.CustomResourceOptions,
-): Registered {
+): RegistrationResult {
   const { proxy, credentials, adopt } = plan.settings;
   const teleport = pulumi.output({ proxy, credentials });
   const roles = plan.accessRoles.map(
@@ -89,11 +87,11 @@ function byProgram(
   databases: readonly Database[],
   caCert: pulumi.Output<string>,
   opts: pulumi.CustomResourceOptions,
-): Registered {
-  const made = databases.map(
+): RegistrationResult {
+  const created = databases.map(
     ({ resource, settings }) => new TeleportDatabase(resource, { ...registration, ...settings, caCert }, opts),
   );
-  return { names: pulumi.all(made.map(({ databaseName }) => databaseName)), resources: made };
+  return { names: pulumi.all(created.map(({ databaseName }) => databaseName)), resources: created };
 }
 
 function byOperator(
@@ -101,14 +99,15 @@ function byOperator(
   databases: readonly Database[],
   caCert: pulumi.Output<string>,
   opts: pulumi.CustomResourceOptions,
-): Registered {
-  const made = databases.map(({ resource, settings }) => {
+): RegistrationResult {
+  const created = databases.map(({ resource, settings }) => {
     const owner = ownerOf(resource);
     const manifest = pulumi
       .all([pulumi.output(settings), caCert])
       .apply(([known, ca]) => operatorDatabase({ ...known, caCert: ca, namespace, owner }));
     const { name: object, description } = settings;
-    // Not an output as a whole: a preview that does not know the CA could not look for the field manager in it.
+    // The metadata must not be an output: a preview that does not know the CA could not find the field manager's
+    // annotation in it.
     const annotations = { ...ownedBy(resource), ...(description ? { description } : {}) };
     const metadata = { name: object, namespace, labels: manifest.metadata.labels, annotations };
     const kind = { apiVersion: "resources.teleport.dev/v1", kind: "TeleportDatabaseV3" };
@@ -118,8 +117,8 @@ function byOperator(
       { ...opts, customTimeouts: SHORT_DELETION, ...KEEPS_FIELD_MANAGER },
     );
   });
-  const names = pulumi.all(made.map(({ metadata }) => metadata.apply((known) => known.name ?? "")));
-  return { names, resources: made };
+  const names = pulumi.all(created.map(({ metadata }) => metadata.apply((known) => known.name ?? "")));
+  return { names, resources: created };
 }
 
 function byAgent(
@@ -128,7 +127,7 @@ function byAgent(
   databases: readonly Database[],
   caCert: pulumi.Output<string>,
   opts: pulumi.CustomResourceOptions,
-): Registered {
+): RegistrationResult {
   const { resource, name: configMap, namespace } = agentConfigMap;
   const annotations = { ...ownedBy(resource), ...BACKGROUND_DELETION };
   const resources =

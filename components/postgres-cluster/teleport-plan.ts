@@ -1,25 +1,25 @@
-/** What a PostgresCluster is called in a Teleport cluster: its databases, roles and agent. Pure. */
+/** The plan of a PostgresCluster in a Teleport cluster: its databases, roles and agent. Pure. */
 import type * as pulumi from "@pulumi/pulumi";
 import type { TeleportUser } from "../cnpg/roles";
-import type { DatabaseAdminUser, DynamicLabel } from "../teleport/resources/database-document";
+import type { DatabaseAdminUser, DynamicLabel } from "../teleport/resources/database";
 import { PROVISIONED_BY } from "../teleport/program-roles";
 import type { TeleportArgs, TeleportRegistration } from "./args";
 import { agentConfigMap, PRIMARY_LABEL, teleportNames } from "../teleport/names";
 
-/** A PostgresCluster in one Teleport cluster. */
+/** Everything that follows from the settings of one Teleport cluster. */
 export interface TeleportPlan {
-  /** The settings that all of this follows from. */
+  /** The settings that the plan is made from. */
   settings: TeleportArgs;
-  /** How Teleport gets to know the databases. */
+  /** How the databases are registered. */
   registration: TeleportRegistration;
   /** Name of the primary in Teleport. */
   primary: string;
-  /** Name of the standby, if there is one. */
+  /** Name of the standby. It is not registered if there is no standby. */
   standby: string;
   databases: PlannedDatabase[];
-  /** Roles in Teleport; none unless `accessRoles` is set. */
+  /** Roles in Teleport. None unless the setting `accessRoles` is true. */
   accessRoles: PlannedAccessRole[];
-  /** The ConfigMap with the server's CA that an agent mounts. It is made here if its namespace is set. */
+  /** The ConfigMap with the server's CA that an agent mounts. The program creates it if its namespace is set. */
   agentConfigMap: { resource: string; name: string; namespace?: string };
 }
 
@@ -28,7 +28,7 @@ export interface PlannedDatabase {
   resource: string;
   name: string;
   sqlType: SqlType;
-  /** The Service that it leads to. */
+  /** The Cluster's Service that Teleport connects to. */
   endpoint: "rw" | "ro";
   description?: string;
   labels: Record<string, pulumi.Input<string>>;
@@ -39,22 +39,22 @@ export interface PlannedDatabase {
 
 export type SqlType = "primary" | "standby";
 
-/** A role in Teleport that opens this database. */
+/** A role in Teleport that gives access to this database. */
 export interface PlannedAccessRole {
   resource: string;
   name: string;
   description: string;
   databaseLabels: Record<string, string>;
   databaseNames: string[];
-  /** Users that it never opens the database as. */
+  /** PostgreSQL users that the role denies. */
   deniedUsers: string[];
   databaseUsers?: string[];
   databaseRoles?: string[];
   createDatabaseUser?: "keep";
 }
 
-/** What the plan of the Cluster knows. */
-export interface PlannedForTeleport {
+/** The parts of the ClusterPlan that the plan for Teleport needs. */
+export interface TeleportPlanInputs {
   name: string;
   clusterName: string;
   environment: string;
@@ -67,15 +67,18 @@ export interface PlannedForTeleport {
   autoUsersRoles?: readonly string[];
 }
 
-/** Labels that one database in Teleport has, and no other. */
-export function labelsOf({ primary }: Pick<TeleportPlan, "primary">, sqlType: SqlType): Record<string, string> {
+/** Labels that exactly one database in Teleport has. */
+export function identifyingLabels(
+  { primary }: Pick<TeleportPlan, "primary">,
+  sqlType: SqlType,
+): Record<string, string> {
   return { ...PROVISIONED_BY, [PRIMARY_LABEL]: primary, sql_type: sqlType };
 }
 
 /** Plans a PostgresCluster in a Teleport cluster. */
-export function planTeleport(settings: TeleportArgs, cluster: PlannedForTeleport): TeleportPlan {
+export function planTeleport(settings: TeleportArgs, cluster: TeleportPlanInputs): TeleportPlan {
   const { credentials, registration = { by: "program" } } = settings;
-  // "@" is in no name of a database, so the names of several Teleport clusters differ.
+  // Names of databases cannot contain "@", so the names of resources for several Teleport clusters differ.
   const prefix = credentials === undefined ? cluster.name : `${cluster.name}@${credentials}`;
   const agentNamespace = registration.by === "agent" ? registration.namespace : undefined;
   const { primary, standby } = teleportNames(cluster.clusterName, cluster.environment, settings.name);
@@ -95,7 +98,7 @@ export function planTeleport(settings: TeleportArgs, cluster: PlannedForTeleport
       sql_type: sqlType,
     },
     dynamicLabels: settings.dynamicLabels,
-    // No user can be made in a standby.
+    // Users cannot be created on a standby.
     adminUser: cluster.autoUsersAdmin
       ? sqlType === "primary"
         ? cluster.autoUsersAdmin
@@ -122,14 +125,14 @@ export function planTeleport(settings: TeleportArgs, cluster: PlannedForTeleport
 }
 
 /**
- * A role for each user: exactly this Cluster, the databases of the user's scope, and that user. And one for each role that
- * Teleport's own users may get.
+ * Plans a role for each user. It gives access to this Cluster only, to the databases of the user's scope, and as this
+ * user. Plans another role for each role that users which Teleport creates may have.
  */
 function planAccessRoles(
   prefix: string,
   primary: string,
   { adminUser }: TeleportArgs,
-  { users, database, autoUsersAdmin = adminUser, autoUsersRoles = [] }: PlannedForTeleport,
+  { users, database, autoUsersAdmin = adminUser, autoUsersRoles = [] }: TeleportPlanInputs,
 ): PlannedAccessRole[] {
   const databaseLabels = { ...PROVISIONED_BY, [PRIMARY_LABEL]: primary };
   const deniedUsers = autoUsersAdmin === undefined ? [] : [autoUsersAdmin.name];

@@ -1,24 +1,24 @@
 /** DatabaseAccess: the rights of users in all databases of a Cluster. */
-import { databaseRoleName, UsersAs } from "../cnpg/database-roles";
-import { inlineRoles, TeleportUser } from "../cnpg/roles";
+import { UsersAs, inlineRoles, TeleportUser } from "../cnpg/roles";
+import { databaseRoleName } from "../cnpg/names";
 import { PoolerAuthentication, POOLER_LOGINS } from "../cnpg/pooler";
 import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { firstOf } from "../message-limits";
 import { hasDrifted, ResourceKind } from "../dynamic/converge";
-import { appliedObject } from "../cnpg/applied";
+import { appliedObject } from "../cnpg/databases";
 import { poll, progressOf } from "../waiting";
 import { dropPoolerLoginScript, poolerLoginQuery, poolerLoginScript } from "./pooler-login";
 import {
-  asleep,
+  findStopReason,
   ClusterReference,
   findCluster,
   MAINTENANCE_DATABASE,
   mustFindCluster,
   refuseImport,
-  sayLeft,
+  warnSkipped,
   sqlInPrimary,
-  unlessStopped,
+  removeIfRunning,
 } from "./psql";
 import {
   accessScript,
@@ -78,7 +78,7 @@ export function access(
       const unseen = `The rights in ${news.cluster} could not be checked, so they are assumed to be unchanged`;
       return hasDrifted(news.cluster, unseen, async () => {
         const kubernetes = await connect(news);
-        if (await asleep(kubernetes, news)) return [];
+        if (await findStopReason(kubernetes, news)) return [];
         if (olds.toRemove?.length) return [`removed users still exist: ${olds.toRemove.join(", ")}`];
         return drift(kubernetes, news);
       });
@@ -101,7 +101,7 @@ export function access(
       // If the Cluster is gone or was replaced, its roles are gone too.
       if (!(await findCluster(kubernetes, state))) return;
       const names = [...rolesOf(state), ...(state.toRemove ?? [])];
-      await unlessStopped(kubernetes, state, names.join(", "), async () => {
+      await removeIfRunning(kubernetes, state, names.join(", "), async () => {
         const declared = await rolesThatStay(kubernetes, state);
         await revokeRights(kubernetes, state, declared);
         await remove(
@@ -117,8 +117,8 @@ export function access(
   /** Whether the settings stop the Cluster, or somebody hibernated or fenced it. In the second case, prints a warning. */
   async function isStopped(inputs: AccessInputs): Promise<boolean> {
     if (inputs.suspended) return true;
-    const reason = await asleep(await connect(inputs), inputs);
-    if (reason !== undefined) sayLeft(inputs, reason, "the rights of its users");
+    const reason = await findStopReason(await connect(inputs), inputs);
+    if (reason !== undefined) warnSkipped(inputs, reason, "the rights of its users");
     return reason !== undefined;
   }
 

@@ -1,8 +1,7 @@
 /** The rights of Teleport's users in the databases of a Cluster. */
 import * as pulumi from "@pulumi/pulumi";
-import type { UsersAs } from "../cnpg/database-roles";
+import { type UsersAs, TeleportUser } from "../cnpg/roles";
 import type { PoolerAuthentication } from "../cnpg/pooler";
-import { TeleportUser } from "../cnpg/roles";
 import { dynamicProvider } from "../dynamic/provider";
 import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
 

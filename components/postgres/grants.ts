@@ -9,7 +9,7 @@
  */
 import { Access, AccessScope, roleSettings, TeleportUser } from "../cnpg/roles";
 import { isGrantedRelation, isGrantedSchema, isSuperuser, RELATION_KINDS } from "./superuser-objects";
-import { grantToPublicScript, publicFunctionDrift, upgradeHindrance } from "./public-functions";
+import { grantToPublicScript, publicFunctionDrift, upgradeBlocker } from "./public-functions";
 import { attributeDrift, attributeScript } from "./role-attributes";
 import { doBlock, identifier, literal, textArray } from "./sql";
 
@@ -87,19 +87,19 @@ export function restorePublicRightsScript(): string {
  * A user may own the database itself, because members of a role can take over its objects (REASSIGN OWNED). Such a user
  * is not a possible new owner, because what it kept would be dropped.
  *
- * @param heir the new owner if the databases' owners are not possible; default: none
+ * @param newOwner the new owner if the databases' owners are not possible; default: none
  */
-export function dropOwnedScript(names: readonly string[], application: string, heir?: string): string {
-  const each = names.map((name) => whereRoleExists(name, dropOwned(name, names, application, heir)));
+export function dropOwnedScript(names: readonly string[], application: string, newOwner?: string): string {
+  const each = names.map((name) => whereRoleExists(name, dropOwned(name, names, application, newOwner)));
   return [PREAMBLE, "BEGIN;", ONE_AT_A_TIME, revokeAll(names), ...each, "COMMIT;"].join("\n");
 }
 
-function dropOwned(name: string, names: readonly string[], application: string, heir: string | undefined): string {
+function dropOwned(name: string, names: readonly string[], application: string, newOwner: string | undefined): string {
   const role = `(SELECT oid FROM pg_roles WHERE rolname = ${literal(name)})`;
-  return `SELECT rolname INTO heir FROM (
+  return `SELECT rolname INTO new_owner FROM (
         SELECT datdba AS owner, CASE WHEN datname = current_database() THEN 1 ELSE 2 END AS place FROM pg_database
           WHERE datname IN (current_database(), ${literal(application)})
-        UNION ALL SELECT oid, 3 FROM pg_roles WHERE rolname = ${heir === undefined ? "NULL" : literal(heir)}
+        UNION ALL SELECT oid, 3 FROM pg_roles WHERE rolname = ${newOwner === undefined ? "NULL" : literal(newOwner)}
       ) possible JOIN pg_roles r ON r.oid = possible.owner
       WHERE NOT rolsuper AND rolname <> ALL (${textArray(names)}) ORDER BY place LIMIT 1;
     FOR item IN SELECT oid::regprocedure AS object FROM pg_proc WHERE proowner = ${role} AND prosecdef LOOP
@@ -124,13 +124,13 @@ function dropOwned(name: string, names: readonly string[], application: string, 
       RAISE EXCEPTION '% of the removed user % calls %, which would run with the rights of its new owner; drop it, or give it to another role',
         item.object, ${literal(name)}, item.called;
     END LOOP;
-    IF heir IS NULL AND EXISTS (SELECT FROM pg_shdepend WHERE refobjid = ${role} AND refclassid = 'pg_authid'::regclass
+    IF new_owner IS NULL AND EXISTS (SELECT FROM pg_shdepend WHERE refobjid = ${role} AND refclassid = 'pg_authid'::regclass
       AND deptype = 'o' AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))) THEN
       RAISE EXCEPTION 'only a superuser could become the owner of the objects of the removed user % in %; drop them, or give them to another role',
         ${literal(name)}, current_database();
     END IF;
-    IF heir IS NOT NULL THEN
-      EXECUTE format('REASSIGN OWNED BY %I TO %I', ${literal(name)}, heir);
+    IF new_owner IS NOT NULL THEN
+      EXECUTE format('REASSIGN OWNED BY %I TO %I', ${literal(name)}, new_owner);
     END IF;
     EXECUTE format('DROP OWNED BY %I', ${literal(name)});`;
 }
@@ -157,7 +157,7 @@ function codeRunByAnalyze(role: string): string {
       )
       SELECT pg_describe_object(classid, objid, 0) AS object, pg_describe_object(refclassid, refobjid, 0) AS called
       FROM calls JOIN pg_class c ON c.oid = relation JOIN pg_roles r ON r.oid = maker
-      WHERE c.relowner = ${role} AND NOT r.rolsuper AND r.rolname IS DISTINCT FROM heir`;
+      WHERE c.relowner = ${role} AND NOT r.rolsuper AND r.rolname IS DISTINCT FROM new_owner`;
 }
 
 /** Forbids new logins of users and ends their sessions, before anything else is changed. */
@@ -199,8 +199,8 @@ SELECT format(CASE WHEN ${IS_INVALID}
 FROM pg_database WHERE (${IS_INVALID} OR NOT datallowconn) AND datname <> 'template0' ORDER BY datname;`;
 
 /** Returns the database's name if something in it would make an upgrade to this major version fail. */
-export function upgradeHindranceQuery(major: number): string {
-  return `${PREAMBLE}\n${upgradeHindrance(major)}`;
+export function upgradeBlockerQuery(major: number): string {
+  return `${PREAMBLE}\n${upgradeBlocker(major)}`;
 }
 
 /** Lists the names that are existing roles. */
@@ -238,7 +238,7 @@ function scopesIn({ database: application }: DesiredAccess, user: TeleportUser, 
 
 function whereRoleExists(name: string, statements: string): string {
   return doBlock(`DECLARE
-  heir name;
+  new_owner name;
   item record;
 BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(name)}) THEN

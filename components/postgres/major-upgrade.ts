@@ -1,9 +1,9 @@
 /** Finds what would make `pg_upgrade` fail, before the upgrade to a major version of PostgreSQL begins. */
 import { stopReason } from "../cnpg/stopped";
 import type { KubernetesClient, KubernetesObject } from "../kubernetes/client";
-import { ClusterReference, clusterNow, isServing, MAINTENANCE_DATABASE, sqlInPrimary } from "./psql";
+import { ClusterReference, findClusterByName, hasReadyInstance, MAINTENANCE_DATABASE, sqlInPrimary } from "./psql";
 import { CHANGED_IN } from "./public-functions";
-import { DATABASES_QUERY, upgradeHindranceQuery } from "./grants";
+import { DATABASES_QUERY, upgradeBlockerQuery } from "./grants";
 
 /** The major version if the settings name none: the operator's default image may have any version. */
 const ANY_MAJOR = 99;
@@ -16,21 +16,21 @@ const ANY_MAJOR = 99;
  * @throws Error that names the databases in which something prevents the upgrade
  * @throws KubernetesError if the Cluster could not be checked
  */
-export async function refuseIfHindered(
+export async function refuseBlockedUpgrade(
   kubernetes: KubernetesClient,
   name: Omit<ClusterReference, "uid">,
   major: number | undefined,
 ): Promise<void> {
-  const cluster = await clusterNow(kubernetes, name);
+  const cluster = await findClusterByName(kubernetes, name);
   if (!cluster) return;
   const reason = stopReason(cluster);
   if (reason !== undefined) return refuseWhileStopped(cluster, reason, major);
-  if (!isServing(cluster)) return;
+  if (!hasReadyInstance(cluster)) return;
   const reference = { ...name, uid: cluster.metadata.uid ?? "" };
   const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
   const hindered: string[] = [];
   for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
-    hindered.push(...(await sql(database, upgradeHindranceQuery(major ?? ANY_MAJOR))));
+    hindered.push(...(await sql(database, upgradeBlockerQuery(major ?? ANY_MAJOR))));
   if (hindered.length === 0) return;
   throw new Error(
     `${name.cluster} cannot be upgraded to PostgreSQL ${major ?? "of the operator's choice"} yet: in the database ${hindered.join(", ")} the function pg_logical_emit_message does not have its default rights, ` +

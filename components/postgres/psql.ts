@@ -2,9 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { stopReason } from "../cnpg/stopped";
 import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
-import { isPassing, KubernetesError } from "../kubernetes/errors";
+import { isUnavailable, KubernetesError } from "../kubernetes/errors";
 import { pause, poll } from "../waiting";
-import { holdersQuery } from "./lock-holders";
+import { literal, textArray } from "./sql";
 
 /** Identifies a Cluster by name and UID. */
 export interface ClusterReference {
@@ -38,7 +38,7 @@ const FAILOVER_MS = 150_000;
 const LOCK_TIMEOUT = /canceling statement due to lock timeout/;
 
 /** The Cluster that has this name now. Undefined if there is none. */
-export function clusterNow(
+export function findClusterByName(
   kubernetes: KubernetesClient,
   { namespace, cluster }: Omit<ClusterReference, "uid">,
 ): Promise<KubernetesObject | undefined> {
@@ -50,7 +50,7 @@ export async function findCluster(
   kubernetes: KubernetesClient,
   reference: ClusterReference,
 ): Promise<KubernetesObject | undefined> {
-  const found = await clusterNow(kubernetes, reference);
+  const found = await findClusterByName(kubernetes, reference);
   return found?.metadata.uid === reference.uid ? found : undefined;
 }
 
@@ -129,7 +129,7 @@ async function sqlWithHolders(
   const over = new AbortController();
   let holders: string[] = [];
   const look = async () => {
-    const query = holdersQuery(session, ends);
+    const query = lockHoldersQuery(session, ends);
     const { code, stdout } = await sqlInInstance(kubernetes, namespace, pod, MAINTENANCE_DATABASE, query);
     const found = code === 0 ? rowsOf(stdout) : [];
     if (found.length === 0) return;
@@ -161,7 +161,7 @@ export function rowsOf(stdout: string): string[] {
  * (404) or has no node yet (400), while the Cluster's status still calls it the primary.
  */
 function asUnreachable(error: unknown) {
-  if (error instanceof KubernetesError && (isPassing(error) || error.failure === "failed"))
+  if (error instanceof KubernetesError && (isUnavailable(error) || error.failure === "failed"))
     return unreachable((error as Error).message);
   throw error;
 }
@@ -231,7 +231,7 @@ export function refuseImport<State extends ClusterReference>(
 }
 
 /** Does `work`, which needs a running database. If the database does not run, prints what is left, and does not wait. */
-export async function unlessStopped(
+export async function removeIfRunning(
   kubernetes: KubernetesClient,
   reference: ClusterReference,
   left: string,
@@ -243,7 +243,7 @@ export async function unlessStopped(
   } catch (error) {
     if (!(error instanceof KubernetesError)) throw error;
     cluster = await findCluster(kubernetes, reference);
-    if (isServing(cluster)) throw error;
+    if (hasReadyInstance(cluster)) throw error;
   }
   if (!cluster) return;
   const reason = stopReason(cluster);
@@ -255,19 +255,43 @@ export async function unlessStopped(
  * Why nothing can be done in the primary: the Cluster is hibernated or fenced. Undefined if it is not, or if the
  * Cluster does not exist, which the next step reports.
  */
-export async function asleep(kubernetes: KubernetesClient, reference: ClusterReference): Promise<string | undefined> {
+export async function findStopReason(
+  kubernetes: KubernetesClient,
+  reference: ClusterReference,
+): Promise<string | undefined> {
   const cluster = await findCluster(kubernetes, reference);
   return cluster && stopReason(cluster);
 }
 
 /** Prints what is left undone in a stopped Cluster. */
-export function sayLeft({ namespace, cluster }: ClusterReference, reason: string, left: string): void {
+export function warnSkipped({ namespace, cluster }: ClusterReference, reason: string, left: string): void {
   console.error(
     `Warning: ${namespace}/${cluster} is stopped: ${reason}. Skipped until the first \`pulumi up\` after it starts again: ${left}.`,
   );
 }
 
 /** Whether an instance is ready. */
-export function isServing(cluster: { status?: Record<string, unknown> } | undefined): boolean {
+export function hasReadyInstance(cluster: { status?: Record<string, unknown> } | undefined): boolean {
   return Number(cluster?.status?.readyInstances ?? 0) > 0;
+}
+
+/**
+ * Returns a line for each session that blocks the session with this `application_name`. Ends blocking sessions of the
+ * roles in `ends`. A prepared transaction has no session.
+ */
+function lockHoldersQuery(session: string, ends: readonly string[]): string {
+  return `\\set ON_ERROR_STOP on
+SET search_path = pg_catalog, pg_temp;
+SELECT CASE
+  WHEN holder.pid IS NULL THEN 'A prepared transaction (see pg_prepared_xacts) holds the lock'
+  ELSE format('The lock is held by process %s of the user %s in the database %s (application %s, %s, its transaction began at %s)%s',
+    holder.pid, coalesce(holder.usename, '?'), coalesce(holder.datname, '?'),
+    coalesce(nullif(holder.application_name, ''), 'without a name'), coalesce(holder.state, holder.backend_type),
+    coalesce(to_char(holder.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ'), '?'),
+    CASE WHEN holder.usename = ANY (${textArray(ends)}) AND pg_terminate_backend(holder.pid)
+      THEN '; this session was ended, because it blocked the change of the rights of its own user' ELSE '' END)
+  END
+FROM pg_stat_activity waiting, unnest(pg_blocking_pids(waiting.pid)) blocking (pid)
+  LEFT JOIN pg_stat_activity holder ON holder.pid = blocking.pid
+WHERE waiting.application_name = ${literal(session)};`;
 }

@@ -18,8 +18,8 @@ export interface UserAdmin {
   name: string;
   /** The comment on the role. It distinguishes the role from somebody else's role of the same name. */
   mark: string;
-  /** For messages: the purpose of the role, and the fix if somebody else's role has the name. */
-  madeFor: string;
+  /** For messages: the system that the role belongs to, and the fix if somebody else's role has the name. */
+  belongsTo: string;
   otherName: string;
   /** Whether it has the rights of the roles that it is a member of. */
   inherits: boolean;
@@ -35,8 +35,8 @@ export interface UserAdmin {
   /** An SQL expression: whether the role with an `oid` is one of its users. */
   isUser(oid: string): string;
   /**
-   * The same, but with a proof that the role itself cannot forge: it decides who is in the group, so membership alone proves
-   * nothing. Default: `isUser`.
+   * The same, but with a proof that the role itself cannot forge: it decides who is in the group, so membership alone
+   * proves nothing. Default: `isUser`.
    */
   isProvenUser?(oid: string): string;
 }
@@ -44,14 +44,14 @@ export interface UserAdmin {
 /** Creates a role with the mark. Refuses somebody else's role of that name. */
 export function ownRoleScript(
   role: string,
-  { mark, madeFor, otherName }: Pick<UserAdmin, "mark" | "madeFor" | "otherName">,
+  { mark, belongsTo, otherName }: Pick<UserAdmin, "mark" | "belongsTo" | "otherName">,
 ): string {
   return doBlock(`BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(role)}) THEN
     CREATE ROLE ${identifier(role)};
     COMMENT ON ROLE ${identifier(role)} IS ${literal(mark)};
   ELSIF (SELECT shobj_description(oid, 'pg_authid') IS DISTINCT FROM ${literal(mark)} FROM pg_roles WHERE rolname = ${literal(role)}) THEN
-    RAISE EXCEPTION 'the role % exists and was not made for %; ${otherName}', ${literal(role)}, ${literal(madeFor)};
+    RAISE EXCEPTION 'the role % already exists and does not belong to %; ${otherName}', ${literal(role)}, ${literal(belongsTo)};
   END IF;
 END`);
 }
@@ -81,7 +81,7 @@ export function userAdminScript(admin: UserAdmin, takeOver = ""): string {
 }
 
 /** Returns the drift from `userAdminScript`, one line each, and the users that the role could not change or drop. */
-export function userAdminDeviations(admin: UserAdmin): string {
+export function userAdminDriftQuery(admin: UserAdmin): string {
   const { name, group, roles, inherits, hasPassword = false } = admin;
   const role = literal(name);
   const given = textArray([group, ...roles]);
@@ -105,17 +105,15 @@ SELECT format('%s may not drop the user %s', ${role}, rolname) FROM ${outOfReach
 }
 
 /**
- * Drops users as the superuser, and reassigns their objects in every database.
+ * Drops users as the superuser, and reassigns their objects in every database. The new owner is the owner of the
+ * objects' database, or else the owner of `database`, or else `newOwner`.
  *
- * @param query lists their names
- * @param at.database the owner of this database becomes the owner of their objects, if the owner of the objects'
- * database cannot
- * @param at.heir the new owner if neither of these owners is possible
+ * @param query lists the users' names
  */
-export async function endUsers(
+export async function dropUsers(
   kubernetes: KubernetesClient,
   cluster: ClusterReference,
-  { database, heir }: { database: string; heir?: string },
+  { database, newOwner }: { database: string; newOwner?: string },
   query: string,
 ): Promise<void> {
   const sql = (where: string, script: string) => sqlInPrimary(kubernetes, cluster, where, script);
@@ -123,7 +121,7 @@ export async function endUsers(
   if (users.length === 0) return;
   await sqlInPrimary(kubernetes, cluster, MAINTENANCE_DATABASE, forbidLoginScript(users), { ends: users });
   for (const each of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
-    await sql(each, dropOwnedScript(users, database, heir));
+    await sql(each, dropOwnedScript(users, database, newOwner));
   await sql(MAINTENANCE_DATABASE, dropScript(users));
 }
 
@@ -144,15 +142,15 @@ END`);
 }
 
 /** A role that creates users, and how to recognize them. */
-type Maker = Pick<UserAdmin, "name" | "mark" | "isUser" | "isProvenUser">;
+type UserCreator = Pick<UserAdmin, "name" | "mark" | "isUser" | "isProvenUser">;
 
 /** Grants the role ADMIN OPTION on the users that it could not change or drop. */
-export function grantUsersScript(maker: Maker): string {
+export function grantUsersScript(creator: UserCreator): string {
   return doBlock(`DECLARE
   made name;
 BEGIN
-  FOR made IN SELECT rolname FROM ${outOfReach(maker)} LOOP
-    EXECUTE format('GRANT %I TO %I WITH ADMIN OPTION', made, ${literal(maker.name)});
+  FOR made IN SELECT rolname FROM ${outOfReach(creator)} LOOP
+    EXECUTE format('GRANT %I TO %I WITH ADMIN OPTION', made, ${literal(creator.name)});
   END LOOP;
 END`);
 }
@@ -162,7 +160,7 @@ END`);
  * excluded: roles of PostgreSQL and of this project, owners of a database, roles that lead to an administrator's
  * rights, and users that another role created.
  */
-function outOfReach({ name, mark, isUser, isProvenUser = isUser }: Maker): string {
+function outOfReach({ name, mark, isUser, isProvenUser = isUser }: UserCreator): string {
   const isOurs = (oid: string) =>
     `coalesce(shobj_description(${oid}, 'pg_authid'), '') LIKE ${literal(`${OWN_MARK}%`)}`;
   return `pg_roles account WHERE current_setting('server_version_num')::int >= 160000

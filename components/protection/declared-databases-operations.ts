@@ -3,10 +3,10 @@ import { ApiReader, apiReader, KubernetesConnection, KubernetesObject } from "..
 import { KubernetesError } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
 import { OWNER_LABEL } from "../owner-label";
-import { DeclaredDatabase, DeclaredDatabasesArgs, inContext } from "./declared-databases";
+import { DeclaredDatabase, DeclaredDatabasesArgs, contextResourceName } from "./declared-databases";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-settings";
-import { mayExist, otherPlace } from "./deletion-protection-operations";
-import { Connect, IN_PREVIEW, takenCluster } from "../cnpg/taken-cluster";
+import { clusterMayExist, moveRefusal } from "./deletion-protection-operations";
+import { Connect, IN_PREVIEW, clusterConflict } from "../cnpg/taken-cluster";
 
 /** The kind of resource. `connect` reaches the API server. */
 export function declaredDatabases(connect: Connect = apiReader): ResourceKind<DeclaredDatabasesArgs> {
@@ -69,7 +69,11 @@ export function declaredDatabases(connect: Connect = apiReader): ResourceKind<De
       const { cluster, namespace, context } = before[name] as DeclaredDatabase;
       // Its context may have been renamed since.
       const successor = now[name] ?? Object.values(now).find(({ formerNames }) => formerNames.includes(name));
-      const isThere = await mayExist(connect, { cluster, namespace, context: successor ? successor.context : context });
+      const isThere = await clusterMayExist(connect, {
+        cluster,
+        namespace,
+        context: successor ? successor.context : context,
+      });
       return isThere ? [reason] : [];
     });
     return (await Promise.all(reasons)).flat();
@@ -87,7 +91,7 @@ export function declaredDatabases(connect: Connect = apiReader): ResourceKind<De
       .map(async ([, { context, namespace, cluster, owner }]) => {
         const wanted = { namespace, name: cluster, owner };
         return asked({ context }, async (api) =>
-          [(await takenCluster(api, wanted, before !== undefined)) ?? []].flat(),
+          [(await clusterConflict(api, wanted, before !== undefined)) ?? []].flat(),
         );
       });
     return (await Promise.all(reasons)).flat();
@@ -114,7 +118,7 @@ export function declaredDatabases(connect: Connect = apiReader): ResourceKind<De
     // Two contexts may lead to the same cluster. Then a database of another context may create the Namespace.
     const makers = all
       .filter(([, { makesNamespace }]) => makesNamespace)
-      .map(([, { context, namespace }]) => owner + inContext(context, namespace, "before"));
+      .map(([, { context, namespace }]) => owner + contextResourceName(context, namespace, "before"));
     const given = all.filter(([, database]) => !isMade(database));
     const reasons = given.map(([name, { context, namespace }]) =>
       asked({ context }, async (api) => {
@@ -151,7 +155,7 @@ export function lostDatabases(
       return [[name, reason]];
     }
     const { namespace, cluster } = successor;
-    const reason = otherPlace({ ...old, database: name }, { database: key, namespace, cluster });
+    const reason = moveRefusal({ ...old, database: name }, { database: key, namespace, cluster });
     return reason === undefined ? [] : [[name, reason]];
   });
 }

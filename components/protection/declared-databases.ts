@@ -24,7 +24,7 @@ export interface DeclaredDatabasesArgs {
 }
 
 /** Name of a resource of a context: `kubernetes`, `kubernetes-prod`. */
-export function inContext(context: string | undefined, name: string, separator: "after" | "before"): string {
+export function contextResourceName(context: string | undefined, name: string, separator: "after" | "before"): string {
   if (context === undefined) return name;
   return separator === "after" ? `${name}-${context}` : `${context}-${name}`;
 }

@@ -1,11 +1,19 @@
-/** NamespaceRemoval: deletes a Namespace if nothing is left in it. */
-import { ApiWriter, apiWriter, KubernetesConnection } from "../kubernetes/client";
-import { isPassing, KubernetesError } from "../kubernetes/errors";
-import { kubernetesUid, mustBeOfStack } from "../kubernetes/identity";
+/**
+ * NamespaceRemoval: deletes a Namespace if nothing is left in it, besides objects that Kubernetes creates or deletes
+ * itself.
+ */
+import {
+  ApiWriter,
+  apiWriter,
+  KubernetesConnection,
+  type ApiReader,
+  type KubernetesObject,
+} from "../kubernetes/client";
+import { isUnavailable, KubernetesError } from "../kubernetes/errors";
+import { kubernetesUid, requireStackCluster } from "../kubernetes/identity";
 import type { ResourceKind } from "../dynamic/converge";
-import { UNKNOWN } from "../unknown";
+import { UNKNOWN } from "../value-check";
 import { poll } from "../waiting";
-import { contentOf } from "./namespace-content";
 
 /** Inputs of a NamespaceRemoval. */
 export interface NamespaceInputs extends KubernetesConnection {
@@ -24,7 +32,7 @@ export interface NamespaceState extends NamespaceInputs {
 const TIMING = { poll: 1_000, collectedWithin: 60_000, goneWithin: 600_000 };
 
 /** Maximum number of objects in a message. */
-const SHOWN = 5;
+const MAX_SHOWN = 5;
 
 /** The kind of resource. `connect` reaches the API server. */
 export function namespaceRemoval(
@@ -39,15 +47,15 @@ export function namespaceRemoval(
     apply: async (inputs) => ({ ...inputs, kubernetesUid: await kubernetesUid(await connect(inputs)) }),
     async remove(state) {
       const api = await connect(state);
-      await mustBeOfStack(api, state.kubernetesUid);
+      await requireStackCluster(api, state.kubernetesUid);
       const path = `/api/v1/namespaces/${state.namespace}`;
       if ((await uidAt(api, path)) !== state.uid) return; // it is gone, or was recreated
       const left = await leftIn(api, state.namespace);
       if (left.length > 0) {
-        const more = left.length > SHOWN ? ` and ${left.length - SHOWN} more` : "";
+        const more = left.length > MAX_SHOWN ? ` and ${left.length - MAX_SHOWN} more` : "";
         console.error(
           `The Namespace ${state.namespace} is not deleted, because it is not empty: ` +
-            `${left.slice(0, SHOWN).join(", ")}${more}. The stack no longer manages it. ` +
+            `${left.slice(0, MAX_SHOWN).join(", ")}${more}. The stack no longer manages it. ` +
             `If nobody needs it, run: kubectl delete namespace ${state.namespace}`,
         );
         return;
@@ -69,7 +77,7 @@ export function namespaceRemoval(
   async function untilGone(api: ApiWriter, path: string, { namespace, uid }: NamespaceInputs): Promise<void> {
     await poll(async ({ waited }) => {
       const found = await uidAt(api, path).catch((error: unknown) => {
-        if (isPassing(error)) return uid; // the API server may answer again before the time limit
+        if (isUnavailable(error)) return uid; // the API server may answer again before the time limit
         throw error;
       });
       if (found !== uid) return "gone";
@@ -88,4 +96,89 @@ export function namespaceRemoval(
 async function uidAt(api: ApiWriter, path: string): Promise<string | undefined> {
   const found = (await api.read(path)) as { metadata?: { uid?: string } } | undefined;
   return found?.metadata?.uid;
+}
+
+interface ApiResources {
+  resources?: { name: string; kind: string; namespaced: boolean; verbs: string[] }[];
+}
+
+/** Objects that Kubernetes creates in each Namespace, and kinds that it derives from other objects. */
+const EVERYWHERE = ["serviceaccounts/default", "configmaps/kube-root-ca.crt"];
+const DERIVED = ["events", "endpoints", "endpointslices", "leases"];
+/** API groups of measurements, not objects. */
+const MEASURED = ["metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io"];
+
+/** The content of a Namespace. */
+export interface NamespaceContent {
+  /** Objects that nothing will delete, e.g. `configmaps/settings`, and kinds that could not be listed. */
+  left: string[];
+  /** Objects whose owner is not in the Namespace: it was just deleted, or it has no namespace. */
+  orphaned: string[];
+}
+
+/**
+ * Lists all kinds of objects. An object counts as left if nothing deletes it: it has no owner, and is not being
+ * deleted. An object whose owner is in the Namespace is deleted or stays with its owner. Kinds that cannot be listed,
+ * because of rights or of the API server, count as left.
+ */
+export async function contentOf(api: ApiReader, namespace: string): Promise<NamespaceContent> {
+  const left: string[] = [];
+  const found = new Map<string, { reference: string; owners: string[] }>();
+  for (const group of await groupsOf(api)) {
+    const { resources } = await listed<ApiResources>(api, `/${group}`, {});
+    if (!resources) left.push(`objects of ${group} (not checked: the kinds of this API group could not be listed)`);
+    const kinds = (resources ?? []).filter(
+      ({ name, namespaced, verbs }) =>
+        namespaced && verbs.includes("list") && !name.includes("/") && !DERIVED.includes(name),
+    );
+    for (const { name } of kinds) {
+      const path = `/${group}/namespaces/${namespace}/${name}?limit=500`;
+      const { items, metadata } = await listed<ObjectList>(api, path, {});
+      if (!items || metadata?.continue)
+        left.push(`${name}, ${items ? "of which there are too many to list" : "which could not be listed"}`);
+      for (const { metadata: object } of items ?? []) {
+        const { ownerReferences = [], deletionTimestamp } = object as unknown as Owned;
+        const reference = `${name}/${object.name}`;
+        if (deletionTimestamp !== undefined || EVERYWHERE.includes(reference)) continue;
+        found.set(object.uid ?? reference, { reference, owners: ownerReferences.map(({ uid }) => uid) });
+      }
+    }
+  }
+  const objects = [...found.values()];
+  const named = (which: (owners: string[]) => boolean) => [
+    ...new Set(objects.filter(({ owners }) => which(owners)).map(({ reference }) => reference)),
+  ];
+  return {
+    left: [...left, ...named((owners) => owners.length === 0)],
+    orphaned: named((owners) => owners.length > 0 && !owners.some((uid) => found.has(uid))),
+  };
+}
+
+interface ObjectList {
+  items?: KubernetesObject[];
+  metadata?: { continue?: string };
+}
+
+interface Owned {
+  ownerReferences?: { uid: string }[];
+  deletionTimestamp?: string;
+}
+
+/** `api/v1`, and every version of every group, e.g. `apis/apps/v1`: a kind may exist in only one of them. */
+async function groupsOf(api: ApiReader): Promise<string[]> {
+  const found = (await api.read("/apis")) as
+    { groups?: { name: string; versions: { groupVersion: string }[] }[] } | undefined;
+  const groups = (found?.groups ?? []).filter(({ name }) => !MEASURED.includes(name));
+  const versions = groups.flatMap((group) => group.versions.map(({ groupVersion }) => `apis/${groupVersion}`));
+  return ["api/v1", ...versions];
+}
+
+/** Returns `otherwise` if something cannot be listed, because a right or the server behind it is missing. */
+async function listed<Answer>(api: ApiReader, path: string, otherwise: Answer): Promise<Answer> {
+  try {
+    return ((await api.read(path)) as Answer | undefined) ?? otherwise;
+  } catch (error) {
+    if (error instanceof KubernetesError && error.failure !== "configuration") return otherwise;
+    throw error;
+  }
 }

@@ -31,7 +31,7 @@ class NamespaceRemoval extends KubernetesResource {
  *
  * @returns its name, for the objects in it
  */
-export function makeNamespace(
+export function createNamespace(
   resourceName: string,
   namespace: string,
   kubernetes: KubernetesArgs | undefined,

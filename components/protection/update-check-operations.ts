@@ -1,6 +1,6 @@
 /** UpdateCheck: refuses an update that would fail half-way, and prepares the object for the update. */
-import { refuseIfHindered } from "../postgres/major-upgrade";
-import { DeclaredFields, KEEPER, preparationFor } from "../cnpg/foreign-fields";
+import { refuseBlockedUpgrade } from "../postgres/major-upgrade";
+import { DeclaredFields, KEPT_ANNOTATIONS_MANAGER, preparationFor } from "../cnpg/foreign-fields";
 import {
   KubernetesClient,
   kubernetesClient,
@@ -70,7 +70,7 @@ export function updateCheck(connect: Connect = kubernetesClient): ResourceKind<U
     limits?: RequestLimits,
   ): Promise<void> {
     if (image === undefined || !isOtherImage(image, formerImage)) return;
-    await refuseIfHindered(await connect(inputs, limits), { namespace, cluster: object }, image.major);
+    await refuseBlockedUpgrade(await connect(inputs, limits), { namespace, cluster: object }, image.major);
   }
 
   async function prepare(inputs: UpdateCheckInputs, isOurs: (found: KubernetesObject) => boolean): Promise<void> {
@@ -85,7 +85,11 @@ export function updateCheck(connect: Connect = kubernetesClient): ResourceKind<U
     if (annotations !== undefined || rest.spec !== undefined)
       await kubernetes.patch(referenceOf(inputs), { metadata: { uid, annotations }, ...rest }, PROVIDER_MANAGER);
     if (Object.keys(kept).length > 0)
-      await kubernetes.own(referenceOf(inputs), { kind: "Cluster", metadata: { uid, annotations: kept } }, KEEPER);
+      await kubernetes.own(
+        referenceOf(inputs),
+        { kind: "Cluster", metadata: { uid, annotations: kept } },
+        KEPT_ANNOTATIONS_MANAGER,
+      );
   }
 }
 

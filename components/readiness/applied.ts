@@ -1,10 +1,10 @@
 /** DatabasesServing and DatabaseRolesServing: they wait until the primary has applied the Databases or DatabaseRoles. */
-import { AppliedKind, appliedObject, appliedProblems } from "../cnpg/applied";
+import { AppliedKind, appliedObject, appliedProblems } from "../cnpg/databases";
 import { inlineRoles } from "../cnpg/roles";
 import { stopReason } from "../cnpg/stopped";
 import type { ResourceKind } from "../dynamic/converge";
 import { KubernetesClient, kubernetesClient, KubernetesObject } from "../kubernetes/client";
-import { clusterNow } from "../postgres/psql";
+import { findClusterByName } from "../postgres/psql";
 import { Connect, ReadinessInputs, readinessKind, ReadinessTiming } from "./wait";
 
 /**
@@ -97,7 +97,7 @@ async function releaseDatabases(
   { namespace, cluster }: DatabasesServingInputs,
   names: readonly string[],
 ): Promise<void> {
-  const found = await clusterNow(kubernetes, { namespace, cluster });
+  const found = await findClusterByName(kubernetes, { namespace, cluster });
   const reason = found && stopReason(found);
   if (reason === undefined) return;
   for (const name of names) {
@@ -143,7 +143,7 @@ export function databaseRolesServing(
      */
     async remove(state) {
       const kubernetes = await connect(state);
-      const cluster = await clusterNow(kubernetes, state);
+      const cluster = await findClusterByName(kubernetes, state);
       const inline = cluster ? inlineRoles(cluster) : [];
       await releaseRoles(kubernetes, state, names(state), (role) => inline.includes(role));
     },

@@ -10,9 +10,9 @@ import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { poll } from "../waiting";
 import type { ResourceKind } from "../dynamic/converge";
-import { Attempts, failedAttempts, mayStartAgain, reasonInLog } from "./initdb-failure";
-import { Found, podReasons, Problem } from "./problem";
-import { laggingClasses, volumeProblems } from "./volumes";
+import { Attempts, failedAttempts, mayRestartInitdb, reasonInLog } from "./initdb-failure";
+import { ProblemOrText, podReasons, Problem } from "./reasons";
+import { unexpandedStorageClasses, volumeProblems } from "./volumes";
 import { Connect, ReadinessInputs, readinessKind, ReadinessTiming } from "./wait";
 
 /** The expected state of a Cluster. */
@@ -57,14 +57,14 @@ export function clusterProblems(
   cluster: KubernetesObject | undefined,
   pods: readonly KubernetesObject[],
   { instances, supervised = false, image, hibernated = false }: ExpectedCluster,
-): Found[] {
+): ProblemOrText[] {
   if (!cluster) return [GONE];
   const { phase, phaseReason, readyInstances = 0, conditions = [] } = (cluster.status ?? {}) as ClusterStatus;
   if (hibernated) {
     const done = conditions.some(({ type, status }) => type === HIBERNATION && status === "True");
     return done ? [] : ["it is not hibernated yet"];
   }
-  const problems: Found[] = [];
+  const problems: ProblemOrText[] = [];
   if (phase === undefined) problems.push(unwatched(cluster));
   else if (phase !== HEALTHY && !(supervised && phase === WAITING_FOR_USER)) {
     problems.push(`CloudNativePG says: ${phase}${phaseReason ? ` (${phaseReason})` : ""}`);
@@ -153,7 +153,7 @@ export async function clusterServingProblems(
   kubernetes: KubernetesClient,
   inputs: ClusterServingInputs,
   found: KubernetesObject | undefined,
-): Promise<Found[]> {
+): Promise<ProblemOrText[]> {
   // A Cluster with another UID is another Cluster.
   const cluster = found?.metadata.uid === inputs.uid ? found : undefined;
   const pods = await podsOf(kubernetes, inputs);
@@ -206,7 +206,7 @@ async function volumes(
     return [];
   }
   const expands = new Map<string, boolean>();
-  for (const name of laggingClasses(cluster, claims)) {
+  for (const name of unexpandedStorageClasses(cluster, claims)) {
     const reference = { apiVersion: "storage.k8s.io/v1", plural: "storageclasses", namespace: "", name };
     const found = await ifAllowed(() => kubernetes.get(reference));
     if (found) expands.set(name, found.allowVolumeExpansion === true);
@@ -266,7 +266,7 @@ async function startAgain(
   const removed = await ifAllowed(async () => {
     const job = await kubernetes.get(reference);
     const claims = await claimsOf(kubernetes, inputs);
-    if (!job?.metadata.uid || !mayStartAgain(cluster, attempts, job, claims)) return "kept";
+    if (!job?.metadata.uid || !mayRestartInitdb(cluster, attempts, job, claims)) return "kept";
     await kubernetes.remove(reference, job.metadata.uid);
     return "removed";
   });

@@ -69,7 +69,7 @@ function byAge(one: KubernetesObject, other: KubernetesObject): number {
  * Whether the Job may be deleted, so that the operator starts again: all signs say that nothing was initialized, and no
  * Job is running for the present spec.
  */
-export function mayStartAgain(
+export function mayRestartInitdb(
   cluster: KubernetesObject,
   { isRunning, container }: Pick<Attempts, "isRunning" | "container">,
   job: KubernetesObject,

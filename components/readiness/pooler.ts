@@ -3,7 +3,7 @@
  * Pooler cannot be created, only its Cluster's status and the operator's log show it.
  */
 import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
-import { Found, podReasons, Problem } from "./problem";
+import { ProblemOrText, podReasons, Problem } from "./reasons";
 import { ReadinessInputs, readinessKind } from "./wait";
 
 /** The objects of a Pooler. */
@@ -24,7 +24,7 @@ interface DeploymentStatus {
 }
 
 /** Why not all instances of a Pooler are ready, with the operator's reasons. Empty if they are. */
-export function poolerProblems({ pooler, cluster, deployment, pods }: PoolerFacts): Found[] {
+export function poolerProblems({ pooler, cluster, deployment, pods }: PoolerFacts): ProblemOrText[] {
   if (!pooler) return [GONE];
   const wanted = (pooler.spec?.instances as number | undefined) ?? 1;
   const status = (deployment?.status ?? {}) as DeploymentStatus;

@@ -4,7 +4,7 @@
  */
 import { bytesOf } from "../kubernetes/quantity";
 import type { KubernetesObject } from "../kubernetes/client";
-import type { Problem } from "./problem";
+import type { Problem } from "./reasons";
 
 interface VolumeSpec {
   size?: string;
@@ -37,7 +37,7 @@ export function volumeProblems(
 ): Problem[] {
   // Then the operator does not resize existing volumes, and only new volumes get the new size.
   if ((cluster.spec?.storage as VolumeSpec | undefined)?.resizeInUseVolumes === false) return [];
-  return lagging(cluster, claims).map(({ claim, setting, size, capacity, requested }) => {
+  return unexpandedClaims(cluster, claims).map(({ claim, setting, size, capacity, requested }) => {
     const { storageClassName = "" } = (claim.spec ?? {}) as ClaimSpec;
     const text = `PersistentVolumeClaim ${claim.metadata.name} has ${capacity} instead of the ${size} of ${setting}`;
     const conditions = conditionsOf(claim);
@@ -58,8 +58,10 @@ export function volumeProblems(
 }
 
 /** Names of the storage classes of claims that are too small. */
-export function laggingClasses(cluster: KubernetesObject, claims: readonly KubernetesObject[]): string[] {
-  const names = lagging(cluster, claims).map(({ claim }) => ((claim.spec ?? {}) as ClaimSpec).storageClassName ?? "");
+export function unexpandedStorageClasses(cluster: KubernetesObject, claims: readonly KubernetesObject[]): string[] {
+  const names = unexpandedClaims(cluster, claims).map(
+    ({ claim }) => ((claim.spec ?? {}) as ClaimSpec).storageClassName ?? "",
+  );
   return [...new Set(names)].filter((name) => name !== "");
 }
 
@@ -75,7 +77,7 @@ function refused(finalAfter: number): Pick<Problem, "finalAfter" | "remedy"> {
   };
 }
 
-function lagging(cluster: KubernetesObject, claims: readonly KubernetesObject[]) {
+function unexpandedClaims(cluster: KubernetesObject, claims: readonly KubernetesObject[]) {
   return claims.flatMap((claim) => {
     const { phase, capacity: { storage: capacity } = {} } = (claim.status ?? {}) as ClaimStatus;
     const wanted = wantedOf(cluster, (claim.metadata.labels ?? {}) as Record<string, string>);

@@ -1,5 +1,5 @@
 /** Waits until something that was written to Kubernetes is ready, and prints what is missing. */
-import { clusterNow } from "../postgres/psql";
+import { findClusterByName } from "../postgres/psql";
 import { stopReason as stopReasonOf } from "../cnpg/stopped";
 import {
   KubernetesClient,
@@ -8,11 +8,10 @@ import {
   KubernetesObject,
   RequestLimits,
 } from "../kubernetes/client";
-import { isPassing, KubernetesError, printUnchecked } from "../kubernetes/errors";
+import { isUnavailable, KubernetesError, printUnchecked } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
 import { firstOf, limited, printable } from "../message-limits";
-import { eventWatch } from "./event-watch";
-import { Found, Problem, problemOf } from "./problem";
+import { eventWatch, ProblemOrText, Problem, problemOf } from "./reasons";
 import { poll, progressOf } from "../waiting";
 
 /** The inputs of every wait. */
@@ -31,7 +30,11 @@ interface Wait<Inputs extends ReadinessInputs> {
   /** `Cluster db/orders`. */
   name(inputs: Inputs): string;
   /** What is not ready yet. Empty if everything is ready. */
-  problems(kubernetes: KubernetesClient, inputs: Inputs, cluster: KubernetesObject | undefined): Promise<Found[]>;
+  problems(
+    kubernetes: KubernetesClient,
+    inputs: Inputs,
+    cluster: KubernetesObject | undefined,
+  ): Promise<ProblemOrText[]>;
   /** Why the wait is skipped: somebody stopped it outside of the settings. Default: the reason why the primary is stopped. */
   stopReason?(cluster: KubernetesObject, inputs: Inputs): string | undefined;
   /** A warning that is not a problem. */
@@ -52,7 +55,7 @@ export type ReadinessTiming = typeof TIMING;
 /** Short limits without retries, because the wait itself repeats requests. */
 const WHILE_WAITING: RequestLimits = { limit: 10_000, commandLimit: 30_000, delays: [] };
 /** Maximum number of problems that a preview prints. */
-const SHOWN = 5;
+const MAX_SHOWN = 5;
 
 /** A kind of resource whose creation or update ends when something is ready. */
 export function readinessKind<Inputs extends ReadinessInputs>(
@@ -76,13 +79,13 @@ export function readinessKind<Inputs extends ReadinessInputs>(
     if (inputs.suspended) return true;
     try {
       const kubernetes = await connect(inputs);
-      const cluster = await clusterNow(kubernetes, inputs);
+      const cluster = await findClusterByName(kubernetes, inputs);
       const found = (await problems(kubernetes, inputs, cluster)).map(problemOf);
       const stopped = cluster && found.length > 0 ? stopReason(cluster, inputs) : undefined;
       if (stopped !== undefined) say(inputs, stopped, true);
       else say(inputs, cluster && remark?.(cluster, inputs), false);
       if (found.length === 0 || stopped !== undefined) return true;
-      for (const { text, remedy } of found.slice(0, SHOWN))
+      for (const { text, remedy } of found.slice(0, MAX_SHOWN))
         console.error(`The ${name(inputs)}: ${limited(printable(text))}${remedy === undefined ? "" : `. ${remedy}`}`);
       return false;
     } catch (error) {
@@ -114,8 +117,8 @@ export function readinessKind<Inputs extends ReadinessInputs>(
     const since = new Map<string, number>();
     let readySince: number | undefined;
     let isFirst = true;
-    const look = async (): Promise<Found[] | "stopped"> => {
-      const cluster = await clusterNow(kubernetes, inputs);
+    const look = async (): Promise<ProblemOrText[] | "stopped"> => {
+      const cluster = await findClusterByName(kubernetes, inputs);
       if (isFirst) await begin?.(kubernetes, inputs, cluster);
       isFirst = false;
       const found = await problems(kubernetes, inputs, cluster);
@@ -162,8 +165,8 @@ export function readinessKind<Inputs extends ReadinessInputs>(
 }
 
 /** Turns a temporary error into a problem: the API server may answer again before the time limit. */
-function asProblem(error: unknown): Found[] {
-  if (isPassing(error)) return [(error as Error).message];
+function asProblem(error: unknown): ProblemOrText[] {
+  if (isUnavailable(error)) return [(error as Error).message];
   throw error;
 }
 

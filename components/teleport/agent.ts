@@ -4,11 +4,10 @@
  * functions return plain objects for the chart teleport-kube-agent and for an agent's `teleport.yaml` (JSON is valid
  * YAML). Pure.
  */
-import { checkTeleportName } from "./names";
+import { checkTeleportName, checkDynamicLabels, checkLabels } from "./names";
 import { refuse, SettingProblem } from "../problems";
-import type { DatabaseSettings } from "./resources/database-document";
-import { databaseAdminUser } from "./resources/database-document";
-import { checkDynamicLabels, checkLabels } from "./resources/labels";
+import type { DatabaseSettings } from "./resources/database";
+import { databaseAdminUser } from "./resources/database";
 
 /** A database in an agent's own configuration. The agent reads the server's CA from a file. */
 export interface StaticDatabase extends Omit<DatabaseSettings, "caCert"> {

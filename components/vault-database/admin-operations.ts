@@ -5,24 +5,32 @@
  * connection without a password, so Vault keeps the one that it has.
  */
 import { hasDrifted, ResourceKind } from "../dynamic/converge";
-import { endUsers } from "../postgres/user-admin";
+import { dropUsers } from "../postgres/user-admin";
 import {
   ClusterReference,
-  clusterNow,
+  findClusterByName,
   findCluster,
-  isServing,
+  hasReadyInstance,
   MAINTENANCE_DATABASE,
-  sayLeft,
+  warnSkipped,
   sqlInPrimary,
-  unlessStopped,
+  removeIfRunning,
 } from "../postgres/psql";
 import { DATABASES_QUERY } from "../postgres/grants";
-import { stopReason as sleepReason } from "../cnpg/stopped";
+import { stopReason } from "../cnpg/stopped";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
-import { UNKNOWN } from "../unknown";
+import { UNKNOWN } from "../value-check";
 import { VaultError } from "../vault/errors";
-import { connectionDrift, connectionDocument, ConnectionSettings, isSameConnection } from "./connection";
+import {
+  connectionDrift,
+  connectionDocument,
+  ConnectionSettings,
+  isSameConnection,
+  VaultEngine,
+  WithEngine,
+  withVaultEngine,
+} from "./vault-engine";
 import { dropVaultDatabaseScript, vaultDatabaseDriftQuery, vaultDatabaseScript } from "./database-scripts";
 import { FORGET_WITHIN_MS, roleOfOtherConnection } from "./lease-operations";
 import {
@@ -33,11 +41,10 @@ import {
   vaultRolesQuery,
   vaultRolesScript,
   vaultUsersQuery,
+  type VaultUsers,
 } from "./role-scripts";
 import { newPassword, scramVerifier } from "./scram";
 import { credentialsPath, VaultConnection, VaultUserNames } from "./settings";
-import { VaultEngine, WithEngine, withVaultEngine } from "./vault-engine";
-import type { VaultUsers } from "./vault-users";
 
 /** Inputs. */
 export interface AdminInputs extends KubernetesConnection {
@@ -95,19 +102,19 @@ export function vaultAdmin(
       const { uid: clusterUid, stopped } = await clusterOf(kubernetes, inputs);
       const state = { ...inputs, clusterUid };
       if (olds && stopped !== undefined) {
-        sayLeft(referenceOf(state), stopped, NOT_UPDATED);
+        warnSkipped(referenceOf(state), stopped, NOT_UPDATED);
         return { ...state, clusterUid: olds.clusterUid };
       }
       await withEngine(inputs.vault, async (engine) => {
         if (!olds) await refuseConnectionOfOthers(engine, inputs);
         // The next run finds no connection, and creates it once the Cluster runs again.
-        if (stopped !== undefined) return sayLeft(referenceOf(state), stopped, NOT_UPDATED);
+        if (stopped !== undefined) return warnSkipped(referenceOf(state), stopped, NOT_UPDATED);
         await setUp(kubernetes, state);
         const hasPassword = olds?.clusterUid === clusterUid && (await hasPermanentPassword(engine, kubernetes, state));
         if (!hasPassword || !(await keepPassword(engine, state)))
           await setPasswordOnlyVaultKnows(engine, kubernetes, state);
         if (olds)
-          await endUsers(kubernetes, referenceOf(state), newOwnersFor(state), vaultUsersQuery(state.names, "stale"));
+          await dropUsers(kubernetes, referenceOf(state), newOwnersFor(state), vaultUsersQuery(state.names, "stale"));
       });
       return state;
     },
@@ -123,7 +130,7 @@ export function vaultAdmin(
       // If the Cluster was deleted or replaced, its roles are gone as well.
       if (cluster) {
         const left = `${state.names.admin}, with a password that only Vault knows`;
-        await unlessStopped(kubernetes, referenceOf(state), left, () => removeRoles(kubernetes, state));
+        await removeIfRunning(kubernetes, referenceOf(state), left, () => removeRoles(kubernetes, state));
       }
       await withEngine(state.vault, async (engine) => {
         await engine.remove(configPath(state));
@@ -139,10 +146,10 @@ export function vaultAdmin(
 
   async function drift(clusterUid: string, inputs: AdminInputs): Promise<string[]> {
     const kubernetes = await connect(inputs);
-    const cluster = await clusterNow(kubernetes, inputs);
+    const cluster = await findClusterByName(kubernetes, inputs);
     if (!cluster) return ["the Cluster does not exist"];
     if (cluster.metadata.uid !== clusterUid) return ["the Cluster was replaced, and Vault has no user in the new one"];
-    if (!isServing(cluster) || sleepReason(cluster) !== undefined) return [];
+    if (!hasReadyInstance(cluster) || stopReason(cluster) !== undefined) return [];
     const users = usersOf(inputs);
     const at = { ...inputs, uid: clusterUid };
     const inVault = await withEngine(inputs.vault, (engine) => engine.read(configPath(inputs)));
@@ -170,10 +177,10 @@ async function clusterOf(
   kubernetes: KubernetesClient,
   inputs: AdminInputs,
 ): Promise<{ uid: string; stopped?: string }> {
-  const found = await clusterNow(kubernetes, inputs);
+  const found = await findClusterByName(kubernetes, inputs);
   const uid = found?.metadata.uid;
   if (found && uid !== undefined && (inputs.uid === undefined || inputs.uid === uid)) {
-    return { uid, stopped: sleepReason(found) };
+    return { uid, stopped: stopReason(found) };
   }
   throw new KubernetesError(
     "configuration",
@@ -188,8 +195,8 @@ async function setUp(kubernetes: KubernetesClient, state: AdminState): Promise<v
 }
 
 /** The users' group owns the objects that users create, and becomes the owner of those that they leave. */
-function newOwnersFor({ database, names }: AdminState): { database: string; heir: string } {
-  return { database, heir: names.group };
+function newOwnersFor({ database, names }: AdminState): { database: string; newOwner: string } {
+  return { database, newOwner: names.group };
 }
 
 /** Drops the remaining users, the functions, and finally the program's own roles. */
@@ -199,10 +206,10 @@ async function removeRoles(kubernetes: KubernetesClient, state: AdminState): Pro
   // If a replacement has taken over the names, the roles belong to it: Pulumi deletes the former resource once more
   // when the first attempt to create the new one has failed.
   if ((await sql(MAINTENANCE_DATABASE, vaultRolesQuery(users))).length === 0) return;
-  await endUsers(kubernetes, referenceOf(state), newOwnersFor(state), vaultUsersQuery(state.names, "all"));
+  await dropUsers(kubernetes, referenceOf(state), newOwnersFor(state), vaultUsersQuery(state.names, "all"));
   const databases = await sql(MAINTENANCE_DATABASE, DATABASES_QUERY);
   if (databases.includes(state.database)) await sql(state.database, dropVaultDatabaseScript(users));
-  await endUsers(kubernetes, referenceOf(state), state, vaultRolesQuery(users));
+  await dropUsers(kubernetes, referenceOf(state), state, vaultRolesQuery(users));
 }
 
 /** PostgreSQL's error for a wrong password, as Vault reports it. 28P01 is invalid_password. */

@@ -1,9 +1,9 @@
 /** Checks the settings of a database in Vault before anything is created. Pure. */
-import { isAdministrative, isReservedRole } from "../cnpg/reserved-roles";
-import { isPostgresName, known } from "../value-check";
+import { isAdministrative, isReservedRole } from "../cnpg/roles";
+import { isPostgresName, valueIfKnown } from "../value-check";
 import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "../problems";
-import { parseDuration } from "../go-duration";
+import { parseDuration } from "../durations";
 import {
   CredentialsConsumer,
   CredentialsRole,
@@ -11,7 +11,10 @@ import {
   LONGEST_ADMIN,
   LONGEST_ROLE,
   VaultUsersSettings,
+  type VaultDatabaseOfCluster,
 } from "./settings";
+import { checkHost, coversHost } from "../certificates/alt-names";
+import type { VaultDatabasePlan } from "./plan";
 
 /** The part of the component's arguments that is checked. */
 export interface CheckedSettings extends VaultUsersSettings {
@@ -42,7 +45,7 @@ export function checkVaultDatabase(setting: string, settings: CheckedSettings): 
     fix,
   });
   const path = (key: string, value: pulumi.Input<string>) =>
-    MOUNT.test(known(value) ?? "known-later")
+    MOUNT.test(valueIfKnown(value) ?? "known-later")
       ? []
       : [
           wrong(
@@ -206,3 +209,34 @@ export function seconds(duration: string): number {
 }
 
 const prefix = (setting: string) => (setting === "" ? "" : `${setting}.`);
+
+/** Returns every problem of the settings of a database in Vault that a PostgresCluster creates. */
+export function checkVaultDatabaseOfCluster(
+  setting: string,
+  settings: VaultDatabaseOfCluster,
+  { connection, mount }: VaultDatabasePlan,
+  { serverAltNames = [] }: { serverAltNames?: string[] },
+): SettingProblem[] {
+  const { host, port = 5432 } = settings;
+  return [
+    ...checkVaultDatabase(setting, { ...settings, connection, mount: mount.path }),
+    ...(host === undefined ? [] : checkHostOf(`${setting}.host`, host, serverAltNames)),
+    ...(Number.isInteger(port) && port > 0 && port < 65_536
+      ? []
+      : [
+          {
+            setting: `${setting}.port`,
+            value: port,
+            problem: "must be a port number",
+            fix: "Use a whole number from 1 to 65535.",
+          },
+        ]),
+  ];
+}
+
+function checkHostOf(setting: string, host: string, serverAltNames: readonly string[]): SettingProblem[] {
+  const problems = checkHost(setting, host);
+  if (problems.length > 0 || coversHost(serverAltNames, host)) return problems;
+  const problem = "is not in the server's certificate, so Vault would refuse to connect";
+  return [{ setting, value: host, problem, fix: "Add this host to serverAltNames." }];
+}

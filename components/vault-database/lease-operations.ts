@@ -3,11 +3,11 @@
  * connection. Delete revokes all credentials that the role gave out. Delete runs after the role is deleted, so that
  * Vault gives out no new ones, and before the connection is deleted.
  */
-import { endUsers } from "../postgres/user-admin";
-import { ClusterReference, findCluster, unlessStopped } from "../postgres/psql";
-import { stopReason as sleepReason } from "../cnpg/stopped";
+import { dropUsers } from "../postgres/user-admin";
+import { ClusterReference, findCluster, removeIfRunning } from "../postgres/psql";
+import { stopReason } from "../cnpg/stopped";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
-import { UNKNOWN } from "../unknown";
+import { UNKNOWN } from "../value-check";
 import type { ResourceKind } from "../dynamic/converge";
 import { VaultError } from "../vault/errors";
 import { vaultUsersQuery } from "./role-scripts";
@@ -69,8 +69,8 @@ export function vaultLeases(
         // in.
         if (
           cluster &&
-          sleepReason(cluster) === undefined &&
-          (await dropUsers(engine, kubernetes, state)) === "by Vault"
+          stopReason(cluster) === undefined &&
+          (await revokeOrDropUsers(engine, kubernetes, state)) === "by Vault"
         )
           return;
         await engine.forget(path, FORGET_WITHIN_MS);
@@ -78,7 +78,7 @@ export function vaultLeases(
     },
   };
 
-  async function dropUsers(
+  async function revokeOrDropUsers(
     engine: VaultEngine,
     kubernetes: KubernetesClient,
     inputs: LeasesInputs,
@@ -94,8 +94,8 @@ export function vaultLeases(
       );
     }
     const query = vaultUsersQuery(inputs.names, { pattern: usernamePattern(inputs.role) });
-    await unlessStopped(kubernetes, inputs, `the users of ${path}, until they expire`, () =>
-      endUsers(kubernetes, inputs, { database: inputs.database, heir: inputs.names.group }, query),
+    await removeIfRunning(kubernetes, inputs, `the users of ${path}, until they expire`, () =>
+      dropUsers(kubernetes, inputs, { database: inputs.database, newOwner: inputs.names.group }, query),
     );
     return "without Vault";
   }

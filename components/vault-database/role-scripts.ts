@@ -1,13 +1,44 @@
 /**
- * The SQL that creates Vault's roles in PostgreSQL. It runs as the superuser; running it again corrects differences.
- * Pure.
+ * The SQL for Vault's roles and users in PostgreSQL. The scripts create and correct the roles as the superuser; running
+ * them again corrects differences. The statements are those that Vault runs as its own user for each user that it
+ * creates. Pure.
  */
 import { doBlock, identifier, literal, textArray } from "../postgres/sql";
-import { ONE_AT_A_TIME, PREAMBLE } from "../postgres/grants";
-import { ownRoleScript, UserAdmin, userAdminDeviations, userAdminScript } from "../postgres/user-admin";
+import { ONE_AT_A_TIME, PREAMBLE, OWN_MARK } from "../postgres/grants";
+import { ownRoleScript, UserAdmin, userAdminDriftQuery, userAdminScript } from "../postgres/user-admin";
 import { OLDEST_MAJOR } from "../cnpg/image";
-import type { VaultUserNames } from "./settings";
-import { isUser, mark, VaultUsers } from "./vault-users";
+import { VaultUserNames, usernamePattern, DEFAULTS, CredentialsRole } from "./settings";
+
+/** The roles and rights that are declared. */
+export interface VaultUsers {
+  names: VaultUserNames;
+  /** Every role that Vault grants to users, including the group. */
+  roles: readonly string[];
+  /** Schemas in which the group may create objects, if it is not the database's owner. */
+  schemas: readonly string[];
+  /** The database of the credentials. */
+  database: string;
+  /** Identifies this connection: `<mount>/config/<connection>`. */
+  owner: string;
+}
+
+/** The names of the users of all roles. */
+const ANY_USERNAME = usernamePattern(".+");
+
+/**
+ * The comment on the roles and the schema that this program created. It distinguishes them from others of the same
+ * name.
+ */
+export const mark = (owner: string) => `${OWN_MARK}for Vault's ${owner}`;
+
+/**
+ * SQL for whether a role is a user that Vault created. It uses its own aliases, because `oid` may belong to the
+ * enclosing query. Vault's own user decides who is in the group, so the name must match Vault's pattern too.
+ */
+export function isUser(oid: string, { users }: VaultUserNames): string {
+  return `EXISTS (SELECT FROM pg_auth_members in_users WHERE in_users.member = ${oid}
+    AND pg_get_userbyid(in_users.roleid) = ${literal(users)} AND pg_get_userbyid(in_users.member) ~ ${literal(ANY_USERNAME)})`;
+}
 
 /** Creates Vault's user, the group of its users, and the group that owns objects. Runs in any database. */
 export function vaultRolesScript(users: VaultUsers): string {
@@ -37,7 +68,7 @@ function userAdminOf({ names, roles, owner }: VaultUsers): UserAdmin {
   return {
     name: names.admin,
     mark: mark(owner),
-    madeFor: `Vault's ${owner}`,
+    belongsTo: `Vault's ${owner}`,
     otherName: "set admin to another name, or drop the role",
     inherits: true,
     hasPassword: true,
@@ -95,7 +126,7 @@ export function vaultRolesDriftQuery(users: VaultUsers): string {
   const { names, roles, owner } = users;
   const admin = literal(names.admin);
   return `${PREAMBLE}
-${userAdminDeviations(userAdminOf(users))}
+${userAdminDriftQuery(userAdminOf(users))}
 SELECT format('the role %s does not exist', wanted) FROM unnest(${textArray(roles)}) wanted
 WHERE wanted NOT IN (SELECT rolname FROM pg_roles);
 SELECT format('%s has no permanent password from Vault', rolname) FROM pg_authid WHERE rolname = ${admin} AND NOT (${HAS_PERMANENT_PASSWORD});
@@ -128,4 +159,36 @@ export function vaultRolesQuery({ names, owner }: Pick<VaultUsers, "names" | "ow
 SELECT rolname FROM pg_roles r WHERE shobj_description(oid, 'pg_authid') = ${literal(mark(owner))}
   AND (rolname = ANY (${ours}) OR NOT EXISTS (SELECT FROM pg_auth_members WHERE roleid = r.oid AND pg_get_userbyid(member) <> ALL (${ours})))
 ORDER BY rolname = ${literal(names.users)}, rolname;`;
+}
+
+/**
+ * The statements of a role, with the names of @pulumi/vault. Vault runs them as its own user in PostgreSQL, and fills in
+ * `{{name}}`, `{{password}}` and `{{expiration}}`. Each entry is one statement, since Vault splits texts at semicolons.
+ */
+export interface RoleStatements {
+  creationStatements: string[];
+  renewStatements: string[];
+  revocationStatements: string[];
+  rollbackStatements: string[];
+}
+
+/**
+ * A user is a member of the roles that it works with, and of the group that distinguishes Vault's users from others.
+ * Vault's own user is a member of the user: a role needs the user's rights to close its sessions and to reassign its
+ * objects.
+ */
+export function roleStatements(names: VaultUserNames, role: CredentialsRole): RoleStatements {
+  const { memberOf = [names.group], connectionLimit = DEFAULTS.connectionLimit } = role;
+  const user = `"{{name}}"`;
+  const dropUser = `SELECT ${identifier(names.schema)}.end_user('{{name}}')`;
+  return {
+    creationStatements: [
+      `CREATE ROLE ${user} WITH LOGIN INHERIT CONNECTION LIMIT ${connectionLimit} PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'`,
+      `GRANT ${user} TO ${identifier(names.admin)}`,
+      ...[names.users, ...memberOf].map((group) => `GRANT ${identifier(group)} TO ${user}`),
+    ],
+    renewStatements: [`ALTER ROLE ${user} VALID UNTIL '{{expiration}}'`],
+    revocationStatements: [dropUser],
+    rollbackStatements: [dropUser],
+  };
 }

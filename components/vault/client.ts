@@ -3,10 +3,8 @@
  * Pulumi's Vault provider would store them. Address and credentials come from the variables that the `vault` command
  * reads.
  */
-import { RequestError } from "../http/errors";
-import { Answer, answerTo } from "../http/request";
-import { casOfFile, trustedCas } from "../http/trusted-cas";
-import { isHttpUrl } from "../http/url";
+import { RequestError, Answer, sendWithRetries, readCaFile, trustedCas } from "../http/request";
+import { isHttpUrl } from "../value-check";
 import { VaultError } from "./errors";
 
 /** How Vault is reached. */
@@ -32,7 +30,7 @@ export function vaultServer(environment: NodeJS.ProcessEnv, delays?: readonly nu
     throw new VaultError("configuration", `${given}. Set it to the URL of Vault, e.g. https://vault.example.com:8200.`);
   }
   try {
-    const cas = VAULT_CACERT ? casOfFile("VAULT_CACERT", VAULT_CACERT) : trustedCas(environment);
+    const cas = VAULT_CACERT ? readCaFile("VAULT_CACERT", VAULT_CACERT) : trustedCas(environment);
     return { address: VAULT_ADDR.replace(/\/+$/, ""), namespace: VAULT_NAMESPACE || undefined, cas, delays };
   } catch (error) {
     if (error instanceof RequestError) throw new VaultError("configuration", `${error.message}.`);
@@ -73,7 +71,7 @@ async function send({ address, namespace, cas, delays }: VaultServer, request: V
   };
   const url = `${address}/v1/${path.split("/").map(encodeURIComponent).join("/")}`;
   try {
-    return await answerTo({ url, method, headers, body, cas }, delays);
+    return await sendWithRetries({ url, method, headers, body, cas }, delays);
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     const what = `The request to Vault at ${address} failed: ${error.message}.`;

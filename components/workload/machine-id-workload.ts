@@ -1,9 +1,7 @@
 /** An application's identity in Teleport, and its access to its databases. */
 import * as pulumi from "@pulumi/pulumi";
 import { refuse } from "../problems";
-import { TeleportBot } from "../teleport/resources/bot";
-import { TeleportAccessRole } from "../teleport/resources/access-role";
-import { TeleportJoinToken } from "../teleport/resources/join-token";
+import { TeleportBot, TeleportAccessRole, TeleportJoinToken } from "../teleport/resources/resource";
 import {
   certificateTimes,
   joinRules,
@@ -12,8 +10,8 @@ import {
   MachineIdSettings,
   WorkloadDatabase,
   workloadRole,
+  checkMachineId,
 } from "./machine-id";
-import { checkMachineId } from "./machine-id-check";
 
 /** A database that the application may use. Its parts may come from the platform's stack. */
 export type WorkloadDatabaseArgs = { [Part in keyof WorkloadDatabase]: pulumi.Input<WorkloadDatabase[Part]> } & {

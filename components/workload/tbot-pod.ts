@@ -13,8 +13,12 @@ import {
   certificateFolder,
   DIAGNOSTICS_PORT,
   tbotConfiguration,
-} from "./tbot-configuration";
-import { PREFIX, tbotContainer, TbotContainerSettings, variables, volumes } from "./tbot-containers";
+  PREFIX,
+  tbotContainer,
+  TbotContainerSettings,
+  variables,
+  volumes,
+} from "./tbot";
 
 export interface TbotPodSettings extends TbotContainerSettings {
   /**

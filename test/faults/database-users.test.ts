@@ -7,7 +7,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { accessRegistrarRole } from "../../components/teleport/program-roles";
-import { DENIED_USERS } from "../../components/teleport/resources/reserved-users";
+import { DENIED_USERS } from "../../components/teleport/resources/access-role";
 import { IMAGES } from "../../lab/build/images";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";

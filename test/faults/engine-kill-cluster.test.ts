@@ -4,7 +4,7 @@
  */
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
-import { TAKE_UP } from "../../components/protection/taking-up";
+import { UPSERT_EXISTING_OBJECTS } from "../../components/protection/upsert-existing-objects";
 import { Stack } from "../../lab/drive/stack";
 import { attempt } from "../../lab/host/command";
 import { asRoot, forwardTo, makeProgram, removeProgram } from "../lab/app-vault";
@@ -23,7 +23,7 @@ const DESTROY = ["destroy", "--yes", "--skip-preview", "--parallel=100"];
  * Adopts what a killed run had created, which the Kubernetes plugin refuses since 4.29. The lab's older plugin does
  * so anyway.
  */
-const TAKING_UP = { [TAKE_UP]: "true" };
+const WITH_UPSERT = { [UPSERT_EXISTING_OBJECTS]: "true" };
 const ROLES_LEFT = `SELECT rolname FROM pg_roles WHERE rolname ~ '^(v-|vault|teleport)' ORDER BY 1`;
 
 const done = (what: RegExp): Moment => ({ when: "after", what });
@@ -116,7 +116,7 @@ describe("an engine that is killed while it manages a Cluster", () => {
 
   /** Vault refuses to create an existing mount, and nothing shows who owns it. It is still empty. */
   async function mountIsTaken(): Promise<void> {
-    const refused = await stack.pulumi(UP, { env: TAKING_UP });
+    const refused = await stack.pulumi(UP, { env: WITH_UPSERT });
     assert.notEqual(refused.code, 0);
     assert.match(refused.output, /path is already in use at eng-cluster-postgres/);
     assert.equal(await asRoot("LIST", `${MOUNT}/config`), undefined);
@@ -153,15 +153,15 @@ describe("an engine that is killed while it manages a Cluster", () => {
       vault: [done(/^(PUT|POST) .*\/sys\/mounts\//)],
     });
     await mountIsTaken();
-    await killed(UP, { kubernetes: [done(/^(POST|PATCH) .*\/namespaces\/eng-cluster\/clusters/)] }, TAKING_UP);
+    await killed(UP, { kubernetes: [done(/^(POST|PATCH) .*\/namespaces\/eng-cluster\/clusters/)] }, WITH_UPSERT);
     const uid = await kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.metadata.uid}");
-    await killed(UP, { kubernetes: [done(/^SQL in app: [^]*GRANT SELECT ON TABLE/)] }, TAKING_UP);
+    await killed(UP, { kubernetes: [done(/^SQL in app: [^]*GRANT SELECT ON TABLE/)] }, WITH_UPSERT);
     assert.equal(await kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.metadata.uid}"), uid);
-    await killed(UP, { kubernetes: [done(/^SQL in postgres: [^]*CREATE ROLE "teleport_admin"/)] }, TAKING_UP);
-    await killed(UP, { vault: [done(/^(PUT|POST) .*\/config\/eng-cluster/)] }, TAKING_UP);
-    await killed(UP, { vault: [done(/^(PUT|POST) .*\/rotate-root\//)] }, TAKING_UP);
-    await killed(UP, { vault: [done(/^(PUT|POST) .*\/roles\/app/)] }, TAKING_UP);
-    await stack.must(UP, { env: TAKING_UP });
+    await killed(UP, { kubernetes: [done(/^SQL in postgres: [^]*CREATE ROLE "teleport_admin"/)] }, WITH_UPSERT);
+    await killed(UP, { vault: [done(/^(PUT|POST) .*\/config\/eng-cluster/)] }, WITH_UPSERT);
+    await killed(UP, { vault: [done(/^(PUT|POST) .*\/rotate-root\//)] }, WITH_UPSERT);
+    await killed(UP, { vault: [done(/^(PUT|POST) .*\/roles\/app/)] }, WITH_UPSERT);
+    await stack.must(UP, { env: WITH_UPSERT });
     await stack.must(["refresh", "--yes", "--skip-preview", "--clear-pending-creates"]);
     await converged("teleport_admin");
     await writerOfEach(NAME);

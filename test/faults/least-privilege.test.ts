@@ -6,8 +6,12 @@ import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { workloadRegistrarRole } from "../../components/teleport/resources/bot-registrar";
-import { accessRegistrarRole, PROVISIONED_BY, registrarRole } from "../../components/teleport/program-roles";
+import {
+  workloadRegistrarRole,
+  accessRegistrarRole,
+  PROVISIONED_BY,
+  registrarRole,
+} from "../../components/teleport/program-roles";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
 import { attempt, CommandResult } from "../../lab/host/command";

@@ -7,7 +7,7 @@ import { strict as assert } from "node:assert";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { workloadRegistrarRole } from "../../components/teleport/resources/bot-registrar";
+import { workloadRegistrarRole } from "../../components/teleport/program-roles";
 import { Stack, StackConfig } from "../../lab/drive/stack";
 import { attempt } from "../../lab/host/command";
 import { PULUMI } from "../../lab/layout";

@@ -6,7 +6,7 @@ import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
-import { BACKGROUND_DELETION } from "../../components/kubernetes/deletion";
+import { BACKGROUND_DELETION } from "../../components/kubernetes/owner";
 import { recordedTools } from "../../lab/build/tools";
 import { Stack, StackConfig } from "../../lab/drive/stack";
 import { eventually, oneDatabase, teleport } from "../lab/lab";

@@ -2,7 +2,7 @@
  * A separate user in the lab's Teleport for a test, who may register everything that the program registers, including
  * bots.
  */
-import { workloadRegistrarRole } from "../../components/teleport/resources/bot-registrar";
+import { workloadRegistrarRole } from "../../components/teleport/program-roles";
 import { attempt, CommandResult } from "../../lab/host/command";
 import { eventually, identities, PROXY, teleport } from "../lab/lab";
 

@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PostgresClusterOutputs } from "../../components/postgres-cluster/outputs";
-import { workloadRegistrarRole } from "../../components/teleport/resources/bot-registrar";
+import { workloadRegistrarRole } from "../../components/teleport/program-roles";
 import type { MachineIdOutputs } from "../../components/workload/machine-id";
 import { intoPod, PodPart } from "../../components/workload/pod-part";
 import { tbotPod } from "../../components/workload/tbot-pod";

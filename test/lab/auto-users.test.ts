@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { workloadRegistrarRole } from "../../components/teleport/resources/bot-registrar";
+import { workloadRegistrarRole } from "../../components/teleport/program-roles";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
 import { attempt } from "../../lab/host/command";
@@ -203,7 +203,7 @@ describe("users that Teleport creates", () => {
     configure({ autoUsers: { roles: [READER.name], adminUser: "theirs" } });
     const refused = await stack.pulumi(["up", "--yes", "--skip-preview"]);
     assert.notEqual(refused.code, 0);
-    assert.match(refused.output, /the role theirs exists and was not made for Teleport/);
+    assert.match(refused.output, /the role theirs already exists and does not belong to Teleport/);
     assert.equal(await superuser("SELECT rolcreaterole FROM pg_roles WHERE rolname = 'theirs'"), "f");
     await superuser("DROP ROLE theirs");
     await stack.up();

@@ -5,12 +5,10 @@
  */
 import { strict as assert } from "node:assert";
 import { CLUSTER_SPEC_FIELDS, isWithin } from "../../components/cnpg/cluster-fields";
-import { ClusterSettings, clusterSpec } from "../../components/cnpg/cluster-spec";
-import { checkClusterSettings } from "../../components/cnpg/cluster-check";
-import { appliedProblems } from "../../components/cnpg/applied";
-import { databaseManifests } from "../../components/cnpg/databases";
-import { Verdict, verdictOn } from "../../components/cnpg/dry-run";
-import { clusterAnnotations, MetadataSettings } from "../../components/cnpg/metadata";
+import { ClusterSettings, clusterSpec, checkClusterSettings } from "../../components/cnpg/cluster";
+import { appliedProblems, databaseManifests } from "../../components/cnpg/databases";
+import { DryRunResult, dryRunCluster } from "../../components/cnpg/dry-run";
+import { clusterAnnotations, StopSettings } from "../../components/cnpg/stopped";
 import { networkPolicies, NetworkPolicySettings } from "../../components/cnpg/network-policy";
 import { apiValidator, KubernetesObject } from "../../components/kubernetes/client";
 import { attempt, CommandResult, run } from "../../lab/host/command";
@@ -20,14 +18,14 @@ import { eventually, kubectl, PROBES } from "./lab";
 const secrets = { server: "s", serverCa: "sca", replication: "r", clientCaBundle: "cca" };
 
 /** The preview's answer for the Cluster of these settings. */
-async function verdict({ spec, ...settings }: Partial<ClusterSettings>): Promise<Verdict> {
+async function verdict({ spec, ...settings }: Partial<ClusterSettings>): Promise<DryRunResult> {
   const api = await apiValidator({});
   const declared = {
     annotations: clusterAnnotations(settings),
     settings: clusterSpec({ storage: { size: "1Gi" }, users: USERS, secrets, ...settings }),
     spec,
   };
-  return verdictOn("orders", declared, (manifest) =>
+  return dryRunCluster("orders", declared, (manifest) =>
     api.dryRun("/apis/postgresql.cnpg.io/v1/namespaces/default/clusters", manifest),
   );
 }
@@ -158,7 +156,7 @@ const small: ClusterSettings = {
 
 describe("a Cluster with many settings", () => {
   const apply = (object: object) => run("kubectl", ["apply", "--filename=-"], { input: JSON.stringify(object) });
-  const pause = (settings: MetadataSettings) => apply(manifest({ ...small, ...settings }));
+  const pause = (settings: StopSettings) => apply(manifest({ ...small, ...settings }));
   const get = async (kind: string, name: string) =>
     JSON.parse(await kubectl("-n", NAMESPACE, "get", kind, name, "-o", "json")) as KubernetesObject;
   const sql = async (database: string, query: string) => {
@@ -166,7 +164,7 @@ describe("a Cluster with many settings", () => {
     return (await kubectl("-n", NAMESPACE, "exec", `${NAME}-1`, "-c", "postgres", "--", ...psql)).trim();
   };
   /** Waits like a user. Other tests cover what `up` waits for. */
-  const wait = async (settings: MetadataSettings = {}) => {
+  const wait = async (settings: StopSettings = {}) => {
     const awake = settings.fencedInstances?.length ? [] : ["jsonpath={.status.readyInstances}=1"];
     for (const condition of settings.hibernation ? ["condition=cnpg.io/hibernation"] : ["condition=Ready", ...awake]) {
       await kubectl("-n", NAMESPACE, "wait", `cluster/${NAME}`, `--for=${condition}`, "--timeout=55s");

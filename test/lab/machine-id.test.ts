@@ -8,13 +8,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { botAccounts } from "../../components/teleport/before-15/bot-accounts"; // Teleport 13 and 14
-import { botDocument } from "../../components/teleport/resources/bot-document";
-import { workloadRegistrarRole } from "../../components/teleport/resources/bot-registrar";
-import { PROVISIONED_BY } from "../../components/teleport/program-roles";
+import { botAccounts } from "../../components/teleport/before-15/bots"; // Teleport 13 and 14
+import { botDocument } from "../../components/teleport/resources/bot";
+import { workloadRegistrarRole, PROVISIONED_BY } from "../../components/teleport/program-roles";
 import { parseDocuments, TeleportDocument } from "../../components/teleport/client/tctl";
 import type { MachineIdOutputs } from "../../components/workload/machine-id";
-import { certificateFolder } from "../../components/workload/tbot-configuration";
+import { certificateFolder } from "../../components/workload/tbot";
 import { tbotPod, TbotPodSettings } from "../../components/workload/tbot-pod";
 import { IMAGES } from "../../lab/build/images";
 import { sqlThroughTeleport } from "../../lab/drive/login";

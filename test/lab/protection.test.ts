@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OWNER_LABEL } from "../../components/owner-label";
 import { ACCEPTED_UID } from "../../components/kubernetes/identity";
-import { TAKE_UP } from "../../components/protection/taking-up";
+import { UPSERT_EXISTING_OBJECTS } from "../../components/protection/upsert-existing-objects";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack, StackConfig } from "../../lab/drive/stack";
 import { attempt } from "../../lab/host/command";
@@ -278,7 +278,7 @@ describe("a protected database", () => {
     assert.equal((await sqlAsSuperuser(NAME, NAME, granted)).trim(), "f", "the reader's rights are gone");
 
     configure();
-    await stack.up({ env: { [TAKE_UP]: "true" } });
+    await stack.up({ env: { [UPSERT_EXISTING_OBJECTS]: "true" } });
     await isWhole();
     assert.equal((await sqlAsSuperuser(NAME, NAME, granted)).trim(), "t");
     const { output } = await sqlThroughTeleport(loginAs("reader", IN_TELEPORT, NAME), "SELECT id FROM kept");

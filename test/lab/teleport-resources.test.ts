@@ -145,7 +145,10 @@ describe("databases, roles and tokens as resources", () => {
     assert.equal(unreachable.code, 0, unreachable.output);
     const without = await stack.pulumi(["preview"], { env: { TELEPORT_IDENTITY_FILE: join(folder, "none") } });
     assert.equal(without.code, 0, without.output);
-    assert.match(without.output, /Could not check whether the name is free in Teleport: .*identity file cannot be read/s);
+    assert.match(
+      without.output,
+      /Could not check whether the name is free in Teleport: .*identity file cannot be read/s,
+    );
   });
 
   it("fail and name the setting if this Teleport drops it, and leave nothing behind", async () => {

@@ -101,14 +101,14 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     await kubectl("-n", NAME, "annotate", "--overwrite", "cluster", NAME, "cnpg.io/hibernation=on");
     await kubectl("-n", NAME, "wait", `cluster/${NAME}`, "--for=condition=cnpg.io/hibernation", "--timeout=55s");
     const users = [{ name: "teleport_user_read", access: "read", statementTimeout: "8s" }];
-    const changed = { users, description: "asleep" };
-    const sleeps = /Cluster stock\/stock is stopped: it is hibernated \(annotation cnpg\.io\/hibernation/;
+    const changed = { users, description: "hibernated" };
+    const isHibernated = /Cluster stock\/stock is stopped: it is hibernated \(annotation cnpg\.io\/hibernation/;
     for (const time of ["first", "second"]) {
-      changed.description = `asleep, ${time} change of the Cluster`;
+      changed.description = `hibernated, ${time} change of the Cluster`;
       stack.configure(oneDatabase(NAME, changed));
-      assert.match(await stack.up(), sleeps, time);
+      assert.match(await stack.up(), isHibernated, time);
     }
-    stack.configure(oneDatabase(NAME, { ...changed, description: "awake", hibernation: false }));
+    stack.configure(oneDatabase(NAME, { ...changed, description: "running", hibernation: false }));
     const { code, output } = await stack.pulumi(["preview"]);
     assert.equal(code, 0, output);
     assert.match(output, /stock\/stock has the annotation cnpg\.io\/hibernation: "on", which \S+ wrote/);

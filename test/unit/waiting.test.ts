@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { KubernetesError, isPassing } from "../../components/kubernetes/errors";
+import { KubernetesError, isUnavailable } from "../../components/kubernetes/errors";
 import { poll, retried } from "../../components/waiting";
 
 describe("retries", () => {
@@ -12,28 +12,28 @@ describe("retries", () => {
     return { call, calls: () => calls };
   };
   it("continue while a system is unavailable", async () => {
-    assert.equal(await retried(failing("unavailable", 2).call, isPassing, [1, 1, 1]), 3);
+    assert.equal(await retried(failing("unavailable", 2).call, isUnavailable, [1, 1, 1]), 3);
   });
   it("end after the last delay", async () => {
     const { call, calls } = failing("unavailable", 99);
-    await assert.rejects(retried(call, isPassing, [1, 1]), KubernetesError);
+    await assert.rejects(retried(call, isUnavailable, [1, 1]), KubernetesError);
     assert.equal(calls(), 3);
   });
   it("do not start later than a minute after the first attempt", async () => {
     const { call, calls } = failing("unavailable", 99);
-    await assert.rejects(retried(call, isPassing, [1, 60_001, 1]), KubernetesError);
+    await assert.rejects(retried(call, isUnavailable, [1, 60_001, 1]), KubernetesError);
     assert.equal(calls(), 2);
   });
   it("do not repeat a permanent failure", async () => {
     const { call, calls } = failing("access-denied", 99);
-    await assert.rejects(retried(call, isPassing, [1, 1]), KubernetesError);
+    await assert.rejects(retried(call, isUnavailable, [1, 1]), KubernetesError);
     assert.equal(calls(), 1);
   });
 
   it("repeat at equal delays within a given time", async () => {
     const { call, calls } = failing("unavailable", 99);
     const begun = Date.now();
-    await assert.rejects(retried(call, isPassing, { every: 20, within: 90 }), KubernetesError);
+    await assert.rejects(retried(call, isUnavailable, { every: 20, within: 90 }), KubernetesError);
     assert.ok(Date.now() - begun <= 90 + 20, "none starts later");
     assert.ok(calls() > 1 && calls() <= 5, `${calls()} calls`);
   });

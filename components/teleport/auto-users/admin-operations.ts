@@ -1,21 +1,28 @@
 /** AutoUsersAdmin: the PostgreSQL user with which Teleport creates users, and the objects that it needs. */
 import { hasDrifted, ResourceKind } from "../../dynamic/converge";
-import { endUsers } from "../../postgres/user-admin";
+import { dropUsers } from "../../postgres/user-admin";
 import {
-  asleep,
+  findStopReason,
   ClusterReference,
   findCluster,
   MAINTENANCE_DATABASE,
   refuseImport,
-  sayLeft,
+  warnSkipped,
   sqlInPrimary,
-  unlessStopped,
+  removeIfRunning,
 } from "../../postgres/psql";
 import { DATABASES_QUERY, dropScript } from "../../postgres/grants";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../../kubernetes/client";
 import { AUTO_USER_GROUP, AutoUsers, autoUsersAdmin } from "./settings";
-import { autoUserDatabaseDriftQuery, autoUserDatabaseScript, dropAutoUserSchemaScript } from "./procedures";
-import { autoUserAccountsQuery, autoUserDriftQuery, autoUserScript, formerAdminsQuery } from "./roles";
+import {
+  autoUserDatabaseDriftQuery,
+  autoUserDatabaseScript,
+  dropAutoUserSchemaScript,
+  autoUserAccountsQuery,
+  autoUserDriftQuery,
+  autoUserScript,
+  formerAdminsQuery,
+} from "./scripts";
 
 /** Inputs of an AutoUsersAdmin, and its state. */
 export interface AutoUsersInputs extends KubernetesConnection, ClusterReference {
@@ -42,7 +49,7 @@ export function autoUsers(
       const unseen = `Teleport's user in ${news.cluster} could not be checked, so it is assumed to be unchanged`;
       return hasDrifted(news.cluster, unseen, async () => {
         const kubernetes = await connect(news);
-        return (await asleep(kubernetes, news)) ? [] : drift(kubernetes, news);
+        return (await findStopReason(kubernetes, news)) ? [] : drift(kubernetes, news);
       });
     },
 
@@ -60,22 +67,22 @@ export function autoUsers(
       const kubernetes = await connect(state);
       if (!(await findCluster(kubernetes, state))) return;
       const left = `${autoUsersAdmin(state.settings).name} and the users that Teleport created, which cannot log in`;
-      await unlessStopped(kubernetes, state, left, () => removeAll(kubernetes, state));
+      await removeIfRunning(kubernetes, state, left, () => removeAll(kubernetes, state));
     },
   };
 
   async function apply(inputs: AutoUsersInputs): Promise<void> {
     if (inputs.suspended) return;
     const kubernetes = await connect(inputs);
-    const reason = await asleep(kubernetes, inputs);
-    if (reason !== undefined) return sayLeft(inputs, reason, "the rights of Teleport's user");
+    const reason = await findStopReason(kubernetes, inputs);
+    if (reason !== undefined) return warnSkipped(inputs, reason, "the rights of Teleport's user");
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
     await sql(MAINTENANCE_DATABASE, autoUserScript(inputs.settings));
     for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
       await sql(database, autoUserDatabaseScript(inputs.settings));
     const former = await sql(MAINTENANCE_DATABASE, formerAdminsQuery(inputs.settings));
     await dropSchemas(kubernetes, inputs, former);
-    await endUsers(kubernetes, inputs, inputs, formerAdminsQuery(inputs.settings));
+    await dropUsers(kubernetes, inputs, inputs, formerAdminsQuery(inputs.settings));
   }
 
   async function drift(kubernetes: KubernetesClient, inputs: AutoUsersInputs): Promise<string[]> {
@@ -89,7 +96,7 @@ export function autoUsers(
 
 async function removeAll(kubernetes: KubernetesClient, inputs: AutoUsersInputs): Promise<void> {
   await dropSchemas(kubernetes, inputs, [autoUsersAdmin(inputs.settings).name]);
-  await endUsers(kubernetes, inputs, inputs, autoUserAccountsQuery(inputs.settings));
+  await dropUsers(kubernetes, inputs, inputs, autoUserAccountsQuery(inputs.settings));
   await sqlInPrimary(kubernetes, inputs, MAINTENANCE_DATABASE, dropScript([AUTO_USER_GROUP]));
 }
 

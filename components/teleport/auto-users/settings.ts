@@ -4,10 +4,10 @@
  * (`initAutoUsers` and activate-user.sql of lib/srv/db/postgres, 13 to 18). Pure.
  */
 import type { SettingProblem } from "../../problems";
-import type { DatabaseAdminUser } from "../resources/database-document";
+import type { DatabaseAdminUser } from "../resources/database";
 import { certificateRules } from "../../cnpg/pg-hba";
-import { isKeyword, isReservedRole } from "../../cnpg/reserved-roles";
-import { AUTO_USERS_ADMIN, checkDatabaseRoles } from "../resources/reserved-users";
+import { isKeyword, isReservedRole } from "../../cnpg/roles";
+import { AUTO_USERS_ADMIN, checkDatabaseRoles } from "../resources/access-role";
 
 /** Users that Teleport creates at login. */
 export interface AutoUsers {

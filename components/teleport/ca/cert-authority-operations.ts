@@ -1,7 +1,6 @@
 /** CertAuthority: reads a Teleport cluster's database client CA. */
-import { UNKNOWN } from "../../unknown";
-import type { CaRotation } from "./rotation";
-import { DatabaseClientCa, readDatabaseClientCa } from "./select";
+import { UNKNOWN } from "../../value-check";
+import { type CaRotation, DatabaseClientCa, readDatabaseClientCa } from "./database-client-ca";
 import { TeleportError } from "../client/errors";
 import type { ResourceKind } from "../../dynamic/converge";
 import { pingProxy } from "../client/ping";

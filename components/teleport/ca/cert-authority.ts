@@ -1,8 +1,10 @@
 /** The CA that signs the certificates with which a Teleport cluster's agents identify themselves to databases. */
 import * as pulumi from "@pulumi/pulumi";
-import { certAuthorityProvider } from "../provider";
-import { rotationWarning } from "./rotation";
+import { dynamicProvider } from "../../dynamic/provider";
+import { rotationWarning } from "./database-client-ca";
 import { TeleportConnection } from "../client/tctl";
+
+const certAuthorityProvider = dynamicProvider("certAuthority");
 
 export interface TeleportCertAuthorityArgs {
   /** The Teleport cluster to read from. With an identity, this needs `list` and `readnosecrets` on cert_authority. */

@@ -4,10 +4,8 @@
  */
 import { X509Certificate } from "node:crypto";
 import { memoized } from "../../memoized";
-import { RequestError } from "../../http/errors";
-import { Answer, answerTo, isTransient } from "../../http/request";
-import { casOfFile, trustedCas } from "../../http/trusted-cas";
-import type { DatabaseClientCa } from "./select";
+import { RequestError, Answer, sendWithRetries, isTransient, readCaFile, trustedCas } from "../../http/request";
+import type { DatabaseClientCa } from "./database-client-ca";
 import { TeleportError } from "../client/errors";
 
 /** The proxy to read from. */
@@ -67,10 +65,10 @@ async function readFrom(
   delays?: readonly number[],
 ): Promise<DatabaseClientCa> {
   try {
-    const cas = caFile === undefined ? trustedCas(environment) : casOfFile("caFile", caFile);
+    const cas = caFile === undefined ? trustedCas(environment) : readCaFile("caFile", caFile);
     for (const type of CA_TYPES) {
       const answer = await answerOf((format) =>
-        answerTo({ url: `https://${proxy}/webapi/auth/export?type=${type}${format}`, cas }, delays),
+        sendWithRetries({ url: `https://${proxy}/webapi/auth/export?type=${type}${format}`, cas }, delays),
       );
       if (answer.status === 200) return publicCa(answer.text, proxy);
       if (!isUnknownType(answer)) throw refused(proxy, answer);

@@ -1,16 +1,23 @@
 /**
- * The adapter to Teleport: runs `tctl` with time limits and bounded retries, and turns its exit into typed results
- * and TeleportErrors. Nothing secret is passed in arguments: documents are sent on standard input, and the identity
- * is passed as the path of a file.
+ * The adapter to Teleport: runs `tctl` with time limits and bounded retries, and turns its exit into typed results and
+ * TeleportErrors. Nothing secret is passed in arguments: documents are sent on standard input, and the identity is
+ * passed as the path of a file.
  */
 import { ChildProcess, spawn } from "node:child_process";
 import { retried } from "../../waiting";
-import { childEnvironment } from "./child-environment";
 import { TeleportError } from "./errors";
 import { Identity, resolveIdentity } from "./identity";
-import { Circumstances, identityRefused, whyNotConnected } from "./not-connected";
+import {
+  Circumstances,
+  identityRefused,
+  whyNotConnected,
+  isWithoutReason,
+  tctlFailure,
+  tctlTimeout,
+  tctlKilled,
+  tctlMessage,
+} from "./failure";
 import { pingProxy } from "./ping";
-import { isWithoutReason, tctlFailure, tctlHung, tctlKilled, tctlMessage } from "./failure";
 
 /** The Teleport cluster, and the name of the credentials. Contains nothing secret. */
 export interface TeleportConnection {
@@ -181,7 +188,7 @@ function runTctl(args: string[], input: string, proxy: string, limit = CALL_LIMI
     child.on("close", (code, signal) => {
       running.delete(child);
       if (code === 0) return resolve({ output: stdout });
-      if (child.killed) return fail(tctlHung(command, limit, proxy, stderr));
+      if (child.killed) return fail(tctlTimeout(command, limit, proxy, stderr));
       if (signal) return fail(tctlKilled(command, signal, proxy));
       const message = tctlMessage(stderr || stdout);
       fail(tctlFailure(command, message, proxy, stderr), isWithoutReason(message));
@@ -225,4 +232,33 @@ function documentsIn(text: string): TeleportDocument[] | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Variables of the system, in upper or lower case: Windows has its own spelling, and proxy variables have two. */
+const SYSTEM =
+  /^(path|home|userprofile|appdata|localappdata|systemroot|comspec|user|logname|lang|lc_.*|tz|te?mp(dir)?|xdg_.*|ssl_cert_(file|dir)|(https?|all|no)_proxy|ssh_auth_sock|godebug)$/i;
+/**
+ * Variables of Teleport, except for identities and configuration files: the command line names the identity and the
+ * server.
+ */
+const TELEPORT = /^TELEPORT_(?!.*IDENTITY|CONFIG$|CONFIG_FILE$)/;
+
+/** Values for variables that the caller's environment does not set. */
+const DEFAULTS = {
+  // Without this, tctl 17 and newer would download the version that the cluster names and run it (managed updates of
+  // client tools). A download takes time, and the version on the PATH was chosen for this machine.
+  TELEPORT_TOOLS_VERSION: "off",
+};
+
+/**
+ * Values that override the caller's environment. A machine that runs a Teleport agent has the agent's configuration
+ * in /etc/teleport.yaml. tctl up to 15 takes that file as its own configuration and then ignores `--identity`. If the
+ * variable is set and empty, tctl reads no file (`TryRun` of tool/tctl/common/tctl.go).
+ */
+const FIXED = { TELEPORT_CONFIG_FILE: "" };
+
+/** The environment of `tctl`: the variables that it needs, and none of the secrets in the environment of a CI job. */
+export function childEnvironment(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const needed = Object.entries(environment).filter(([name]) => SYSTEM.test(name) || TELEPORT.test(name));
+  return { ...DEFAULTS, ...Object.fromEntries(needed), ...FIXED };
 }

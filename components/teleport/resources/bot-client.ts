@@ -1,7 +1,7 @@
 /** Bots among what a client of Teleport reads and writes. */
 import { withBotsBefore15 } from "../before-15/bots"; // Teleport 13 and 14
 import { TeleportClient, TeleportConnection, withTeleport } from "../client/tctl";
-import { BOT, declaredBot } from "./bot-document";
+import { BOT, declaredBot } from "./bot";
 
 /** A way of reaching Teleport, with bots in it. */
 export function withBots(reach: typeof withTeleport = withTeleport): typeof withTeleport {

@@ -1,7 +1,8 @@
-/** A bot in Teleport: the identity of a machine or an application. */
-import * as pulumi from "@pulumi/pulumi";
-import { BOT } from "./bot-document";
-import { RegistrationArgs, TeleportResource } from "./resource";
+/** A bot in Teleport, as a document. Pure. */
+import type * as pulumi from "@pulumi/pulumi";
+import type { SettingProblem } from "../../problems";
+import type { TeleportDocument } from "../client/tctl";
+import type { RegistrationArgs } from "./registration";
 
 /**
  * Settings of a bot. They become `kind: bot, version: v1`, or a user and a role in versions of Teleport without such
@@ -16,23 +17,47 @@ export interface TeleportBotArgs extends RegistrationArgs {
   roles: pulumi.Input<pulumi.Input<string>[]>;
 }
 
-/**
- * A bot. It joins by a TeleportJoinToken with `botName`. After it is deleted, it gets no new certificates; its
- * current certificates work until they expire.
- *
- * The program's identity needs the right to write bots, or users and roles: see `workloadRegistrarRole`.
- */
-export class TeleportBot extends TeleportResource {
-  /** Name in Teleport, known once the bot is visible there. */
-  readonly botName: pulumi.Output<string>;
+/** The settings of a bot, without the Teleport cluster. */
+export interface BotSettings {
+  /** Name in Teleport. */
+  name: string;
+  /** Labels of the bot itself. */
+  labels?: Record<string, string>;
+  /** Roles that the bot may use. Becomes `spec.roles`. */
+  roles: string[];
+}
 
-  constructor(name: string, args: TeleportBotArgs, opts?: pulumi.CustomResourceOptions) {
-    const document = {
-      ...BOT,
-      metadata: { name: args.name, labels: args.labels ?? {} },
-      spec: pulumi.output(args.roles).apply((roles): Record<string, unknown> => ({ roles })),
-    };
-    super("Bot", name, args, document, opts);
-    this.botName = this.document.apply(({ metadata }) => metadata.name);
+export const BOT = { kind: "bot", version: "v1" } as const;
+/** Characters that a plain role name does not contain. */
+const PATTERN = /[*?^$|{}[\]()\\\s]/;
+
+/** The document that Teleport is given. */
+export function botDocument({ name, labels = {}, roles }: BotSettings): TeleportDocument {
+  return { ...BOT, metadata: { name, labels }, spec: { roles } };
+}
+
+/** `bot-<name>`: the name of the bot's user and role, and of the PostgreSQL user that Teleport creates for it. */
+export function botAccountName(name: string): string {
+  return `bot-${name}`;
+}
+
+/** What we declare of a bot: servers add its user's name, a lifetime, traits that nobody set. */
+export function declaredBot({ kind, version, metadata, spec }: TeleportDocument): TeleportDocument {
+  return { kind, version, metadata, spec: { roles: spec.roles } };
+}
+
+/** Checks the spec of a bot as it is sent. */
+export function checkBotSpec(setting: string, { roles }: Record<string, unknown>): SettingProblem[] {
+  const names: unknown[] = Array.isArray(roles) ? roles : [];
+  if (names.length === 0) {
+    return [{ setting: `${setting}.roles`, problem: "must not be empty", fix: "Name the roles that the bot may use." }];
   }
+  return names
+    .filter((role) => typeof role !== "string" || role === "" || PATTERN.test(role))
+    .map((role) => ({
+      setting: `${setting}.roles`,
+      value: role,
+      problem: "must be a role name, not a pattern that could match any role",
+      fix: "Write the name of each role.",
+    }));
 }

@@ -1,18 +1,18 @@
 /**
  * The lifecycle of everything that this program registers in Teleport: create, read, update and delete, with one
- * implementation for every kind. Reads of Teleport go through a cache that lags behind writes, so every write waits
- * until reads confirm it. A delete that trusted a single read could leave a new registration behind forever.
+ * implementation for every kind, and its methods as a Pulumi provider. Reads of Teleport go through a cache that lags
+ * behind writes, so every write waits until reads confirm it. A delete that trusted a single read could leave a new
+ * registration behind forever.
  */
 import { randomUUID } from "node:crypto";
-import { normalForm, Ownership, ownership, reference, sameDocument, withOwner } from "./document";
-import { UNKNOWN } from "../../unknown";
+import { normalForm, Ownership, ownership, reference, sameDocument, withOwner, checkDocument } from "./document";
+import { UNKNOWN } from "../../value-check";
 import { TeleportError } from "../client/errors";
-import { find, refusal } from "./owner";
 import { foreign, notVisibleYet, stillRegistered, storedDifferently, UnfinishedRegistration } from "./lifecycle-errors";
-import type { RegistrationInputs, RegistrationState, RegistrationTiming } from "./registration";
+import { RegistrationInputs, RegistrationState, type RegistrationTiming } from "./registration";
 import { TeleportClient, TeleportDocument, withTeleport } from "../client/tctl";
-import { watch } from "../client/watched";
-import { pause, poll } from "../../waiting";
+import { pause, poll, Look } from "../../waiting";
+import type { Provider } from "../../dynamic/converge";
 
 const TIMING: RegistrationTiming = {
   poll: 300,
@@ -216,4 +216,136 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
 function isRegistration(found: TeleportDocument, state: RegistrationState): boolean {
   const whose = ownership(found);
   return whose?.owner === state.owner && whose.registration === state.registration;
+}
+
+interface Circumstances {
+  /** Set if it is known that a resource of that name exists, although reads may not show it yet. */
+  exists?: Pick<RegistrationTiming, "settle" | "poll">;
+  /** The former owner: the stack may have been renamed. */
+  formerOwner?: string;
+}
+
+/** Why a name cannot be used. Undefined if it is free or belongs to this resource. */
+async function refusal(
+  teleport: TeleportClient,
+  inputs: RegistrationInputs,
+  { exists, formerOwner }: Circumstances = {},
+): Promise<TeleportError | undefined> {
+  const found = await findOrHidden(teleport, inputs.document, exists);
+  if (!found) return exists ? foreign(inputs, "hidden") : undefined;
+  if (found === "hidden") return foreign(inputs, found);
+  const owner = ownership(found)?.owner;
+  const isOurs = owner !== undefined && (owner === inputs.owner || owner === formerOwner);
+  return isOurs ? undefined : foreign(inputs, { owner });
+}
+
+/** Finds the resource with the name of a document. */
+export async function find(
+  teleport: TeleportClient,
+  document: TeleportDocument,
+): Promise<TeleportDocument | undefined> {
+  return (await teleport.get(reference(document))).find((found) => found.metadata.name === document.metadata.name);
+}
+
+/**
+ * Like `find`, but also detects a resource that exists but may not be read. With the role that this project provides
+ * (only databases with its label), Teleport 13 answers `access to db denied` for another's database, and "doesn't
+ * exist" for a free name. Newer versions leave the database out of every list. There only a create detects it, by
+ * failing (`getDatabase` of tool/tctl/common/resources/database.go).
+ */
+async function findOrHidden(
+  teleport: TeleportClient,
+  document: TeleportDocument,
+  exists: Circumstances["exists"],
+): Promise<TeleportDocument | "hidden" | undefined> {
+  try {
+    if (!exists) return await find(teleport, document);
+    const look = async ({ waited }: Look) => {
+      const found = await find(teleport, document);
+      return found || waited() >= exists.settle ? { found } : undefined;
+    };
+    return (await poll(look, exists.poll)).found;
+  } catch (error) {
+    const denied = error instanceof TeleportError && error.failure === "access-denied";
+    if (denied && exists) return "hidden";
+    if (denied && error.message.includes(`access to ${document.kind} denied`)) return "hidden"; // Teleport 13 and 14
+    throw error;
+  }
+}
+
+/** A client that remembers whether a failed write may have been carried out. */
+interface WatchedClient {
+  readonly client: TeleportClient;
+  /** Whether a write was sent whose result is unknown. */
+  mayBeWritten: boolean;
+}
+
+/** Wraps a client and watches its writes. */
+function watch(teleport: TeleportClient): WatchedClient {
+  const watching = <Arguments extends unknown[], Result>(write: (...args: Arguments) => Promise<Result>) => {
+    return async (...args: Arguments) => {
+      try {
+        return await write(...args);
+      } catch (error) {
+        if (error instanceof TeleportError) watched.mayBeWritten ||= error.mayBeDone;
+        throw error;
+      }
+    };
+  };
+  const client = { ...teleport, create: watching(teleport.create), overwrite: watching(teleport.overwrite) };
+  const watched = { client, mayBeWritten: false };
+  return watched;
+}
+
+/** The provider's methods. The parameter is the way to register; tests use one with a fake Teleport. */
+export function registrationMethods({
+  collision,
+  create,
+  read,
+  diff,
+  update,
+  remove,
+}: ReturnType<typeof registrations>): Provider<RegistrationInputs, RegistrationState> {
+  return {
+    async check(olds, news) {
+      const failures = checkDocument(news.document);
+      // Pulumi passes the olds of a resource that stays, and none for a new or renamed resource.
+      const isNew = !(olds as Partial<RegistrationState> | undefined)?.document;
+      if (failures.length > 0 || !isNew) return { inputs: news, failures };
+      const reason = await collisionIfKnown(news);
+      return { inputs: news, failures: reason === undefined ? [] : [{ property: "document", reason }] };
+    },
+    async diff(_id, olds, news) {
+      return diff(olds, news);
+    },
+    async create(inputs) {
+      return { id: inputs.document.metadata.name, outs: await create(inputs) };
+    },
+    async read(id, props) {
+      if (!props?.document)
+        throw new TeleportError("failed", `${id} cannot be imported; set teleport.adopt: true to take it over.`);
+      const state = await read(props);
+      return state ? { id, props: state } : {};
+    },
+    async update(_id, olds, news) {
+      return { outs: await update(olds, news) };
+    },
+    async delete(_id, props) {
+      await remove(props);
+    },
+  };
+
+  /**
+   * A preview works without Teleport and without an identity. It then prints that it could not check the name, and
+   * create checks it.
+   */
+  async function collisionIfKnown(inputs: RegistrationInputs): Promise<string | undefined> {
+    try {
+      return await collision(inputs);
+    } catch (error) {
+      if (!(error instanceof TeleportError)) throw error;
+      console.error(`Could not check whether the name is free in Teleport: ${error.message}`);
+      return undefined;
+    }
+  }
 }

@@ -1,5 +1,16 @@
 /** What is registered in Teleport, and what is remembered of it. Pure. */
+import type * as pulumi from "@pulumi/pulumi";
 import type { TeleportConnection, TeleportDocument } from "../client/tctl";
+
+/** Settings of every registration. */
+export interface RegistrationArgs {
+  /** The Teleport cluster. */
+  teleport: pulumi.Input<TeleportConnection>;
+  /**
+   * Take over a resource of that name that exists already and belongs to someone else. Default: false, which refuses.
+   */
+  adopt?: boolean;
+}
 
 /** Inputs of a registration. */
 export interface RegistrationInputs extends TeleportConnection {

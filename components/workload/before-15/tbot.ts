@@ -12,8 +12,6 @@ import {
   onboarding,
   STORAGE_FOLDER,
   type TbotConfigurationSettings,
-} from "../tbot-configuration";
-import {
   casMount,
   container,
   PREFIX,
@@ -22,8 +20,7 @@ import {
   type TbotContainerSettings,
   trust,
   variables,
-} from "../tbot-containers";
-import { TUNNEL_SCRIPT } from "./tunnel-script";
+} from "../tbot";
 
 /** tbot looks its user up, so it must be one of the image's: `nobody` of Debian and Ubuntu. */
 const DEFAULT_USER = 65_534;
@@ -115,3 +112,30 @@ function tunnelContainer(workload: MachineIdOutputs, alias: string, settings: Tb
 function listening(port: number): string {
   return `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")} 00000000:0000 0A`;
 }
+
+/**
+ * Runs a tunnel to one database with the certificate that tbot 13 writes. `tsh` loads the certificate when it starts,
+ * and cannot renew a bot's certificate itself (teleport#36291). So the script restarts tsh for each new certificate,
+ * which ends the connections through the tunnel. It does not restart tsh while the files are being written.
+ *
+ * All settings are environment variables, so that no name is interpreted by the shell.
+ */
+export const TUNNEL_SCRIPT = `set -u
+tunnel=
+trap 'test -n "$tunnel" && kill "$tunnel" 2>/dev/null; exit 0' TERM INT
+written() { cat "$FOLDER/identity" "$FOLDER/key" "$FOLDER/tlscert" 2>/dev/null | cksum; }
+pause() { sleep "$1" & wait $!; }
+while :; do
+  while [ ! -s "$FOLDER/identity" ]; do pause 1; done
+  used=$(written)
+  pause 1
+  [ "$used" = "$(written)" ] || continue
+  tsh --identity="$FOLDER/identity" --proxy="$PROXY" proxy db --tunnel --port="$PORT" \\
+    --db-user="$DATABASE_USER" --db-name="$DATABASE_NAME" "$SERVICE" &
+  tunnel=$!
+  while kill -0 "$tunnel" 2>/dev/null && [ "$used" = "$(written)" ]; do pause 2; done
+  kill "$tunnel" 2>/dev/null
+  wait "$tunnel"
+  tunnel=
+done
+`;

@@ -2,7 +2,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { OperatorCheck } from "../../../components";
-import { BACKGROUND_DELETION as annotations } from "../../../components/kubernetes/deletion";
+import { BACKGROUND_DELETION as annotations } from "../../../components/kubernetes/owner";
 
 const config = new pulumi.Config();
 const definition = config.getObject<k8s.types.input.apiextensions.v1.CustomResourceDefinition>("definition");

@@ -1,9 +1,11 @@
 /** A user's own program with the library: a database, a role that opens it, and a token for its agents. */
 import * as pulumi from "@pulumi/pulumi";
-import { TeleportDatabase } from "../../../components/teleport/resources/database";
-import { TeleportAccessRole } from "../../../components/teleport/resources/access-role";
+import {
+  TeleportDatabase,
+  TeleportAccessRole,
+  TeleportJoinToken,
+} from "../../../components/teleport/resources/resource";
 import { PROVISIONED_BY } from "../../../components/teleport/program-roles";
-import { TeleportJoinToken } from "../../../components/teleport/resources/join-token";
 
 const config = new pulumi.Config();
 const teleport = { proxy: config.require("proxy") };

@@ -1,7 +1,8 @@
 /** A user's own program: short-lived users from Vault for a database of the platform's stack. */
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { VaultDatabase, VaultDatabaseArgs } from "../../../components/vault-database/vault-database";
+import { VaultDatabase } from "../../../components/vault-database/vault-database";
+import { VaultDatabaseArgs } from "../../../components/vault-database/settings";
 
 const config = new pulumi.Config();
 const { VAULT_ADDR, VAULT_ROLE_ID = "", VAULT_SECRET_ID = "" } = process.env;

@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
 import {
-  caEndWarning,
+  caExpiryWarning,
   checkCertificate,
   ExpectedCertificate,
-  renewalEndWarning,
+  renewalDeadlineWarning,
 } from "../../../components/certificates/certificate-check";
 import { Certificate, Leaf, OpenSsl } from "./openssl";
 
@@ -75,7 +75,7 @@ describe("the check of an issued certificate", () => {
     const DAY = 86_400_000;
     const issuer = openssl.ca("issuer of Vault", undefined, 100);
     const at = (days: number) =>
-      renewalEndWarning(
+      renewalDeadlineWarning(
         "issuer.server of orders",
         issuer.pem,
         { validity: 60 * 24, renewBefore: 20 * 24 },
@@ -92,7 +92,7 @@ describe("the check of an issued certificate", () => {
   it("warns only about a CA that ends before a certificate that it signed", () => {
     const ending = openssl.ca("ending", undefined, 10);
     const of = (issuer: Certificate, days: number) =>
-      caEndWarning("issuer.server of orders", openssl.leaf("orders-rw", issuer, { days }).pem, issuer.pem);
+      caExpiryWarning("issuer.server of orders", openssl.leaf("orders-rw", issuer, { days }).pem, issuer.pem);
     assert.match(of(ending, 20) ?? "", /^The CA of issuer\.server of orders ends at .*, before the certificates/);
     assert.equal(of(ending, 5), undefined);
   });

@@ -1,8 +1,7 @@
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
-import { checkDuration, hours } from "../../../components/certificates/duration";
-import { IssuerArgs, lifetimes, wholeKey } from "../../../components/certificates/issuer";
-import { checkIssuer } from "../../../components/certificates/issuer-check";
+import { checkDuration, hours } from "../../../components/durations";
+import { IssuerArgs, lifetimes, keyWithDefaults, checkIssuer } from "../../../components/certificates/issuer";
 import { leafKey } from "../../../components/certificates/tls-issuer";
 
 describe("durations", () => {
@@ -45,8 +44,8 @@ describe("settings of an issuer", () => {
   });
 
   it("have ECDSA keys of 256 bits by default, and allow others", () => {
-    assert.deepEqual(wholeKey(), { algorithm: "ECDSA", size: 256 });
-    assert.deepEqual(wholeKey({ algorithm: "RSA" }), { algorithm: "RSA", size: 2048 });
+    assert.deepEqual(keyWithDefaults(), { algorithm: "ECDSA", size: 256 });
+    assert.deepEqual(keyWithDefaults({ algorithm: "RSA" }), { algorithm: "RSA", size: 2048 });
     assert.deepEqual(leafKey(undefined), { algorithm: "ECDSA", ecdsaCurve: "P256" });
     assert.deepEqual(leafKey({ algorithm: "ECDSA", size: 521 }), { algorithm: "ECDSA", ecdsaCurve: "P521" });
     assert.deepEqual(leafKey({ algorithm: "RSA", size: 3072 }), { algorithm: "RSA", rsaBits: 3072 });

@@ -1,6 +1,6 @@
 /** Fields that others wrote, before Pulumi's provider applies what is declared. */
 import { strict as assert } from "node:assert";
-import { DeclaredFields, KEEPER, preparationFor } from "../../../components/cnpg/foreign-fields";
+import { DeclaredFields, KEPT_ANNOTATIONS_MANAGER, preparationFor } from "../../../components/cnpg/foreign-fields";
 
 const HIBERNATION = "cnpg.io/hibernation";
 const FENCING = "cnpg.io/fencedInstances";
@@ -63,15 +63,20 @@ describe("fields that others wrote", () => {
 
   it("keep that owner, also if one of them is later declared with the same value", () => {
     const kept = { [HIBERNATION]: "on" };
-    assert.deepEqual(prepared({ [HIBERNATION]: ["on", KEEPER] }), { ...nothing, kept });
-    assert.deepEqual(prepared({ [HIBERNATION]: ["on", KEEPER, "kubectl-annotate"] }), { ...nothing, kept });
-    const both = { [HIBERNATION]: ["on", KEEPER], [FENCING]: ["[]", "kubectl-cnpg"] } as Parameters<typeof prepared>[0];
+    assert.deepEqual(prepared({ [HIBERNATION]: ["on", KEPT_ANNOTATIONS_MANAGER] }), { ...nothing, kept });
+    assert.deepEqual(prepared({ [HIBERNATION]: ["on", KEPT_ANNOTATIONS_MANAGER, "kubectl-annotate"] }), {
+      ...nothing,
+      kept,
+    });
+    const both = { [HIBERNATION]: ["on", KEPT_ANNOTATIONS_MANAGER], [FENCING]: ["[]", "kubectl-cnpg"] } as Parameters<
+      typeof prepared
+    >[0];
     const found = prepared(both, { annotations: { [HIBERNATION]: "on" } });
     assert.deepEqual(found, { ...nothing, kept: { [HIBERNATION]: "on", [FENCING]: "[]" }, isNeeded: true });
   });
 
   it("are reset to the declared annotations that stop instances, with a message", () => {
-    for (const manager of ["kubectl-annotate", "by-hand", KEEPER]) {
+    for (const manager of ["kubectl-annotate", "by-hand", KEPT_ANNOTATIONS_MANAGER]) {
       const { printed, ...rest } = prepared(
         { [HIBERNATION]: ["on", manager] },
         { annotations: { [HIBERNATION]: "off" } },

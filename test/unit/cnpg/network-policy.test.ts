@@ -5,7 +5,7 @@
  */
 import { strict as assert } from "node:assert";
 import { BlockList, isIP } from "node:net";
-import { checkClusterSettings } from "../../../components/cnpg/cluster-check";
+import { checkClusterSettings } from "../../../components/cnpg/cluster";
 import {
   LabelSelector,
   networkPolicies,

@@ -1,12 +1,12 @@
 import { strict as assert } from "node:assert";
 import { declaredCluster, operatorNeeds, planCluster } from "../../../components/postgres-cluster/plan";
-import { fieldsOf, OperatorNeeds, Schema, unserved } from "../../../components/cnpg/operator-version";
+import { fieldsOf, OperatorNeeds, Schema, unsupportedNeeds } from "../../../components/cnpg/operator-version";
 import { providerOf } from "../../../components/dynamic/converge";
 import { operatorCheck, OperatorInputs } from "../../../components/cnpg/operator-check-operations";
 import { ApiValidator } from "../../../components/kubernetes/client";
 import type { PostgresClusterArgs } from "../../../components/postgres-cluster/args";
 import { KubernetesError } from "../../../components/kubernetes/errors";
-import { UNKNOWN } from "../../../components/unknown";
+import { UNKNOWN } from "../../../components/value-check";
 import { FakeApi } from "../protection/fake-api";
 
 const needsOf = (settings: PostgresClusterArgs) => operatorNeeds(planCluster("orders", settings, "dev"));
@@ -51,13 +51,13 @@ describe("the operator needs of a declaration", () => {
       free: { properties: {}, "x-kubernetes-preserve-unknown-fields": true },
       list: { items: object({ yes: {} }) },
     });
-    assert.deepEqual(unserved({ kinds, schemas: { Cluster: object({ spec }) } }, needs), [
+    assert.deepEqual(unsupportedNeeds({ kinds, schemas: { Cluster: object({ spec }) } }, needs), [
       "clusters: spec.known.neu",
       "clusters: spec.list.no",
       "poolers",
     ]);
-    assert.deepEqual(unserved({ kinds }, needs), ["poolers"]);
-    assert.deepEqual(unserved({}, needs), ["clusters", "poolers"]);
+    assert.deepEqual(unsupportedNeeds({ kinds }, needs), ["poolers"]);
+    assert.deepEqual(unsupportedNeeds({}, needs), ["clusters", "poolers"]);
   });
 });
 

@@ -1,7 +1,6 @@
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
-import { parseHbaRule, pgHbaRules } from "../../../components/cnpg/pg-hba";
-import { checkPgHba } from "../../../components/cnpg/pg-hba-check";
+import { parseHbaRule, pgHbaRules, checkPgHba } from "../../../components/cnpg/pg-hba";
 import { DEFAULT_USERS } from "../../../components/cnpg/roles";
 
 describe("pg_hba rules", () => {

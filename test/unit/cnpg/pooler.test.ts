@@ -6,8 +6,8 @@ import {
   poolerName,
   PoolerSettings,
   poolerSpec,
+  checkPoolers,
 } from "../../../components/cnpg/pooler";
-import { checkPoolers } from "../../../components/cnpg/pooler-check";
 
 const made = { cluster: "orders", clientTls: "made-tls", authentication: "made-login", serverCa: "made-ca" };
 interface Spec {

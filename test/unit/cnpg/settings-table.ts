@@ -2,7 +2,7 @@
  * Valid and invalid settings of a Cluster. The unit tests run the project's checks on them, and the lab's tests ask the real
  * API server with the operator's webhook. So no check is superfluous, and none is missing.
  */
-import { ClusterSettings } from "../../../components/cnpg/cluster-spec";
+import { ClusterSettings } from "../../../components/cnpg/cluster";
 
 export const USERS = [
   { name: "teleport_user_read", access: "read" },

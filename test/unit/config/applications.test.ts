@@ -1,4 +1,4 @@
-/** Applications and workloads' users in the configuration. */
+/** Applications in the configuration, and users that Teleport and Vault create. */
 import { strict as assert } from "node:assert";
 import { SettingsError } from "../../../components";
 import { parseConfig, usesVault } from "../../../config/config";
@@ -29,8 +29,8 @@ const withDatabase = (settings: object, application: object = shop) => ({
   applications: { shop: application },
 });
 
-describe("applications of the configuration", () => {
-  it("open the primary of that one database, by its name in Teleport, and PostgreSQL's database", () => {
+describe("an application of the configuration", () => {
+  it("connects to the primary by default, with the database's names in Teleport and PostgreSQL", () => {
     const { plan } = parse(withDatabase({}));
     const { teleport, settings } = plan.applications.shop!;
     assert.deepEqual(teleport, { proxy: "teleport.example.com:443", credentials: undefined });
@@ -45,7 +45,7 @@ describe("applications of the configuration", () => {
     });
   });
 
-  it("open the standby where that is asked for", () => {
+  it("connects to the standby with `standby: true`", () => {
     const wanted = { main: { ...shop.databases.main, standby: true, databaseName: "other" } };
     const { plan } = parse(withDatabase({}, { ...shop, databases: wanted }));
     const { main } = plan.applications.shop!.settings.databases;
@@ -55,7 +55,7 @@ describe("applications of the configuration", () => {
     );
   });
 
-  it("are called in Teleport as they say, where the default would be no name there", () => {
+  it("needs `name` if the default name is not valid in Teleport", () => {
     const { plan } = parse(withDatabase({}, { ...shop, name: "web" }));
     assert.equal(plan.applications.shop!.settings.name, "web");
     const inStack = (stack: string, name?: string) => () =>
@@ -77,7 +77,7 @@ describe("applications of the configuration", () => {
 
   for (const [what, raw, expected] of [
     [
-      "users that Teleport would have to make in a standby",
+      "users that Teleport would have to create on a standby",
       withDatabase(
         { autoUsers: { roles: ["teleport_user_read"] } },
         { ...shop, databases: { main: { database: "orders", standby: true, roles: ["teleport_user_read"] } } },
@@ -85,22 +85,22 @@ describe("applications of the configuration", () => {
       ["applications.shop.databases.main.roles"],
     ],
     [
-      "AWS accounts of nobody",
+      "an empty list of AWS accounts",
       withDatabase({}, { ...shop, join: { method: "iam", allow: [] } }),
       ["applications.shop.join.allow"],
     ],
     [
-      "every workflow of GitHub",
+      "a GitHub rule that allows every workflow",
       withDatabase({}, { ...shop, join: { method: "github", allow: [{ repository: "acme/shop" }, {}] } }),
       ["applications.shop.join.allow[1]"],
     ],
     [
-      "projects of Google Cloud that are not said",
+      "a Google Cloud rule without projects",
       withDatabase({}, { ...shop, join: { method: "gcp", allow: [{ projects: [], locations: ["us-west1"] }] } }),
       ["applications.shop.join.allow[0]"],
     ],
     [
-      "a database that is none",
+      "an unknown database",
       withDatabase({}, { ...shop, databases: { main: { database: "sales", user: "a" } } }),
       ["applications.shop.databases.main.database"],
     ],
@@ -110,7 +110,7 @@ describe("applications of the configuration", () => {
       ["applications.shop.databases.main.database"],
     ],
     [
-      "credentials of a Teleport cluster that it is not in",
+      "credentials of a Teleport cluster that the database is not in",
       withDatabase({}, { ...shop, credentials: "emea" }),
       ["applications.shop.databases.main.database"],
     ],
@@ -120,12 +120,12 @@ describe("applications of the configuration", () => {
       ["applications.shop.databases.main.user"],
     ],
     [
-      "the standby of one instance",
+      "the standby of a database with one instance",
       withDatabase({ instances: 1 }, { ...shop, databases: { main: { ...shop.databases.main, standby: true } } }),
       ["applications.shop.databases.main.standby"],
     ],
     [
-      "roles that Teleport may not give",
+      "roles that Teleport may not grant",
       withDatabase(
         { autoUsers: { roles: ["teleport_user_read"] } },
         { ...shop, databases: { main: { database: "orders", roles: ["teleport_user_write"] } } },
@@ -133,20 +133,20 @@ describe("applications of the configuration", () => {
       ["applications.shop.databases.main.roles"],
     ],
     [
-      "the service account that every pod has",
+      "the default service account, which every pod has",
       withDatabase({}, { ...shop, join: { ...shop.join, serviceAccount: "default" } }),
       ["applications.shop.join.serviceAccount"],
     ],
     [
-      "a way to join that is none",
+      "an unknown join method",
       withDatabase({}, { ...shop, join: { method: "ec2" } }),
       ["applications.shop.join.method"],
     ],
   ] as const) {
-    it(`refuses ${what}`, () => assert.deepEqual(problems(raw), expected));
+    it(`is refused with ${what}`, () => assert.deepEqual(problems(raw), expected));
   }
 
-  it("are not blamed for a database that has mistakes of its own", () => {
+  it("is not reported if only its database has mistakes", () => {
     const user = { main: { database: "orders", user: "reader" } };
     for (const [settings, expected] of [
       [{ storage: { size: "x" } }, "databases.orders.storage.size"],
@@ -167,7 +167,7 @@ describe("applications of the configuration", () => {
     ]);
   });
 
-  it("that name no database are told which there are, if any", () => {
+  it("with an unknown database gets the known databases in the message", () => {
     const fixes = (databases: object, database: string) => {
       try {
         parse({ databases, applications: { shop: { ...shop, databases: { main: { database, user: "u" } } } } });
@@ -176,13 +176,13 @@ describe("applications of the configuration", () => {
         return (error as SettingsError).problems.map(({ fix }) => fix);
       }
     };
-    assert.deepEqual(fixes({}, "orders"), ["Declare it: databases is empty."]);
+    assert.deepEqual(fixes({}, "orders"), ["Declare it in databases, which is empty."]);
     assert.deepEqual(fixes({ orders, sales: orders }, "billing"), ["Use orders or sales."]);
     assert.deepEqual(fixes({ orders, sales: orders }, "oders"), ["Did you mean orders?"]);
     assert.deepEqual(fixes({ orders }, "constructor"), ["Use orders."]);
   });
 
-  it("are told every way to join that the schema knows", () => {
+  it("with an unknown join method gets every join method of the schema in the message", () => {
     try {
       parse(withDatabase({}, { ...shop, join: { method: "ec2" } }));
       assert.fail("it is accepted");
@@ -195,7 +195,7 @@ describe("applications of the configuration", () => {
     }
   });
 
-  it("may have users that Teleport makes", () => {
+  it("may use roles of users that Teleport creates", () => {
     const raw = withDatabase(
       { autoUsers: { roles: ["teleport_user_read"] } },
       { ...shop, databases: { main: { database: "orders", roles: ["teleport_user_read"] } } },
@@ -220,18 +220,18 @@ describe("names of applications in Teleport", () => {
   };
   const at = "at teleport.example.com:443";
 
-  it("are each for one", () => {
+  it("are unique", () => {
     const found = collisions(
       two({}, { shop, other: { ...shop, name: "shop-dev", databases: { x: shop.databases.main } } }),
     );
     assert.deepEqual(found, [
-      `applications.other would take the bot shop-dev ${at}, as applications.shop does`,
-      `applications.other would take the Teleport role bot-shop-dev ${at}, as applications.shop does`,
+      `applications.other uses the bot shop-dev ${at}, which applications.shop also uses`,
+      `applications.other uses the Teleport role bot-shop-dev ${at}, which applications.shop also uses`,
     ]);
     assert.deepEqual(collisions(two({}, { shop, other: shop })), []);
   });
 
-  it("begin roles that two names and aliases can make alike", () => {
+  it("are refused if a name and an alias lead to the same role as another pair", () => {
     const { main } = shop.databases;
     const raw = two(
       {},
@@ -241,11 +241,11 @@ describe("names of applications in Teleport", () => {
       },
     );
     assert.deepEqual(collisions(raw), [
-      `applications.a-b would take the Teleport role a-b-c ${at}, as applications.a does`,
+      `applications.a-b uses the Teleport role a-b-c ${at}, which applications.a also uses`,
     ]);
   });
 
-  it("begin no role that opens a database to people", () => {
+  it("must not lead to an access role for people", () => {
     const raw = (accessRoles: boolean, alias: string) =>
       two(
         {
@@ -257,13 +257,13 @@ describe("names of applications in Teleport", () => {
       );
     for (const alias of ["reader", "auto-reports"]) {
       assert.deepEqual(collisions(raw(true, alias)), [
-        `applications.shop would take the Teleport role orders-dev-${alias} ${at}, as databases.orders does`,
+        `applications.shop uses the Teleport role orders-dev-${alias} ${at}, which databases.orders also uses`,
       ]);
       assert.deepEqual(collisions(raw(false, alias)), []);
     }
   });
 
-  it("are free in another Teleport cluster", () => {
+  it("can be the same in different Teleport clusters", () => {
     const emea = { proxy: "emea.example.com:443", credentials: "emea" };
     const raw = two(
       { teleport: [orders.teleport, emea] },
@@ -273,12 +273,12 @@ describe("names of applications in Teleport", () => {
   });
 });
 
-describe("users that others make", () => {
+describe("users that Teleport and Vault create", () => {
   const vaultDatabase = { roles: { app: {} } };
   const check = (settings: object) =>
     problems({ vault: { auth: { method: "token" } }, databases: { orders: { ...orders, ...settings } } });
 
-  it("need Vault where it makes them", () => {
+  it("require the settings of Vault with vaultDatabase", () => {
     const { databases } = parse({
       vault: { auth: { method: "token" } },
       databases: { orders: { ...orders, vaultDatabase } },
@@ -293,21 +293,21 @@ describe("users that others make", () => {
       { vaultDatabase: { ...vaultDatabase, host: "db.example.com" } },
       "vaultDatabase.host",
     ],
-    ["a port that is none", { vaultDatabase: { ...vaultDatabase, port: 0 } }, "vaultDatabase.port"],
-    ["no role", { vaultDatabase: { roles: {} } }, "vaultDatabase.roles"],
-    ["no role that Teleport may give", { autoUsers: { roles: [] } }, "autoUsers.roles"],
-    ["an admin user who is the owner", { autoUsers: { roles: ["r"], adminUser: "shop" } }, "autoUsers.adminUser"],
-    ["auto users without Teleport", { teleport: undefined, autoUsers: { roles: ["r"] } }, "autoUsers"],
+    ["an invalid port", { vaultDatabase: { ...vaultDatabase, port: 0 } }, "vaultDatabase.port"],
+    ["vaultDatabase without a role", { vaultDatabase: { roles: {} } }, "vaultDatabase.roles"],
+    ["autoUsers without a role", { autoUsers: { roles: [] } }, "autoUsers.roles"],
+    ["an admin user that is the owner", { autoUsers: { roles: ["r"], adminUser: "shop" } }, "autoUsers.adminUser"],
+    ["autoUsers without Teleport", { teleport: undefined, autoUsers: { roles: ["r"] } }, "autoUsers"],
     [
       "two admin users",
       { teleport: { ...orders.teleport, adminUser: { name: "theirs" } }, autoUsers: { roles: ["r"] } },
       "teleport.adminUser",
     ],
   ] as const) {
-    it(`refuse ${what}`, () => assert.deepEqual(check(settings), [`databases.orders.${expected}`]));
+    it(`are refused with ${what}`, () => assert.deepEqual(check(settings), [`databases.orders.${expected}`]));
   }
 
-  it("accept a host that the certificate has", () => {
+  it("can have a host that is in the certificate", () => {
     const host = "db.example.com";
     assert.deepEqual(check({ serverAltNames: [host], vaultDatabase: { ...vaultDatabase, host } }), []);
   });

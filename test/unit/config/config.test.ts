@@ -18,8 +18,8 @@ const problems = (raw: Record<string, unknown>, variables: NodeJS.ProcessEnv = {
   }
 };
 
-describe("configuration", () => {
-  it("puts defaults below every database, object by object", () => {
+describe("the configuration", () => {
+  it("merges the defaults into every database, also nested mappings", () => {
     const { databases } = parse({
       defaults: { ...minimal, parameters: { a: "1", b: "1" } },
       databases: { orders: { parameters: { b: "2" } }, sales: { storage: { size: "5Gi" } } },
@@ -28,7 +28,7 @@ describe("configuration", () => {
     assert.equal(databases.sales?.storage.size, "5Gi");
   });
 
-  it("replaces the default issuer where a database chooses another type", () => {
+  it("replaces the default issuer if a database sets another type", () => {
     const { databases } = parse({
       defaults: { storage: { size: "1Gi" }, issuer: { type: "vault", ...vaultRoles } },
       databases: { orders: { issuer: { type: "tls" } } },
@@ -37,9 +37,9 @@ describe("configuration", () => {
   });
 
   for (const [what, raw, expected] of [
-    ["a key that is none", { databases: {}, databasse: {} }, /^databasse: is not a setting\. Use one of/],
+    ["an unknown key", { databases: {}, databasse: {} }, /^databasse: is not a setting\. Use one of/],
     [
-      "a kubeconfig, which only a program can give",
+      "a kubeconfig, which only a program can pass",
       { databases: { a: { ...minimal, kubernetes: { kubeconfig: "x" } } } },
       /^databases\.a\.kubernetes\.kubeconfig: is not a setting\./,
     ],
@@ -50,7 +50,7 @@ describe("configuration", () => {
     ],
     ["missing databases", {}, /^databases: is missing\./],
     [
-      "a setting that is none",
+      "an unknown setting",
       { databases: { a: { ...minimal, instnces: 2 } } },
       /^databases\.a\.instnces: is not a setting\. Did you mean instances\?/,
     ],
@@ -61,40 +61,40 @@ describe("configuration", () => {
       /^databases\.a\.storage\.size = "10": must be at least 1Mi\. Write a number and a unit/,
     ],
     [
-      "a fraction where a version may be meant",
+      "a fraction in place of a version",
       { databases: { a: { ...minimal, extensions: [{ name: "timescaledb", version: 2.1 }] } } },
       /^databases\.a\.extensions\[0\]\.version = 2\.1: must be a string\. Put the value in quotes: .*1\.10/,
     ],
     [
-      "a number that is not kept exactly",
+      "a number that JavaScript cannot represent exactly",
       { databases: { a: { ...minimal, parameters: { x: 12345678901234567890 } } } },
       /^databases\.a\.parameters\.x = .*: must be a string\. Put the value in quotes: .*exactly/,
     ],
     [
-      "a list where text is meant",
+      "a list in place of text",
       { databases: { a: { ...minimal, parameters: { x: [1] } } } },
       /^databases\.a\.parameters\.x = \[1\]: must be a string\./,
     ],
     [
-      "text where a mapping or a list is meant",
+      "text in place of a mapping or a list",
       { databases: { a: { ...minimal, teleport: "t:443" } } },
       /^databases\.a\.teleport = "t:443": must be a mapping or a list\./,
     ],
     [
-      "a missing part of one kind of issuer",
+      "a missing setting of one type of issuer",
       {
         databases: { a: { ...minimal, issuer: { type: "vault", server: vaultRoles.server } } },
         vault: { auth: { method: "token" }, address: "https://v" },
       },
-      /^databases\.a\.issuer\.client: is missing\. Give it a mapping or a list\.$/,
+      /^databases\.a\.issuer\.client: is missing\. Write a mapping or a list\.$/,
     ],
     [
-      "an empty name of a mount",
+      "an empty namespace of Vault",
       { databases: {}, vault: { auth: { method: "token" }, namespace: "" } },
       /^vault\.namespace = "": must not be empty\. Write a value, or remove it\.$/,
     ],
     [
-      "a number where a list is meant",
+      "a number in place of a list",
       { databases: { a: { ...minimal, users: 3 } } },
       /^databases\.a\.users = 3: must be a list\. Write a list, or remove it\./,
     ],
@@ -104,7 +104,7 @@ describe("configuration", () => {
       /^databases\.a\.instances = "3": must be a number\. Write a number, or remove it\./,
     ],
     [
-      "an issuer that is none",
+      "an unknown type of issuer",
       { databases: { a: { ...minimal, issuer: { type: "acme" } } } },
       /^databases\.a\.issuer\.type = "acme": is not one of the allowed values\. Use tls or vault\.$/,
     ],
@@ -114,42 +114,42 @@ describe("configuration", () => {
       /^databases\.a\.teleport\.proxy = "https:\/\/t": .*without a scheme/,
     ],
     [
-      "a kind of registration that is none",
+      "an unknown kind of registration",
       { databases: { a: { ...minimal, teleport: { proxy: "t:443", registration: { by: "hand" } } } } },
       /^databases\.a\.teleport\.registration\.by = "hand": .*\. Use program, agent or operator\.$/,
     ],
     [
-      "a source of CAs that is none",
+      "an unknown source of CAs",
       { databases: { a: { ...minimal, teleport: { proxy: "t:443", clientCas: [{ from: "air" }] } } } },
       /^databases\.a\.teleport\.clientCas\[0\]\.from = "air": .*\. Use teleport, proxy, vault, secret, configMap or pem\.$/,
     ],
     [
       "two Teleport clusters with one identity",
       { databases: { a: { ...minimal, teleport: [{ proxy: "t:443" }, { proxy: "u:443", name: "a" }] } } },
-      /^databases\.a\.teleport\[1\]\.credentials: is that of another Teleport cluster/,
+      /^databases\.a\.teleport\[1\]\.credentials: must be unique, but another Teleport cluster/,
     ],
     [
-      "a setting of PgBouncer that is CloudNativePG's",
+      "a PgBouncer parameter that belongs to CloudNativePG",
       { databases: { a: { ...minimal, poolers: [{ type: "rw", parameters: { listen_port: "1" } }] } } },
       /^databases\.a\.poolers\[0\]\.parameters\.listen_port: is not a PgBouncer setting/,
     ],
     [
-      "a Pooler named as a Service of the Cluster",
+      "a Pooler with the name of a Service of the Cluster",
       { databases: { a: { ...minimal, poolers: [{ type: "rw", name: "a-rw" }] } } },
       /^databases\.a\.poolers\[0\]\.name = "a-rw": is already the name of the Cluster/,
     ],
     [
-      "a database name that is none",
+      "an invalid key of a database",
       { databases: { "A B": minimal } },
       /^databases\.A B: is not a name that CloudNativePG/,
     ],
     [
-      "a missing method",
+      "a missing auth method",
       { databases: {}, vault: { auth: {} } },
       /^vault\.auth\.method: is missing\. Use approle or token\.$/,
     ],
     [
-      "a method that is none, showing what was written",
+      "an unknown auth method, and shows it",
       { databases: {}, vault: { auth: { method: "kubernetes", role: "x" } } },
       /^vault\.auth\.method = "kubernetes": is not one of the allowed values\. Use approle or token\.$/,
     ],
@@ -159,7 +159,7 @@ describe("configuration", () => {
       /^vault\.address = "localhost:8200": must be a URL that begins with https/,
     ],
     [
-      "such an address of a database's Vault",
+      "an address of a database's Vault without a scheme",
       {
         databases: { a: { ...minimal, vaultDatabase: { roles: { app: {} }, vault: { address: "vault:8200" } } } },
         vault: { address: "https://v", auth: { method: "token" } },
@@ -167,27 +167,27 @@ describe("configuration", () => {
       /^databases\.a\.vaultDatabase\.vault\.address = "vault:8200": must be a URL/,
     ],
     [
-      "CloudNativePG's own field",
+      "a field of CloudNativePG",
       { databases: { a: { ...minimal, backup: { retentionPolicy: "30d" } } } },
       /^databases\.a\.backup: is a field of CloudNativePG, not a setting\. Write it under spec, as spec\.backup\.$/,
     ],
     [
-      "CloudNativePG's own field that has a setting",
+      "a field of CloudNativePG that has a setting",
       { databases: { a: { ...minimal, imageName: "postgresql:17" } } },
       /^databases\.a\.imageName: is a field of CloudNativePG, not a setting\. Use image\.$/,
     ],
     [
-      "a setting at the wrong place",
+      "a setting in the wrong place",
       { databases: { a: { ...minimal, dataChecksums: true } } },
       /^databases\.a\.dataChecksums: is not a setting here\. Use initdb\.dataChecksums\.$/,
     ],
     [
-      "a field of a field of CloudNativePG's",
+      "a nested field of CloudNativePG",
       { databases: { a: { ...minimal, tolerations: [] } } },
       /^databases\.a\.tolerations: is a field of CloudNativePG, not a setting\. Write it under spec, as spec\.affinity\.tolerations\.$/,
     ],
     [
-      "CloudNativePG's own field that is misspelt",
+      "a misspelt field of CloudNativePG",
       { databases: { a: { ...minimal, topologySpreadConstraint: [] } } },
       /^databases\.a\.topologySpreadConstraint: is not a setting\. Did you mean CloudNativePG's topologySpreadConstraints\? Write it as spec\.topologySpreadConstraints\.$/,
     ],
@@ -197,27 +197,27 @@ describe("configuration", () => {
       /^databases\.a\.affinity: is now a field of CloudNativePG under spec\. Write it as spec\.affinity\.$/,
     ],
     [
-      "such a setting of all databases, where it was written",
+      "such a setting in defaults, and names defaults",
       { defaults: { imagePullSecrets: ["registry"] }, databases: { a: minimal, b: minimal } },
       /^defaults\.imagePullSecrets: is now a field .*Write it as spec\.imagePullSecrets, a list of \{name: /,
     ],
     [
-      "passwords in clear text, in CloudNativePG's own field",
+      "clear-text passwords in a field of CloudNativePG",
       { databases: { a: { ...minimal, spec: { postgresql: { ldap: { server: "l", bindAsAuth: {} } } } } } },
       /^databases\.a\.spec\.postgresql\.ldap\.tls = false: sends passwords in clear text to the directory\. /,
     ],
     [
-      "a setting that is misspelt below another",
+      "a misspelt nested setting",
       { databases: { a: { ...minimal, teleport: { proxy: "t:443", acessRoles: true } } } },
       /^databases\.a\.teleport\.acessRoles: is not a setting\. Did you mean accessRoles\?$/,
     ],
     [
-      "a pooler for standbys where there is none",
+      "a Pooler for standbys if there is no standby",
       { databases: { a: { ...minimal, instances: 1, poolers: [{ type: "ro" }] } } },
       /^databases\.a\.poolers\[0\]\.type = "ro": connects to standbys, but the database has only one instance\./,
     ],
     [
-      "a pooler whose Service is not made",
+      "a Pooler whose Service is disabled",
       {
         databases: {
           a: {
@@ -230,12 +230,12 @@ describe("configuration", () => {
       /^databases\.a\.poolers\[0\]\.type = "r": needs a Service of the Cluster/,
     ],
     [
-      "an environment that names cannot have, where it was written",
+      "an environment that cannot be part of a name, and names environment",
       { databases: { a: { ...minimal, environment: "Prod", teleport: { proxy: "t:443" } } } },
       /^databases\.a\.environment = "Prod": cannot be part of a name in Teleport\./,
     ],
     [
-      "a database's key with capitals, and nothing that is made of it",
+      "a database's key with capitals, and no name that follows from it",
       {
         databases: {
           Orders: {
@@ -250,36 +250,36 @@ describe("configuration", () => {
       /^databases\.Orders: is not a name that CloudNativePG accepts\. .*Or set clusterName\.$/,
     ],
     [
-      "names that are too long together",
+      "a default name in Teleport that is too long",
       {
         databases: { ["a".repeat(50)]: { ...minimal, environment: "production-europe", teleport: { proxy: "t:443" } } },
       },
       /^databases\.a{50}: would be called a{50}-production-europe-ro in Teleport, which is too long\. Set teleport\.name\.$/,
     ],
     [
-      "a name in Teleport that is none, as it was written",
+      "an invalid name in Teleport",
       { databases: { a: { ...minimal, teleport: { proxy: "t:443", name: "Shop" } } } },
       /^databases\.a\.teleport\.name = "Shop": is not a name that Teleport accepts/,
     ],
     [
-      "a database in PostgreSQL that is none, once",
+      "an invalid name of a database in PostgreSQL, once",
       { databases: { a: { ...minimal, initdb: { database: "My Shop" } } } },
       /^databases\.a\.initdb\.database = "My Shop": /,
     ],
     [
-      "an access that is none",
+      "an unknown access",
       { databases: { a: { ...minimal, users: [{ name: "x", access: "admin" }] } } },
       /^databases\.a\.users\[0\]\.access = "admin": is not one of the allowed values\. Use read, write or none\./,
     ],
   ] as [string, Record<string, unknown>, RegExp][]) {
-    it(`refuses ${what}, naming setting, value and fix`, () => {
+    it(`refuses ${what}, with setting, value and fix`, () => {
       const [first, ...others] = problems(raw);
       assert.match(first ?? "", expected);
       assert.deepEqual(others, []);
     });
   }
 
-  it("takes numbers and true or false where text is meant, as YAML shows them", () => {
+  it("accepts numbers and booleans in place of text", () => {
     const { databases } = parse({
       databases: {
         a: {
@@ -325,7 +325,7 @@ describe("configuration", () => {
     const where = (raw: Record<string, unknown>, variables: NodeJS.ProcessEnv = {}) =>
       problems(raw, variables).map((line) => /^(.*?)(?: = |: )/.exec(line)?.[1]);
 
-    it("is told once, as it was written", () => {
+    it("is reported once, with the path in defaults", () => {
       const defaults = {
         ...minimal,
         instnces: 2,
@@ -345,7 +345,7 @@ describe("configuration", () => {
       ]);
     });
 
-    it("is told of the database that sets the same itself", () => {
+    it("is reported for a database that sets the same key itself", () => {
       const raw = {
         defaults: { ...minimal, storage: { size: "x" } },
         databases: { a: { storage: { size: "y" } }, b: {} },
@@ -353,14 +353,14 @@ describe("configuration", () => {
       assert.deepEqual(where(raw), ["databases.a.storage.size", "defaults.storage.size"]);
     });
 
-    it("names the databases where it harms some only", () => {
+    it("names the databases that it affects, if it does not affect all", () => {
       const defaults = { ...minimal, poolers: [{ type: "ro" }] };
       const [line, ...others] = problems({ defaults, databases: { a: { instances: 1 }, b: {} } });
       assert.match(line ?? "", /^defaults\.poolers\[0\]\.type = "ro": .* \(in databases\.a\)\./);
       assert.deepEqual(others, []);
     });
 
-    it("is not told of what another type of issuer leaves out", () => {
+    it("is not reported if an issuer of another type replaces it", () => {
       const raw = {
         defaults: { storage: { size: "1Gi" }, issuer: { type: "vault", server: 5, client: 5 } },
         databases: { a: { issuer: { type: "tls", validity: "soon" } } },
@@ -368,27 +368,27 @@ describe("configuration", () => {
       assert.deepEqual(where(raw), ["databases.a.issuer.validity"]);
     });
 
-    it("is missing below the mapping that was written", () => {
+    it("is a missing setting of a mapping in defaults", () => {
       const defaults = { ...minimal, issuer: { type: "vault", server: vaultRoles.server } };
       assert.deepEqual(where({ defaults, databases: { a: {}, b: {} } }), ["defaults.issuer.client"]);
       assert.deepEqual(where({ defaults: { issuer: a.issuer }, databases: { a: {} } }), ["databases.a.storage"]);
     });
 
-    it("is found in databases whose names contain each other", () => {
+    it("is attributed to the right database if one name contains another", () => {
       const raw = { defaults: minimal, databases: { a: { "b.instances": 1 }, "a.b": { instances: 0 } } };
       assert.deepEqual(where(raw), ["databases.a.b.instances", "databases.a.b", "databases.a.b.instances"]);
     });
   });
 
-  it("tells a stack's name that names cannot have once, as the stack's", () => {
+  it("reports a stack name that cannot be part of a name once, not for each database", () => {
     const settings = { ...minimal, teleport: { proxy: "t:443" } };
     assert.throws(
       () => parseConfig({ databases: { a: settings, b: settings } }, "Prod", {}),
-      /^SettingsError: 1 setting is wrong:\n {2}- the stack's name = "Prod": .*Set environment\./,
+      /^SettingsError: 1 setting is wrong:\n {2}- the stack's name = "Prod": .*Set environment to /,
     );
   });
 
-  it("tells that VAULT_ADDR lacks its scheme", () => {
+  it("refuses a VAULT_ADDR without a scheme", () => {
     const databases = { a: { ...minimal, vaultDatabase: { roles: { app: {} } } } };
     const vault = { auth: { method: "token" } };
     assert.match(
@@ -397,14 +397,14 @@ describe("configuration", () => {
     );
   });
 
-  it("tells all mistakes of all databases at once", () => {
+  it("reports all mistakes of all databases at once", () => {
     const found = problems({
       databases: { a: { ...minimal, instances: 0, storage: { size: "x" } }, b: { ...minimal, colour: "red" }, c: null },
     });
     assert.equal(found.length, 4, found.join("\n"));
   });
 
-  it("tells a value that is wrong beside a setting that is none", () => {
+  it("reports a wrong value next to an unknown setting", () => {
     const teleport = { proxy: "https://t", colour: "red", labels: "all" };
     const found = problems({ databases: { a: { ...minimal, instances: 0, instnces: 2, teleport } } });
     assert.deepEqual(found.map((line) => line.split(/[ :]/)[0]).sort(), [
@@ -416,7 +416,7 @@ describe("configuration", () => {
     ]);
   });
 
-  it("wants Vault's settings and credentials where Vault is the issuer", () => {
+  it("requires the settings and credentials of Vault if Vault is the issuer", () => {
     const databases = { a: { ...minimal, issuer: { type: "vault", ...vaultRoles } } };
     assert.match(problems({ databases })[0]!, /^vault: is missing, but databases\.a needs it/);
     const vault = { auth: { method: "approle" } };
@@ -429,19 +429,19 @@ describe("configuration", () => {
     );
   });
 
-  it("refuses databases that would take the same name", () => {
+  it("refuses databases that use the same name", () => {
     const teleport = { proxy: "t:443", name: "shop" };
     const [collision] = problems({
       databases: { a: { ...minimal, teleport }, b: { ...minimal, instances: 1, teleport } },
     });
-    assert.match(collision ?? "", /^databases\.b: would take the Teleport name shop at t:443, as databases\.a does/);
+    assert.match(collision ?? "", /^databases\.b: uses the Teleport name shop at t:443, which databases\.a also uses/);
     const same = { ...minimal, namespace: "db", clusterName: "x" };
     assert.match(problems({ databases: { a: same, b: same } })[0]!, /the Cluster x in namespace db/);
     const standby = { ...minimal, teleport: { proxy: "t:443", name: "shop-ro" } };
     assert.equal(problems({ databases: { a: { ...minimal, teleport }, b: { ...standby, instances: 1 } } }).length, 1);
   });
 
-  describe("in one Vault", () => {
+  describe("with one Vault", () => {
     const vault = { auth: { method: "token" } };
     const byVault = (vaultDatabase: object) => ({
       ...minimal,
@@ -451,48 +451,48 @@ describe("configuration", () => {
       problems(
         { vault, databases: { [names[0]!]: byVault(one), [names[1]!]: byVault(other) } },
         { VAULT_ADDR: "https://vault" },
-      ).map((line) => /would take (.*), as /.exec(line)?.[1]);
+      ).map((line) => /uses (.*), which /.exec(line)?.[1]);
     const shared = { path: "database", exists: true };
 
-    it("keeps databases of the default names apart", () => assert.deepEqual(collisions({}, {}), []));
+    it("has different default names for different databases", () => assert.deepEqual(collisions({}, {}), []));
 
     for (const [what, one, other, expected] of [
-      ["a role of a mount", { mount: shared }, { mount: shared }, ["the role app in Vault's mount database"]],
+      ["the same role of a mount", { mount: shared }, { mount: shared }, ["the role app in Vault's mount database"]],
       [
-        "a connection of a mount",
+        "the same connection of a mount",
         { mount: shared, connection: "x", roles: { one: {} } },
         { mount: shared, connection: "x", roles: { two: {} } },
         ["the connection x in Vault's mount database"],
       ],
       [
-        "a mount that is made",
+        "the same mount, which both create",
         { mount: { path: "pg" }, roles: { one: {} } },
         { mount: { path: "pg" }, roles: { two: {} } },
         ["the mount pg of Vault"],
       ],
       [
-        "a login method that is made",
+        "the same auth method, which both create",
         { kubernetesAuth: { path: "k8s", make: { host: "https://one" } } },
         { kubernetesAuth: { path: "k8s", make: { host: "https://two" } } },
-        ["the login method k8s of Vault"],
+        ["the auth method k8s of Vault"],
       ],
       [
-        "a policy, which two connections and roles can make alike",
+        "the same policy, which different connections and roles can lead to",
         { connection: "a-b", roles: { c: {} } },
         { connection: "a", roles: { "b-c": {} } },
         ["the policy database-a-b-c of Vault"],
       ],
     ] as [string, object, object, string[]][]) {
-      it(`refuses two that would take ${what}`, () => assert.deepEqual(collisions(one, other), expected));
+      it(`refuses two databases that use ${what}`, () => assert.deepEqual(collisions(one, other), expected));
     }
 
-    it("lets two share a mount and a login method that are there already", () => {
+    it("allows two databases to share an existing mount and auth method", () => {
       const there = { mount: shared, kubernetesAuth: { path: "kubernetes" } };
       assert.deepEqual(collisions({ ...there, roles: { one: {} } }, { ...there, roles: { two: {} } }), []);
     });
   });
 
-  it("logs in to Vault in one way, whichever part of it asks", () => {
+  it("refuses different logins to Vault for the provider and the program", () => {
     const set = { VAULT_ADDR: "https://vault", VAULT_ROLE_ID: "r", VAULT_SECRET_ID: "s" };
     const vault = { auth: { method: "approle", mount: "ci" } };
     const asking = { a: { ...minimal, vaultDatabase: { roles: { app: {} } } } };
@@ -513,7 +513,7 @@ describe("configuration", () => {
     assert.match(problems({ databases: reading, vault }, set)[0] ?? "", /^vault\.auth\.mount = "ci"/);
   });
 
-  it("knows the namespace of Vault, which what is read by the environment must be told as well", () => {
+  it("requires VAULT_NAMESPACE if the program itself reads CAs from a namespace of Vault", () => {
     const set = { VAULT_ADDR: "https://vault", VAULT_TOKEN: "t" };
     const vault = { namespace: "team", auth: { method: "token" } };
     const databases = { a: { ...minimal, vaultDatabase: { roles: { app: {} } } } };

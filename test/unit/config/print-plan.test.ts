@@ -1,4 +1,4 @@
-/** `npm run --silent plan -- <stack>`: what follows from a configuration, for people who look for a mistake. */
+/** `npm run --silent plan -- <stack>` prints the plan of a configuration. */
 import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
@@ -13,16 +13,16 @@ function print(...parameters: string[]) {
 }
 
 describe("the printed plan", () => {
-  it("is JSON with the names of everything that `up` would make", () => {
+  it("is JSON with the names of everything that `up` would create", () => {
     const { stdout, stderr, status } = print("dev");
     assert.equal(status, 0, stderr);
     const { databases } = JSON.parse(stdout) as { databases: { orders: { teleport: { primary: string }[] } } };
     assert.equal(databases.orders.teleport[0]?.primary, "orders-dev");
   });
 
-  it("needs the name of a stack", () => {
+  it("requires the name of a stack", () => {
     const { stderr, status } = print();
     assert.equal(status, 1);
-    assert.equal(stderr, "Name the stack, e.g. npm run --silent plan -- dev.\n");
+    assert.equal(stderr, "The name of the stack is missing. Add it, e.g. npm run --silent plan -- dev.\n");
   });
 });

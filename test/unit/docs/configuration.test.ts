@@ -6,8 +6,9 @@ import Ajv from "ajv";
 import { parse } from "yaml";
 import { SCHEMA, settingsSchema } from "../../../docs/reference/json-schema";
 import { DEFAULT_CA_KEY } from "../../../components/certificates/ca-source";
-import { declaredCas, DEFAULT_ISSUER, lifetimes, wholeKey } from "../../../components/certificates/issuer";
-import { databaseAndOwner, DEFAULT_INSTANCES } from "../../../components/cnpg/cluster-spec";
+import { declaredCas, DEFAULT_ISSUER, lifetimes, keyWithDefaults } from "../../../components/certificates/issuer";
+import { databaseAndOwner } from "../../../components/cnpg/initdb";
+import { DEFAULT_INSTANCES } from "../../../components/cnpg/cluster";
 import { DEFAULT_POOLER_INSTANCES, poolerSpec } from "../../../components/cnpg/pooler";
 import { DEFAULT_CONNECTION_LIMIT, DEFAULT_USERS } from "../../../components/cnpg/roles";
 import { autoUsersAdmin } from "../../../components/teleport/auto-users/settings";
@@ -86,7 +87,7 @@ describe("docs/configuration.md", () => {
       .pgbouncer ?? {}) as { poolMode: string; parameters: Record<string, string> };
     const parameters = Object.entries(poolerDefaults.parameters).map((pair) => code(pair.join(": ")));
     const { database, owner } = databaseAndOwner();
-    const [ecdsa, rsa] = (["ECDSA", "RSA"] as const).map((algorithm) => wholeKey({ algorithm }).size);
+    const [ecdsa, rsa] = (["ECDSA", "RSA"] as const).map((algorithm) => keyWithDefaults({ algorithm }).size);
     const { certificateTtl } = certificateTimes({});
     const expected: Record<string, string | number> = {
       "DatabaseSettings.instances": DEFAULT_INSTANCES,
@@ -95,7 +96,7 @@ describe("docs/configuration.md", () => {
       "InitDb.database": code(database),
       "TlsIssuerArgs.validity": code(`${validity / 24}d`),
       "TlsIssuerArgs.renewBefore": code(`${renewBefore / 24}d`),
-      "TlsIssuerArgs.key": `\`{ algorithm: ${wholeKey().algorithm}, size: ${wholeKey().size} }\``,
+      "TlsIssuerArgs.key": `\`{ algorithm: ${keyWithDefaults().algorithm}, size: ${keyWithDefaults().size} }\``,
       "TlsIssuerArgs.server": code(`[${declaredCas().join()}]`),
       "CertificateKey.size": `${ecdsa} and ${rsa}`,
       "VaultPkiRole.issuer": `${code(DEFAULT_ISSUER)}, the mount's default issuer`,

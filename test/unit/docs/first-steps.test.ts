@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { DEFAULT_READY_MINUTES } from "../../../components/postgres-cluster/args";
-import { joinToken } from "../../../components/teleport/resources/join-token-document";
+import { joinToken } from "../../../components/teleport/resources/join-token";
 import { registrarBot } from "../../../components/teleport/program-roles";
 
 const PROJECT = join(__dirname, "..", "..", "..");

@@ -3,8 +3,7 @@ import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { workloadRegistrarRole } from "../../../components/teleport/resources/bot-registrar";
-import { registrarRole } from "../../../components/teleport/program-roles";
+import { workloadRegistrarRole, registrarRole } from "../../../components/teleport/program-roles";
 
 describe("the program's roles in Teleport", () => {
   for (const [page, role] of [

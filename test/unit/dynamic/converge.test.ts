@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { providerOf, ResourceKind } from "../../../components/dynamic/converge";
-import { UNKNOWN } from "../../../components/unknown";
+import { UNKNOWN } from "../../../components/value-check";
 
 interface Inputs {
   name: string;

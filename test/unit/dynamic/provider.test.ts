@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { dynamicProvider } from "../../../components/dynamic/provider";
-import { withStoredCode } from "../../../components/dynamic/stored-code";
+import { dynamicProvider, withStoredCode } from "../../../components/dynamic/provider";
 import { attempt } from "../../../lab/host/command";
+import { createRequire } from "node:module";
 
 describe("the stored code", () => {
   const root = realpathSync(mkdtempSync(join(tmpdir(), "stored-code-")));
@@ -64,5 +64,42 @@ describe("the stored code", () => {
     assert.equal(await changes(false, "old", "new"), true);
     assert.equal(await changes(true, "old", "new"), false);
     assert.equal(await changes(false, "new", "new"), false);
+  });
+});
+
+const serialized = async (provider: pulumi.dynamic.ResourceProvider) =>
+  (await pulumi.runtime.serializeFunction(() => provider)).text;
+
+describe("the code that Pulumi stores with each resource", () => {
+  for (const kind of ["registration", "certAuthority"] as const) {
+    const provider = dynamicProvider(kind);
+    it(`is small, the same every time, and independent of this process's environment: ${kind}`, async () => {
+      const text = await serialized(provider);
+      assert.ok(text.length < 3_200, `${text.length} characters`);
+      assert.equal(await serialized(provider), text);
+      assert.ok(!text.includes(process.cwd()) && !text.includes(process.env.PATH ?? "PATH"));
+    });
+  }
+
+  it("finds its operations by this package's name, so that a deletion years later works", () => {
+    const load = createRequire(`${process.cwd()}/index.js`);
+    const operations = load("cnpg-teleport/operations") as Record<string, Record<string, unknown>>;
+    for (const kind of [
+      "registration",
+      "certAuthority",
+      "access",
+      "clusterServing",
+      "poolerServing",
+      "operatorCheck",
+    ]) {
+      assert.deepEqual(Object.keys(operations[kind] ?? {}).sort(), [
+        "check",
+        "create",
+        "delete",
+        "diff",
+        "read",
+        "update",
+      ]);
+    }
   });
 });

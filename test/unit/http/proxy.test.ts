@@ -1,7 +1,6 @@
 import { strict as assert } from "node:assert";
-import { RequestError } from "../../../components/http/errors";
-import { proxyFor, shownProxy } from "../../../components/http/proxy";
-import { answerTo, Request } from "../../../components/http/request";
+import { RequestError, sendWithRetries, Request } from "../../../components/http/request";
+import { proxyFor, describeProxy } from "../../../components/http/proxy";
 import { Certificate, OpenSsl } from "../certificates/openssl";
 import { ConnectProxy } from "./connect-proxy";
 import { FakeServer } from "./fake-server";
@@ -60,7 +59,7 @@ describe("the proxy for a URL", () => {
 
   it("is shown without its password", () => {
     const proxy = proxyFor("https://a.test", { https_proxy: "http://me:secret@proxy.test:3128" });
-    assert.equal(proxy && shownProxy(proxy), "https_proxy=http://proxy.test:3128");
+    assert.equal(proxy && describeProxy(proxy), "https_proxy=http://proxy.test:3128");
   });
 });
 
@@ -82,7 +81,7 @@ describe("a request through a proxy", () => {
   });
   const port = ({ host }: FakeServer) => host.split(":")[1];
   const ask = (url: string, environment: NodeJS.ProcessEnv, request: Partial<Request> = {}) =>
-    answerTo({ url, cas: [ca.pem], environment, ...request }, []);
+    sendWithRetries({ url, cas: [ca.pem], environment, ...request }, []);
   const failure = (promise: Promise<unknown>) =>
     promise.then(
       () => assert.fail("it is answered"),

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { apiReader, apiValidator, apiWriter, kubernetesClient } from "../../../components/kubernetes/client";
 import { KubernetesError } from "../../../components/kubernetes/errors";
-import { UNKNOWN } from "../../../components/unknown";
+import { UNKNOWN } from "../../../components/value-check";
 
 interface Answer {
   code: number;

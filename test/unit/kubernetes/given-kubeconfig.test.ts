@@ -6,14 +6,18 @@ import { providerOf, ResourceKind } from "../../../components/dynamic/converge";
 import type { KubernetesConnection } from "../../../components/kubernetes/client";
 import { operations } from "../../../components/operations";
 import { access } from "../../../components/postgres/grants-operations";
-import { deletionProtection, ProtectionState } from "../../../components/protection/deletion-protection-operations";
-import { clusterIdentity, kubernetesIdentity } from "../../../components/protection/identity-operations";
+import {
+  deletionProtection,
+  ProtectionState,
+  clusterIdentity,
+  kubernetesIdentity,
+} from "../../../components/protection/deletion-protection-operations";
 import { namespaceRemoval } from "../../../components/protection/namespace-removal-operations";
 import { databaseRolesServing, databasesServing } from "../../../components/readiness/applied";
 import { clusterServing } from "../../../components/readiness/cluster";
 import { poolerServing } from "../../../components/readiness/pooler";
 import { autoUsers } from "../../../components/teleport/auto-users/admin-operations";
-import { UNKNOWN } from "../../../components/unknown";
+import { UNKNOWN } from "../../../components/value-check";
 import { vaultAdmin } from "../../../components/vault-database/admin-operations";
 import { vaultLeases } from "../../../components/vault-database/lease-operations";
 import { FakeApi, KUBE_SYSTEM } from "../protection/fake-api";

@@ -4,8 +4,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type * as k8s from "@kubernetes/client-node";
-import { readKubeconfig, useProxy } from "../../../components/kubernetes/kubeconfig";
-import { parseKubeconfig, refuseUnusable } from "../../../components/kubernetes/kubeconfig-value";
+import {
+  readKubeconfig,
+  useProxy,
+  parseKubeconfig,
+  refuseUnusableKubeconfig,
+} from "../../../components/kubernetes/kubeconfig";
 
 describe("the kubeconfig", () => {
   const folder = mkdtempSync(join(tmpdir(), "kubeconfig-"));
@@ -55,7 +59,7 @@ describe("the kubeconfig", () => {
         const config = parseKubeconfig(library, given);
         assert.equal(config.getCurrentCluster()?.server, "https://a.test");
         assert.equal(config.getCurrentUser()?.token, SECRET);
-        refuseUnusable(config);
+        refuseUnusableKubeconfig(config);
       }
     });
 
@@ -67,7 +71,7 @@ describe("the kubeconfig", () => {
         { "client-certificate": "/c", "client-key": "/k" },
         { "client-certificate": "c", "client-certificate-data": "YQ==", "client-key": "k", "client-key-data": "YQ==" },
       ])
-        refuseUnusable(parseKubeconfig(library, text(user, { "certificate-authority": "/ca" })));
+        refuseUnusableKubeconfig(parseKubeconfig(library, text(user, { "certificate-authority": "/ca" })));
     });
 
     it("has no relative path, because it comes from no folder", () => {
@@ -80,7 +84,7 @@ describe("the kubeconfig", () => {
         const message = new RegExp(
           `must not have a relative path, because it comes from no file: see ${fields}\\. Write`,
         );
-        assert.throws(() => refuseUnusable(parseKubeconfig(library, text(user, further))), {
+        assert.throws(() => refuseUnusableKubeconfig(parseKubeconfig(library, text(user, further))), {
           failure: "configuration",
           message,
         });
@@ -116,7 +120,10 @@ describe("the kubeconfig", () => {
         library,
         text({ token: SECRET }).replace('"current-context":"a"', '"current-context":"b"'),
       );
-      assert.throws(() => refuseUnusable(config), /no cluster for its current context\. Set kubernetes\.context/);
+      assert.throws(
+        () => refuseUnusableKubeconfig(config),
+        /no cluster for its current context\. Set kubernetes\.context/,
+      );
     });
   });
 

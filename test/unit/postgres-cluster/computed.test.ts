@@ -1,9 +1,9 @@
-/** Settings that come from other resources, in programs of one's own. */
+/** Settings that are outputs of other resources. */
 import { strict as assert } from "node:assert";
 import * as pulumi from "@pulumi/pulumi";
 import { SettingsError, type PostgresClusterArgs } from "../../../components";
 import { checkPostgresCluster } from "../../../components/postgres-cluster/check";
-import { checkTypes, onceChecked } from "../../../components/postgres-cluster/computed";
+import { checkTypes, afterChecks } from "../../../components/postgres-cluster/computed";
 import { operatorNeeds, planCluster } from "../../../components/postgres-cluster/plan";
 
 const later = (value: string) => pulumi.output(value);
@@ -33,12 +33,12 @@ const problems = (settings: PostgresClusterArgs) => [
   ...checkPostgresCluster("", planCluster("orders", settings, "dev")),
 ];
 
-describe("settings from other resources", () => {
-  it("break no check while they are not known", () => {
+describe("settings that are outputs of other resources", () => {
+  it("pass all checks while they are unknown", () => {
     assert.deepEqual(problems(args(later("teleport.example.com:443"))), []);
   });
 
-  it("are written as they are, and are no fields of CloudNativePG", async () => {
+  it("are passed on unchanged, and do not count as fields of CloudNativePG", async () => {
     const plan = planCluster("orders", args("teleport.example.com:443"), "dev");
     const { serviceAccountTemplate } = plan.cluster.spec as {
       serviceAccountTemplate: { metadata: { annotations: Record<string, pulumi.Output<string>> } };
@@ -50,10 +50,10 @@ describe("settings from other resources", () => {
   });
 
   it("are checked once they are known", async () => {
-    const value = onceChecked("orders", args(later("teleport.example.com")), "dev", "needs") as pulumi.Output<string>;
+    const value = afterChecks("orders", args(later("teleport.example.com")), "dev", "needs") as pulumi.Output<string>;
     const failed = (value as unknown as { promise(): Promise<string> }).promise();
     await assert.rejects(failed, (error) => error instanceof SettingsError && /teleport\.proxy/.test(error.message));
-    const right = onceChecked(
+    const right = afterChecks(
       "orders",
       args(later("teleport.example.com:443")),
       "dev",
@@ -62,12 +62,12 @@ describe("settings from other resources", () => {
     assert.equal(await new Promise((resolve) => right.apply(resolve)), "needs");
   });
 
-  it("need nothing to be awaited where there are none", () => {
+  it("delay nothing if there are none", () => {
     const plain: PostgresClusterArgs = { storage: { size: "1Gi" }, issuer: { type: "tls" } };
-    assert.equal(onceChecked("orders", plain, "dev", "needs"), "needs");
+    assert.equal(afterChecks("orders", plain, "dev", "needs"), "needs");
   });
 
-  it("are refused where names of resources are made of them", () => {
+  it("are refused if names of resources follow from them", () => {
     const computed = {
       ...args("teleport.example.com:443"),
       clusterName: later("orders"),
@@ -84,7 +84,7 @@ describe("settings from other resources", () => {
     );
   });
 
-  it("are refused with the wrong type, as in a file", () => {
+  it("are refused with the wrong type, like settings in a file", () => {
     const wrong = {
       issuer: { type: "tls" },
       storage: { sise: "1Gi" },

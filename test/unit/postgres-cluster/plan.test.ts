@@ -1,4 +1,4 @@
-/** The plan of a PostgresCluster: everything that follows from its settings, in one place. */
+/** The plan of a PostgresCluster: everything that follows from its settings. */
 import { strict as assert } from "node:assert";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -31,7 +31,7 @@ const SETTINGS: PostgresClusterArgs = {
 describe("the plan of a PostgresCluster", () => {
   const plan = planCluster("orders", SETTINGS, "dev");
 
-  it("has the names of all that is made", () => {
+  it("has the names of all objects", () => {
     const named = (objects: readonly { resource: string; metadata: { name: string } }[]) =>
       objects.map(({ resource, metadata }) => [resource, metadata.name]);
     assert.deepEqual([plan.clusterName, plan.namespace, plan.environment], ["orders", "orders", "dev"]);
@@ -83,52 +83,52 @@ describe("the plan of a PostgresCluster", () => {
     });
   });
 
-  it("says what the operator must know for exactly what is written", () => {
+  it("requires of the operator exactly the kinds and fields of the planned objects", () => {
     assert.deepEqual(Object.keys(operatorNeeds(plan)).sort(), ["clusters", "databaseroles", "databases", "poolers"]);
     const [pooler] = plan.poolers;
     assert.deepEqual(Object.keys(operatorNeeds(plan).poolers?.spec ?? {}), Object.keys(pooler?.spec ?? {}));
   });
 
-  it("counts the instances that must serve", () => {
+  it("counts the instances that must be ready", () => {
     const counted = (settings: Partial<PostgresClusterArgs>) => {
-      const { servingInstances, hasStandby, isSuspended, isPaused } = planCluster(
+      const { expectedReadyInstances, hasStandby, isSuspended, hasStoppedInstances } = planCluster(
         "orders",
         { ...SETTINGS, ...settings },
         "dev",
       );
-      return { servingInstances, hasStandby, isSuspended, isPaused };
+      return { expectedReadyInstances, hasStandby, isSuspended, hasStoppedInstances };
     };
-    const none = { isSuspended: false, isPaused: false };
-    assert.deepEqual(counted({}), { servingInstances: 3, hasStandby: true, ...none });
-    assert.deepEqual(counted({ instances: 1 }), { servingInstances: 1, hasStandby: false, ...none });
+    const none = { isSuspended: false, hasStoppedInstances: false };
+    assert.deepEqual(counted({}), { expectedReadyInstances: 3, hasStandby: true, ...none });
+    assert.deepEqual(counted({ instances: 1 }), { expectedReadyInstances: 1, hasStandby: false, ...none });
     assert.deepEqual(counted({ fencedInstances: ["orders-1"] }), {
-      servingInstances: 2,
+      expectedReadyInstances: 2,
       hasStandby: true,
       isSuspended: false,
-      isPaused: true,
+      hasStoppedInstances: true,
     });
     assert.deepEqual(counted({ hibernation: true }), {
-      servingInstances: 0,
+      expectedReadyInstances: 0,
       hasStandby: true,
       isSuspended: true,
-      isPaused: true,
+      hasStoppedInstances: true,
     });
   });
 
-  it("can be made while the namespace is not known yet", () => {
+  it("does not depend on the namespace, which may be unknown", () => {
     const later = planCluster("orders", { ...SETTINGS, namespace: pulumi.output("made") }, "dev");
     assert.deepEqual(later.cluster, plan.cluster);
     assert.deepEqual(later.databases, plan.databases);
   });
 
-  it("can be printed as JSON, and nothing of it is lost", () => {
+  it("can be printed as JSON without losses", () => {
     const printed = JSON.parse(JSON.stringify(plan)) as object;
     assert.deepEqual(Object.keys(printed).sort(), Object.keys(plan).sort());
   });
 });
 
 describe("names and manifests", () => {
-  /** The functions that derive them, by where they are called besides the plan. */
+  /** The functions that derive them, with the files outside of the plan that may call them. */
   const DERIVED: Record<string, string[]> = {
     poolerName: [],
     poolerSpec: [],
@@ -138,9 +138,9 @@ describe("names and manifests", () => {
     databaseManifests: [],
     databaseRoleManifests: [],
     networkPolicies: [],
-    // A component of its own, which programs use without a PostgresCluster.
-    secretNames: ["components/certificates/cluster-certificates.ts", "components/cnpg/pooler-check.ts"],
-    // `vaultDatabasePolicy` says what a program may write, by patterns of names.
+    // Programs can use ClusterCertificates without a PostgresCluster.
+    secretNames: ["components/certificates/cluster-certificates.ts", "components/cnpg/pooler.ts"],
+    // `vaultDatabasePolicy` limits what a program may write, by patterns of names.
     consumerName: ["components/vault-database/policies.ts"],
   };
   const PLANS = [
@@ -157,7 +157,7 @@ describe("names and manifests", () => {
     .map((file) => ({ file, text: readFileSync(join(ROOT, file), "utf8") }));
 
   for (const [name, elsewhere] of Object.entries(DERIVED)) {
-    it(`are derived by ${name} in the plan alone`, () => {
+    it(`are derived by ${name} only in the plan`, () => {
       const calls = new RegExp(`(?<!function )\\b${name}\\(`);
       const callers = sources.filter(({ text }) => calls.test(text)).map(({ file }) => file);
       assert.ok(callers.some((file) => PLANS.includes(file)));

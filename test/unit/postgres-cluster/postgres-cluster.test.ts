@@ -12,7 +12,7 @@ interface Made {
 
 const openssl = new OpenSsl();
 const made: Made[] = [];
-/** Options by type and name: mocks are not told of them. */
+/** Options by type and name. Pulumi does not pass them to mocks. */
 const options = new Map<string, pulumi.CustomResourceOptions>();
 const noteOptions: pulumi.ResourceTransformation = ({ type, name, opts }) => {
   options.set(`${type} ${name}`, opts);
@@ -24,10 +24,10 @@ const VAULT_ISSUER = {
   client: { mount: "pki_client", role: "client" },
 } as const;
 let ca: Certificate;
-/** What Vault signs with, and the chain that it answers. */
+/** The CA with which Vault signs, and the chain that Vault returns. */
 let signedByVault: { certificate: Certificate; chain: string[] };
 
-/** Certificates as the providers would make them, so that the checks of what an issuer returns pass. */
+/** Certificates like those of the real providers, so that they pass the checks of issued certificates. */
 function certificateOf({ type, inputs }: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
   const request = JSON.parse((inputs.certRequestPem as string | undefined) ?? "{}") as {
     commonName: string;
@@ -110,7 +110,7 @@ describe("PostgresCluster", () => {
     [optionsOf(of).dependsOn ?? []]
       .flat()
       .map((each) => (each as unknown as { __pulumiType: string }).__pulumiType.split(":").at(-1));
-  /** Kind and name of all that a condition on its options holds for. */
+  /** Kind and name of the resources whose options match a condition. */
   const those = (all: Made[], which: (of: pulumi.CustomResourceOptions) => boolean | undefined) =>
     all
       .filter((each) => which(optionsOf(each)))
@@ -119,7 +119,7 @@ describe("PostgresCluster", () => {
   const metadata = ({ inputs }: Made) =>
     inputs.metadata as { name: string; labels?: object; annotations?: Record<string, string> };
 
-  it("gives each object in Kubernetes its owner and one field manager", async () => {
+  it("sets the owner and one field manager on each object in Kubernetes", async () => {
     const { all } = await deploy({
       namespace: undefined,
       schemas: ["app"],
@@ -139,7 +139,7 @@ describe("PostgresCluster", () => {
     for (const { name, type, inputs } of objects) {
       const { annotations = {} } = (inputs as { metadata: { annotations?: Record<string, string> } }).metadata;
       assert.match(annotations["pulumi.com/owner"] ?? "", /^acme\/cnpg-teleport\/dev\/orders/, `${type} ${name}`);
-      // The provider takes over from no other names what it created without server-side apply.
+      // The provider takes over objects that it created without server-side apply only from field managers of this form.
       assert.match(
         annotations["pulumi.com/patchFieldManager"] ?? "",
         /^pulumi-kubernetes-[0-9a-f]{16}$/,
@@ -148,7 +148,7 @@ describe("PostgresCluster", () => {
     }
   });
 
-  it("makes Secrets that CNPG reloads on change, the poolers' certificate beforehand", async () => {
+  it("creates Secrets that CNPG reloads on change, including the poolers' certificate", async () => {
     const secrets = ofType((await deploy()).all, ":Secret");
     assert.deepEqual(secrets.map((secret) => metadata(secret).name).sort(), [
       "orders-client-ca-bundle",
@@ -160,7 +160,7 @@ describe("PostgresCluster", () => {
     for (const secret of secrets) assert.deepEqual(metadata(secret).labels, { "cnpg.io/reload": "" });
   });
 
-  it("asks for addresses as addresses, and for none where there are none", async () => {
+  it("requests IP addresses as addresses, and none if there are none", async () => {
     const requestOf = (all: Made[]) => ofType(all, ":CertRequest").find(({ name }) => name === "orders-server")?.inputs;
     const before = requestOf((await deploy()).all);
     assert.ok(before);
@@ -173,7 +173,7 @@ describe("PostgresCluster", () => {
     assert.deepEqual(ipAddresses, ["10.20.30.40", "2001:db8::1"]);
   });
 
-  it("gives Vault names and addresses as parameters as well, for roles that take none from the request (CSR)", async () => {
+  it("passes names and addresses to Vault as parameters too, for roles that ignore those in the CSR", async () => {
     const root = openssl.ca("root", undefined, 400);
     signedByVault = { certificate: root, chain: [root.pem] };
     const { all } = await deploy({
@@ -185,7 +185,7 @@ describe("PostgresCluster", () => {
     assert.deepEqual(inputs?.ipSans, ["10.20.30.40"]);
   });
 
-  it("makes the keys that are asked for, and the CAs' as before", async () => {
+  it("creates leaf keys of the algorithm in `issuer.key`, and keeps the algorithm of the CAs' keys", async () => {
     const keysOf = async (args: Partial<PostgresClusterArgs>) =>
       Object.fromEntries(
         ofType((await deploy(args)).all, ":PrivateKey").map(({ name, inputs }) => [
@@ -202,7 +202,7 @@ describe("PostgresCluster", () => {
       assert.deepEqual(key, /-ca$/.test(name) ? ["ECDSA", "P256", undefined] : ["RSA", undefined, 3072], name);
   });
 
-  it("sends the CAs between the server's certificate and the root, from instances and poolers", async () => {
+  it("adds the intermediate CAs to the server certificates of instances and poolers", async () => {
     const root = openssl.ca("root", undefined, 400);
     const intermediate = openssl.ca("intermediate", root, 300);
     signedByVault = { certificate: intermediate, chain: [intermediate.pem, root.pem] };
@@ -210,7 +210,7 @@ describe("PostgresCluster", () => {
       issuer: VAULT_ISSUER,
       poolers: [{ type: "rw" }],
     });
-    // A secret in a map makes the whole of it one, as the mocks see it.
+    // Mocks get the whole map as one secret if it contains a secret.
     const dataOf = ({ inputs }: Made) => {
       const { stringData } = inputs as { stringData: Record<string, string> & { value?: Record<string, string> } };
       return typeof stringData.value === "object" ? stringData.value : stringData;
@@ -220,7 +220,7 @@ describe("PostgresCluster", () => {
       Object.fromEntries(secrets)[name]?.[key]?.match(/BEGIN CERTIFICATE/g)?.length;
     assert.equal(count("orders-server-tls", "tls.crt"), 2);
     assert.equal(count("pooler-orders-rw-tls", "tls.crt"), 2);
-    // Who verifies clients has their CA in the bundle.
+    // The bundle has the CA of client certificates.
     assert.equal(count("orders-replication-tls", "tls.crt"), 1);
     assert.equal(count("orders-pooler", "tls.crt"), 1);
     assert.ok(Object.fromEntries(secrets)["orders-client-ca-bundle"]?.["ca.crt"]?.includes(intermediate.pem.trim()));
@@ -232,7 +232,7 @@ describe("PostgresCluster", () => {
     assert.ok(signings.length >= 4);
   });
 
-  it("warns of CAs that it leaves out, and of a CA of Vault's by which nothing can be renewed", async () => {
+  it("warns of CAs that it leaves out, and of a CA in Vault that expires too soon for renewals", async () => {
     const expired = openssl.datedCa("expired", "20200101000000Z", "20210101000000Z");
     const ending = openssl.ca("ending", undefined, 100);
     signedByVault = { certificate: ending, chain: [ending.pem] };
@@ -260,7 +260,7 @@ describe("PostgresCluster", () => {
       );
   });
 
-  it("changes its Poolers with any certificate, so that PgBouncer loads it", async () => {
+  it("changes its Poolers when any certificate changes, so that PgBouncer loads it", async () => {
     const digests = async () => {
       made.splice(0);
       const { all } = await deploy({ poolers: [{ type: "rw" }, { type: "ro", authentication: "explicit" }] });
@@ -272,7 +272,7 @@ describe("PostgresCluster", () => {
     assert.notDeepEqual(before, after);
   });
 
-  it("leaves the number of instances to others where that is said, and writes it at first", async () => {
+  it("sets the number of instances only at creation with `scaledByOthers`", async () => {
     const { all } = await deploy({
       instances: 2,
       scaledByOthers: true,
@@ -299,7 +299,7 @@ describe("PostgresCluster", () => {
       );
   });
 
-  it("has the CAs of a stack that knows of one only, whose names never change", async () => {
+  it("keeps the resource names of the first CAs when more CAs are declared", async () => {
     const cas = (all: Made[]) => ofType(all, ":SelfSignedCert").map(({ name }) => name);
     const { all } = await deploy();
     assert.deepEqual(cas(all).sort(), ["orders-client-ca", "orders-server-ca"]);
@@ -314,7 +314,7 @@ describe("PostgresCluster", () => {
     ]);
   });
 
-  it("waits until all instances serve what was written", async () => {
+  it("waits until all instances run with the declared settings", async () => {
     const { all } = await deploy({ instances: 2, description: "Orders", image: "postgresql:17.2" });
     const [serving] = ofType(all, "postgres:ClusterServing");
     const { instances, image, within, certificateUsers, serverCertificate } = serving?.inputs ?? {};
@@ -351,7 +351,7 @@ describe("PostgresCluster", () => {
     );
   });
 
-  it("looks for the operator first; what it depends on may install it", async () => {
+  it("checks the operator first, after the resources in `dependsOn`, which may install it", async () => {
     const look = async (opts?: pulumi.ComponentResourceOptions) => {
       made.splice(0);
       new PostgresCluster("orders", { storage: { size: "1Gi" }, issuer: { type: "tls" } }, opts);
@@ -370,13 +370,13 @@ describe("PostgresCluster", () => {
     assert.equal((await look({ dependsOn: chart })).inputs.awaited, true);
   });
 
-  it("registers no standby while there is one instance", async () => {
+  it("registers no standby if there is only one instance", async () => {
     const { outputs, all } = await deploy({ instances: 1 });
     assert.equal(ofType(all, "teleport:Database").length, 1);
     assert.deepEqual(outputs.teleportDatabases, ["orders-dev"]);
   });
 
-  it("does without Teleport: no registration, no users, no rules of ours", async () => {
+  it("registers nothing and has no users and no pg_hba.conf rules without Teleport", async () => {
     const { all, outputs } = await deploy({ teleport: undefined });
     assert.deepEqual(
       all
@@ -393,7 +393,7 @@ describe("PostgresCluster", () => {
     assert.deepEqual(outputs.connectCommands, []);
   });
 
-  it("makes a namespace only where none is given", async () => {
+  it("creates a namespace only if none is set", async () => {
     assert.equal(ofType((await deploy()).all, ":Namespace").length, 0);
     made.splice(0);
     const { all, outputs } = await deploy({ namespace: undefined });
@@ -410,7 +410,7 @@ describe("PostgresCluster", () => {
     autoUsers: { roles: ["teleport_user_read"] },
   };
 
-  it("makes DatabaseRoles with `usersAs: databaseRole`: before the Cluster, and applied before rights are granted", async () => {
+  it("creates DatabaseRoles with `usersAs: databaseRole` before the Cluster, and waits for them before it grants rights", async () => {
     const { all } = await deploy({ usersAs: "databaseRole" });
     const [cluster] = ofType(all, ":Cluster");
     assert.deepEqual((cluster!.inputs.spec as { managed: { roles: unknown[] } }).managed.roles, []);
@@ -435,7 +435,7 @@ describe("PostgresCluster", () => {
     assert.ok(comesAfter(ofType(all, ":ClusterIdentity")[0]!).includes("DatabaseRolesServing"));
   });
 
-  it("makes no DatabaseRoles if the Cluster declares its users, as in older states", async () => {
+  it("creates no DatabaseRoles if the Cluster declares its users, as in older states", async () => {
     for (const usersAs of [undefined, "inline"] as const) {
       made.splice(0);
       const { all } = await deploy({ usersAs });
@@ -449,7 +449,7 @@ describe("PostgresCluster", () => {
     }
   });
 
-  it("has Pulumi protect what holds data, until that is turned off", async () => {
+  it("protects resources that hold data in Pulumi, until `deletionProtection: false`", async () => {
     const isProtected = async (args: Partial<PostgresClusterArgs>) => {
       made.splice(0);
       const { all } = await deploy({ ...whole, ...args });
@@ -462,7 +462,7 @@ describe("PostgresCluster", () => {
     assert.deepEqual(await isProtected({ deletionProtection: false }), ["false"]);
   });
 
-  it("has Pulumi delete no Namespace, and with `onDelete: retain` nothing that the Cluster lives on", async () => {
+  it("never deletes the Namespace by Pulumi, and with `onDelete: retain` nothing that the Cluster needs", async () => {
     const kept = async (args: Partial<PostgresClusterArgs>) => {
       made.splice(0);
       const { all } = await deploy({ ...whole, usersAs: "databaseRole", ...args });
@@ -473,7 +473,7 @@ describe("PostgresCluster", () => {
     };
     const byDefault = await kept({});
     assert.deepEqual(byDefault.kept, ["Namespace orders"]);
-    assert.deepEqual(byDefault.go, ["Access orders", "AutoUsersAdmin orders"], "users go with their Cluster");
+    assert.deepEqual(byDefault.go, ["Access orders", "AutoUsersAdmin orders"], "users are deleted with their Cluster");
     const retained = await kept({ onDelete: "retain" });
     assert.deepEqual(
       [...new Set(retained.kept.map((each) => each.split(" ")[0]))],
@@ -482,16 +482,16 @@ describe("PostgresCluster", () => {
     assert.equal(retained.kept.filter((each) => /^(Database|NetworkPolicy) /.test(each)).length, 4);
     for (const secret of ["client-ca-bundle", "pooler", "replication-tls", "server-ca", "server-tls"])
       assert.ok(retained.kept.includes(`Secret orders-${secret}`), secret);
-    assert.deepEqual(retained.go, [], "their rights are taken in one that stays");
+    assert.deepEqual(retained.go, [], "rights are revoked in a Cluster that stays");
   });
 
-  it("has the names of before as aliases where it was renamed in the configuration", async () => {
+  it("has an alias for each former name", async () => {
     await deploy({ formerNames: ["shop"] });
     const { aliases } = optionsOf({ type: "cnpg-teleport:postgres:PostgresCluster", name: "orders" });
     assert.deepEqual(aliases, [{ name: "shop" }]);
   });
 
-  it("is deleted only after a look at the Kubernetes cluster, even if `up` made only parts of it", async () => {
+  it("is deleted only after a check of the Kubernetes cluster, even if `up` created only parts of it", async () => {
     const { all } = await deploy({ ...whole, usersAs: "databaseRole" });
     const guards = ofType(all, ":KubernetesIdentity");
     const names = [
@@ -507,10 +507,10 @@ describe("PostgresCluster", () => {
     const [identity] = ofType(all, ":ClusterIdentity");
     const first = new Set(comesAfter(identity!));
     for (const kind of ["Access", "AutoUsersAdmin", "ClusterServing", "Database", "DatabasesServing", "PoolerServing"])
-      assert.ok(first.has(kind), `${kind} goes after the look at the Cluster`);
+      assert.ok(first.has(kind), `${kind} is deleted after the check of the Cluster`);
   });
 
-  it("says in all that comes before the Cluster, and in that, whose it is: another stack is refused it", async () => {
+  it("sets its owner on the Cluster and all objects before it, so that other stacks are refused", async () => {
     const ingress = { applications: [{ namespace: "shop" }], teleportAgents: [{ namespace: "teleport" }] };
     const { all } = await deploy({ namespace: undefined, networkPolicy: ingress });
     const objects = [":Namespace", ":Secret", ":NetworkPolicy", ":Cluster"].flatMap((kind) => {
@@ -532,7 +532,7 @@ describe("PostgresCluster", () => {
     );
   });
 
-  it("gives a kubeconfig to all that reaches Kubernetes, as a secret, and says nothing of it where there is none", async () => {
+  it("passes a kubeconfig as a secret to every resource that reaches Kubernetes, and nothing if there is none", async () => {
     const everything: Partial<PostgresClusterArgs> = {
       ...whole,
       usersAs: "databaseRole",
@@ -568,7 +568,7 @@ describe("PostgresCluster", () => {
     assert.ok(!JSON.stringify(outputs).includes("a kubeconfig"));
   });
 
-  it("refuses bad settings with all that is wrong, before anything is made", async () => {
+  it("reports every wrong setting before anything is created", async () => {
     const bad = { storage: { size: "much" }, issuer: { type: "tls" }, instances: 0 } as const;
     assert.throws(
       () => new PostgresCluster("orders", bad),

@@ -1,5 +1,5 @@
 /** A fake of Kubernetes with one Cluster and a few other objects. It answers the SQL that runs in the Cluster. */
-import { Command, CommandEnd, KubernetesClient, KubernetesObject } from "../../../components/kubernetes/client";
+import { Command, CommandResult, KubernetesClient, KubernetesObject } from "../../../components/kubernetes/client";
 
 export interface Ran {
   pod: string;
@@ -17,7 +17,7 @@ export class FakeKubernetes implements KubernetesClient {
   /** Other objects, by name. */
   readonly objects = new Map<string, KubernetesObject>();
   /** What psql prints for a script. Undefined means nothing. */
-  answer: (ran: Ran) => string | Partial<CommandEnd> | undefined = () => undefined;
+  answer: (ran: Ran) => string | Partial<CommandResult> | undefined = () => undefined;
 
   async get({ name }: { name: string }): Promise<KubernetesObject | undefined> {
     return name === this.cluster?.metadata.name ? this.cluster : this.objects.get(name);
@@ -37,7 +37,7 @@ export class FakeKubernetes implements KubernetesClient {
 
   async own(): Promise<void> {}
 
-  async exec({ pod, command, input = "" }: Command): Promise<CommandEnd> {
+  async exec({ pod, command, input = "" }: Command): Promise<CommandResult> {
     const database = command.find((word) => word.startsWith("PGDATABASE="))?.slice("PGDATABASE=".length) ?? "";
     const ran = { pod, database, script: input };
     this.ran.push(ran);

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { sqlInPrimary } from "../../../components/postgres/psql";
 import { providerOf } from "../../../components/dynamic/converge";
 import { access, AccessInputs } from "../../../components/postgres/grants-operations";
-import { CommandEnd } from "../../../components/kubernetes/client";
+import { CommandResult } from "../../../components/kubernetes/client";
 import { KubernetesError } from "../../../components/kubernetes/errors";
 import { FakeKubernetes, Ran } from "./fake-kubernetes";
 
@@ -183,8 +183,8 @@ describe("access to a database", () => {
   it("stores users that are removed while the Cluster is stopped, and drops them when it runs again", async () => {
     const { kubernetes, update, diff } = setUp();
     const writer = { name: "writer", access: "write" as const };
-    const asleep = inputs({ suspended: true });
-    const { outs } = await update("id", { ...asleep, users: [...asleep.users, writer] }, asleep);
+    const suspended = inputs({ suspended: true });
+    const { outs } = await update("id", { ...suspended, users: [...suspended.users, writer] }, suspended);
     assert.deepEqual(outs?.toRemove, ["writer"]);
     assert.deepEqual(kubernetes.ran, []);
     assert.deepEqual(await diff("id", outs!, inputs()), { changes: true });
@@ -359,7 +359,7 @@ describe("access to a database", () => {
   });
 
   /** Creates the rights although the first command in the primary's pod ends, or fails, like this. */
-  async function madeAfter(first: Partial<CommandEnd> | KubernetesError): Promise<void> {
+  async function madeAfter(first: Partial<CommandResult> | KubernetesError): Promise<void> {
     const { kubernetes, create } = setUp();
     const { answer } = kubernetes;
     let failures = 1;

@@ -8,12 +8,10 @@ import * as fc from "fast-check";
 import * as yaml from "yaml";
 import * as names from "../../../components/kubernetes/names";
 import { checkQuantity, parseMemory, parseQuantity } from "../../../components/kubernetes/quantity";
-import { checkDuration, hours } from "../../../components/certificates/duration";
+import { checkDuration, hours, goDuration, parseDuration } from "../../../components/durations";
 import { checkClusterName } from "../../../components/cnpg/names";
-import { checkTeleportName } from "../../../components/teleport/names";
+import { checkTeleportName, checkLabels as checkTeleportLabels } from "../../../components/teleport/names";
 import { SettingProblem } from "../../../components/problems";
-import { goDuration, parseDuration } from "../../../components/go-duration";
-import { checkLabels as checkTeleportLabels } from "../../../components/teleport/resources/labels";
 import { hostile } from "./hostile";
 
 const RUNS = 1_500;

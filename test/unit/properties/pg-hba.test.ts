@@ -3,12 +3,10 @@ import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
 import { AUTO_USER_GROUP, autoUserHbaRules, checkAutoUsers } from "../../../components/teleport/auto-users/settings";
 import { checkDatabaseName } from "../../../components/cnpg/initdb";
-import { parseHbaRule, pgHbaRules } from "../../../components/cnpg/pg-hba";
-import { checkPgHba } from "../../../components/cnpg/pg-hba-check";
-import { checkPgIdent } from "../../../components/cnpg/pg-ident";
+import { parseHbaRule, pgHbaRules, checkPgHba, checkPgIdent } from "../../../components/cnpg/pg-hba";
 import { checkUsers, TeleportUser } from "../../../components/cnpg/roles";
 import { checkVaultDatabase } from "../../../components/vault-database/check";
-import { vaultHbaRules } from "../../../components/vault-database/pg-hba";
+import { vaultHbaRules } from "../../../components/vault-database/plan";
 import { vaultUserNames } from "../../../components/vault-database/settings";
 import { hostile, plain } from "./hostile";
 

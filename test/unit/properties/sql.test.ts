@@ -12,14 +12,13 @@ import {
   dropOwnedScript,
 } from "../../../components/postgres/grants";
 import { AutoUsers, checkAutoUsers } from "../../../components/teleport/auto-users/settings";
-import * as autoUserSchemas from "../../../components/teleport/auto-users/procedures";
-import * as autoUsers from "../../../components/teleport/auto-users/roles";
+import * as autoUsers from "../../../components/teleport/auto-users/scripts";
 import { checkDatabaseName, checkOwner } from "../../../components/cnpg/initdb";
 import { checkUsers, TeleportUser } from "../../../components/cnpg/roles";
 import { checkVaultDatabase } from "../../../components/vault-database/check";
 import * as vaultDatabase from "../../../components/vault-database/database-scripts";
 import * as vaultRoles from "../../../components/vault-database/role-scripts";
-import { roleStatements } from "../../../components/vault-database/role-statements";
+import { roleStatements } from "../../../components/vault-database/role-scripts";
 import {
   CredentialsRole,
   grantedRoles,
@@ -140,7 +139,7 @@ describe("no name leaves its token", () => {
       ([application = "", ...names]) => dropOwnedScript(names, application),
       (names) => dropScript(names),
       (names) => existingRolesQuery(names),
-      ([admin = ""]) => autoUserSchemas.dropAutoUserSchemaScript(admin),
+      ([admin = ""]) => autoUsers.dropAutoUserSchemaScript(admin),
     ];
     hold(scripts, several(inPostgres, 3) as fc.Arbitrary<string[]>, [
       ["app", "$do$ BEGIN EXECUTE 'DROP DATABASE app'; END $do$;", "x"],
@@ -190,11 +189,11 @@ describe("no name leaves its token", () => {
     const settings = ([adminUser, ...roles]: readonly string[]): AutoUsers => ({ adminUser, roles });
     const scripts: Script[] = [
       (names) => autoUsers.autoUserScript(settings(names)),
-      (names) => autoUserSchemas.autoUserDatabaseScript(settings(names)),
+      (names) => autoUsers.autoUserDatabaseScript(settings(names)),
       (names) => autoUsers.autoUserAccountsQuery(settings(names)),
       (names) => autoUsers.formerAdminsQuery(settings(names)),
       (names) => autoUsers.autoUserDriftQuery(settings(names)),
-      (names) => autoUserSchemas.autoUserDatabaseDriftQuery(settings(names)),
+      (names) => autoUsers.autoUserDatabaseDriftQuery(settings(names)),
     ];
     const names = fc
       .tuple(plain, inPostgres, inPostgres)

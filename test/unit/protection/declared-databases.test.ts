@@ -1,6 +1,11 @@
 import { strict as assert } from "node:assert";
-import { checkFormerNames, contextsOf, declaredDatabases as declared, namespacesToMake } from "../../../config/places";
-import { inContext } from "../../../components/protection/declared-databases";
+import {
+  checkFormerNames,
+  contextsOf,
+  declaredDatabases as declared,
+  namespacesToCreate,
+} from "../../../config/contexts-and-namespaces";
+import { contextResourceName } from "../../../components/protection/declared-databases";
 import { parseConfig } from "../../../config/config";
 import type { DeclaredDatabase } from "../../../components/protection/declared-databases";
 import { providerOf } from "../../../components/dynamic/converge";
@@ -181,7 +186,7 @@ describe("the places of a configuration", () => {
       e: { ...minimal, namespace: "d" },
       f: { ...minimal, namespace: "f", createNamespace: true },
     });
-    assert.deepEqual(namespacesToMake(plan), [
+    assert.deepEqual(namespacesToCreate(plan), [
       { context: undefined, namespace: "db", databases: [] },
       { context: undefined, namespace: "d", databases: ["d"] },
       { context: undefined, namespace: "f", databases: ["f"] },
@@ -202,9 +207,9 @@ describe("the places of a configuration", () => {
       { context: "new", former: ["old"] },
       { context: undefined, former: [] },
     ]);
-    assert.equal(inContext(undefined, "kubernetes", "after"), "kubernetes");
-    assert.equal(inContext("prod", "kubernetes", "after"), "kubernetes-prod");
-    assert.equal(inContext("prod", "db", "before"), "prod-db");
+    assert.equal(contextResourceName(undefined, "kubernetes", "after"), "kubernetes");
+    assert.equal(contextResourceName("prod", "kubernetes", "after"), "kubernetes-prod");
+    assert.equal(contextResourceName("prod", "db", "before"), "prod-db");
   });
 
   it("refuse a former name that another database has", () => {

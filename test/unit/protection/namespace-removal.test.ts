@@ -1,7 +1,10 @@
 import { strict as assert } from "node:assert";
-import { contentOf } from "../../../components/protection/namespace-content";
+import {
+  contentOf,
+  namespaceRemoval,
+  NamespaceState,
+} from "../../../components/protection/namespace-removal-operations";
 import { providerOf } from "../../../components/dynamic/converge";
-import { namespaceRemoval, NamespaceState } from "../../../components/protection/namespace-removal-operations";
 import { FakeApi } from "./fake-api";
 
 const state = { namespace: "db", uid: "ns", kubernetesUid: "this-cluster" };

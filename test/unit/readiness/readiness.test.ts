@@ -15,8 +15,8 @@ import {
   instanceProblems,
   instanceQuery,
 } from "../../../components/readiness/cluster";
-import { mayStartAgain } from "../../../components/readiness/initdb-failure";
-import { eventReasons } from "../../../components/readiness/event-reasons";
+import { mayRestartInitdb } from "../../../components/readiness/initdb-failure";
+import { eventReasons } from "../../../components/readiness/reasons";
 import { KubernetesError } from "../../../components/kubernetes/errors";
 import { poolerProblems } from "../../../components/readiness/pooler";
 import { volumeProblems } from "../../../components/readiness/volumes";
@@ -551,20 +551,20 @@ describe("waiting for a Cluster", () => {
       const attempts = { isRunning: false, container: "initdb" };
       const cluster: KubernetesObject = { metadata: { name: "orders" }, status: { phase: "x" } };
       const ready: KubernetesObject = { metadata: { name: "orders-1", annotations: { "cnpg.io/pvcStatus": "ready" } } };
-      assert.equal(mayStartAgain(cluster, attempts, job, []), true);
-      assert.equal(mayStartAgain(cluster, attempts, job, [ready]), false);
-      assert.equal(mayStartAgain({ ...cluster, status: { currentPrimary: "orders-1" } }, attempts, job, []), false);
-      assert.equal(mayStartAgain({ ...cluster, status: { readyInstances: 1 } }, attempts, job, []), false);
-      assert.equal(mayStartAgain(cluster, attempts, { ...job, status: { succeeded: 1 } }, []), false);
+      assert.equal(mayRestartInitdb(cluster, attempts, job, []), true);
+      assert.equal(mayRestartInitdb(cluster, attempts, job, [ready]), false);
+      assert.equal(mayRestartInitdb({ ...cluster, status: { currentPrimary: "orders-1" } }, attempts, job, []), false);
+      assert.equal(mayRestartInitdb({ ...cluster, status: { readyInstances: 1 } }, attempts, job, []), false);
+      assert.equal(mayRestartInitdb(cluster, attempts, { ...job, status: { succeeded: 1 } }, []), false);
       const writtenAt = (time: string): KubernetesObject => ({
         metadata: { name: "orders", managedFields: [{ time, fieldsV1: { "f:spec": {} } }] },
       });
       assert.equal(
-        mayStartAgain(writtenAt("2025-12-31T23:59:59Z"), { isRunning: true, container: "initdb" }, job, []),
+        mayRestartInitdb(writtenAt("2025-12-31T23:59:59Z"), { isRunning: true, container: "initdb" }, job, []),
         false,
       );
       assert.equal(
-        mayStartAgain(writtenAt("2026-01-01T00:00:01Z"), { isRunning: true, container: "initdb" }, job, []),
+        mayRestartInitdb(writtenAt("2026-01-01T00:00:01Z"), { isRunning: true, container: "initdb" }, job, []),
         true,
       );
     });

@@ -1,11 +1,10 @@
 import { strict as assert } from "node:assert";
-import { connectionDrift, connectionDocument } from "../../../components/vault-database/connection";
+import { connectionDrift, connectionDocument, type VaultEngine } from "../../../components/vault-database/vault-engine";
 import { providerOf } from "../../../components/dynamic/converge";
 import { AdminInputs, AdminState, vaultAdmin } from "../../../components/vault-database/admin-operations";
 import { LeasesInputs, vaultLeases } from "../../../components/vault-database/lease-operations";
 import { vaultUserNames } from "../../../components/vault-database/settings";
-import type { VaultEngine } from "../../../components/vault-database/vault-engine";
-import { UNKNOWN } from "../../../components/unknown";
+import { UNKNOWN } from "../../../components/value-check";
 import { VaultError } from "../../../components/vault/errors";
 import { FakeKubernetes, Ran } from "../postgres/fake-kubernetes";
 

@@ -5,9 +5,9 @@ import {
   vaultRolesDriftQuery,
   vaultRolesScript,
   vaultUsersQuery,
+  type VaultUsers,
 } from "../../../components/vault-database/role-scripts";
 import { vaultUserNames } from "../../../components/vault-database/settings";
-import type { VaultUsers } from "../../../components/vault-database/vault-users";
 
 const paths = (policy: string) => [...policy.matchAll(/^path "([^"]+)"/gm)].map(([, path]) => path);
 

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { CheckedSettings, checkVaultDatabase, seconds } from "../../../components/vault-database/check";
-import { vaultHbaRules } from "../../../components/vault-database/pg-hba";
-import { roleStatements } from "../../../components/vault-database/role-statements";
+import { vaultHbaRules } from "../../../components/vault-database/plan";
+import { roleStatements } from "../../../components/vault-database/role-scripts";
 import { newPassword, scramVerifier } from "../../../components/vault-database/scram";
 import {
   grantedRoles,

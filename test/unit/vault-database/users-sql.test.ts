@@ -4,8 +4,7 @@
 import { strict as assert } from "node:assert";
 import { roleSettingsDrift, roleSettingsScript } from "../../../components/postgres/user-admin";
 import { ONE_AT_A_TIME, dropOwnedScript } from "../../../components/postgres/grants";
-import { vaultDatabaseScript } from "../../../components/vault-database/database-scripts";
-import { dropUserFunction } from "../../../components/vault-database/drop-user";
+import { vaultDatabaseScript, dropUserFunction } from "../../../components/vault-database/database-scripts";
 import { vaultRolesScript, vaultUsersQuery } from "../../../components/vault-database/role-scripts";
 import { vaultUserNames } from "../../../components/vault-database/settings";
 

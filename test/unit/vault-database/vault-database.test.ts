@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import * as pulumi from "@pulumi/pulumi";
-import type { VaultDatabaseArgs } from "../../../components/vault-database/vault-database";
+import type { VaultDatabaseArgs } from "../../../components/vault-database/settings";
 
 interface Made {
   type: string;

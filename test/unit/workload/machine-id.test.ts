@@ -5,8 +5,8 @@ import {
   joinRules,
   machineIdOutputs,
   MachineIdSettings,
+  checkMachineId,
 } from "../../../components/workload/machine-id";
-import { checkMachineId } from "../../../components/workload/machine-id-check";
 
 const orders = { service: "orders-prod", labels: { cluster: "orders" }, database: "app", user: "shop_writer" };
 const settings: MachineIdSettings = {

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { MachineIdOutputs, machineIdOutputs } from "../../../components/workload/machine-id";
-import { tbotConfiguration } from "../../../components/workload/tbot-configuration";
+import { tbotConfiguration } from "../../../components/workload/tbot";
 import { tbotPod, TbotPodSettings } from "../../../components/workload/tbot-pod";
 
 const database = { labels: { cluster: "orders" }, database: "app", user: "shop_writer" };

@@ -5,8 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { VaultAgentDatabase } from "../../../components/workload/vault-agent-configuration";
-import { vaultAgentPod, VaultAgentPodSettings } from "../../../components/workload/vault-agent-pod";
-import { VAULT_AGENT_SCRIPT } from "../../../components/workload/vault-agent-script";
+import { vaultAgentPod, VaultAgentPodSettings, VAULT_AGENT_SCRIPT } from "../../../components/workload/vault-agent-pod";
 
 const login = { mount: "kubernetes", role: "database-orders-app", namespace: "shop", serviceAccount: "shop" };
 const app = {

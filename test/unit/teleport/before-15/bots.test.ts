@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
-import { botAccounts, botOf } from "../../../../components/teleport/before-15/bot-accounts";
+import { botAccounts, botOf } from "../../../../components/teleport/before-15/bots";
 import { botClient, withBots } from "../../../../components/teleport/resources/bot-client";
 import { ownership } from "../../../../components/teleport/resources/document";
 import { OWNER_LABEL } from "../../../../components/owner-label";
-import { botDocument } from "../../../../components/teleport/resources/bot-document";
+import { botDocument } from "../../../../components/teleport/resources/bot";
 import { TeleportError } from "../../../../components/teleport/client/errors";
 import { registrations } from "../../../../components/teleport/resources/lifecycle";
 import type { TeleportClient, TeleportDocument } from "../../../../components/teleport/client/tctl";

@@ -1,6 +1,15 @@
 import { strict as assert } from "node:assert";
-import { TeleportFailure } from "../../../../components/teleport/client/errors";
-import { classify, PATTERNS, tctlFailure, tctlHung } from "../../../../components/teleport/client/failure";
+import { TeleportFailure, type TeleportError } from "../../../../components/teleport/client/errors";
+import {
+  classify,
+  PATTERNS,
+  tctlFailure,
+  tctlTimeout,
+  Circumstances,
+  identityRefused,
+  whyNotConnected,
+} from "../../../../components/teleport/client/failure";
+import { readPing } from "../../../../components/teleport/client/ping";
 
 /** Messages of tctl and Teleport 13 to 18 about a resource, by its name. */
 const SENTENCES: [TeleportFailure, (name: string) => string][] = [
@@ -92,7 +101,7 @@ describe("the error of a failure of tctl", () => {
     "Complete an SSO authentication flow in your local web browser to continue",
   ])
     it(`is of kind mfa if tctl waits for a person: ${prompt.trim()}`, () => {
-      const error = tctlHung("create", 30_000, "t:443", prompt);
+      const error = tctlTimeout("create", 30_000, "t:443", prompt);
       assert.equal(error.failure, "mfa");
       assert.equal(error.mayBeDone, false);
       assert.match(error.message, /30 s.*tbot/s);
@@ -100,7 +109,7 @@ describe("the error of a failure of tctl", () => {
     });
 
   it("repeats what tctl wrote before it was ended", () => {
-    const error = tctlHung("get", 30_000, "t:443", "Client tools are out of date, updating to v18.2.0.\n");
+    const error = tctlTimeout("get", 30_000, "t:443", "Client tools are out of date, updating to v18.2.0.\n");
     assert.equal(error.failure, "unavailable");
     assert.equal(error.mayBeDone, true);
     assert.match(error.message, /no answer within 30 s.*updating to v18\.2\.0/s);
@@ -108,7 +117,7 @@ describe("the error of a failure of tctl", () => {
 
   it("adds nothing if tctl wrote nothing before it was ended", () => {
     assert.equal(
-      tctlHung("get", 30_000, "t:443", "").message,
+      tctlTimeout("get", 30_000, "t:443", "").message,
       "tctl get at t:443 failed: no answer within 30 s. Check that Teleport answers at t:443, then run the command again; no progress is lost.",
     );
   });
@@ -119,4 +128,107 @@ describe("the error of a failure of tctl", () => {
     assert.equal(tctlFailure("create", "context deadline exceeded", "t:443", wrote).failure, "mfa");
     assert.equal(tctlFailure("get", 'database "x" not found', "t:443", wrote).failure, "not-found");
   });
+});
+
+const NOW = new Date("2026-01-01T12:00:00Z");
+const LATER = new Date("2026-01-01T13:00:00Z");
+
+function circumstances(more: Partial<Circumstances> = {}): Circumstances {
+  return {
+    command: "tctl get",
+    proxy: "teleport:443",
+    identity: { source: "TELEPORT_IDENTITY_FILE=/run/identity", cluster: "prod", user: "registrar", expires: LATER },
+    ping: { answers: "yes", cluster: "prod", version: "17.2.0", oldestClient: "16.0.0" },
+    tctlVersion: "Teleport v17.2.0 git:v17.2.0 go1.23",
+    ...more,
+  };
+}
+
+describe("why tctl cannot connect", () => {
+  const told = (more: Partial<Circumstances>) => {
+    const error = whyNotConnected(circumstances(more), NOW);
+    return [error?.failure, error?.message] as const;
+  };
+  const cases: [string, Partial<Circumstances>, TeleportError["failure"], RegExp][] = [
+    [
+      "nobody answers",
+      { ping: { answers: "no", why: "connect ECONNREFUSED 10.0.0.1:443" } },
+      "unavailable",
+      /cannot connect \(connect ECONNREFUSED 10\.0\.0\.1:443\)\. Check that Teleport answers at teleport:443/,
+    ],
+    [
+      "its certificate is not trusted",
+      { ping: { answers: "untrusted", why: "self-signed certificate" } },
+      "failed",
+      /not trusted here \(self-signed certificate\)\. .*SSL_CERT_FILE/,
+    ],
+    [
+      "the identity expired since it was read",
+      { identity: { source: "TELEPORT_IDENTITY", expires: new Date("2026-01-01T11:59:59Z") } },
+      "identity",
+      /TELEPORT_IDENTITY expired at 2026-01-01T11:59:59\.000Z\. Get a new identity/,
+    ],
+    [
+      "the identity is of another cluster",
+      { identity: { source: "TELEPORT_IDENTITY", cluster: "dev" } },
+      "identity",
+      /TELEPORT_IDENTITY belongs to the Teleport cluster dev, but the cluster there is prod\. Get an identity of prod/,
+    ],
+    [
+      "tctl is too old",
+      { tctlVersion: "Teleport v15.4.9 git:v15.4.9 go1.22" },
+      "tctl-version",
+      /tctl 15\.4\.9 is too old .* 17\.2\.0 and accepts 16\.0\.0 and newer\. Install tctl 17\.2\.0/,
+    ],
+  ];
+  for (const [what, more, failure, words] of cases)
+    it(`is reported: ${what}`, () => {
+      const [kind, message] = told(more);
+      assert.equal(kind, failure);
+      assert.match(message ?? "", words);
+    });
+
+  it("is unknown if Teleport answers and nothing else is wrong", () => {
+    assert.equal(whyNotConnected(circumstances(), NOW), undefined);
+    assert.equal(whyNotConnected(circumstances({ tctlVersion: undefined, identity: {} }), NOW), undefined);
+    assert.equal(whyNotConnected(circumstances({ tctlVersion: "Teleport v16.0.0" }), NOW), undefined);
+  });
+
+  it("is then the identity, and the message names its user and a different version of tctl", () => {
+    const { failure, message } = identityRefused(circumstances({ tctlVersion: "Teleport v18.0.1" }));
+    assert.equal(failure, "identity");
+    assert.match(
+      message,
+      /refuses the identity TELEPORT_IDENTITY_FILE=\/run\/identity \(user registrar\): the user is locked or was deleted/,
+    );
+    assert.match(
+      message,
+      /tctl is 18\.0\.1, and Teleport is 17\.2\.0\. Check `tctl get locks` and `tctl get user\/registrar`/,
+    );
+    assert.match(
+      identityRefused(circumstances({ identity: {} })).message,
+      /refuses the identity of `tsh login`: .*user\/<user>/,
+    );
+  });
+});
+
+describe("the public information of a proxy", () => {
+  it("has its cluster, its version and the oldest tctl that it accepts", () => {
+    const text = JSON.stringify({ cluster_name: "prod", server_version: "13.3.8", min_client_version: "12.0.0" });
+    const expected = { answers: "yes", cluster: "prod", version: "13.3.8", oldestClient: "12.0.0" };
+    assert.deepEqual(readPing(200, text), expected);
+    assert.deepEqual(readPing(200, '{"server_version":"13.3.8"}'), { answers: "yes", version: "13.3.8" });
+  });
+  for (const [status, text, why] of [
+    [429, "", /429: it limits the rate of requests/],
+    [503, "", /503: it is not available now/],
+    [200, "<html>", /is not a Teleport proxy, it answers 200/],
+    [200, "null", /is not a Teleport proxy, it answers 200/],
+    [404, '{"server_version":"13.3.8"}', /is not a Teleport proxy, it answers 404/],
+  ] as const)
+    it(`counts as no answer: ${status} ${text}`, () => {
+      const ping = readPing(status, text);
+      assert.equal(ping.answers, "no");
+      assert.match("why" in ping ? ping.why : "", why);
+    });
 });

@@ -1,8 +1,11 @@
 import { strict as assert } from "node:assert";
 import * as fc from "fast-check";
-import { accessRole, checkRoleSpec } from "../../../../components/teleport/resources/access-role-document";
-import { DENIED_USERS } from "../../../../components/teleport/resources/reserved-users";
-import type { AccessRoleSettings } from "../../../../components/teleport/resources/access-role-document";
+import {
+  accessRole,
+  checkRoleSpec,
+  DENIED_USERS,
+  type AccessRoleSettings,
+} from "../../../../components/teleport/resources/access-role";
 
 const readers: AccessRoleSettings = {
   name: "orders-readers",

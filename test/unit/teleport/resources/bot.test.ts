@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { withBots } from "../../../../components/teleport/resources/bot-client";
-import { botDocument, checkBotSpec } from "../../../../components/teleport/resources/bot-document";
-import { workloadRegistrarRole } from "../../../../components/teleport/resources/bot-registrar";
+import { botDocument, checkBotSpec } from "../../../../components/teleport/resources/bot";
+import { workloadRegistrarRole } from "../../../../components/teleport/program-roles";
 import { registrations } from "../../../../components/teleport/resources/lifecycle";
 import { FakeTeleport } from "../fake-teleport";
 

@@ -1,6 +1,5 @@
 import { strict as assert } from "node:assert";
-import { checkTokenSpec, joinToken } from "../../../../components/teleport/resources/join-token-document";
-import type { JoinRules } from "../../../../components/teleport/resources/join-token-document";
+import { checkTokenSpec, joinToken, type JoinRules } from "../../../../components/teleport/resources/join-token";
 
 const JWKS = '{"keys":[{"use":"sig","kty":"RSA","kid":"1","alg":"RS256","n":"AQAB","e":"AQAB"}]}';
 

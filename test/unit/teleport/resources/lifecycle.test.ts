@@ -1,12 +1,11 @@
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ownership, withOwner } from "../../../../components/teleport/resources/document";
-import { UNKNOWN } from "../../../../components/unknown";
+import { UNKNOWN } from "../../../../components/value-check";
 import { TeleportError } from "../../../../components/teleport/client/errors";
-import { registrations } from "../../../../components/teleport/resources/lifecycle";
+import { registrations, registrationMethods } from "../../../../components/teleport/resources/lifecycle";
 import { RegistrationInputs, RegistrationState } from "../../../../components/teleport/resources/registration";
 import { UnfinishedRegistration } from "../../../../components/teleport/resources/lifecycle-errors";
-import { registrationMethods } from "../../../../components/teleport/resources/lifecycle-operations";
 import { TeleportDocument } from "../../../../components/teleport/client/tctl";
 import { FakeTeleport } from "../fake-teleport";
 

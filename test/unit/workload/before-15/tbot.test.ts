@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
-import { TUNNEL_SCRIPT } from "../../../../components/workload/before-15/tunnel-script";
+import { TUNNEL_SCRIPT } from "../../../../components/workload/before-15/tbot";
 import { MachineIdOutputs, machineIdOutputs } from "../../../../components/workload/machine-id";
 import { tbotPod, TbotPodSettings } from "../../../../components/workload/tbot-pod";
 
