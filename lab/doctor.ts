@@ -16,7 +16,7 @@ import { TOOLS, VERSIONS } from "./versions";
  */
 const NEEDED_GB = 6;
 const NEEDED_AGAIN_GB = 2;
-const BUILD_GB = 39;
+const BUILD_GB = 40;
 const NEEDED_MEMORY_GB = 6;
 
 const ELSEWHERE = "docs/getting-started.md shows the same with your own cluster, Vault and Teleport.";
