@@ -76,6 +76,8 @@ describe("backup and recovery", () => {
   };
 
   before(async () => {
+    // A killed run may have left it.
+    await kubectl("delete", "namespace", NAME, "--ignore-not-found");
     await run("kubectl", ["create", "namespace", NAME]);
     await run("kubectl", ["apply", "-f", "-"], { input: JSON.stringify(secret) });
     configure();
