@@ -1,4 +1,4 @@
-/** ArchiveName: the name of a Cluster's archive in the object store. It belongs to one life of the Cluster. */
+/** ArchiveName: the name of a Cluster's archive in the object store. A Cluster that is created again gets a new name. */
 import { randomBytes } from "node:crypto";
 import { BARMAN_CLOUD } from "../cnpg/object-store";
 import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";
@@ -11,7 +11,7 @@ import { UNKNOWN } from "../value-check";
 export interface ArchiveNameInputs extends KubernetesConnection {
   namespace: string;
   cluster: string;
-  /** The declared name. Default: a generated one. */
+  /** The name in the settings. Default: a generated one. */
   declaredName?: string;
   /** The archive that a new Cluster is recovered from. Default: none. */
   recoversFrom?: string;
@@ -23,8 +23,8 @@ export interface ArchiveNameState extends ArchiveNameInputs {
 }
 
 /**
- * The kind of resource. It is created before its Cluster. The archive that an existing Cluster writes to is its archive. A Cluster
- * that does not exist, or that archives nothing, gets a new one: its data continue no archive, and only a Cluster that is being
+ * The kind of resource. It is created before its Cluster. An existing Cluster keeps the archive that it writes to. A Cluster that
+ * does not exist, or that archives nothing, gets a new archive: its data do not continue an old one. Only a Cluster that is being
  * created checks that its archive is empty.
  */
 export function archiveName(
@@ -61,7 +61,7 @@ export function archiveName(
     return found?.metadata.deletionTimestamp === undefined ? found : undefined;
   }
 
-  /** Looks at the Cluster. Undefined if the namespace is unknown, or Kubernetes does not answer: `up` looks again. */
+  /** Reads the Cluster. Undefined if the namespace is unknown, or Kubernetes does not answer: `up` reads it again. */
   async function inPreview<Result>(
     inputs: ArchiveNameInputs,
     look: (found: KubernetesObject | undefined) => Result,
@@ -76,7 +76,7 @@ export function archiveName(
     }
   }
 
-  /** `orders-20261130-123615-3f9ac0`: the names for one Cluster sort by time, and two of one second differ. */
+  /** `orders-20261130-123615-3f9ac0`: a Cluster's names sort by time. Two names of the same second differ. */
   function generated(cluster: string): string {
     const [date = "", time = ""] = now().toISOString().replace(/[-:]/g, "").replace(/\..*/, "").split("T");
     return `${cluster}-${date}-${time}-${randomBytes(3).toString("hex")}`;
@@ -96,7 +96,7 @@ function archiveOf({ metadata, spec }: KubernetesObject): string | undefined {
   return plugin && (plugin.parameters?.serverName ?? metadata.name);
 }
 
-/** Why the declared name is refused: nothing checks that the archive of a running Cluster is empty. */
+/** Why the declared name is refused. A running Cluster does not check that its archive is empty. */
 function refusal(
   { namespace, cluster, declaredName }: ArchiveNameInputs,
   found?: KubernetesObject,
@@ -105,28 +105,30 @@ function refusal(
   const present = archiveOf(found);
   if (present === declaredName) return undefined;
   return (
-    `backup.archiveName is ${declaredName}, but the Cluster ${namespace}/${cluster} exists and ` +
-    `${present === undefined ? "has no archive yet" : `writes to the archive ${present}`}. Nothing was changed. A name can ` +
-    "only be chosen for a new Cluster, which checks that the archive is empty. " +
-    (present === undefined ? "Remove archiveName: a new name is generated." : `Set it to ${present}, or remove it.`)
+    `backup.archiveName is ${declaredName}, but the Cluster ${namespace}/${cluster} already exists and ` +
+    `${present === undefined ? "has no archive yet" : `writes to the archive ${present}`}. Nothing was changed. The name can ` +
+    "be chosen only for a new Cluster, because only a new Cluster checks that the archive is empty. " +
+    (present === undefined
+      ? "Remove backup.archiveName, and a new name is generated."
+      : `Set backup.archiveName to ${present}, or remove it.`)
   );
 }
 
-/** The message about a Cluster that the stack had, and that does not exist. */
+/** The message about a Cluster that is in the stack's state, and no longer exists. */
 function lost(
   { namespace, cluster, recoversFrom, declaredName }: ArchiveNameInputs,
   { archiveName: former }: ArchiveNameState,
 ): string {
   const begins =
     recoversFrom === undefined
-      ? "The new Cluster begins with an EMPTY database"
-      : `The new Cluster begins with the archive ${recoversFrom}`;
+      ? "The new Cluster starts with an EMPTY database"
+      : `The new Cluster is recovered from the archive ${recoversFrom}`;
   const keep =
     recoversFrom === former
       ? ""
-      : ` If you want the data that were written last, set recovery.archiveName to ${former} before \`pulumi up\`.`;
+      : ` To recover the latest data, set recovery.archiveName to ${former} before you run \`pulumi up\`.`;
   return (
-    `The Cluster ${namespace}/${cluster} does not exist any more. Its archive ${former} stays in the object store. ` +
-    `${begins}, and ${declaredName === former ? "needs a new archive: change or remove backup.archiveName" : "gets a new archive"}.${keep} Run \`pulumi refresh\` first, so that Pulumi creates it.`
+    `The Cluster ${namespace}/${cluster} no longer exists. Its archive ${former} stays in the object store. ` +
+    `${begins}, and ${declaredName === former ? "needs a new archive: change or remove backup.archiveName" : "gets a new archive"}.${keep} Run \`pulumi refresh\` first, so that Pulumi creates the Cluster again.`
   );
 }

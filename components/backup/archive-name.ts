@@ -1,4 +1,4 @@
-/** The name of a Cluster's archive, as a resource. */
+/** The name of a Cluster's archive, as a Pulumi resource. */
 import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
 import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
@@ -8,7 +8,7 @@ export interface ArchiveNameArgs {
   kubernetes?: KubernetesArgs;
   namespace: pulumi.Input<string>;
   cluster: string;
-  /** The declared name. Default: a generated one. */
+  /** The name in the settings. Default: a generated one. */
   declaredName?: string;
   /** The archive that a new Cluster is recovered from. Default: none. */
   recoversFrom?: string;
@@ -17,8 +17,8 @@ export interface ArchiveNameArgs {
 const provider = dynamicProvider("archiveName");
 
 /**
- * Is created before its Cluster, which writes to the archive of this name. An existing Cluster keeps its archive. A Cluster that
- * is created again gets a new one. Needs the Kubernetes right `get` on Clusters.
+ * The name of the archive that a Cluster writes to. It is created before the Cluster. An existing Cluster keeps its archive. A
+ * Cluster that is created again gets a new one. Needs the Kubernetes right `get` on Clusters.
  */
 export class ArchiveName extends KubernetesResource {
   declare readonly archiveName: pulumi.Output<string>;

@@ -1,4 +1,4 @@
-/** LastBackup: takes a backup when it is deleted, before its Cluster is. */
+/** LastBackup: takes the final backup of a Cluster. Its deletion takes the backup, before the Cluster is deleted. */
 import type { BackupMethod } from "../cnpg/backup";
 import { stopReason } from "../cnpg/stopped";
 import type { ResourceKind } from "../dynamic/converge";
@@ -36,21 +36,21 @@ export function lastBackup(
   const identity = clusterIdentity(read);
   return {
     id: ({ namespace, cluster }) => `${namespace}/${cluster}/last`,
-    /** Another Cluster: the last backup of the former one is taken before that one is deleted. */
+    /** For another Cluster, it is replaced: so the former Cluster gets its final backup before it is deleted. */
     replaces: (olds, news) => (["namespace", "cluster"] as const).filter((key) => olds[key] !== news[key]),
     declared: ({ enabled, method, within, ...cluster }) => [enabled, method, within, identity.declared?.(cluster)],
     apply: async (inputs) => ({ ...inputs, ...(await identity.apply?.(inputs)) }),
     read: async (state, id) => (await identity.read?.(state, id)) as LastBackupState | undefined,
     async remove(state) {
       if (!state.enabled) return;
-      // Refuses another Kubernetes cluster, another Cluster of this name, and a protected one.
+      // Refuses another Kubernetes cluster, another Cluster of this name, and a protected Cluster.
       await identity.remove?.(state);
       const { namespace, cluster, uid, method, within } = state;
       const found = await findClusterByName(await connect(state), state);
       if (!found) return;
       if (!canBackUp(found, method)) {
         console.error(
-          `Warning: no last backup of ${namespace}/${cluster} is taken, because it has no backups any more.`,
+          `Warning: no final backup of ${namespace}/${cluster} is taken, because backups are no longer configured for the Cluster.`,
         );
         return;
       }
@@ -58,8 +58,8 @@ export function lastBackup(
       if (stopped !== undefined) {
         throw new KubernetesError(
           "failed",
-          `The last backup of ${namespace}/${cluster} cannot be taken, because the Cluster is stopped: ${stopped}. The ` +
-            `Cluster was not deleted. Start it, or ${WITHOUT}`,
+          `The final backup of ${namespace}/${cluster} cannot be taken, because the Cluster is stopped: ${stopped}. The ` +
+            `Cluster was not deleted. Start it and run the command again, or ${WITHOUT}`,
         );
       }
       const kubernetes = await connect(state, WHILE_WAITING);
@@ -68,12 +68,12 @@ export function lastBackup(
       const request = {
         ...{ namespace, cluster, uid, method, within, former: "again" as const },
         name: (await runningBackup(kubernetes, state, prefix)) ?? backupName(cluster, `final-${stamp}`),
-        remedy: `The Cluster was not deleted. Correct the reason and run the command again, or ${WITHOUT}`,
+        remedy: `The Cluster was not deleted. Correct the cause and run the command again, or ${WITHOUT}`,
       };
       await takeBackup(kubernetes, request, { ...TIMING, ...given }, now);
     },
   };
 }
 
-/** How to delete without a last backup. */
+/** How to delete the Cluster without a final backup. */
 const WITHOUT = "set backup.final: false and run `pulumi up` before you delete it.";

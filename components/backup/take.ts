@@ -1,4 +1,4 @@
-/** Takes a backup of a Cluster, and waits for it. */
+/** Takes a backup of a Cluster, and waits until it is complete. */
 import { createHash } from "node:crypto";
 import type { BackupMethod } from "../cnpg/backup";
 import { BARMAN_CLOUD } from "../cnpg/object-store";
@@ -14,14 +14,14 @@ export interface BackupRequest {
   cluster: string;
   /** The Cluster's `metadata.uid`. */
   uid: string;
-  /** Name of the Backup object. If there is one already, `former` decides. */
+  /** Name of the Backup object. If it already exists, `former` decides. */
   name: string;
   method: BackupMethod;
   /** Seconds to wait. */
   within: number;
   /**
-   * What happens if an older Backup of this name is complete. `again`: another one is taken, under the next name. `refuse`: the
-   * run ends with an error. A recent one was begun by an interrupted run, and counts.
+   * What happens if an older Backup of this name is complete. `again`: another backup is taken, under the next name. `refuse`:
+   * the run fails. A recent Backup of this name comes from an interrupted run, and is used.
    */
   former: "again" | "refuse";
   /** What to do after a failure, for messages. */
@@ -40,15 +40,15 @@ interface BackupStatus {
   stoppedAt?: string;
 }
 
-/** In milliseconds. A complete backup that is older was not begun by this change. */
+/** In milliseconds. A complete backup that is older than this does not belong to this change. */
 const RECENT = 60 * 60 * 1_000;
-/** Number of names that are tried. */
+/** How many names are tried. */
 const ATTEMPTS = 100;
 /** Phases of a Backup that ends without a backup. */
 const FAILED = ["failed", "invalid backup definition"];
 const CLUSTER = { apiVersion: "postgresql.cnpg.io/v1", kind: "Cluster" };
 
-/** Whether a Cluster has what a backup by this method needs: the plugin, or the configuration of snapshots. */
+/** Whether a Cluster has what this backup method needs: the plugin, or the configuration of snapshots. */
 export function canBackUp({ spec = {} }: KubernetesObject, { method }: BackupMethod): boolean {
   if (method === "volumeSnapshot") return isObject(spec.backup) && spec.backup.volumeSnapshot !== undefined;
   const plugins = (spec.plugins ?? []) as { name: string; enabled?: boolean }[];
@@ -94,15 +94,15 @@ export async function takeBackup(
     if (waited() > within * second) {
       throw new KubernetesError(
         "not-ready",
-        `The backup ${namespace}/${current ?? request.name} of ${cluster} is not complete after ${within} s, and goes on. Run ` +
-          "the command again, which waits for it. Or set backup.waitMinutes, and run `pulumi up`.",
+        `The backup ${namespace}/${current ?? request.name} of ${cluster} is not complete after ${within} s, and continues. Run ` +
+          "the command again to wait for it. To wait longer, set backup.waitMinutes and run `pulumi up`.",
       );
     }
     return undefined;
   }, every);
 }
 
-/** Creates the Backup under the first name that can be used, or goes on with one that an interrupted run began. */
+/** Creates the Backup under the first free name, or continues one that an interrupted run began. */
 async function begin(kubernetes: KubernetesClient, request: BackupRequest, now: Date): Promise<string> {
   const { namespace, cluster, uid, method } = request;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
@@ -114,7 +114,7 @@ async function begin(kubernetes: KubernetesClient, request: BackupRequest, now: 
       await kubernetes.create(reference, {
         apiVersion: "postgresql.cnpg.io/v1",
         kind: "Backup",
-        // As those of the schedule: the object goes with its Cluster, so that the Namespace is empty. The archive stays.
+        // Like scheduled Backups, it is deleted with its Cluster, so that the Namespace is empty. The archive stays.
         metadata: { name, namespace, ownerReferences: [{ ...CLUSTER, name: cluster, uid }] },
         spec: { cluster: { name: cluster }, ...method },
       });
@@ -123,11 +123,11 @@ async function begin(kubernetes: KubernetesClient, request: BackupRequest, now: 
   }
   throw new KubernetesError(
     "failed",
-    `${ATTEMPTS} backups of ${namespace}/${cluster} failed. Delete their Backup objects, and run the command again.`,
+    `${ATTEMPTS} backups of ${namespace}/${cluster} failed. Delete their Backup objects and run the command again.`,
   );
 }
 
-/** Whether a Backup that exists is the one that is asked for. If not, the next name is tried. */
+/** Whether an existing Backup is the requested one. If not, the next name is tried. */
 function isToBeContinued(found: KubernetesObject, { namespace, cluster, former }: BackupRequest, now: Date): boolean {
   const { phase = "", stoppedAt = "" } = statusOf(found);
   const whose = (found.spec?.cluster as { name?: string } | undefined)?.name;
@@ -136,12 +136,12 @@ function isToBeContinued(found: KubernetesObject, { namespace, cluster, former }
   if (former === "again") return false;
   throw new KubernetesError(
     "configuration",
-    `The backup ${namespace}/${found.metadata.name} exists already: it was complete at ${stoppedAt}. Nothing was changed. Set ` +
+    `The backup ${namespace}/${found.metadata.name} already exists: it was completed at ${stoppedAt}. Nothing was changed. Set ` +
       "backup.onDemand to a name that was not used before.",
   );
 }
 
-/** A Backup of a Cluster that has not ended, and whose name begins with a prefix. Undefined if there is none. */
+/** Name of a Cluster's unfinished Backup whose name begins with a prefix. Undefined if there is none. */
 export async function runningBackup(
   kubernetes: KubernetesClient,
   { namespace, cluster }: { namespace: string; cluster: string },
@@ -163,15 +163,15 @@ function statusOf(backup: KubernetesObject | undefined): BackupStatus {
   return (backup?.status ?? {}) as BackupStatus;
 }
 
-/** CloudNativePG uses the name as the value of a label. An attempt's number needs four more bytes. */
+/** CloudNativePG uses the name as the value of a label. The number of the attempt needs four more bytes. */
 const LONGEST_NAME = 63 - 4;
 
-/** The first characters of a digest of texts. */
+/** The first characters of the texts' digest. */
 export function shortDigest(...texts: string[]): string {
   return createHash("sha256").update(JSON.stringify(texts)).digest("hex").slice(0, 10);
 }
 
-/** `orders-before-upgrade-17`. A name that is too long is cut, and gets a digest. */
+/** `orders-before-upgrade-17`. A name that is too long is cut and ends with a digest. */
 export function backupName(cluster: string, what: string): string {
   const name = `${cluster}-${what}`;
   if (name.length <= LONGEST_NAME) return name;

@@ -1,4 +1,4 @@
-/** TakenBackup: a backup that `up` takes, and waits for. */
+/** TakenBackup: a backup that `up` takes and waits for. */
 import type { BackupMethod } from "../cnpg/backup";
 import { stopReason } from "../cnpg/stopped";
 import type { ResourceKind } from "../dynamic/converge";
@@ -16,7 +16,7 @@ import { backupName, canBackUp, shortDigest, takeBackup, Timing, TIMING } from "
 
 /** When a backup is taken. */
 export type Occasion =
-  /** Once for each archive, after the Cluster is ready: nothing can be recovered without a first base backup. */
+  /** Once for each archive, after the Cluster is ready. Without a first base backup, nothing can be recovered. */
   | "first"
   /** Each time the reason changes, before the Cluster is changed. */
   | "onDemand";
@@ -26,12 +26,12 @@ export interface TakenBackupInputs extends KubernetesConnection {
   namespace: string;
   cluster: string;
   occasion: Occasion;
-  /** A backup is taken each time it changes: the place of the archive, or the name that the user chose. */
+  /** A backup is taken each time this value changes: the location of the archive, or the name that the user chose. */
   reason: string;
   method: BackupMethod;
   /** Seconds to wait. */
   within: number;
-  /** An instance is stopped by the settings, so no backup is taken. */
+  /** The settings stop an instance, so no backup is taken. */
   suspended?: boolean;
 }
 
@@ -56,14 +56,17 @@ export function takenBackup(
   return {
     id: ({ namespace, cluster, occasion }) => `${namespace}/${cluster}/${occasion}`,
     declared: ({ context, namespace, cluster, occasion, reason }) => [context, namespace, cluster, occasion, reason],
-    /** The first one is missing, e.g. because the Cluster was hibernated; or the write-ahead log is not archived. */
+    /** The first backup is missing, e.g. because the Cluster was hibernated, or the write-ahead log is not archived. */
     async differs(news, olds) {
       if (news.occasion !== "first" || news.suspended === true) return false;
       if (olds.taken === undefined) return true;
       try {
         const found = await findClusterByName(await connect(news, IN_PREVIEW), news);
         const problem = found && stopReason(found) === undefined ? archivingProblem(found) : undefined;
-        if (problem !== undefined) console.error(`The Cluster ${news.namespace}/${news.cluster}: ${problem}`);
+        if (problem !== undefined)
+          console.error(
+            `The Cluster ${news.namespace}/${news.cluster}: ${problem}. Correct the cause. \`up\` waits until the log is archived.`,
+          );
         return problem !== undefined;
       } catch (error) {
         if (!(error instanceof KubernetesError)) throw error;
@@ -88,22 +91,22 @@ export function takenBackup(
     if (occasion === "onDemand" && !canBackUp(found, method)) {
       console.error(
         `Warning: no backup of ${namespace}/${cluster} was taken before this change, because the Cluster has no backups yet. ` +
-          "`up` takes the first one afterwards.",
+          "`up` takes the first backup after the change.",
       );
       return undefined;
     }
-    // The plugin reads a changed ObjectStore again after ten seconds at the latest.
+    // The plugin reads a changed ObjectStore again within ten seconds.
     if (occasion === "onDemand" || olds !== undefined) await pause(timing.settle);
     const request = {
       ...{ namespace, cluster, method, within, uid: found.metadata.uid ?? "" },
       name: backupName(cluster, occasion === "onDemand" ? reason : `first-${shortDigest(cluster, reason)}`),
       former: occasion === "onDemand" ? ("refuse" as const) : ("again" as const),
-      remedy: "Correct the reason and run `pulumi up` again, which takes another one.",
+      remedy: "Correct the cause and run `pulumi up` again, which takes another backup.",
     };
     return takeBackup(await connect(inputs, WHILE_WAITING), request, timing, now);
   }
 
-  /** A complete backup on the primary has waited for its own write-ahead log. Later files may still fail. */
+  /** A backup of the primary is complete only when its own write-ahead log is archived. Later files may still fail. */
   async function untilArchiving(inputs: TakenBackupInputs): Promise<void> {
     const { namespace, cluster, within } = inputs;
     const kubernetes = await connect(inputs, WHILE_WAITING);
@@ -123,7 +126,7 @@ export function takenBackup(
         throw new KubernetesError(
           "not-ready",
           `The Cluster ${namespace}/${cluster} is not backed up: ${problem}. Nothing is lost yet: PostgreSQL keeps the log on ` +
-            "its volume. Correct the reason, and run `pulumi up` again.",
+            "its volume. Correct the cause and run `pulumi up` again.",
         );
       }
       return undefined;
@@ -131,7 +134,7 @@ export function takenBackup(
   }
 }
 
-/** Why a Cluster's write-ahead log is not archived. Undefined if it is, or if nothing is known. */
+/** Why a Cluster's write-ahead log is not archived. Undefined if it is archived, or if this is unknown. */
 function archivingProblem({ status }: KubernetesObject): string | undefined {
   const conditions = (status?.conditions ?? []) as { type: string; status: string; message?: string }[];
   const archiving = conditions.find(({ type }) => type === "ContinuousArchiving");

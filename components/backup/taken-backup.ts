@@ -1,4 +1,4 @@
-/** Backups that `up` and `destroy` take, as resources. */
+/** Backups that `up` and `destroy` take, as Pulumi resources. */
 import * as pulumi from "@pulumi/pulumi";
 import type { BackupMethod } from "../cnpg/backup";
 import { dynamicProvider } from "../dynamic/provider";
@@ -20,9 +20,9 @@ export interface TakenBackupArgs extends HowArgs {
   cluster: string;
   /** When the backup is taken. */
   occasion: Occasion;
-  /** A backup is taken each time it changes. */
+  /** A backup is taken each time this value changes. */
   reason: pulumi.Input<string>;
-  /** An instance is stopped by the settings, so no backup is taken. */
+  /** The settings stop an instance, so no backup is taken. */
   suspended?: boolean;
 }
 
@@ -30,8 +30,8 @@ const takenProvider = dynamicProvider("takenBackup");
 const lastProvider = dynamicProvider("lastBackup");
 
 /**
- * Its creation or update ends when the backup is complete, and fails with CloudNativePG's reason. Needs the Kubernetes rights
- * `get` on Clusters, and `get` and `create` on Backups.
+ * A backup that `up` takes. Its creation or update finishes only when the backup is complete. If the backup fails, it fails with
+ * CloudNativePG's reason. Needs the Kubernetes rights `get` on Clusters, and `get` and `create` on Backups.
  */
 export class TakenBackup extends KubernetesResource {
   constructor(name: string, args: TakenBackupArgs, opts: pulumi.CustomResourceOptions) {
@@ -40,8 +40,8 @@ export class TakenBackup extends KubernetesResource {
 }
 
 /**
- * Its deletion ends when a last backup is complete, if it is enabled. Refuses what a ClusterIdentity refuses. Needs the Kubernetes
- * rights of a TakenBackup, and `list` on Backups.
+ * The final backup of a Cluster. If enabled, its deletion takes the backup, and finishes only when the backup is complete. Refuses
+ * what a ClusterIdentity refuses. Needs the Kubernetes rights of a TakenBackup, and `list` on Backups.
  */
 export class LastBackup extends KubernetesResource {
   constructor(

@@ -5,41 +5,42 @@ import { SettingProblem } from "../problems";
 import { checkOneOf, valueIfKnown, wrong } from "../value-check";
 import { BARMAN_CLOUD, checkObjectStore, ObjectStore, objectStoreManifest, ObjectStoreManifest } from "./object-store";
 
-/** Backups of a Cluster, for recovery to any point in time. Needs CloudNativePG's barman-cloud plugin. */
+/** Backups of a Cluster, for point-in-time recovery. Needs CloudNativePG's barman-cloud plugin. */
 export interface BackupSettings {
-  /** Where backups and the WAL go. */
+  /** Where base backups and the WAL are stored. */
   objectStore: ObjectStore;
   /**
-   * Name of the Cluster's archive: a folder in the object store. No other Cluster may use it, not even a former one of the same
-   * name. Default: a new name for each Cluster, `<cluster>-<date>-<time>-<random>`; the output `backup` has it.
+   * Name of the Cluster's archive: a folder in the object store. It must not be the archive of another Cluster, not even of a
+   * former Cluster of the same name. Default: a new name for each Cluster, `<cluster>-<date>-<time>-<random>`; the output
+   * `backup` has it.
    */
   archiveName?: string;
   /**
-   * When base backups are taken: six fields of cron, the first is the second, in UTC, e.g. `0 0 1 * * *`; or `@daily`, or
-   * `@every 12h`. Default: `0 0 1 * * *`, each day at one o'clock.
+   * When base backups are taken, in UTC. Six cron fields, of which the first is the second, e.g. `0 0 1 * * *`; or `@daily`, or
+   * `@every 12h`. Default: `0 0 1 * * *`, each day at 01:00.
    */
   schedule?: string;
   /**
    * How long base backups and their WAL are kept in the archive: a number of days, weeks or months, e.g. `30d`, `4w`, `3m`. It
-   * does not apply to archives of former Clusters. Default: for ever.
+   * does not apply to archives of former Clusters. Default: forever.
    */
   retention?: string;
   /**
-   * The instance that scheduled backups are taken from. Backups that `up` and `destroy` wait for are taken from the primary.
+   * The instance from which scheduled backups are taken. Backups that `up` and `destroy` wait for are taken from the primary.
    * Default: `prefer-standby`.
    */
   target?: "prefer-standby" | "primary";
   /**
    * Take base backups as volume snapshots, with the fields of CloudNativePG's `spec.backup.volumeSnapshot`, e.g. `className`.
-   * The WAL goes to the object store as well. Default: base backups go to the object store.
+   * The WAL still goes to the object store. Default: base backups go to the object store too.
    */
   volumeSnapshot?: Record<string, unknown>;
   /**
-   * A name for a backup on demand, e.g. `before-upgrade-17`. Each time you change it, `up` takes a backup before it changes the
-   * Cluster, and waits for it. Default: none.
+   * Name of a backup on demand, e.g. `before-upgrade-17`. Each time you change the name, `up` takes a backup and waits for it
+   * before it changes the Cluster. Default: none.
    */
   onDemand?: string;
-  /** Whether `destroy` takes a last backup, and waits for it, before it deletes the Cluster. Default: false. */
+  /** Take a final backup, and wait for it, before the Cluster is deleted. Default: false. */
   final?: boolean;
   /** Minutes that `up` and `destroy` wait for a backup. Default: 60. */
   waitMinutes?: number;
@@ -68,13 +69,13 @@ export interface BackupPlan {
   settings: BackupSettings;
   objectStore: ObjectStoreManifest;
   scheduledBackup: ScheduledBackupManifest;
-  /** How a backup is taken that a run waits for: from the primary, which ends only when its WAL is archived. */
+  /** How `up` and `destroy` take backups: from the primary, where a backup is complete only when its WAL is archived. */
   method: BackupMethod;
   /** Seconds to wait for a backup. */
   waitSeconds: number;
 }
 
-/** @param suspended no instance runs, so that no backup can be taken */
+/** @param suspended no instance runs, so no backup can be taken */
 export function planBackup(cluster: string, settings: BackupSettings, suspended = false): BackupPlan {
   const { volumeSnapshot, target = "prefer-standby", waitMinutes = DEFAULT_WAIT_MINUTES } = settings;
   const from = (instance: BackupMethod["target"]): BackupMethod =>
@@ -91,7 +92,7 @@ export function planBackup(cluster: string, settings: BackupSettings, suspended 
       spec: {
         cluster: { name: cluster },
         schedule: settings.schedule ?? DEFAULT_SCHEDULE,
-        // The Backup objects go with the Cluster, so that its Namespace is empty. The archive stays.
+        // The Backup objects are deleted with the Cluster, so that its Namespace is empty. The archive stays.
         backupOwnerReference: "cluster",
         ...(suspended ? { suspend: true } : {}),
         ...from(target),
@@ -102,7 +103,7 @@ export function planBackup(cluster: string, settings: BackupSettings, suspended 
   };
 }
 
-/** Stands for the generated name of the archive, which only `up` knows. */
+/** Placeholder for the generated name of the archive, which only `up` knows. */
 const GENERATED = "generated-by-up";
 
 /** The Cluster's fields for backups. */
@@ -120,7 +121,7 @@ export function archivePlugins({ objectStore }: BackupPlan, archiveName: pulumi.
   return [{ name: BARMAN_CLOUD, isWALArchiver: true, parameters }];
 }
 
-/** Folders of barman-cloud, and of object stores: no slash, and nothing that must be escaped in a URL. */
+/** A folder name for barman-cloud and object stores: no slash, and nothing that must be escaped in a URL. */
 const ARCHIVE_NAME = /^[A-Za-z0-9]([-._A-Za-z0-9]{0,126}[A-Za-z0-9])?$/;
 
 export function checkArchiveName(setting: string, name: string | undefined): SettingProblem[] {
@@ -128,7 +129,7 @@ export function checkArchiveName(setting: string, name: string | undefined): Set
   return wrong(
     setting,
     name,
-    "is not a valid name of an archive",
+    "is not a valid archive name",
     "Use at most 128 letters, digits, hyphens, dots and underscores, beginning and ending with a letter or digit.",
   );
 }
@@ -159,7 +160,7 @@ export function checkBackup(
           beside(`spec.${field}`),
           undefined,
           "would replace what backup writes",
-          `Remove it, or write the plugins and backups of CloudNativePG yourself and remove backup.`,
+          `Remove it. Or remove backup, and write CloudNativePG's plugins and backup under spec yourself.`,
         ),
       ),
   ];
@@ -176,7 +177,7 @@ function checkSchedule(setting: string, schedule: string | undefined): SettingPr
     setting,
     schedule,
     fields.length === CRON_FIELDS - 1
-      ? "has five fields, but the first of six is the second"
+      ? "has five fields, but needs six: the first is the second"
       : "is not a valid schedule",
     fields.length === CRON_FIELDS - 1
       ? `Write 0 ${schedule.trim()}.`
@@ -204,7 +205,7 @@ function checkSnapshots(
       : wrong(
           at("retention"),
           retention,
-          "has no effect on volume snapshots, and none on the write-ahead log without base backups in the object store",
+          "has no effect with volumeSnapshot: neither on the snapshots, nor on the write-ahead log",
           "Remove it, and delete old snapshots with a policy of the storage.",
         )),
   ];
@@ -212,10 +213,10 @@ function checkSnapshots(
 
 function checkRetention(setting: string, retention: string | undefined): SettingProblem[] {
   if (retention === undefined || /^[1-9][0-9]*[dwm]$/.test(retention)) return [];
-  return wrong(setting, retention, "is not a number of days, weeks or months", "Write e.g. 30d, 4w or 3m.");
+  return wrong(setting, retention, "must be a number of days, weeks or months", "Write e.g. 30d, 4w or 3m.");
 }
 
-/** The place that no two Clusters may share: the archive in the object store. Undefined if its name is generated or unknown. */
+/** Location of the archive, which no two Clusters may share. Undefined if its name is generated, or its bucket is unknown. */
 export function archivePlace({ objectStore, archiveName }: BackupSettings): string | undefined {
   const path = valueIfKnown(objectStore.destinationPath);
   return path === undefined || archiveName === undefined ? undefined : `${path.replace(/\/+$/, "")}/${archiveName}`;

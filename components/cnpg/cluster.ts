@@ -37,8 +37,8 @@ export interface ClusterSettings
    */
   backup?: BackupSettings;
   /**
-   * A backup that the new Cluster begins with. Used only once, when the Cluster is created. Default: none, so the Cluster
-   * begins with an empty database.
+   * The backup that a new Cluster starts from. Used only once, when the Cluster is created. Default: none, so the Cluster
+   * starts with an empty database.
    */
   recovery?: RecoverySettings;
   /**

@@ -12,7 +12,7 @@ export interface SecretKey {
   key: string;
 }
 
-/** Credentials for S3 and compatible stores. Either two keys, or the role of the pod. */
+/** Credentials for S3 and compatible stores: either two keys, or the pod's role. */
 export interface S3Credentials {
   /** Access key ID. Needs `secretAccessKey`. Default: none. */
   accessKeyId?: SecretKey;
@@ -29,7 +29,7 @@ export interface S3Credentials {
   inheritFromIAMRole?: boolean;
 }
 
-/** Credentials for Azure Blob Storage. Exactly one way. */
+/** Credentials for Azure Blob Storage. Choose exactly one way to log in. */
 export interface AzureCredentials {
   /** Connection string. Default: none. */
   connectionString?: SecretKey;
@@ -45,7 +45,7 @@ export interface AzureCredentials {
   useDefaultAzureCredentials?: boolean;
 }
 
-/** Credentials for Google Cloud Storage. Exactly one way. */
+/** Credentials for Google Cloud Storage. Choose exactly one way to log in. */
 export interface GoogleCredentials {
   /** JSON file of a service account. Default: none. */
   applicationCredentials?: SecretKey;
@@ -60,7 +60,7 @@ export interface GoogleCredentials {
 export interface WalStore {
   /** Compression of WAL files. Default: none. */
   compression?: "bzip2" | "gzip" | "lz4" | "snappy" | "xz" | "zstd";
-  /** Server-side encryption that the store is asked for. Default: the bucket's own. */
+  /** Server-side encryption that is requested from the store. Default: the bucket's own. */
   encryption?: "AES256" | "aws:kms";
   /** Number of WAL files that are archived or restored at the same time. Default: 1. */
   maxParallel?: number;
@@ -74,11 +74,11 @@ export interface WalStore {
 export interface DataStore {
   /** Compression of base backups. Default: none. */
   compression?: "bzip2" | "gzip" | "lz4" | "snappy";
-  /** Server-side encryption that the store is asked for. Default: the bucket's own. */
+  /** Server-side encryption that is requested from the store. Default: the bucket's own. */
   encryption?: "AES256" | "aws:kms";
   /** Number of parallel uploads of a base backup. Default: 2. */
   jobs?: number;
-  /** Begin a base backup with an immediate checkpoint, which is faster and loads the disk more. Default: false. */
+  /** Start base backups with an immediate checkpoint, which is faster but loads the disk more. Default: false. */
   immediateCheckpoint?: boolean;
   /** Further arguments of `barman-cloud-backup`. Default: none. */
   additionalCommandArgs?: string[];
@@ -87,7 +87,7 @@ export interface DataStore {
 }
 
 /**
- * Where backups are, and how they are stored. The fields have the names of the plugin's reference. Becomes the `configuration`
+ * Where and how backups are stored. The fields have the names in the plugin's reference. Becomes the `configuration`
  * of an ObjectStore.
  */
 export interface ObjectStore {
@@ -95,7 +95,7 @@ export interface ObjectStore {
   destinationPath: pulumi.Input<string>;
   /** URL of the store, with `https`. Default: that of the cloud provider. */
   endpointURL?: pulumi.Input<string>;
-  /** CA certificate that the store is verified with. Default: the CAs of the plugin's image. */
+  /** CA certificate that verifies the store. Default: the CAs of the plugin's image. */
   endpointCA?: SecretKey;
   /** Credentials for `s3://`. Default: none. */
   s3Credentials?: S3Credentials;
@@ -126,7 +126,7 @@ export interface ObjectStoreManifest {
   spec: Record<string, unknown>;
 }
 
-/** The plugin's name, as CloudNativePG knows it. */
+/** The plugin's name in CloudNativePG. */
 export const BARMAN_CLOUD = "barman-cloud.cloudnative-pg.io";
 
 /** @param retention how long backups are kept, e.g. `30d` */
@@ -147,7 +147,7 @@ export function objectStoreManifest(
   };
 }
 
-/** A kind of store: what its paths begin with, and its credentials. */
+/** The kinds of stores: how their paths begin, and their credentials. */
 const STORES = [
   { begins: "s3://", credentials: "s3Credentials" },
   { begins: "gs://", credentials: "googleCredentials" },
@@ -177,13 +177,18 @@ function checkDestination(at: At, store: ObjectStore): SettingProblem[] {
     return wrong(
       at("destinationPath"),
       path,
-      "is not the address of a bucket",
+      "is not a valid address of a bucket",
       "Write s3://<bucket>/<folder>, gs://<bucket>/<folder>, or https://<account>.blob.core.windows.net/<container>/<folder>.",
     );
   }
   const given = STORES.filter(({ credentials }) => store[credentials] !== undefined);
   if (given.length !== 1 || given[0] === kind) return [];
-  return wrong(at("destinationPath"), path, `does not fit ${given[0]?.credentials}`, `Use ${kind.credentials}.`);
+  return wrong(
+    at("destinationPath"),
+    path,
+    `does not fit ${given[0]?.credentials}`,
+    `Use ${kind.credentials} instead, or correct the path.`,
+  );
 }
 
 function checkEndpoint(setting: string, url: string | undefined): SettingProblem[] {

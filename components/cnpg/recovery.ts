@@ -1,11 +1,11 @@
-/** Recovery: a new Cluster that begins with the data of a backup. Pure. */
+/** Recovery: a new Cluster that starts from the data of a backup. Pure. */
 import { SettingProblem } from "../problems";
 import { wrong } from "../value-check";
 import { archivePlace, BackupSettings, checkArchiveName } from "./backup";
 import { databaseAndOwner, InitDb } from "./initdb";
 import { BARMAN_CLOUD, checkObjectStore, ObjectStore, objectStoreManifest, ObjectStoreManifest } from "./object-store";
 
-/** A volume snapshot, or another object that a volume can be made from. */
+/** A volume snapshot, or another object from which a volume can be created. */
 export interface VolumeSource {
   /** Name of the object. */
   name: string;
@@ -25,11 +25,11 @@ export interface VolumeSnapshots {
   tablespaceStorage?: Record<string, VolumeSource>;
 }
 
-/** Where recovery ends: at most one of time, name, LSN, XID and `targetImmediate`. */
+/** Where recovery ends. Set at most one of time, name, LSN, XID and `targetImmediate`. */
 export interface RecoveryTarget {
-  /** A time, in RFC 3339 form with its zone, e.g. `2026-11-30T12:00:00Z`. Default: the end of the archive. */
+  /** A time in RFC 3339 format, with its time zone, e.g. `2026-11-30T12:00:00Z`. Default: the end of the archive. */
   targetTime?: string;
-  /** A restore point that `pg_create_restore_point` made. Needs `backupID`. Default: none. */
+  /** A restore point that `pg_create_restore_point` created. Needs `backupID`. Default: none. */
   targetName?: string;
   /** A position in the write-ahead log, e.g. `0/3000060`. Default: none. */
   targetLSN?: string;
@@ -37,7 +37,7 @@ export interface RecoveryTarget {
   targetXID?: string;
   /** End as soon as the backup is consistent. Needs `backupID`. Default: false. */
   targetImmediate?: boolean;
-  /** ID of the base backup to begin with, e.g. `20261130T120000`. Default: the newest before the target. */
+  /** ID of the base backup to start from, e.g. `20261130T120000`. Default: the newest before the target. */
   backupID?: string;
   /** Timeline: a number, or `latest`. Default: `latest`. */
   targetTLI?: string;
@@ -46,7 +46,7 @@ export interface RecoveryTarget {
 }
 
 /**
- * The data that a new Cluster begins with, instead of an empty database. Used only once, when the Cluster is created. Needs
+ * The data that a new Cluster starts from, instead of an empty database. Used only once, when the Cluster is created. Needs
  * `archiveName` or `volumeSnapshots`.
  */
 export interface RecoverySettings {
@@ -60,13 +60,13 @@ export interface RecoverySettings {
   recoveryTarget?: RecoveryTarget;
 }
 
-/** The external cluster of CloudNativePG that stands for the archive. */
+/** Name of the external cluster in the Cluster's spec that stands for the archive. */
 const SOURCE = "recovery-source";
 
 /** What follows from the settings of a recovery. */
 export interface RecoveryPlan {
   settings: RecoverySettings;
-  /** The object store with the archive. Undefined if there is none, or the Cluster's own store has it. */
+  /** The object store with the archive. Undefined if there is no archive, or if it is in the Cluster's own store. */
   objectStore?: ObjectStoreManifest;
   /** Name of the ObjectStore with the archive. Undefined if no archive is read. */
   store?: string;
@@ -80,7 +80,7 @@ export function planRecovery(cluster: string, settings: RecoverySettings): Recov
     : { settings, store: own, objectStore: objectStoreManifest(own, settings.objectStore) };
 }
 
-/** The Cluster's fields for recovery. The owner gets the password of its Secret. */
+/** The Cluster's fields for recovery. The owner gets the password in its Secret. */
 export function recoverySpec({ settings, store }: RecoveryPlan, initdb: InitDb = {}): Record<string, unknown> {
   const { archiveName, volumeSnapshots, recoveryTarget } = settings;
   const { database, owner } = databaseAndOwner(initdb);
@@ -100,7 +100,7 @@ export function recoverySpec({ settings, store }: RecoveryPlan, initdb: InitDb =
   };
 }
 
-/** CloudNativePG takes any value of `targetImmediate` for a target. */
+/** CloudNativePG treats any value of `targetImmediate` as a target, even false. */
 function targetSpec({ targetImmediate, targetTime, ...target }: RecoveryTarget): RecoveryTarget {
   return {
     ...target,
@@ -109,14 +109,14 @@ function targetSpec({ targetImmediate, targetTime, ...target }: RecoveryTarget):
   };
 }
 
-/** Pulumi's configuration turns a time that has no quotes in YAML into `2026-11-30 12:00:00 +0000 UTC`. */
+/** Pulumi's configuration turns a time without quotes in YAML into `2026-11-30 12:00:00 +0000 UTC`. */
 function inRfc3339(time: string): string {
   const [, date, clock, hours, minutes] =
     /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?) ([-+]\d\d)(\d\d) \S+$/.exec(time) ?? [];
   return date === undefined ? time : `${date}T${clock}${hours}:${minutes}`;
 }
 
-/** What else the checks depend on. */
+/** Other settings that the checks depend on. */
 export interface RecoveryContext {
   backup?: BackupSettings;
   initdb?: InitDb;
@@ -135,13 +135,18 @@ export function checkRecovery(
   return [
     ...(archiveName !== undefined || volumeSnapshots !== undefined
       ? []
-      : wrong(at("recovery"), undefined, "does not say what to recover from", "Set archiveName or volumeSnapshots.")),
+      : wrong(
+          at("recovery"),
+          undefined,
+          "does not say what to recover from",
+          "Set recovery.archiveName or recovery.volumeSnapshots.",
+        )),
     ...(objectStore !== undefined && archiveName === undefined
       ? wrong(
           own("objectStore"),
           undefined,
           "needs archiveName",
-          "Write the name of the archive: a folder in the store.",
+          "Set recovery.archiveName to the name of the archive, which is a folder in the store.",
         )
       : []),
     ...(archiveName !== undefined && objectStore === undefined && backup === undefined
@@ -151,7 +156,7 @@ export function checkRecovery(
     ...checkArchiveName(own("archiveName"), archiveName),
     ...checkOwnArchive(own("archiveName"), recovery, backup),
     ...checkTarget(own("recoveryTarget"), recovery),
-    // The archive has them.
+    // The recovered data already have these.
     ...(["localeCollate", "localeCType", "encoding", "dataChecksums"] as const)
       .filter((field) => initdb[field] !== undefined)
       .flatMap((field) =>
@@ -168,34 +173,34 @@ export function checkRecovery(
           at("spec.bootstrap"),
           undefined,
           "would replace what recovery writes",
-          "Use recovery or spec.bootstrap.",
+          "Remove recovery or spec.bootstrap.",
         )),
     ...(spec.externalClusters !== undefined && archiveName !== undefined
       ? wrong(
           at("spec.externalClusters"),
           undefined,
           "would replace the external cluster that recovery writes",
-          "Remove one of the two.",
+          "Remove recovery.archiveName or spec.externalClusters.",
         )
       : []),
   ];
 }
 
-/** A Cluster must never write into the archive that it is recovered from. */
+/** A Cluster must never write to the archive that it is recovered from. */
 function checkOwnArchive(
   setting: string,
   { archiveName, objectStore }: RecoverySettings,
   backup: BackupSettings | undefined,
 ): SettingProblem[] {
   if (backup === undefined) return [];
-  // A Cluster from snapshots alone continues the timeline of the old one, and does not check that its archive is empty.
+  // A Cluster that is recovered from snapshots alone continues the old timeline, and does not check that its archive is empty.
   if (archiveName === undefined) {
     return backup.archiveName === undefined
       ? []
       : wrong(
           setting.replace(/recovery\.archiveName$/, "backup.archiveName"),
           backup.archiveName,
-          "could be the archive of the Cluster that the snapshots are from, which the new one would damage",
+          "could be the archive of the Cluster that the snapshots are from, and the new Cluster would damage it",
           "Remove it, so that the new Cluster gets an archive of its own.",
         );
   }
@@ -204,7 +209,7 @@ function checkOwnArchive(
   return wrong(
     setting,
     archiveName,
-    "is the archive that the new Cluster would write to, and would damage",
+    "is also the archive that the new Cluster would write to, and damage",
     "Remove backup.archiveName, so that the new Cluster gets an archive of its own.",
   );
 }
@@ -223,25 +228,35 @@ function checkTarget(
   const { targetTime, targetLSN, targetXID, targetTLI, targetName, backupID } = target;
   return [
     ...(given.length > 1
-      ? wrong(setting, undefined, `has more than one end: ${given.join(" and ")}`, "Keep one of them.")
+      ? wrong(setting, undefined, `has more than one end: ${given.join(" and ")}`, "Keep only one of them.")
       : []),
     ...(time === undefined || (RFC_3339.test(time) && !Number.isNaN(Date.parse(time)))
       ? []
-      : wrong(at("targetTime"), targetTime, "is not a time with its zone", "Write e.g. 2026-11-30T12:00:00Z.")),
+      : wrong(
+          at("targetTime"),
+          targetTime,
+          "is not a valid time with a time zone",
+          "Write e.g. 2026-11-30T12:00:00Z.",
+        )),
     ...(targetLSN === undefined || /^[0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8}$/.test(targetLSN)
       ? []
-      : wrong(at("targetLSN"), targetLSN, "is not a position in the write-ahead log", "Write e.g. 0/3000060.")),
+      : wrong(at("targetLSN"), targetLSN, "is not a valid position in the write-ahead log", "Write e.g. 0/3000060.")),
     ...(targetXID === undefined || (/^\d{1,10}$/.test(targetXID) && Number(targetXID) < 2 ** 32)
       ? []
-      : wrong(at("targetXID"), targetXID, "is not a transaction ID", "Write a whole number below 4294967296.")),
+      : wrong(at("targetXID"), targetXID, "is not a valid transaction ID", "Write a whole number below 4294967296.")),
     ...(targetTLI === undefined || targetTLI === "latest" || /^[1-9]\d*$/.test(targetTLI)
       ? []
-      : wrong(at("targetTLI"), targetTLI, "is not a timeline", "Write a whole number of at least 1, or latest.")),
+      : wrong(at("targetTLI"), targetTLI, "is not a valid timeline", "Write a whole number of at least 1, or latest.")),
     ...(targetName === undefined || (targetName !== "" && Buffer.byteLength(targetName) < 64)
       ? []
-      : wrong(at("targetName"), targetName, "is not the name of a restore point", "Use 1 to 63 bytes.")),
+      : wrong(at("targetName"), targetName, "is not a valid name of a restore point", "Use 1 to 63 bytes.")),
     ...(needsBackup !== undefined && backupID === undefined && volumeSnapshots === undefined
-      ? wrong(at(needsBackup), undefined, "needs backupID", "Write the ID of a base backup that ended before it.")
+      ? wrong(
+          at(needsBackup),
+          undefined,
+          "needs backupID",
+          "Set recoveryTarget.backupID to a base backup that ended before the target.",
+        )
       : []),
   ];
 }

@@ -1,4 +1,4 @@
-/** Creates what the backups of a Cluster, and its recovery, consist of. */
+/** Creates the resources for the backups and the recovery of a Cluster. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { ArchiveName } from "../backup/archive-name";
@@ -10,7 +10,7 @@ import type { ClusterPlan } from "./plan";
 
 type Options = pulumi.CustomResourceOptions & { dependsOn: pulumi.Input<pulumi.Resource>[] };
 
-/** What a Cluster needs of backups before it is created or changed. */
+/** What must exist before the Cluster is created or changed. */
 export interface BackupsBefore {
   /** The Cluster's `spec`, with the name of its archive. */
   spec: Record<string, unknown>;
@@ -19,7 +19,7 @@ export interface BackupsBefore {
   resources: pulumi.Resource[];
 }
 
-/** Creates object stores and the name of the archive, and takes the backup on demand. Runs before the Cluster is changed. */
+/** Creates object stores and the archive's name, and takes the backup on demand, before the Cluster is changed. */
 export function createBackupsBefore(plan: ClusterPlan, namespace: pulumi.Output<string>, opts: Options): BackupsBefore {
   const { name, backup, recovery, cluster, settings } = plan;
   const stores = [backup?.objectStore, recovery?.objectStore].filter((store) => store !== undefined);
@@ -59,7 +59,7 @@ export function createBackupsBefore(plan: ClusterPlan, namespace: pulumi.Output<
   };
 }
 
-/** Creates the schedule, and takes the first backup of the archive: without one, nothing can be recovered. */
+/** Creates the schedule, and takes the first backup of the archive. Without a first backup, nothing can be recovered. */
 export function createBackupsAfter(
   plan: ClusterPlan,
   namespace: pulumi.Output<string>,
@@ -89,7 +89,7 @@ interface Reference {
   uid: pulumi.Output<string>;
 }
 
-/** Takes the last backup when it is deleted. `dependsOn` must be everything else, so that it is deleted first. */
+/** Its deletion takes the final backup. `dependsOn` must be everything else, so that it is deleted first. */
 export function createLastBackup(plan: ClusterPlan, { namespace, uid }: Reference, opts: Options): LastBackup[] {
   const { name, backup, clusterName, settings, isRetained } = plan;
   if (!backup) return [];
@@ -106,14 +106,14 @@ export function createLastBackup(plan: ClusterPlan, { namespace, uid }: Referenc
   ];
 }
 
-/** Where the archive is. In another place there is no base backup yet. */
+/** Location of the archive. A new location has no base backup yet. */
 function placeOf({ settings: { objectStore } }: BackupPlan, archiveName: pulumi.Output<string>): pulumi.Output<string> {
   return pulumi
     .all([objectStore.endpointURL, objectStore.destinationPath, archiveName])
     .apply((parts) => parts.filter((part) => part !== undefined).join(" "));
 }
 
-/** What the backups that a run takes have in common. */
+/** Arguments that all backups of a run have in common. */
 function backupArgs(
   { clusterName, hasStoppedInstances, settings }: ClusterPlan,
   { method, waitSeconds }: BackupPlan,

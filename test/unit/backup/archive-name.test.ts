@@ -29,7 +29,7 @@ describe("the name of an archive", () => {
 
   beforeEach(() => api.objects.delete(CLUSTER));
 
-  it("is new for each Cluster, and says when it began", async () => {
+  it("is new for each Cluster, and contains the time of its creation", async () => {
     const [one, other] = [await create(), await create()];
     assert.match(one.archiveName, /^orders-20261130-123615-[0-9a-f]{6}$/);
     assert.notEqual(one.archiveName, other.archiveName);
@@ -42,7 +42,7 @@ describe("the name of an archive", () => {
     assert.equal((await update(olds, { ...inputs, context: "renamed" })).archiveName, olds.archiveName);
   });
 
-  it("is the one that an existing Cluster writes to, also without a state", async () => {
+  it("is the one that an existing Cluster writes to, even without a state", async () => {
     exists("orders-of-others");
     assert.equal((await create()).archiveName, "orders-of-others");
     const olds = { ...inputs, archiveName: "orders-1" };
@@ -50,14 +50,14 @@ describe("the name of an archive", () => {
     assert.equal((await update(olds)).archiveName, "orders-of-others");
   });
 
-  it("is new for a Cluster that archives nothing, which somebody else may have created again", async () => {
+  it("is new for a Cluster that archives nothing, e.g. because somebody else created it again", async () => {
     const olds = { ...inputs, archiveName: "orders-1" };
     exists();
     assert.deepEqual(await provider.diff("id", olds, inputs), { changes: true });
     assert.match((await update(olds)).archiveName, /^orders-20261130/);
   });
 
-  it("is new when the Cluster is gone or is being deleted, since the next one has other data", async () => {
+  it("is new when the Cluster is gone or being deleted, because the next Cluster has other data", async () => {
     const olds = await create();
     for (const set of [() => {}, () => exists(olds.archiveName, { deletionTimestamp: "now" })]) {
       set();
@@ -66,7 +66,7 @@ describe("the name of an archive", () => {
     }
   });
 
-  it("says before that what a new Cluster begins with, and where the last data are", async () => {
+  it("is announced in a preview, with what a new Cluster starts from and where the latest data are", async () => {
     const [said, print] = [[] as string[], console.error];
     console.error = (line: string) => void said.push(line);
     try {
@@ -76,12 +76,15 @@ describe("the name of an archive", () => {
     } finally {
       console.error = print;
     }
-    assert.match(said[0] ?? "", /begins with an EMPTY database.*set recovery\.archiveName to orders-2/);
-    assert.match(said[1] ?? "", /begins with the archive orders-1.*set recovery\.archiveName to orders-2/);
-    assert.match(said[2] ?? "", /begins with the archive orders-2, and gets a new archive\. Run `pulumi refresh`/);
+    assert.match(said[0] ?? "", /starts with an EMPTY database.*set recovery\.archiveName to orders-2/);
+    assert.match(said[1] ?? "", /is recovered from the archive orders-1.*set recovery\.archiveName to orders-2/);
+    assert.match(
+      said[2] ?? "",
+      /is recovered from the archive orders-2, and gets a new archive\. Run `pulumi refresh`/,
+    );
   });
 
-  it("can be chosen for a new Cluster only, because only that checks that its archive is empty", async () => {
+  it("can be chosen only for a new Cluster, because only a new Cluster checks that its archive is empty", async () => {
     const declared = { ...inputs, declaredName: "orders-main" };
     assert.deepEqual(await refusals(declared), []);
     assert.equal((await create(declared)).archiveName, "orders-main");
@@ -90,17 +93,17 @@ describe("the name of an archive", () => {
     exists("orders-1");
     assert.match(
       (await refusals(declared))[0] ?? "",
-      /writes to the archive orders-1.*Set it to orders-1, or remove it/,
+      /writes to the archive orders-1.*Set backup\.archiveName to orders-1, or remove it/,
     );
     await assert.rejects(create(declared), /writes to the archive orders-1/);
     exists();
     assert.match(
       (await refusals(declared))[0] ?? "",
-      /has no archive yet.*Remove archiveName: a new name is generated/,
+      /has no archive yet.*Remove backup\.archiveName, and a new name is generated/,
     );
   });
 
-  it("counts as unchanged while Kubernetes does not answer", async () => {
+  it("is assumed to be unchanged while Kubernetes does not answer", async () => {
     const olds = await create();
     const unreachable = providerOf(
       archiveName(async () => {

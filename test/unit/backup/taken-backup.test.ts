@@ -51,7 +51,7 @@ describe("a backup that a run takes", () => {
   const archiving = (status: string) =>
     (cluster().status = { conditions: [{ type: "ContinuousArchiving", status, message: "no bucket" }] });
 
-  it("has the chosen name and the declared method, and is waited for", async () => {
+  it("has the chosen name and the declared method, and the run waits for it", async () => {
     const { taken } = await create();
     assert.equal(taken, "orders-before-17");
     assert.deepEqual(kubernetes.objects.get("orders-before-17")?.metadata.ownerReferences, [
@@ -63,7 +63,7 @@ describe("a backup that a run takes", () => {
     });
   });
 
-  it("is taken again when its reason changes, and not otherwise", async () => {
+  it("is taken again only when its reason changes", async () => {
     const olds = await create();
     const { diff, update } = provider();
     assert.deepEqual(await diff("id", olds, { ...inputs, within: 9 }), { changes: false });
@@ -72,32 +72,32 @@ describe("a backup that a run takes", () => {
     assert.deepEqual(created, ["orders-before-17", "orders-before-18"]);
   });
 
-  it("fails with CloudNativePG's reason, and the next run takes another one", async () => {
+  it("fails with CloudNativePG's reason, and the next run takes another backup", async () => {
     results = [{ phase: "failed", error: "no bucket" }, { phase: "completed" }];
     await assert.rejects(
       create(),
-      /orders-before-17 of orders failed: no bucket\. Correct the reason and run `pulumi up`/,
+      /orders-before-17 of orders failed: no bucket\. Correct the cause and run `pulumi up`/,
     );
     assert.equal((await create()).taken, "orders-before-17-2");
   });
 
-  it("goes on with one that an interrupted run began", async () => {
+  it("continues a backup that an interrupted run began", async () => {
     had("orders-before-17", { phase: "running" });
     setTimeout(() => had("orders-before-17", { phase: "completed" }), 10);
     assert.equal((await create()).taken, "orders-before-17");
     assert.deepEqual(created, []);
   });
 
-  it("is not one of an earlier change with the same name", async () => {
+  it("is not a backup of an earlier change with the same name", async () => {
     had("orders-before-17", { phase: "completed", stoppedAt: "2026-11-30T12:30:00Z" });
     assert.equal((await create()).taken, "orders-before-17");
     had("orders-before-17", { phase: "completed", stoppedAt: "2026-11-01T12:00:00Z" });
-    await assert.rejects(create(), /exists already.*Set backup\.onDemand to a name that was not used before/);
+    await assert.rejects(create(), /already exists.*Set backup\.onDemand to a name that was not used before/);
   });
 
-  it("ends after the time limit, and says that it goes on", async () => {
+  it("fails after the time limit, and says that the backup continues", async () => {
     results = [{ phase: "running" }];
-    await assert.rejects(create(), /is not complete after 5 s, and goes on\..*backup\.waitMinutes/);
+    await assert.rejects(create(), /is not complete after 5 s, and continues\..*backup\.waitMinutes/);
   });
 
   it("is not taken of a Cluster that does not exist yet", async () => {
@@ -106,7 +106,7 @@ describe("a backup that a run takes", () => {
     assert.deepEqual(created, []);
   });
 
-  it("is not one of another Cluster whose name begins alike", async () => {
+  it("is not a backup of another Cluster whose name begins in the same way", async () => {
     had("orders-before-17", { phase: "completed", stoppedAt: NOW.toISOString() }, "orders-before");
     assert.equal((await create()).taken, "orders-before-17-2");
   });
@@ -116,18 +116,18 @@ describe("a backup that a run takes", () => {
     await assert.rejects(create(), /CloudNativePG says: invalid backup definition/);
   });
 
-  it("is refused on a stopped Cluster, before that is changed", async () => {
+  it("is refused on a stopped Cluster, before the Cluster is changed", async () => {
     cluster().metadata.annotations = { "cnpg.io/hibernation": "on" };
     await assert.rejects(create(), /is stopped: .*The Cluster was not changed/);
   });
 
-  it("is skipped on a Cluster that gets its backups with this change", async () => {
+  it("is skipped if this change is the first to add backups to the Cluster", async () => {
     cluster().spec = {};
     assert.equal((await create()).taken, undefined);
     assert.deepEqual(created, []);
   });
 
-  describe("as the first one of an archive", () => {
+  describe("as the first backup of an archive", () => {
     const first = { ...inputs, occasion: "first" as const, reason: "s3://backups orders-1" };
 
     it("is taken later if the Cluster was stopped", async () => {
@@ -140,7 +140,7 @@ describe("a backup that a run takes", () => {
       assert.deepEqual(await diff("id", olds, first), { changes: true });
     });
 
-    it("is taken again in another place, and is not an old one of that place", async () => {
+    it("is taken again in a new location, and is not an old backup of that location", async () => {
       const olds = await create(first);
       const moved = { ...first, reason: "s3://others orders-1" };
       assert.deepEqual(await provider().diff("id", olds, moved), { changes: true });
@@ -165,7 +165,7 @@ describe("a backup that a run takes", () => {
     });
   });
 
-  describe("before the Cluster is deleted", () => {
+  describe("as the final backup before the Cluster is deleted", () => {
     const last: LastBackupInputs = {
       ...{ namespace: "db", cluster: "orders", database: "orders", uid: "uid-1", enabled: true, within: 5 },
       method: inputs.method,
@@ -186,7 +186,7 @@ describe("a backup that a run takes", () => {
 
     beforeEach(() => (api = new FakeApi({ [CLUSTER]: { metadata: { name: "orders", uid: "uid-1" } } })));
 
-    it("is taken by the deletion only, under a new name", async () => {
+    it("is taken only by the deletion, under a new name", async () => {
       await made();
       assert.deepEqual(created, []);
       await remove();
@@ -198,7 +198,7 @@ describe("a backup that a run takes", () => {
       assert.deepEqual(created, []);
     });
 
-    it("goes on with one that an interrupted run began", async () => {
+    it("continues a backup that an interrupted run began", async () => {
       had("orders-final-1", { phase: "running" });
       kubernetes.list = async () => [...kubernetes.objects.values()];
       setTimeout(() => had("orders-final-1", { phase: "completed", stoppedAt: NOW.toISOString() }), 10);
@@ -206,7 +206,7 @@ describe("a backup that a run takes", () => {
       assert.deepEqual(created, []);
     });
 
-    it("keeps the Cluster if it fails, or if the Cluster is stopped", async () => {
+    it("keeps the Cluster if the backup fails or the Cluster is stopped", async () => {
       results = [{ phase: "failed", error: "no bucket" }];
       await assert.rejects(remove(), /no bucket\. The Cluster was not deleted\..*backup\.final: false/);
       cluster().metadata.annotations = { "cnpg.io/hibernation": "on" };
@@ -222,7 +222,7 @@ describe("a backup that a run takes", () => {
       assert.deepEqual(created, []);
     });
 
-    it("is not needed if the Cluster is gone, or has no backups any more", async () => {
+    it("is not needed if the Cluster is gone or no longer has backups", async () => {
       cluster().spec = {};
       await remove();
       kubernetes.cluster = undefined;
@@ -232,7 +232,7 @@ describe("a backup that a run takes", () => {
       assert.deepEqual(created, []);
     });
 
-    it("belongs to one Cluster: with another name or namespace, the former one gets its last backup", async () => {
+    it("belongs to one Cluster: if the name or namespace changes, the former Cluster gets its final backup", async () => {
       const state = await made();
       assert.deepEqual(await kind().diff("id", state, { ...last, cluster: "shop" }), {
         changes: true,

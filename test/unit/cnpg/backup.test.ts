@@ -19,7 +19,7 @@ const wrongRecovery = (recovery: object, context = {}) =>
   checkRecovery(at, recovery as RecoverySettings, context).map(describeProblem);
 
 describe("backups", () => {
-  it("are taken by the plugin each day, and archive the write-ahead log under the Cluster's archive name", () => {
+  it("are taken by the plugin each day, and the write-ahead log is archived under the Cluster's archive name", () => {
     const backups = planBackup("orders", { objectStore, retention: "30d", archiveName: "orders-1" });
     const spec = clusterSpec({ storage: { size: "1Gi" }, secrets, users: [], plans: { backup: backups } });
     assert.deepEqual(spec.plugins, [
@@ -45,7 +45,7 @@ describe("backups", () => {
     });
   });
 
-  it("that a run waits for are from the primary, where they end only when their write-ahead log is archived", () => {
+  it("that a run waits for are taken from the primary, and are complete only when their write-ahead log is archived", () => {
     const { method, scheduledBackup } = planBackup("orders", { objectStore, target: "prefer-standby" });
     assert.equal(method.target, "primary");
     assert.equal(scheduledBackup.spec.target, "prefer-standby");
@@ -66,15 +66,15 @@ describe("backups", () => {
 
   for (const [title, settings] of Object.entries({
     "S3 with keys": {},
-    "S3 with the role of the pod": { objectStore: { ...objectStore, s3Credentials: { inheritFromIAMRole: true } } },
-    "a store with a CA of its own": {
+    "S3 with the pod's role": { objectStore: { ...objectStore, s3Credentials: { inheritFromIAMRole: true } } },
+    "a store with its own CA": {
       objectStore: { ...objectStore, endpointURL: "https://10.0.0.1:9000", endpointCA: key("ca.crt") },
     },
-    "an address that is not known yet": { objectStore: { ...objectStore, destinationPath: pulumi.output("s3://x") } },
+    "an address that is not yet known": { objectStore: { ...objectStore, destinationPath: pulumi.output("s3://x") } },
     "Azure with a managed identity": {
       objectStore: { destinationPath: azure, azureCredentials: { inheritFromAzureAD: true } },
     },
-    "Azure with a key of the account": {
+    "Azure with an account key": {
       objectStore: {
         destinationPath: azure,
         azureCredentials: { storageAccount: key("account"), storageKey: key("key") },
@@ -92,9 +92,9 @@ describe("backups", () => {
   for (const [found, expected] of [
     [
       wrongStore({ destinationPath: "backups/prod" }),
-      /^db\.backup\.objectStore\.destinationPath = "backups\/prod": is not the address of a bucket/,
+      /^db\.backup\.objectStore\.destinationPath = "backups\/prod": is not a valid address of a bucket/,
     ],
-    [wrongStore({ destinationPath: "s3://" }), /is not the address of a bucket/],
+    [wrongStore({ destinationPath: "s3://" }), /is not a valid address of a bucket/],
     [wrongStore({ destinationPath: "gs://backups" }), /does not fit s3Credentials\. Use googleCredentials/],
     [
       wrongStore({ endpointURL: "http://minio:9000" }),
@@ -116,13 +116,13 @@ describe("backups", () => {
     [wrongStore({ endpointCA: { name: "Not A Name", key: "ca.crt" } }), /endpointCA\.name = "Not A Name"/],
     [wrongStore({ wal: { maxParallel: 0 } }), /wal\.maxParallel = 0/],
     [wrongStore({ data: { jobs: 1.5 } }), /data\.jobs = 1\.5/],
-    [wrongBackup({ archiveName: "a/b" }), /archiveName = "a\/b": is not a valid name of an archive/],
+    [wrongBackup({ archiveName: "a/b" }), /archiveName = "a\/b": is not a valid archive name/],
     [
       wrongBackup({ schedule: "0 1 * * *" }),
-      /has five fields, but the first of six is the second\. Write 0 0 1 \* \* \*\./,
+      /has five fields, but needs six: the first is the second\. Write 0 0 1 \* \* \*\./,
     ],
     [wrongBackup({ schedule: "daily" }), /schedule = "daily": is not a valid schedule/],
-    [wrongBackup({ retention: "30" }), /retention = "30": is not a number of days/],
+    [wrongBackup({ retention: "30" }), /retention = "30": must be a number of days/],
     [wrongBackup({ target: "standby" }), /target = "standby"/],
     [wrongBackup({ onDemand: "Before Upgrade" }), /onDemand = "Before Upgrade"/],
     [wrongBackup({ waitMinutes: 0 }), /waitMinutes = 0/],
@@ -130,7 +130,7 @@ describe("backups", () => {
       wrongBackup({ volumeSnapshot: { snapshotOwnerReference: "cluster" } }),
       /snapshotOwnerReference = "cluster": would delete the snapshots with the Cluster/,
     ],
-    [wrongBackup({ volumeSnapshot: {}, retention: "30d" }), /retention = "30d": has no effect on volume snapshots/],
+    [wrongBackup({ volumeSnapshot: {}, retention: "30d" }), /retention = "30d": has no effect with volumeSnapshot/],
     [wrongBackup({}, { plugins: [] }), /^db\.spec\.plugins: would replace what backup writes/],
     [wrongBackup({}, { backup: {} }), /^db\.spec\.backup: would replace what backup writes/],
   ] as const) {
@@ -144,7 +144,7 @@ describe("backups", () => {
 describe("a recovery", () => {
   const archive = { objectStore, archiveName: "orders-1" };
 
-  it("begins with an archive instead of an empty database, and keeps the names of database and owner", () => {
+  it("starts from an archive instead of an empty database, and keeps the names of the database and its owner", () => {
     const recoveries = planRecovery("orders", { ...archive, recoveryTarget: { targetTime: "2026-11-30T12:00:00Z" } });
     const initdb = { database: "shop", owner: "shop_owner", ownerSecret: "owner" };
     const spec = clusterSpec({ storage: { size: "1Gi" }, secrets, users: [], plans: { recovery: recoveries }, initdb });
@@ -175,7 +175,7 @@ describe("a recovery", () => {
     assert.deepEqual(wrongRecovery({ archiveName: "orders-1" }, { backup: { objectStore } }), []);
   });
 
-  it("can begin with volume snapshots", () => {
+  it("can start from volume snapshots", () => {
     const settings = {
       volumeSnapshots: { storage: { name: "snap", kind: "VolumeSnapshot", apiGroup: "snapshot.storage.k8s.io" } },
     };
@@ -186,7 +186,7 @@ describe("a recovery", () => {
     assert.deepEqual(spec.bootstrap, { recovery: { ...settings, database: "app", owner: "app" } });
   });
 
-  it("understands a time that Pulumi's configuration has changed, because it had no quotes", () => {
+  it("accepts a time without quotes, which Pulumi's configuration writes in another format", () => {
     for (const [written, time] of [
       ["2026-11-30 13:49:15.045999 +0000 UTC", "2026-11-30T13:49:15.045999+00:00"],
       ["2026-11-30 13:49:15 +0530 +0530", "2026-11-30T13:49:15+05:30"],
@@ -203,7 +203,7 @@ describe("a recovery", () => {
     }
   });
 
-  it("does not write a target that is false, which CloudNativePG takes for one", () => {
+  it("does not write a target that is false, because CloudNativePG treats it as a target", () => {
     const plans = { recovery: planRecovery("orders", { ...archive, recoveryTarget: { targetImmediate: false } }) };
     const { bootstrap } = clusterSpec({ storage: { size: "1Gi" }, secrets, users: [], plans });
     assert.deepEqual((bootstrap as { recovery: { recoveryTarget: object } }).recovery.recoveryTarget, {});
@@ -225,14 +225,14 @@ describe("a recovery", () => {
     [wrongRecovery({ archiveName: "orders-1" }), /recovery\.archiveName = "orders-1": needs the store of the archive/],
     [
       wrongRecovery(archive, { backup: { objectStore, archiveName: "orders-1" } }),
-      /is the archive that the new Cluster would write to, and would damage/,
+      /is also the archive that the new Cluster would write to, and damage/,
     ],
     [
       wrongRecovery(
         { ...archive, objectStore: { ...objectStore, destinationPath: "s3://backups/prod/" } },
         { backup: { objectStore, archiveName: "orders-1" } },
       ),
-      /is the archive that the new Cluster would write to/,
+      /is also the archive that the new Cluster would write to/,
     ],
     [
       wrongRecovery(archive, { initdb: { encoding: "UTF8" } }),
@@ -242,12 +242,15 @@ describe("a recovery", () => {
     [wrongRecovery(archive, { spec: { externalClusters: [] } }), /^db\.spec\.externalClusters/],
     ...(
       [
-        [{ targetTime: "2026-11-30 12:00:00" }, /targetTime = "2026-11-30 12:00:00": is not a time with its zone/],
-        [{ targetTime: "2026-13-30T12:00:00Z" }, /is not a time with its zone/],
-        [{ targetLSN: "3000060" }, /targetLSN = "3000060": is not a position/],
-        [{ targetXID: "4294967296", backupID: "b" }, /targetXID = "4294967296": is not a transaction ID/],
-        [{ targetTLI: "0" }, /targetTLI = "0": is not a timeline/],
-        [{ targetName: "x".repeat(64), backupID: "b" }, /is not the name of a restore point/],
+        [
+          { targetTime: "2026-11-30 12:00:00" },
+          /targetTime = "2026-11-30 12:00:00": is not a valid time with a time zone/,
+        ],
+        [{ targetTime: "2026-13-30T12:00:00Z" }, /is not a valid time with a time zone/],
+        [{ targetLSN: "3000060" }, /targetLSN = "3000060": is not a valid position/],
+        [{ targetXID: "4294967296", backupID: "b" }, /targetXID = "4294967296": is not a valid transaction ID/],
+        [{ targetTLI: "0" }, /targetTLI = "0": is not a valid timeline/],
+        [{ targetName: "x".repeat(64), backupID: "b" }, /is not a valid name of a restore point/],
         [{ targetName: "before" }, /targetName: needs backupID/],
         [{ targetImmediate: true }, /targetImmediate: needs backupID/],
         [{ targetTime: "2026-11-30T12:00:00Z", targetLSN: "0/1" }, /has more than one end: targetTime and targetLSN/],
