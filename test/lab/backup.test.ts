@@ -1,4 +1,4 @@
-/** The restore drill: back up, lose the Cluster with its volumes, and recover to a point in time under the same names. */
+/** The restore drill: back up, lose the Cluster and its volumes, and recover to a point in time under the same names. */
 import { strict as assert } from "node:assert";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { eventually, kubectl, loginAs, oneDatabase, sqlAsOwner, sqlAsSuperuser, 
 
 const NAME = "drill";
 const [BUCKET = ""] = S3.buckets;
-/** Folder in the bucket, of this run alone. */
+/** Folder in the bucket, used only by this run. */
 const FOLDER = `${NAME}-${Date.now()}`;
 const FOLDER_ON_DISK = join(S3.objects, BUCKET, FOLDER);
 const TELEPORT_NAME = `${NAME}-backup`;
@@ -68,7 +68,7 @@ describe("backup and recovery", () => {
     const folder = join(FOLDER_ON_DISK, name, "base");
     return existsSync(folder) ? readdirSync(folder) : [];
   };
-  /** Waits until everything that was written is in the bucket. */
+  /** Waits until everything written so far is in the bucket. */
   const archived = async () => {
     const file = (await sqlAsSuperuser(NAME, "app", "SELECT pg_walfile_name(pg_switch_wal())")).trim();
     const path = join(FOLDER_ON_DISK, archive, "wals", file.slice(0, 16), `${file}.gz`);
@@ -89,7 +89,7 @@ describe("backup and recovery", () => {
     rmSync(FOLDER_ON_DISK, { recursive: true, force: true });
   });
 
-  it("begins with a first base backup, which `up` waits for", async () => {
+  it("takes a first base backup, which `up` waits for", async () => {
     await stack.up();
     const found = await archiveNow();
     archive = found?.archiveName ?? "";
@@ -99,7 +99,7 @@ describe("backup and recovery", () => {
     assert.equal(inBucket(archive).length, 1);
   });
 
-  it("is as declared when `up` runs again", async () => {
+  it("plans no changes when `up` runs again", async () => {
     const { same, ...others } = await stack.plannedChanges();
     assert.ok(same);
     assert.deepEqual(others, {});
@@ -119,7 +119,7 @@ describe("backup and recovery", () => {
     assert.equal(inBucket(archive).length, 2);
   });
 
-  it("refuses a bucket that cannot be written to, with the plugin's reason, and goes on after a correction", async () => {
+  it("fails with the plugin's reason if the bucket cannot be written to, and succeeds after a correction", async () => {
     configure({ backup: { ...backup, onDemand: "broken", objectStore: { ...objectStore, s3Credentials: wrongKeys } } });
     const refused = await stack.pulumi(["up", "--yes", "--skip-preview"]);
     assert.notEqual(refused.code, 0);
@@ -128,7 +128,7 @@ describe("backup and recovery", () => {
     await stack.up();
   });
 
-  it("can be recovered to a point in time, after the Cluster and its volumes are lost", async () => {
+  it("recovers to a point in time after the Cluster and its volumes are lost", async () => {
     await asOwner("CREATE TABLE items (item text); INSERT INTO items VALUES ('first')");
     await archived();
     await asOwner("INSERT INTO items VALUES ('second')");
@@ -151,7 +151,7 @@ describe("backup and recovery", () => {
     assert.equal((await asOwner("SELECT string_agg(item, ',' ORDER BY item) FROM items")).trim(), "first,second");
   });
 
-  it("lets people in under the former name in Teleport, with their rights", async () => {
+  it("lets users log in under the former name in Teleport, with their rights", async () => {
     assert.equal((await teleport.database(TELEPORT_NAME))?.metadata.name, TELEPORT_NAME);
     const read = await sqlThroughTeleport(loginAs("reader", TELEPORT_NAME, "app"), "SELECT count(*) FROM items");
     assert.equal(read.stdout.trim(), "2", read.output);
@@ -167,7 +167,7 @@ describe("backup and recovery", () => {
     assert.equal(write.code, 0, write.output);
   });
 
-  it("continues in an archive of its own, and leaves the old one as it was", async () => {
+  it("continues in a new archive, and leaves the old one unchanged", async () => {
     next = (await archiveNow())?.archiveName ?? "";
     assert.notEqual(next, archive);
     assert.equal(inBucket(next).length, 1);
@@ -180,7 +180,7 @@ describe("backup and recovery", () => {
     assert.deepEqual(others, {});
   });
 
-  it("takes a last backup before the Cluster is deleted, and keeps both archives", async () => {
+  it("takes a final backup before the Cluster is deleted, and keeps both archives", async () => {
     configure({ backup: { ...backup, final: true } });
     await stack.up();
     const output = await stack.destroy();
@@ -193,5 +193,5 @@ describe("backup and recovery", () => {
   });
 });
 
-/** Exists, but opens no bucket. */
+/** Keys that exist, but give access to no bucket. */
 const wrongKeys = { accessKeyId: key("secret"), secretAccessKey: key("id") };

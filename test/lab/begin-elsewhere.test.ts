@@ -1,6 +1,6 @@
 /**
- * A new database that begins with the data of a PostgreSQL that others run: by import (pg_dump, from an older version), and by
- * a physical copy (pg_basebackup). With CloudNativePG's own fields under `spec`.
+ * A new database starts from the data of another PostgreSQL server: by import (pg_dump, from an older version), and by physical
+ * copy (pg_basebackup). Uses CloudNativePG's own fields under `spec`.
  */
 import { strict as assert } from "node:assert";
 import { IMAGES } from "../../lab/build/images";
@@ -9,7 +9,7 @@ import { Stack } from "../../lab/drive/stack";
 import { run } from "../../lab/host/command";
 import { eventually, kubectl, loginAs, oneDatabase, PROBES, sqlAsOwner, sqlAsSuperuser } from "./lab";
 
-/** Clusters that somebody else made, with the operator's own certificates and passwords. */
+/** Clusters that somebody else created, with the operator's own certificates and passwords. */
 const [OLD, PRESENT] = ["legacy-old", "legacy-present"];
 const [IMPORTED, COPIED] = ["be-imported", "be-copied"];
 
@@ -41,7 +41,7 @@ function legacy(name: string, imageName: string): object[] {
   ];
 }
 
-describe("a database that begins with the data of another PostgreSQL", () => {
+describe("a database that starts from the data of another PostgreSQL server", () => {
   const stack = new Stack("begin-elsewhere");
   const created = [OLD, PRESENT, IMPORTED, COPIED];
 
@@ -110,7 +110,7 @@ describe("a database that begins with the data of another PostgreSQL", () => {
       assert.equal((await sqlAsSuperuser(name, "app", owner)).trim(), "app");
     });
 
-    it(`lets people in with their rights after ${way}`, async () => {
+    it(`lets users log in with their rights after ${way}`, async () => {
       const login = (who: "reader" | "writer") => loginAs(who, `${name}-begin-elsewhere`, "app");
       const read = await sqlThroughTeleport(login("reader"), "SELECT count(*) FROM items");
       assert.equal(read.stdout.trim(), "100", read.output);
@@ -119,7 +119,7 @@ describe("a database that begins with the data of another PostgreSQL", () => {
     });
   }
 
-  it("is as declared afterwards, and does not depend on the other PostgreSQL", async () => {
+  it("plans no changes afterwards, and does not depend on the other server", async () => {
     const { same, ...others } = await stack.plannedChanges();
     assert.ok(same);
     assert.deepEqual(others, {});

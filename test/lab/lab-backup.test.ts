@@ -1,5 +1,5 @@
 /**
- * The lab's own parts for backups: the Barman Cloud plugin with its sidecar, and the S3 server with its key pairs. With
+ * The lab's own parts for backups: the Barman Cloud plugin with its sidecar, and the S3 server with its key pairs. Uses
  * plain Clusters, without the program.
  */
 import { strict as assert } from "node:assert";
@@ -9,12 +9,12 @@ import { attempt, CommandResult, run } from "../../lab/host/command";
 import { S3 } from "../../lab/layout";
 import { eventually, kubectl, PROBES, sqlAsSuperuser } from "./lab";
 
-/** Namespace of the test, and Cluster whose backups it takes. */
+/** The test's namespace, and the Cluster that it backs up. */
 const NAME = "lab-backup";
 const RESTORED = "restored";
 const PLUGIN = "barman-cloud.cloudnative-pg.io";
 const [BUCKET = "", OTHER_BUCKET = ""] = S3.buckets;
-/** Folder in the bucket. The plugin refuses to archive into one that an earlier Cluster has used. */
+/** Folder in the bucket. The plugin refuses to archive into one that an earlier Cluster used. */
 const FOLDER = `${NAME}-${Date.now()}`;
 /** Size of the parts in which Barman uploads a backup. An empty database is larger. */
 const PART_BYTES = 5 * 1024 * 1024;
@@ -92,7 +92,7 @@ describe("the lab's backups", () => {
     rmSync(join(S3.objects, BUCKET, FOLDER), { recursive: true, force: true });
   });
 
-  it("archive WAL in the bucket, and a ScheduledBackup completes", async () => {
+  it("archive the WAL in the bucket, and complete a ScheduledBackup", async () => {
     await apply(
       cluster(NAME, {
         plugins: [{ name: PLUGIN, isWALArchiver: true, parameters: { barmanObjectName: "store" } }],
@@ -123,7 +123,7 @@ describe("the lab's backups", () => {
     assert.ok(statSync(join(backups, taken, "data.tar")).size > 2 * PART_BYTES);
   });
 
-  it("restore the data, and what was written after the backup, into a new Cluster", async () => {
+  it("restore the data into a new Cluster, including what was written after the backup", async () => {
     await sqlAsSuperuser(NAME, "app", "INSERT INTO items VALUES ('after the backup')");
     const written = (await sqlAsSuperuser(NAME, "app", "SELECT pg_walfile_name(pg_switch_wal())")).trim();
     await eventually("the last WAL file is in the bucket", async () =>
@@ -154,7 +154,7 @@ describe("the lab's backups", () => {
     });
   });
 
-  it("can be reached only with the key pair of their bucket", async () => {
+  it("can be read only with the key pair of their bucket", async () => {
     const own = await barman(BUCKET, "backup-list", BUCKET);
     assert.equal(own.code, 0, own.output);
     for (const [keysOf, bucket] of [
@@ -166,7 +166,7 @@ describe("the lab's backups", () => {
     }
   });
 
-  it("are deleted by Barman", async () => {
+  it("can be deleted by Barman", async () => {
     const [taken = ""] = readdirSync(backups);
     const deleted = await barman(BUCKET, "backup-delete", BUCKET, `--backup-id=${taken}`);
     assert.equal(deleted.code, 0, deleted.output);
