@@ -32,7 +32,7 @@ export interface BackupSettings {
   target?: "prefer-standby" | "primary";
   /**
    * Take base backups as volume snapshots, with the fields of CloudNativePG's `spec.backup.volumeSnapshot`, e.g. `className`.
-   * The WAL still goes to the object store. Default: base backups go to the object store too.
+   * The WAL still goes to the object store. Default: base backups go to the object store.
    */
   volumeSnapshot?: Record<string, unknown>;
   /**

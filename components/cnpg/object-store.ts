@@ -95,7 +95,7 @@ export interface ObjectStore {
   destinationPath: pulumi.Input<string>;
   /** URL of the store, with `https`. Default: that of the cloud provider. */
   endpointURL?: pulumi.Input<string>;
-  /** CA certificate that verifies the store. Default: the CAs of the plugin's image. */
+  /** CA certificate to verify the store with. Default: the CAs of the plugin's image. */
   endpointCA?: SecretKey;
   /** Credentials for `s3://`. Default: none. */
   s3Credentials?: S3Credentials;
