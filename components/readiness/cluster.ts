@@ -10,7 +10,15 @@ import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { poll } from "../waiting";
 import type { ResourceKind } from "../dynamic/converge";
-import { Attempts, failedAttempts, mayRestartInitdb, reasonInLog } from "./initdb-failure";
+import {
+  Attempts,
+  failedAttempts,
+  mayRestartInitdb,
+  pausedRecovery,
+  reasonInLog,
+  RECOVERY,
+  recoveringPod,
+} from "./initdb-failure";
 import { ProblemOrText, podReasons, Problem } from "./reasons";
 import { unexpandedStorageClasses, volumeProblems } from "./volumes";
 import { Connect, ReadinessInputs, readinessKind, ReadinessTiming } from "./wait";
@@ -161,7 +169,8 @@ export async function clusterServingProblems(
   if (inputs.hibernated || !cluster) return state;
   const attempts = failedAttempts(cluster, pods);
   const initdb = attempts ? [await initdbProblem(kubernetes, inputs, attempts)] : [];
-  const problems = [...initdb, ...state, ...(await volumes(kubernetes, inputs, cluster))];
+  const recovery = await recoveryProblem(kubernetes, inputs, recoveringPod(pods));
+  const problems = [...initdb, ...recovery, ...state, ...(await volumes(kubernetes, inputs, cluster))];
   if (problems.length > 0) return problems;
   const fenced = fencedInstances(cluster);
   const serving = ((cluster.status?.instanceNames ?? []) as string[]).filter((pod) => !fenced.includes(pod));
@@ -229,6 +238,26 @@ async function ifAllowed<Result>(ask: () => Promise<Result>): Promise<Result | u
     if (error instanceof KubernetesError && error.failure === "access-denied") return undefined;
     throw error;
   }
+}
+
+/** Why a recovery does not end. */
+async function recoveryProblem(
+  kubernetes: KubernetesClient,
+  { namespace, cluster }: ClusterServingInputs,
+  pod: string | undefined,
+): Promise<Problem[]> {
+  const log = pod && (await ifAllowed(() => kubernetes.log({ namespace, name: pod, container: RECOVERY })));
+  const reason = log && pausedRecovery(log);
+  if (!reason) return [];
+  return [
+    {
+      text: `the recovery has paused for good: ${reason}`,
+      finalAfter: 0,
+      remedy:
+        "Set this parameter to at least that value until the recovery is complete. Then delete the Cluster, which has no " +
+        `data of its own yet (kubectl -n ${namespace} delete cluster ${cluster}), and run \`pulumi refresh\` and \`pulumi up\`.`,
+    },
+  ];
 }
 
 async function initdbProblem(

@@ -10,6 +10,8 @@ import { printable } from "../message-limits";
 /** The label with the purpose of a Job and its pods. Jobs that restore a backup are not touched. */
 const ROLE = "cnpg.io/jobRole";
 const ROLES = ["initdb", "import"];
+/** The purpose, and the container, of a Job that recovers from a backup. */
+export const RECOVERY = "full-recovery";
 const PVC_STATUS = "cnpg.io/pvcStatus";
 /** The phase in which CNPG 1.30 gives up, e.g. because a Job failed permanently. */
 const UNRECOVERABLE = "Cluster is unrecoverable and needs manual intervention";
@@ -98,6 +100,22 @@ function specChangedAt({ metadata }: KubernetesObject): string {
       .sort()
       .at(-1) ?? ""
   );
+}
+
+/** The running pod that recovers a Cluster from a backup. Undefined if there is none. */
+export function recoveringPod(pods: readonly KubernetesObject[]): string | undefined {
+  const isRecovering = (pod: KubernetesObject) =>
+    labelsOf(pod)[ROLE] === RECOVERY && pod.status?.phase === "Running" && !pod.metadata.deletionTimestamp;
+  return pods.find(isRecovering)?.metadata.name;
+}
+
+/**
+ * The parameter because of which a recovery has paused, in PostgreSQL's words. PostgreSQL never continues it: a value was higher
+ * when the write-ahead log was written. CloudNativePG waits, and reports nothing.
+ */
+export function pausedRecovery(log: string): string | undefined {
+  const [, detail] = /because of insufficient parameter settings".*?"detail":"([^"]+)"/.exec(log) ?? [];
+  return detail;
 }
 
 /** Maximum number of lines of a log in a message. */

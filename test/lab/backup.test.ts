@@ -27,7 +27,8 @@ const objectStore = {
   data: { immediateCheckpoint: true },
 };
 const backup = { objectStore, retention: "7d" };
-const settings = { namespace: NAME, instances: 2, backup };
+const parameters = { shared_buffers: "32MB", max_connections: "50" };
+const settings = { namespace: NAME, instances: 2, backup, parameters };
 const secret = {
   apiVersion: "v1",
   kind: "Secret",
@@ -106,7 +107,8 @@ describe("backup and recovery", () => {
   });
 
   it("takes a backup on demand before the Cluster is changed", async () => {
-    configure({ backup: { ...backup, onDemand: "before-change" }, parameters: { max_connections: "60" } });
+    parameters.max_connections = "60";
+    configure({ backup: { ...backup, onDemand: "before-change" } });
     const output = await stack.up();
     assert.match(output, /The backup drill\/drill-before-change \(\S+\) of drill is complete/);
     assert.equal((await backups())["drill-before-change"], "completed");

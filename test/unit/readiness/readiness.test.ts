@@ -491,6 +491,26 @@ describe("waiting for a Cluster", () => {
     });
   });
 
+  it("fails at once if its recovery has paused for good, with the parameter that is too low", async () => {
+    const pod = {
+      metadata: { name: "orders-1-full-recovery-x", labels: { "cnpg.io/jobRole": "full-recovery" } },
+      status: { phase: "Running" },
+    };
+    const { kubernetes, serving } = setUp({ phase: "Setting up primary" }, {}, { pods: [pod] });
+    const detail = "max_connections = 50 is a lower setting than on the primary server, where its value was 60.";
+    const warning = "hot standby is not possible because of insufficient parameter settings";
+    let log = '{"level":"info","msg":"Checking if the server is still in recovery"}\n';
+    Object.assign(kubernetes, { log: async () => log });
+    setTimeout(
+      () => (log += `{"record":{"error_severity":"WARNING","message":"${warning}","detail":"${detail}"}}\n`),
+      20,
+    );
+    await assert.rejects(
+      serving.create({ ...inputs, within: 60 }),
+      /the recovery has paused for good: max_connections = 50 is a lower setting .*to at least that value.*delete cluster orders/,
+    );
+  });
+
   describe("whose initdb fails", () => {
     const failedPod = (name: string): KubernetesObject => ({
       metadata: {
