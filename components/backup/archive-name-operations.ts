@@ -1,6 +1,6 @@
 /** ArchiveName: the name of a Cluster's archive in the object store. A Cluster that is created again gets a new name. */
 import { randomBytes } from "node:crypto";
-import { BARMAN_CLOUD } from "../cnpg/object-store";
+import { barmanCloudOf } from "../cnpg/object-store";
 import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";
 import type { ResourceKind } from "../dynamic/converge";
 import { apiReader, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
@@ -83,16 +83,9 @@ export function archiveName(
   }
 }
 
-interface Plugin {
-  name: string;
-  enabled?: boolean;
-  parameters?: { serverName?: string };
-}
-
 /** The archive that a Cluster writes to. Undefined if it archives nothing with the plugin. */
 function archiveOf({ metadata, spec }: KubernetesObject): string | undefined {
-  const plugins = (spec?.plugins ?? []) as Plugin[];
-  const plugin = plugins.find(({ name, enabled = true }) => name === BARMAN_CLOUD && enabled);
+  const plugin = barmanCloudOf(spec ?? {});
   return plugin && (plugin.parameters?.serverName ?? metadata.name);
 }
 

@@ -12,7 +12,7 @@ import {
 } from "../protection/deletion-protection-operations";
 import type { Connect as ConnectReader } from "../cnpg/taken-cluster";
 import { backupName, canBackUp, runningBackup, takeBackup, Timing, TIMING } from "./take";
-import { Connect, WHILE_WAITING } from "./taken-backup-operations";
+import { Connect, WHILE_WAITING } from "../readiness/wait";
 
 /** Inputs of a LastBackup. */
 export interface LastBackupInputs extends ClusterIdentityInputs {

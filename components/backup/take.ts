@@ -1,7 +1,7 @@
 /** Takes a backup of a Cluster, and waits until it is complete. */
 import { createHash } from "node:crypto";
 import type { BackupMethod } from "../cnpg/backup";
-import { BARMAN_CLOUD } from "../cnpg/object-store";
+import { barmanCloudOf } from "../cnpg/object-store";
 import type { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { isUnavailable, KubernetesError } from "../kubernetes/errors";
 import { limited, printable } from "../message-limits";
@@ -51,8 +51,7 @@ const CLUSTER = { apiVersion: "postgresql.cnpg.io/v1", kind: "Cluster" };
 /** Whether a Cluster has what this backup method needs: the plugin, or the configuration of snapshots. */
 export function canBackUp({ spec = {} }: KubernetesObject, { method }: BackupMethod): boolean {
   if (method === "volumeSnapshot") return isObject(spec.backup) && spec.backup.volumeSnapshot !== undefined;
-  const plugins = (spec.plugins ?? []) as { name: string; enabled?: boolean }[];
-  return plugins.some(({ name, enabled = true }) => name === BARMAN_CLOUD && enabled);
+  return barmanCloudOf(spec) !== undefined;
 }
 
 /**

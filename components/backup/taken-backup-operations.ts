@@ -1,16 +1,12 @@
 /** TakenBackup: a backup that `up` takes and waits for. */
 import type { BackupMethod } from "../cnpg/backup";
 import { stopReason } from "../cnpg/stopped";
+import { IN_PREVIEW } from "../cnpg/taken-cluster";
 import type { ResourceKind } from "../dynamic/converge";
-import {
-  KubernetesClient,
-  kubernetesClient,
-  KubernetesConnection,
-  KubernetesObject,
-  RequestLimits,
-} from "../kubernetes/client";
+import { kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { isUnavailable, KubernetesError, printUnchecked } from "../kubernetes/errors";
 import { findClusterByName } from "../postgres/psql";
+import { Connect, WHILE_WAITING } from "../readiness/wait";
 import { pause, poll, progressOf } from "../waiting";
 import { backupName, canBackUp, shortDigest, takeBackup, Timing, TIMING } from "./take";
 
@@ -40,11 +36,6 @@ export interface TakenBackupState extends TakenBackupInputs {
   /** Name of the Backup object. Undefined if none was taken. */
   taken?: string;
 }
-
-export type Connect = (connection: KubernetesConnection, limits?: RequestLimits) => Promise<KubernetesClient>;
-
-export const WHILE_WAITING: RequestLimits = { limit: 10_000, delays: [] };
-const IN_PREVIEW: RequestLimits = { limit: 10_000, delays: [] };
 
 /** The kind of resource. `connect` reaches Kubernetes. */
 export function takenBackup(

@@ -267,3 +267,15 @@ function secretKeys(store: ObjectStore): [field: string, key: SecretKey][] {
   ];
   return all.filter((entry): entry is [string, SecretKey] => typeof entry[1] === "object" && entry[1] !== null);
 }
+
+/** An entry of a Cluster's `plugins`. */
+interface Plugin {
+  name: string;
+  enabled?: boolean;
+  parameters?: { serverName?: string };
+}
+
+/** The plugin as a Cluster's `spec` configures it. Undefined if the Cluster does not use it. */
+export function barmanCloudOf({ plugins = [] }: Record<string, unknown>): Plugin | undefined {
+  return (plugins as Plugin[]).find(({ name, enabled = true }) => name === BARMAN_CLOUD && enabled);
+}

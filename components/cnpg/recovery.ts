@@ -154,7 +154,7 @@ export function checkRecovery(
       : []),
     ...(objectStore ? checkObjectStore(own("objectStore"), objectStore) : []),
     ...checkArchiveName(own("archiveName"), archiveName),
-    ...checkOwnArchive(own("archiveName"), recovery, backup),
+    ...checkOwnArchive(at, recovery, backup),
     ...checkTarget(own("recoveryTarget"), recovery),
     // The recovered data already have these.
     ...(["localeCollate", "localeCType", "encoding", "dataChecksums"] as const)
@@ -188,7 +188,7 @@ export function checkRecovery(
 
 /** A Cluster must never write to the archive that it is recovered from. */
 function checkOwnArchive(
-  setting: string,
+  at: (setting: string) => string,
   { archiveName, objectStore }: RecoverySettings,
   backup: BackupSettings | undefined,
 ): SettingProblem[] {
@@ -198,7 +198,7 @@ function checkOwnArchive(
     return backup.archiveName === undefined
       ? []
       : wrong(
-          setting.replace(/recovery\.archiveName$/, "backup.archiveName"),
+          at("backup.archiveName"),
           backup.archiveName,
           "could be the archive of the Cluster that the snapshots are from, and the new Cluster would damage it",
           "Remove it, so that the new Cluster gets an archive of its own.",
@@ -207,7 +207,7 @@ function checkOwnArchive(
   const source = archivePlace({ objectStore: objectStore ?? backup.objectStore, archiveName });
   if (source === undefined || source !== archivePlace(backup)) return [];
   return wrong(
-    setting,
+    at("recovery.archiveName"),
     archiveName,
     "is also the archive that the new Cluster would write to, and damage",
     "Remove backup.archiveName, so that the new Cluster gets an archive of its own.",

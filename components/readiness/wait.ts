@@ -53,7 +53,7 @@ export type Connect = (connection: KubernetesConnection, limits?: RequestLimits)
 export type ReadinessTiming = typeof TIMING;
 
 /** Short limits without retries, because the wait itself repeats requests. */
-const WHILE_WAITING: RequestLimits = { limit: 10_000, commandLimit: 30_000, delays: [] };
+export const WHILE_WAITING: RequestLimits = { limit: 10_000, commandLimit: 30_000, delays: [] };
 /** Maximum number of problems that a preview prints. */
 const MAX_SHOWN = 5;
 

@@ -8,7 +8,7 @@ import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
 import { run } from "../../lab/host/command";
 import { S3 } from "../../lab/layout";
-import { eventually, kubectl, loginAs, oneDatabase, sqlAsOwner, sqlAsSuperuser, teleport } from "./lab";
+import { apply, eventually, kubectl, loginAs, oneDatabase, sqlAsOwner, sqlAsSuperuser, teleport } from "./lab";
 
 const NAME = "drill";
 const [BUCKET = ""] = S3.buckets;
@@ -80,7 +80,7 @@ describe("backup and recovery", () => {
     // A killed run may have left it.
     await kubectl("delete", "namespace", NAME, "--ignore-not-found");
     await run("kubectl", ["create", "namespace", NAME]);
-    await run("kubectl", ["apply", "-f", "-"], { input: JSON.stringify(secret) });
+    await apply(secret);
     configure();
     await stack.init();
   });

@@ -6,15 +6,11 @@ import { strict as assert } from "node:assert";
 import { IMAGES } from "../../lab/build/images";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
-import { run } from "../../lab/host/command";
-import { eventually, kubectl, loginAs, oneDatabase, PROBES, sqlAsOwner, sqlAsSuperuser } from "./lab";
+import { apply, eventually, kubectl, loginAs, oneDatabase, PROBES, sqlAsOwner, sqlAsSuperuser } from "./lab";
 
 /** Clusters that somebody else created, with the operator's own certificates and passwords. */
 const [OLD, PRESENT] = ["legacy-old", "legacy-present"];
 const [IMPORTED, COPIED] = ["be-imported", "be-copied"];
-
-const apply = (...items: object[]) =>
-  run("kubectl", ["apply", "-f", "-"], { input: JSON.stringify({ apiVersion: "v1", kind: "List", items }) });
 
 /** Copies a Secret into another namespace. */
 async function copySecret(name: string, from: string, to: string): Promise<void> {

@@ -5,9 +5,9 @@
 import { strict as assert } from "node:assert";
 import { existsSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { attempt, CommandResult, run } from "../../lab/host/command";
+import { attempt, CommandResult } from "../../lab/host/command";
 import { S3 } from "../../lab/layout";
-import { eventually, kubectl, PROBES, sqlAsSuperuser } from "./lab";
+import { apply, eventually, kubectl, PROBES, sqlAsSuperuser } from "./lab";
 
 /** The test's namespace, and the Cluster that it backs up. */
 const NAME = "lab-backup";
@@ -20,8 +20,6 @@ const FOLDER = `${NAME}-${Date.now()}`;
 const PART_BYTES = 5 * 1024 * 1024;
 
 const metadata = (name: string) => ({ name, namespace: NAME });
-const apply = (...items: object[]) =>
-  run("kubectl", ["apply", "-f", "-"], { input: JSON.stringify({ apiVersion: "v1", kind: "List", items }) });
 const field = (kind: string, name: string, path: string) =>
   kubectl("-n", NAME, "get", kind, name, "--ignore-not-found", "-o", `jsonpath={${path}}`);
 

@@ -77,6 +77,11 @@ export function kubectl(...args: string[]): Promise<string> {
   return run("kubectl", args);
 }
 
+/** Creates or changes objects in Kubernetes. */
+export function apply(...items: object[]): Promise<string> {
+  return run("kubectl", ["apply", "-f", "-"], { input: JSON.stringify({ apiVersion: "v1", kind: "List", items }) });
+}
+
 /** As PostgreSQL's superuser, inside the primary's pod of the Cluster `name` in the namespace of its name. */
 export async function sqlAsSuperuser(name: string, database: string, sql: string): Promise<string> {
   const primary = await kubectl("-n", name, "get", "cluster", name, "-o", "jsonpath={.status.currentPrimary}");

@@ -18,8 +18,8 @@ import { tbotPod, TbotPodSettings } from "../../components/workload/tbot-pod";
 import { IMAGES } from "../../lab/build/images";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
-import { attempt, CommandResult, run } from "../../lab/host/command";
-import { CACHE_LAG, eventually, identities, kubectl, oneDatabase, PROXY, sqlAsSuperuser, teleport } from "./lab";
+import { attempt, CommandResult } from "../../lab/host/command";
+import { apply, CACHE_LAG, eventually, identities, kubectl, oneDatabase, PROXY, sqlAsSuperuser, teleport } from "./lab";
 
 const SHOP = "mi-shop";
 const SERVICE = `${SHOP}-mi-platform`;
@@ -382,10 +382,6 @@ describe("applications without passwords", () => {
     return (await kubectl(...ready)) === "1";
   }
 });
-
-function apply(...items: object[]): Promise<string> {
-  return run("kubectl", ["apply", "-f", "-"], { input: JSON.stringify({ apiVersion: "v1", kind: "List", items }) });
-}
 
 /** An application with one container, in a namespace and with a service account of its name. */
 async function deploy(namespace: string, name: string, workload: MachineIdOutputs): Promise<void> {

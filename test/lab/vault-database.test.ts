@@ -15,10 +15,10 @@ import { vaultHbaRules } from "../../components/vault-database/plan";
 import { vaultDatabasePolicy } from "../../components/vault-database/policies";
 import type { VaultDatabaseArgs, VaultDatabaseOutputs } from "../../components/vault-database/settings";
 import { Stack } from "../../lab/drive/stack";
-import { attempt, CommandResult, run } from "../../lab/host/command";
+import { attempt, CommandResult } from "../../lab/host/command";
 import { VAULT } from "../../lab/layout";
 import { VaultError, vaultRequest } from "../../lab/vault/api";
-import { eventually, kubectl, oneDatabase, sqlAsSuperuser } from "./lab";
+import { apply, eventually, kubectl, oneDatabase, sqlAsSuperuser } from "./lab";
 
 const SHOP = "vd-shop";
 const APP = "vd-app";
@@ -527,11 +527,6 @@ describe("credentials from Vault", () => {
     );
     assert.deepEqual(answer!.auth.token_policies, ["database-vd-shop-app"]);
     return answer!.auth.client_token;
-  }
-
-  async function apply(...objects: object[]): Promise<void> {
-    const list = { apiVersion: "v1", kind: "List", items: objects };
-    await run("kubectl", ["apply", "-f", "-"], { input: JSON.stringify(list) });
   }
 
   /**
