@@ -15,6 +15,8 @@ export interface WantedCluster {
   name: string;
   /** `<organization>/<project>/<stack>/<resource>` */
   owner: string;
+  /** Take over a Cluster without an owner. Default: refuse it. */
+  adopt?: boolean;
 }
 
 /** The Cluster of this name. Undefined if there is none. */
@@ -28,7 +30,8 @@ export async function findCluster(
 }
 
 /**
- * Why a Cluster cannot be created: its name is already used. Undefined if the name is free, already ours, or not known yet.
+ * Why a Cluster cannot be created: its name is already used. Undefined if the name is free, already ours, to be taken over, or not
+ * known yet.
  *
  * @param isNew the stack never had this Cluster, so a Cluster without an owner is not ours
  */
@@ -38,14 +41,14 @@ export async function clusterConflict(
   isNew = false,
 ): Promise<string | undefined> {
   if (!wanted || wanted.namespace === UNKNOWN) return undefined;
-  const { namespace, name, owner } = wanted;
+  const { namespace, name, owner, adopt = false } = wanted;
   const found = await findCluster(api, namespace, name);
   if (!found) return undefined;
   const { annotations = {} } = found.metadata as { annotations?: Record<string, string> };
   const whose = annotations[OWNER_LABEL];
   // A Cluster of ours may come from a killed run, or from `onDelete: retain`. In states of early versions of 0.1.0,
   // Clusters have no owner annotation.
-  if (whose === owner || (whose === undefined && !isNew)) return undefined;
+  if (whose === owner || (whose === undefined && (adopt || !isNew))) return undefined;
   return takenBy(`${namespace}/${name}`, whose, owner);
 }
 
@@ -58,8 +61,10 @@ function takenBy(cluster: string, whose: string | undefined, owner: string): str
     return `${problem}If you renamed the database, set formerNames. In a program of your own, give the resource an alias.`;
   }
   return (
-    `${problem}Set clusterName or namespace to another name. To move the Cluster into this stack, see docs/data-protection.md, ` +
-    '"Take up a retained Cluster".'
+    `${problem}Set clusterName or namespace to another name. ` +
+    (whose === undefined
+      ? "Or take the Cluster over with adopt: true: see docs/take-over.md."
+      : 'If that stack no longer has the Cluster, take it over: see docs/take-over.md, "A Cluster that a stack kept".')
   );
 }
 

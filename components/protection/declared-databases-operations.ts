@@ -88,8 +88,8 @@ export function declaredDatabases(connect: Connect = apiReader): ResourceKind<De
       [name, ...formerNames].every((each) => before?.[each] === undefined);
     const reasons = Object.entries(now)
       .filter(isNew)
-      .map(async ([, { context, namespace, cluster, owner }]) => {
-        const wanted = { namespace, name: cluster, owner };
+      .map(async ([, { context, namespace, cluster, owner, adopt }]) => {
+        const wanted = { namespace, name: cluster, owner, adopt };
         return asked({ context }, async (api) =>
           [(await clusterConflict(api, wanted, before !== undefined)) ?? []].flat(),
         );
