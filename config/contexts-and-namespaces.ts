@@ -20,6 +20,8 @@ export interface Context {
 export interface CreatedNamespace {
   context: string | undefined;
   namespace: string;
+  /** The Namespace may exist already, because a Cluster in it is taken over. Absent: it is new. */
+  adopts?: true;
   /** Databases whose PostgresCluster may have created this Namespace in version 0.1.0, with their former names. */
   databases: string[];
 }
@@ -35,6 +37,12 @@ export function contextsOf({ databases }: Databases): Context[] {
   });
 }
 
+/** The contexts of databases that are taken over. */
+export function adoptingContextsOf(plan: Databases): Context[] {
+  const adopting = Object.values(plan.databases).filter(({ settings }) => settings.adopt);
+  return contextsOf(plan).filter(({ context }) => adopting.some((each) => each.context === context));
+}
+
 /**
  * The namespaces to create. Several databases may be in one namespace, and it is enough that one of them creates it.
  */
@@ -44,6 +52,7 @@ export function namespacesToCreate({ databases }: Databases): CreatedNamespace[]
     const key = JSON.stringify([context, namespace]);
     if (!createsNamespace && !created.has(key)) continue;
     const known = created.get(key) ?? { context, namespace, databases: [] };
+    if (settings.adopt === true) known.adopts = true;
     if (clusterName === namespace) known.databases.push(name, ...(settings.formerNames ?? []));
     created.set(key, known);
   }
@@ -67,6 +76,7 @@ export function declaredDatabases(
         protected: isProtected,
         owner: ownerOf(name),
         formerNames: settings.formerNames ?? [],
+        ...(settings.adopt === true ? { adopt: true as const } : {}),
       },
     ]),
   );

@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { PoolerAuthentication, poolerDnsNames, POOLER_LOGINS, poolerSecretName } from "../cnpg/pooler";
 import { BACKGROUND_DELETION, ownedBy } from "../kubernetes/owner";
 import { secretNames, serverDnsNames } from "../cnpg/names";
-import { requireMutableSecrets } from "../kubernetes/mutable-secrets";
+import { requireMutableSecrets } from "../kubernetes/provider-settings";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { altNames } from "./alt-names";
 import {

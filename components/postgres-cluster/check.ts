@@ -33,6 +33,7 @@ export function checkPostgresCluster(path: string, plan: ClusterPlan): SettingPr
   const isWritten = ({ setting }: SettingProblem) => !defaultNames.includes(setting);
   return [
     ...checkNames(path, at, plan),
+    ...checkAdopt(at, settings),
     ...checkClusterSettings(path, settings, {
       cluster: clusterName,
       users: plan.certificateUsers,
@@ -72,6 +73,31 @@ type At = (setting: string) => string;
 /** The setting of a Teleport cluster: `teleport`, or an element of this list. */
 function teleportSetting({ settings }: ClusterPlan, index: number): string {
   return Array.isArray(settings.teleport) ? `teleport[${index}]` : "teleport";
+}
+
+/** A Cluster that is taken over exists already: in a namespace, and with its data. */
+function checkAdopt(at: At, { adopt, namespace, recovery }: ClusterPlan["settings"]): SettingProblem[] {
+  if (adopt !== true) return [];
+  return [
+    ...(namespace === undefined
+      ? [
+          {
+            setting: at("namespace"),
+            problem: "is missing, but adopt: true needs it",
+            fix: "Write the namespace of the existing Cluster.",
+          },
+        ]
+      : []),
+    ...(recovery === undefined
+      ? []
+      : [
+          {
+            setting: at("recovery"),
+            problem: "must not be set together with adopt: true, because the Cluster has its data already",
+            fix: "Remove adopt to create a new Cluster from a backup, or remove recovery.",
+          },
+        ]),
+  ];
 }
 
 /** Patterns of the environment, which is the end of a default name in Teleport or Vault. */

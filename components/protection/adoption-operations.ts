@@ -32,17 +32,7 @@ import { ownedOnlyBy } from "../kubernetes/field-owners";
 import { firstOf, printable } from "../message-limits";
 import { OWNER_LABEL } from "../owner-label";
 import { UNKNOWN } from "../value-check";
-
-/** An object that this program creates for the Cluster, and its owner. */
-export interface AdoptableObject {
-  apiVersion: string;
-  kind: string;
-  plural: string;
-  name: string;
-  owner: string;
-  /** The field manager under which Pulumi's Kubernetes provider applies it. */
-  manager: string;
-}
+import type { AdoptableObject } from "./adoption";
 
 /** Inputs of an Adoption. */
 export interface AdoptionInputs extends KubernetesConnection {

@@ -3,7 +3,17 @@ import * as pulumi from "@pulumi/pulumi";
 import type { DeclaredCluster } from "../cnpg/dry-run";
 import { dynamicProvider } from "../dynamic/provider";
 import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
-import type { AdoptableObject } from "./adoption-operations";
+
+/** An object that this program creates for the Cluster, and its owner. */
+export interface AdoptableObject {
+  apiVersion: string;
+  kind: string;
+  plural: string;
+  name: string;
+  owner: string;
+  /** The field manager under which Pulumi's Kubernetes provider applies it. */
+  manager: string;
+}
 
 export interface AdoptionArgs {
   /** How the Kubernetes cluster is reached; must be the Kubernetes provider's. */

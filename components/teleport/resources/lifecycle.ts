@@ -8,7 +8,15 @@ import { randomUUID } from "node:crypto";
 import { normalForm, Ownership, ownership, reference, sameDocument, withOwner, checkDocument } from "./document";
 import { UNKNOWN } from "../../value-check";
 import { TeleportError } from "../client/errors";
-import { foreign, notVisibleYet, stillRegistered, storedDifferently, UnfinishedRegistration } from "./lifecycle-errors";
+import {
+  adoptionMessage,
+  foreign,
+  notAdoptable,
+  notVisibleYet,
+  stillRegistered,
+  storedDifferently,
+  UnfinishedRegistration,
+} from "./lifecycle-errors";
 import { RegistrationInputs, RegistrationState, type RegistrationTiming } from "./registration";
 import { TeleportClient, TeleportDocument, withTeleport } from "../client/tctl";
 import { pause, poll, Look } from "../../waiting";
@@ -38,17 +46,18 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
   return {
     /**
      * The message that a create would give for a taken name. Undefined if the name is free, belongs to this resource,
-     * is to be adopted, or is not known yet.
+     * is not known yet, or is to be adopted. In the last case, prints what will change.
      *
      * @throws TeleportError if Teleport cannot be reached; there is only one attempt
      */
     collision: async (inputs: RegistrationInputs): Promise<string | undefined> => {
       const { proxy, credentials, document } = inputs;
       const unknown = [proxy, credentials, document, document.metadata?.name].includes(UNKNOWN);
-      if (inputs.adopt || unknown) return undefined;
+      if (unknown) return undefined;
       return reach(
         inputs,
         async (teleport) => {
+          if (inputs.adopt) return announced(teleport, inputs);
           const first = await refusal(teleport, inputs);
           if (!first) return undefined;
           await pause(timing.settle); // a resource that was just removed may still be in the cache
@@ -149,8 +158,21 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
     if (!isAtomic && !(await find(teleport, wanted)) && (await created(teleport, wanted))) return true;
     const refused = await refusal(teleport, inputs, { exists: timing, formerOwner });
     if (refused && !inputs.adopt) throw refused;
-    await teleport.overwrite(wanted);
+    try {
+      await teleport.overwrite(wanted);
+    } catch (error) {
+      const isDenied = error instanceof TeleportError && error.failure === "access-denied";
+      throw refused && isDenied && wanted.kind === "db" ? notAdoptable(inputs) : error;
+    }
     return false;
+  }
+
+  /** Prints what an adoption changes. Returns why it is not possible. */
+  async function announced(teleport: TeleportClient, inputs: RegistrationInputs): Promise<string | undefined> {
+    const found = await findOrHidden(teleport, inputs.document, undefined);
+    if (found === "hidden") return inputs.document.kind === "db" ? notAdoptable(inputs).message : undefined;
+    if (found && ownership(found)?.owner !== inputs.owner) console.error(adoptionMessage(inputs, found));
+    return undefined;
   }
 
   /** Returns false if there is one of that name. */

@@ -4,7 +4,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { ClusterCertificates, PostgresCluster, SettingsError } from "../../../components";
-import { requireMutableSecrets } from "../../../components/kubernetes/mutable-secrets";
+import { requireMutableSecrets } from "../../../components/kubernetes/provider-settings";
 
 const CONFIGURED = "kubernetes:enableSecretMutable";
 const VARIABLE = "PULUMI_K8S_ENABLE_SECRET_MUTABLE";
