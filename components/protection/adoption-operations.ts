@@ -71,10 +71,11 @@ export function adoption(connect: Connect = connected): ResourceKind<AdoptionInp
       try {
         const api = await connect(news, IN_PREVIEW);
         const found = await clusterOf(api, news);
-        const refusals = found ? await refusalsOf(api, news, found) : await missing(api, news, olds);
-        if (refusals.length > 0) return { refusals: [refusalOf(news, refusals)] };
+        const reason = await refusal(api, news, found, olds);
+        if (reason !== undefined) return { refusals: [reason] };
         if (!found || isAdopted(found, news.owner)) return {};
-        return { refusals: await previewed(api, news, found) };
+        const refused = await previewed(api, news, found);
+        return { refusals: refused === undefined ? [] : [refused] };
       } catch (error) {
         if (!(error instanceof KubernetesError)) throw error;
         return unchecked(news, error.message, error);
@@ -92,8 +93,8 @@ export function adoption(connect: Connect = connected): ResourceKind<AdoptionInp
     async apply(inputs, olds) {
       const api = await connect(inputs);
       const found = await clusterOf(api, inputs);
-      const refusals = found ? await refusalsOf(api, inputs, found) : await missing(api, inputs, olds);
-      if (refusals.length > 0) throw new KubernetesError("configuration", refusalOf(inputs, refusals));
+      const reason = await refusal(api, inputs, found, olds);
+      if (reason !== undefined) throw new KubernetesError("configuration", reason);
       if (found && !isAdopted(found, inputs.owner)) await adopt(api, inputs, found);
       return { ...inputs, uid: found?.metadata.uid ?? olds?.uid ?? "" };
     },
@@ -136,14 +137,20 @@ async function takeFields(
   await api.patch(reference, { metadata: { uid: found.metadata.uid, managedFields } }, manager);
 }
 
-/** Why the Cluster cannot be adopted. None if it is adopted already. */
-async function refusalsOf(api: AdoptionClient, inputs: AdoptionInputs, found: KubernetesObject): Promise<string[]> {
+/** Why the Cluster cannot be adopted. Undefined if it can, or if it is adopted already. */
+async function refusal(
+  api: AdoptionClient,
+  inputs: AdoptionInputs,
+  found: KubernetesObject | undefined,
+  olds: Partial<AdoptionState> | undefined,
+): Promise<string | undefined> {
   const { namespace, cluster: name, owner } = inputs;
-  if (isAdopted(found, owner)) return [];
+  if (!found) return refusalOf(inputs, await missing(api, inputs, olds));
+  if (isAdopted(found, owner)) return undefined;
   const taken = await clusterConflict(api, { namespace, name, owner, adopt: true });
-  if (taken !== undefined) return [taken];
+  if (taken !== undefined) return taken;
   const [helm, objects] = await Promise.all([helmRefusal(api, found), objectRefusals(api, inputs, found)]);
-  return [...adoptionRefusals(found, declaredSpec(inputs)), ...helm, ...objects];
+  return refusalOf(inputs, [...adoptionRefusals(found, declaredSpec(inputs)), ...helm, ...objects]);
 }
 
 /** Helm forgets a release if its Secret is deleted. Otherwise `helm uninstall` would delete the Cluster. */
@@ -220,8 +227,12 @@ async function missing(
   return [`It does not exist in the namespace ${namespace}. ${hint} To create a new database, remove adopt.`];
 }
 
-/** Asks the API server and the operator what the adoption would change, and prints it. Returns what they refuse. */
-async function previewed(api: AdoptionClient, inputs: AdoptionInputs, found: KubernetesObject): Promise<string[]> {
+/** Asks the API server and the operator what the adoption would change, and prints it. Returns why they refuse it. */
+async function previewed(
+  api: AdoptionClient,
+  inputs: AdoptionInputs,
+  found: KubernetesObject,
+): Promise<string | undefined> {
   const { cluster, objects } = inputs;
   const declared = JSON.parse(inputs.declared) as DeclaredCluster;
   const path = `${collection(clusterReference(inputs))}/${cluster}`;
@@ -235,14 +246,15 @@ async function previewed(api: AdoptionClient, inputs: AdoptionInputs, found: Kub
   });
   if (verdict.is === "refused") {
     const lines = verdict.fields.map(({ setting, problem }) => `${setting === "" ? "" : `${setting}: `}${problem}.`);
-    return [refusalOf(inputs, ["CloudNativePG refuses the change. Correct these settings:", ...lines])];
+    return refusalOf(inputs, ["CloudNativePG refuses the change. Correct these settings:", ...lines]);
   }
   if (verdict.is === "unknown" || after === undefined) {
     unchecked(inputs, verdict.is === "unknown" ? verdict.reason : "the API server returned no Cluster");
-    return [];
+    return undefined;
   }
   if (isArchived(found.spec ?? {}) && !isArchived(after)) {
-    return [refusalOf(inputs, ["Its write-ahead log would no longer be archived. Declare backup, or write its plugins under spec."])];
+    const reason = "Its write-ahead log would no longer be archived. Declare backup, or write its plugins under spec.";
+    return refusalOf(inputs, [reason]);
   }
   const taken = await Promise.all(
     objects.map(async (object) => {
@@ -258,7 +270,7 @@ async function previewed(api: AdoptionClient, inputs: AdoptionInputs, found: Kub
       keptFields(after, (await freshSpec(api, inputs, declared)) ?? declaredSpec(inputs)),
     ],
   ]);
-  return [];
+  return undefined;
 }
 
 /** The spec of a new Cluster with these settings, with the operator's defaults. Undefined if the operator cannot be asked. */
@@ -293,7 +305,9 @@ function unchecked(inputs: AdoptionInputs, reason: string, error?: unknown): obj
   return {};
 }
 
-function refusalOf({ namespace, cluster }: AdoptionInputs, reasons: readonly string[]): string {
+/** The message about all reasons. Undefined if there is none. */
+function refusalOf({ namespace, cluster }: AdoptionInputs, reasons: readonly string[]): string | undefined {
+  if (reasons.length === 0) return undefined;
   const lines = firstOf(reasons).map((reason) => `\n  - ${reason}`);
   return `The Cluster ${namespace}/${cluster} cannot be adopted. Nothing was changed.${lines.join("")}`;
 }
