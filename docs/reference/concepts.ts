@@ -78,7 +78,7 @@ export const CONCEPTS: readonly Concept[] = [
       "VolumeSource",
     ],
   },
-  { title: "Protection of data", types: [], settings: ["deletionProtection", "onDelete"] },
+  { title: "Protection of data", types: [], settings: ["deletionProtection", "onDelete", "adopt"] },
   { title: "Applications", types: ["ApplicationSettings", "ApplicationDatabase"] },
 ];
 
