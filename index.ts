@@ -14,7 +14,12 @@ import { DeclaredDatabases, contextResourceName } from "./components/protection/
 import { createNamespace } from "./components/protection/namespace-removal";
 import { UPSERT_EXISTING_OBJECTS } from "./components/protection/upsert-existing-objects";
 import { appRoleMount, EnvironmentConfig, parseConfig, usesVault, VaultSettings } from "./config/config";
-import { adoptingContextsOf, contextsOf, declaredDatabases, namespacesToCreate } from "./config/contexts-and-namespaces";
+import {
+  adoptingContextsOf,
+  contextsOf,
+  declaredDatabases,
+  namespacesToCreate,
+} from "./config/contexts-and-namespaces";
 import type { DatabasePlan } from "./config/plan";
 
 const config = readConfig();

@@ -212,7 +212,10 @@ export function keptFields(after: Spec, fresh: Spec): string[] {
 
 /** What changes for clients that verify the server, or log in by certificate. */
 export function certificateChange({ status }: KubernetesObject, after: Spec): string[] {
-  const [before, now] = [stringAt(status, "certificates.serverCASecret"), stringAt(after, "certificates.serverCASecret")];
+  const [before, now] = [
+    stringAt(status, "certificates.serverCASecret"),
+    stringAt(after, "certificates.serverCASecret"),
+  ];
   const clientCa = stringAt(status, "certificates.clientCASecret");
   if (before === undefined || now === undefined || before === now) return [];
   return [
@@ -238,7 +241,8 @@ function differences(before: unknown, after: unknown, field: string): Difference
 /** Lists of strings and of named objects are long, so only what goes and what comes is shown. */
 function describedChange(from: unknown, to: unknown): string {
   if (to === undefined) return `${shown(from)} goes`;
-  if (!Array.isArray(from) || !Array.isArray(to)) return from === undefined ? shown(to) : `${shown(from)} → ${shown(to)}`;
+  if (!Array.isArray(from) || !Array.isArray(to))
+    return from === undefined ? shown(to) : `${shown(from)} → ${shown(to)}`;
   const texts = (list: unknown[]) => list.map((item) => JSON.stringify(sorted(item)));
   const [old, recent] = [texts(from), texts(to)];
   const gone = old.filter((item) => !recent.includes(item)).map((item) => `${cut(item)} goes`);

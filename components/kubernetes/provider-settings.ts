@@ -19,7 +19,8 @@ interface Requirement {
 const MUTABLE_SECRETS: Requirement = {
   setting: "enableSecretMutable",
   variable: "PULUMI_K8S_ENABLE_SECRET_MUTABLE",
-  problem: "must be true, because otherwise Pulumi deletes a Secret and creates it again when its certificate is renewed",
+  problem:
+    "must be true, because otherwise Pulumi deletes a Secret and creates it again when its certificate is renewed",
   provider: "new k8s.Provider(name, { enableSecretMutable: true })",
   checks: new WeakMap(),
 };

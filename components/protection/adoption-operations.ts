@@ -67,7 +67,8 @@ export function adoption(connect: Connect = connected): ResourceKind<AdoptionInp
     id: ({ namespace, cluster }) => `${namespace}/${cluster}`,
     /** Runs in every preview and every `up`. Says what will change, until it has changed. */
     async check(news, olds) {
-      if (news.namespace === UNKNOWN || news.declared === UNKNOWN) return unchecked(news, "its settings are not known yet");
+      if (news.namespace === UNKNOWN || news.declared === UNKNOWN)
+        return unchecked(news, "its settings are not known yet");
       try {
         const api = await connect(news, IN_PREVIEW);
         const found = await clusterOf(api, news);
@@ -288,7 +289,13 @@ async function freshSpec(
 
 function print({ namespace, cluster }: AdoptionInputs, parts: [title: string, lines: string[]][]): void {
   const paragraphs = parts.flatMap(([title, lines]) =>
-    lines.length === 0 ? [] : [`${title}:\n${firstOf(lines).map((line) => `  - ${printable(line)}\n`).join("")}`],
+    lines.length === 0
+      ? []
+      : [
+          `${title}:\n${firstOf(lines)
+            .map((line) => `  - ${printable(line)}\n`)
+            .join("")}`,
+        ],
   );
   console.error(
     `The Cluster ${namespace}/${cluster} exists, and becomes part of this stack. Pulumi shows it as created. It keeps its UID, its ` +

@@ -58,7 +58,12 @@ describe("an existing Cluster", () => {
 
   const initdb = (more: object) => made({ bootstrap: { initdb: { database: "shop", owner: "shop", ...more } } });
   const refused: [what: string, found: KubernetesObject, settings: Partial<PostgresClusterArgs>, told: RegExp][] = [
-    ["is being deleted", made({}, { deletionTimestamp: "2026-11-30T12:00:00Z" }), {}, /^It is being deleted\. .*backup/],
+    [
+      "is being deleted",
+      made({}, { deletionTimestamp: "2026-11-30T12:00:00Z" }),
+      {},
+      /^It is being deleted\. .*backup/,
+    ],
     [
       "belongs to another object",
       made({}, { ownerReferences: [{ kind: "Application", name: "shop" }] }),
@@ -227,7 +232,11 @@ describe("the spec of an adopted Cluster", () => {
 
   it("keeps what no setting declares and a new Cluster would not have", () => {
     const fresh = { instances: 1, postgresql: { parameters: { a: "1" } } };
-    const after = { instances: 1, postgresql: { parameters: { a: "1", b: "2" } }, monitoring: { enablePodMonitor: true } };
+    const after = {
+      instances: 1,
+      postgresql: { parameters: { a: "1", b: "2" } },
+      monitoring: { enablePodMonitor: true },
+    };
     assert.deepEqual(keptFields(after, fresh), [
       'spec.monitoring: {"enablePodMonitor":true}',
       'spec.postgresql.parameters.b: "2"',

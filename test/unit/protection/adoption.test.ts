@@ -7,7 +7,12 @@ import { OWNER_LABEL } from "../../../components/owner-label";
 import type { PostgresClusterArgs } from "../../../components/postgres-cluster/args";
 import { declaredCluster, planCluster } from "../../../components/postgres-cluster/plan";
 import type { AdoptableObject } from "../../../components/protection/adoption";
-import { adoption, AdoptionClient, AdoptionInputs, AdoptionState } from "../../../components/protection/adoption-operations";
+import {
+  adoption,
+  AdoptionClient,
+  AdoptionInputs,
+  AdoptionState,
+} from "../../../components/protection/adoption-operations";
 import { UNKNOWN } from "../../../components/value-check";
 
 const OWNER = "acme/p/dev/orders";
@@ -130,7 +135,10 @@ describe("the adoption of a Cluster", () => {
     assert.deepEqual(refusals, []);
     assert.equal(printed.length, 1);
     const [text = ""] = printed;
-    assert.match(text, /^The Cluster db\/orders exists, and becomes part of this stack\. .*It keeps its UID, its volumes/);
+    assert.match(
+      text,
+      /^The Cluster db\/orders exists, and becomes part of this stack\. .*It keeps its UID, its volumes/,
+    );
     assert.match(text, /`pulumi up` changes:\n {2}- Certificates are issued by this program\. .*orders-server-ca/);
     assert.match(text, /\n {2}- spec\.instances: 1 → 2/);
     assert.match(text, /also takes over:\n {2}- Secret orders-pooler\n {2}- Pooler orders-rw\n/);
@@ -222,7 +230,12 @@ describe("the adoption of a Cluster", () => {
       undefined,
       /exists already and belongs to acme\/p\/prod\/orders.*Nothing was changed\..*docs\/take-over\.md/,
     ],
-    ["that cannot be adopted", made({ deletionTimestamp: "now" }), undefined, /Nothing was changed\.\n {2}- It is being/],
+    [
+      "that cannot be adopted",
+      made({ deletionTimestamp: "now" }),
+      undefined,
+      /Nothing was changed\.\n {2}- It is being/,
+    ],
     [
       "with an object of the same name that is not its own",
       made(),
@@ -268,13 +281,18 @@ describe("the adoption of a Cluster", () => {
 
   it("is refused if there is no such Cluster, and names the namespace of one with this name", async () => {
     const { preview, create, put } = setUp("none");
-    const told = /db\/orders cannot be adopted.*\n {2}- It does not exist in the namespace db\. Correct namespace.*remove adopt/;
+    const told =
+      /db\/orders cannot be adopted.*\n {2}- It does not exist in the namespace db\. Correct namespace.*remove adopt/;
     assert.match((await preview()).refusals[0] ?? "", told);
     await assert.rejects(create(inputs()), told);
     put({ ...CLUSTERS, namespace: "shop" }, "orders");
     assert.match((await preview()).refusals[0] ?? "", /There is a Cluster of this name in shop: set namespace\./);
     const state = { ...inputs(), uid: "uid-1" };
-    assert.deepEqual((await preview(inputs(), state)).refusals, [], "it was adopted before, and other checks report it");
+    assert.deepEqual(
+      (await preview(inputs(), state)).refusals,
+      [],
+      "it was adopted before, and other checks report it",
+    );
   });
 
   it("is refused while a Helm release has the Cluster; without the right to see this, it warns", async () => {
@@ -282,7 +300,8 @@ describe("the adoption of a Cluster", () => {
     const { preview, put, api } = setUp(made({ annotations }));
     assert.deepEqual((await preview()).refusals, [], "Helm has forgotten the release");
     put(SECRETS, "sh.helm.release.v1.shop.v1", { metadata: { name: "", labels: { owner: "helm", name: "shop" } } });
-    const told = /part of the Helm release shop: .*kubectl -n db delete secret -l owner=helm,name=shop\. .*docs\/take-over\.md/;
+    const told =
+      /part of the Helm release shop: .*kubectl -n db delete secret -l owner=helm,name=shop\. .*docs\/take-over\.md/;
     assert.match((await preview()).refusals[0] ?? "", told);
     api.list = () => Promise.reject(new KubernetesError("access-denied", "no."));
     const { refusals, printed } = await preview();
@@ -296,7 +315,10 @@ describe("the adoption of a Cluster", () => {
     const causes = [{ field: "spec.storage", message: "can't shrink existing storage" }];
     api.dryRun = async () => ({ code: 422, text: JSON.stringify({ message, details: { causes } }) });
     const { refusals, printed } = await preview();
-    assert.match(refusals[0] ?? "", /CloudNativePG refuses the change.*\n {2}- storage: can't shrink existing storage\.$/);
+    assert.match(
+      refusals[0] ?? "",
+      /CloudNativePG refuses the change.*\n {2}- storage: can't shrink existing storage\.$/,
+    );
     assert.deepEqual(printed, []);
   });
 
@@ -305,7 +327,10 @@ describe("the adoption of a Cluster", () => {
     const { preview } = setUp(made({}, { plugins: [archiver] }));
     assert.deepEqual((await preview()).refusals, [], "a field that no setting declares stays");
     const declared = declaredBy({ spec: { plugins: [{ name: "another" }] } });
-    assert.match((await preview(inputs({ declared }))).refusals[0] ?? "", /would no longer be archived\. Declare backup/);
+    assert.match(
+      (await preview(inputs({ declared }))).refusals[0] ?? "",
+      /would no longer be archived\. Declare backup/,
+    );
   });
 
   it("is not checked in a preview that cannot ask, and `up` fails", async () => {

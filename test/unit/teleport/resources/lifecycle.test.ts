@@ -343,7 +343,7 @@ describe("whether a name is taken", () => {
   });
 
   it("does not matter if it is free or ours", async () => {
-    const { teleport, collision, create } = setUp(0);
+    const { collision, create } = setUp(0);
     assert.equal(await collision(inputs()), undefined);
     await create(inputs());
     assert.equal(await collision(inputs()), undefined);
