@@ -63,6 +63,10 @@ describe("an existing Cluster", () => {
   const of = (kind: string, name: string, path: string) =>
     kubectl("-n", NAME, "get", kind, name, "-o", `jsonpath=${path}`);
   const cluster = (path: string) => of("clusters.postgresql.cnpg.io", NAME, path);
+  const isReady = () => {
+    const ready = '{.status.readyInstances} {.status.conditions[?(@.type=="Ready")].status}';
+    return eventually("the Cluster is ready", async () => (await cluster(ready)) === "2 True", 600_000);
+  };
   const refused = async (args: string[], stack = first): Promise<string> => {
     const { code, output } = await stack.pulumi(args);
     assert.notEqual(code, 0, `${args.join(" ")} ended with 0:\n${output}`);
@@ -103,7 +107,7 @@ describe("an existing Cluster", () => {
     await run("kubectl", ["create", "namespace", NAME]);
     await apply(...manifests);
     for (const stack of [first, next]) await stack.init();
-    await kubectl("-n", NAME, "wait", "--for=condition=Ready", "--timeout=600s", `clusters.postgresql.cnpg.io/${NAME}`);
+    await isReady();
     uid = await cluster("{.metadata.uid}");
     password = Buffer.from(await of("secret", `${NAME}-app`, "{.data.password}"), "base64").toString("utf8");
     await sqlAsOwner(NAME, DATABASE, "CREATE TABLE kept (id int); INSERT INTO kept VALUES (1), (2), (3)");
@@ -261,7 +265,7 @@ describe("an existing Cluster", () => {
       "the operator's CA is in use",
       async () => (await cluster("{.status.certificates.serverCASecret}")) === `${NAME}-ca`,
     );
-    await kubectl("-n", NAME, "wait", "--for=condition=Ready", "--timeout=300s", `clusters.postgresql.cnpg.io/${NAME}`);
+    await isReady();
     await isWhole();
     assert.deepEqual(await lives(NAME), before);
   });
