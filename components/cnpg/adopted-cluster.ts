@@ -186,6 +186,7 @@ export function isArchived(spec: Spec): boolean {
 
 /** What to know about a changed field. */
 const NOTES: Record<string, string> = {
+  bootstrap: "This has no effect on an existing Cluster.",
   backup: "Backups that were taken stay where they are. The new archive begins with its own first backup.",
   certificates: "Names that clients use must be in serverAltNames.",
   imageName: "Instances restart.",
@@ -206,7 +207,7 @@ export function changedFields(before: Spec, after: Spec): string[] {
 /** The fields that stay although no setting declares them: those that a new Cluster would not have. */
 export function keptFields(after: Spec, fresh: Spec): string[] {
   return differences(fresh, after, "").flatMap(({ field, to }) =>
-    to === undefined ? [] : [`spec.${field}: ${shown(to)}`],
+    to === undefined ? [] : [`spec.${field}: ${Array.isArray(to) ? namesOf(to).join(", ") : shown(to)}`],
   );
 }
 
@@ -233,21 +234,38 @@ interface Difference {
 
 function differences(before: unknown, after: unknown, field: string): Difference[] {
   if (JSON.stringify(sorted(before)) === JSON.stringify(sorted(after))) return [];
-  if (!isObject(before) || !isObject(after)) return [{ field, from: before, to: after }];
-  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
-  return keys.flatMap((key) => differences(before[key], after[key], field === "" ? key : `${field}.${key}`));
+  const old = before ?? {};
+  if (!isObject(old) || !isObject(after)) return [{ field, from: before, to: after }];
+  const keys = [...new Set([...Object.keys(old), ...Object.keys(after)])].sort();
+  return keys.flatMap((key) => differences(old[key], after[key], field === "" ? key : `${field}.${key}`));
 }
 
-/** Lists of strings and of named objects are long, so only what goes and what comes is shown. */
+/** Of lists, only what goes and what comes is shown, and of objects in lists only their name. */
 function describedChange(from: unknown, to: unknown): string {
+  if (Array.isArray(from ?? to) && Array.isArray(to ?? from)) {
+    const [old, recent] = [from ?? [], to ?? []].map((list) => new Map((list as unknown[]).map(named)));
+    const gone = [...(old ?? [])].filter(([text]) => !recent?.has(text)).map(([, name]) => name);
+    const come = [...(recent ?? [])].filter(([text]) => !old?.has(text)).map(([, name]) => name);
+    const parts = [
+      ...gone.filter((name) => come.includes(name)).map((name) => `${name} changes`),
+      ...gone.filter((name) => !come.includes(name)).map((name) => `${name} goes`),
+      ...come.filter((name) => !gone.includes(name)).map((name) => `${name} is added`),
+    ];
+    return parts.join(", ") || "another order";
+  }
   if (to === undefined) return `${shown(from)} goes`;
-  if (!Array.isArray(from) || !Array.isArray(to))
-    return from === undefined ? shown(to) : `${shown(from)} → ${shown(to)}`;
-  const texts = (list: unknown[]) => list.map((item) => JSON.stringify(sorted(item)));
-  const [old, recent] = [texts(from), texts(to)];
-  const gone = old.filter((item) => !recent.includes(item)).map((item) => `${cut(item)} goes`);
-  const come = recent.filter((item) => !old.includes(item)).map((item) => `${cut(item)} is added`);
-  return [...gone, ...come].join(", ") || "another order";
+  return from === undefined ? shown(to) : `${shown(from)} → ${shown(to)}`;
+}
+
+/** The names of objects in a list: their values may be secret, e.g. in \`env\`. Other items as they are. */
+function namesOf(list: unknown[]): string[] {
+  return list.map((item) => named(item)[1]);
+}
+
+/** An item of a list, as a text and with its name. */
+function named(item: unknown): [text: string, name: string] {
+  const name = isObject(item) && typeof item.name === "string" ? item.name : shown(item);
+  return [JSON.stringify(sorted(item)), name];
 }
 
 function sorted(value: unknown): unknown {

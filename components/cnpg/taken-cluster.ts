@@ -1,5 +1,6 @@
 /** Checks whether the name of a new Cluster is already used. */
 import type { ApiReader, KubernetesConnection, KubernetesObject, RequestLimits } from "../kubernetes/client";
+import { ownersOf, PROVIDER_MANAGER } from "../kubernetes/field-owners";
 import { UNKNOWN } from "../value-check";
 import { OWNER_LABEL } from "../owner-label";
 
@@ -47,9 +48,16 @@ export async function clusterConflict(
   const { annotations = {} } = found.metadata as { annotations?: Record<string, string> };
   const whose = annotations[OWNER_LABEL];
   // A Cluster of ours may come from a killed run, or from `onDelete: retain`. In states of early versions of 0.1.0,
-  // Clusters have no owner annotation.
-  if (whose === owner || (whose === undefined && (adopt || !isNew))) return undefined;
+  // Clusters have no owner annotation. Pulumi wrote them.
+  const mayBeOurs = !isNew && !isWrittenByOthers(found);
+  if (whose === owner || (whose === undefined && (adopt || mayBeOurs))) return undefined;
   return takenBy(`${namespace}/${name}`, whose, owner);
+}
+
+/** Whether it is known who wrote the spec, and it was not Pulumi. */
+function isWrittenByOthers(found: KubernetesObject): boolean {
+  const managers = ownersOf(found, "f:spec");
+  return managers.length > 0 && !managers.some((manager) => manager.startsWith(PROVIDER_MANAGER));
 }
 
 /** The message about the present owner of a Cluster that should belong to `owner`. */

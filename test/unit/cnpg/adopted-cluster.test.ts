@@ -207,7 +207,12 @@ describe("the spec of an adopted Cluster", () => {
       instances: 3,
       imageName: "postgresql:17.4",
       postgresql: { pg_hba: ["host all all all md5", "host a a a trust"], parameters: { work_mem: "4MB" } },
-      managed: { roles: [{ name: "ann", login: true }] },
+      managed: {
+        roles: [
+          { name: "ann", login: true },
+          { name: "bob", login: true },
+        ],
+      },
       certificates: { serverTLSSecret: "a", serverAltDNSNames: ["db.example.com"] },
       affinity: { topologyKey: "zone" },
     };
@@ -215,16 +220,20 @@ describe("the spec of an adopted Cluster", () => {
       instances: 2,
       imageName: "postgresql:17.5",
       postgresql: { pg_hba: ["host a a a trust", "hostssl all r all cert"], parameters: { work_mem: "4MB" } },
-      managed: { roles: [{ login: true, name: "reader" }] },
+      managed: {
+        roles: [
+          { login: true, name: "reader" },
+          { login: false, name: "bob" },
+        ],
+      },
       certificates: { serverTLSSecret: "orders-server-tls" },
       affinity: { topologyKey: "zone" },
     };
     assert.deepEqual(changedFields(before, after), [
-      'spec.certificates.serverAltDNSNames: ["db.example.com"] goes. Names that clients use must be in serverAltNames.',
+      'spec.certificates.serverAltDNSNames: "db.example.com" goes. Names that clients use must be in serverAltNames.',
       'spec.imageName: "postgresql:17.4" → "postgresql:17.5". Instances restart.',
       "spec.instances: 3 → 2. With fewer instances, CloudNativePG deletes standbys and their volumes.",
-      'spec.managed.roles: {"login":true,"name":"ann"} goes, {"login":true,"name":"reader"} is added. A role that goes stays in ' +
-        "PostgreSQL with its password, but CloudNativePG no longer manages it.",
+      "spec.managed.roles: bob changes, ann goes, reader is added. A role that goes stays in PostgreSQL with its password, but CloudNativePG no longer manages it.",
       'spec.postgresql.pg_hba: "host all all all md5" goes, "hostssl all r all cert" is added. Write rules that you need under pgHba.',
     ]);
     assert.deepEqual(changedFields(after, after), []);
@@ -233,12 +242,14 @@ describe("the spec of an adopted Cluster", () => {
   it("keeps what no setting declares and a new Cluster would not have", () => {
     const fresh = { instances: 1, postgresql: { parameters: { a: "1" } } };
     const after = {
+      env: [{ name: "TOKEN", value: "secret" }],
       instances: 1,
       postgresql: { parameters: { a: "1", b: "2" } },
       monitoring: { enablePodMonitor: true },
     };
     assert.deepEqual(keptFields(after, fresh), [
-      'spec.monitoring: {"enablePodMonitor":true}',
+      "spec.env: TOKEN",
+      "spec.monitoring.enablePodMonitor: true",
       'spec.postgresql.parameters.b: "2"',
     ]);
   });

@@ -142,7 +142,7 @@ describe("the adoption of a Cluster", () => {
     assert.match(text, /`pulumi up` changes:\n {2}- Certificates are issued by this program\. .*orders-server-ca/);
     assert.match(text, /\n {2}- spec\.instances: 1 → 2/);
     assert.match(text, /also takes over:\n {2}- Secret orders-pooler\n {2}- Pooler orders-rw\n/);
-    assert.match(text, /These fields stay.*under spec:\n {2}- spec\.monitoring: \{"enablePodMonitor":true\}\n$/);
+    assert.match(text, /These fields stay.*under spec:\n {2}- spec\.monitoring\.enablePodMonitor: true\n$/);
     const clusters = "/apis/postgresql.cnpg.io/v1/namespaces/db/clusters";
     assert.deepEqual(api.dryRuns, [
       [`${clusters}/orders`, "patch"],

@@ -114,6 +114,12 @@ describe("the databases of a configuration", () => {
     assert.match((await check(none, news)).failures?.[0]?.reason ?? "", /names no owner/);
     assert.match((await check(none, news)).failures?.[0]?.reason ?? "", /take the Cluster over with adopt: true/);
     assert.deepEqual((await check(undefined as never, news)).failures, [], "a state of 0.1.0 may have it");
+    const writtenBy = (manager: string) => [{ manager, fieldsV1: { "f:spec": { "f:instances": {} } } }];
+    const metadata = cluster.metadata as { managedFields?: object[] };
+    metadata.managedFields = writtenBy("pulumi-kubernetes-1f2e3d4c");
+    assert.deepEqual((await check(undefined as never, news)).failures, []);
+    metadata.managedFields = writtenBy("kubectl-client-side-apply");
+    assert.match((await check(undefined as never, news)).failures?.[0]?.reason ?? "", /names no owner/, "not Pulumi's");
     const adopting = { databases: { orders: { ...orders, adopt: true as const } }, owner };
     assert.deepEqual((await check(none, adopting)).failures, [], "it has no owner");
     cluster.metadata.annotations["pulumi.com/owner"] = "acme/p/prod/orders";
