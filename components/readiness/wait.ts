@@ -41,6 +41,8 @@ interface Wait<Inputs extends ReadinessInputs> {
   remark?(cluster: KubernetesObject, inputs: Inputs): string | undefined;
   /** Runs before the wait. */
   begin?(kubernetes: KubernetesClient, inputs: Inputs, cluster: KubernetesObject | undefined): Promise<void>;
+  /** Runs after the wait, unless it was skipped. */
+  end?(kubernetes: KubernetesClient, inputs: Inputs): Promise<void>;
 }
 
 /**
@@ -59,7 +61,7 @@ const MAX_SHOWN = 5;
 
 /** A kind of resource whose creation or update ends when something is ready. */
 export function readinessKind<Inputs extends ReadinessInputs>(
-  { name, problems, stopReason = stopReasonOf, remark, begin }: Wait<Inputs>,
+  { name, problems, stopReason = stopReasonOf, remark, begin, end }: Wait<Inputs>,
   connect: Connect = kubernetesClient,
   given: Partial<ReadinessTiming> = {},
 ) {
@@ -127,7 +129,7 @@ export function readinessKind<Inputs extends ReadinessInputs>(
       say(inputs, stopped, true);
       return "stopped";
     };
-    await poll(async ({ waited }) => {
+    const ended = await poll(async ({ waited }) => {
       const looked = await look().catch(asProblem);
       if (looked === "stopped") return looked;
       const found = looked.map(problemOf);
@@ -147,6 +149,7 @@ export function readinessKind<Inputs extends ReadinessInputs>(
       if (final || now > inputs.within * timing.second) throw notReady(inputs, reasons, final, now);
       return undefined;
     }, timing.poll);
+    if (ended === "ready") await end?.(await connect(inputs), inputs);
   }
 
   function notReady(inputs: Inputs, reasons: string[], final: Problem | undefined, waited: number): KubernetesError {

@@ -9,7 +9,18 @@ import { Stack } from "../../lab/drive/stack";
 import { attempt, CommandResult, run } from "../../lab/host/command";
 import { EverySecond } from "../faults/every-second";
 import { lives } from "../faults/lives";
-import { apply, eventually, kubectl, loginAs, oneDatabase, PROBES, PROXY, sqlAsOwner, teleport } from "./lab";
+import {
+  apply,
+  eventually,
+  kubectl,
+  loginAs,
+  oneDatabase,
+  PROBES,
+  PROXY,
+  sqlAsOwner,
+  sqlAsSuperuser,
+  teleport,
+} from "./lab";
 
 const NAME = "adopted";
 const IN_TELEPORT = "adopted-here";
@@ -86,6 +97,10 @@ describe("an existing Cluster", () => {
   /** Nothing that matters to the application has changed. */
   const isWhole = async () => {
     assert.equal(await cluster("{.metadata.uid}"), uid);
+    // PgBouncer must log in again, with and to the present certificates.
+    const pod = ["get", "pods", `--selector=cnpg.io/poolerName=${POOLER}`, "-o", "jsonpath={.items[0].status.podIP}"];
+    const end = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_addr = '${await kubectl("-n", NAME, ...pod)}'`;
+    await sqlAsSuperuser(NAME, "postgres", end);
     for (const service of [`${NAME}-rw`, POOLER]) {
       let found: CommandResult | undefined;
       await eventually(`the application logs in to ${service}`, async () => {
@@ -230,7 +245,10 @@ describe("an existing Cluster", () => {
     assert.deepEqual(others, { delete: 2 }, "the provider and the adoption, in the state");
     await first.up();
     assert.equal(await cluster("{.spec.logLevel}"), "debug");
-    const more = { parameters: { ...parameters, log_min_duration_statement: "6s" }, spec: { probes: PROBES, description: "changed" } };
+    const more = {
+      parameters: { ...parameters, log_min_duration_statement: "6s" },
+      spec: { probes: PROBES, description: "changed" },
+    };
     configure({ adopt: undefined, ...more });
     await first.up();
     const duration = "{.spec.postgresql.parameters.log_min_duration_statement}";
@@ -255,11 +273,11 @@ describe("an existing Cluster", () => {
   it("gets certificates from CloudNativePG again, as another tool needs", async () => {
     during = "another tool";
     const before = await lives(NAME);
-    await kubectl("-n", NAME, "delete", "secret", `${NAME}-pooler`);
     await kubectl(
       ...["-n", NAME, "patch", "clusters.postgresql.cnpg.io", NAME, "--type=merge"],
       '--patch={"spec":{"certificates":null,"managed":{"roles":null},"postgresql":{"pg_hba":null}}}',
     );
+    await kubectl("-n", NAME, "delete", "secret", `${NAME}-pooler`);
     await eventually(
       "the operator's CA is in use",
       async () => (await cluster("{.status.certificates.serverCASecret}")) === `${NAME}-ca`,
