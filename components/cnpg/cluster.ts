@@ -75,7 +75,14 @@ export const DEFAULT_INSTANCES = 3;
 
 /** Settings that become annotations, other objects, options of resources, or, by their plan, several fields at once. */
 type Elsewhere =
-  "scaledByOthers" | "networkPolicy" | "spec" | "backup" | "recovery" | keyof StopSettings | keyof DatabasesSettings;
+  | "scaledByOthers"
+  | "networkPolicy"
+  | "spec"
+  | "backup"
+  | "recovery"
+  | "majorUpgrade"
+  | keyof StopSettings
+  | keyof DatabasesSettings;
 
 /** A field of the Cluster's spec that a setting becomes. */
 interface ClusterField {
