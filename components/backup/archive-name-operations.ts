@@ -52,8 +52,11 @@ export function archiveName(
         (await inPreview(news, (found) => {
           if (!found) console.error(lost(news, olds));
           if (!found) return news.declaredName === undefined;
-          const isKnown = olds.major === news.major;
-          return archiveOf(found) !== olds.archiveName || (!isKnown && (olds.major !== undefined || isUpgrade(found, news)));
+          const isBegun = olds.major !== news.major && isUpgrade(found, news);
+          if (isBegun) console.error(begins(news, archiveOf(found) ?? ""));
+          // A former image is set again after an upgrade that failed: the next attempt needs another archive.
+          const isOther = olds.major !== undefined && olds.major !== news.major;
+          return archiveOf(found) !== olds.archiveName || isBegun || isOther;
         })) ?? false
       );
     },
@@ -140,6 +143,14 @@ function refusal(
     (present === undefined
       ? "Remove backup.archiveName, and a new name is generated."
       : `Set backup.archiveName to ${present}, or remove it.`)
+  );
+}
+
+/** The message about an upgrade to another major version. */
+function begins({ namespace, cluster, major }: ArchiveNameInputs, former: string): string {
+  return (
+    `${namespace}/${cluster}: PostgreSQL ${major} begins a new archive. The archive ${former} stays in the object store. Write its ` +
+    "name down: after the upgrade, only this archive leads back to the former version."
   );
 }
 

@@ -101,10 +101,12 @@ export function checkImage(at: (setting: string) => string, settings: ImageSetti
       ? wrong(at("imageCatalog"), imageCatalog.name, "must not be set together with image", "Remove one of the two.")
       : []),
     ...(imageCatalog ? checkCatalog(at("imageCatalog"), imageCatalog) : []),
-    ...(backupWithin === NO_BACKUP ? [] : checkDuration(at("majorUpgrade.backupWithin"), backupWithin)).map((found) => ({
-      ...found,
-      fix: "Write a whole number of hours or days, e.g. 24h, or none if the upgrade needs no backup.",
-    })),
+    ...(backupWithin === NO_BACKUP ? [] : checkDuration(at("majorUpgrade.backupWithin"), backupWithin)).map(
+      (found) => ({
+        ...found,
+        fix: "Write a whole number of hours or days, e.g. 24h, or none if the upgrade needs no backup.",
+      }),
+    ),
   ];
 }
 

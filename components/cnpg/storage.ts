@@ -56,7 +56,9 @@ export function volumeSizes({ storage, walStorage, tablespaces }: StorageSetting
   return {
     storage: { size, ...(resizeInUseVolumes === undefined ? {} : { resizeInUseVolumes }) },
     ...(walStorage === undefined ? {} : { walStorage: { size: walStorage.size } }),
-    ...(tablespaces === undefined ? {} : { tablespaces: tablespaces.map((each) => ({ name: each.name, storage: { size: each.size } })) }),
+    ...(tablespaces === undefined
+      ? {}
+      : { tablespaces: tablespaces.map((each) => ({ name: each.name, storage: { size: each.size } })) }),
   };
 }
 

@@ -2,13 +2,26 @@
  * Refuses an upgrade to another major version of PostgreSQL that would fail, or that could not be undone, before it begins.
  * CloudNativePG stops all instances, and runs `pg_upgrade --link` in the primary's volume (docs/src/postgres_upgrades.md).
  */
-import { archivingProblem, backupStatus, describeBackup, endOf, listBackups, newestComplete } from "../cnpg/backup-status";
+import {
+  archivingProblem,
+  backupStatus,
+  describeBackup,
+  endOf,
+  listBackups,
+  newestComplete,
+} from "../cnpg/backup-status";
 import { distributionOf, imageOfData, majorOfData } from "../cnpg/image";
 import { fencingReason, hibernationReason } from "../cnpg/stopped";
 import type { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { DATABASES_QUERY } from "../postgres/grants";
-import { ClusterReference, findClusterByName, hasReadyInstance, MAINTENANCE_DATABASE, sqlInPrimary } from "../postgres/psql";
+import {
+  ClusterReference,
+  findClusterByName,
+  hasReadyInstance,
+  MAINTENANCE_DATABASE,
+  sqlInPrimary,
+} from "../postgres/psql";
 import {
   catalogBytes,
   databaseScript,
@@ -194,7 +207,8 @@ async function backupProblems(
   if (backupWithin === undefined) return [];
   const present = majorOfData(cluster);
   const notArchived = archives ? archivingProblem(cluster) : undefined;
-  if (notArchived !== undefined) return [`${notArchived}. Correct the cause, and run \`pulumi up\` with the present image.`];
+  if (notArchived !== undefined)
+    return [`${notArchived}. Correct the cause, and run \`pulumi up\` with the present image.`];
   if (takesBackup) return [];
   const backups = await listBackups(kubernetes, name);
   const newest = newestComplete(backups.filter((backup) => (backupStatus(backup).majorVersion ?? present) === present));
@@ -212,7 +226,11 @@ const ADVICE_WITHOUT_BACKUP =
   "Set backup and run `pulumi up` with the present image first. If you have a backup that this program does not know, or need none, set majorUpgrade.backupWithin: none.";
 
 /** What the databases of an instance have. */
-async function findingsIn(kubernetes: KubernetesClient, reference: ClusterReference, major: number): Promise<Finding[]> {
+async function findingsIn(
+  kubernetes: KubernetesClient,
+  reference: ClusterReference,
+  major: number,
+): Promise<Finding[]> {
   const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
   const found = findingsOf(await sql(MAINTENANCE_DATABASE, instanceScript(major)));
   for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
@@ -236,10 +254,15 @@ async function spaceProblems(
   const command = ["df", "-P", "-k", DATA, WAL];
   const { code, stdout, stderr } = await kubernetes.exec({ namespace, pod, container: "postgres", command });
   const rows = stdout.trim().split("\n").slice(1);
-  const volumes = rows.map((row) => row.trim().split(/\s+/)).map(([device = "", , , free]) => ({ device, free: Number(free) * 1024 }));
+  const volumes = rows
+    .map((row) => row.trim().split(/\s+/))
+    .map(([device = "", , , free]) => ({ device, free: Number(free) * 1024 }));
   const [data, wal] = volumes;
   if (code !== 0 || !data || !wal || volumes.some(({ free }) => !Number.isFinite(free)))
-    throw new KubernetesError("command", `The free space of ${namespace}/${pod} could not be read: ${command.join(" ")}: ${stderr.trim() || stdout.trim()}`);
+    throw new KubernetesError(
+      "command",
+      `The free space of ${namespace}/${pod} could not be read: ${command.join(" ")}: ${stderr.trim() || stdout.trim()}`,
+    );
   const needed = NEW_DIRECTORY + 2 * catalogs;
   const isOne = data.device === wal.device;
   return [
@@ -265,16 +288,14 @@ const ARCHIVED_WITHIN = 120_000;
  * Ends the present file of the write-ahead log, and waits until it is archived. From the change of the Cluster on, its instances
  * write to the new archive, also before they stop. So the former archive has everything that was written until now.
  */
-export async function completeArchive(
-  kubernetes: KubernetesClient,
-  name: Reference,
-  every = 1_000,
-): Promise<void> {
+export async function completeArchive(kubernetes: KubernetesClient, name: Reference, every = 1_000): Promise<void> {
   const uid = (await findClusterByName(kubernetes, name))?.metadata.uid ?? "";
   const reference = { ...name, uid };
   const sql = (script: string) => sqlInPrimary(kubernetes, reference, MAINTENANCE_DATABASE, script);
   // A restore point, because the file of an idle database has nothing to archive, and is not ended.
-  const [file = ""] = await sql("SELECT pg_walfile_name(pg_switch_wal()) FROM pg_create_restore_point('before-major-upgrade');");
+  const [file = ""] = await sql(
+    "SELECT pg_walfile_name(pg_switch_wal()) FROM pg_create_restore_point('before-major-upgrade');",
+  );
   const progress = progressOf(`the archiving of ${file} of ${reference.namespace}/${reference.cluster}`);
   await poll(async ({ waited }) => {
     const [last = ""] = await sql("SELECT last_archived_wal FROM pg_stat_archiver;");

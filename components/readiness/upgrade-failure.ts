@@ -12,7 +12,8 @@ export const MAJOR_UPGRADE = "major-upgrade";
 
 /** The pod in which an upgrade failed. Undefined if none failed. */
 export function failedUpgrade(pods: readonly KubernetesObject[]): string | undefined {
-  const role = ({ metadata }: KubernetesObject) => (metadata.labels as Record<string, string> | undefined)?.["cnpg.io/jobRole"];
+  const role = ({ metadata }: KubernetesObject) =>
+    (metadata.labels as Record<string, string> | undefined)?.["cnpg.io/jobRole"];
   const isFailed = (pod: KubernetesObject) =>
     role(pod) === MAJOR_UPGRADE && pod.status?.phase === "Failed" && !pod.metadata.deletionTimestamp;
   return pods.find(isFailed)?.metadata.name;

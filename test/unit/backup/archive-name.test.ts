@@ -113,7 +113,10 @@ describe("the name of an archive", () => {
     };
 
     it("is new, also in a state of an earlier release, and the former archive is not written to again", async () => {
-      for (const former of [{ ...inputs, archiveName: "orders-1" }, { ...of(15), archiveName: "orders-1" }]) {
+      for (const former of [
+        { ...inputs, archiveName: "orders-1" },
+        { ...of(15), archiveName: "orders-1" },
+      ]) {
         has("orders-1", 15);
         assert.deepEqual(await provider.diff("id", former, of(15)), { changes: false });
         assert.deepEqual(await provider.diff("id", former, of(17)), { changes: true });
@@ -133,7 +136,11 @@ describe("the name of an archive", () => {
       assert.deepEqual(await provider.diff("id", named, of(15)), { changes: true }, "the former image is set again");
       const back = await update(named, of(15));
       assert.equal(back.archiveName, named.archiveName, "the former version has written to it meanwhile");
-      assert.notEqual((await update(back, of(17))).archiveName, named.archiveName, "so the next attempt needs another one");
+      assert.notEqual(
+        (await update(back, of(17))).archiveName,
+        named.archiveName,
+        "so the next attempt needs another one",
+      );
     });
 
     it("is the former one if the upgrade was refused and given up", async () => {

@@ -187,7 +187,13 @@ describe("a backup that a run takes", () => {
     const complete = (stoppedAt: string) => ({ phase: "completed", stoppedAt });
     /** What a run at this time prints. It plans no change. */
     const warning = async (now = NOW.toISOString()) => {
-      const kind = providerOf(takenBackup(async () => kubernetes, {}, () => new Date(now)));
+      const kind = providerOf(
+        takenBackup(
+          async () => kubernetes,
+          {},
+          () => new Date(now),
+        ),
+      );
       const [printed, print] = [[] as string[], console.error];
       console.error = (line: string) => void printed.push(line);
       try {
@@ -224,7 +230,10 @@ describe("a backup that a run takes", () => {
       began("orders-1", "2026-11-30T01:00:00Z", complete("2026-11-30T01:05:00Z"));
       assert.equal(await warning("2026-12-01T13:00:00Z"), "");
       const late = "2026-12-01T13:00:01Z";
-      assert.match(await warning(late), /due at 2026-12-01T01:00:00Z is missing: CloudNativePG has not begun it\. The last/);
+      assert.match(
+        await warning(late),
+        /due at 2026-12-01T01:00:00Z is missing: CloudNativePG has not begun it\. The last/,
+      );
       schedule!.spec = { suspend: true };
       assert.match(await warning(late), /the ScheduledBackup is suspended/);
     });

@@ -104,7 +104,9 @@ describe("before a major upgrade", () => {
 
   it("a Cluster that is not healthy is refused, with what CloudNativePG says", async () => {
     status().phase = "Failing over";
-    await refuses(/it is not healthy: CloudNativePG says "Failing over", and 2 of 2 instances are ready\. Set the image/);
+    await refuses(
+      /it is not healthy: CloudNativePG says "Failing over", and 2 of 2 instances are ready\. Set the image/,
+    );
     Object.assign(status(), { phase: "Cluster in healthy state", readyInstances: 1 });
     await refuses(/1 of 2 instances are ready/);
   });
@@ -192,7 +194,9 @@ describe("before a major upgrade", () => {
     free = [328 * 1024, 328 * 1024];
     await run();
     free = [300 * 1024, 328 * 1024];
-    await refuses(/the volume of storage\.size in the pod orders-1 has 300 MiB free.*needs about 328 MiB.*Raise storage\.size/);
+    await refuses(
+      /the volume of storage\.size in the pod orders-1 has 300 MiB free.*needs about 328 MiB.*Raise storage\.size/,
+    );
     free = [328 * 1024, 300 * 1024];
     await refuses(/the volume of walStorage\.size/);
     walDevice = "/dev/data";

@@ -147,7 +147,9 @@ describe("the check before an update", () => {
     const { check, update, kubernetes } = setUp();
     kubernetes.exec = () => Promise.reject(new KubernetesError("access-denied", "pods/exec is denied"));
     const printed = await printedBy(() => check(inputs(), inputs(later)));
-    assert.deepEqual(printed, ["Warning: orders could not be checked before its image is changed: pods/exec is denied"]);
+    assert.deepEqual(printed, [
+      "Warning: orders could not be checked before its image is changed: pods/exec is denied",
+    ]);
     await assert.rejects(update("id", state(), inputs(later)), /pods\/exec is denied/);
   });
 
@@ -172,9 +174,13 @@ describe("the check before an update", () => {
   it("refuses an upgrade while the Cluster is stopped, because it cannot be checked", async () => {
     const { check, kubernetes, hibernate } = setUp();
     hibernate();
-    const refused = /to PostgreSQL 17 yet: its instances do not all run: it is hibernated .*Start it with the present image/;
+    const refused =
+      /to PostgreSQL 17 yet: its instances do not all run: it is hibernated .*Start it with the present image/;
     await assert.rejects(check(inputs(), inputs(later)), refused);
-    await assert.rejects(check(inputs(), inputs({ image: { name: "" } })), /operator's choice yet: its instances do not/);
+    await assert.rejects(
+      check(inputs(), inputs({ image: { name: "" } })),
+      /operator's choice yet: its instances do not/,
+    );
     kubernetes.cluster!.metadata.annotations = { "cnpg.io/fencedInstances": '["orders-2"]' };
     await assert.rejects(check(inputs(), inputs(later)), /orders-2 is fenced/);
   });
