@@ -72,7 +72,7 @@ function isWritten({ spec = {} }: KubernetesObject, image: string, major: number
  * Does nothing if the declared image does not upgrade the Cluster's data, if there are no data yet, or if the Cluster already
  * has the image.
  *
- * @returns whether the declared image upgrades the Cluster's data
+ * @returns what is only known when pg_upgrade runs, as a message that may be empty. Undefined if there is no upgrade
  * @throws Error that lists everything that prevents the upgrade, with the remedies
  * @throws KubernetesError if the Cluster could not be checked
  */
@@ -81,14 +81,14 @@ export async function refuseBlockedUpgrade(
   name: Reference,
   declared: DeclaredUpgrade,
   now: Date,
-): Promise<boolean> {
+): Promise<string | undefined> {
   const cluster = await findClusterByName(kubernetes, name);
-  if (!cluster || isUninitialized(cluster)) return false;
+  if (!cluster || isUninitialized(cluster)) return undefined;
   const { major } = declared;
   const present = majorOfData(cluster);
-  if ((major !== undefined && major === present) || isWritten(cluster, declared.image, major)) return false;
+  if ((major !== undefined && major === present) || isWritten(cluster, declared.image, major)) return undefined;
   // A broken image may be the reason. Whether another one upgrades is unknown.
-  if (major === undefined && !hasReadyInstance(cluster)) return false;
+  if (major === undefined && !hasReadyInstance(cluster)) return undefined;
   const refuse = (reasons: readonly string[]) => {
     throw new Error(refusal(name.cluster, major, reasons));
   };
@@ -103,12 +103,11 @@ export async function refuseBlockedUpgrade(
   ];
   if (reasons.length > 0) refuse(reasons);
   const required = requiredOfImage(findings);
-  if (required !== "")
-    console.error(
-      `${name.cluster}: the image of PostgreSQL ${versionOf(major)} must have these extensions and libraries, which only ` +
-        `pg_upgrade can check: ${required}. If one is missing, the upgrade fails, and you set the former image again.`,
-    );
-  return true;
+  if (required === "") return "";
+  return (
+    `${name.cluster}: the image of PostgreSQL ${versionOf(major)} must have these extensions and libraries, which only ` +
+    `pg_upgrade can check: ${required}. If one is missing, the upgrade fails, and you set the former image again.`
+  );
 }
 
 function versionOf(major: number | undefined): string {

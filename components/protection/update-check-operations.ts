@@ -59,11 +59,14 @@ export function updateCheck(
   return {
     id: ({ plural, namespace, object }) => `${plural}/${namespace}/${object}`,
     async check(news, olds) {
-      const unchecked = (what: string) => (error: unknown) => {
-        if (!(error instanceof KubernetesError)) throw error;
-        printUnchecked(`Warning: ${news.object} could not be checked before ${what}: ${error.message}`, error);
-      };
-      await refuseUpgrade(news, olds?.image?.name, IN_PREVIEW).catch(unchecked("its image is changed"));
+      const unchecked =
+        (what: string) =>
+        (error: unknown): undefined => {
+          if (!(error instanceof KubernetesError)) throw error;
+          printUnchecked(`Warning: ${news.object} could not be checked before ${what}: ${error.message}`, error);
+        };
+      const note = await refuseUpgrade(news, olds?.image?.name, IN_PREVIEW).catch(unchecked("its image is changed"));
+      if (note) console.error(note);
       await refuseGrowth(news, olds?.volumes).catch(unchecked("its volumes grow"));
       return {};
     },
@@ -89,20 +92,21 @@ export function updateCheck(
      */
     async apply(inputs, olds) {
       const { namespace, object: cluster } = inputs;
-      const isUpgrade = await refuseUpgrade(inputs, inputs.image?.major === undefined ? olds?.image?.name : undefined);
-      if (isUpgrade && inputs.image?.archives) await completeArchive(await connect(inputs), { namespace, cluster });
+      const upgrade = await refuseUpgrade(inputs, inputs.image?.major === undefined ? olds?.image?.name : undefined);
+      if (upgrade !== undefined && inputs.image?.archives)
+        await completeArchive(await connect(inputs), { namespace, cluster });
       await prepare(inputs, (found) => olds !== undefined || ownerIn(found) === inputs.owner);
       return { ...inputs, prepared: true };
     },
   };
 
-  /** Refuses an upgrade that would fail. Returns whether the declared image is an upgrade to another major version. */
+  /** Refuses an upgrade that would fail. Returns what refuseBlockedUpgrade returns. */
   async function refuseUpgrade(
     { image, takenBackup, namespace, object, ...inputs }: UpdateCheckInputs,
     formerImage: string | undefined,
     limits?: RequestLimits,
-  ): Promise<boolean> {
-    if (image === undefined || namespace === UNKNOWN || !isOtherImage(image, formerImage)) return false;
+  ): Promise<string | undefined> {
+    if (image === undefined || namespace === UNKNOWN || !isOtherImage(image, formerImage)) return undefined;
     const declared = { ...declaredOf(image), takesBackup: takenBackup === UNKNOWN };
     return refuseBlockedUpgrade(await connect(inputs, limits), { namespace, cluster: object }, declared, now());
   }
