@@ -75,7 +75,7 @@ export function scheduleProblem(
   if (ended && phaseOf(ended) !== COMPLETED)
     return `the newest backup, ${ended.metadata.name}, failed: ${reasonOf(ended)}. ${last}`;
   const missed = schedule && missedTime(schedule, newestComplete(backups), now);
-  if (missed === undefined) return undefined;
+  if (!schedule || missed === undefined) return undefined;
   const [newest] = newestFirst;
   const begun = newest && createdAt(newest) >= missed ? newest : undefined;
   const why = begun

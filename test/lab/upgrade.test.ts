@@ -292,7 +292,7 @@ describe("a major upgrade with backups", () => {
     await bothRefuse(
       /ug-shop cannot be upgraded to PostgreSQL 17 yet:/,
       /regproc.*: public\.nested\.h in app, public\.odd\.f in app, public\.odd_f_idx\.f in app\. Change the type/,
-      /aclitem.*: public\.odd\.a in app\. /,
+      /aclitem.*: public\.odd\.a in app, public\.odd\.s in app\. /,
       /row of a system table: public\.odd\.s in app\. /,
       /no longer has these extensions: adminpack in app\. /,
       /prepared transactions: 'half' in app\. /,
