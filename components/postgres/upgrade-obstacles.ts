@@ -46,10 +46,8 @@ const OBSTACLES = {
     "an earlier upgrade that failed left folders in tablespaces: {}. The present version does not use them. Delete them in the primary's pod.",
 } as const;
 
-/** What is worth knowing, and not an obstacle. */
-const NOTES = ["extension", "library", "catalogBytes"] as const;
-
-export type FindingKind = keyof typeof OBSTACLES | (typeof NOTES)[number];
+/** An obstacle, or what the new image must have, or the size of the system catalogs. */
+export type FindingKind = keyof typeof OBSTACLES | "extension" | "library" | "catalogBytes";
 
 /** The first major version without an extension that is a part of PostgreSQL. */
 const REMOVED_EXTENSIONS: Record<string, number> = { adminpack: 17, old_snapshot: 17 };
