@@ -144,6 +144,12 @@ function stateProblem(
       `an earlier upgrade from PostgreSQL ${present} has failed or has not ended (${job ? `pod ${job.metadata.name}: ${String(job.status?.phase)}` : phase}), ` +
       `and CloudNativePG does not begin another one. Set the image ${former} and run \`pulumi up\`, which ends it and starts the former version. Then correct the cause.`
     );
+  const followed = followedCluster(cluster);
+  if (followed !== undefined)
+    return (
+      `it is a replica cluster of ${followed}, which must have the same version. Upgrade ${followed}. Then create this Cluster ` +
+      "again from its data, or promote this Cluster before you upgrade it."
+    );
   const stopped = hibernationReason(cluster) ?? fencingReason(cluster);
   if (stopped !== undefined)
     return (
@@ -172,6 +178,15 @@ function roleOf({ metadata }: KubernetesObject): string | undefined {
 function isUnfinished(pod: KubernetesObject): boolean {
   const phases = roleOf(pod) === MAJOR_UPGRADE ? ["Pending", "Running", "Failed"] : ["Pending", "Running"];
   return roleOf(pod) !== undefined && phases.includes(String(pod.status?.phase));
+}
+
+/** The Cluster that a replica cluster follows (Cluster.IsReplica of CloudNativePG). */
+function followedCluster({ metadata, spec = {} }: KubernetesObject): string | undefined {
+  const replica = spec.replica as { enabled?: boolean; primary?: string; self?: string; source?: string } | undefined;
+  if (!replica) return undefined;
+  const { primary, self = metadata.name } = replica;
+  const isReplica = replica.enabled ?? (primary !== undefined && primary !== self);
+  return isReplica ? (primary ?? replica.source ?? "another Cluster") : undefined;
 }
 
 function imageProblems(cluster: KubernetesObject, { image, major, archives }: DeclaredUpgrade): string[] {

@@ -111,6 +111,15 @@ describe("before a major upgrade", () => {
     await refuses(/1 of 2 instances are ready/);
   });
 
+  it("a replica cluster is refused, because it must have the version of the Cluster that it follows", async () => {
+    for (const replica of [{ primary: "orders-eu" }, { enabled: true, source: "orders-eu" }]) {
+      kubernetes.cluster!.spec!.replica = replica;
+      await refuses(/it is a replica cluster of orders-eu, which must have the same version/);
+    }
+    kubernetes.cluster!.spec!.replica = { primary: "orders", self: "orders" };
+    await run();
+  });
+
   it("a version that CloudNativePG does not upgrade to, and another distribution, are refused", async () => {
     kubernetes.cluster!.status!.pgDataImageInfo = { image: PRESENT, majorVersion: 14 };
     backups = [backup("orders-daily", "2026-11-30T01:00:00Z")];
