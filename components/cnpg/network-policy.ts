@@ -200,7 +200,7 @@ function checkPeer(setting: string, { namespace, namespaceLabels, podLabels, cid
       ? wrong(`${setting}.cidr`, cidr, "must not be set together with namespaces or pods", "Write two list entries.")
       : []),
     ...(cidr === undefined ? [] : checkCidr(`${setting}.cidr`, cidr)),
-    ...(namespace === undefined ? [] : checkNamespace(`${setting}.namespace`, namespace)),
+    ...checkNamespace(`${setting}.namespace`, namespace),
     ...checkLabels(`${setting}.namespaceLabels`, namespaceLabels),
     ...checkLabels(`${setting}.podLabels`, podLabels),
   ];

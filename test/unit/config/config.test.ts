@@ -267,6 +267,34 @@ describe("the configuration", () => {
       /^databases\.a\.initdb\.database = "My Shop": /,
     ],
     [
+      "a namespace that Kubernetes does not accept",
+      { databases: { a: { ...minimal, namespace: "Shop/x" } } },
+      /^databases\.a\.namespace = "Shop\/x": is not a valid name of a namespace\. Use at most 63 lower-case letters/,
+    ],
+    [
+      "an empty namespace, once for all databases",
+      { defaults: { ...minimal, namespace: "" }, databases: { a: {}, b: {} } },
+      /^defaults\.namespace = "": is not a valid name of a namespace\./,
+    ],
+    ...["agent", "operator"].map((by) => [
+      `a namespace of Teleport's ${by} that Kubernetes does not accept`,
+      {
+        databases: {
+          a: {
+            ...minimal,
+            teleport: {
+              proxy: "t:443",
+              registration: {
+                ...{ by, namespace: "Agents" },
+                ...(by === "agent" ? { join: { method: "iam", tokenName: "a" } } : {}),
+              },
+            },
+          },
+        },
+      },
+      /^databases\.a\.teleport\.registration\.namespace = "Agents": is not a valid name of a namespace\./,
+    ]),
+    [
       "an unknown access",
       { databases: { a: { ...minimal, users: [{ name: "x", access: "admin" }] } } },
       /^databases\.a\.users\[0\]\.access = "admin": is not one of the allowed values\. Use read, write or none\./,
