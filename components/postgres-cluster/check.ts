@@ -207,9 +207,7 @@ function checkTeleport(
         fix: label === "environment" ? "Use the setting environment of the database." : "Choose another key.",
       })),
     ...checkDynamicLabels(`${path}.dynamicLabels`, teleport.dynamicLabels),
-    ...(registration.by === "program"
-      ? []
-      : checkNamespace(`${path}.registration.namespace`, registration.namespace)),
+    ...(registration.by === "program" ? [] : checkNamespace(`${path}.registration.namespace`, registration.namespace)),
     ...(registration.by === "operator"
       ? checkOperatorDatabase(path, { ...teleport, name: "checked-above", namespace: "", owner: "", uri: "" })
       : []),

@@ -72,8 +72,16 @@ describe("settings that are outputs of other resources", () => {
     ["an empty mount of a database engine", { vaultDatabase: mountOf("") }, /vaultDatabase\.mount\.path = ""/],
     ["a value of another type", { teleport: { proxy: later(["t:443"] as unknown as string) } }, /teleport\.proxy/],
     ["an empty mount of an issuer", { issuer: issuerOf(later("")) }, /issuer\.server\.mount = "": must not be empty/],
-    ["a value that is missing", { issuer: issuerOf(later(undefined as unknown as string)) }, /issuer\.server\.mount: is missing/],
-    ["a namespace that Kubernetes does not accept", { namespace: later("Shop") }, /namespace = "Shop": is not a valid name/],
+    [
+      "a value that is missing",
+      { issuer: issuerOf(later(undefined as unknown as string)) },
+      /issuer\.server\.mount: is missing/,
+    ],
+    [
+      "a namespace that Kubernetes does not accept",
+      { namespace: later("Shop") },
+      /namespace = "Shop": is not a valid name/,
+    ],
   ] as [string, Partial<PostgresClusterArgs>, RegExp][]) {
     it(`are refused with ${what}, once they are known`, async () => {
       const settings: PostgresClusterArgs = { storage: { size: "1Gi" }, issuer: { type: "tls" }, ...wrong };
