@@ -295,6 +295,11 @@ describe("the configuration", () => {
       /^databases\.a\.teleport\.registration\.namespace = "Agents": is not a valid name of a namespace\./,
     ]),
     [
+      "a Secret of the owner with an invalid name",
+      { databases: { a: { ...minimal, initdb: { ownerSecret: "" } } } },
+      /^databases\.a\.initdb\.ownerSecret = "": is not a valid name of a Secret\./,
+    ],
+    [
       "an unknown access",
       { databases: { a: { ...minimal, users: [{ name: "x", access: "admin" }] } } },
       /^databases\.a\.users\[0\]\.access = "admin": is not one of the allowed values\. Use read, write or none\./,
