@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
-import { parseConfig } from "../../../config/config";
+import { KINDS, parseConfig } from "../../../config/config";
 import { SettingsError } from "../../../components";
+import * as file from "../../../components/settings/settings.schema.json";
 
 const vaultRoles = { server: { mount: "pki", role: "s" }, client: { mount: "pki", role: "c" } };
 const minimal = { storage: { size: "1Gi" }, issuer: { type: "tls" } };
@@ -18,6 +19,30 @@ const problems = (raw: Record<string, unknown>, variables: NodeJS.ProcessEnv = {
   }
 };
 
+interface Schema {
+  $ref?: string;
+  properties?: Record<string, Schema>;
+  discriminator?: { propertyName: string };
+  oneOf?: Schema[];
+  then?: Schema;
+  else?: Schema;
+}
+
+/** The keys that distinguish the kinds of mappings outside of lists, by the mapping's path. */
+function kindsBelow(type: string, path = ""): Record<string, string> {
+  const schema = (file.definitions as unknown as Record<string, Schema>)[type] ?? {};
+  const walk = (of: Schema, at: string): [string, string][] => {
+    if (of.$ref !== undefined) return Object.entries(kindsBelow(of.$ref.replace("#/definitions/", ""), at));
+    const kinds = [...(of.oneOf ?? []), ...(of.then ? [of.then] : []), ...(of.else ? [of.else] : [])];
+    return [
+      ...(of.discriminator ? [[at, of.discriminator.propertyName] as [string, string]] : []),
+      ...kinds.flatMap((kind) => walk(kind, at)),
+      ...Object.entries(of.properties ?? {}).flatMap(([key, below]) => walk(below, at === "" ? key : `${at}.${key}`)),
+    ];
+  };
+  return Object.fromEntries(walk(schema, path));
+}
+
 describe("the configuration", () => {
   it("merges the defaults into every database, also nested mappings", () => {
     const { databases } = parse({
@@ -34,6 +59,28 @@ describe("the configuration", () => {
       databases: { orders: { issuer: { type: "tls" } } },
     });
     assert.deepEqual(databases.orders?.issuer, { type: "tls" });
+  });
+
+  it("replaces a default mapping of any kind if a database sets another kind", () => {
+    const registrationIn = (registration: object) => {
+      const byAgent = { by: "agent", namespace: "agents", join: { method: "iam", tokenName: "agents" } };
+      const { databases } = parse({
+        defaults: { ...minimal, teleport: { proxy: "t:443", registration: byAgent } },
+        databases: { orders: { teleport: { registration } } },
+      });
+      return [databases.orders?.teleport].flat()[0]?.registration;
+    };
+    assert.deepEqual(registrationIn({ by: "program" }), { by: "program" });
+    const join = { method: "token", secret: "agent-token" };
+    assert.deepEqual(registrationIn({ join }), { by: "agent", namespace: "agents", join });
+    assert.deepEqual(registrationIn({ namespace: "other" }), {
+      ...{ by: "agent", namespace: "other" },
+      join: { method: "iam", tokenName: "agents" },
+    });
+  });
+
+  it("knows the kinds of every mapping in the settings", () => {
+    assert.deepEqual(kindsBelow("DatabaseSettings"), KINDS);
   });
 
   for (const [what, raw, expected] of [
