@@ -24,8 +24,9 @@ config:
 \`\`\`
 
 \`defaults\` has the settings that all databases share. The settings of a database override them: mappings are merged key
-by key, lists and other values are replaced. An \`issuer\` of another \`type\` replaces the whole \`issuer\` of the defaults.
-All mistakes are reported at once, before anything is created.`;
+by key, lists and other values are replaced. An \`issuer\` with another \`type\`, a \`registration\` with another \`by\` and its
+\`join\` with another \`method\` replace the whole mapping of the defaults. All mistakes are reported at once, before anything
+is created.`;
 
 const APPLICATIONS = `What \`pulumi stack output applications\` and a StackReference give for each application: what
 \`tbotPod\` makes its pods' sidecar from. Nothing in it is secret.`;
