@@ -3,7 +3,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { PoolerAuthentication, poolerDnsNames, POOLER_LOGINS, poolerSecretName } from "../cnpg/pooler";
 import { BACKGROUND_DELETION, ownedBy } from "../kubernetes/owner";
-import { checkClusterName, secretNames, serverDnsNames } from "../cnpg/names";
+import { CERTIFICATE_RESOURCES, checkClusterName, secretNames, serverDnsNames } from "../cnpg/names";
 import { checkArgs } from "../known-outputs";
 import { requireMutableSecrets } from "../kubernetes/mutable-secrets";
 import { checkNamespace } from "../kubernetes/names";
@@ -88,12 +88,13 @@ export class ClusterCertificates extends pulumi.ComponentResource {
     const serverNames = pulumi
       .all([args.namespace, args.serverAltNames ?? []])
       .apply(([namespace, more]) => altNames(serverDnsNames(args.cluster, namespace, args.clusterDomain, more)));
-    const server = checked(`${name}-server`, { use: "server", commonName: `${args.cluster}-rw`, names: serverNames });
-    const replication = checked(`${name}-replication`, { use: "client", commonName: "streaming_replica" });
+    const resource = (of: keyof typeof CERTIFICATE_RESOURCES) => `${name}-${CERTIFICATE_RESOURCES[of]}`;
+    const server = checked(resource("server"), { use: "server", commonName: `${args.cluster}-rw`, names: serverNames });
+    const replication = checked(resource("replication"), { use: "client", commonName: "streaming_replica" });
     this.warnOfExpiry(`issuer.server of ${args.cluster}`, server);
     this.warnOfExpiry(`issuer.client of ${args.cluster}`, replication);
     const login = (kind: PoolerAuthentication) =>
-      checked(`${name}-pooler-${kind}`, { use: "client", commonName: POOLER_LOGINS[kind].role });
+      checked(resource(kind), { use: "client", commonName: POOLER_LOGINS[kind].role });
     // Also without a declared Pooler. If a Pooler appears, e.g. a manual one, the operator looks for this certificate.
     // If it is missing, the operator tries to sign it, fails without the client CA's key, and the whole Cluster is
     // stuck.

@@ -1,6 +1,7 @@
 /** An issuer with CAs in the stack, by @pulumi/tls. Their keys are in the state, encrypted as secrets. */
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
+import { CA_RESOURCES } from "../cnpg/names";
 import { hours } from "../durations";
 import {
   CertificateKey,
@@ -55,7 +56,7 @@ export function tlsIssuer(name: string, args: TlsIssuerArgs, opts: pulumi.Custom
   const authority = (use: CertificateUse, ca: string): Authority => {
     // Resources of the default CA do not contain its name, so that they keep the names from when there was only one CA.
     const isFirst = ca === FIRST_CA;
-    const resource = isFirst ? `${name}-${use}-ca` : `${name}-${use}-ca-${ca}`;
+    const resource = isFirst ? `${name}-${CA_RESOURCES[use]}` : `${name}-${CA_RESOURCES[use]}-${ca}`;
     const key = new tls.PrivateKey(resource, CA_KEY, opts);
     const certificate = new tls.SelfSignedCert(
       resource,

@@ -6,7 +6,7 @@ import { type Amount, isObject } from "../value-check";
 import { checkObjectName } from "../kubernetes/names";
 import { checkResources, Resources } from "../kubernetes/quantity";
 import { SettingProblem } from "../problems";
-import { secretNames } from "./names";
+import { CA_RESOURCES, CERTIFICATE_RESOURCES, secretNames } from "./names";
 
 /** The instances that a Pooler connects to: the primary, the standbys, or any instance. */
 export type PoolerType = "rw" | "ro" | "r";
@@ -310,6 +310,16 @@ function checkPooler(
       ),
     );
   }
+  if (pooler.secrets?.clientTls === undefined && isOtherCertificate(name)) {
+    problems.push(
+      wrong(
+        "name",
+        name,
+        "is already used for another certificate of the database",
+        "Choose another name, e.g. pooler-<cluster>-rw.",
+      ),
+    );
+  }
   if (before.some((other) => other.name === name)) {
     problems.push(wrong("name", name, "is used twice", "Give one of the two Poolers another name."));
   }
@@ -334,4 +344,13 @@ function checkPooler(
     );
   }
   return problems;
+}
+
+/** Whether the certificate of a Pooler of this name and another one would be Pulumi resources of the same name. */
+function isOtherCertificate(name: string): boolean {
+  const cas = Object.values(CA_RESOURCES);
+  return (
+    Object.values<string>(CERTIFICATE_RESOURCES).includes(name) ||
+    cas.some((ca) => name === ca || name.startsWith(`${ca}-`))
+  );
 }

@@ -10,7 +10,7 @@ export function disabledServices(spec: Spec = {}): string[] {
 }
 
 /** Names of the additional Services. */
-function additionalServices(spec: Spec = {}): string[] {
+export function additionalServices(spec: Spec = {}): string[] {
   return listAt(spec, "managed.services.additional").flatMap(
     (service) => stringAt(service, "serviceTemplate.metadata.name") ?? [],
   );

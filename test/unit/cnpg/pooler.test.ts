@@ -104,6 +104,11 @@ describe("a Pooler", () => {
     ["an invalid name", { type: "rw", name: "A_B" }, "poolers[0].name"],
     ["the Cluster's name", { type: "rw", name: "orders" }, "poolers[0].name"],
     ["a Service's name", { type: "rw", name: "orders-ro" }, "poolers[0].name"],
+    ...["server", "replication", "pooler-integrated", "server-ca", "client-ca-2027"].map((name) => [
+      `a name that is used for another certificate, ${name}`,
+      { type: "rw", name },
+      "poolers[0].name",
+    ]),
     [
       "a setting that the operator reserves",
       { type: "rw", parameters: { auth_user: "x" } },

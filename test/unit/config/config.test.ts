@@ -521,6 +521,68 @@ describe("the configuration", () => {
     assert.equal(problems({ databases: { a: { ...minimal, teleport }, b: { ...standby, instances: 1 } } }).length, 1);
   });
 
+  describe("with two databases", () => {
+    const uses = (one: object, other: object, names = ["orders", "shop"]) =>
+      problems({
+        databases: { [names[0]!]: { ...minimal, ...one }, [names[1]!]: { ...minimal, ...other } },
+      }).map((line) => /^databases\.\S+: uses (.*), which databases\.\S+ also uses\./.exec(line)?.[1] ?? line);
+    const inDb = { namespace: "db" };
+    const poolers = (name: string) => ({ poolers: [{ type: "rw", name }] });
+    const services = (name: string) => ({
+      spec: {
+        managed: { services: { additional: [{ selectorType: "rw", serviceTemplate: { metadata: { name } } }] } },
+      },
+    });
+
+    for (const [what, one, other, expected] of [
+      [
+        "one Cluster, once",
+        { ...inDb, clusterName: "x" },
+        { ...inDb, clusterName: "x" },
+        ["the Cluster x in namespace db"],
+      ],
+      ["one Pooler", { ...inDb, ...poolers("p") }, { ...inDb, ...poolers("p") }, ["the Pooler p in namespace db"]],
+      [
+        "a Pooler and a Cluster with one Service",
+        { ...inDb, ...poolers("shop-rw") },
+        inDb,
+        ["the Service shop-rw in namespace db"],
+      ],
+      [
+        "a Cluster and a Pooler with one Service",
+        inDb,
+        { ...inDb, ...poolers("orders-r") },
+        ["the Pooler orders-r in namespace db"],
+      ],
+      [
+        "one additional Service",
+        { ...inDb, ...services("lb") },
+        { ...inDb, ...services("lb") },
+        ["the Service lb in namespace db"],
+      ],
+      [
+        "a Pooler and a Cluster with one Secret",
+        { ...inDb, ...poolers("shop-server") },
+        inDb,
+        ["the Secret shop-server-tls in namespace db"],
+      ],
+    ] as [string, object, object, string[]][])
+      it(`refuses ${what}`, () => assert.deepEqual(uses(one, other), expected));
+
+    it("accepts the same names in two namespaces", () => {
+      assert.deepEqual(uses({ ...poolers("shop-rw"), ...services("lb") }, services("lb")), []);
+    });
+
+    it("refuses names from which one name of a Pulumi resource follows", () => {
+      const names = ["orders", "orders-eu"];
+      assert.deepEqual(uses({ databases: [{ name: "eu-billing" }] }, { databases: [{ name: "billing" }] }, names), [
+        "the resource name orders-eu-billing for a Database",
+      ]);
+      assert.deepEqual(uses(poolers("eu-ro"), poolers("ro"), names), ["the resource name orders-eu-ro for a Pooler"]);
+      assert.deepEqual(uses(poolers("eu-server"), {}, names), ["the resource name orders-eu-server for a certificate"]);
+    });
+  });
+
   describe("with one Vault", () => {
     const vault = { auth: { method: "token" } };
     const byVault = (vaultDatabase: object) => ({
