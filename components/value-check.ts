@@ -15,6 +15,17 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return prototype === null || prototype === Object.prototype;
 }
 
+/** Whether it is neither a plain value nor a list or mapping: an output or a promise. */
+export function isComputed(value: unknown): boolean {
+  return value !== null && typeof value === "object" && !Array.isArray(value) && !isObject(value);
+}
+
+/** Refuses an output or a promise. `why` says what needs the value. */
+export function checkPlain(setting: string, value: unknown, why: string): SettingProblem[] {
+  if (!isComputed(value)) return [];
+  return wrong(setting, undefined, `must be known when the program runs, because ${why}`, "Write a plain value.");
+}
+
 /** Pulumi's placeholder in a preview for a value that is not known yet. */
 export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 

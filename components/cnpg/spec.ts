@@ -6,7 +6,7 @@
 import { SettingProblem } from "../problems";
 import { checkAnnotations, checkKey, checkLabels, checkReservedKeys, checkObjectName } from "../kubernetes/names";
 import { parseQuantity } from "../kubernetes/quantity";
-import { isObject, checkOneOf, checkUnique, checkWholeNumber, wrong } from "../value-check";
+import { isObject, checkOneOf, checkPlain, checkUnique, checkWholeNumber, wrong } from "../value-check";
 
 /** CloudNativePG's own fields, as a user writes them under `spec`. */
 export type Spec = Readonly<Record<string, unknown>>;
@@ -99,7 +99,9 @@ export type At = (field: string) => string;
  * the operator itself refuses is not checked here: a preview asks the operator (operator-check.ts).
  */
 export function checkSpec(at: At, spec: Spec): SettingProblem[] {
+  const strategy = "primaryUpdateStrategy";
   return [
+    ...checkPlain(at(strategy), valueAt(spec, strategy), "it decides what `up` waits for"),
     ...checkScheduling(at, spec),
     ...checkDelays(at, spec),
     ...checkProbe(at, spec, "startup"),

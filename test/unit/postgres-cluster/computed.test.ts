@@ -28,6 +28,9 @@ const args = (proxy: pulumi.Input<string>): PostgresClusterArgs => ({
     serviceAccountTemplate: { metadata: { annotations: { "eks.amazonaws.com/role-arn": later("arn:aws:iam") } } },
   },
 });
+const servicesOf = (serviceTemplate: object) => ({
+  managed: { services: { additional: [{ selectorType: "rw", serviceTemplate }] } },
+});
 const mountOf = (path: string) => ({ mount: { path: later(path) }, roles: { app: {} } });
 const issuerOf = (mount: pulumi.Input<string>) => ({
   type: "vault" as const,
@@ -112,6 +115,29 @@ describe("settings that are outputs of other resources", () => {
         "must be known when the program runs",
       ]),
     );
+  });
+
+  for (const [field, spec] of [
+    ["primaryUpdateStrategy", { primaryUpdateStrategy: later("supervised") }],
+    ["managed.services", { managed: { services: later("x") } }],
+    ["managed.services.additional", { managed: { services: { additional: later("x") } } }],
+    ["managed.services.additional[0]", { managed: { services: { additional: [later("x")] } } }],
+    ["managed.services.additional[0].serviceTemplate.metadata", servicesOf({ metadata: later("x") })],
+    ["managed.services.additional[0].serviceTemplate.metadata.name", servicesOf({ metadata: { name: later("x") } })],
+    ["managed.services.disabledDefaultServices", { managed: { services: { disabledDefaultServices: later("x") } } }],
+  ] as [string, Record<string, unknown>][])
+    it(`are refused in spec.${field}, which the program itself reads`, () => {
+      const found = problems({ storage: { size: "1Gi" }, issuer: { type: "tls" }, spec });
+      assert.deepEqual(
+        found.map(({ setting, problem }) => [setting, problem.split(",")[0]]),
+        [[`spec.${field}`, "must be known when the program runs"]],
+      );
+    });
+
+  it("are refused in place of the whole spec", () => {
+    const spec = later("x") as unknown as Record<string, unknown>;
+    const [found] = problems({ storage: { size: "1Gi" }, issuer: { type: "tls" }, spec });
+    assert.deepEqual([found?.setting, found?.problem.split(",")[0]], ["spec", "must be known when the program runs"]);
   });
 
   it("are refused with the wrong type, like settings in a file", () => {
