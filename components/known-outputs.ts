@@ -56,3 +56,29 @@ function isPlain(value: unknown): boolean {
   if (pulumi.Output.isInstance(value) || value instanceof Promise) return false;
   return Object.values(value).every(isPlain);
 }
+
+/** The error about a resource that is left out, by run: all that depends on it fails with one error, which Pulumi prints once. */
+const leftOut = new WeakMap<object, pulumi.RunError>();
+/** Stands for the run of a unit test. */
+const WITHOUT_STACK = {};
+
+/**
+ * An output of a resource that every created resource has. A run with `--target` does not create new resources that are left
+ * out, and then their outputs are undefined. What follows from them must not be computed from nothing.
+ *
+ * @returns the output; fails with a RunError if the resource is left out
+ */
+export function ofCreated<Value>(resource: pulumi.CustomResource, output: pulumi.Output<Value>): pulumi.Output<Value> {
+  return pulumi.all([output, resource.urn]).apply(([value, urn]) => {
+    if (value !== undefined) return value as Value;
+    const run = pulumi.runtime.getStackResource() ?? WITHOUT_STACK;
+    const error =
+      leftOut.get(run) ??
+      new pulumi.RunError(
+        `This run leaves out a new resource whose certificate others need: ${urn}. Run \`pulumi up\` without --target, or add ` +
+          `--target '${urn}'.`,
+      );
+    leftOut.set(run, error);
+    throw error;
+  }) as pulumi.Output<Value>;
+}

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import { CA_RESOURCES } from "../cnpg/names";
 import { hours } from "../durations";
+import { ofCreated } from "../known-outputs";
 import {
   CertificateKey,
   CertificateRequest,
@@ -47,7 +48,8 @@ export function requestedNames(names: CertificateRequest["names"]): {
 /** A CA of the stack. */
 interface Authority {
   key: tls.PrivateKey;
-  certificate: tls.SelfSignedCert;
+  /** PEM. */
+  certificate: pulumi.Output<string>;
 }
 
 /** Creates the CAs for servers and for clients, named after `name`. The first CA of each use signs. */
@@ -71,12 +73,12 @@ export function tlsIssuer(name: string, args: TlsIssuerArgs, opts: pulumi.Custom
       // A renamed database keeps its CAs.
       { ...opts, ignoreChanges: ["subject"] },
     );
-    return { key, certificate };
+    return { key, certificate: ofCreated(certificate, certificate.certPem) };
   };
   const authorities = (use: CertificateUse) => {
     const [signing = FIRST_CA, ...others] = declaredCas(args[use]);
     const trusted = others.map((ca) =>
-      authority(use, ca).certificate.certPem.apply((pem) => ({
+      authority(use, ca).certificate.apply((pem) => ({
         name: `the stack's ${use} CA ${ca}`,
         pem,
         optional: true,
@@ -100,7 +102,7 @@ export function tlsIssuer(name: string, args: TlsIssuerArgs, opts: pulumi.Custom
       leaf,
       {
         certRequestPem: request.certRequestPem,
-        caCertPem: ca.certificate.certPem,
+        caCertPem: ca.certificate,
         caPrivateKeyPem: ca.key.privateKeyPem,
         validityPeriodHours: validity,
         earlyRenewalHours: renewBefore,
@@ -108,7 +110,8 @@ export function tlsIssuer(name: string, args: TlsIssuerArgs, opts: pulumi.Custom
       },
       leafOpts,
     );
-    return { certificate: certificate.certPem, privateKey: key.privateKeyPem, caChain: ca.certificate.certPem };
+    const certPem = ofCreated(certificate, certificate.certPem);
+    return { certificate: certPem, privateKey: key.privateKeyPem, caChain: ca.certificate };
   };
   return { issue, trusted: { server: server.trusted, client: client.trusted } };
 }
