@@ -243,7 +243,7 @@ function checkAuthorities(setting: string, issuer: IssuerArgs, use: CertificateU
       },
     ];
   }
-  return entries.flatMap(({ name, ca, empty }, index) => {
+  return entries.flatMap(({ name, ca, empty }, index): SettingProblem[] => {
     const at = Array.isArray(issuer[use]) ? `${setting}[${index}]` : setting;
     if (empty.length > 0) {
       const fix = "Write the name in Vault.";

@@ -110,7 +110,7 @@ describe("Vault's own user", () => {
   it("is refused in the preview if the stack's own mount is declared as somebody else's: Pulumi would delete the mount", async () => {
     const { check } = setUp();
     const failuresOf = async (olds: AdminState | undefined, news: AdminInputs) =>
-      (await check(olds as never, news)).failures;
+      (await check(olds as never, news)).failures ?? [];
     const [failure, ...others] = await failuresOf(state({ ownsMount: true }), inputs());
     assert.match(failure?.reason ?? "", /^This stack created the mount database in Vault,.*Remove mount\.exists/);
     assert.deepEqual(others, []);
