@@ -25,7 +25,7 @@ export interface NetworkDestination extends NetworkPeer {
   ports?: number[];
 }
 
-/** Who may connect to the pods of a database, and whom these may connect to. */
+/** Who may connect to the pods of a database, and what these pods may connect to. */
 export interface NetworkPolicySettings {
   /** Clients that may connect to PostgreSQL and its Poolers, on port 5432. */
   applications: NetworkPeer[];

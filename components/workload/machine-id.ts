@@ -100,13 +100,13 @@ export interface MachineIdSettings {
   /** Databases, by the application's own name for each. */
   databases: Record<string, WorkloadDatabase>;
   /**
-   * How long a certificate of the application is good, in hours, minutes and seconds, e.g. `1h30m`; Teleport gives none
-   * for longer. A deleted application is shut out after that at the latest. From a minute to 12 hours. Becomes
-   * `options.max_session_ttl` and tbot's `credential_ttl` (`certificate_ttl` before 17.3). Default: `1h`.
+   * How long a certificate of the application is valid, in hours, minutes and seconds, e.g. `1h30m`: from one minute to 12
+   * hours. Teleport issues none that is valid for longer. A deleted application loses its access after this time at the
+   * latest. Becomes `options.max_session_ttl` and tbot's `credential_ttl` (`certificate_ttl` before 17.3). Default: `1h`.
    */
   certificateTtl?: string;
   /**
-   * How often it is renewed, in hours, minutes and seconds. Becomes `renewal_interval`. Default: a third of
+   * How often the certificate is renewed, in hours, minutes and seconds. Becomes `renewal_interval`. Default: a third of
    * `certificateTtl`.
    */
   renewalInterval?: string;
@@ -150,7 +150,7 @@ export interface MachineIdOutputs {
   databases: Record<
     string,
     {
-      /** Name in Teleport. */
+      /** Name of the database in Teleport. */
       service: string;
       /** Database in PostgreSQL. */
       database: string;
@@ -162,9 +162,9 @@ export interface MachineIdOutputs {
       port: number;
     }
   >;
-  /** How long a certificate is good, in hours, minutes and seconds, e.g. `1h30m`. */
+  /** How long a certificate is valid, in hours, minutes and seconds, e.g. `1h30m`. */
   certificateTtl: string;
-  /** How often it is renewed, in hours, minutes and seconds. */
+  /** How often the certificate is renewed, in hours, minutes and seconds. */
   renewalInterval: string;
 }
 
