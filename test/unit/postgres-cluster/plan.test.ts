@@ -162,6 +162,7 @@ describe("names and manifests", () => {
     databaseManifests: [],
     databaseRoleManifests: [],
     networkPolicies: [],
+    namespacesToCreate: [],
     // Programs can use ClusterCertificates without a PostgresCluster.
     secretNames: ["components/certificates/cluster-certificates.ts", "components/cnpg/pooler.ts"],
     // `vaultDatabasePolicy` limits what a program may write, by patterns of names.
@@ -171,6 +172,7 @@ describe("names and manifests", () => {
     "components/postgres-cluster/plan.ts",
     "components/postgres-cluster/teleport-plan.ts",
     "components/vault-database/plan.ts",
+    "config/plan.ts",
   ];
   const sources = ["components", "config"]
     .flatMap((folder) =>
