@@ -49,6 +49,18 @@ export function checkWholeNumber(
   return wrong(setting, value, `is not a valid number of ${what}`, `Use a whole number of at least ${least}.`);
 }
 
+/** The highest port. */
+export const MAX_PORT = 65_535;
+
+export function isPort(port: number, least = 1): boolean {
+  return Number.isInteger(port) && port >= least && port <= MAX_PORT;
+}
+
+export function checkPort(setting: string, port: number | undefined): SettingProblem[] {
+  if (port === undefined || isPort(port)) return [];
+  return wrong(setting, port, "is not a valid port", `Write a number from 1 to ${MAX_PORT}.`);
+}
+
 export function checkOneOf(setting: string, value: string | undefined, known: readonly string[]): SettingProblem[] {
   if (value === undefined || known.includes(value)) return [];
   return wrong(setting, value, "is not one of the allowed values", `Use ${known.join(" or ")}.`);

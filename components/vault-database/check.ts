@@ -1,6 +1,6 @@
 /** Checks the settings of a database in Vault before anything is created. Pure. */
 import { isAdministrative, isReservedRole } from "../cnpg/roles";
-import { isObject, isPostgresName, valueIfKnown } from "../value-check";
+import { checkPort, isObject, isPostgresName, valueIfKnown } from "../value-check";
 import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "../problems";
 import { parseDuration } from "../durations";
@@ -232,20 +232,11 @@ export function checkVaultDatabaseOfCluster(
   { connection, mount }: VaultDatabasePlan,
   { serverAltNames = [] }: { serverAltNames?: string[] },
 ): SettingProblem[] {
-  const { host, port = 5432 } = settings;
+  const { host, port } = settings;
   return [
     ...checkVaultDatabase(setting, { ...settings, connection, mount: mount.path }),
     ...(host === undefined ? [] : checkHostOf(`${setting}.host`, host, serverAltNames)),
-    ...(Number.isInteger(port) && port > 0 && port < 65_536
-      ? []
-      : [
-          {
-            setting: `${setting}.port`,
-            value: port,
-            problem: "must be a port number",
-            fix: "Use a whole number from 1 to 65535.",
-          },
-        ]),
+    ...checkPort(`${setting}.port`, port),
   ];
 }
 
