@@ -6,6 +6,7 @@ import { checkClusterSettings } from "../cnpg/cluster";
 import { checkPoolers } from "../cnpg/pooler";
 import { checkUsers } from "../cnpg/roles";
 import { disabledServices } from "../cnpg/services";
+import { checkNamespace } from "../kubernetes/names";
 import { SettingProblem } from "../problems";
 import { AUTO_USER_GROUP, checkAutoUsers } from "../teleport/auto-users/settings";
 import { identityVariables } from "../teleport/client/identity";
@@ -33,6 +34,7 @@ export function checkPostgresCluster(path: string, plan: ClusterPlan): SettingPr
   const isWritten = ({ setting }: SettingProblem) => !defaultNames.includes(setting);
   return [
     ...checkNames(path, at, plan),
+    ...checkNamespace(at("namespace"), valueIfKnown(settings.namespace)),
     ...checkClusterSettings(path, settings, {
       cluster: clusterName,
       users: plan.certificateUsers,
@@ -184,7 +186,7 @@ function checkTeleport(
   { settings: teleport, standby }: TeleportPlan,
   { users }: ClusterPlan,
 ): SettingProblem[] {
-  const { name } = teleport;
+  const { name, registration = { by: "program" } } = teleport;
   return [
     ...checkProxyAddress(`${path}.proxy`, valueIfKnown(teleport.proxy)),
     // The standby's name is longer.
@@ -205,7 +207,8 @@ function checkTeleport(
         fix: label === "environment" ? "Use the setting environment of the database." : "Choose another key.",
       })),
     ...checkDynamicLabels(`${path}.dynamicLabels`, teleport.dynamicLabels),
-    ...(teleport.registration?.by === "operator"
+    ...(registration.by === "program" ? [] : checkNamespace(`${path}.registration.namespace`, registration.namespace)),
+    ...(registration.by === "operator"
       ? checkOperatorDatabase(path, { ...teleport, name: "checked-above", namespace: "", owner: "", uri: "" })
       : []),
     ...(teleport.accessRoles

@@ -59,6 +59,7 @@ export function updateCheck(
   return {
     id: ({ plural, namespace, object }) => `${plural}/${namespace}/${object}`,
     async check(news, olds) {
+      if (news.namespace === UNKNOWN) return {};
       const unchecked =
         (what: string) =>
         (error: unknown): undefined => {
@@ -72,7 +73,7 @@ export function updateCheck(
     },
     /** True only if there is something to do: in a preview, the provider does not dry-run objects that depend on a change. */
     async differs(news, olds) {
-      if (olds.prepared !== true || olds.image?.name !== news.image?.name) return true;
+      if (olds.prepared !== true || olds.image?.name !== news.image?.name || news.namespace === UNKNOWN) return true;
       try {
         const found = await lookedUp(await connect(news, IN_PREVIEW), news);
         if (!found) return false;
