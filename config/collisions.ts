@@ -1,10 +1,10 @@
 /** Checks that no two databases or applications use the same name, because they would overwrite each other. Pure. */
-import { archivePlace } from "../components/cnpg/backup";
+import { archivePlace, mayBeSameArchive } from "../components/cnpg/archive-place";
 import type { TeleportPlan } from "../components/postgres-cluster/teleport-plan";
 import type { SettingProblem } from "../components/problems";
 import { botAccountName } from "../components/teleport/resources/bot";
 import { workloadRole } from "../components/workload/machine-id";
-import { valueIfKnown } from "../components/value-check";
+import { valueIfKnown, wrong } from "../components/value-check";
 import type { ApplicationPlan } from "./applications";
 import type { DatabasePlan, EnvironmentPlan } from "./plan";
 
@@ -19,7 +19,7 @@ export function checkCollisions({ databases, applications }: EnvironmentPlan): S
       used: namesOfApplication(plan),
     })),
   ];
-  return all.flatMap(({ setting, used }) =>
+  const collisions = all.flatMap(({ setting, used }) =>
     used.flatMap((name) => {
       const other = usedBy.get(name);
       usedBy.set(name, setting);
@@ -27,6 +27,24 @@ export function checkCollisions({ databases, applications }: EnvironmentPlan): S
       return [{ setting, problem: `uses ${name}, which ${other} also uses`, fix: "Rename one of the two." }];
     }),
   );
+  return [...collisions, ...checkArchives(databases)];
+}
+
+/** An archive can be written in several ways, so its name alone does not identify it. */
+function checkArchives(databases: EnvironmentPlan["databases"]): SettingProblem[] {
+  const archives = Object.entries(databases).flatMap(([name, { backup }]) =>
+    backup ? [{ database: `databases.${name}`, archive: backup.settings }] : [],
+  );
+  return archives.flatMap(({ database, archive }, index) => {
+    const other = archives.slice(0, index).find((before) => mayBeSameArchive(before.archive, archive));
+    if (!other) return [];
+    return wrong(
+      `${database}.backup.archiveName`,
+      archive.archiveName,
+      `is the archive ${archivePlace(archive)}, which ${other.database} also writes to`,
+      "Remove it from one of the two, or choose another name.",
+    );
+  });
 }
 
 function namesOfDatabase(plan: DatabasePlan): string[] {
@@ -42,12 +60,8 @@ function namesOfDatabase(plan: DatabasePlan): string[] {
 }
 
 function namesOfBackups({ backup, recovery }: DatabasePlan, where: string): string[] {
-  const place = backup && archivePlace(backup.settings);
   const stores = [backup?.objectStore, recovery?.objectStore].filter((store) => store !== undefined);
-  return [
-    ...(place === undefined ? [] : [`the archive ${place}`]),
-    ...stores.map(({ metadata }) => `the ObjectStore ${metadata.name} in ${where}`),
-  ];
+  return stores.map(({ metadata }) => `the ObjectStore ${metadata.name} in ${where}`);
 }
 
 function namesInTeleport({ settings, databases, accessRoles, agentConfigMap }: TeleportPlan): string[] {

@@ -441,6 +441,21 @@ describe("the configuration", () => {
     assert.equal(problems({ databases: { a: { ...minimal, teleport }, b: { ...standby, instances: 1 } } }).length, 1);
   });
 
+  it("refuses databases that write to the same archive", () => {
+    const key = (name: string) => ({ name: "store", key: name });
+    const s3Credentials = { accessKeyId: key("id"), secretAccessKey: key("secret") };
+    const into = (archiveName: string | undefined, endpointURL?: string) => ({
+      ...minimal,
+      backup: { objectStore: { destinationPath: "s3://backups/prod", endpointURL, s3Credentials }, archiveName },
+    });
+    const found = (a: object, b: object) => problems({ databases: { a, b } });
+    assert.deepEqual(found(into("shop"), into("shop", "https://S3.eu-west-1.amazonaws.com/")), [
+      'databases.b.backup.archiveName = "shop": is the archive s3://backups/prod/shop, which databases.a also writes to. Remove it from one of the two, or choose another name.',
+    ]);
+    assert.deepEqual(found(into("shop"), into("shop", "https://minio.example.com")), []);
+    assert.deepEqual(found(into(undefined), into(undefined)), []);
+  });
+
   describe("with one Vault", () => {
     const vault = { auth: { method: "token" } };
     const byVault = (vaultDatabase: object) => ({
