@@ -23,7 +23,7 @@ const NAMES = {
    */
   server: { allowAnyName: true, allowIpSans: true, enforceHostnames: false, serverFlag: true, clientFlag: false },
   /**
-   * Only CloudNativePG's own users. Host names have no underscore, hence enforceHostnames: false. cnValidations keeps
+   * Only CloudNativePG's own clients. Host names have no underscore, hence enforceHostnames: false. cnValidations keeps
    * Vault's default: `disabled` would allow any name, whatever allowedDomains says.
    */
   client: {
