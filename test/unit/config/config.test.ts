@@ -206,6 +206,36 @@ describe("the configuration", () => {
       { databases: { a: { ...minimal, spec: { postgresql: { ldap: { server: "l", bindAsAuth: {} } } } } } },
       /^databases\.a\.spec\.postgresql\.ldap\.tls = false: sends passwords in clear text to the directory\. /,
     ],
+    ...(
+      [
+        ["teleport_admin", "is the role with which Teleport creates users", "autoUsers.adminUser"],
+        ["vault_app", "is a role with which Vault creates users", "vaultDatabase.admin"],
+        ["vault_app_users", "is a role with which Vault creates users", "vaultDatabase.admin"],
+      ] as const
+    ).map(([role, problem, setting]): [string, Record<string, unknown>, RegExp] => [
+      `an import of ${role}, which the program would refuse only after the import`,
+      {
+        databases: {
+          a: {
+            ...minimal,
+            teleport: { proxy: "t:443" },
+            autoUsers: { roles: ["teleport_user_read"] },
+            vaultDatabase: { roles: { app: {} } },
+            spec: {
+              bootstrap: {
+                initdb: {
+                  import: { type: "monolith", databases: ["app"], roles: ["app", "teleport_user_read", role] },
+                },
+              },
+            },
+          },
+        },
+        vault: { address: "https://v", auth: { method: "token" } },
+      },
+      new RegExp(
+        `^databases\\.a\\.spec\\.bootstrap\\.initdb\\.import\\.roles\\[2\\] = "${role}": ${problem}, so it must not exist already\\. Set ${setting} to another name, or remove the role here\\.$`,
+      ),
+    ]),
     [
       "a misspelt nested setting",
       { databases: { a: { ...minimal, teleport: { proxy: "t:443", acessRoles: true } } } },
