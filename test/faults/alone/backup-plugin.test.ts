@@ -4,16 +4,17 @@
  */
 import { strict as assert } from "node:assert";
 import { X509Certificate } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Stack } from "../../../lab/drive/stack";
 import { attempt, run } from "../../../lab/host/command";
 import { readTrimmed } from "../../../lab/host/private-file";
-import { PROJECT, S3, VAULT } from "../../../lab/layout";
+import { PROJECT, VAULT } from "../../../lab/layout";
 import { installExample } from "../../lab/app-example";
 import { apply, eventually, kubectl, oneDatabase } from "../../lab/lab";
+import { objectStoreIn, objectStoreOnDisk, objectStoreSecret } from "../../lab/object-store";
 import { leafOf, serialNumbers } from "../leaf-secrets";
 import { certificatesIn } from "../served-certificate";
 import { hoursLater } from "../moved-clock";
@@ -21,26 +22,12 @@ import { hoursLater } from "../moved-clock";
 const NAME = "plugin-certificates";
 const OPERATORS = "cnpg-system";
 const SECRETS = ["barman-cloud-server-tls", "barman-cloud-client-tls"] as const;
-const [BUCKET = ""] = S3.buckets;
 const FOLDER = `${NAME}-${Date.now()}`;
 const HEALTHY = "Cluster in healthy state";
 const DAY = 24;
 
-const key = (name: string) => ({ name: "s3", key: name });
 const database = (more: object = {}) =>
-  oneDatabase(NAME, {
-    namespace: NAME,
-    backup: {
-      objectStore: {
-        destinationPath: `s3://${BUCKET}/${FOLDER}`,
-        endpointURL: S3.address,
-        endpointCA: key("ca.crt"),
-        s3Credentials: { accessKeyId: key("id"), secretAccessKey: key("secret") },
-        data: { immediateCheckpoint: true },
-      },
-      ...more,
-    },
-  });
+  oneDatabase(NAME, { namespace: NAME, backup: { objectStore: objectStoreIn(FOLDER), ...more } });
 const bootstrap = {
   rootMount: "plugin-pki-root",
   serverMount: "plugin-pki",
@@ -70,19 +57,7 @@ describe("the backup plugin with certificates of the library", () => {
     certificates = new Stack("plugin-certificates", { project: example, env: { VAULT_TOKEN: root } });
     certificates.configure({});
     await certificates.init();
-    await apply(
-      { apiVersion: "v1", kind: "Namespace", metadata: { name: NAME } },
-      {
-        apiVersion: "v1",
-        kind: "Secret",
-        metadata: { name: "s3", namespace: NAME },
-        stringData: {
-          id: readTrimmed(S3.accessKeyId(BUCKET)),
-          secret: readTrimmed(S3.secretAccessKey(BUCKET)),
-          "ca.crt": readFileSync(process.env.S3_CACERT ?? "", "utf8"),
-        },
-      },
-    );
+    await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: NAME } }, objectStoreSecret(NAME));
     stack.configure(database());
     await stack.init();
   });
@@ -98,7 +73,7 @@ describe("the backup plugin with certificates of the library", () => {
       input: JSON.stringify({ apiVersion: "v1", kind: "List", items: former }),
     });
     await eventuallyServed();
-    rmSync(join(S3.objects, BUCKET, FOLDER), { recursive: true, force: true });
+    rmSync(objectStoreOnDisk(FOLDER), { recursive: true, force: true });
     rmSync(folder, { recursive: true, force: true });
   });
 
