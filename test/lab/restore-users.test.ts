@@ -75,6 +75,8 @@ describe("a recovery of a database with users of Vault and Teleport", () => {
     const scope = { mount: MOUNT, makesMount: true, connection: TELEPORT_DATABASE, roles: ["app"] };
     Object.assign(environment, await makeProgram(PROGRAM, scope));
     forwarder = await forwardTo(`${NAME}-rw.${NAME}.svc.cluster.local`);
+    // A killed run may have left it.
+    await kubectl("delete", "namespace", NAME, "--ignore-not-found");
     await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: NAME } }, objectStoreSecret(NAME));
     configure = (more = {}) =>
       stack.configure(
