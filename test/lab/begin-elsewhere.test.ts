@@ -180,6 +180,8 @@ describe("a Cluster that starts with several databases and the roles of an older
   };
 
   before(async () => {
+    // A killed run may have left them.
+    await kubectl("delete", "namespace", SERVER, NEW, "--ignore-not-found");
     await apply(...legacy(SERVER, IMAGES.olderPostgresql, { enableSuperuserAccess: true }), {
       apiVersion: "v1",
       kind: "Namespace",

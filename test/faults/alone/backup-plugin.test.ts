@@ -52,6 +52,8 @@ describe("the backup plugin with certificates of the library", () => {
   let former: object[];
 
   before(async () => {
+    // A killed run may have left it.
+    await kubectl("delete", "namespace", NAME, "--ignore-not-found");
     former = await Promise.all(SECRETS.map(secretNow));
     await installExample(example, "backup-plugin");
     certificates = new Stack("plugin-certificates", { project: example, env: { VAULT_TOKEN: root } });
