@@ -20,7 +20,8 @@ const LAYERS = [
   ["components/dynamic"],
   ["components/kubernetes", "components/vault"],
   ["components/http"],
-  ["components/durations.ts", "components/memoized.ts", "components/value-check.ts", "components/waiting.ts"],
+  ["components/durations.ts", "components/known-outputs.ts", "components/memoized.ts"],
+  ["components/value-check.ts", "components/waiting.ts"],
   ["components/message-limits.ts", "components/owner-label.ts", "components/problems.ts"],
 ];
 

@@ -2,10 +2,11 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
+import { checkArgs } from "../known-outputs";
 import { requireMutableSecrets } from "../kubernetes/mutable-secrets";
 import { checkNamespace } from "../kubernetes/names";
 import { BACKGROUND_DELETION, ownedBy } from "../kubernetes/owner";
-import { refuse, SettingProblem } from "../problems";
+import type { SettingProblem } from "../problems";
 import { valueIfKnown, wrong } from "../value-check";
 import { altNames } from "./alt-names";
 import { withAcceptedCas } from "./ca-bundle";
@@ -43,9 +44,9 @@ export class BackupPluginCertificates extends pulumi.ComponentResource {
   readonly secrets: pulumi.Output<{ server: string; client: string }>;
 
   constructor(name: string, args: BackupPluginCertificatesArgs, opts?: pulumi.ComponentResourceOptions) {
-    refuse(checkBackupPluginCertificates(args));
-    super("cnpg-teleport:certificates:BackupPluginCertificates", name, {}, requireMutableSecrets(opts));
     const { issuer, namespace = "cnpg-system" } = args;
+    const { opts: ownOpts } = checkArgs(opts, args, { issuer, namespace }, checkBackupPluginCertificates);
+    super("cnpg-teleport:certificates:BackupPluginCertificates", name, {}, requireMutableSecrets(ownOpts));
     const { issue, trusted } = checkedIssuer(name, issuer, this);
     const secret = (use: CertificateUse, issued: IssuedCertificate) => {
       warnOfExpiry(`issuer.${use} of the backup plugin`, issued, this);
@@ -74,12 +75,12 @@ export class BackupPluginCertificates extends pulumi.ComponentResource {
   }
 }
 
+/** Returns every problem. */
 function checkBackupPluginCertificates({ issuer, namespace }: BackupPluginCertificatesArgs): SettingProblem[] {
   // Programs in JavaScript may write anything.
   const { type } = (issuer ?? {}) as { type?: unknown };
-  const known = valueIfKnown(namespace);
   return [
-    ...(known === undefined ? [] : checkNamespace("namespace", known)),
+    ...checkNamespace("namespace", valueIfKnown(namespace)),
     ...(type === "tls" || type === "vault"
       ? checkIssuer("issuer", issuer)
       : wrong(

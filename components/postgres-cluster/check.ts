@@ -7,6 +7,7 @@ import { checkPoolers } from "../cnpg/pooler";
 import { checkUsers } from "../cnpg/roles";
 import { disabledServices } from "../cnpg/services";
 import { stringsAt } from "../cnpg/spec";
+import { checkNamespace } from "../kubernetes/names";
 import { SettingProblem } from "../problems";
 import { AUTO_USER_GROUP, checkAutoUsers } from "../teleport/auto-users/settings";
 import { identityVariables } from "../teleport/client/identity";
@@ -34,6 +35,7 @@ export function checkPostgresCluster(path: string, plan: ClusterPlan): SettingPr
   const isWritten = ({ setting }: SettingProblem) => !defaultNames.includes(setting);
   return [
     ...checkNames(path, at, plan),
+    ...checkNamespace(at("namespace"), valueIfKnown(settings.namespace)),
     ...checkClusterSettings(path, settings, {
       cluster: clusterName,
       users: plan.certificateUsers,
@@ -207,7 +209,7 @@ function checkTeleport(
   { settings: teleport, standby }: TeleportPlan,
   { users }: ClusterPlan,
 ): SettingProblem[] {
-  const { name } = teleport;
+  const { name, registration = { by: "program" } } = teleport;
   return [
     ...checkProxyAddress(`${path}.proxy`, valueIfKnown(teleport.proxy)),
     // The standby's name is longer.
@@ -228,7 +230,8 @@ function checkTeleport(
         fix: label === "environment" ? "Use the setting environment of the database." : "Choose another key.",
       })),
     ...checkDynamicLabels(`${path}.dynamicLabels`, teleport.dynamicLabels),
-    ...(teleport.registration?.by === "operator"
+    ...(registration.by === "program" ? [] : checkNamespace(`${path}.registration.namespace`, registration.namespace)),
+    ...(registration.by === "operator"
       ? checkOperatorDatabase(path, { ...teleport, name: "checked-above", namespace: "", owner: "", uri: "" })
       : []),
     ...(teleport.accessRoles

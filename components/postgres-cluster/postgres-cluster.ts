@@ -10,6 +10,7 @@ import { declaredMajor } from "../cnpg/image";
 import { additionalDnsNames } from "../cnpg/services";
 import { isSupervised } from "../cnpg/spec";
 import { ignoredChanges } from "../cnpg/foreign-fields";
+import { alreadyChecked } from "../known-outputs";
 import type { KubernetesArgs } from "../kubernetes/resource";
 import { BACKGROUND_DELETION, SHORT_DELETION, ownedBy, ownerOf } from "../kubernetes/owner";
 import { OperatorCheck } from "../cnpg/operator-check";
@@ -150,7 +151,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     );
     return new ClusterCertificates(
       name,
-      {
+      alreadyChecked({
         cluster: clusterName,
         namespace,
         issuer: settings.issuer,
@@ -163,7 +164,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         poolers: poolers.filter(({ isIssued }) => isIssued).map((pooler) => pooler.name),
         clientCas: pulumi.all(clientCas).apply((sources) => sources.flat()),
         retained: plan.isRetained,
-      },
+      }),
       child,
     );
   }
@@ -390,7 +391,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     }));
     const created = new VaultDatabase(
       plan.name,
-      { ...settings, connection, mount, database, uid, kubernetes },
+      alreadyChecked({ ...settings, connection, mount, database, uid, kubernetes }),
       { parent: this, dependsOn: operator },
     );
     const withVault = pulumi

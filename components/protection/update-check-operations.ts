@@ -13,6 +13,7 @@ import { PROVIDER_MANAGER } from "../kubernetes/field-owners";
 import type { ResourceKind } from "../dynamic/converge";
 import { IN_PREVIEW } from "../cnpg/taken-cluster";
 import { OWNER_LABEL } from "../owner-label";
+import { UNKNOWN } from "../value-check";
 
 /** Inputs of an UpdateCheck. */
 export interface UpdateCheckInputs extends KubernetesConnection, DeclaredFields {
@@ -36,12 +37,13 @@ export function updateCheck(connect: Connect = kubernetesClient): ResourceKind<U
   return {
     id: ({ plural, namespace, object }) => `${plural}/${namespace}/${object}`,
     async check(news, olds) {
+      if (news.namespace === UNKNOWN) return {};
       await refuseUpgrade(news, olds?.image?.name, IN_PREVIEW).catch(unavailable);
       return {};
     },
     /** True only if there is something to do: in a preview, the provider does not dry-run objects that depend on a change. */
     async differs(news, olds) {
-      if (olds.prepared !== true || olds.image?.name !== news.image?.name) return true;
+      if (olds.prepared !== true || olds.image?.name !== news.image?.name || news.namespace === UNKNOWN) return true;
       try {
         const found = await lookedUp(await connect(news, IN_PREVIEW), news);
         if (!found) return false;

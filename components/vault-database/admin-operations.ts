@@ -82,6 +82,8 @@ export function vaultAdmin(
   return {
     id: configPath,
 
+    check: async (news, olds) => ({ refusals: olds?.ownsMount && !news.ownsMount ? lostMount(news, olds) : [] }),
+
     replaces: (olds, news) => [
       ...IDENTITY.filter((key) => isDifferent(olds[key], news[key])),
       ...(isDifferent(olds.names.admin, news.names?.admin ?? UNKNOWN) ? ["names"] : []),
@@ -160,6 +162,15 @@ export function vaultAdmin(
       ...(await sqlInPrimary(kubernetes, at, inputs.database, vaultDatabaseDriftQuery(users))),
     ];
   }
+}
+
+/** Refuses to declare the stack's own mount as somebody else's. Pulumi would delete it, and with it all credentials. */
+function lostMount({ mount }: AdminInputs, { mount: former }: Partial<AdminState>): string[] {
+  if (mount !== former) return [];
+  return [
+    `This stack created the mount ${mount} in Vault, and mount.exists: true would let Pulumi delete it, with every connection ` +
+      "and all credentials in it. Nothing was changed. Remove mount.exists, or set mount.path to another mount.",
+  ];
 }
 
 /** What is not updated while the Cluster is stopped. */

@@ -8,6 +8,7 @@ import {
   UpdateCheckInputs,
   UpdateCheckState,
 } from "../../../components/protection/update-check-operations";
+import { UNKNOWN } from "../../../components/value-check";
 import { FakeKubernetes } from "../postgres/fake-kubernetes";
 
 const HIBERNATION = "cnpg.io/hibernation";
@@ -134,6 +135,14 @@ describe("the check before an update", () => {
     kubernetes.get = () => Promise.reject(new KubernetesError("unavailable", "it is away"));
     await check(inputs(), inputs(later));
     await assert.rejects(update("id", state(), inputs(later)), /it is away/);
+  });
+
+  it("looks nothing up in a namespace that a preview does not know yet", async () => {
+    const { check, diff, kubernetes } = setUp();
+    kubernetes.get = () => Promise.reject(new KubernetesError("access-denied", "no such right in that namespace"));
+    const unknown = inputs({ ...later, namespace: UNKNOWN });
+    assert.deepEqual((await check(undefined as never, unknown)).inputs, unknown);
+    assert.equal((await diff("id", state(), inputs({ namespace: UNKNOWN }))).changes, true);
   });
 
   it("refuses an upgrade while the Cluster is stopped, because it cannot be checked", async () => {

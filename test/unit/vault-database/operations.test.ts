@@ -108,6 +108,23 @@ describe("Vault's own user", () => {
     assert.ok(!JSON.stringify(outs).includes(password));
   });
 
+  it("is refused in the preview if the stack's own mount is declared as somebody else's: Pulumi would delete the mount", async () => {
+    const { check } = setUp();
+    const failuresOf = async (olds: AdminState | undefined, news: AdminInputs) =>
+      (await check(olds as never, news)).failures ?? [];
+    const [failure, ...others] = await failuresOf(state({ ownsMount: true }), inputs());
+    assert.match(failure?.reason ?? "", /^This stack created the mount database in Vault,.*Remove mount\.exists/);
+    assert.deepEqual(others, []);
+    for (const [olds, news] of [
+      [undefined, inputs()],
+      [state(), inputs({ ownsMount: true })],
+      [state({ ownsMount: true }), inputs({ ownsMount: true })],
+      [state({ ownsMount: true }), inputs({ mount: "shared" })],
+      [state({ ownsMount: true }), inputs({ mount: UNKNOWN })],
+    ] as const)
+      assert.deepEqual(await failuresOf(olds, news), []);
+  });
+
   it("gets a different password each time", async () => {
     const [one, two] = [setUp(), setUp()];
     await one.create(inputs());
