@@ -1,5 +1,5 @@
 /** Checks that no two databases or applications use the same name, because they would overwrite each other. Pure. */
-import { archivePlace } from "../components/cnpg/backup";
+import { archivePlace, mayBeSameArchive } from "../components/cnpg/archive-place";
 import { CA_RESOURCES, CERTIFICATE_RESOURCES } from "../components/cnpg/names";
 import { poolerSecretName } from "../components/cnpg/pooler";
 import { additionalServices } from "../components/cnpg/services";
@@ -7,7 +7,7 @@ import type { TeleportPlan } from "../components/postgres-cluster/teleport-plan"
 import type { SettingProblem } from "../components/problems";
 import { botAccountName } from "../components/teleport/resources/bot";
 import { workloadRole } from "../components/workload/machine-id";
-import { valueIfKnown } from "../components/value-check";
+import { valueIfKnown, wrong } from "../components/value-check";
 import type { ApplicationPlan } from "./applications";
 import type { DatabasePlan, EnvironmentPlan } from "./plan";
 
@@ -33,7 +33,7 @@ export function checkCollisions({ databases, applications }: EnvironmentPlan): S
       used: namesOfApplication(plan).map((text): UsedName => ({ text })),
     })),
   ];
-  return all.flatMap(({ setting, used }) =>
+  const collisions = all.flatMap(({ setting, used }) =>
     used.flatMap(({ text, key = text, follows = "" }) => {
       const other = usedBy.get(key);
       usedBy.set(key, setting);
@@ -43,6 +43,24 @@ export function checkCollisions({ databases, applications }: EnvironmentPlan): S
       return [{ setting, problem: `uses ${text}, which ${other} also uses`, fix: "Rename one of the two." }];
     }),
   );
+  return [...collisions, ...checkArchives(databases)];
+}
+
+/** An archive can be written in several ways, so its name alone does not identify it. */
+function checkArchives(databases: EnvironmentPlan["databases"]): SettingProblem[] {
+  const archives = Object.entries(databases).flatMap(([name, { backup }]) =>
+    backup ? [{ database: `databases.${name}`, archive: backup.settings }] : [],
+  );
+  return archives.flatMap(({ database, archive }, index) => {
+    const other = archives.slice(0, index).find((before) => mayBeSameArchive(before.archive, archive));
+    if (!other) return [];
+    return wrong(
+      `${database}.backup.archiveName`,
+      archive.archiveName,
+      `is the archive ${archivePlace(archive)}, which ${other.database} also writes to`,
+      "Remove it from one of the two, or choose another name.",
+    );
+  });
 }
 
 function namesOfDatabase(plan: DatabasePlan): UsedName[] {
@@ -94,12 +112,8 @@ function resourceNames({ name, databases, poolers }: DatabasePlan): UsedName[] {
 }
 
 function namesOfBackups({ backup, recovery }: DatabasePlan, where: string): string[] {
-  const place = backup && archivePlace(backup.settings);
   const stores = [backup?.objectStore, recovery?.objectStore].filter((store) => store !== undefined);
-  return [
-    ...(place === undefined ? [] : [`the archive ${place}`]),
-    ...stores.map(({ metadata }) => `the ObjectStore ${metadata.name} in ${where}`),
-  ];
+  return stores.map(({ metadata }) => `the ObjectStore ${metadata.name} in ${where}`);
 }
 
 function namesInTeleport({ settings, databases, accessRoles, agentConfigMap }: TeleportPlan): string[] {

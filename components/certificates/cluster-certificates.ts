@@ -11,27 +11,9 @@ import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import type { SettingProblem } from "../problems";
 import { valueIfKnown } from "../value-check";
 import { altNames, checkAltNames, checkClusterDomain } from "./alt-names";
-import {
-  CaBundle,
-  clientCaBundle,
-  leftOutWarnings,
-  mergeCaBundle,
-  PemSource,
-  serverCaBundle,
-  serverChain,
-} from "./ca-bundle";
-import { caExpiryWarning, checkCertificate } from "./certificate-check";
-import {
-  CertificateRequest,
-  CertificateUse,
-  checkIssuer,
-  Issue,
-  IssuedCertificate,
-  IssuerArgs,
-  lifetimes,
-} from "./issuer";
-import { tlsIssuer } from "./tls-issuer";
-import { vaultIssuer } from "./vault-issuer";
+import { CaBundle, clientCaBundle, leftOutWarnings, PemSource, serverCaBundle, serverChain } from "./ca-bundle";
+import { checkedIssuer, warnOfExpiry } from "./checked-issuer";
+import { CertificateRequest, CertificateUse, checkIssuer, IssuedCertificate, IssuerArgs } from "./issuer";
 import { warnOnce } from "./warn-once";
 
 /** CNPG reloads the instances when a Secret with this label changes. */
@@ -81,9 +63,9 @@ export class ClusterCertificates extends pulumi.ComponentResource {
     super("cnpg-teleport:certificates:ClusterCertificates", name, {}, requireMutableSecrets(ownOpts));
     const child = { parent: this };
     const names = secretNames(args.cluster);
-    const { issue, trusted } =
-      args.issuer.type === "vault" ? vaultIssuer(args.issuer, child) : tlsIssuer(name, args.issuer, child);
-    const checked = this.checkedIssue(issue, args.issuer);
+    const { issue, trusted } = checkedIssuer(name, args.issuer, this);
+    const checked = (leaf: string, request: CertificateRequest) =>
+      request.use === "server" ? withIntermediates(issue(leaf, request)) : issue(leaf, request);
 
     const serverNames = pulumi
       .all([args.namespace, args.serverAltNames ?? []])
@@ -91,8 +73,8 @@ export class ClusterCertificates extends pulumi.ComponentResource {
     const resource = (of: keyof typeof CERTIFICATE_RESOURCES) => `${name}-${CERTIFICATE_RESOURCES[of]}`;
     const server = checked(resource("server"), { use: "server", commonName: `${args.cluster}-rw`, names: serverNames });
     const replication = checked(resource("replication"), { use: "client", commonName: "streaming_replica" });
-    this.warnOfExpiry(`issuer.server of ${args.cluster}`, server);
-    this.warnOfExpiry(`issuer.client of ${args.cluster}`, replication);
+    warnOfExpiry(`issuer.server of ${args.cluster}`, server, this);
+    warnOfExpiry(`issuer.client of ${args.cluster}`, replication, this);
     const login = (kind: PoolerAuthentication) =>
       checked(resource(kind), { use: "client", commonName: POOLER_LOGINS[kind].role });
     // Also without a declared Pooler. If a Pooler appears, e.g. a manual one, the operator looks for this certificate.
@@ -169,45 +151,19 @@ export class ClusterCertificates extends pulumi.ComponentResource {
     this.registerOutputs({ secrets: this.secrets, serverCa: this.serverCa });
   }
 
-  /** Warns, also in a preview, if a CA ends before a certificate that it signed. */
-  private warnOfExpiry(setting: string, { certificate, caChain }: IssuedCertificate): void {
-    pulumi.all([certificate, caChain]).apply(([pem, chain]) => {
-      const warning = caExpiryWarning(setting, pem, chain);
-      if (warning !== undefined) void pulumi.log.warn(warning, this);
-    });
-  }
-
   /** Returns the bundle, after a warning about the CAs that are left out. */
   private warned({ pem, leftOut }: CaBundle): string {
     for (const warning of leftOutWarnings(leftOut)) warnOnce(warning, this);
     return pem;
   }
+}
 
-  /** Issues certificates, and refuses those that do not match the request, before anything uses them. */
-  private checkedIssue(
-    issue: Issue,
-    issuer: IssuerArgs,
-  ): (name: string, request: CertificateRequest) => IssuedCertificate {
-    return (name, request) => {
-      const issued = issue(name, request, { parent: this });
-      const certificate = pulumi
-        .all([issued.certificate, issued.caChain, pulumi.output(request.names ?? altNames([]))])
-        .apply(([pem, caChain, names]) => {
-          // Report a broken chain before the certificate below it.
-          mergeCaBundle({ name: `the issuer's ${request.use} CA`, pem: caChain }, []);
-          checkCertificate(pem, caChain, {
-            setting: issuer.type === "vault" ? `issuer.${request.use}` : "issuer",
-            use: request.use,
-            commonName: request.commonName,
-            ...names,
-            validity: lifetimes(issuer).validity,
-          });
-          // Instances and poolers verify client certificates with the bundle, which contains every CA.
-          return request.use === "server" ? serverChain(pem, caChain) : pem;
-        });
-      return { ...issued, certificate };
-    };
-  }
+/** Clients may know only the root. Instances and poolers verify client certificates with the bundle, which has every CA. */
+function withIntermediates(issued: IssuedCertificate): IssuedCertificate {
+  const certificate = pulumi
+    .all([issued.certificate, issued.caChain])
+    .apply(([pem, caChain]) => serverChain(pem, caChain));
+  return { ...issued, certificate };
 }
 
 /** What is checked of the arguments. */

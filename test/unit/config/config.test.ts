@@ -253,6 +253,36 @@ describe("the configuration", () => {
       { databases: { a: { ...minimal, spec: { postgresql: { ldap: { server: "l", bindAsAuth: {} } } } } } },
       /^databases\.a\.spec\.postgresql\.ldap\.tls = false: sends passwords in clear text to the directory\. /,
     ],
+    ...(
+      [
+        ["teleport_admin", "is the role with which Teleport creates users", "autoUsers.adminUser"],
+        ["vault_app", "is a role with which Vault creates users", "vaultDatabase.admin"],
+        ["vault_app_users", "is a role with which Vault creates users", "vaultDatabase.admin"],
+      ] as const
+    ).map(([role, problem, setting]): [string, Record<string, unknown>, RegExp] => [
+      `an import of ${role}, which the program would refuse only after the import`,
+      {
+        databases: {
+          a: {
+            ...minimal,
+            teleport: { proxy: "t:443" },
+            autoUsers: { roles: ["teleport_user_read"] },
+            vaultDatabase: { roles: { app: {} } },
+            spec: {
+              bootstrap: {
+                initdb: {
+                  import: { type: "monolith", databases: ["app"], roles: ["app", "teleport_user_read", role] },
+                },
+              },
+            },
+          },
+        },
+        vault: { address: "https://v", auth: { method: "token" } },
+      },
+      new RegExp(
+        `^databases\\.a\\.spec\\.bootstrap\\.initdb\\.import\\.roles\\[2\\] = "${role}": ${problem}, so it must not exist already\\. Set ${setting} to another name, or remove the role here\\.$`,
+      ),
+    ]),
     [
       "a misspelt nested setting",
       { databases: { a: { ...minimal, teleport: { proxy: "t:443", acessRoles: true } } } },
@@ -519,6 +549,21 @@ describe("the configuration", () => {
     assert.match(problems({ databases: { a: same, b: same } })[0]!, /the Cluster x in namespace db/);
     const standby = { ...minimal, teleport: { proxy: "t:443", name: "shop-ro" } };
     assert.equal(problems({ databases: { a: { ...minimal, teleport }, b: { ...standby, instances: 1 } } }).length, 1);
+  });
+
+  it("refuses databases that write to the same archive", () => {
+    const key = (name: string) => ({ name: "store", key: name });
+    const s3Credentials = { accessKeyId: key("id"), secretAccessKey: key("secret") };
+    const into = (archiveName: string | undefined, endpointURL?: string) => ({
+      ...minimal,
+      backup: { objectStore: { destinationPath: "s3://backups/prod", endpointURL, s3Credentials }, archiveName },
+    });
+    const found = (a: object, b: object) => problems({ databases: { a, b } });
+    assert.deepEqual(found(into("shop"), into("shop", "https://S3.eu-west-1.amazonaws.com/")), [
+      'databases.b.backup.archiveName = "shop": is the archive s3://backups/prod/shop, which databases.a also writes to. Remove it from one of the two, or choose another name.',
+    ]);
+    assert.deepEqual(found(into("shop"), into("shop", "https://minio.example.com")), []);
+    assert.deepEqual(found(into(undefined), into(undefined)), []);
   });
 
   describe("with two databases", () => {
