@@ -121,7 +121,7 @@ export interface ApplicationSettings extends Pick<
   join: WorkloadJoin;
   /** The databases that the application may use. The keys are the application's own names for them. */
   databases: Record<string, ApplicationDatabase>;
-  /** `credentials` of the Teleport cluster to use, if the databases are in several. Default: the unnamed set. */
+  /** `credentials` of the Teleport cluster to use, if the databases are in several. Default: the set without a name. */
   credentials?: string;
   /**
    * Take over an existing bot, token and roles with these names that this stack did not create. Default: false, which

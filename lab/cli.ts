@@ -8,14 +8,14 @@ import { up } from "./up";
 
 const USAGE = `Usage: npm run lab -- <command>
 
-  up              start the lab, or repair it; continues after an interruption
-  status          what runs, since when, and where its log is; exit code 0 if all is healthy, 1 if not,
-                  3 if nothing of it runs
-  down [--purge]  stop everything; --purge removes the data as well (built tools and images are kept)
-  env             the exports a shell needs: eval "$(npm run --silent lab -- env)"
+  up              start the lab or repair it; continues after an interruption
+  status          print what runs, since when, and where its log is; exit code 0 if everything is healthy,
+                  1 if some parts are not, 3 if nothing runs
+  down [--purge]  stop everything; --purge also removes the data, but not the built tools and images
+  env             print the environment for a shell: eval "$(npm run --silent lab -- env)"
   exec CMD ...    run a command in the lab's network, with that environment and the cluster's DNS
-  shell           a shell there
-  doctor          what this machine is missing
+  shell           start a shell there
+  doctor          print what is missing on this machine
 `;
 
 async function main([command, ...args]: string[]): Promise<number> {
@@ -40,7 +40,7 @@ async function main([command, ...args]: string[]): Promise<number> {
 async function bringUp(): Promise<number> {
   await up();
   console.log(addresses());
-  console.log("Use it: npm run lab -- exec CMD, npm run lab -- shell; take it down: npm run lab -- down");
+  console.log("Use it: npm run lab -- exec CMD, or npm run lab -- shell. Stop it: npm run lab -- down");
   return 0;
 }
 
@@ -54,7 +54,7 @@ function interruptible(work: () => Promise<number>): Promise<number> {
     process.on(signal, () => {
       endCommands();
       process.stderr.write(
-        "\nInterrupted. `npm run lab -- up` continues from here, `npm run lab -- down` cleans up.\n",
+        "\nInterrupted. `npm run lab -- up` continues from here. `npm run lab -- down` cleans up.\n",
       );
       process.exit(code);
     });

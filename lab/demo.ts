@@ -23,12 +23,12 @@ async function main(): Promise<void> {
   const lab = (args: string[], quiet = false) =>
     inherit("npm", ["run", "--silent", "lab", "--", ...args], { cwd: PROJECT, quiet });
   const wasUp = (await lab(["status"], true)) !== NOTHING_RUNS;
-  if ((await lab(["up"])) !== 0) throw new Error("the lab did not start; see above");
+  if ((await lab(["up"])) !== 0) throw new Error("The lab did not start. The messages above say why.");
   const self = ["node", "-r", "ts-node/register/transpile-only", __filename, INSIDE, ...(KEEP ? ["--keep"] : [])];
   const code = await lab(["exec", ...self]);
   if (KEEP) {
     say(
-      "The database and the lab are still running. Use them: npm run lab -- shell. Remove them: npm run demo, then npm run lab -- down.",
+      "The database and the lab are still running. To use them: npm run lab -- shell. To remove them: npm run demo, and then npm run lab -- down.",
     );
   } else if (!wasUp) {
     await lab(["down"]);
@@ -74,7 +74,7 @@ async function demonstrate(): Promise<void> {
   await step("Teleport lists primary and standby", async () => {
     const names = await registered();
     names.forEach((name) => show(`  db/${name}`));
-    check(names.includes(primary) && names.includes(standby), `Teleport shows ${primary} and ${standby}`);
+    check(names.includes(primary) && names.includes(standby), `Teleport lists ${primary} and ${standby}`);
   });
 
   const as = (person: "reader" | "writer", teleportDatabase: string): Login => ({
@@ -124,7 +124,10 @@ async function demonstrate(): Promise<void> {
     check(/read-only transaction/.test(insert.output), "the reader's INSERT is refused: its sessions are read-only");
     const writable = "SET default_transaction_read_only = off; INSERT INTO items VALUES ('no')";
     const denied = await query(as("reader", primary), writable);
-    check(/permission denied/.test(denied.output), "and denied if it makes them writable: it has no right to write");
+    check(
+      /permission denied/.test(denied.output),
+      "its INSERT is also denied in a writable session: the reader has no right to write",
+    );
     const standing = await query(as("reader", standby), "SELECT pg_is_in_recovery(), name FROM items LIMIT 1");
     check(standing.stdout.trim() === "t|first", "the reader reads from the standby");
   });
@@ -137,7 +140,7 @@ async function demonstrate(): Promise<void> {
     check(insert.stdout.includes("teleport_user_write|second"), "the writer's INSERT works");
   });
 
-  await step("The session is TLS with a short-lived client certificate of the user's name", async () => {
+  await step("The session uses TLS, and a short-lived client certificate with the user's name", async () => {
     const sql = "SELECT ssl, version, client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
     check(
       /^t\|TLS.*CN=teleport_user_read/.test((await query(as("reader", primary), sql)).stdout),

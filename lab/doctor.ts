@@ -55,7 +55,7 @@ export function basics(): Finding[] {
       process.arch === "x64",
       "x86-64",
       `architecture ${process.arch}`,
-      "Use an x86-64 machine: the images are built for it",
+      "Use an x86-64 machine: the images are built for x86-64",
     ),
     finding(
       atLeast(process.versions.node, VERSIONS.node),
@@ -66,7 +66,7 @@ export function basics(): Finding[] {
     finding(
       folders.length === 0,
       `state in ${STATE.root}, cache in ${CACHE.root}`,
-      `not all of the lab's programs accept the folder ${folders.join(" and ")}, because of its spaces or special characters`,
+      `${folders.join(" and ")} contains spaces or special characters, which some of the lab's programs do not accept`,
       "Set XDG_STATE_HOME and XDG_CACHE_HOME to folders without such characters",
     ),
   ];
@@ -154,7 +154,7 @@ async function nftables(): Promise<Finding> {
 
 function packages(): Finding {
   const missing = missingPackages();
-  if (missing.length === 0) return { what: "Debian packages: all there", weight: "ok" };
+  if (missing.length === 0) return { what: "Debian packages: all installed", weight: "ok" };
   const what = `Debian packages missing: ${missing.join(", ")}`;
   if (existsSync("/usr/bin/apt-get")) return { what, weight: "note", fix: "`up` installs them" };
   return { what, weight: "fatal", fix: "This is not Debian: install equivalent packages yourself" };
@@ -164,7 +164,7 @@ async function goToolchain(): Promise<Finding> {
   const version = /go(\d+\.\d+(\.\d+)?)/.exec(await run("go", ["version"]).catch(() => ""))?.[1];
   const good = version !== undefined && atLeast(version, VERSIONS.go);
   const ill = version ? `Go ${version} is too old` : "Go is not installed";
-  return finding(good, `Go ${version}`, ill, `Install Go ${VERSIONS.go} or newer: it builds the tools`);
+  return finding(good, `Go ${version}`, ill, `Install Go ${VERSIONS.go} or newer, which builds the tools`);
 }
 
 /**
@@ -202,7 +202,7 @@ function memory(): Finding {
   return {
     what: `memory: ${size} GB, ${NEEDED_MEMORY_GB} GB advised`,
     weight: "note",
-    fix: "The kernel may kill builds: add memory or swap",
+    fix: "The kernel may kill builds. Add memory or swap",
   };
 }
 

@@ -19,7 +19,7 @@ export async function down(options: { purge: boolean }): Promise<void> {
   if (options.purge) rmSync(STATE.root, { recursive: true, force: true });
   const left = leftovers();
   if (left.length > 0) throw new Error(`Left behind:\n${left.map((one) => `  - ${one}`).join("\n")}`);
-  say(`The lab is down${options.purge ? " and its data removed" : ""} (${elapsed()}).`);
+  say(`The lab is down${options.purge ? ", and its data is removed" : ""} (${elapsed()}).`);
 }
 
 async function takeDown(purge: boolean): Promise<void> {

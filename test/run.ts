@@ -1,8 +1,8 @@
 /**
  * `npm test`: unit tests, then the tests on the real systems that fit its time, then one line with all counts.
- * `npm run test:lab`: all tests on the real systems. `npm run test:faults`: all tests under fault. `npm run test:compat`: the
- * newest engine, and the package as npm, pnpm and yarn install it. Brings the lab up and leaves it as it was found: ended if
- * it was not running before, unless `--keep` is given.
+ * `npm run test:lab`: all tests on the real systems. `npm run test:faults`: all tests that cause faults.
+ * `npm run test:compat`: the newest engine, and the package as npm, pnpm and yarn install it. Starts the lab. If the
+ * lab was not running before, stops it at the end, unless `--keep` is given.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
@@ -16,7 +16,7 @@ const NOTHING_RUNS = 3;
 const folder = mkdtempSync(join(tmpdir(), "test-counts-"));
 /** How long each file on the real systems took. */
 const times = join(folder, "times");
-/** By Ctrl-C or the like: what runs gets it as well and ends, and nothing is begun any more. */
+/** The signal, e.g. of Ctrl-C. The running command receives it too and ends. No other command is started. */
 let interrupted: NodeJS.Signals | undefined;
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => (interrupted = signal));
 

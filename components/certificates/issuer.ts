@@ -70,7 +70,7 @@ export interface CommonIssuerArgs extends Validity {
   key?: CertificateKey;
 }
 
-/** CAs in the stack, by `@pulumi/tls`. Each Cluster has one for servers and one for clients. */
+/** CAs that the stack creates with `@pulumi/tls`. Each Cluster has one for servers and one for clients. */
 export interface TlsIssuerArgs extends CommonIssuerArgs {
   type: "tls";
   /**
@@ -99,8 +99,8 @@ export interface VaultPkiRole {
    */
   role: pulumi.Input<string>;
   /**
-   * The issuer of the mount that the role signs with, its `issuer_ref`. Only used for a role that does not sign: it names the
-   * CA that is trusted too. Default: `default`, the mount's default issuer.
+   * The issuer in the mount with which the role signs, i.e. its `issuer_ref`. Only used for a role that does not sign now: the
+   * CA of this issuer is also trusted. Default: `default`, the mount's default issuer.
    */
   issuer?: string;
 }
@@ -109,7 +109,7 @@ export interface VaultPkiRole {
 export type KnownPkiRole = pulumi.Unwrap<VaultPkiRole>;
 
 /**
- * Vault's PKI secrets engine, by `@pulumi/vault`. `@pulumi/tls` creates the keys, and they are never sent to Vault. If
+ * Vault's PKI secrets engine, with `@pulumi/vault`. `@pulumi/tls` creates the keys, which are never sent to Vault. If
  * several Clusters share the mount of `client`, each accepts the replication certificates of the others.
  */
 export interface VaultIssuerArgs extends CommonIssuerArgs {
@@ -122,7 +122,7 @@ export interface VaultIssuerArgs extends CommonIssuerArgs {
   /** Signs `streaming_replica` and `cnpg_pooler_pgbouncer` (client authentication only). A list works like in `server`. */
   client: VaultPkiRole | VaultPkiRole[];
   /**
-   * PEM of CAs above those that the mounts know, up to the root: PostgreSQL wants the whole chain. Default: none.
+   * PEM of the CAs above those that the mounts know, up to the root. PostgreSQL needs the whole chain. Default: none.
    */
   trustAnchors?: pulumi.Input<string>;
 }
@@ -226,8 +226,9 @@ const ISSUER_REF = /^[\w-]+(\.[\w-]+)*$/;
 function checkAuthorities(setting: string, issuer: IssuerArgs, use: CertificateUse): SettingProblem[] {
   const entries =
     issuer.type === "tls"
-      ? declaredCas(issuer[use]).map((name) => ({ name, ca: `the CA ${name}` }))
-      : declaredRoles(issuer[use]).map(({ mount, issuer: ref = DEFAULT_ISSUER }, index) => ({
+      ? declaredCas(issuer[use]).map((name) => ({ name, ca: `the CA ${name}`, empty: [] }))
+      : declaredRoles(issuer[use]).map(({ mount, role, issuer: ref = DEFAULT_ISSUER }, index) => ({
+          empty: Object.entries({ mount, role }).filter(([, value]) => value === undefined || value === ""),
           name: ref,
           // Two mounts that are not known yet are compared when they are.
           ca: `the CA of ${valueIfKnown(mount) ?? `mount ${index}`}${ref === DEFAULT_ISSUER ? "" : `, issuer ${ref}`}`,
@@ -242,8 +243,12 @@ function checkAuthorities(setting: string, issuer: IssuerArgs, use: CertificateU
       },
     ];
   }
-  return entries.flatMap(({ name, ca }, index) => {
+  return entries.flatMap(({ name, ca, empty }, index): SettingProblem[] => {
     const at = Array.isArray(issuer[use]) ? `${setting}[${index}]` : setting;
+    if (empty.length > 0) {
+      const fix = "Write the name in Vault.";
+      return empty.map(([key, value]) => ({ setting: `${at}.${key}`, value, problem: "must not be empty", fix }));
+    }
     if (entries.findIndex((other) => other.ca === ca) < index) {
       const fix = "Write each CA once: first the one that signs, then the others that are trusted.";
       return [{ setting: at, value: issuer.type === "tls" ? name : undefined, problem: `names ${ca} twice`, fix }];

@@ -1,6 +1,7 @@
 /** Checks settings of the Kubernetes provider that a component needs. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { valueOf } from "../known-outputs";
 import { refuse, SettingProblem, SettingsError } from "../problems";
 
 /** A setting of the provider that must be true. */
@@ -33,12 +34,6 @@ const UPSERTING: Requirement = {
   provider: "new k8s.Provider(name, { enableSecretMutable: true, upsertExistingObjects: true })",
   checks: new WeakMap(),
 };
-
-/** Members of an Output that the types of Pulumi's SDK do not show. */
-interface OutputInternals {
-  isKnown: Promise<boolean>;
-  promise(withUnknowns: boolean): Promise<unknown>;
-}
 
 /**
  * The options for a component that creates Secrets. With a provider that does not update them in place, nothing of the
@@ -113,11 +108,4 @@ async function checkProvider(
  */
 async function isPreviewed({ id }: pulumi.ProviderResource): Promise<boolean> {
   return pulumi.runtime.isDryRun() && (await valueOf(id)).value !== undefined;
-}
-
-/** Also of an unknown value, for which `apply` is not called. If the SDK has no such members, the value counts as unknown. */
-async function valueOf(output: pulumi.Output<unknown>): Promise<{ value?: unknown; isKnown: boolean }> {
-  const { isKnown, promise } = output as unknown as Partial<OutputInternals>;
-  if (typeof promise !== "function") return { isKnown: false };
-  return { value: await promise(true), isKnown: (await isKnown) ?? false };
 }

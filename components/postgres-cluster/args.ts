@@ -44,7 +44,7 @@ export interface TeleportArgs {
    * docs/teleport.md, "Teleport identity".
    */
   proxy: pulumi.Input<string>;
-  /** Name of a set of credentials. It distinguishes several Teleport clusters. Default: the unnamed set. */
+  /** Name of a set of credentials. It distinguishes several Teleport clusters. Default: the set without a name. */
   credentials?: string;
   /**
    * Name of the primary in Teleport. The standby's name is this name with `-ro`. Default: `<cluster>-<environment>`.
@@ -90,8 +90,8 @@ export interface TeleportArgs {
 /** Settings of a PostgresCluster. */
 export interface PostgresClusterArgs extends ClusterSettings, ProtectionSettings {
   /**
-   * Name of CNPG's Cluster. It cannot change while the database is protected from deletion. Default: the component's
-   * name.
+   * Name of CNPG's Cluster. It cannot change while the database is protected from deletion. Default: in a
+   * configuration, the key of the database; in a program, the name of the component.
    */
   clusterName?: string;
   /**

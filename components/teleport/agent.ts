@@ -30,13 +30,13 @@ export interface ChartDatabase extends Omit<DatabaseSettings, "caCert"> {
 /** How an agent joins. */
 export type AgentJoin =
   | {
-      /** By the agent's platform; see TeleportJoinToken. */
+      /** The platform on which the agent runs proves its identity. */
       method: "kubernetes" | "iam" | "gcp" | "azure";
       /** Name of the join token in Teleport. */
       tokenName: string;
     }
   | {
-      /** By a secret token. */
+      /** A secret token. */
       method: "token";
       /**
        * For the chart: name of the Secret that has the token in `auth-token`. Otherwise: path of a file with the

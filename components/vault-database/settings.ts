@@ -36,12 +36,12 @@ export interface CredentialsConsumer {
    */
   audience?: string;
   /**
-   * How long the consumer's token for Vault lives without being renewed, in hours, minutes and seconds; credentials end
+   * How long the consumer's token for Vault lives without being renewed, in hours, minutes and seconds. Credentials end
    * with the token that fetched them. Becomes `token_ttl`. Default: `1h`.
    */
   tokenTtl?: string;
   /**
-   * How long it lives at most, in hours, minutes and seconds. Becomes `token_max_ttl`. Default: the role's `maxTtl`, or
+   * How long the token lives at most, in hours, minutes and seconds. Becomes `token_max_ttl`. Default: the role's `maxTtl`, or
    * `tokenTtl` if that is longer.
    */
   tokenMaxTtl?: string;
@@ -60,7 +60,7 @@ export interface CredentialsRole {
    * Default: `1h`.
    */
   defaultTtl?: string;
-  /** How long they live at most, in hours, minutes and seconds. Becomes `max_ttl`. Default: `24h`. */
+  /** How long credentials live at most, in hours, minutes and seconds. Becomes `max_ttl`. Default: `24h`. */
   maxTtl?: string;
   /**
    * Connections that one user may have open at the same time. Becomes CONNECTION LIMIT. Default: 20; -1 means no
@@ -137,13 +137,13 @@ export interface VaultDatabaseArgs extends VaultUsersSettings {
    */
   vault?: VaultConnection;
   /**
-   * Path of the database secrets engine; `exists`: somebody else's, with other connections in it. Default: one of its
-   * own, `postgres/<connection>`; of a VaultDatabase in a program, `postgres/<resource>`.
+   * Mount of the database secrets engine. Set `exists: true` for a mount that exists already and may have other connections.
+   * Default: a new mount `postgres/<connection>`; for a VaultDatabase in a program, `postgres/<resource>`.
    */
   mount?: {
     /** Path, without a slash at its end. */
     path: pulumi.Input<string>;
-    /** It is somebody else's: nothing but the connection and its roles is made in it. Default: false. */
+    /** The mount exists already. The program creates only the connection and its roles in it. Default: false. */
     exists?: boolean;
   };
   /** Name of the connection in Vault. Default: the name of the resource. */
@@ -153,7 +153,7 @@ export interface VaultDatabaseArgs extends VaultUsersSettings {
    * same name.
    */
   roles: Record<string, CredentialsRole>;
-  /** How consumers log in. Needed where a role has one. Default: none. */
+  /** How consumers log in. Required if a role has a `consumer`. Default: none. */
   kubernetesAuth?: KubernetesAuth;
   /**
    * Seconds that a delete waits for Vault to revoke a role's credentials. After that, the program drops the users
@@ -180,7 +180,7 @@ export interface VaultDatabaseOfCluster extends Omit<VaultDatabaseArgs, "databas
 export interface CredentialsOutputs {
   /** Path at which credentials are read: `<mount>/creds/<role>`. The answer has `username` and `password`. */
   path: string;
-  /** The policy that allows to read, renew and revoke these credentials. */
+  /** The policy that allows reading, renewing and revoking these credentials. */
   policy: string;
   /** How the consumer logs in, if one is declared. */
   login?: {

@@ -6,6 +6,7 @@ import { isCheckedByTeleport, type JoinRules, checkTrust, checkJoinRules } from 
 import { botAccountName } from "../teleport/resources/bot";
 import { parseDuration } from "../durations";
 import type { SettingProblem } from "../problems";
+import { isPort, MAX_PORT } from "../value-check";
 import { checkDatabaseRoles, checkDatabaseUsers } from "../teleport/resources/access-role";
 
 /** A database that the application may use, and the PostgreSQL user. */
@@ -100,13 +101,13 @@ export interface MachineIdSettings {
   /** Databases, by the application's own name for each. */
   databases: Record<string, WorkloadDatabase>;
   /**
-   * How long a certificate of the application is good, in hours, minutes and seconds, e.g. `1h30m`; Teleport gives none
-   * for longer. A deleted application is shut out after that at the latest. From a minute to 12 hours. Becomes
-   * `options.max_session_ttl` and tbot's `credential_ttl` (`certificate_ttl` before 17.3). Default: `1h`.
+   * How long a certificate of the application is valid, in hours, minutes and seconds, e.g. `1h30m`: from one minute to 12
+   * hours. Teleport issues none that is valid for longer. A deleted application loses its access after this time at the
+   * latest. Becomes `options.max_session_ttl` and tbot's `credential_ttl` (`certificate_ttl` before 17.3). Default: `1h`.
    */
   certificateTtl?: string;
   /**
-   * How often it is renewed, in hours, minutes and seconds. Becomes `renewal_interval`. Default: a third of
+   * How often the certificate is renewed, in hours, minutes and seconds. Becomes `renewal_interval`. Default: a third of
    * `certificateTtl`.
    */
   renewalInterval?: string;
@@ -150,7 +151,7 @@ export interface MachineIdOutputs {
   databases: Record<
     string,
     {
-      /** Name in Teleport. */
+      /** Name of the database in Teleport. */
       service: string;
       /** Database in PostgreSQL. */
       database: string;
@@ -162,9 +163,9 @@ export interface MachineIdOutputs {
       port: number;
     }
   >;
-  /** How long a certificate is good, in hours, minutes and seconds, e.g. `1h30m`. */
+  /** How long a certificate is valid, in hours, minutes and seconds, e.g. `1h30m`. */
   certificateTtl: string;
-  /** How often it is renewed, in hours, minutes and seconds. */
+  /** How often the certificate is renewed, in hours, minutes and seconds. */
   renewalInterval: string;
 }
 
@@ -417,21 +418,24 @@ function checkDatabase(setting: string, alias: string, database: WorkloadDatabas
   ];
 }
 
+/** Lower ports need a right that containers usually do not have. */
+const LOWEST_PORT = 1024;
+
 function checkPorts(setting: string, databases: MachineIdSettings["databases"]): SettingProblem[] {
   const taken = new Set<number>();
   return Object.entries(databases).flatMap(([alias, { port }]) => {
     if (port === undefined) return [];
     const isDuplicate = taken.has(port);
     taken.add(port);
-    const isPort = Number.isInteger(port) && port >= 1024 && port <= 65_535;
-    if (isPort && !isDuplicate) return [];
-    const problem = isDuplicate ? "is the port of another database" : "must be a port from 1024 to 65535";
+    if (isPort(port, LOWEST_PORT) && !isDuplicate) return [];
+    const allowed = `from ${LOWEST_PORT} to ${MAX_PORT}`;
+    const problem = isDuplicate ? "is the port of another database" : `must be a port ${allowed}`;
     return [
       {
         setting: `${setting}.databases.${alias}.port`,
         value: port,
         problem,
-        fix: "Choose a free port from 1024 to 65535.",
+        fix: `Choose a free port ${allowed}.`,
       },
     ];
   });

@@ -30,13 +30,13 @@ export interface Sidecar {
   trustedCa: string | undefined;
 }
 
-/** The outputs of the platform's stack. Not typed, since it may be any stack. */
+/** The outputs of the platform's stack. They have no types, because the setting can name any stack. */
 export interface PlatformOutputs {
   databases: unknown;
   applications?: unknown;
 }
 
-/** A database of the platform, with users from Vault if that is declared. */
+/** A database of the platform. `vaultDatabase` is set if users from Vault are declared. */
 type PlatformDatabase = PostgresClusterOutputs & { vaultDatabase?: VaultDatabaseOutputs };
 
 /** Where the application runs and how it reaches its database; undefined if there are problems. */
@@ -141,7 +141,7 @@ function byVault(settings: AppSettings, { databases }: PlatformOutputs, problems
   };
 }
 
-/** The namespace. The platform may give access only to pods of one namespace. */
+/** The namespace of the application. The platform may give access only to pods of one namespace. */
 function placeOf({ namespace }: AppSettings, bound: string | undefined, problems: string[]): string | undefined {
   if (namespace !== undefined && bound !== undefined && namespace !== bound) {
     problems.push(`namespace = ${namespace}: the platform gives access only to pods in ${bound}. Remove this setting.`);
@@ -149,7 +149,7 @@ function placeOf({ namespace }: AppSettings, bound: string | undefined, problems
   return namespace ?? bound;
 }
 
-/** The value in an output with the name from a setting. */
+/** The value that an output has under the name in a setting. */
 function namedOf<Value>(
   output: keyof PlatformOutputs,
   setting: "database" | "application",

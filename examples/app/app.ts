@@ -1,4 +1,4 @@
-/** What the stack's settings and the outputs of the platform's stack say, checked. Pure. */
+/** Reads and checks the stack's settings and the outputs of the platform's stack. Pure. */
 import { Access, accessOf, isAccess, PlatformOutputs, WAYS } from "./access";
 import type { AppSettings } from "./settings";
 

@@ -12,8 +12,9 @@ import { App, appOf } from "./app";
 import type { AppSettings } from "./settings";
 
 /**
- * Kubernetes then deletes the object at once, without first looking for dependents. Providers as of September 2024
- * missed deletions that happened in between, and waited ten minutes for them (their await/condition/deleted.go).
+ * With this annotation, Kubernetes deletes the object at once, and does not look for dependents first. Versions of the
+ * Kubernetes provider of September 2024 missed deletions that happened in between, and waited ten minutes for them
+ * (await/condition/deleted.go).
  */
 const WITHOUT_DEPENDENTS = { "pulumi.com/deletionPropagationPolicy": "background" };
 
@@ -45,8 +46,8 @@ export = async () => {
 };
 
 /**
- * A RunError is shown without a stack trace. An error that goes through outputs was seen to take Pulumi half a
- * minute.
+ * Pulumi shows a RunError without a stack trace. When an error went through outputs instead, Pulumi took half a minute to
+ * report it.
  */
 function checked(settings: AppSettings, outputs: Parameters<typeof appOf>[1]): App {
   try {

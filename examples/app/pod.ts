@@ -3,10 +3,10 @@ import { intoPod, type PodPart, tbotPod, vaultAgentPod } from "cnpg-teleport";
 import type { Access } from "./access";
 import type { App } from "./app";
 
-/** Any user works: nothing in the pod writes files or needs an owner. Vault's agent uses the same user by default. */
+/** Any user works, because nothing in the pod writes files or needs an owner. It is the default user of Vault's agent. */
 const NOBODY = 65_534;
 
-/** Queries in an endless loop. Errors are in the log, and the next query runs after the interval anyway. */
+/** Queries in an endless loop. An error is written to the log, and the next query runs after the interval. */
 const LOOP = `
 trap 'exit 0' TERM
 while true; do
@@ -28,7 +28,7 @@ export function configurationOf({ access }: App): Record<string, string> {
   };
 }
 
-/** The pod's template, with the name of that ConfigMap. */
+/** The pod's template. `configMap` is the name of the ConfigMap with `configurationOf`. */
 export function templateOf(app: App, configMap: string, labels: Record<string, string>) {
   const { access } = app;
   const template = podTemplate(app, labels);
@@ -37,7 +37,7 @@ export function templateOf(app: App, configMap: string, labels: Record<string, s
     : intoPod(template, partOf(access, configMap), { app: access.by === "vault" ? access.role : access.database });
 }
 
-/** The service account that has access. This stack creates it. */
+/** The service account to which the platform gives access. This stack creates it. */
 export function accountOf(access: Access): string | undefined {
   switch (access.by) {
     case "secret":

@@ -13,7 +13,7 @@ export interface AppSettings {
   /**
    * How the application reaches the database. Default: `secret`.
    *
-   * - `secret`: with the owner's password, which is in a Secret.
+   * - `secret`: with the owner's password, from a Secret.
    * - `tbot`: through Teleport, with a certificate that the pod gets by proving its identity.
    * - `vault`: as a user that Vault creates for the application's service account, and drops again.
    */
@@ -27,7 +27,7 @@ export interface AppSettings {
   credentialsSecret?: string;
   /** `tbot`: name of the application in the platform's configuration. */
   application?: string;
-  /** `tbot`: generation of tbot in the image: 13, 15 or 17; see the library. Default: 17. */
+  /** `tbot`: generation of tbot in the image: 13, 15 or 17. `TbotPodSettings` describes them. Default: 17. */
   tbotGeneration?: TbotPodSettings["generation"];
   /** `vault`: role in Vault. Default: the only role with which an application can log in. */
   vaultRole?: string;
@@ -36,7 +36,8 @@ export interface AppSettings {
   /** `vault`: namespace in Vault Enterprise. */
   vaultNamespace?: string;
   /**
-   * Image of the sidecar. Default: `hashicorp/vault:1.21`. Required for `tbot`: an image in your Teleport's version.
+   * Image of the sidecar. For `vault`, the default is `hashicorp/vault:1.21`. Required for `tbot`: an image with tbot in
+   * the version of your Teleport cluster, or older.
    */
   sidecarImage?: string;
   /**

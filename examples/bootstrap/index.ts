@@ -1,10 +1,9 @@
 /**
  * An administrator of Vault runs this program once (VAULT_ADDR, and VAULT_TOKEN or `vault login`). It creates the
- * CAs, the two roles, and a login that may only have requests signed. The outputs are the settings for
- * `Pulumi.<env>.yaml`.
+ * CAs, the two roles, and a login that may only have requests signed and read the mounts and roles. The outputs are the
+ * settings for `Pulumi.<env>.yaml`.
  *
- * The counterpart in Teleport is the role in docs/permissions.md, "Teleport role": a dozen lines for `tctl create`.
- * Once the library has a resource for Teleport's roles, it belongs here, below the AppRole.
+ * In Teleport, the administrator creates the role in docs/permissions.md, "Teleport role", with `tctl create`.
  */
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
@@ -13,7 +12,7 @@ import { signingRole } from "./roles";
 import { BootstrapSettings, checked, clients, policy, ROLES } from "./settings";
 
 const settings = readSettings();
-// Protects everything: `destroy` would delete unprotected resources before it refuses the rest.
+// Protects every resource. If some were not protected, `destroy` would delete these before it refuses the rest.
 pulumi.runtime.registerStackTransformation(({ props, opts }) => ({
   props,
   opts: { ...opts, protect: settings.protect },
@@ -31,9 +30,8 @@ const approle = new vault.approle.AuthBackendRole("approle", {
   backend: login?.path ?? settings.approleMount,
   roleName: settings.name,
   tokenPolicies: [signs.name],
-  // @pulumi/vault logs in once and does not renew its token. It needs the token until the end of an `up`, if
-  // databases are created late or with users from Vault: after the Clusters. Each Cluster, and then its Poolers, may
-  // take `readyMinutes`.
+  // @pulumi/vault logs in once and does not renew its token. It can need the token until the end of an `up`: users from
+  // Vault are created after the Clusters. Each Cluster, and then its Poolers, may take `readyMinutes`.
   tokenTtl: 2 * 60 * 60,
   tokenMaxTtl: 4 * 60 * 60,
 });
@@ -68,6 +66,7 @@ function readSettings(): BootstrapSettings {
       approleExists: config.getBoolean("approleExists") ?? false,
       name: config.get("name") ?? "cnpg-teleport",
       explicitPoolers: config.getBoolean("explicitPoolers") ?? false,
+      backupPlugin: config.getBoolean("backupPlugin") ?? false,
       protect: config.getBoolean("protect") ?? true,
     });
   } catch (error) {

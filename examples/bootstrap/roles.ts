@@ -3,14 +3,14 @@ import * as vault from "@pulumi/vault";
 import { Authority } from "./authorities";
 import { ROLES } from "./settings";
 
-/** 90 days, which the library requests; in seconds, as Vault returns it. */
+/** 90 days, the lifetime that the library requests. In seconds, as Vault returns it. */
 const LEAF_MAX_TTL = String(90 * 86_400);
 
 const LEAF = {
   // The library creates P-256 keys.
   keyType: "ec",
   keyBits: 256,
-  // Explicit, because the provider does not know Vault's default and would see a change each time.
+  // Set explicitly, because the provider does not know Vault's default, and would show a change in every run.
   keyUsages: ["DigitalSignature", "KeyEncipherment"],
   allowLocalhost: false,
   maxTtl: LEAF_MAX_TTL,
@@ -23,8 +23,8 @@ const NAMES = {
    */
   server: { allowAnyName: true, allowIpSans: true, enforceHostnames: false, serverFlag: true, clientFlag: false },
   /**
-   * Only CloudNativePG's own users. Host names have no underscore, hence enforceHostnames: false. cnValidations keeps
-   * Vault's default: `disabled` would allow any name, whatever allowedDomains says.
+   * Only CloudNativePG's own clients. Names of its users have underscores, which host names must not have. So enforceHostnames
+   * is false. cnValidations keeps Vault's default: `disabled` would allow any name, whatever allowedDomains says.
    */
   client: {
     allowBareDomains: true,
@@ -35,7 +35,7 @@ const NAMES = {
   },
 };
 
-/** Creates the role of a use in the mount of its CA. `allowedDomains` are the names of clients. */
+/** Creates the role for servers or for clients in the mount of its CA. `allowedDomains` are the names of clients. */
 export function signingRole(use: keyof typeof ROLES, { mount, ready }: Authority, allowedDomains?: string[]): void {
   new vault.pkisecret.SecretBackendRole(
     use,

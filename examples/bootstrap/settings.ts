@@ -4,33 +4,36 @@
 export interface BootstrapSettings {
   /** Mount of the root CA of the servers. Default: `pki_postgres_root`. */
   rootMount: string;
-  /** The mount and its CA exist already and are only used to sign. Default: false, which creates both. */
+  /** Set it to true if the mount and its CA exist already. They are then only used to sign. Default: false. */
   rootExists: boolean;
   /** Mount of the intermediate CA that signs for servers. Default: `pki_postgres`. */
   serverMount: string;
   /** Mount of the CA that signs for `streaming_replica` and the pooler. Default: `pki_postgres_clients`. */
   clientMount: string;
-  /** Mount that `serverMount` replaces: the program may have requests signed there too. Default: none. */
+  /** Mount that `serverMount` replaces. The login may also have requests signed there. Default: none. */
   formerServerMount?: string;
   /** Mount that `clientMount` replaces, like `formerServerMount`. Default: none. */
   formerClientMount?: string;
   /** Mount of the AppRole login. Default: `approle`. */
   approleMount: string;
-  /** The AppRole login is already enabled there. Default: false, which enables it. */
+  /** Set it to true if AppRole is already enabled there. Default: false, so this program enables it. */
   approleExists: boolean;
   /** Name of the policy and of the AppRole. Default: `cnpg-teleport`. */
   name: string;
   /** Also sign for Poolers with `authentication: explicit`, whose role reads password hashes. Default: false. */
   explicitPoolers: boolean;
-  /** Refuse to destroy anything: the keys of the CAs exist only in Vault. Default: true. */
+  /** The CAs are for the certificates of the backup plugin (`BackupPluginCertificates`), not for databases. Default: false. */
+  backupPlugin: boolean;
+  /** Refuse to destroy anything, because the keys of the CAs exist only in Vault. Default: true. */
   protect: boolean;
 }
 
-/** The roles' names in their mounts. */
+/** Names of the roles in their mounts. */
 export const ROLES = { server: "server", client: "client" };
 
-/** The users of instances and poolers, with certificates of the client role. */
-export function clients({ explicitPoolers }: BootstrapSettings): string[] {
+/** The names in certificates of the client role: the users of instances and poolers, or the operator as the plugin's client. */
+export function clients({ explicitPoolers, backupPlugin }: BootstrapSettings): string[] {
+  if (backupPlugin) return ["barman-cloud-client"];
   return ["streaming_replica", "cnpg_pooler_pgbouncer", ...(explicitPoolers ? ["pooler_authentication"] : [])];
 }
 
@@ -55,9 +58,9 @@ export function checked(settings: BootstrapSettings): BootstrapSettings {
 }
 
 /**
- * The program's policy. It may have requests signed, also by the CAs that these replace. It may read the mounts, as
- * @pulumi/vault does in every `refresh` (since 5.0), and the roles, so that a preview can say why Vault would refuse
- * to sign.
+ * The program's policy. It allows the program to have requests signed, also by the CAs that these replace. It allows the
+ * program to read the mounts, because @pulumi/vault reads them in every `refresh` (since 5.0). And it allows the program
+ * to read the roles, so that a preview can say why Vault would refuse to sign.
  */
 export function policy(settings: BootstrapSettings): string {
   const { serverMount, clientMount, formerServerMount, formerClientMount } = settings;

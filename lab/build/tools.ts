@@ -23,14 +23,14 @@ const record = join(STATE.root, "tools.json");
 
 /** The tools as the last `up` found or built them. */
 export function recordedTools(): Tools {
-  if (!existsSync(record)) throw new Error("The lab has no tools yet. Bring it up first: npm run lab -- up");
+  if (!existsSync(record)) throw new Error("The lab has no tools yet. Start it first: npm run lab -- up");
   return JSON.parse(readFileSync(record, "utf8")) as Tools;
 }
 
 /** Path of an executable of the lab. */
 export function tool(name: string): string {
   const path = recordedTools().binaries[name];
-  if (!path) throw new Error(`The lab has no ${name}. Bring it up again: npm run lab -- up`);
+  if (!path) throw new Error(`The lab has no ${name}. Start it again: npm run lab -- up`);
   return path;
 }
 

@@ -20,7 +20,7 @@ export function ensureVolumes(): void {
   if (target()?.endsWith(LAB_VOLUMES)) rmSync(link);
   if (lstatSync(link, { throwIfNoEntry: false })?.isDirectory() && readdirSync(link).length === 0) rmdirSync(link);
   if (lstatSync(link, { throwIfNoEntry: false })) {
-    throw new Error(`${link} belongs to another Kubernetes on this machine. Move it away, then run \`up\` again.`);
+    throw new Error(`${link} belongs to another Kubernetes on this machine. Move it away, and then run \`up\` again.`);
   }
   symlinkSync(STATE.volumes, link);
 }

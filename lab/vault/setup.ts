@@ -13,7 +13,7 @@ const NINETY_DAYS = "2160h";
 const APPROLE = "cnpg-teleport";
 
 /**
- * Intermediates below the root, and their roles. Servers and clients have separate CAs, as the README recommends: if
+ * Intermediates below the root, and their roles. Servers and clients have separate CAs, as docs/vault.md describes: if
  * one CA signs for both, PostgreSQL completes the chain of its server certificate from the client-CA bundle, and
  * nobody notices that the chain is not sent. In `pki_int` one CA has both roles, as in some companies.
  */
@@ -26,7 +26,7 @@ const INTERMEDIATES: Record<string, { commonName: string; roles: ("postgres-serv
   },
 };
 
-/** The program's policy, as in the project's README: it may have requests signed, and read the issuers and roles. */
+/** The program's policy, as in docs/permissions.md: it may have requests signed, and read the mounts and roles. */
 const POLICY = Object.entries(INTERMEDIATES)
   .flatMap(([mount, { roles }]) => [
     `path "sys/mounts/${mount}" { capabilities = ["read"] }`,

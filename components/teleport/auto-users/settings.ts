@@ -22,8 +22,8 @@ export interface AutoUsers {
   /** Name of the admin user. Becomes `admin_user.name` of the database in Teleport. Default: `teleport_admin`. */
   adminUser?: string;
   /**
-   * Database that the admin user logs in to. Becomes `default_database`; newer than Teleport 13. Default: the one that the
-   * person asked for.
+   * Database that the admin user logs in to. Becomes `default_database`; newer than Teleport 13. Default: the database that the
+   * person requested.
    */
   defaultDatabase?: string;
 }

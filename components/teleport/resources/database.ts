@@ -23,7 +23,7 @@ export interface DynamicLabel {
 
 /** The PostgreSQL user with which Teleport creates users for people (auto user provisioning). */
 export interface DatabaseAdminUser {
-  /** Name of the PostgreSQL user. It needs CREATEROLE, and a login by certificate, like people. */
+  /** Name of the PostgreSQL user. It needs CREATEROLE, and must be able to log in by certificate, like people. */
   name: string;
   /**
    * Database that the admin user logs in to. Default: the database that the person requested. Needs a newer Teleport

@@ -18,7 +18,9 @@ describe("the first steps", () => {
     ["docs/getting-started.md", /\n## 4\. ([\s\S]*)/.exec(guide) ?? []],
   ] as const)
     it(`of ${page} copy the configuration before \`pulumi stack init\` writes the secrets provider into it`, () => {
-      const steps = [...text.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block = ""]) => block.split("\n"));
+      const steps = [...text.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block = ""]) =>
+        block.split("\n").map((line) => line.trim()),
+      );
       const stepOf = (begin: string) => steps.findIndex((step) => step.startsWith(begin));
       const [copied, made] = [stepOf("cp Pulumi.prod.yaml.example Pulumi.prod.yaml"), stepOf("pulumi stack init prod")];
       assert.ok(copied >= 0 && copied < made, steps.join("\n"));
@@ -27,7 +29,7 @@ describe("the first steps", () => {
     });
 
   it("show how a KMS encrypts the state's secrets, and copy nobody's secrets provider", () => {
-    assert.match(guide, /^pulumi stack init prod --secrets-provider="awskms:\/\//m);
+    assert.match(guide, /^ *pulumi stack init prod --secrets-provider="awskms:\/\//m);
     assert.doesNotMatch(read("Pulumi.prod.yaml.example"), /^(encryptionsalt|encryptedkey|secretsprovider):/m);
   });
 
