@@ -41,22 +41,31 @@ function namesOfDatabase(plan: DatabasePlan): string[] {
   ];
 }
 
-function namesOfBackups({ backup, recovery }: DatabasePlan, where: string): string[] {
+function namesOfBackups({ backup, recovery, replica }: DatabasePlan, where: string): string[] {
   const place = backup && archivePlace(backup.settings);
-  const stores = [backup?.objectStore, recovery?.objectStore].filter((store) => store !== undefined);
+  const stores = [backup?.objectStore, recovery?.objectStore, ...(replica?.objectStores ?? [])].filter(
+    (store) => store !== undefined,
+  );
   return [
     ...(place === undefined ? [] : [`the archive ${place}`]),
     ...stores.map(({ metadata }) => `the ObjectStore ${metadata.name} in ${where}`),
   ];
 }
 
-function namesInTeleport({ settings, databases, accessRoles, agentConfigMap }: TeleportPlan): string[] {
+function namesInTeleport({
+  settings,
+  databases,
+  accessRoles,
+  agentConfigMap,
+  isReplicaCluster,
+}: TeleportPlan): string[] {
   const proxy = valueIfKnown(settings.proxy) ?? "";
   const { name, namespace } = agentConfigMap;
   return [
     ...databases.map((database) => `the Teleport name ${database.name} at ${proxy}`),
     ...(namespace === undefined ? [] : [`the ConfigMap ${name} in namespace ${namespace}`]),
-    ...accessRoles.map((role) => roleAt(role.name, proxy)),
+    // The primary cluster of the topology writes these roles.
+    ...(isReplicaCluster ? [] : accessRoles.map((role) => roleAt(role.name, proxy))),
   ];
 }
 

@@ -15,6 +15,10 @@ export interface ArchiveNameInputs extends KubernetesConnection {
   declaredName?: string;
   /** The archive that a new Cluster is recovered from. Default: none. */
   recoversFrom?: string;
+  /** The Cluster of its topology that it follows, and that a new Cluster gets its data from. Default: none. */
+  follows?: string;
+  /** The archives of other Clusters of its topology in the same object store. Default: none. */
+  others?: string[];
 }
 
 /** The stored state. */
@@ -91,12 +95,18 @@ function archiveOf({ metadata, spec }: KubernetesObject): string | undefined {
 
 /** Why the declared name is refused. A running Cluster does not check that its archive is empty. */
 function refusal(
-  { namespace, cluster, declaredName }: ArchiveNameInputs,
+  { namespace, cluster, declaredName, others = [] }: ArchiveNameInputs,
   found?: KubernetesObject,
 ): string | undefined {
-  if (declaredName === undefined || !found) return undefined;
+  if (!found) return undefined;
   const present = archiveOf(found);
-  if (present === declaredName) return undefined;
+  if (present !== undefined && others.includes(present)) {
+    return (
+      `replica.clusters names the archive ${present} for another Cluster, but the Cluster ${namespace}/${cluster} itself writes to ` +
+      "it. Nothing was changed. Write the name of the other Cluster's archive, from the output `backup` of its stack."
+    );
+  }
+  if (declaredName === undefined || present === declaredName) return undefined;
   return (
     `backup.archiveName is ${declaredName}, but the Cluster ${namespace}/${cluster} already exists and ` +
     `${present === undefined ? "has no archive yet" : `writes to the archive ${present}`}. Nothing was changed. The name can ` +
@@ -109,17 +119,21 @@ function refusal(
 
 /** The message about a Cluster that is in the stack's state, and no longer exists. */
 function lost(
-  { namespace, cluster, recoversFrom, declaredName }: ArchiveNameInputs,
+  { namespace, cluster, recoversFrom, follows, others, declaredName }: ArchiveNameInputs,
   { archiveName: former }: ArchiveNameState,
 ): string {
   const begins =
-    recoversFrom === undefined
-      ? "The new Cluster starts with an EMPTY database"
-      : `The new Cluster is recovered from the archive ${recoversFrom}`;
+    follows !== undefined
+      ? `The new Cluster starts with the data of ${follows}, and follows it`
+      : recoversFrom === undefined
+        ? "The new Cluster starts with an EMPTY database"
+        : `The new Cluster is recovered from the archive ${recoversFrom}`;
+  const promoted =
+    others === undefined ? "" : " If another Cluster of the topology was promoted instead, set replica.primary to its name.";
   const keep =
-    recoversFrom === former
+    follows !== undefined || recoversFrom === former
       ? ""
-      : ` To recover the latest data, set recovery.archiveName to ${former} before you run \`pulumi up\`.`;
+      : ` To recover the latest data, set recovery.archiveName to ${former} before you run \`pulumi up\`.${promoted}`;
   return (
     `The Cluster ${namespace}/${cluster} no longer exists. Its archive ${former} stays in the object store. ` +
     `${begins}, and ${declaredName === former ? "needs a new archive: change or remove backup.archiveName" : "gets a new archive"}.${keep} Run \`pulumi refresh\` first, so that Pulumi creates the Cluster again.`

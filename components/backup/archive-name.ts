@@ -12,6 +12,10 @@ export interface ArchiveNameArgs {
   declaredName?: string;
   /** The archive that a new Cluster is recovered from. Default: none. */
   recoversFrom?: string;
+  /** The Cluster of its topology that it follows, and that a new Cluster gets its data from. Default: none. */
+  follows?: string;
+  /** The archives of other Clusters of its topology in the same object store. Default: none. */
+  others?: string[];
 }
 
 const provider = dynamicProvider("archiveName");

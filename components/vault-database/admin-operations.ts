@@ -17,7 +17,7 @@ import {
   removeIfRunning,
 } from "../postgres/psql";
 import { DATABASES_QUERY } from "../postgres/grants";
-import { stopReason } from "../cnpg/stopped";
+import { readOnlyReason } from "../cnpg/replica";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { UNKNOWN } from "../value-check";
@@ -37,6 +37,7 @@ import {
   passwordScript,
   permanentPasswordQuery,
   permanentPasswordScript,
+  takeOverScript,
   vaultRolesDriftQuery,
   vaultRolesQuery,
   vaultRolesScript,
@@ -67,6 +68,8 @@ export interface AdminInputs extends KubernetesConnection {
   schemas: string[];
   /** Names of the roles in Vault. */
   allowedRoles: string[];
+  /** The data may be those of another Cluster, with the users of another connection. Default: false. */
+  replicated?: boolean;
 }
 
 export interface AdminState extends AdminInputs {
@@ -99,16 +102,16 @@ export function vaultAdmin(
 
     async apply(inputs, olds) {
       const kubernetes = await connect(inputs);
-      const { uid: clusterUid, stopped } = await clusterOf(kubernetes, inputs);
+      const { uid: clusterUid, readOnly } = await clusterOf(kubernetes, inputs);
       const state = { ...inputs, clusterUid };
-      if (olds && stopped !== undefined) {
-        warnSkipped(referenceOf(state), stopped, NOT_UPDATED);
+      if (olds && readOnly !== undefined) {
+        warnSkipped(referenceOf(state), readOnly, NOT_UPDATED);
         return { ...state, clusterUid: olds.clusterUid };
       }
       await withEngine(inputs.vault, async (engine) => {
         if (!olds) await refuseConnectionOfOthers(engine, inputs);
-        // The next run finds no connection, and creates it once the Cluster runs again.
-        if (stopped !== undefined) return warnSkipped(referenceOf(state), stopped, NOT_UPDATED);
+        // The next run finds no connection, and creates it once the Cluster accepts writes.
+        if (readOnly !== undefined) return warnSkipped(referenceOf(state), readOnly, NOT_UPDATED);
         await setUp(kubernetes, state);
         const hasPassword = olds?.clusterUid === clusterUid && (await hasPermanentPassword(engine, kubernetes, state));
         if (!hasPassword || !(await keepPassword(engine, state)))
@@ -149,7 +152,7 @@ export function vaultAdmin(
     const cluster = await findClusterByName(kubernetes, inputs);
     if (!cluster) return ["the Cluster does not exist"];
     if (cluster.metadata.uid !== clusterUid) return ["the Cluster was replaced, and Vault has no user in the new one"];
-    if (!hasReadyInstance(cluster) || stopReason(cluster) !== undefined) return [];
+    if (!hasReadyInstance(cluster) || readOnlyReason(cluster) !== undefined) return [];
     const users = usersOf(inputs);
     const at = { ...inputs, uid: clusterUid };
     const inVault = await withEngine(inputs.vault, (engine) => engine.read(configPath(inputs)));
@@ -161,7 +164,7 @@ export function vaultAdmin(
   }
 }
 
-/** What is not updated while the Cluster is stopped. */
+/** What is not updated while the Cluster accepts no writes. */
 const NOT_UPDATED = "Vault's user and connection";
 
 /** A change of these replaces the resource. The user's name is compared separately. */
@@ -176,11 +179,11 @@ function isDifferent(old: unknown, declared: unknown): boolean {
 async function clusterOf(
   kubernetes: KubernetesClient,
   inputs: AdminInputs,
-): Promise<{ uid: string; stopped?: string }> {
+): Promise<{ uid: string; readOnly?: string }> {
   const found = await findClusterByName(kubernetes, inputs);
   const uid = found?.metadata.uid;
   if (found && uid !== undefined && (inputs.uid === undefined || inputs.uid === uid)) {
-    return { uid, stopped: stopReason(found) };
+    return { uid, readOnly: readOnlyReason(found) };
   }
   throw new KubernetesError(
     "configuration",
@@ -190,6 +193,7 @@ async function clusterOf(
 
 async function setUp(kubernetes: KubernetesClient, state: AdminState): Promise<void> {
   const users = usersOf(state);
+  if (state.replicated) await sqlInPrimary(kubernetes, referenceOf(state), state.database, takeOverScript(users));
   await sqlInPrimary(kubernetes, referenceOf(state), MAINTENANCE_DATABASE, vaultRolesScript(users));
   await sqlInPrimary(kubernetes, referenceOf(state), state.database, vaultDatabaseScript(users));
 }

@@ -5,7 +5,7 @@
  */
 import { dropUsers } from "../postgres/user-admin";
 import { ClusterReference, findCluster, removeIfRunning } from "../postgres/psql";
-import { stopReason } from "../cnpg/stopped";
+import { readOnlyReason } from "../cnpg/replica";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { UNKNOWN } from "../value-check";
 import type { ResourceKind } from "../dynamic/converge";
@@ -69,7 +69,7 @@ export function vaultLeases(
         // in.
         if (
           cluster &&
-          stopReason(cluster) === undefined &&
+          readOnlyReason(cluster) === undefined &&
           (await revokeOrDropUsers(engine, kubernetes, state)) === "by Vault"
         )
           return;
