@@ -79,7 +79,7 @@ export function createBackupsAfter(
   plan: ClusterPlan,
   namespace: pulumi.Output<string>,
   archiveName: pulumi.Output<string> | undefined,
-  promotedAt: pulumi.Output<string | undefined> | undefined,
+  promotedAt: pulumi.Output<string> | undefined,
   opts: Options,
 ): { schedule: pulumi.CustomResource; first: TakenBackup } | undefined {
   const { name, backup } = plan;
@@ -129,7 +129,7 @@ export function createLastBackup(plan: ClusterPlan, { namespace, uid }: Referenc
 function placeOf(
   { settings: { objectStore } }: BackupPlan,
   archiveName: pulumi.Output<string>,
-  promotedAt: pulumi.Output<string | undefined> | undefined,
+  promotedAt: pulumi.Output<string> | undefined,
 ): pulumi.Output<string> {
   return pulumi
     .all([objectStore.endpointURL, objectStore.destinationPath, archiveName, promotedAt])

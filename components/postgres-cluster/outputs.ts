@@ -78,7 +78,7 @@ export function clusterOutputs(
     /** The configurations of agents. */
     agents: pulumi.Output<TeleportAgentOutput[]>;
     archiveName: pulumi.Output<string> | undefined;
-    demotionToken: pulumi.Output<string | undefined> | undefined;
+    demotionToken: pulumi.Output<string> | undefined;
   },
 ): pulumi.Output<PostgresClusterOutputs> {
   const { services, secrets, poolers, database, owner, users } = plan;
@@ -118,7 +118,7 @@ export function clusterOutputs(
 }
 
 function replicaOutput({ self, settings: { primary } }: ReplicaPlan, demotionToken: string | undefined): ReplicaOutput {
-  return { self, primary, ...(demotionToken === undefined ? {} : { demotionToken }) };
+  return { self, primary, ...(demotionToken ? { demotionToken } : {}) };
 }
 
 function backupOutput(

@@ -4,7 +4,7 @@ import type { ReplicaPlan } from "../cnpg/replica";
 import { ownerOf } from "../kubernetes/owner";
 import type { ExpectedRole } from "../readiness/replica";
 import { ReplicaRole, ReplicaStatus, ReplicaStatusArgs } from "../replica/replica";
-import { PROMOTED_LABEL, TOPOLOGY_LABEL } from "../teleport/resources/topology";
+import { PROMOTED_LABEL, TOPOLOGY_LABEL } from "../teleport/names";
 import type { ClusterPlan } from "./plan";
 
 /** Records the role. Everything that changes the Cluster must depend on it. */
@@ -38,7 +38,7 @@ export function topologyLabels(
   if (!role || !status) return undefined;
   return {
     [TOPOLOGY_LABEL]: status.systemId,
-    [PROMOTED_LABEL]: role.promotedAt.apply((promotedAt) => promotedAt ?? ""),
+    [PROMOTED_LABEL]: role.promotedAt,
   };
 }
 

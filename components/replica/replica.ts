@@ -21,8 +21,8 @@ export interface ReplicaRoleArgs {
  * Cluster of the topology took over.
  */
 export class ReplicaRole extends pulumi.dynamic.Resource {
-  /** When the Cluster was promoted from a replica cluster. Undefined if it was not. */
-  declare readonly promotedAt: pulumi.Output<string | undefined>;
+  /** When the Cluster was promoted from a replica cluster. Empty if it was not. */
+  declare readonly promotedAt: pulumi.Output<string>;
 
   constructor(name: string, args: ReplicaRoleArgs, opts: pulumi.CustomResourceOptions) {
     super(roleProvider, name, { ...args, promotedAt: undefined }, opts, "postgres", "ReplicaRole");
@@ -44,8 +44,8 @@ export interface ReplicaStatusArgs {
 export class ReplicaStatus extends KubernetesResource {
   /** PostgreSQL's system identifier, which all Clusters of a topology have in common. */
   declare readonly systemId: pulumi.Output<string>;
-  /** The token with which another Cluster can be promoted. Undefined if this Cluster was not demoted. */
-  declare readonly demotionToken: pulumi.Output<string | undefined>;
+  /** The token with which another Cluster can be promoted. Empty if this Cluster was not demoted. */
+  declare readonly demotionToken: pulumi.Output<string>;
 
   constructor(name: string, args: ReplicaStatusArgs, opts: pulumi.CustomResourceOptions) {
     const outputs = { systemId: undefined, demotionToken: undefined };

@@ -20,7 +20,7 @@ export interface PrimaryName extends TeleportConnection {
   adopt: boolean;
 }
 
-/** Inputs of a ReplicaRole. */
+/** Inputs of a ReplicaRole, and its state. */
 export interface ReplicaRoleInputs {
   /** The Cluster's name in the topology. */
   self: string;
@@ -28,11 +28,10 @@ export interface ReplicaRoleInputs {
   primary: string;
   /** The names in Teleport that this program registers for the primary cluster. */
   names: PrimaryName[];
-}
-
-/** The stored state. */
-export interface ReplicaRoleState extends ReplicaRoleInputs {
-  /** When the Cluster was promoted from a replica cluster. Absent for a replica cluster, and for one that was never promoted. */
+  /**
+   * When the Cluster was promoted from a replica cluster. Empty for a replica cluster, and for one that was never promoted. The
+   * check adds it: Pulumi gives a check the former inputs, and nothing else of the state.
+   */
   promotedAt?: string;
 }
 
@@ -40,31 +39,26 @@ export interface ReplicaRoleState extends ReplicaRoleInputs {
 export function replicaRole(
   reach: typeof withTeleport = withTeleport,
   now: () => Date = () => new Date(),
-): ResourceKind<ReplicaRoleInputs, ReplicaRoleState> {
+): ResourceKind<ReplicaRoleInputs> {
   return {
     id: ({ self }) => self,
     async check(news, olds) {
-      if (news.primary !== news.self || isPromotion(news, olds)) return {};
+      if (news.primary !== news.self) return { inputs: { ...news, promotedAt: "" } };
+      // In a preview, parts may be unknown.
+      const names = news.names.filter((name): name is PrimaryName => typeof name === "object");
+      if (isPromotion(news, olds)) {
+        const times = names.map(async (name) => promotionAfter(await lookUp(name), now()));
+        return { inputs: { ...news, promotedAt: (await Promise.all(times)).sort().at(-1) ?? promotionTime(now()) } };
+      }
       const promotedAt = olds?.promotedAt ?? "";
       const isNew = olds?.self === undefined;
-      const refusals = news.names.map(async (name) => {
+      const refusals = names.map(async (name) => {
         const found = name.adopt && isNew ? undefined : await lookUp(name);
         return found && isOfNewerPrimary(found, name.owner, promotedAt) ? [takenOverMessage(found, name.proxy)] : [];
       });
-      return { refusals: (await Promise.all(refusals)).flat() };
+      return { inputs: { ...news, promotedAt }, refusals: (await Promise.all(refusals)).flat() };
     },
-    declared: ({ self, primary, names }) => [self, primary, names],
-    async apply({ self, primary, names }, olds) {
-      const inputs = { self, primary, names };
-      if (primary !== self) return inputs;
-      if (isPromotion(inputs, olds)) {
-        const times = await Promise.all(
-          names.map(async (name) => promotionAfter(await lookUp(name), now())),
-        );
-        return { ...inputs, promotedAt: times.sort().at(-1) ?? promotionTime(now()) };
-      }
-      return { ...inputs, ...(olds?.promotedAt === undefined ? {} : { promotedAt: olds.promotedAt }) };
-    },
+    declared: ({ self, primary, names, promotedAt }) => [self, primary, names, promotedAt],
   };
 
   /** The database of this name. Undefined if there is none, or if Teleport cannot be asked: a promotion does not wait for it. */
@@ -83,6 +77,6 @@ export function replicaRole(
 }
 
 /** Whether the Cluster was a replica cluster, and is the primary cluster from now on. */
-function isPromotion({ self, primary }: ReplicaRoleInputs, olds: Partial<ReplicaRoleState> | undefined): boolean {
+function isPromotion({ self, primary }: ReplicaRoleInputs, olds: Partial<ReplicaRoleInputs> | undefined): boolean {
   return primary === self && olds?.self !== undefined && olds.primary !== olds.self;
 }

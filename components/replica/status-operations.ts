@@ -14,8 +14,8 @@ export interface ReplicaStatusInputs extends KubernetesConnection, ClusterRefere
 export interface ReplicaStatusState extends ReplicaStatusInputs {
   /** PostgreSQL's system identifier. */
   systemId: string;
-  /** The token for the promotion of another Cluster. Absent if this Cluster was not demoted. */
-  demotionToken?: string;
+  /** The token for the promotion of another Cluster. Empty if this Cluster was not demoted. */
+  demotionToken: string;
 }
 
 /** The kind of resource. The parameter is the way to reach Kubernetes. */
@@ -27,14 +27,14 @@ export function replicaStatus(
     declared: ({ context, namespace, cluster, uid, follows }) => [context, namespace, cluster, uid, follows],
     async apply(inputs) {
       const { status = {} } = await mustFindCluster(await connect(inputs), inputs);
-      const { systemID: systemId, demotionToken } = status as { systemID?: string; demotionToken?: string };
+      const { systemID: systemId, demotionToken = "" } = status as { systemID?: string; demotionToken?: string };
       if (!systemId) {
         throw new KubernetesError(
           "failed",
           `The status of the Cluster ${inputs.namespace}/${inputs.cluster} has no systemID. Run \`pulumi up\` again.`,
         );
       }
-      return { ...inputs, systemId, ...(demotionToken ? { demotionToken } : {}) };
+      return { ...inputs, systemId, demotionToken };
     },
   };
 }

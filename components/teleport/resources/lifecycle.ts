@@ -16,7 +16,8 @@ import {
   TakenOver,
   UnfinishedRegistration,
 } from "./lifecycle-errors";
-import { isTakenOver, mayTakeOver, PROMOTED_LABEL, takenOverMessage, TOPOLOGY_LABEL } from "./topology";
+import { PROMOTED_LABEL, TOPOLOGY_LABEL } from "../names";
+import { isTakenOver, mayTakeOver, takenOverMessage } from "./topology";
 import { RegistrationInputs, RegistrationState, type RegistrationTiming } from "./registration";
 import { TeleportClient, TeleportDocument, withTeleport } from "../client/tctl";
 import { pause, poll, Look } from "../../waiting";

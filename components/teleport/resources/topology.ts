@@ -4,12 +4,8 @@
  */
 import { isObject } from "../../value-check";
 import type { TeleportDocument } from "../client/tctl";
+import { PROMOTED_LABEL, TOPOLOGY_LABEL } from "../names";
 import { ownership, reference } from "./document";
-
-/** PostgreSQL's system identifier. All Clusters of a topology have the same one, because their data are copies. */
-export const TOPOLOGY_LABEL = "cnpg-teleport/topology";
-/** When the Cluster that wrote the document was promoted, e.g. `20261130T123615Z`. Empty if it always was the primary cluster. */
-export const PROMOTED_LABEL = "cnpg-teleport/promoted";
 
 /** The time as a value of `PROMOTED_LABEL`. Later times are greater. */
 export function promotionTime(time: Date): string {
