@@ -9,7 +9,7 @@ import { SettingProblem } from "../problems";
 import { isObject, wrong } from "../value-check";
 import { archivePlace, type BackupSettings, checkArchiveName } from "./backup";
 import { databaseAndOwner, InitDb } from "./initdb";
-import { checkClusterName, POSTGRES_PORT, secretNames, serviceName } from "./names";
+import { checkClusterName, POSTGRES_PORT, serviceName } from "./names";
 import {
   BARMAN_CLOUD,
   checkObjectStore,
@@ -110,7 +110,14 @@ function othersOf({ clusters }: ReplicaSettings, self: string): string[] {
     .sort();
 }
 
-export function planReplica(cluster: string, settings: ReplicaSettings): ReplicaPlan {
+/** The Cluster's own Secrets: its client certificate, and the CA of its server certificate. */
+interface OwnSecrets {
+  replication: string;
+  serverCa: string;
+}
+
+/** @param own for streaming, unless the settings name other Secrets */
+export function planReplica(cluster: string, settings: ReplicaSettings, own: OwnSecrets): ReplicaPlan {
   const { primary, self = cluster, clusters } = settings;
   const others = othersOf(settings, self);
   const storeOf = (name: string) => (clusters[name]?.objectStore ? `${cluster}-replica-${name}` : cluster);
@@ -127,23 +134,22 @@ export function planReplica(cluster: string, settings: ReplicaSettings): Replica
     externalClusters: [
       // CloudNativePG requires an entry of the Cluster's own name. It never connects to it.
       { name: self, connectionParameters: { host: serviceName(cluster, "rw") } },
-      ...others.map((name) => externalCluster(name, clusters[name] ?? {}, cluster, storeOf(name))),
+      ...others.map((name) => externalCluster(name, clusters[name] ?? {}, storeOf(name), own)),
     ],
   };
 }
 
-function externalCluster(name: string, { archiveName, streaming }: ReplicaSource, cluster: string, store: string) {
+function externalCluster(name: string, { archiveName, streaming }: ReplicaSource, store: string, own: OwnSecrets) {
   return {
     name,
     ...(archiveName === undefined
       ? {}
       : { plugin: { name: BARMAN_CLOUD, parameters: { barmanObjectName: store, serverName: archiveName } } }),
-    ...(streaming === undefined ? {} : streamingConnection(streaming, cluster)),
+    ...(streaming === undefined ? {} : streamingConnection(streaming, own)),
   };
 }
 
-function streamingConnection({ host, port = POSTGRES_PORT, certificate, serverCa }: ReplicaStreaming, cluster: string) {
-  const own = secretNames(cluster);
+function streamingConnection({ host, port = POSTGRES_PORT, certificate, serverCa }: ReplicaStreaming, own: OwnSecrets) {
   const client = certificate ?? own.replication;
   return {
     connectionParameters: {

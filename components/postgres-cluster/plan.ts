@@ -161,7 +161,7 @@ export function planCluster<Namespace extends pulumi.Input<string> = string>(
   ];
   const backup = settings.backup && planBackup(clusterName, settings.backup, expectedReady === 0);
   const recovery = settings.recovery && planRecovery(clusterName, settings.recovery);
-  const replica = settings.replica && planReplica(clusterName, settings.replica);
+  const replica = settings.replica && planReplica(clusterName, settings.replica, secrets);
   const isReplicaCluster = replica?.follows !== undefined;
   const fromSettings = clusterSpec({
     ...{ ...settings, spec: undefined, pgHba, secrets, users: certificateUsers },

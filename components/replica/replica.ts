@@ -25,7 +25,7 @@ export class ReplicaRole extends pulumi.dynamic.Resource {
   declare readonly promotedAt: pulumi.Output<string>;
 
   constructor(name: string, args: ReplicaRoleArgs, opts: pulumi.CustomResourceOptions) {
-    super(roleProvider, name, { ...args, promotedAt: undefined }, opts, "postgres", "ReplicaRole");
+    super(roleProvider, name, { ...args, promotedAt: undefined }, opts, "teleport", "ReplicaRole");
   }
 }
 

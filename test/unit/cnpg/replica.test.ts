@@ -9,6 +9,8 @@ import { describeProblem } from "../../../components/problems";
 const objectStore = { destinationPath: "s3://backups", s3Credentials: { inheritFromIAMRole: true } };
 const elsewhere = { ...objectStore, destinationPath: "s3://backups-of-south" };
 const secrets = { server: "s", serverCa: "c", replication: "r", clientCaBundle: "b" };
+const own = { replication: "north-replication-tls", serverCa: "north-server-ca" };
+const planOf = (replica: ReplicaSettings) => planReplica("north", replica, own);
 const token = Buffer.from(
   JSON.stringify({ latestCheckpointTimelineID: "1", redoWalFile: "000000010000000000000005", databaseSystemIdentifier: "7" }),
 ).toString("base64");
@@ -26,7 +28,7 @@ const specOf = (replica: ReplicaSettings, more: Partial<ClusterSettings> = {}) =
     ...{ storage: { size: "1Gi" }, secrets, users: [] },
     ...more,
     plans: {
-      replica: planReplica("north", replica),
+      replica: planOf(replica),
       ...(more.backup ? { backup: planBackup("north", more.backup) } : {}),
       ...(more.recovery ? { recovery: planRecovery("north", more.recovery) } : {}),
     },
@@ -56,7 +58,7 @@ describe("a replica cluster", () => {
       },
     ]);
     assert.deepEqual(
-      planReplica("north", topology()).objectStores.map(({ metadata, spec: store }) => [metadata.name, store]),
+      planOf(topology()).objectStores.map(({ metadata, spec: store }) => [metadata.name, store]),
       [["north-replica-south", { configuration: elsewhere }]],
     );
   });
@@ -112,7 +114,7 @@ describe("a primary cluster", () => {
 
   it("can have another name in the topology, and a list with its own name", () => {
     const replica = topology({ self: "west", primary: "west", clusters: { west: { streaming }, south } });
-    const plan = planReplica("north", replica);
+    const plan = planOf(replica);
     assert.equal(plan.follows, undefined);
     assert.deepEqual(
       plan.externalClusters.map(({ name, connectionParameters }) => [name, connectionParameters]),
@@ -125,8 +127,8 @@ describe("a primary cluster", () => {
 
   it("follows the new primary cluster of three, whichever it is", () => {
     const clusters = { south, east: { streaming: { host: "east" } } };
-    assert.equal(planReplica("north", topology({ primary: "east", clusters })).source, "east");
-    assert.equal(planReplica("north", topology({ primary: "south", clusters })).source, "south");
+    assert.equal(planOf(topology({ primary: "east", clusters })).source, "east");
+    assert.equal(planOf(topology({ primary: "south", clusters })).source, "south");
   });
 
   it("can begin with a recovery", () => {
