@@ -129,7 +129,9 @@ function lost(
         ? "The new Cluster starts with an EMPTY database"
         : `The new Cluster is recovered from the archive ${recoversFrom}`;
   const promoted =
-    others === undefined ? "" : " If another Cluster of the topology was promoted instead, set replica.primary to its name.";
+    others === undefined
+      ? ""
+      : " If another Cluster of the topology was promoted instead, set replica.primary to its name.";
   const keep =
     follows !== undefined || recoversFrom === former
       ? ""

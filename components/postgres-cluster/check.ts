@@ -240,7 +240,14 @@ function checkReplicaInTeleport(at: At, plan: ClusterPlan): SettingProblem[] {
     ...(teleportName === undefined
       ? []
       : teleport.length === 0
-        ? [{ setting, value: teleportName, problem: "requires teleport", fix: "Add teleport.proxy, or remove teleportName." }]
+        ? [
+            {
+              setting,
+              value: teleportName,
+              problem: "requires teleport",
+              fix: "Add teleport.proxy, or remove teleportName.",
+            },
+          ]
         : teleport.some(({ primary, standby }) => [primary, standby].includes(teleportName))
           ? [
               {

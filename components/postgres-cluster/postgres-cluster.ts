@@ -120,7 +120,13 @@ export class PostgresCluster extends pulumi.ComponentResource {
       ...{ parent: this, dependsOn: [ready] },
     });
     // The outputs are known only when everything is ready. So a stack that waits for them also waits for the Poolers.
-    const awaited = [this.cluster, ready, access, ...poolers, ...[backups?.first, status].filter((one) => one !== undefined)];
+    const awaited = [
+      this.cluster,
+      ready,
+      access,
+      ...poolers,
+      ...[backups?.first, status].filter((one) => one !== undefined),
+    ];
     const everything = pulumi.all(awaited.map(({ id }) => id));
     const names = pulumi.all([pulumi.all(registered.map((each) => each.names)), everything]).apply(([known]) => known);
     const agents = pulumi.all(registered.flatMap(({ agent }) => agent ?? []));

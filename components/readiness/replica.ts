@@ -179,7 +179,9 @@ async function failedCopies(
   const { name } = last.metadata;
   const log = await logOf(kubernetes, namespace, name, roleOf(last));
   const reason = (log && reasonInLog(log)) ?? `see \`kubectl -n ${namespace} logs ${name}\``;
-  return [`the copy of the data (${roleOf(last)}) failed ${failed.length === 1 ? "once" : `${failed.length} times`}: ${reason}`];
+  return [
+    `the copy of the data (${roleOf(last)}) failed ${failed.length === 1 ? "once" : `${failed.length} times`}: ${reason}`,
+  ];
 }
 
 /** In seconds. A token that was just changed may still be compared. */

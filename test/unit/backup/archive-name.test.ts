@@ -94,8 +94,14 @@ describe("the name of an archive", () => {
     } finally {
       console.error = print;
     }
-    assert.match(said[0] ?? "", /starts with the data of south, and follows it, and gets a new archive\. Run `pulumi refresh`/);
-    assert.match(said[1] ?? "", /EMPTY database.*set recovery\.archiveName to orders-1.*promoted instead, set replica\.primary/);
+    assert.match(
+      said[0] ?? "",
+      /starts with the data of south, and follows it, and gets a new archive\. Run `pulumi refresh`/,
+    );
+    assert.match(
+      said[1] ?? "",
+      /EMPTY database.*set recovery\.archiveName to orders-1.*promoted instead, set replica\.primary/,
+    );
   });
 
   it("is refused if the settings say that it is the archive of another Cluster of the topology", async () => {

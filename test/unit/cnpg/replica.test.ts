@@ -12,7 +12,11 @@ const secrets = { server: "s", serverCa: "c", replication: "r", clientCaBundle: 
 const own = { replication: "north-replication-tls", serverCa: "north-server-ca" };
 const planOf = (replica: ReplicaSettings) => planReplica("north", replica, own);
 const token = Buffer.from(
-  JSON.stringify({ latestCheckpointTimelineID: "1", redoWalFile: "000000010000000000000005", databaseSystemIdentifier: "7" }),
+  JSON.stringify({
+    latestCheckpointTimelineID: "1",
+    redoWalFile: "000000010000000000000005",
+    databaseSystemIdentifier: "7",
+  }),
 ).toString("base64");
 const streaming = { host: "south-rw.south.svc" };
 const south = { archiveName: "south-1", objectStore: elsewhere };
@@ -77,7 +81,12 @@ describe("a replica cluster", () => {
       sslKey: { name: "north-replication-tls", key: "tls.key" },
       sslRootCert: { name: "north-server-ca", key: "ca.crt" },
     });
-    const given = { ...streaming, port: 15432, certificate: "of-south", serverCa: { name: "ca-of-south", key: "ca.pem" } };
+    const given = {
+      ...streaming,
+      port: 15432,
+      certificate: "of-south",
+      serverCa: { name: "ca-of-south", key: "ca.pem" },
+    };
     const [, other] = specOf(topology({ clusters: { south: { streaming: given } } }))
       .externalClusters as unknown as Record<string, unknown>[];
     assert.deepEqual(other?.sslKey, { name: "of-south", key: "tls.key" });
@@ -156,7 +165,10 @@ describe("the settings of a topology", () => {
 
   const source = (given: object) => problems({ clusters: { south: given } });
   for (const [found, expected] of [
-    [problems({ primary: "soth" }), /^db\.replica\.primary = "soth": is not a Cluster of the topology\. Write north or south,/],
+    [
+      problems({ primary: "soth" }),
+      /^db\.replica\.primary = "soth": is not a Cluster of the topology\. Write north or south,/,
+    ],
     [problems({ self: "North!" }), /^db\.replica\.self = "North!": is not a valid name in a topology/],
     [
       problems({ clusters: { south, "a/b": { streaming } } }),
@@ -186,12 +198,18 @@ describe("the settings of a topology", () => {
       /clusters\.south\.streaming\.host = "postgres:\/\/south:5432": is not a valid host\. Write e\.g\. orders-rw/,
     ],
     [source({ streaming: { ...streaming, port: 0 } }), /streaming\.port = 0: is not a valid port/],
-    [source({ streaming: { ...streaming, certificate: "A B" } }), /streaming\.certificate = "A B": is not a valid name/],
+    [
+      source({ streaming: { ...streaming, certificate: "A B" } }),
+      /streaming\.certificate = "A B": is not a valid name/,
+    ],
     [
       source({ streaming: { ...streaming, serverCa: { name: "A B", key: "ca.crt" } } }),
       /streaming\.serverCa\.name = "A B": is not a valid name/,
     ],
-    [problems({ minApplyDelay: "8 hours" }), /minApplyDelay = "8 hours": is not a valid duration\. Write e\.g\. 30m or 8h/],
+    [
+      problems({ minApplyDelay: "8 hours" }),
+      /minApplyDelay = "8 hours": is not a valid duration\. Write e\.g\. 30m or 8h/,
+    ],
     [
       problems({ primary: "north", minApplyDelay: "8h", promotionToken: token }),
       /minApplyDelay = "8h": cannot be used with promotionToken/,
@@ -206,7 +224,10 @@ describe("the settings of a topology", () => {
       /^db\.recovery: cannot be used in a replica cluster, which starts with the data of south\. Remove recovery/,
     ],
     [problems({}, { spec: { replica: { enabled: true } } }), /^db\.spec\.replica: would replace what replica writes/],
-    [problems({}, { spec: { externalClusters: [] } }), /^db\.spec\.externalClusters: would replace what replica writes/],
+    [
+      problems({}, { spec: { externalClusters: [] } }),
+      /^db\.spec\.externalClusters: would replace what replica writes/,
+    ],
     [problems({}, { spec: { bootstrap: {} } }), /^db\.spec\.bootstrap: would replace what replica writes/],
   ] as const) {
     it(`report ${expected.source}`, () => {
@@ -248,6 +269,9 @@ describe("the Cluster that a Cluster follows", () => {
       readOnlyReason(cluster({ primary: "south", source: "south" })),
       "is a replica cluster of south, which accepts no writes",
     );
-    assert.match(readOnlyReason(cluster(undefined, { "cnpg.io/hibernation": "on" })) ?? "", /^is stopped: it is hibernated/);
+    assert.match(
+      readOnlyReason(cluster(undefined, { "cnpg.io/hibernation": "on" })) ?? "",
+      /^is stopped: it is hibernated/,
+    );
   });
 });

@@ -83,7 +83,10 @@ describe("the names in Teleport of a topology", () => {
       () => problems({ teleportName: "orders-prod-ro" }),
       /^db\.replica\.teleportName = "orders-prod-ro": is a name of the primary cluster\. Choose a name that only/,
     ],
-    [() => problems({ teleportName: "Orders!" }), /^db\.replica\.teleportName = "Orders!": is not a name that Teleport accepts/],
+    [
+      () => problems({ teleportName: "Orders!" }),
+      /^db\.replica\.teleportName = "Orders!": is not a name that Teleport accepts/,
+    ],
     [
       () => problems({ teleportName: "orders-north" }, { teleport: undefined }),
       /^db\.replica\.teleportName = "orders-north": requires teleport\. Add teleport\.proxy/,

@@ -13,24 +13,39 @@ import {
 import { FakeKubernetes } from "../postgres/fake-kubernetes";
 
 const log = (...lines: object[]) => lines.map((line) => JSON.stringify(line)).join("\n");
-const asked = (serverName: string) => ({ level: "info", msg: "Restoring WAL file", serverName, walName: "0000000100000000000000A1" });
+const asked = (serverName: string) => ({
+  level: "info",
+  msg: "Restoring WAL file",
+  serverName,
+  walName: "0000000100000000000000A1",
+});
 const missing = { level: "info", msg: "WAL file not found in the recovery object store" };
 const restored = { level: "info", msg: "Restored WAL file" };
-const failed = { level: "warning", msg: "Failed restoring WAL file (Postgres might retry)", error: "connectivity failure" };
+const failed = {
+  level: "warning",
+  msg: "Failed restoring WAL file (Postgres might retry)",
+  error: "connectivity failure",
+};
 const texts = (found: ProblemOrText[]) => found.map((one) => problemOf(one).text);
 
 /** A Kubernetes whose primary is orders-1. `answers`: the rows of queries that contain a text. */
-function cluster(answers: Record<string, string> = {}, logs: Record<string, string> = {}, status = {}, annotations = {}) {
+function cluster(
+  answers: Record<string, string> = {},
+  logs: Record<string, string> = {},
+  status = {},
+  annotations = {},
+) {
   const kubernetes = new FakeKubernetes();
   kubernetes.answer = ({ script }) => Object.entries(answers).find(([part]) => script.includes(part))?.[1];
-  kubernetes.log = async ({ container }: { container: string }) => logs[container];
+  Object.assign(kubernetes.logs, logs);
   const object: KubernetesObject = {
     metadata: { name: "orders", namespace: "db", annotations },
     status: { currentPrimary: "orders-1", instanceNames: ["orders-1"], ...status },
   };
   const inputs = (role?: ExpectedRole, fenced: string[] = []) => ({ namespace: "db", cluster: "orders", role, fenced });
   return {
-    role: async (role?: ExpectedRole, fenced?: string[]) => texts(await roleProblems(kubernetes, inputs(role, fenced), object)),
+    role: async (role?: ExpectedRole, fenced?: string[]) =>
+      texts(await roleProblems(kubernetes, inputs(role, fenced), object)),
     transition: (role?: ExpectedRole, pods: KubernetesObject[] = []) =>
       transitionProblems(kubernetes, inputs(role), object, pods),
     kubernetes,
@@ -63,7 +78,9 @@ describe("the primary cluster of a topology", () => {
       phaseReason: "Promotion token content is not correct for current instance",
     };
     const reason = "promotion token LSN (0/5) is older than the last replay LSN (0/7)";
-    const logs = { postgres: log({ level: "error", tokenStatus: "an older one" }, { level: "error", tokenStatus: reason }) };
+    const logs = {
+      postgres: log({ level: "error", tokenStatus: "an older one" }, { level: "error", tokenStatus: reason }),
+    };
     const [problem] = await cluster({}, logs, status).transition({});
     assert.ok(problem && typeof problem !== "string");
     assert.equal(problem.text, `CloudNativePG does not promote the Cluster with replica.promotionToken: ${reason}`);
@@ -87,7 +104,9 @@ describe("a replica cluster", () => {
     const all = { "cnpg.io/fencedInstances": '["*"]' };
     assert.deepEqual(await cluster(streaming, {}, {}, all).role(STREAM), ["orders-1 is fenced"]);
     assert.deepEqual(await cluster(streaming, {}, {}, all).role(STREAM, ["*"]), [], "the settings fence it");
-    assert.deepEqual(await cluster(streaming, {}, { currentPrimary: undefined }).role(STREAM), ["it has no primary yet"]);
+    assert.deepEqual(await cluster(streaming, {}, { currentPrimary: undefined }).role(STREAM), [
+      "it has no primary yet",
+    ]);
   });
 
   it("is not ready while CloudNativePG makes it one", async () => {
@@ -116,10 +135,7 @@ describe("a replica cluster", () => {
   it("is ready with either way if it has both", async () => {
     const both = { ...ARCHIVE, streams: true };
     assert.deepEqual(await cluster(streaming).role(both), []);
-    assert.deepEqual(
-      await cluster({}, { "plugin-barman-cloud": log(asked("south-1"), missing) }).role(both),
-      [],
-    );
+    assert.deepEqual(await cluster({}, { "plugin-barman-cloud": log(asked("south-1"), missing) }).role(both), []);
     assert.deepEqual(await cluster({}, { "plugin-barman-cloud": log(asked("south-1"), failed) }).role(both), [
       "orders-1 does not stream from south yet",
     ]);
@@ -134,7 +150,8 @@ describe("a replica cluster", () => {
   });
 
   it("is never ready if its data have diverged, and must be created again", async () => {
-    const message = "new timeline 3 forked off current database system timeline 2 before current recovery point 0/90000A0";
+    const message =
+      "new timeline 3 forked off current database system timeline 2 before current recovery point 0/90000A0";
     const postgres = log({ level: "info", record: { error_severity: "LOG", message } });
     const [problem] = await cluster({}, { postgres }).transition(ARCHIVE);
     assert.ok(problem && typeof problem !== "string");
@@ -143,7 +160,7 @@ describe("a replica cluster", () => {
     assert.ok((problem.finalAfter ?? Infinity) < 60);
     assert.deepEqual(await cluster({}, { postgres }).transition({}), [], "the primary cluster follows nobody");
     assert.match(
-      divergence('FATAL: requested timeline 3 is not a child of this server\'s history') ?? "",
+      divergence("FATAL: requested timeline 3 is not a child of this server's history") ?? "",
       /^requested timeline 3/,
     );
   });
@@ -169,7 +186,10 @@ describe("the log of the plugin", () => {
     assert.equal(restoreProblem(log(asked("north-1"), missing), "south-1"), "it still reads the archive north-1");
     assert.equal(restoreProblem(log(asked("south-1"), missing), "south-1"), undefined);
     assert.equal(restoreProblem(log(asked("south-1"), failed, asked("south-1"), missing), "south-1"), undefined);
-    assert.match(restoreProblem(log(asked("south-1"), missing, asked("south-1"), failed), "south-1") ?? "", /^Failed restoring/);
+    assert.match(
+      restoreProblem(log(asked("south-1"), missing, asked("south-1"), failed), "south-1") ?? "",
+      /^Failed restoring/,
+    );
     assert.match(restoreProblem(log(asked("south-1"), failed, asked("south-1")), "south-1") ?? "", /^Failed restoring/);
   });
 });

@@ -8,7 +8,12 @@ import { withOwner } from "../../../components/teleport/resources/document";
 import { FakeKubernetes } from "../postgres/fake-kubernetes";
 import { FakeTeleport } from "../teleport/fake-teleport";
 
-const NAME: PrimaryName = { proxy: "teleport:443", name: "orders-prod", owner: "acme/shop/north/orders-primary", adopt: false };
+const NAME: PrimaryName = {
+  proxy: "teleport:443",
+  name: "orders-prod",
+  owner: "acme/shop/north/orders-primary",
+  adopt: false,
+};
 const inputs = (primary: string, more: Partial<PrimaryName> = {}): ReplicaRoleInputs => ({
   self: "north",
   primary,
@@ -30,7 +35,8 @@ describe("the role of a Cluster in its topology", () => {
     ((await provider.check(olds as ReplicaRoleInputs, news)).failures ?? []).map(({ reason }) => reason);
   /** The name is registered. `promoted` is undefined if its Cluster belongs to no topology. */
   const registered = (owner: string, promoted?: string) => {
-    const labels = promoted === undefined ? {} : { [TOPOLOGY_LABEL]: "74", [PROMOTED_LABEL]: promoted };
+    const labels: Record<string, string> =
+      promoted === undefined ? {} : { [TOPOLOGY_LABEL]: "74", [PROMOTED_LABEL]: promoted };
     const document = { kind: "db", version: "v3", metadata: { name: "orders-prod", labels }, spec: {} };
     teleport.put(withOwner(document, { owner, registration: "1" }));
   };

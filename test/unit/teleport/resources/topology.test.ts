@@ -86,7 +86,10 @@ describe("a name in Teleport that belongs to a distributed topology", () => {
     for (const adopt of [false, true]) {
       const changed = south({ adopt, document: database("", { uri: "changed:5432" }) });
       await assert.rejects(operations.update(former, changed), (error: Error) => {
-        assert.match(error.message, /^db\/orders-prod in Teleport at teleport:443 belongs to acme\/shop\/north\/orders-primary,/);
+        assert.match(
+          error.message,
+          /^db\/orders-prod in Teleport at teleport:443 belongs to acme\/shop\/north\/orders-primary,/,
+        );
         assert.match(error.message, /for the Cluster db\/orders, which was promoted .* at 20261130T123615Z\./);
         assert.match(error.message, /set replica\.primary .*docs\/replica\.md/);
         return true;
