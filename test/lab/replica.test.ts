@@ -27,7 +27,8 @@ import { S3Folder, s3Secret } from "./s3";
 const [SOUTH, NORTH, EAST] = ["rep-south", "rep-north", "rep-east"];
 const TELEPORT_NAME = "rep-prod";
 const s3 = new S3Folder("replica");
-const objectStore = s3.store();
+/** Each file that a replica cluster restores is a process of the plugin's container. */
+const objectStore = { ...s3.store(), sidecar: { resources: { requests: { cpu: "300m" } } } };
 
 type Outputs = { databases: Record<string, PostgresClusterOutputs> };
 
@@ -65,6 +66,7 @@ class Member {
         namespace: this.name,
         issuer: vaultIssuer,
         schemas: ["sales"],
+        readyMinutes: 30,
         teleport: { proxy: PROXY, name: TELEPORT_NAME, accessRoles: true },
         ...this.settings,
         ...(replica ? { replica } : {}),
