@@ -17,6 +17,8 @@ import { namespaceRemoval } from "./protection/namespace-removal-operations";
 import { databaseRolesServing, databasesServing } from "./readiness/applied";
 import { clusterServing } from "./readiness/cluster";
 import { poolerServing } from "./readiness/pooler";
+import { replicaRole } from "./replica/role-operations";
+import { replicaStatus } from "./replica/status-operations";
 import { autoUsers } from "./teleport/auto-users/admin-operations";
 import { certAuthority } from "./teleport/ca/cert-authority-operations";
 import { withBots } from "./teleport/resources/bot-client";
@@ -45,6 +47,8 @@ const kinds = {
   archiveName: providerOf(archiveName()),
   takenBackup: providerOf(takenBackup()),
   lastBackup: providerOf(lastBackup()),
+  replicaRole: providerOf(replicaRole()),
+  replicaStatus: providerOf(replicaStatus()),
 } satisfies Record<KindName, object>;
 
 export const operations = bounded(withStoredCode(kinds));

@@ -34,7 +34,9 @@ export type KindName =
   | "declaredDatabases"
   | "archiveName"
   | "takenBackup"
-  | "lastBackup";
+  | "lastBackup"
+  | "replicaRole"
+  | "replicaStatus";
 
 /** The provider of one kind of resource. It has no comments inside, because they would be stored too. */
 export function dynamicProvider(kind: KindName): pulumi.dynamic.ResourceProvider {

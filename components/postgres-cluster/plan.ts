@@ -5,6 +5,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { BackupPlan, planBackup } from "../cnpg/backup";
 import { planRecovery, RecoveryPlan } from "../cnpg/recovery";
+import { planReplica, ReplicaPlan } from "../cnpg/replica";
 import { databaseRoleManifests, DatabaseRoleManifest, DEFAULT_USERS, TeleportUser } from "../cnpg/roles";
 import { databaseManifests, DatabaseManifest } from "../cnpg/databases";
 import { clusterSpec, DEFAULT_INSTANCES } from "../cnpg/cluster";
@@ -60,6 +61,13 @@ export interface ClusterPlan<Namespace extends pulumi.Input<string> = pulumi.Inp
   isSuspended: boolean;
   /** At least one instance is stopped. It may be the primary, and then nothing applies Databases and DatabaseRoles. */
   hasStoppedInstances: boolean;
+  /**
+   * Whether the Cluster follows another one. Then nothing can be written to it: its objects and rights come with the data, and
+   * what the settings declare is applied when it is promoted.
+   */
+  isReplicaCluster: boolean;
+  /** Whether nothing can be written to the Cluster: it is suspended, or a replica cluster. */
+  isReadOnly: boolean;
   isProtected: boolean;
   isRetained: boolean;
   /** DNS domain of the Kubernetes cluster. */
@@ -83,6 +91,7 @@ export interface ClusterPlan<Namespace extends pulumi.Input<string> = pulumi.Inp
   cluster: PlannedCluster;
   backup?: BackupPlan;
   recovery?: RecoveryPlan;
+  replica?: ReplicaPlan;
   databases: Planned<DatabaseManifest>[];
   databaseRoles: Planned<DatabaseRoleManifest>[];
   networkPolicies: Planned<NetworkPolicyManifest>[];
@@ -152,9 +161,11 @@ export function planCluster<Namespace extends pulumi.Input<string> = string>(
   ];
   const backup = settings.backup && planBackup(clusterName, settings.backup, expectedReady === 0);
   const recovery = settings.recovery && planRecovery(clusterName, settings.recovery);
+  const replica = settings.replica && planReplica(clusterName, settings.replica, secrets);
+  const isReplicaCluster = replica?.follows !== undefined;
   const fromSettings = clusterSpec({
     ...{ ...settings, spec: undefined, pgHba, secrets, users: certificateUsers },
-    plans: { backup, recovery },
+    plans: { backup, recovery, replica },
   });
   const stopAnnotations = clusterAnnotations(settings);
   const manifests = settings.usersAs === "databaseRole" ? databaseRoleManifests(clusterName, certificateUsers) : [];
@@ -172,6 +183,8 @@ export function planCluster<Namespace extends pulumi.Input<string> = string>(
     hasStandby,
     isSuspended: expectedReady === 0,
     hasStoppedInstances: expectedReady === 0 || fencedInstances.length > 0,
+    isReplicaCluster,
+    isReadOnly: expectedReady === 0 || isReplicaCluster,
     isProtected: isProtected(settings),
     isRetained: isRetained(settings),
     clusterDomain: settings.clusterDomain ?? "cluster.local",
@@ -196,6 +209,7 @@ export function planCluster<Namespace extends pulumi.Input<string> = string>(
     },
     backup,
     recovery,
+    ...(replica ? { replica } : {}),
     databases: databaseManifests(clusterName, settings).map((manifest) => ({
       ...manifest,
       resource: `${name}-${manifest.spec.name}`,
@@ -212,6 +226,7 @@ export function planCluster<Namespace extends pulumi.Input<string> = string>(
         ...{ name, clusterName, environment, namespace, description, database, hasStandby, users },
         autoUsersAdmin: admin,
         autoUsersRoles: autoUsers?.roles,
+        replica,
       }),
     ),
     vaultDatabase: vault,

@@ -19,6 +19,7 @@ import { requireMutableSecrets } from "../kubernetes/mutable-secrets";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { BackupsBefore, createBackupsAfter, createBackupsBefore, createLastBackup } from "./backups";
 import { createPoolers } from "./poolers";
+import { createReplicaRole, expectedRole, readReplicaStatus, topologyLabels } from "./topology";
 import type { PostgresClusterArgs } from "./args";
 import { checkPostgresCluster } from "./check";
 import { checkTypes, afterChecks } from "./computed";
@@ -68,7 +69,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
       {
         kubernetes,
         needs: afterChecks(name, args, stack, operatorNeeds(plan)),
-        objectStores: plan.backup || plan.recovery?.store !== undefined ? true : undefined,
+        objectStores: plan.backup || plan.recovery?.store !== undefined || readsArchives(plan) ? true : undefined,
         awaited: hasDependencies(opts),
         cluster: { namespace: plan.namespace, name: clusterName, owner: ownerOf(name) },
         declared: declaredCluster(plan),
@@ -84,7 +85,8 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const roles = this.createDatabaseRoles(context);
     const before = createBackupsBefore(plan, namespace, { ...child, dependsOn: [operator] });
     const { spec, archiveName } = before;
-    const beforeCluster = [certificates, ...policies, ...roles, ...before.resources];
+    const role = createReplicaRole(plan, { parent: this });
+    const beforeCluster = [certificates, ...policies, ...roles, ...before.resources, ...(role ? [role] : [])];
     this.guardDeletion(`${name}:secrets`, plan, beforeCluster);
     this.cluster = this.createCluster(context, before, beforeCluster);
     const uid = this.cluster.metadata.apply((metadata) => metadata.uid ?? "");
@@ -95,6 +97,10 @@ export class PostgresCluster extends pulumi.ComponentResource {
       { parent: this, dependsOn: this.cluster },
     );
     const ready = this.waitForCluster(plan, spec, reference, certificates);
+    const status = readReplicaStatus(plan, reference, {
+      ...{ parent: this, dependsOn: ready, deletedWith: this.cluster },
+    });
+    const topology = topologyLabels(role, status);
     const databases = this.createDatabases(context, reference, ready);
     const appliedRoles = this.waitForDatabaseRoles(plan, reference, [ready, ...roles]);
     const access = this.grantAccess(plan, reference, [ready, ...databases, ...appliedRoles]);
@@ -109,22 +115,33 @@ export class PostgresCluster extends pulumi.ComponentResource {
       register(
         teleport,
         plan,
-        { namespace, caCert: certificates.serverCa },
+        { namespace, caCert: certificates.serverCa, topology },
         { ...child, dependsOn: [ready, access, ...autoUsers] },
       ),
     );
-    const backups = createBackupsAfter(plan, namespace, archiveName, { parent: this, dependsOn: [ready] });
+    const backups = createBackupsAfter(plan, namespace, archiveName, role?.promotedAt, {
+      ...{ parent: this, dependsOn: [ready] },
+    });
     // The outputs are known only when everything is ready. So a stack that waits for them also waits for the Poolers.
-    const awaited = [this.cluster, ready, access, ...poolers, ...(backups ? [backups.first] : [])];
+    const awaited = [
+      this.cluster,
+      ready,
+      access,
+      ...poolers,
+      ...[backups?.first, status].filter((one) => one !== undefined),
+    ];
     const everything = pulumi.all(awaited.map(({ id }) => id));
     const names = pulumi.all([pulumi.all(registered.map((each) => each.names)), everything]).apply(([known]) => known);
     const agents = pulumi.all(registered.flatMap(({ agent }) => agent ?? []));
-    const outputs = clusterOutputs(plan, namespace, certificates.serverCa, { names, agents, archiveName });
+    const outputs = clusterOutputs(plan, namespace, certificates.serverCa, {
+      ...{ names, agents, archiveName, demotionToken: status?.demotionToken },
+    });
     const vault = this.createVaultDatabase(context, outputs, reference);
     this.outputs = vault.outputs;
     const all = [
       ...[...beforeCluster, ready, ...databases, ...appliedRoles, access, ...autoUsers, ...poolers],
       ...(backups ? [backups.schedule, backups.first] : []),
+      ...(status ? [status] : []),
       ...registered.flatMap((each) => each.resources),
       ...vault.resources,
     ];
@@ -252,7 +269,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         plan.name,
         {
           ...reference,
-          suspended: plan.hasStoppedInstances,
+          suspended: plan.hasStoppedInstances || plan.isReplicaCluster,
           within: plan.readySeconds,
           databases: specsByName(plan.databases),
         },
@@ -296,7 +313,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         plan.name,
         {
           ...reference,
-          suspended: plan.hasStoppedInstances,
+          suspended: plan.hasStoppedInstances || plan.isReplicaCluster,
           within: plan.readySeconds,
           roles: specsByName(plan.databaseRoles),
           retained: plan.isRetained,
@@ -346,6 +363,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         certificateUsers: plan.certificateLogins,
         fenced: settings.fencedInstances ?? [],
         supervised: isSupervised(settings.spec),
+        role: plan.replica && expectedRole(plan.replica),
       },
       { parent: this, dependsOn: this.cluster, deletedWith: this.cluster },
     );
@@ -356,7 +374,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const { database, users, poolerLogins, settings } = plan;
     return new DatabaseAccess(
       plan.name,
-      { ...reference, suspended: plan.isSuspended, database, users, usersAs: settings.usersAs, poolerLogins },
+      { ...reference, suspended: plan.isReadOnly, database, users, usersAs: settings.usersAs, poolerLogins },
       { parent: this, dependsOn, deletedWith: this.deletedCluster(plan) },
     );
   }
@@ -372,7 +390,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     return [
       new AutoUsersAdmin(
         plan.name,
-        { ...reference, suspended: plan.isSuspended, database, settings: settings.autoUsers },
+        { ...reference, suspended: plan.isReadOnly, database, settings: settings.autoUsers },
         { parent: this, dependsOn, deletedWith: this.deletedCluster(plan) },
       ),
     ];
@@ -400,7 +418,10 @@ export class PostgresCluster extends pulumi.ComponentResource {
     }));
     const created = new VaultDatabase(
       plan.name,
-      alreadyChecked({ ...settings, connection, mount, database, uid, kubernetes }),
+      alreadyChecked({
+        ...{ ...settings, connection, mount, database, uid, kubernetes },
+        replicated: plan.replica !== undefined,
+      }),
       { parent: this, dependsOn: operator },
     );
     const withVault = pulumi
@@ -416,6 +437,11 @@ interface ClusterArgs {
   namespace: pulumi.Output<string>;
   cluster: string;
   uid: pulumi.Output<string>;
+}
+
+/** Whether the Cluster restores the archives of other Clusters of its topology. */
+function readsArchives({ replica }: ClusterPlan): boolean {
+  return replica?.externalClusters.some(({ plugin }) => plugin !== undefined) ?? false;
 }
 
 /** The settings of the image as one string. */
