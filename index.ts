@@ -14,7 +14,7 @@ import { DeclaredDatabases, contextResourceName } from "./components/protection/
 import { createNamespace } from "./components/protection/namespace-removal";
 import { UPSERT_EXISTING_OBJECTS } from "./components/protection/upsert-existing-objects";
 import { appRoleMount, EnvironmentConfig, parseConfig, usesVault, VaultSettings } from "./config/config";
-import { contextsOf, declaredDatabases } from "./config/contexts-and-namespaces";
+import { adoptingContextsOf, contextsOf, declaredDatabases } from "./config/contexts-and-namespaces";
 import type { DatabasePlan } from "./config/plan";
 
 const config = readConfig();
@@ -33,24 +33,16 @@ delete process.env[UPSERT_EXISTING_OBJECTS];
 /** A provider for each context that a database uses. Undefined is the kubeconfig's current context. */
 const contexts = contextsOf(plan);
 const kubernetesProviders = new Map(
-  contexts.map(({ context, former }) => [
+  contexts.map(({ context, former }) => [context, kubernetesProvider("kubernetes", context, former)]),
+);
+/**
+ * Another provider for databases with `adopt: true`, which takes over existing objects. When a resource changes to a provider with
+ * the same kubeconfig and context, Pulumi replaces nothing (`providerChanged` of the engine, `DiffConfig` of pulumi-kubernetes).
+ */
+const adoptingProviders = new Map(
+  adoptingContextsOf(plan).map(({ context, former }) => [
     context,
-    new k8s.Provider(
-      contextResourceName(context, "kubernetes", "after"),
-      {
-        context,
-        // The environment says how to reach the cluster. Without this empty value, the SDK writes the path in
-        // KUBECONFIG into the state, and other machines do not have that path.
-        kubeconfig: "",
-        // Without it, a change of a Secret's data deletes and recreates the Secret. A Cluster stops if its CA Secret is
-        // missing.
-        enableSecretMutable: true,
-      },
-      {
-        dependsOn: declared,
-        aliases: former.map((each) => ({ name: contextResourceName(each, "kubernetes", "after") })),
-      },
-    ),
+    kubernetesProvider("adopting-kubernetes", context, former, { upsertExistingObjects: true }),
   ]),
 );
 const vaultProviders: Record<string, pulumi.ProviderResource> =
@@ -71,7 +63,7 @@ const operators = new Map(
     ),
   ]),
 );
-const namespaces = plan.namespaces.map(({ context, namespace, databases: own }) => ({
+const namespaces = plan.namespaces.map(({ context, namespace, adopts, databases: own }) => ({
   context,
   namespace,
   name: createNamespace(
@@ -79,7 +71,7 @@ const namespaces = plan.namespaces.map(({ context, namespace, databases: own }) 
     namespace,
     { context },
     {
-      provider: kubernetesProviders.get(context),
+      provider: (adopts ? adoptingProviders : kubernetesProviders).get(context),
       dependsOn: operators.get(context),
       formerNames: formerOf(context).map((former) => contextResourceName(former, namespace, "before")),
       // In 0.1.0, the PostgresCluster was the parent of a namespace that is not declared.
@@ -98,7 +90,7 @@ export const databases = Object.fromEntries(
   Object.values(plan.databases).map((database) => {
     const { name, context, settings } = database;
     const created = namespaces.find((each) => each.context === context && each.namespace === database.namespace);
-    const kubernetes = kubernetesProviders.get(context);
+    const kubernetes = (settings.adopt ? adoptingProviders : kubernetesProviders).get(context);
     const providers = { ...vaultProviders, ...(kubernetes ? { kubernetes } : {}) };
     const namespace = created?.name ?? database.namespace;
     const vaultDatabase = settings.vaultDatabase && {
@@ -146,6 +138,31 @@ for (const { database, cluster } of clusters) {
     {
       dependsOn: [cluster, ...workloads],
       aliases: settings.formerNames?.map((former) => ({ name: `${former}-and-applications` })),
+    },
+  );
+}
+
+function kubernetesProvider(
+  name: string,
+  context: string | undefined,
+  former: readonly (string | undefined)[],
+  more: k8s.ProviderArgs = {},
+): k8s.Provider {
+  return new k8s.Provider(
+    contextResourceName(context, name, "after"),
+    {
+      context,
+      // The environment says how to reach the cluster. Without this empty value, the SDK writes the path in
+      // KUBECONFIG into the state, and other machines do not have that path.
+      kubeconfig: "",
+      // Without it, a change of a Secret's data deletes and recreates the Secret. A Cluster stops if its CA Secret is
+      // missing.
+      enableSecretMutable: true,
+      ...more,
+    },
+    {
+      dependsOn: declared,
+      aliases: former.map((each) => ({ name: contextResourceName(each, name, "after") })),
     },
   );
 }

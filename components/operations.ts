@@ -6,6 +6,7 @@ import { archiveName } from "./backup/archive-name-operations";
 import { lastBackup } from "./backup/last-backup-operations";
 import { takenBackup } from "./backup/taken-backup-operations";
 import { operatorCheck } from "./cnpg/operator-check-operations";
+import { adoption } from "./protection/adoption-operations";
 import { updateCheck } from "./protection/update-check-operations";
 import { bounded } from "./dynamic/bounded";
 import { providerOf } from "./dynamic/converge";
@@ -49,6 +50,7 @@ const kinds = {
   lastBackup: providerOf(lastBackup()),
   replicaRole: providerOf(replicaRole()),
   replicaStatus: providerOf(replicaStatus()),
+  adoption: providerOf(adoption()),
 } satisfies Record<KindName, object>;
 
 export const operations = bounded(withStoredCode(kinds));

@@ -14,7 +14,7 @@ interface PlacedDatabase {
   clusterName: string;
   createsNamespace: boolean;
   isProtected: boolean;
-  settings: { formerNames?: string[] };
+  settings: { formerNames?: string[]; adopt?: boolean };
 }
 
 interface Databases {
@@ -33,6 +33,8 @@ export interface Context {
 export interface CreatedNamespace {
   context: string | undefined;
   namespace: string;
+  /** The Namespace may exist already, because a Cluster in it is taken over. Absent: it is new. */
+  adopts?: true;
   /** Databases whose PostgresCluster may have created this Namespace in version 0.1.0, with their former names. */
   databases: string[];
 }
@@ -48,6 +50,12 @@ export function contextsOf({ databases }: Databases): Context[] {
   });
 }
 
+/** The contexts of databases that are taken over. */
+export function adoptingContextsOf(plan: Databases): Context[] {
+  const adopting = Object.values(plan.databases).filter(({ settings }) => settings.adopt);
+  return contextsOf(plan).filter(({ context }) => adopting.some((each) => each.context === context));
+}
+
 /**
  * The namespaces to create. Several databases may be in one namespace, and it is enough that one of them creates it.
  */
@@ -60,7 +68,8 @@ export function namespacesToCreate(databases: Databases["databases"]): CreatedNa
     const inIt = all.filter((each) => each.context === context && each.namespace === namespace);
     const makers = inIt.filter(({ clusterName }) => clusterName === namespace);
     const names = makers.flatMap(({ name, settings }) => [name, ...(settings.formerNames ?? [])]);
-    created.set(key, { context, namespace, databases: names });
+    const adopts = inIt.some(({ settings }) => settings.adopt === true);
+    created.set(key, { context, namespace, ...(adopts ? { adopts } : {}), databases: names });
   }
   return [...created.values()];
 }
@@ -81,6 +90,7 @@ export function declaredDatabases(
         protected: isProtected,
         owner: ownerOf(name),
         formerNames: settings.formerNames ?? [],
+        ...(settings.adopt === true ? { adopt: true as const } : {}),
       },
     ]),
   );

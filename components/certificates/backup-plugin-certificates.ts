@@ -3,7 +3,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { checkArgs } from "../known-outputs";
-import { requireMutableSecrets } from "../kubernetes/mutable-secrets";
+import { requireMutableSecrets } from "../kubernetes/provider-settings";
 import { checkNamespace } from "../kubernetes/names";
 import { BACKGROUND_DELETION, ownedBy } from "../kubernetes/owner";
 import type { SettingProblem } from "../problems";

@@ -5,7 +5,7 @@ import { PoolerAuthentication, poolerDnsNames, POOLER_LOGINS, poolerSecretName }
 import { BACKGROUND_DELETION, ownedBy } from "../kubernetes/owner";
 import { CERTIFICATE_RESOURCES, checkClusterName, secretNames, serverDnsNames } from "../cnpg/names";
 import { checkArgs } from "../known-outputs";
-import { requireMutableSecrets } from "../kubernetes/mutable-secrets";
+import { requireMutableSecrets } from "../kubernetes/provider-settings";
 import { checkNamespace } from "../kubernetes/names";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import type { SettingProblem } from "../problems";

@@ -60,6 +60,12 @@ export function majorOfImage(image: string): number | undefined {
   return major === undefined ? undefined : Number(major);
 }
 
+/** The version in an image's tag: `17.5`. Undefined if the tag has no minor version. */
+export function versionOfImage(image: string): { major: number; minor: number } | undefined {
+  const [, major, minor] = /^([0-9]+)\.([0-9]+)/.exec(tagOf(image) ?? "") ?? [];
+  return major === undefined ? undefined : { major: Number(major), minor: Number(minor) };
+}
+
 /** The declared major version. Undefined if the operator chooses the image. */
 export function declaredMajor({ image, imageCatalog }: ImageSettings): number | undefined {
   return image === undefined ? imageCatalog?.major : majorOfImage(image);

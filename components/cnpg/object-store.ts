@@ -272,7 +272,7 @@ function secretKeys(store: ObjectStore): [field: string, key: SecretKey][] {
 interface Plugin {
   name: string;
   enabled?: boolean;
-  parameters?: { serverName?: string };
+  parameters?: { serverName?: string; barmanObjectName?: string };
 }
 
 /** The plugin as a Cluster's `spec` configures it. Undefined if the Cluster does not use it. */

@@ -18,7 +18,7 @@ export interface OperatorCheckArgs {
    */
   awaited?: boolean;
   /** The Cluster to create. A Cluster of this name that belongs to another stack is refused. Default: not checked. */
-  cluster?: { namespace: pulumi.Input<string>; name: string; owner: string };
+  cluster?: { namespace: pulumi.Input<string>; name: string; owner: string; adopt?: boolean };
   /** The declaration of `cluster`. The operator is asked whether it accepts it as a new Cluster. Default: it is not asked. */
   declared?: DeclaredCluster;
 }

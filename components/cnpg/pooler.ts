@@ -87,6 +87,14 @@ export function poolerSecretName(pooler: string): string {
   return `${pooler}-tls`;
 }
 
+/**
+ * Annotation of a Pooler that changes with the certificates. PgBouncer's manager reads the Secrets again when the Pooler
+ * changes. The operator changes the Pooler only for the Secrets of its login, not for its server certificate and for the CAs
+ * (`getPoolersUsingSecret`, CNPG 1.30). Without the annotation, PgBouncer did not show a renewed certificate after five
+ * minutes.
+ */
+export const CERTIFICATES_ANNOTATION = "cnpg-teleport/certificates";
+
 /** All DNS names of a Pooler's certificate. */
 export function poolerDnsNames(pooler: string, namespace: string, clusterDomain: string): string[] {
   return [

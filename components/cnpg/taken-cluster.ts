@@ -1,5 +1,6 @@
 /** Checks whether the name of a new Cluster is already used. */
 import type { ApiReader, KubernetesConnection, KubernetesObject, RequestLimits } from "../kubernetes/client";
+import { ownersOf, PROVIDER_MANAGER } from "../kubernetes/field-owners";
 import { UNKNOWN } from "../value-check";
 import { OWNER_LABEL } from "../owner-label";
 
@@ -15,6 +16,8 @@ export interface WantedCluster {
   name: string;
   /** `<organization>/<project>/<stack>/<resource>` */
   owner: string;
+  /** Take over a Cluster without an owner. Default: refuse it. */
+  adopt?: boolean;
 }
 
 /** The Cluster of this name. Undefined if there is none. */
@@ -28,7 +31,8 @@ export async function findCluster(
 }
 
 /**
- * Why a Cluster cannot be created: its name is already used. Undefined if the name is free, already ours, or not known yet.
+ * Why a Cluster cannot be created: its name is already used. Undefined if the name is free, already ours, to be taken over, or not
+ * known yet.
  *
  * @param isNew the stack never had this Cluster, so a Cluster without an owner is not ours
  */
@@ -38,15 +42,22 @@ export async function clusterConflict(
   isNew = false,
 ): Promise<string | undefined> {
   if (!wanted || wanted.namespace === UNKNOWN) return undefined;
-  const { namespace, name, owner } = wanted;
+  const { namespace, name, owner, adopt = false } = wanted;
   const found = await findCluster(api, namespace, name);
   if (!found) return undefined;
   const { annotations = {} } = found.metadata as { annotations?: Record<string, string> };
   const whose = annotations[OWNER_LABEL];
   // A Cluster of ours may come from a killed run, or from `onDelete: retain`. In states of early versions of 0.1.0,
-  // Clusters have no owner annotation.
-  if (whose === owner || (whose === undefined && !isNew)) return undefined;
+  // Clusters have no owner annotation. Pulumi wrote them.
+  const mayBeOurs = !isNew && !isWrittenByOthers(found);
+  if (whose === owner || (whose === undefined && (adopt || mayBeOurs))) return undefined;
   return takenBy(`${namespace}/${name}`, whose, owner);
+}
+
+/** Whether it is known who wrote the spec, and it was not Pulumi. */
+function isWrittenByOthers(found: KubernetesObject): boolean {
+  const managers = ownersOf(found, "f:spec");
+  return managers.length > 0 && !managers.some((manager) => manager.startsWith(PROVIDER_MANAGER));
 }
 
 /** The message about the present owner of a Cluster that should belong to `owner`. */
@@ -58,8 +69,10 @@ function takenBy(cluster: string, whose: string | undefined, owner: string): str
     return `${problem}If you renamed the database, set formerNames. In a program of your own, give the resource an alias.`;
   }
   return (
-    `${problem}Set clusterName or namespace to another name. To move the Cluster into this stack, see docs/data-protection.md, ` +
-    '"Take up a retained Cluster".'
+    `${problem}Set clusterName or namespace to another name. ` +
+    (whose === undefined
+      ? "Or take the Cluster over with adopt: true: see docs/take-over.md."
+      : 'If that stack no longer has the Cluster, take it over: see docs/take-over.md, "A Cluster that a stack kept".')
   );
 }
 

@@ -36,7 +36,8 @@ export type KindName =
   | "takenBackup"
   | "lastBackup"
   | "replicaRole"
-  | "replicaStatus";
+  | "replicaStatus"
+  | "adoption";
 
 /** The provider of one kind of resource. It has no comments inside, because they would be stored too. */
 export function dynamicProvider(kind: KindName): pulumi.dynamic.ResourceProvider {

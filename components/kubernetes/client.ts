@@ -97,9 +97,9 @@ export interface ApiReader {
 export interface ApiValidator extends ApiReader {
   /**
    * Creates an object in a collection, e.g. `/api/v1/namespaces/shop/pods`, in a strict dry run: the API server and its
-   * webhooks check the whole object, and nothing is created.
+   * webhooks check the whole object, and nothing is created. Or, with `patch`, changes fields of the object at a path.
    */
-  dryRun(collection: string, object: object): Promise<DryRunAnswer>;
+  dryRun(path: string, object: object, change?: "create" | "patch"): Promise<DryRunAnswer>;
 }
 
 /** The API server's answer to a dry run. */
@@ -214,9 +214,10 @@ export async function apiValidator(
   const { limit, delays } = limits;
   return {
     ...(await apiReader(connection, limits)),
-    dryRun: (collection, object) => {
-      const path = `${collection}?dryRun=All&fieldValidation=Strict`;
-      const request = { path, limit, method: library.HttpMethod.POST, body: JSON.stringify(object) };
+    dryRun: (place, object, change = "create") => {
+      const path = `${place}?dryRun=All&fieldValidation=Strict`;
+      const method = change === "create" ? library.HttpMethod.POST : library.HttpMethod.PATCH;
+      const request = { path, limit, method, body: JSON.stringify(object) };
       return retried(() => send(library, config, request), isUnavailable, delays);
     },
   };
@@ -274,7 +275,7 @@ function ofEnvironment(library: typeof k8s): k8s.KubeConfig {
   }
 }
 
-function collection({ apiVersion, plural, namespace }: Omit<ObjectReference, "name">): string {
+export function collection({ apiVersion, plural, namespace }: Omit<ObjectReference, "name">): string {
   const group = `${apiVersion.includes("/") ? "/apis" : "/api"}/${apiVersion}`;
   return namespace === "" ? `${group}/${plural}` : `${group}/namespaces/${namespace}/${plural}`;
 }

@@ -99,6 +99,12 @@ export interface PostgresClusterArgs extends ClusterSettings, ProtectionSettings
    * `clusterName` is the name of the Cluster. Default: none.
    */
   formerNames?: string[];
+  /**
+   * Take over a Cluster that exists already, e.g. one made with Helm or kubectl. It keeps its data. The preview lists what will
+   * change. See docs/take-over.md. Needs `namespace`. Without effect once the Cluster belongs to this stack. Default: false, which
+   * refuses a Cluster that this stack did not create.
+   */
+  adopt?: boolean;
   /** Namespace of all objects of the database. Default: a new namespace with the name of the Cluster. */
   namespace?: pulumi.Input<string>;
   /** Environment, e.g. `dev`. It is a part of the name in Teleport, and a label. Default: the stack's name. */

@@ -36,6 +36,7 @@ export function checkPostgresCluster(path: string, plan: ClusterPlan): SettingPr
   return [
     ...checkNames(path, at, plan),
     ...checkNamespace(at("namespace"), valueIfKnown(settings.namespace)),
+    ...checkAdopt(at, settings),
     ...checkClusterSettings(path, settings, {
       cluster: clusterName,
       users: plan.certificateUsers,
@@ -78,6 +79,31 @@ type At = (setting: string) => string;
 /** The setting of a Teleport cluster: `teleport`, or an element of this list. */
 function teleportSetting({ settings }: ClusterPlan, index: number): string {
   return Array.isArray(settings.teleport) ? `teleport[${index}]` : "teleport";
+}
+
+/** A Cluster that is taken over exists already: in a namespace, and with its data. */
+function checkAdopt(at: At, { adopt, namespace, recovery }: ClusterPlan["settings"]): SettingProblem[] {
+  if (adopt !== true) return [];
+  return [
+    ...(namespace === undefined
+      ? [
+          {
+            setting: at("namespace"),
+            problem: "is missing, but adopt: true needs it",
+            fix: "Write the namespace of the existing Cluster.",
+          },
+        ]
+      : []),
+    ...(recovery === undefined
+      ? []
+      : [
+          {
+            setting: at("recovery"),
+            problem: "must not be set together with adopt: true, because the Cluster has its data already",
+            fix: "Remove adopt to create a new Cluster from a backup, or remove recovery.",
+          },
+        ]),
+  ];
 }
 
 /** Patterns of the environment, which is the end of a default name in Teleport or Vault. */

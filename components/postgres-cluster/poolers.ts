@@ -2,6 +2,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { ignoredChanges } from "../cnpg/foreign-fields";
+import { CERTIFICATES_ANNOTATION } from "../cnpg/pooler";
 import { BACKGROUND_DELETION, ownedBy, ownerOf } from "../kubernetes/owner";
 import type { ClusterPlan } from "./plan";
 import { KubernetesIdentity } from "../protection/deletion-protection";
@@ -14,14 +15,6 @@ export interface PoolersArgs {
   /** Digest of all certificates in the Secrets of the Poolers. */
   certificates: pulumi.Output<string>;
 }
-
-/**
- * Annotation that changes with any certificate, so that PgBouncer loads it. PgBouncer's manager reads the Secrets again
- * when the Pooler changes. The operator changes the Pooler only for the Secrets of its login, not for its server
- * certificate and for the CAs (`getPoolersUsingSecret`, CNPG 1.30). Without the annotation, PgBouncer did not show a
- * renewed certificate after five minutes.
- */
-const CERTIFICATES_ANNOTATION = "cnpg-teleport/certificates";
 
 type PoolersOptions = pulumi.CustomResourceOptions & { dependsOn: pulumi.Resource[] };
 

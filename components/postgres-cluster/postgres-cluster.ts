@@ -15,8 +15,9 @@ import { alreadyChecked } from "../known-outputs";
 import type { KubernetesArgs } from "../kubernetes/resource";
 import { BACKGROUND_DELETION, SHORT_DELETION, ownedBy, ownerOf } from "../kubernetes/owner";
 import { OperatorCheck } from "../cnpg/operator-check";
-import { requireMutableSecrets } from "../kubernetes/mutable-secrets";
+import { requireMutableSecrets, requireUpserting } from "../kubernetes/provider-settings";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
+import { createAdoption } from "./adoption";
 import { BackupsBefore, createBackupsAfter, createBackupsBefore, createLastBackup } from "./backups";
 import { createPoolers } from "./poolers";
 import { createReplicaRole, expectedRole, readReplicaStatus, topologyLabels } from "./topology";
@@ -59,7 +60,8 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const stack = pulumi.getStack();
     const plan = planCluster(name, args, stack);
     refuse(checkPostgresCluster("", plan));
-    const ownOpts = requireMutableSecrets(withFormerNames(opts, args.formerNames));
+    const mutable = requireMutableSecrets(withFormerNames(opts, args.formerNames));
+    const ownOpts = args.adopt ? requireUpserting(mutable) : mutable;
     super("cnpg-teleport:postgres:PostgresCluster", name, {}, ownOpts);
     const { clusterName } = plan;
     const { kubernetes } = args;
@@ -71,19 +73,20 @@ export class PostgresCluster extends pulumi.ComponentResource {
         needs: afterChecks(name, args, stack, operatorNeeds(plan)),
         objectStores: plan.backup || plan.recovery?.store !== undefined || readsArchives(plan) ? true : undefined,
         awaited: hasDependencies(opts),
-        cluster: { namespace: plan.namespace, name: clusterName, owner: ownerOf(name) },
+        cluster: { namespace: plan.namespace, name: clusterName, owner: ownerOf(name), adopt: args.adopt },
         declared: declaredCluster(plan),
       },
       { parent: this },
     );
-    const child = { parent: this, dependsOn: operator };
+    const first = [operator, ...createAdoption(plan, { parent: this, dependsOn: operator })];
+    const child = { parent: this, dependsOn: first };
 
     const namespace = pulumi.output(args.namespace ?? createNamespace(name, clusterName, kubernetes, child));
-    const context: ComponentContext = { plan, namespace, operator };
+    const context: ComponentContext = { plan, namespace, first };
     const certificates = this.createCertificates(context);
     const policies = this.createNetworkPolicies(context);
     const roles = this.createDatabaseRoles(context);
-    const before = createBackupsBefore(plan, namespace, { ...child, dependsOn: [operator] });
+    const before = createBackupsBefore(plan, namespace, child);
     const { spec, archiveName } = before;
     const role = createReplicaRole(plan, { parent: this });
     const beforeCluster = [certificates, ...policies, ...roles, ...before.resources, ...(role ? [role] : [])];
@@ -162,9 +165,9 @@ export class PostgresCluster extends pulumi.ComponentResource {
     new KubernetesIdentity(name, { kubernetes }, { parent: this, dependsOn });
   }
 
-  private createCertificates({ plan, namespace, operator }: ComponentContext): ClusterCertificates {
+  private createCertificates({ plan, namespace, first }: ComponentContext): ClusterCertificates {
     const { name, clusterName, clusterDomain, poolers, settings } = plan;
-    const child = { parent: this, dependsOn: operator };
+    const child = { parent: this, dependsOn: first };
     const clientCas = plan.teleport.map(({ settings: { proxy, credentials, clientCas: sources } }) =>
       caSources(name, sources, { proxy, credentials, namespace }, child),
     );
@@ -284,7 +287,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
    * Creates the users' DatabaseRoles before the Cluster stops declaring these users, so that every user is always
    * declared. While both declare a user, CloudNativePG follows the Cluster (CNPG 1.30).
    */
-  private createDatabaseRoles({ plan, namespace, operator }: ComponentContext): k8s.apiextensions.CustomResource[] {
+  private createDatabaseRoles({ plan, namespace, first }: ComponentContext): k8s.apiextensions.CustomResource[] {
     return plan.databaseRoles.map(
       ({ resource, metadata, ...manifest }) =>
         new k8s.apiextensions.CustomResource(
@@ -292,7 +295,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
           { ...manifest, metadata: { ...metadata, namespace, annotations: ownedBy(resource) } },
           {
             parent: this,
-            dependsOn: operator,
+            dependsOn: first,
             customTimeouts: SHORT_DELETION,
             ...KEEPS_FIELD_MANAGER,
             retainOnDelete: plan.isRetained,
@@ -323,7 +326,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     ];
   }
 
-  private createNetworkPolicies({ plan, namespace, operator }: ComponentContext) {
+  private createNetworkPolicies({ plan, namespace, first }: ComponentContext) {
     return plan.networkPolicies.map(
       ({ resource, metadata, spec }) =>
         new k8s.networking.v1.NetworkPolicy(
@@ -332,7 +335,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
             metadata: { ...metadata, namespace, annotations: { ...ownedBy(plan.name), ...BACKGROUND_DELETION } },
             spec,
           },
-          { parent: this, dependsOn: operator, ...KEEPS_FIELD_MANAGER, retainOnDelete: plan.isRetained },
+          { parent: this, dependsOn: first, ...KEEPS_FIELD_MANAGER, retainOnDelete: plan.isRetained },
         ),
     );
   }
@@ -403,7 +406,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
 
   /** Creates Vault's users if they are declared, and adds them to the outputs. */
   private createVaultDatabase(
-    { plan, operator }: ComponentContext,
+    { plan, first }: ComponentContext,
     outputs: pulumi.Output<PostgresClusterOutputs>,
     { uid, kubernetes }: ClusterArgs,
   ): { outputs: pulumi.Output<PostgresClusterOutputs>; resources: pulumi.Resource[] } {
@@ -422,7 +425,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         ...{ ...settings, connection, mount, database, uid, kubernetes },
         replicated: plan.replica !== undefined,
       }),
-      { parent: this, dependsOn: operator },
+      { parent: this, dependsOn: first },
     );
     const withVault = pulumi
       .all([outputs, created.outputs])
@@ -453,7 +456,8 @@ function imageOf({ image, imageCatalog }: PostgresClusterArgs): string {
 interface ComponentContext {
   plan: ClusterPlan;
   namespace: pulumi.Output<string>;
-  operator: OperatorCheck;
+  /** What comes before everything else: the checks, and the takeover of an existing Cluster. */
+  first: pulumi.Resource[];
 }
 
 /** Adds an alias for each former name, so that Pulumi keeps the resources of a renamed database. */

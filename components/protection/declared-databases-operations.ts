@@ -6,7 +6,7 @@ import { OWNER_LABEL } from "../owner-label";
 import { DeclaredDatabase, DeclaredDatabasesArgs, contextResourceName } from "./declared-databases";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-settings";
 import { clusterMayExist, moveRefusal } from "./deletion-protection-operations";
-import { Connect, IN_PREVIEW, clusterConflict } from "../cnpg/taken-cluster";
+import { Connect, findCluster, IN_PREVIEW, clusterConflict } from "../cnpg/taken-cluster";
 
 /** The kind of resource. `connect` reaches the API server. */
 export function declaredDatabases(connect: Connect = apiReader): ResourceKind<DeclaredDatabasesArgs> {
@@ -66,17 +66,31 @@ export function declaredDatabases(connect: Connect = apiReader): ResourceKind<De
     now: Record<string, DeclaredDatabase>,
   ): Promise<string[]> {
     const reasons = lostDatabases(before, now).map(async ([name, reason]) => {
-      const { cluster, namespace, context } = before[name] as DeclaredDatabase;
+      const { cluster, namespace, context, owner, adopt } = before[name] as DeclaredDatabase;
       // Its context may have been renamed since.
       const successor = now[name] ?? Object.values(now).find(({ formerNames }) => formerNames.includes(name));
-      const isThere = await clusterMayExist(connect, {
-        cluster,
-        namespace,
-        context: successor ? successor.context : context,
-      });
+      const connection = { context: successor ? successor.context : context };
+      // A takeover that has not begun, or was given up.
+      if (adopt && (await isOthers(connection, namespace, cluster, owner))) return [];
+      const isThere = await clusterMayExist(connect, { ...connection, cluster, namespace });
       return isThere ? [reason] : [];
     });
     return (await Promise.all(reasons)).flat();
+  }
+
+  /** Whether a Cluster exists that does not name this owner. */
+  async function isOthers(
+    connection: KubernetesConnection,
+    namespace: string,
+    cluster: string,
+    owner: string,
+  ): Promise<boolean> {
+    const reasons = await asked(connection, async (api) => {
+      const found = await findCluster(api, namespace, cluster);
+      const annotations = (found?.metadata.annotations ?? {}) as Record<string, string>;
+      return found && annotations[OWNER_LABEL] !== owner ? [cluster] : [];
+    });
+    return reasons.length > 0;
   }
 
   /** Existing Clusters with the names of new databases. A state without `before` may be from 0.1.0. */
@@ -88,8 +102,8 @@ export function declaredDatabases(connect: Connect = apiReader): ResourceKind<De
       [name, ...formerNames].every((each) => before?.[each] === undefined);
     const reasons = Object.entries(now)
       .filter(isNew)
-      .map(async ([, { context, namespace, cluster, owner }]) => {
-        const wanted = { namespace, name: cluster, owner };
+      .map(async ([, { context, namespace, cluster, owner, adopt }]) => {
+        const wanted = { namespace, name: cluster, owner, adopt };
         return asked({ context }, async (api) =>
           [(await clusterConflict(api, wanted, before !== undefined)) ?? []].flat(),
         );

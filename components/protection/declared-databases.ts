@@ -15,6 +15,8 @@ export interface DeclaredDatabase {
   owner: string;
   /** Earlier names of the database in the configuration. */
   formerNames: string[];
+  /** The Cluster exists already and is taken over. Absent: it is new. */
+  adopt?: true;
 }
 
 export interface DeclaredDatabasesArgs {

@@ -19,6 +19,7 @@ import {
   RECOVERY,
   recoveringPod,
 } from "./initdb-failure";
+import { reloadOtherPoolers } from "./pooler";
 import { ProblemOrText, podReasons, Problem } from "./reasons";
 import { failedUpgrade, MAJOR_UPGRADE, upgradeProblem } from "./upgrade-failure";
 import { ExpectedRole, roleProblems, transitionProblems } from "./replica";
@@ -351,6 +352,20 @@ async function startAgain(
   }, 1_000);
 }
 
+/**
+ * PgBouncer must trust the new CA when the instances show new certificates, so its Poolers load them when the wait begins. They
+ * load them again at its end, in case that the operator had not seen the change of the Cluster before.
+ */
+async function reloadPoolers(
+  kubernetes: KubernetesClient,
+  inputs: ClusterServingInputs,
+  isFirst: boolean,
+): Promise<void> {
+  const { serverCertificate, clientCaBundle, hibernated } = inputs;
+  if (hibernated) return;
+  await reloadOtherPoolers(kubernetes, inputs, `${serverCertificate}-${clientCaBundle}`, isFirst);
+}
+
 /** The kind of resource. `connect` reaches Kubernetes. */
 export function clusterServing(
   connect?: Connect,
@@ -368,7 +383,11 @@ export function clusterServing(
         fencedInstances(cluster).every((name) => fenced.includes(name) || fenced.includes("*"))
           ? undefined
           : fencingReason(cluster),
-      begin: startAgain,
+      async begin(kubernetes, inputs, cluster) {
+        await startAgain(kubernetes, inputs, cluster);
+        await reloadPoolers(kubernetes, inputs, true);
+      },
+      end: (kubernetes, inputs) => reloadPoolers(kubernetes, inputs, false),
     },
     connect,
     timing,

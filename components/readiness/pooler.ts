@@ -3,6 +3,10 @@
  * Pooler cannot be created, only its Cluster's status and the operator's log show it.
  */
 import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
+import { KubernetesError } from "../kubernetes/errors";
+import { OWNER_LABEL } from "../owner-label";
+import { CERTIFICATES_ANNOTATION } from "../cnpg/pooler";
+import { stringAt } from "../cnpg/spec";
 import { ProblemOrText, podReasons, Problem } from "./reasons";
 import { ReadinessInputs, readinessKind } from "./wait";
 
@@ -88,6 +92,34 @@ async function factsOf(
     kubernetes.list({ apiVersion: "v1", plural: "pods", namespace }, `cnpg.io/poolerName=${pooler}`),
   ]);
   return { pooler: poolerObject, cluster, deployment, pods };
+}
+
+/**
+ * Makes PgBouncer load changed certificates in Poolers of a Cluster that no stack declares, e.g. manual ones.
+ *
+ * @param certificates a digest of the certificates
+ * @param isFirst PgBouncer loads them a second time later
+ */
+export async function reloadOtherPoolers(
+  kubernetes: KubernetesClient,
+  { namespace, cluster }: Pick<ReadinessInputs, "namespace" | "cluster">,
+  certificates: string,
+  isFirst: boolean,
+): Promise<void> {
+  const value = isFirst ? `${certificates}-first` : certificates;
+  try {
+    for (const { metadata, spec } of await kubernetes.list({ apiVersion: CNPG, plural: "poolers", namespace })) {
+      const annotations = (metadata.annotations ?? {}) as Record<string, string>;
+      const isDeclared = annotations[OWNER_LABEL] !== undefined;
+      const isLoaded = [certificates, value].includes(annotations[CERTIFICATES_ANNOTATION] ?? "");
+      if (stringAt(spec, "cluster.name") !== cluster || isDeclared || isLoaded) continue;
+      const fields = { metadata: { uid: metadata.uid, annotations: { [CERTIFICATES_ANNOTATION]: value } } };
+      await kubernetes.patch({ apiVersion: CNPG, plural: "poolers", namespace, name: metadata.name }, fields);
+    }
+  } catch (error) {
+    if (!(error instanceof KubernetesError) || error.failure !== "access-denied") throw error;
+    console.error(`Warning: Poolers that no stack declares may not load changed certificates: ${error.message}`);
+  }
 }
 
 export const poolerServing = () =>

@@ -44,6 +44,8 @@ interface Wait<Inputs extends ReadinessInputs> {
   remark?(cluster: KubernetesObject, inputs: Inputs): string | undefined;
   /** Runs before the wait. */
   begin?(kubernetes: KubernetesClient, inputs: Inputs, cluster: KubernetesObject | undefined): Promise<void>;
+  /** Runs after the wait, unless it was skipped. */
+  end?(kubernetes: KubernetesClient, inputs: Inputs): Promise<void>;
 }
 
 /**
@@ -68,7 +70,7 @@ function stopped(cluster: KubernetesObject): string | undefined {
 
 /** A kind of resource whose creation or update ends when something is ready. */
 export function readinessKind<Inputs extends ReadinessInputs>(
-  { name, problems, stopReason = stopped, remark, begin }: Wait<Inputs>,
+  { name, problems, stopReason = stopped, remark, begin, end }: Wait<Inputs>,
   connect: Connect = kubernetesClient,
   given: Partial<ReadinessTiming> = {},
 ) {
@@ -134,7 +136,7 @@ export function readinessKind<Inputs extends ReadinessInputs>(
       say(inputs, skipped, true);
       return "stopped";
     };
-    await poll(async ({ waited }) => {
+    const ended = await poll(async ({ waited }) => {
       const looked = await look().catch(asProblem);
       if (looked === "stopped") return looked;
       const found = looked.map(problemOf);
@@ -154,6 +156,7 @@ export function readinessKind<Inputs extends ReadinessInputs>(
       if (final || now > inputs.within * timing.second) throw notReady(inputs, reasons, final, now);
       return undefined;
     }, timing.poll);
+    if (ended === "ready") await end?.(await connect(inputs), inputs);
   }
 
   function notReady(inputs: Inputs, reasons: string[], final: Problem | undefined, waited: number): KubernetesError {

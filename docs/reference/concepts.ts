@@ -83,7 +83,7 @@ export const CONCEPTS: readonly Concept[] = [
     ],
   },
   { title: "Replica clusters", types: ["ReplicaSettings", "ReplicaSource", "ReplicaStreaming"] },
-  { title: "Protection of data", types: [], settings: ["deletionProtection", "onDelete"] },
+  { title: "Protection of data", types: [], settings: ["deletionProtection", "onDelete", "adopt"] },
   { title: "Applications", types: ["ApplicationSettings", "ApplicationDatabase"] },
 ];
 

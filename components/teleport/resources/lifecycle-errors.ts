@@ -5,6 +5,7 @@ import { TeleportError } from "../client/errors";
 import type { RegistrationInputs, RegistrationState } from "./registration";
 import { PROVISIONED_BY } from "../program-roles";
 import { TeleportDocument } from "../client/tctl";
+import { UNKNOWN } from "../../value-check";
 
 /**
  * A registration that was written, but whose result could not be confirmed. Pulumi's host for dynamic providers looks
@@ -37,11 +38,7 @@ export function foreign(
       : found.owner === undefined
         ? "was not registered by this project"
         : `belongs to ${found.owner}`;
-  // The program's role covers only databases with this program's label, so it can take over only these.
-  const first =
-    found === "hidden" && document.kind === "db"
-      ? ` To take it over, an administrator of Teleport must first give it the label provisioned_by: ${PROVISIONED_BY.provisioned_by}.`
-      : "";
+  const first = found === "hidden" && document.kind === "db" ? ` ${howToLabel(document)}` : "";
   const setting = (name: string) => (document.kind === "db" ? `teleport.${name}` : name);
   return new TeleportError(
     "foreign",
@@ -56,6 +53,39 @@ export class TakenOver extends TeleportError {
     super("foreign", takenOverMessage(found, proxy));
     this.name = "TakenOver";
   }
+}
+
+/**
+ * What to do first if the identity may not change a database that it should take over: the program's role covers only databases
+ * with this program's label.
+ */
+function howToLabel(document: TeleportDocument): string {
+  const { provisioned_by: value } = PROVISIONED_BY;
+  return (
+    `To take it over, an administrator of Teleport must first give it the label provisioned_by: ${value}: ` +
+    `tctl get ${reference(document)} --format=json | jq '.[0] | .metadata.labels.provisioned_by = "${value}"' | tctl create --force`
+  );
+}
+
+/** The identity may not change a database that exists and should be taken over. */
+export function notAdoptable({ document, proxy }: RegistrationInputs): TeleportError {
+  return new TeleportError(
+    "access-denied",
+    `${reference(document)} exists in Teleport at ${proxy}, but this identity may not change it. It was not changed. ` +
+      howToLabel(document),
+  );
+}
+
+/** What an adoption changes. */
+export function adoptionMessage({ document, proxy }: RegistrationInputs, found: TeleportDocument): string {
+  const changes = differences(found, document).map(
+    ({ path, found: stored, written }) =>
+      `${path}: ${stored === undefined ? "" : `${shown(stored)} → `}${written === undefined ? "goes" : shown(written)}`,
+  );
+  return (
+    `${reference(document)} exists in Teleport at ${proxy}, and this stack takes it over. ` +
+    (changes.length === 0 ? "Nothing of it changes." : `\`pulumi up\` changes: ${changes.join("; ")}.`)
+  );
 }
 
 /**
@@ -91,6 +121,7 @@ export function stillRegistered({ failure, message }: TeleportError, { document 
 }
 
 function shown(value: unknown): string {
+  if (JSON.stringify(value)?.includes(UNKNOWN)) return "a value that is not known yet";
   const text = JSON.stringify(value) ?? "nothing";
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

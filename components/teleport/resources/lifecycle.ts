@@ -9,7 +9,9 @@ import { normalForm, Ownership, ownership, reference, sameDocument, withOwner, c
 import { UNKNOWN } from "../../value-check";
 import { TeleportError } from "../client/errors";
 import {
+  adoptionMessage,
   foreign,
+  notAdoptable,
   notVisibleYet,
   stillRegistered,
   storedDifferently,
@@ -47,7 +49,7 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
   return {
     /**
      * The message that a create would give for a taken name. Undefined if the name is free, belongs to this resource,
-     * is to be adopted, or is not known yet.
+     * is not known yet, or is to be adopted. In the last case, prints what will change.
      *
      * @throws TeleportError if Teleport cannot be reached; there is only one attempt
      */
@@ -56,10 +58,11 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
       // A Cluster that is being promoted may take the name over. Only `up` knows the labels that say so.
       const { name, labels } = document.metadata ?? {};
       const unknown = [proxy, credentials, document, name, labels, labels?.[TOPOLOGY_LABEL], labels?.[PROMOTED_LABEL]];
-      if (inputs.adopt || inputs.suspended || unknown.includes(UNKNOWN)) return undefined;
+      if (inputs.suspended || unknown.includes(UNKNOWN)) return undefined;
       return reach(
         inputs,
         async (teleport) => {
+          if (inputs.adopt) return announced(teleport, inputs);
           const first = await refusal(teleport, inputs);
           if (!first) return undefined;
           await pause(timing.settle); // a resource that was just removed may still be in the cache
@@ -179,8 +182,21 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
     const refused = await refusal(teleport, inputs, { exists: timing, formerOwner });
     const isLost = formerOwner !== undefined && refused instanceof TakenOver;
     if (refused && (isLost || !inputs.adopt)) throw refused;
-    await teleport.overwrite(wanted);
+    try {
+      await teleport.overwrite(wanted);
+    } catch (error) {
+      const isDenied = error instanceof TeleportError && error.failure === "access-denied";
+      throw refused && isDenied && wanted.kind === "db" ? notAdoptable(inputs) : error;
+    }
     return false;
+  }
+
+  /** Prints what an adoption changes. Returns why it is not possible. */
+  async function announced(teleport: TeleportClient, inputs: RegistrationInputs): Promise<string | undefined> {
+    const found = await findOrHidden(teleport, inputs.document, undefined);
+    if (found === "hidden") return inputs.document.kind === "db" ? notAdoptable(inputs).message : undefined;
+    if (found && ownership(found)?.owner !== inputs.owner) console.error(adoptionMessage(inputs, found));
+    return undefined;
   }
 
   /** Returns false if there is one of that name. */

@@ -5,6 +5,7 @@ import * as file from "../../../components/settings/settings.schema.json";
 
 const vaultRoles = { server: { mount: "pki", role: "s" }, client: { mount: "pki", role: "c" } };
 const minimal = { storage: { size: "1Gi" }, issuer: { type: "tls" } };
+const snapshots = { storage: { name: "orders-data", kind: "VolumeSnapshot" } };
 const parse = (raw: Record<string, unknown>, variables: NodeJS.ProcessEnv = {}) => parseConfig(raw, "dev", variables);
 const problems = (raw: Record<string, unknown>, variables: NodeJS.ProcessEnv = {}): string[] => {
   try {
@@ -102,6 +103,21 @@ describe("the configuration", () => {
       /^databases\.a\.instnces: is not a setting\. Did you mean instances\?/,
     ],
     ["a missing setting", { databases: { a: { issuer: { type: "tls" } } } }, /^databases\.a\.storage: is missing/],
+    [
+      "the adoption of a Cluster without its namespace",
+      { databases: { a: { ...minimal, adopt: true } } },
+      /^databases\.a\.namespace: is missing, but adopt: true needs it\. Write the namespace of the existing Cluster\./,
+    ],
+    [
+      "the adoption of a Cluster that would be recovered",
+      { databases: { a: { ...minimal, namespace: "db", adopt: true, recovery: { volumeSnapshots: snapshots } } } },
+      /^databases\.a\.recovery: must not be set together with adopt: true.*Remove adopt to create a new Cluster/,
+    ],
+    [
+      "text in place of true or false for adopt",
+      { databases: { a: { ...minimal, namespace: "db", adopt: "orders" } } },
+      /^databases\.a\.adopt = "orders": must be true or false\./,
+    ],
     [
       "a size without a unit",
       { databases: { a: { ...minimal, storage: { size: 10 } } } },

@@ -489,6 +489,34 @@ describe("PostgresCluster", () => {
     assert.deepEqual(retained.go, [], "rights are revoked in a Cluster that stays");
   });
 
+  it("takes existing objects over before it creates anything, only with adopt: true", async () => {
+    assert.deepEqual(ofType((await deploy(whole)).all, ":Adoption"), []);
+    made.splice(0);
+    pulumi.runtime.setConfig("kubernetes:upsertExistingObjects", "true");
+    const objectStore = { destinationPath: "s3://backups", s3Credentials: { inheritFromIAMRole: true } };
+    const { all } = await deploy({ ...whole, usersAs: "databaseRole", adopt: true, backup: { objectStore } });
+    pulumi.runtime.setConfig("kubernetes:upsertExistingObjects", "false");
+    const [adoption, ...others] = ofType(all, ":Adoption");
+    assert.deepEqual(others, []);
+    const objects = all.filter(({ type }) => type.startsWith("kubernetes:"));
+    const written = objects.map((each) => {
+      const { annotations = {}, name } = metadata(each);
+      const manager = annotations["pulumi.com/patchFieldManager"];
+      return [each.type.split(":").at(-1), name, annotations["pulumi.com/owner"], manager];
+    });
+    const { inputs } = adoption!;
+    const listed = (inputs.objects as Record<string, string>[]).map(({ kind, name, owner, manager }) => [
+      ...[kind, name, owner, manager],
+    ]);
+    assert.deepEqual([...listed, ["Cluster", inputs.cluster, inputs.owner, inputs.manager]].sort(), written.sort());
+    for (const each of objects.filter(({ type }) => /:(Secret|NetworkPolicy|ObjectStore|DatabaseRole)$/.test(type))) {
+      const isSecret = each.type.endsWith(":Secret");
+      const first = isSecret ? { type: "cnpg-teleport:certificates:ClusterCertificates", name: "orders" } : each;
+      assert.ok(comesAfter(first).includes("Adoption"), each.name);
+    }
+    assert.equal((ofType(all, ":OperatorCheck")[0]?.inputs.cluster as { adopt?: boolean }).adopt, true);
+  });
+
   it("has an alias for each former name", async () => {
     await deploy({ formerNames: ["shop"] });
     const { aliases } = optionsOf({ type: "cnpg-teleport:postgres:PostgresCluster", name: "orders" });

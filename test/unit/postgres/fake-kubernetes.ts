@@ -36,7 +36,7 @@ export class FakeKubernetes implements KubernetesClient {
 
   async remove(): Promise<void> {}
 
-  async patch(): Promise<void> {}
+  async patch(..._: Parameters<KubernetesClient["patch"]>): Promise<void> {}
 
   async create({ name }: { name: string }, object: object): Promise<void> {
     this.objects.set(name, object as KubernetesObject);

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import {
+  adoptingContextsOf,
   checkFormerNames,
   contextsOf,
   declaredDatabases as declared,
@@ -111,7 +112,32 @@ describe("the databases of a configuration", () => {
     assert.deepEqual((await check(news, news)).failures, []);
     delete cluster.metadata.annotations["pulumi.com/owner"];
     assert.match((await check(none, news)).failures?.[0]?.reason ?? "", /names no owner/);
+    assert.match((await check(none, news)).failures?.[0]?.reason ?? "", /take the Cluster over with adopt: true/);
     assert.deepEqual((await check(undefined as never, news)).failures, [], "a state of 0.1.0 may have it");
+    const writtenBy = (manager: string) => [{ manager, fieldsV1: { "f:spec": { "f:instances": {} } } }];
+    const metadata = cluster.metadata as { managedFields?: object[] };
+    metadata.managedFields = writtenBy("pulumi-kubernetes-1f2e3d4c");
+    assert.deepEqual((await check(undefined as never, news)).failures, []);
+    metadata.managedFields = writtenBy("kubectl-client-side-apply");
+    assert.match((await check(undefined as never, news)).failures?.[0]?.reason ?? "", /names no owner/, "not Pulumi's");
+    const adopting = { databases: { orders: { ...orders, adopt: true as const } }, owner };
+    assert.deepEqual((await check(none, adopting)).failures, [], "it has no owner");
+    cluster.metadata.annotations["pulumi.com/owner"] = "acme/p/prod/orders";
+    const told = /belongs to acme\/p\/prod\/orders.*docs\/take-over\.md, "A Cluster that a stack kept"/;
+    assert.match((await check(none, adopting)).failures?.[0]?.reason ?? "", told);
+  });
+
+  it("may lose a database whose Cluster was to be adopted, and is not this stack's", async () => {
+    const lost = async (annotations: Record<string, string>, more: Partial<DeclaredDatabase> = { adopt: true }) => {
+      const cluster = { metadata: { annotations } };
+      const api = new FakeApi({ "/apis/postgresql.cnpg.io/v1/namespaces/orders/clusters/orders": cluster });
+      const { check } = providerOf(declaredDatabases(async () => api));
+      const before = { databases: { orders: { ...orders, ...more } }, owner };
+      return (await check(before, { databases: {}, owner })).failures?.length;
+    };
+    assert.equal(await lost({}), 0);
+    assert.equal(await lost({ "pulumi.com/owner": "acme/p/dev/orders" }), 1);
+    assert.equal(await lost({}, {}), 1, "Clusters of early versions have no owner");
   });
 
   it("must include every Cluster of this stack if the state is from 0.1.0", async () => {
@@ -223,6 +249,22 @@ describe("the places of a configuration", () => {
     assert.equal(contextResourceName(undefined, "kubernetes", "after"), "kubernetes");
     assert.equal(contextResourceName("prod", "kubernetes", "after"), "kubernetes-prod");
     assert.equal(contextResourceName("prod", "db", "before"), "prod-db");
+  });
+
+  it("take over what exists where a Cluster is adopted: in its context, and in a Namespace that was created", () => {
+    const adopted = { ...minimal, namespace: "db", adopt: true };
+    const plan = parse({
+      a: { ...adopted, createNamespace: true, kubernetes: { context: "prod" } },
+      b: { ...minimal, kubernetes: { context: "dev" } },
+    });
+    assert.deepEqual(adoptingContextsOf(plan), [{ context: "prod", former: [] }]);
+    const created = namespacesToCreate(plan.databases).map(({ namespace, adopts = false }) => [namespace, adopts]);
+    assert.deepEqual(created, [
+      ["db", true],
+      ["b", false],
+    ]);
+    const made = declared(plan, (name) => name);
+    assert.deepEqual([made.a?.adopt, made.b && "adopt" in made.b], [true, false]);
   });
 
   it("refuse a former name that another database has", () => {

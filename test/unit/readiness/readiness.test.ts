@@ -286,6 +286,35 @@ describe("waiting for a Cluster", () => {
     };
   };
 
+  it("makes PgBouncer load changed certificates, at the beginning and at the end, in Poolers that no stack declares", async () => {
+    const pooler = (name: string, cluster: string, annotations = {}): KubernetesObject => ({
+      metadata: { name, uid: name, annotations },
+      spec: { cluster: { name: cluster } },
+    });
+    const poolers = [
+      pooler("by-hand", "orders"),
+      pooler("others", "crm"),
+      pooler("declared", "orders", { "pulumi.com/owner": "acme/p/dev/orders-declared" }),
+    ];
+    const { kubernetes, serving } = setUp(healthy, {}, { poolers });
+    const written: unknown[] = [];
+    kubernetes.patch = async (...[{ name }, fields]: Parameters<typeof kubernetes.patch>) => {
+      const { annotations } = (fields as { metadata: { annotations: object } }).metadata;
+      written.push([name, Object.values(annotations)[0]]);
+      poolers[0]!.metadata.annotations = annotations;
+    };
+    await serving.create(inputs);
+    assert.deepEqual(written, [
+      ["by-hand", "aa-bb-first"],
+      ["by-hand", "aa-bb"],
+    ]);
+    await serving.update("id", inputs, { ...inputs, written: "another digest" });
+    assert.equal(written.length, 2, "the certificates are the same");
+    kubernetes.patch = () => Promise.reject(new KubernetesError("access-denied", "no right."));
+    const printed = await printedBy(() => serving.create({ ...inputs, serverCertificate: "cc" }));
+    assert.match(printed.join("\n"), /^Warning: Poolers that no stack declares may not load .*no right\./);
+  });
+
   it("that was manually hibernated ends at once, and plans a change only if it runs again and is not ready", async () => {
     const { kubernetes, serving } = setUp({ phase: "Cluster in healthy state" }, { "cnpg.io/hibernation": "on" });
     const printed = await printedBy(() => serving.create(inputs));

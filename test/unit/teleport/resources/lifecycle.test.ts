@@ -269,6 +269,26 @@ describe("registration", () => {
     });
     assert.equal(teleport.get("orders")?.spec.uri, "theirs:5432");
   });
+
+  for (const [version, get] of [
+    ["13", async () => denied("access to db denied")],
+    ["14 and newer", async () => []],
+  ] as const)
+    it(`says which label is missing if the identity may not take over a database (Teleport ${version})`, async () => {
+      const teleport = new FakeTeleport(0);
+      teleport.put(database("orders", "theirs:5432"));
+      const overwrite = async () => denied("access denied");
+      const { create, collision } = registrations(
+        (_connection, use) => use({ ...teleport.client, get, overwrite }),
+        TIMING,
+      );
+      const told =
+        /^db\/orders exists .* may not change it\. It was not changed\. .*administrator.*tctl get db\/orders .*provisioned_by = "cloudnative-pg".*tctl create --force$/;
+      await assert.rejects(create(inputs(undefined, { adopt: true })), { failure: "access-denied", message: told });
+      const inPreview = await collision(inputs(undefined, { adopt: true }));
+      if (version === "13") assert.match(inPreview ?? "", told);
+      else assert.equal(inPreview, undefined, "these versions do not show that it exists");
+    });
 });
 
 const token: TeleportDocument = {
@@ -322,13 +342,31 @@ describe("whether a name is taken", () => {
     await assert.rejects(create(inputs()), (error: Error) => error.message === told);
   });
 
-  it("does not matter if it is free, ours, or to be adopted", async () => {
-    const { teleport, collision, create } = setUp(0);
+  it("does not matter if it is free or ours", async () => {
+    const { collision, create } = setUp(0);
     assert.equal(await collision(inputs()), undefined);
     await create(inputs());
     assert.equal(await collision(inputs()), undefined);
-    teleport.put(database("orders", "theirs:5432"));
-    assert.equal(await collision(inputs(undefined, { adopt: true })), undefined);
+  });
+
+  it("does not matter if it is to be adopted: the preview says what changes", async () => {
+    const { teleport, collision } = setUp(0);
+    const theirs = database("orders", "theirs:5432");
+    teleport.put({ ...theirs, metadata: { ...theirs.metadata, labels: { team: "shop" } } });
+    const printed: string[] = [];
+    const { error } = console;
+    console.error = (text: string) => void printed.push(text);
+    try {
+      assert.equal(await collision(inputs(undefined, { adopt: true })), undefined);
+      assert.equal(await collision(inputs(database("free"), { adopt: true })), undefined);
+    } finally {
+      console.error = error;
+    }
+    assert.deepEqual(printed, [
+      "db/orders exists in Teleport at teleport:443, and this stack takes it over. `pulumi up` changes: " +
+        'metadata.labels.provisioned_by: "cloudnative-pg"; metadata.labels.team: "shop" → goes; ' +
+        'spec.uri: "theirs:5432" → "orders-rw.db.svc:5432".',
+    ]);
   });
 
   it("is decided after the cache has caught up with a recent removal", async () => {

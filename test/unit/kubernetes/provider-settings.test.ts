@@ -4,7 +4,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { ClusterCertificates, PostgresCluster, SettingsError } from "../../../components";
-import { requireMutableSecrets } from "../../../components/kubernetes/mutable-secrets";
+import { requireMutableSecrets, requireUpserting } from "../../../components/kubernetes/provider-settings";
 import { unhandled } from "../unhandled";
 
 const CONFIGURED = "kubernetes:enableSecretMutable";
@@ -123,6 +123,19 @@ describe("a Kubernetes provider", () => {
         assert.throws(() => requireMutableSecrets(), refused, "the configuration goes before the variable");
         pulumi.runtime.setConfig(CONFIGURED, "true");
         requireMutableSecrets();
+      });
+
+      it("takes over existing objects for a database with adopt: true", async () => {
+        const asked = (provider: k8s.Provider) => Promise.resolve(requireUpserting({ provider }).dependsOn);
+        assert.deepEqual(await asked(providerOf({ upsertExistingObjects: true })), []);
+        await assert.rejects(asked(providerOf({ enableSecretMutable: true })), {
+          name: "SettingsError",
+          message:
+            /upsertExistingObjects of the Kubernetes provider: must be true for a database with adopt: true.*new k8s\.Provider\(name, \{ enableSecretMutable: true, upsertExistingObjects: true \}\)/,
+        });
+        assert.throws(() => requireUpserting(), /pulumi config set kubernetes:upsertExistingObjects true/);
+        const both = requireUpserting(requireMutableSecrets({ provider: providerOf({ upsertExistingObjects: true }) }));
+        await assert.rejects(Promise.resolve(both.dependsOn), REFUSED, "one check does not replace the other");
       });
 
       it("lets nothing of a component be made, and the program fails once", async () => {
