@@ -23,7 +23,7 @@ import type { PostgresClusterArgs } from "./args";
 import { checkPostgresCluster } from "./check";
 import { checkTypes, afterChecks } from "./computed";
 import { clusterOutputs, PostgresClusterOutputs } from "./outputs";
-import { ClusterPlan, declaredCluster, operatorNeeds, planCluster } from "./plan";
+import { ClusterPlan, declaredCluster, objectNames, operatorNeeds, planCluster } from "./plan";
 import { ClusterIdentity, DeletionProtection, KubernetesIdentity } from "../protection/deletion-protection";
 import { PROTECTION_ANNOTATION } from "../protection/deletion-settings";
 import { createNamespace } from "../protection/namespace-removal";
@@ -70,7 +70,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         needs: afterChecks(name, args, stack, operatorNeeds(plan)),
         objectStores: plan.backup || plan.recovery?.store !== undefined ? true : undefined,
         awaited: hasDependencies(opts),
-        cluster: { namespace: plan.namespace, name: clusterName, owner: ownerOf(name) },
+        cluster: { namespace: plan.namespace, name: clusterName, owner: ownerOf(name), objects: objectNames(plan) },
         declared: declaredCluster(plan),
       },
       { parent: this },
