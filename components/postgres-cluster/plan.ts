@@ -10,6 +10,7 @@ import { databaseRoleManifests, DatabaseRoleManifest, DEFAULT_USERS, TeleportUse
 import { databaseManifests, DatabaseManifest } from "../cnpg/databases";
 import { clusterSpec, DEFAULT_INSTANCES } from "../cnpg/cluster";
 import { mergeSpec } from "../cnpg/spec";
+import type { ObjectNames } from "../kubernetes/existing-objects";
 import type { DeclaredCluster } from "../cnpg/dry-run";
 import { databaseAndOwner } from "../cnpg/initdb";
 import { clusterAnnotations, expectedReadyInstances } from "../cnpg/stopped";
@@ -258,6 +259,32 @@ function planPooler(
 /** The Cluster for a dry run by the operator. */
 export function declaredCluster({ cluster, settings }: ClusterPlan): DeclaredCluster {
   return { annotations: cluster.annotations, settings: cluster.fromSettings, spec: settings.spec };
+}
+
+/** The names of the objects that are created in the Cluster's namespace, except those that CNPG and Teleport's operator create. */
+export function objectNames(plan: ClusterPlan): ObjectNames {
+  const { secrets, poolers, backup, recovery } = plan;
+  const { server, serverCa, replication, clientCaBundle, pooler, poolerAuthentication } = secrets;
+  const named = (kind: string, objects: readonly ({ metadata: { name: string } } | undefined)[]) => {
+    const names = objects.flatMap((each) => each?.metadata.name ?? []);
+    return names.length > 0 ? { [kind]: names } : {};
+  };
+  return {
+    "api/v1/secrets": [
+      ...[server, serverCa, replication, clientCaBundle, pooler],
+      ...(plan.poolerLogins.includes("explicit") ? [poolerAuthentication] : []),
+      ...poolers.filter(({ isIssued }) => isIssued).map(({ name }) => poolerSecretName(name)),
+    ],
+    ...named("apis/networking.k8s.io/v1/networkpolicies", plan.networkPolicies),
+    ...named(
+      "apis/postgresql.cnpg.io/v1/poolers",
+      poolers.map(({ name }) => ({ metadata: { name } })),
+    ),
+    ...named("apis/postgresql.cnpg.io/v1/databases", plan.databases),
+    ...named("apis/postgresql.cnpg.io/v1/databaseroles", plan.databaseRoles),
+    ...named("apis/postgresql.cnpg.io/v1/scheduledbackups", [backup?.scheduledBackup]),
+    ...named("apis/barmancloud.cnpg.io/v1/objectstores", [backup?.objectStore, recovery?.objectStore]),
+  };
 }
 
 /** The kinds and fields that the operator must know: those of all planned CloudNativePG objects. */

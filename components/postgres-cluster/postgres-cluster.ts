@@ -25,7 +25,7 @@ import type { PostgresClusterArgs } from "./args";
 import { checkPostgresCluster } from "./check";
 import { checkTypes, afterChecks } from "./computed";
 import { clusterOutputs, PostgresClusterOutputs } from "./outputs";
-import { ClusterPlan, declaredCluster, operatorNeeds, planCluster } from "./plan";
+import { ClusterPlan, declaredCluster, objectNames, operatorNeeds, planCluster } from "./plan";
 import { ClusterIdentity, DeletionProtection, KubernetesIdentity } from "../protection/deletion-protection";
 import { PROTECTION_ANNOTATION } from "../protection/deletion-settings";
 import { createNamespace } from "../protection/namespace-removal";
@@ -73,7 +73,10 @@ export class PostgresCluster extends pulumi.ComponentResource {
         needs: afterChecks(name, args, stack, operatorNeeds(plan)),
         objectStores: plan.backup || plan.recovery?.store !== undefined || readsArchives(plan) ? true : undefined,
         awaited: hasDependencies(opts),
-        cluster: { namespace: plan.namespace, name: clusterName, owner: ownerOf(name), adopt: args.adopt },
+        cluster: {
+          ...{ namespace: plan.namespace, name: clusterName, owner: ownerOf(name) },
+          ...{ adopt: args.adopt, objects: objectNames(plan) },
+        },
         declared: declaredCluster(plan),
       },
       { parent: this },

@@ -123,6 +123,36 @@ describe("PostgresCluster", () => {
   const metadata = ({ inputs }: Made) =>
     inputs.metadata as { name: string; labels?: object; annotations?: Record<string, string> };
 
+  it("gives the check of the operator the names of all objects in the Cluster's namespace", async () => {
+    const store = {
+      destinationPath: "s3://backups/orders",
+      s3Credentials: {
+        accessKeyId: { name: "s3", key: "id" },
+        secretAccessKey: { name: "s3", key: "key" },
+      },
+    };
+    const { all } = await deploy({
+      schemas: ["app"],
+      poolers: [
+        { type: "rw" },
+        { type: "ro", authentication: "explicit" },
+        { type: "r", name: "own", secrets: { clientTls: "own" } },
+      ],
+      networkPolicy: { applications: [], teleportAgents: [{ namespace: "teleport-agent" }] },
+      usersAs: "databaseRole",
+      backup: { objectStore: store },
+    });
+    const { cluster } = ofType(all, ":OperatorCheck")[0]!.inputs as { cluster: { objects: Record<string, string[]> } };
+    const looked = Object.entries(cluster.objects).flatMap(([kind, names]) =>
+      names.map((name) => `${kind.replace(/.*\//, "")}/${name}`),
+    );
+    const created = all
+      .filter(({ type }) => type.startsWith("kubernetes:") && !type.endsWith(":Cluster"))
+      .map((each) => `${each.type.replace(/.*:/, "").toLowerCase().replace(/y$/, "ie")}s/${metadata(each).name}`);
+    assert.deepEqual(looked.sort(), created.sort());
+    assert.equal(new Set(created.map((each) => each.replace(/\/.*/, ""))).size, 7, created.join());
+  });
+
   it("sets the owner and one field manager on each object in Kubernetes", async () => {
     const { all } = await deploy({
       namespace: undefined,
