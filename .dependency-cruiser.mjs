@@ -14,13 +14,15 @@ const LAYERS = [
   ["components/certificates"],
   ["components/teleport"],
   ["components/backup"],
-  ["components/protection", "components/readiness"],
+  ["components/protection"],
+  ["components/readiness"],
   ["components/postgres"],
   ["components/cnpg"],
   ["components/dynamic"],
   ["components/kubernetes", "components/vault"],
   ["components/http"],
-  ["components/durations.ts", "components/memoized.ts", "components/value-check.ts", "components/waiting.ts"],
+  ["components/durations.ts", "components/known-outputs.ts", "components/memoized.ts"],
+  ["components/value-check.ts", "components/waiting.ts"],
   ["components/message-limits.ts", "components/owner-label.ts", "components/problems.ts"],
 ];
 

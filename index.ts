@@ -14,7 +14,7 @@ import { DeclaredDatabases, contextResourceName } from "./components/protection/
 import { createNamespace } from "./components/protection/namespace-removal";
 import { UPSERT_EXISTING_OBJECTS } from "./components/protection/upsert-existing-objects";
 import { appRoleMount, EnvironmentConfig, parseConfig, usesVault, VaultSettings } from "./config/config";
-import { contextsOf, declaredDatabases, namespacesToCreate } from "./config/contexts-and-namespaces";
+import { contextsOf, declaredDatabases } from "./config/contexts-and-namespaces";
 import type { DatabasePlan } from "./config/plan";
 
 const config = readConfig();
@@ -59,11 +59,10 @@ const vaultProviders: Record<string, pulumi.ProviderResource> =
 /** Vault, for requests that the program sends without Pulumi's provider. */
 const vaultServer = { address: config.vault?.address, namespace: config.vault?.namespace };
 
-const toCreate = namespacesToCreate(plan);
 const formerOf = (context: string | undefined) => contexts.find((each) => each.context === context)?.former ?? [];
 /** The operator is checked even before namespaces are created. */
 const operators = new Map(
-  [...new Set(toCreate.map(({ context }) => context))].map((context) => [
+  [...new Set(plan.namespaces.map(({ context }) => context))].map((context) => [
     context,
     new OperatorCheck(
       context ?? "kubernetes",
@@ -72,7 +71,7 @@ const operators = new Map(
     ),
   ]),
 );
-const namespaces = toCreate.map(({ context, namespace, databases: own }) => ({
+const namespaces = plan.namespaces.map(({ context, namespace, databases: own }) => ({
   context,
   namespace,
   name: createNamespace(

@@ -18,6 +18,7 @@ export { DatabaseAccess, type DatabaseAccessArgs } from "./postgres/grants-resou
 export type { AutoUsers } from "./teleport/auto-users/settings";
 export { AutoUsersAdmin, type AutoUsersAdminArgs } from "./teleport/auto-users/admin";
 export { ClusterCertificates, type ClusterCertificatesArgs } from "./certificates/cluster-certificates";
+export { BackupPluginCertificates, type BackupPluginCertificatesArgs } from "./certificates/backup-plugin-certificates";
 export type {
   CertificateKey,
   IssuerArgs,

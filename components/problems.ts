@@ -17,10 +17,14 @@ export interface SettingProblem {
 
 /** Thrown if settings are wrong, before anything is created. Lists every problem found. */
 export class SettingsError extends Error {
-  constructor(readonly problems: readonly SettingProblem[]) {
+  declare readonly problems: readonly SettingProblem[];
+
+  constructor(problems: readonly SettingProblem[]) {
     const title = problems.length === 1 ? "1 setting is wrong:" : `${problems.length} settings are wrong:`;
     super([title, ...problems.map((problem) => `  - ${describeProblem(problem)}`)].join("\n"));
     this.name = "SettingsError";
+    // Pulumi prints the enumerable members of an error after its message, so every problem would appear twice.
+    Object.defineProperty(this, "problems", { value: problems });
     // A stack trace does not help the author of the settings. Also, Pulumi took half a minute and gigabytes of memory on
     // Node 20 to print a stack trace that passed through its own outputs.
     this.stack = `${this.name}: ${this.message}`;

@@ -15,6 +15,17 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return prototype === null || prototype === Object.prototype;
 }
 
+/** Whether it is neither a plain value nor a list or mapping: an output or a promise. */
+export function isComputed(value: unknown): boolean {
+  return value !== null && typeof value === "object" && !Array.isArray(value) && !isObject(value);
+}
+
+/** Refuses an output or a promise. `why` says what needs the value. */
+export function checkPlain(setting: string, value: unknown, why: string): SettingProblem[] {
+  if (!isComputed(value)) return [];
+  return wrong(setting, undefined, `must be known when the program runs, because ${why}`, "Write a plain value.");
+}
+
 /** Pulumi's placeholder in a preview for a value that is not known yet. */
 export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
@@ -36,6 +47,18 @@ export function checkWholeNumber(
 ): SettingProblem[] {
   if (value === undefined || (Number.isInteger(value) && value >= least && value < 2 ** 31)) return [];
   return wrong(setting, value, `is not a valid number of ${what}`, `Use a whole number of at least ${least}.`);
+}
+
+/** The highest port. */
+export const MAX_PORT = 65_535;
+
+export function isPort(port: number, least = 1): boolean {
+  return Number.isInteger(port) && port >= least && port <= MAX_PORT;
+}
+
+export function checkPort(setting: string, port: number | undefined): SettingProblem[] {
+  if (port === undefined || isPort(port)) return [];
+  return wrong(setting, port, "is not a valid port", `Write a number from 1 to ${MAX_PORT}.`);
 }
 
 export function checkOneOf(setting: string, value: string | undefined, known: readonly string[]): SettingProblem[] {

@@ -215,18 +215,34 @@ function defined<Value>(entries: Record<string, Value | undefined>): Record<stri
   return Object.fromEntries(Object.entries(entries).flatMap(([key, value]) => (value ? [[key, value]] : [])));
 }
 
-/** The settings of a database, merged with the defaults. An issuer of another `type` replaces the default issuer. */
-function mergeDefaults(defaults: JsonObject, own: unknown): unknown {
-  if (!isObject(own) || hasOtherType(own, defaults)) return own;
+/** The keys that distinguish the kinds of a mapping, by the mapping's path in the settings of a database. */
+export const KINDS: Record<string, string> = {
+  issuer: "type",
+  "teleport.registration": "by",
+  "teleport.registration.join": "method",
+};
+
+/**
+ * The settings of a database, merged with the defaults. A mapping of another kind replaces the default mapping, e.g. an
+ * issuer of another `type`.
+ */
+function mergeDefaults(defaults: JsonObject, own: unknown, path = ""): unknown {
+  if (!isObject(own) || isOtherKind(own, defaults, path)) return own;
   const merged = { ...defaults };
   for (const [key, value] of Object.entries(own)) {
     const base = merged[key];
-    merged[key] = isObject(base) && isObject(value) ? mergeDefaults(base, value) : value;
+    merged[key] = isObject(base) && isObject(value) ? mergeDefaults(base, value, below(path, key)) : value;
   }
   return merged;
 }
 
-const hasOtherType = (own: JsonObject, defaults: JsonObject) => own.type !== undefined && own.type !== defaults.type;
+/** Many mappings of CloudNativePG, below `spec`, have kinds too: by their `type`. */
+function isOtherKind(own: JsonObject, defaults: JsonObject, path: string): boolean {
+  const key = KINDS[path] ?? "type";
+  return own[key] !== undefined && own[key] !== defaults[key];
+}
+
+const below = (path: string, key: string) => (path === "" ? key : `${path}.${key}`);
 
 /** Reports each problem once, at the place where its setting is written: in the database or in `defaults`. */
 function locateProblems(
@@ -258,15 +274,16 @@ const isBelow = (setting: string, path: string) =>
   setting.startsWith(path) && /^([.[]|$)/.test(setting.slice(path.length));
 
 /** Whether the setting at a path of a database comes from `defaults`. */
-function isInherited(rest: string, own: unknown, defaults: unknown): boolean {
-  if (!isObject(own) || !isObject(defaults) || hasOtherType(own, defaults)) return false;
+function isInherited(rest: string, own: unknown, defaults: unknown, path = ""): boolean {
+  if (!isObject(own) || !isObject(defaults) || isOtherKind(own, defaults, path)) return false;
   const keys = [...new Set([...Object.keys(own), ...Object.keys(defaults)])];
   const [key] = keys
     .filter((candidate) => isBelow(rest, `.${candidate}`))
     .sort((one, other) => other.length - one.length);
   if (key === undefined) return false;
   if (!Object.hasOwn(own, key)) return true;
-  return Object.hasOwn(defaults, key) && isInherited(rest.slice(key.length + 1), own[key], defaults[key]);
+  if (!Object.hasOwn(defaults, key)) return false;
+  return isInherited(rest.slice(key.length + 1), own[key], defaults[key], below(path, key));
 }
 
 function listedSome(names: readonly string[]): string {

@@ -4,9 +4,22 @@
  */
 import type { DeclaredDatabase } from "../components/protection/declared-databases";
 import type { SettingProblem } from "../components/problems";
-import type { EnvironmentPlan } from "./plan";
 
-type Databases = Pick<EnvironmentPlan, "databases">;
+/** The parts of a database's plan that are used here. */
+interface PlacedDatabase {
+  name: string;
+  context: string | undefined;
+  formerContexts: readonly string[];
+  namespace: string;
+  clusterName: string;
+  createsNamespace: boolean;
+  isProtected: boolean;
+  settings: { formerNames?: string[] };
+}
+
+interface Databases {
+  databases: Readonly<Record<string, PlacedDatabase>>;
+}
 
 /** A context of the kubeconfig. */
 export interface Context {
@@ -38,31 +51,32 @@ export function contextsOf({ databases }: Databases): Context[] {
 /**
  * The namespaces to create. Several databases may be in one namespace, and it is enough that one of them creates it.
  */
-export function namespacesToCreate({ databases }: Databases): CreatedNamespace[] {
+export function namespacesToCreate(databases: Databases["databases"]): CreatedNamespace[] {
+  const all = Object.values(databases);
   const created = new Map<string, CreatedNamespace>();
-  for (const { name, context, namespace, clusterName, createsNamespace, settings } of Object.values(databases)) {
+  for (const { context, namespace, createsNamespace } of all) {
     const key = JSON.stringify([context, namespace]);
-    if (!createsNamespace && !created.has(key)) continue;
-    const known = created.get(key) ?? { context, namespace, databases: [] };
-    if (clusterName === namespace) known.databases.push(name, ...(settings.formerNames ?? []));
-    created.set(key, known);
+    if (!createsNamespace || created.has(key)) continue;
+    const inIt = all.filter((each) => each.context === context && each.namespace === namespace);
+    const makers = inIt.filter(({ clusterName }) => clusterName === namespace);
+    const names = makers.flatMap(({ name, settings }) => [name, ...(settings.formerNames ?? [])]);
+    created.set(key, { context, namespace, databases: names });
   }
   return [...created.values()];
 }
 
 /** The databases as the state stores them, so that the next `up` can compare them. */
 export function declaredDatabases(
-  { databases }: Databases,
+  { databases, namespaces }: Databases & { namespaces: readonly CreatedNamespace[] },
   ownerOf: (database: string) => string,
 ): Record<string, DeclaredDatabase> {
-  const created = namespacesToCreate({ databases });
   return Object.fromEntries(
     Object.values(databases).map(({ name, context, namespace, clusterName, isProtected, settings }) => [
       name,
       {
         context,
         namespace,
-        makesNamespace: created.some((place) => place.context === context && place.namespace === namespace),
+        makesNamespace: namespaces.some((place) => place.context === context && place.namespace === namespace),
         cluster: clusterName,
         protected: isProtected,
         owner: ownerOf(name),

@@ -1,6 +1,7 @@
 /** Everything that follows from a configuration. index.ts creates resources from it, and checks compare it. Pure. */
 import { ClusterPlan, planCluster } from "../components/postgres-cluster/plan";
 import { ApplicationPlan, planApplication } from "./applications";
+import { CreatedNamespace, namespacesToCreate } from "./contexts-and-namespaces";
 import type { ApplicationSettings, DatabaseSettings } from "./settings";
 
 /** The plan of a database, with its Kubernetes cluster and namespace. */
@@ -15,6 +16,8 @@ export interface DatabasePlan extends ClusterPlan<string> {
 
 /** The plan of a configuration. Keys are the names in the configuration. */
 export interface EnvironmentPlan {
+  /** The namespaces that the program creates. */
+  namespaces: CreatedNamespace[];
   databases: Record<string, DatabasePlan>;
   applications: Record<string, ApplicationPlan>;
 }
@@ -27,6 +30,7 @@ export function planEnvironment(
 ): EnvironmentPlan {
   const planned = mapEntries(databases, (name, settings) => planDatabase(name, settings, stack));
   return {
+    namespaces: namespacesToCreate(planned),
     databases: planned,
     applications: mapEntries(applications, (name, settings) => planApplication(name, settings, planned, stack)),
   };

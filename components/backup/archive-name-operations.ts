@@ -1,5 +1,9 @@
-/** ArchiveName: the name of a Cluster's archive in the object store. A Cluster that is created again gets a new name. */
+/**
+ * ArchiveName: the name of a Cluster's archive in the object store. A Cluster that is created again gets a new name, and so does
+ * one that is upgraded to another major version of PostgreSQL.
+ */
 import { randomBytes } from "node:crypto";
+import { majorOfData } from "../cnpg/image";
 import { barmanCloudOf } from "../cnpg/object-store";
 import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";
 import type { ResourceKind } from "../dynamic/converge";
@@ -15,9 +19,11 @@ export interface ArchiveNameInputs extends KubernetesConnection {
   declaredName?: string;
   /** The archive that a new Cluster is recovered from. Default: none. */
   recoversFrom?: string;
+  /** The declared major version of PostgreSQL. Absent if the operator chooses the image, and in older states. */
+  major?: number;
 }
 
-/** The stored state. */
+/** The stored state. If `major` is later than the version of the data, the archive was named for this upgrade. */
 export interface ArchiveNameState extends ArchiveNameInputs {
   archiveName: string;
 }
@@ -26,6 +32,9 @@ export interface ArchiveNameState extends ArchiveNameInputs {
  * The kind of resource. It is created before its Cluster. An existing Cluster keeps the archive that it writes to. A Cluster that
  * does not exist, or that archives nothing, gets a new archive: its data do not continue an old one. Only a Cluster that is being
  * created checks that its archive is empty.
+ *
+ * A major upgrade also begins a new archive, as CloudNativePG recommends: pg_upgrade makes a new database system whose timelines
+ * begin again with 1. Its files would replace files of the former version, whose backups could then not be recovered.
  */
 export function archiveName(
   connect: Connect = apiReader,
@@ -33,8 +42,8 @@ export function archiveName(
 ): ResourceKind<ArchiveNameInputs, ArchiveNameState> {
   return {
     id: ({ namespace, cluster }) => `${namespace}/${cluster}`,
-    async check(news) {
-      const reason = await inPreview(news, (found) => refusal(news, found));
+    async check(news, olds) {
+      const reason = await inPreview(news, (found) => refusal(news, found, olds));
       return { refusals: reason === undefined ? [] : [reason] };
     },
     declared: ({ context, namespace, cluster, declaredName }) => [context, namespace, cluster, declaredName],
@@ -42,18 +51,33 @@ export function archiveName(
       return (
         (await inPreview(news, (found) => {
           if (!found) console.error(lost(news, olds));
-          return found ? archiveOf(found) !== olds.archiveName : news.declaredName === undefined;
+          if (!found) return news.declaredName === undefined;
+          const isBegun = olds.major !== news.major && isUpgrade(found, news);
+          if (isBegun) console.error(begins(news, archiveOf(found) ?? ""));
+          // A former image is set again after an upgrade that failed: the next attempt needs another archive.
+          const isOther = olds.major !== undefined && olds.major !== news.major;
+          return archiveOf(found) !== olds.archiveName || isBegun || isOther;
         })) ?? false
       );
     },
-    async apply(inputs) {
+    async apply(inputs, olds) {
       const found = await existing(inputs);
-      const reason = refusal(inputs, found);
+      const reason = refusal(inputs, found, olds);
       if (reason !== undefined) throw new KubernetesError("configuration", reason);
-      const name = (found && archiveOf(found)) ?? inputs.declaredName ?? generated(inputs.cluster);
+      const name = (found && continued(found, inputs, olds)) ?? inputs.declaredName ?? generated(inputs.cluster);
       return { ...inputs, archiveName: name };
     },
   };
+
+  /** The archive that an existing Cluster continues. For an upgrade, the one that an earlier attempt of this upgrade named. */
+  function continued(
+    found: KubernetesObject,
+    inputs: ArchiveNameInputs,
+    olds: ArchiveNameState | undefined,
+  ): string | undefined {
+    if (!isUpgrade(found, inputs)) return archiveOf(found);
+    return olds?.major === inputs.major ? olds?.archiveName : undefined;
+  }
 
   /** The Cluster. Undefined if there is none, or if it is being deleted. */
   async function existing(inputs: ArchiveNameInputs, limits = {}): Promise<KubernetesObject | undefined> {
@@ -89,13 +113,28 @@ function archiveOf({ metadata, spec }: KubernetesObject): string | undefined {
   return plugin && (plugin.parameters?.serverName ?? metadata.name);
 }
 
+/** Whether the Cluster archives, and the declared image upgrades its data to another major version. */
+function isUpgrade(found: KubernetesObject, { major }: ArchiveNameInputs): boolean {
+  const present = majorOfData(found);
+  return archiveOf(found) !== undefined && major !== undefined && present !== undefined && major > present;
+}
+
 /** Why the declared name is refused. A running Cluster does not check that its archive is empty. */
 function refusal(
-  { namespace, cluster, declaredName }: ArchiveNameInputs,
-  found?: KubernetesObject,
+  inputs: ArchiveNameInputs,
+  found: KubernetesObject | undefined,
+  olds: Partial<ArchiveNameState> | undefined,
 ): string | undefined {
+  const { namespace, cluster, declaredName, major } = inputs;
   if (declaredName === undefined || !found) return undefined;
   const present = archiveOf(found);
+  if (isUpgrade(found, inputs) && olds?.major !== major) {
+    return (
+      `backup.archiveName is ${declaredName}, and PostgreSQL ${major} needs a new archive: the timelines of ${namespace}/${cluster} ` +
+      `begin again, and its files would replace files of PostgreSQL ${majorOfData(found)} in the archive ${present}. Nothing was ` +
+      "changed. Remove backup.archiveName, and a new name is generated."
+    );
+  }
   if (present === declaredName) return undefined;
   return (
     `backup.archiveName is ${declaredName}, but the Cluster ${namespace}/${cluster} already exists and ` +
@@ -104,6 +143,14 @@ function refusal(
     (present === undefined
       ? "Remove backup.archiveName, and a new name is generated."
       : `Set backup.archiveName to ${present}, or remove it.`)
+  );
+}
+
+/** The message about an upgrade to another major version. */
+function begins({ namespace, cluster, major }: ArchiveNameInputs, former: string): string {
+  return (
+    `${namespace}/${cluster}: PostgreSQL ${major} begins a new archive. The archive ${former} stays in the object store. Write its ` +
+    "name down: after the upgrade, only this archive leads back to the former version."
   );
 }
 

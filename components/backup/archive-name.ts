@@ -12,13 +12,15 @@ export interface ArchiveNameArgs {
   declaredName?: string;
   /** The archive that a new Cluster is recovered from. Default: none. */
   recoversFrom?: string;
+  /** The declared major version of PostgreSQL. Default: the operator chooses the image. */
+  major?: number;
 }
 
 const provider = dynamicProvider("archiveName");
 
 /**
  * The name of the archive that a Cluster writes to. It is created before the Cluster. An existing Cluster keeps its archive. A
- * Cluster that is created again gets a new one. Needs the Kubernetes right `get` on Clusters.
+ * Cluster that is created again, or upgraded to another major version, gets a new one. Needs the Kubernetes right `get` on Clusters.
  */
 export class ArchiveName extends KubernetesResource {
   declare readonly archiveName: pulumi.Output<string>;

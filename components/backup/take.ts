@@ -1,6 +1,7 @@
 /** Takes a backup of a Cluster, and waits until it is complete. */
 import { createHash } from "node:crypto";
 import type { BackupMethod } from "../cnpg/backup";
+import { backupStatus, clusterOf, COMPLETED, FAILED, listBackups } from "../cnpg/backup-status";
 import { barmanCloudOf } from "../cnpg/object-store";
 import type { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { isUnavailable, KubernetesError } from "../kubernetes/errors";
@@ -32,22 +33,10 @@ export interface BackupRequest {
 export const TIMING = { poll: 2_000, second: 1_000, settle: 11_000 };
 export type Timing = typeof TIMING;
 
-/** Fields of a Backup's status. */
-interface BackupStatus {
-  phase?: string;
-  error?: string;
-  backupId?: string;
-  stoppedAt?: string;
-  /** The instance that took the backup. */
-  instanceID?: { podName?: string };
-}
-
 /** In milliseconds. A complete backup that is older than this does not belong to this change. */
 const RECENT = 60 * 60 * 1_000;
 /** How many names are tried. */
 const ATTEMPTS = 100;
-/** Phases of a Backup that ends without a backup. */
-const FAILED = ["failed", "invalid backup definition"];
 const CLUSTER = { apiVersion: "postgresql.cnpg.io/v1", kind: "Cluster" };
 
 /** Whether a Cluster has what this backup method needs: the plugin, or the configuration of snapshots. */
@@ -73,9 +62,9 @@ export async function takeBackup(
   return poll(async ({ waited }) => {
     try {
       current ??= await begin(kubernetes, request, now());
-      const status = statusOf(await kubernetes.get(backupReference(namespace, current)));
+      const status = backupStatus(await kubernetes.get(backupReference(namespace, current)));
       const { phase = "waiting for CloudNativePG", error, backupId, instanceID } = status;
-      if (phase === "completed") {
+      if (phase === COMPLETED) {
         const id = backupId === undefined ? "" : ` (${backupId})`;
         console.error(`The backup ${namespace}/${current}${id} of ${cluster} is complete.`);
         return current;
@@ -138,10 +127,9 @@ async function begin(kubernetes: KubernetesClient, request: BackupRequest, now: 
 
 /** Whether an existing Backup is the requested one. If not, the next name is tried. */
 function isToBeContinued(found: KubernetesObject, { namespace, cluster, former }: BackupRequest, now: Date): boolean {
-  const { phase = "", stoppedAt = "" } = statusOf(found);
-  const whose = (found.spec?.cluster as { name?: string } | undefined)?.name;
-  if (whose !== cluster || FAILED.includes(phase)) return false;
-  if (phase !== "completed" || now.getTime() - Date.parse(stoppedAt) < RECENT) return true;
+  const { phase = "", stoppedAt = "" } = backupStatus(found);
+  if (clusterOf(found) !== cluster || FAILED.includes(phase)) return false;
+  if (phase !== COMPLETED || now.getTime() - Date.parse(stoppedAt) < RECENT) return true;
   if (former === "again") return false;
   throw new KubernetesError(
     "configuration",
@@ -156,20 +144,13 @@ export async function runningBackup(
   { namespace, cluster }: { namespace: string; cluster: string },
   prefix: string,
 ): Promise<string | undefined> {
-  const { apiVersion, plural } = backupReference(namespace, "");
-  const found = await kubernetes.list({ apiVersion, plural, namespace });
-  const isRunning = (backup: KubernetesObject) => ![...FAILED, "completed"].includes(statusOf(backup).phase ?? "");
-  const isOf = ({ spec }: KubernetesObject) => (spec?.cluster as { name?: string } | undefined)?.name === cluster;
-  return found.find((backup) => isOf(backup) && isRunning(backup) && backup.metadata.name.startsWith(prefix))?.metadata
-    .name;
+  const isRunning = (backup: KubernetesObject) => ![...FAILED, COMPLETED].includes(backupStatus(backup).phase ?? "");
+  const found = await listBackups(kubernetes, { namespace, cluster });
+  return found.find((backup) => isRunning(backup) && backup.metadata.name.startsWith(prefix))?.metadata.name;
 }
 
 function backupReference(namespace: string, name: string) {
   return { apiVersion: "postgresql.cnpg.io/v1", plural: "backups", namespace, name };
-}
-
-function statusOf(backup: KubernetesObject | undefined): BackupStatus {
-  return (backup?.status ?? {}) as BackupStatus;
 }
 
 /** CloudNativePG uses the name as the value of a label. The number of the attempt needs four more bytes. */

@@ -1,9 +1,10 @@
 /** TakenBackup: a backup that `up` takes and waits for. */
 import type { BackupMethod } from "../cnpg/backup";
+import { archivingProblem, listBackups, scheduleProblem } from "../cnpg/backup-status";
 import { stopReason } from "../cnpg/stopped";
 import { IN_PREVIEW } from "../cnpg/taken-cluster";
 import type { ResourceKind } from "../dynamic/converge";
-import { kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
+import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import { isUnavailable, KubernetesError, printUnchecked } from "../kubernetes/errors";
 import { findClusterByName } from "../postgres/psql";
 import { Connect, WHILE_WAITING } from "../readiness/wait";
@@ -47,13 +48,19 @@ export function takenBackup(
   return {
     id: ({ namespace, cluster, occasion }) => `${namespace}/${cluster}/${occasion}`,
     declared: ({ context, namespace, cluster, occasion, reason }) => [context, namespace, cluster, occasion, reason],
-    /** The first backup is missing, e.g. because the Cluster was hibernated, or the write-ahead log is not archived. */
+    /**
+     * The first backup is missing, e.g. because the Cluster was hibernated, or the write-ahead log is not archived. Also warns if
+     * later backups fail.
+     */
     async differs(news, olds) {
       if (news.occasion !== "first" || news.suspended === true) return false;
       if (olds.taken === undefined) return true;
       try {
-        const found = await findClusterByName(await connect(news, IN_PREVIEW), news);
-        const problem = found && stopReason(found) === undefined ? archivingProblem(found) : undefined;
+        const kubernetes = await connect(news, IN_PREVIEW);
+        const found = await findClusterByName(kubernetes, news);
+        if (!found || stopReason(found) !== undefined) return false;
+        await warnOfMissingBackups(kubernetes, news);
+        const problem = archivingProblem(found);
         if (problem !== undefined)
           console.error(
             `The Cluster ${news.namespace}/${news.cluster}: ${problem}. Correct the cause. \`up\` waits until the log is archived.`,
@@ -72,6 +79,24 @@ export function takenBackup(
       return { ...inputs, ...(taken === undefined ? {} : { taken }) };
     },
   };
+
+  /** Prints a warning if the newest scheduled backup failed or is missing. It does not fail `up`, which cannot correct it. */
+  async function warnOfMissingBackups(kubernetes: KubernetesClient, inputs: TakenBackupInputs): Promise<void> {
+    const { namespace, cluster } = inputs;
+    try {
+      const kind = { apiVersion: "postgresql.cnpg.io/v1", plural: "scheduledbackups", namespace };
+      const schedule = await kubernetes.get({ ...kind, name: cluster });
+      const problem = scheduleProblem(schedule, await listBackups(kubernetes, inputs), now());
+      if (problem === undefined) return;
+      console.error(
+        `Warning: ${namespace}/${cluster}: ${problem}. Correct the cause, and take a backup now: set backup.onDemand to a ` +
+          "new name, and run `pulumi up`.",
+      );
+    } catch (error) {
+      if (!(error instanceof KubernetesError)) throw error;
+      printUnchecked(`The scheduled backups of ${cluster} could not be checked: ${error.message}`, error);
+    }
+  }
 
   async function take(inputs: TakenBackupInputs, olds: TakenBackupState | undefined): Promise<string | undefined> {
     const { namespace, cluster, occasion, reason, method, within } = inputs;
@@ -123,14 +148,6 @@ export function takenBackup(
       return undefined;
     }, timing.poll);
   }
-}
-
-/** Why a Cluster's write-ahead log is not archived. Undefined if it is archived, or if this is unknown. */
-function archivingProblem({ status }: KubernetesObject): string | undefined {
-  const conditions = (status?.conditions ?? []) as { type: string; status: string; message?: string }[];
-  const archiving = conditions.find(({ type }) => type === "ContinuousArchiving");
-  if (archiving?.status !== "False") return undefined;
-  return `the write-ahead log is not archived: ${archiving.message ?? "CloudNativePG gives no reason"}`;
 }
 
 function skipped({ namespace, cluster, occasion }: TakenBackupInputs, reason: string): undefined {

@@ -34,8 +34,11 @@ const lastProvider = dynamicProvider("lastBackup");
  * CloudNativePG's reason. Needs the Kubernetes rights `get` on Clusters, and `get` and `create` on Backups.
  */
 export class TakenBackup extends KubernetesResource {
+  /** Name of the Backup object. Unknown in a preview if a backup will be taken. Undefined if none was taken. */
+  declare readonly taken: pulumi.Output<string | undefined>;
+
   constructor(name: string, args: TakenBackupArgs, opts: pulumi.CustomResourceOptions) {
-    super(takenProvider, name, { ...args }, opts, "postgres", "Backup");
+    super(takenProvider, name, { ...args, taken: undefined }, opts, "postgres", "Backup");
   }
 }
 

@@ -244,3 +244,15 @@ export function serverChain(certificate: string, caChain: string): string {
   }
   return above.length === 0 ? certificate : `${certificate.trim()}\n${toPem(above)}`;
 }
+
+/**
+ * A certificate, and the CAs whose certificates the other side accepts: the one that signed it, and others in a rotation. No
+ * CA above them, because it signs for others too, and Go trusts an intermediate CA without its root.
+ *
+ * @param caChain PEM that begins with the CA that signed
+ * @param others sources that begin with the CA to accept
+ */
+export function withAcceptedCas(certificate: string, caChain: string, others: readonly PemSource[]): string {
+  const first = (pem: string) => readPem(pem).certificates.slice(0, 1);
+  return toPem(withoutDuplicates([certificate, caChain, ...others.map(({ pem }) => pem)].flatMap(first)));
+}

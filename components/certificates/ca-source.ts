@@ -4,6 +4,7 @@
  */
 import type * as pulumi from "@pulumi/pulumi";
 import { refuse, SettingProblem } from "../problems";
+import { checkNamespace } from "../kubernetes/names";
 import { checkProxyAddress } from "../teleport/names";
 import type { PemSource } from "./ca-bundle";
 import { readPem, toPem } from "./pem";
@@ -115,9 +116,7 @@ export function checkCaSource(path: string, source: CaSource): SettingProblem[] 
       const inKubernetes = "Write the name in Kubernetes: lower-case letters, digits, hyphens and dots.";
       return [
         ...(isName(name) ? [] : wrong("name", name, `is not a valid name of a ${kindOf(source)}`, inKubernetes)),
-        ...(namespace === undefined || isName(namespace)
-          ? []
-          : wrong("namespace", namespace, "is not a valid name of a namespace", inKubernetes)),
+        ...checkNamespace(`${path}.namespace`, namespace),
         ...(DATA_KEY.test(key)
           ? []
           : wrong(

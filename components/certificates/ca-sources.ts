@@ -2,6 +2,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
+import { ofCreated } from "../known-outputs";
 import { SettingsError } from "../problems";
 import { TeleportCertAuthority } from "../teleport/ca/cert-authority";
 import type { PemSource } from "./ca-bundle";
@@ -74,7 +75,7 @@ function ofTeleport(
     : new TeleportCertAuthority(prefix, { teleport: pulumi.output({ proxy, credentials }) }, opts);
   const shownBy = isPublic ? pulumi.interpolate` (shown by ${source.proxy ?? proxy})` : "";
   return pulumi
-    .all([authority.certificates, authority.cluster, shownBy])
+    .all([ofCreated(authority, authority.certificates), authority.cluster, shownBy])
     .apply(([certificates, cluster, by]) => [
       { name: `the database CA of the Teleport cluster ${cluster}${by}`, pem: certificates.join("\n") },
     ]);

@@ -3,23 +3,17 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { PoolerAuthentication, poolerDnsNames, POOLER_LOGINS, poolerSecretName } from "../cnpg/pooler";
 import { BACKGROUND_DELETION, ownedBy } from "../kubernetes/owner";
-import { secretNames, serverDnsNames } from "../cnpg/names";
+import { CERTIFICATE_RESOURCES, checkClusterName, secretNames, serverDnsNames } from "../cnpg/names";
+import { checkArgs } from "../known-outputs";
 import { requireMutableSecrets } from "../kubernetes/mutable-secrets";
+import { checkNamespace } from "../kubernetes/names";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
-import { altNames } from "./alt-names";
-import {
-  CaBundle,
-  clientCaBundle,
-  leftOutWarnings,
-  mergeCaBundle,
-  PemSource,
-  serverCaBundle,
-  serverChain,
-} from "./ca-bundle";
-import { caExpiryWarning, checkCertificate } from "./certificate-check";
-import { CertificateRequest, CertificateUse, Issue, IssuedCertificate, IssuerArgs, lifetimes } from "./issuer";
-import { tlsIssuer } from "./tls-issuer";
-import { vaultIssuer } from "./vault-issuer";
+import type { SettingProblem } from "../problems";
+import { valueIfKnown } from "../value-check";
+import { altNames, checkAltNames, checkClusterDomain } from "./alt-names";
+import { CaBundle, clientCaBundle, leftOutWarnings, PemSource, serverCaBundle, serverChain } from "./ca-bundle";
+import { checkedIssuer, warnOfExpiry } from "./checked-issuer";
+import { CertificateRequest, CertificateUse, checkIssuer, IssuedCertificate, IssuerArgs } from "./issuer";
 import { warnOnce } from "./warn-once";
 
 /** CNPG reloads the instances when a Secret with this label changes. */
@@ -47,6 +41,8 @@ export interface ClusterCertificatesArgs {
 /**
  * Issues the certificates of the server and of `streaming_replica`, merges the client-CA bundle, and stores them in
  * Secrets with CNPG's reload label. Needs a Kubernetes provider with `enableSecretMutable: true`, which updates them in place.
+ *
+ * @throws SettingsError in the constructor, with every problem, before anything is created
  */
 export class ClusterCertificates extends pulumi.ComponentResource {
   /** The Secrets for the Cluster's `certificates`. */
@@ -61,22 +57,26 @@ export class ClusterCertificates extends pulumi.ComponentResource {
   readonly ofPoolers: pulumi.Output<string>;
 
   constructor(name: string, args: ClusterCertificatesArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("cnpg-teleport:certificates:ClusterCertificates", name, {}, requireMutableSecrets(opts));
+    const { cluster, clusterDomain, namespace, issuer, serverAltNames } = args;
+    const settings = { cluster, clusterDomain, namespace, issuer, serverAltNames };
+    const { opts: ownOpts } = checkArgs(opts, args, settings, checkCertificates);
+    super("cnpg-teleport:certificates:ClusterCertificates", name, {}, requireMutableSecrets(ownOpts));
     const child = { parent: this };
     const names = secretNames(args.cluster);
-    const { issue, trusted } =
-      args.issuer.type === "vault" ? vaultIssuer(args.issuer, child) : tlsIssuer(name, args.issuer, child);
-    const checked = this.checkedIssue(issue, args.issuer);
+    const { issue, trusted } = checkedIssuer(name, args.issuer, this);
+    const checked = (leaf: string, request: CertificateRequest) =>
+      request.use === "server" ? withIntermediates(issue(leaf, request)) : issue(leaf, request);
 
     const serverNames = pulumi
       .all([args.namespace, args.serverAltNames ?? []])
       .apply(([namespace, more]) => altNames(serverDnsNames(args.cluster, namespace, args.clusterDomain, more)));
-    const server = checked(`${name}-server`, { use: "server", commonName: `${args.cluster}-rw`, names: serverNames });
-    const replication = checked(`${name}-replication`, { use: "client", commonName: "streaming_replica" });
-    this.warnOfExpiry(`issuer.server of ${args.cluster}`, server);
-    this.warnOfExpiry(`issuer.client of ${args.cluster}`, replication);
+    const resource = (of: keyof typeof CERTIFICATE_RESOURCES) => `${name}-${CERTIFICATE_RESOURCES[of]}`;
+    const server = checked(resource("server"), { use: "server", commonName: `${args.cluster}-rw`, names: serverNames });
+    const replication = checked(resource("replication"), { use: "client", commonName: "streaming_replica" });
+    warnOfExpiry(`issuer.server of ${args.cluster}`, server, this);
+    warnOfExpiry(`issuer.client of ${args.cluster}`, replication, this);
     const login = (kind: PoolerAuthentication) =>
-      checked(`${name}-pooler-${kind}`, { use: "client", commonName: POOLER_LOGINS[kind].role });
+      checked(resource(kind), { use: "client", commonName: POOLER_LOGINS[kind].role });
     // Also without a declared Pooler. If a Pooler appears, e.g. a manual one, the operator looks for this certificate.
     // If it is missing, the operator tries to sign it, fails without the client CA's key, and the whole Cluster is
     // stuck.
@@ -151,43 +151,35 @@ export class ClusterCertificates extends pulumi.ComponentResource {
     this.registerOutputs({ secrets: this.secrets, serverCa: this.serverCa });
   }
 
-  /** Warns, also in a preview, if a CA ends before a certificate that it signed. */
-  private warnOfExpiry(setting: string, { certificate, caChain }: IssuedCertificate): void {
-    pulumi.all([certificate, caChain]).apply(([pem, chain]) => {
-      const warning = caExpiryWarning(setting, pem, chain);
-      if (warning !== undefined) void pulumi.log.warn(warning, this);
-    });
-  }
-
   /** Returns the bundle, after a warning about the CAs that are left out. */
   private warned({ pem, leftOut }: CaBundle): string {
     for (const warning of leftOutWarnings(leftOut)) warnOnce(warning, this);
     return pem;
   }
+}
 
-  /** Issues certificates, and refuses those that do not match the request, before anything uses them. */
-  private checkedIssue(
-    issue: Issue,
-    issuer: IssuerArgs,
-  ): (name: string, request: CertificateRequest) => IssuedCertificate {
-    return (name, request) => {
-      const issued = issue(name, request, { parent: this });
-      const certificate = pulumi
-        .all([issued.certificate, issued.caChain, pulumi.output(request.names ?? altNames([]))])
-        .apply(([pem, caChain, names]) => {
-          // Report a broken chain before the certificate below it.
-          mergeCaBundle({ name: `the issuer's ${request.use} CA`, pem: caChain }, []);
-          checkCertificate(pem, caChain, {
-            setting: issuer.type === "vault" ? `issuer.${request.use}` : "issuer",
-            use: request.use,
-            commonName: request.commonName,
-            ...names,
-            validity: lifetimes(issuer).validity,
-          });
-          // Instances and poolers verify client certificates with the bundle, which contains every CA.
-          return request.use === "server" ? serverChain(pem, caChain) : pem;
-        });
-      return { ...issued, certificate };
-    };
-  }
+/** Clients may know only the root. Instances and poolers verify client certificates with the bundle, which has every CA. */
+function withIntermediates(issued: IssuedCertificate): IssuedCertificate {
+  const certificate = pulumi
+    .all([issued.certificate, issued.caChain])
+    .apply(([pem, caChain]) => serverChain(pem, caChain));
+  return { ...issued, certificate };
+}
+
+/** What is checked of the arguments. */
+type CheckedArgs = Pick<
+  ClusterCertificatesArgs,
+  "cluster" | "clusterDomain" | "namespace" | "issuer" | "serverAltNames"
+>;
+
+/** Returns every problem. */
+function checkCertificates(args: CheckedArgs): SettingProblem[] {
+  const { cluster, clusterDomain, namespace, issuer, serverAltNames = [] } = args;
+  return [
+    ...checkClusterName("cluster", cluster),
+    ...checkClusterDomain("clusterDomain", clusterDomain),
+    ...checkNamespace("namespace", valueIfKnown(namespace)),
+    ...checkIssuer("issuer", issuer),
+    ...(Array.isArray(serverAltNames) ? checkAltNames("serverAltNames", serverAltNames) : []),
+  ];
 }

@@ -226,8 +226,9 @@ const ISSUER_REF = /^[\w-]+(\.[\w-]+)*$/;
 function checkAuthorities(setting: string, issuer: IssuerArgs, use: CertificateUse): SettingProblem[] {
   const entries =
     issuer.type === "tls"
-      ? declaredCas(issuer[use]).map((name) => ({ name, ca: `the CA ${name}` }))
-      : declaredRoles(issuer[use]).map(({ mount, issuer: ref = DEFAULT_ISSUER }, index) => ({
+      ? declaredCas(issuer[use]).map((name) => ({ name, ca: `the CA ${name}`, empty: [] }))
+      : declaredRoles(issuer[use]).map(({ mount, role, issuer: ref = DEFAULT_ISSUER }, index) => ({
+          empty: Object.entries({ mount, role }).filter(([, value]) => value === undefined || value === ""),
           name: ref,
           // Two mounts that are not known yet are compared when they are.
           ca: `the CA of ${valueIfKnown(mount) ?? `mount ${index}`}${ref === DEFAULT_ISSUER ? "" : `, issuer ${ref}`}`,
@@ -242,8 +243,12 @@ function checkAuthorities(setting: string, issuer: IssuerArgs, use: CertificateU
       },
     ];
   }
-  return entries.flatMap(({ name, ca }, index) => {
+  return entries.flatMap(({ name, ca, empty }, index): SettingProblem[] => {
     const at = Array.isArray(issuer[use]) ? `${setting}[${index}]` : setting;
+    if (empty.length > 0) {
+      const fix = "Write the name in Vault.";
+      return empty.map(([key, value]) => ({ setting: `${at}.${key}`, value, problem: "must not be empty", fix }));
+    }
     if (entries.findIndex((other) => other.ca === ca) < index) {
       const fix = "Write each CA once: first the one that signs, then the others that are trusted.";
       return [{ setting: at, value: issuer.type === "tls" ? name : undefined, problem: `names ${ca} twice`, fix }];

@@ -1,7 +1,9 @@
 /** An issuer with CAs in the stack, by @pulumi/tls. Their keys are in the state, encrypted as secrets. */
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
+import { CA_RESOURCES } from "../cnpg/names";
 import { hours } from "../durations";
+import { ofCreated } from "../known-outputs";
 import {
   CertificateKey,
   CertificateRequest,
@@ -46,7 +48,8 @@ export function requestedNames(names: CertificateRequest["names"]): {
 /** A CA of the stack. */
 interface Authority {
   key: tls.PrivateKey;
-  certificate: tls.SelfSignedCert;
+  /** PEM. */
+  certificate: pulumi.Output<string>;
 }
 
 /** Creates the CAs for servers and for clients, named after `name`. The first CA of each use signs. */
@@ -55,7 +58,7 @@ export function tlsIssuer(name: string, args: TlsIssuerArgs, opts: pulumi.Custom
   const authority = (use: CertificateUse, ca: string): Authority => {
     // Resources of the default CA do not contain its name, so that they keep the names from when there was only one CA.
     const isFirst = ca === FIRST_CA;
-    const resource = isFirst ? `${name}-${use}-ca` : `${name}-${use}-ca-${ca}`;
+    const resource = isFirst ? `${name}-${CA_RESOURCES[use]}` : `${name}-${CA_RESOURCES[use]}-${ca}`;
     const key = new tls.PrivateKey(resource, CA_KEY, opts);
     const certificate = new tls.SelfSignedCert(
       resource,
@@ -70,12 +73,12 @@ export function tlsIssuer(name: string, args: TlsIssuerArgs, opts: pulumi.Custom
       // A renamed database keeps its CAs.
       { ...opts, ignoreChanges: ["subject"] },
     );
-    return { key, certificate };
+    return { key, certificate: ofCreated(certificate, certificate.certPem) };
   };
   const authorities = (use: CertificateUse) => {
     const [signing = FIRST_CA, ...others] = declaredCas(args[use]);
     const trusted = others.map((ca) =>
-      authority(use, ca).certificate.certPem.apply((pem) => ({
+      authority(use, ca).certificate.apply((pem) => ({
         name: `the stack's ${use} CA ${ca}`,
         pem,
         optional: true,
@@ -99,7 +102,7 @@ export function tlsIssuer(name: string, args: TlsIssuerArgs, opts: pulumi.Custom
       leaf,
       {
         certRequestPem: request.certRequestPem,
-        caCertPem: ca.certificate.certPem,
+        caCertPem: ca.certificate,
         caPrivateKeyPem: ca.key.privateKeyPem,
         validityPeriodHours: validity,
         earlyRenewalHours: renewBefore,
@@ -107,7 +110,8 @@ export function tlsIssuer(name: string, args: TlsIssuerArgs, opts: pulumi.Custom
       },
       leafOpts,
     );
-    return { certificate: certificate.certPem, privateKey: key.privateKeyPem, caChain: ca.certificate.certPem };
+    const certPem = ofCreated(certificate, certificate.certPem);
+    return { certificate: certPem, privateKey: key.privateKeyPem, caChain: ca.certificate };
   };
   return { issue, trusted: { server: server.trusted, client: client.trusted } };
 }

@@ -26,6 +26,7 @@ import {
   KnownPkiRole,
 } from "./issuer";
 import { leafKey, LEAF_USES, requestedNames } from "./tls-issuer";
+import { ofCreated } from "../known-outputs";
 import { warnOnce } from "./warn-once";
 import { SettingsError } from "../problems";
 import type { PemSource } from "./ca-bundle";
@@ -98,7 +99,9 @@ function signedByVault(args: VaultIssuerArgs): Issue {
       },
       opts,
     );
-    const period = clock.certPem.apply((pem) => createHash("sha256").update(pem).digest("hex").slice(0, 16));
+    const period = ofCreated(clock, clock.certPem).apply((pem) =>
+      createHash("sha256").update(pem).digest("hex").slice(0, 16),
+    );
     const request = new tls.CertRequest(
       leaf,
       { privateKeyPem: key.privateKeyPem, subject: { commonName, organizationalUnit: period }, dnsNames, ipAddresses },
@@ -125,14 +128,14 @@ function signedByVault(args: VaultIssuerArgs): Issue {
     );
     // `caChains` begins with the CA that signed. In some versions, it is empty if the mount's CA is a root.
     const caChain = pulumi
-      .all([signed.caChains, signed.issuingCa, args.trustAnchors ?? ""])
+      .all([signed.caChains, ofCreated(signed, signed.issuingCa), args.trustAnchors ?? ""])
       .apply(([chain, issuing, anchors]) => [...(chain?.length ? chain : [issuing]), anchors].join("\n"));
     if (opts.parent) {
       const setting = `issuer.${use}`;
       warnOfRole(signing, { setting, use, key: keyWithDefaults(args.key), validity }, names, opts.parent);
       warnOfExpiry(signing, { setting, validity, renewBefore }, caChain, opts.parent);
     }
-    return { certificate: signed.certificate, privateKey: key.privateKeyPem, caChain };
+    return { certificate: ofCreated(signed, signed.certificate), privateKey: key.privateKeyPem, caChain };
   };
 }
 

@@ -2,7 +2,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { checkObjectName } from "../kubernetes/names";
 import { SettingProblem } from "../problems";
-import { checkOneOf, valueIfKnown, wrong } from "../value-check";
+import { checkOneOf, wrong } from "../value-check";
 import { BARMAN_CLOUD, checkObjectStore, ObjectStore, objectStoreManifest, ObjectStoreManifest } from "./object-store";
 
 /** Backups of a Cluster, for point-in-time recovery. Needs CloudNativePG's barman-cloud plugin. */
@@ -214,10 +214,4 @@ function checkSnapshots(
 function checkRetention(setting: string, retention: string | undefined): SettingProblem[] {
   if (retention === undefined || /^[1-9][0-9]*[dwm]$/.test(retention)) return [];
   return wrong(setting, retention, "must be a number of days, weeks or months", "Write e.g. 30d, 4w or 3m.");
-}
-
-/** Location of the archive, which no two Clusters may share. Undefined if its name is generated, or its bucket is unknown. */
-export function archivePlace({ objectStore, archiveName }: BackupSettings): string | undefined {
-  const path = valueIfKnown(objectStore.destinationPath);
-  return path === undefined || archiveName === undefined ? undefined : `${path.replace(/\/+$/, "")}/${archiveName}`;
 }

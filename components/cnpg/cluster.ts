@@ -1,6 +1,6 @@
 /** The settings of a Cluster, the fields of CNPG's Cluster that they become, and their checks. Pure. */
 import { SettingProblem } from "../problems";
-import { isObject, wrong } from "../value-check";
+import { checkPlain, isObject, wrong } from "../value-check";
 import { type BackupPlan, type BackupSettings, backupSpec, checkBackup } from "./backup";
 import { checkDatabases, DatabasesSettings } from "./databases";
 import { checkImage, imageCatalogRef, ImageSettings } from "./image";
@@ -75,7 +75,14 @@ export const DEFAULT_INSTANCES = 3;
 
 /** Settings that become annotations, other objects, options of resources, or, by their plan, several fields at once. */
 type Elsewhere =
-  "scaledByOthers" | "networkPolicy" | "spec" | "backup" | "recovery" | keyof StopSettings | keyof DatabasesSettings;
+  | "scaledByOthers"
+  | "networkPolicy"
+  | "spec"
+  | "backup"
+  | "recovery"
+  | "majorUpgrade"
+  | keyof StopSettings
+  | keyof DatabasesSettings;
 
 /** A field of the Cluster's spec that a setting becomes. */
 interface ClusterField {
@@ -219,6 +226,7 @@ export function checkClusterSettings(
       : []),
     ...(settings.backup ? checkBackup(at, settings.backup, spec) : []),
     ...(settings.recovery ? checkRecovery(at, settings.recovery, settings) : []),
+    ...checkPlain(at("spec"), settings.spec, "the program merges it into the Cluster's spec"),
     ...checkOverrides(inSpec, settings, context.users),
     ...checkSpec(inSpec, spec),
     ...checkServices(inSpec, spec, context),

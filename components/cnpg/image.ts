@@ -1,4 +1,6 @@
-/** The version of PostgreSQL, and the source of its image. Pure. */
+/** The version of PostgreSQL, the source of its image, and the condition of a major upgrade. Pure. */
+import { checkDuration, hours } from "../durations";
+import type { KubernetesObject } from "../kubernetes/client";
 import { SettingProblem } from "../problems";
 import { checkObjectName } from "../kubernetes/names";
 import { checkOneOf, wrong } from "../value-check";
@@ -15,6 +17,15 @@ export interface ImageCatalog {
   apiGroup?: string;
 }
 
+/** The condition of an upgrade to a later major version of PostgreSQL, which cannot be undone once it has succeeded. */
+export interface MajorUpgrade {
+  /**
+   * How old the newest complete backup may be when the upgrade begins: a whole number of hours or days, e.g. `24h`. `none`: the
+   * upgrade needs no backup. To take a backup in the same `up`, set `backup.onDemand`. Default: `24h`.
+   */
+  backupWithin?: string;
+}
+
 export interface ImageSettings {
   /**
    * PostgreSQL image, 14 or later. Its tag must begin with the version. Becomes `spec.imageName`. Default: the
@@ -27,6 +38,8 @@ export interface ImageSettings {
    * `image` with the catalog, and run `pulumi up` again. Default: none.
    */
   imageCatalog?: ImageCatalog;
+  /** What an upgrade to a later major version needs. Default: a complete backup that is at most 24 hours old. */
+  majorUpgrade?: MajorUpgrade;
 }
 
 const API_GROUP = "postgresql.cnpg.io";
@@ -52,8 +65,35 @@ export function declaredMajor({ image, imageCatalog }: ImageSettings): number | 
   return image === undefined ? imageCatalog?.major : majorOfImage(image);
 }
 
+/** The image with which a Cluster's data was last used. Undefined if the operator has not written it. */
+export function imageOfData({ status = {} }: KubernetesObject): string | undefined {
+  const { pgDataImageInfo, image } = status as { pgDataImageInfo?: { image?: string }; image?: string };
+  return pgDataImageInfo?.image ?? image;
+}
+
+/** The major version of a Cluster's data. During an upgrade, and after one that failed, it is the former version. */
+export function majorOfData(cluster: KubernetesObject): number | undefined {
+  const { pgDataImageInfo } = (cluster.status ?? {}) as { pgDataImageInfo?: { majorVersion?: number } };
+  const image = imageOfData(cluster) ?? cluster.spec?.imageName;
+  return pgDataImageInfo?.majorVersion ?? (typeof image === "string" ? majorOfImage(image) : undefined);
+}
+
+/** The distribution in an image's tag, as CloudNativePG's images have it (`17.6-standard-trixie`). */
+export function distributionOf(image: string): string | undefined {
+  return /(^|[-.])(buster|bullseye|bookworm|trixie|forky|ubi[0-9]+)([-.]|$)/.exec(tagOf(image) ?? "")?.[2];
+}
+
+const NO_BACKUP = "none";
+const DEFAULT_BACKUP_WITHIN = "24h";
+
+/** The maximum age in hours of the backup that a major upgrade needs. Undefined if it needs none. */
+export function upgradeBackupHours({ majorUpgrade = {} }: ImageSettings): number | undefined {
+  const { backupWithin = DEFAULT_BACKUP_WITHIN } = majorUpgrade;
+  return backupWithin === NO_BACKUP ? undefined : hours(backupWithin);
+}
+
 export function checkImage(at: (setting: string) => string, settings: ImageSettings): SettingProblem[] {
-  const { image, imageCatalog } = settings;
+  const { image, imageCatalog, majorUpgrade: { backupWithin = DEFAULT_BACKUP_WITHIN } = {} } = settings;
   const both = image !== undefined && imageCatalog !== undefined;
   return [
     ...(image === undefined ? [] : checkName(at("image"), image)),
@@ -61,6 +101,12 @@ export function checkImage(at: (setting: string) => string, settings: ImageSetti
       ? wrong(at("imageCatalog"), imageCatalog.name, "must not be set together with image", "Remove one of the two.")
       : []),
     ...(imageCatalog ? checkCatalog(at("imageCatalog"), imageCatalog) : []),
+    ...(backupWithin === NO_BACKUP ? [] : checkDuration(at("majorUpgrade.backupWithin"), backupWithin)).map(
+      (found) => ({
+        ...found,
+        fix: "Write a whole number of hours or days, e.g. 24h, or none if the upgrade needs no backup.",
+      }),
+    ),
   ];
 }
 

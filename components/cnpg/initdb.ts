@@ -1,4 +1,5 @@
 /** How the application's database is created. Pure. */
+import { checkObjectName } from "../kubernetes/names";
 import { isReservedRole } from "./roles";
 import { SettingProblem } from "../problems";
 import { wrong } from "../value-check";
@@ -48,10 +49,11 @@ export function initDbSpec(initdb: InitDb = {}): Record<string, unknown> {
 
 export function checkInitDb(setting: string, initdb: InitDb = {}): SettingProblem[] {
   const { database, owner } = databaseAndOwner(initdb);
+  const ofSecret = checkObjectName(`${setting}.ownerSecret`, initdb.ownerSecret, "Secret");
   const problems = checkDatabaseName(`${setting}.database`, database);
   // Without an owner of its own, the owner has the database's name.
-  if (initdb.owner !== undefined) return [...problems, ...checkOwner(`${setting}.owner`, owner)];
-  return problems.length > 0 ? problems : checkOwner(`${setting}.database`, database);
+  if (initdb.owner !== undefined) return [...ofSecret, ...problems, ...checkOwner(`${setting}.owner`, owner)];
+  return [...ofSecret, ...(problems.length > 0 ? problems : checkOwner(`${setting}.database`, database))];
 }
 
 /** Checks a name that needs no quotes anywhere. */

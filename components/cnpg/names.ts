@@ -67,6 +67,20 @@ export function secretNames(cluster: string) {
 }
 
 /**
+ * The ends of the names of the Pulumi resources of a Cluster's certificates. The names begin with the name of the database, and
+ * that of a Pooler's certificate ends with the name of the Pooler. They are in the states of users: never change them.
+ */
+export const CERTIFICATE_RESOURCES = {
+  server: "server",
+  replication: "replication",
+  integrated: "pooler-integrated",
+  explicit: "pooler-explicit",
+} as const;
+
+/** The same of the CAs of `issuer.type: tls`. The names of further CAs continue with a hyphen and the name in the settings. */
+export const CA_RESOURCES = { server: "server-ca", client: "client-ca" } as const;
+
+/**
  * Name of the Database object: `orders.billing`. If Kubernetes does not accept the database's name, invalid characters are
  * replaced and a digest is added: `orders.my-db.5a1c09d3b2`. Names of Clusters and databases contain no dot. So no two
  * databases, and no two Clusters of a namespace, get the same name.

@@ -5,7 +5,7 @@
 import { POSTGRES_PORT } from "./names";
 import { SettingProblem } from "../problems";
 import { checkCidr, checkLabels, checkNamespace } from "../kubernetes/names";
-import { wrong } from "../value-check";
+import { checkPort, wrong } from "../value-check";
 
 /** Pods, or addresses outside of the Kubernetes cluster. All given conditions must match. */
 export interface NetworkPeer {
@@ -200,7 +200,7 @@ function checkPeer(setting: string, { namespace, namespaceLabels, podLabels, cid
       ? wrong(`${setting}.cidr`, cidr, "must not be set together with namespaces or pods", "Write two list entries.")
       : []),
     ...(cidr === undefined ? [] : checkCidr(`${setting}.cidr`, cidr)),
-    ...(namespace === undefined ? [] : checkNamespace(`${setting}.namespace`, namespace)),
+    ...checkNamespace(`${setting}.namespace`, namespace),
     ...checkLabels(`${setting}.namespaceLabels`, namespaceLabels),
     ...checkLabels(`${setting}.podLabels`, podLabels),
   ];
@@ -208,9 +208,5 @@ function checkPeer(setting: string, { namespace, namespaceLabels, podLabels, cid
 
 function checkPorts(setting: string, { ports }: NetworkDestination): SettingProblem[] {
   if (ports?.length === 0) return wrong(setting, ports, "must not be empty", "Write ports, or leave it out for all.");
-  return (ports ?? []).flatMap((port, index) =>
-    Number.isInteger(port) && port > 0 && port < 65_536
-      ? []
-      : wrong(`${setting}[${index}]`, port, "is not a valid port", "Write a number from 1 to 65535."),
-  );
+  return (ports ?? []).flatMap((port, index) => checkPort(`${setting}[${index}]`, port));
 }

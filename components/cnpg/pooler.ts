@@ -2,10 +2,11 @@
  * PgBouncer in front of a Cluster, as CNPG's Pooler, and the checks before the operator's webhook would refuse it.
  * Pure.
  */
-import type { Amount } from "../value-check";
-import { Resources } from "../kubernetes/quantity";
+import { type Amount, isObject } from "../value-check";
+import { checkObjectName } from "../kubernetes/names";
+import { checkResources, Resources } from "../kubernetes/quantity";
 import { SettingProblem } from "../problems";
-import { secretNames } from "./names";
+import { CA_RESOURCES, CERTIFICATE_RESOURCES, secretNames } from "./names";
 
 /** The instances that a Pooler connects to: the primary, the standbys, or any instance. */
 export type PoolerType = "rw" | "ro" | "r";
@@ -150,9 +151,24 @@ export function poolerLogins(poolers: readonly PoolerSettings[] = []): PoolerAut
 /** CNPG merges its container into the one named `pgbouncer`, and requires `containers` in every template. */
 function templateOf({ template, resources }: PoolerSettings): { template?: object } {
   if (!template && !resources) return {};
-  const spec = (template?.spec ?? {}) as { containers?: unknown[] };
-  const containers = spec.containers ?? [{ name: "pgbouncer", ...(resources ? { resources } : {}) }];
-  return { template: { ...template, spec: { ...spec, containers } } };
+  const spec = (template?.spec ?? {}) as { containers?: Container[] };
+  const containers = spec.containers ?? [{ name: CONTAINER }];
+  return { template: { ...template, spec: { ...spec, containers: withResources(containers, resources) } } };
+}
+
+interface Container {
+  name?: unknown;
+  resources?: unknown;
+}
+
+/** CNPG's name of the container. */
+const CONTAINER = "pgbouncer";
+
+function withResources(containers: readonly Container[], resources: Resources | undefined): readonly Container[] {
+  if (!resources) return containers;
+  const own = containers.find(({ name }) => name === CONTAINER);
+  if (!own) return [...containers, { name: CONTAINER, resources }];
+  return containers.map((container) => (container === own ? { ...own, resources } : container));
 }
 
 const DNS_1035 = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
@@ -194,6 +210,10 @@ export function checkPoolers(
 ): SettingProblem[] {
   return poolers.flatMap((pooler, index) => [
     ...checkPooler(`${path}[${index}]`, cluster, pooler, poolers.slice(0, index)),
+    ...checkPods(`${path}[${index}]`, pooler.settings),
+    ...Object.entries(pooler.settings.secrets ?? {}).flatMap(([key, name]) =>
+      checkObjectName(`${path}[${index}].secrets.${key}`, name, "Secret"),
+    ),
     ...checkType(`${path}[${index}].type`, pooler.settings, context),
   ]);
 }
@@ -211,6 +231,30 @@ function checkType(
   if (!disabledServices.includes(type)) return [];
   const problem = "needs a Service of the Cluster that spec.managed.services.disabledDefaultServices disables";
   return [{ setting, value: type, problem, fix: `Remove ${type} from spec.managed.services.disabledDefaultServices.` }];
+}
+
+/** Checks the template of the pods, and the resources that are merged into it. Values in the template may be known later. */
+function checkPods(path: string, { template, resources }: PoolerSettings): SettingProblem[] {
+  const problems = checkResources(`${path}.resources`, resources);
+  const later = (field: string, type: string) => [
+    {
+      setting: `${path}.${field}`,
+      problem: `must be ${type} that is known when the program runs, because the program adds to it`,
+      fix: "Only values in it may be outputs.",
+    },
+  ];
+  if (template === undefined) return problems;
+  if (!isObject(template)) return later("template", "a mapping");
+  const { spec } = template;
+  if (spec === undefined || spec === null) return problems;
+  if (!isObject(spec)) return later("template.spec", "a mapping");
+  if (!resources || spec.containers === undefined) return problems;
+  const containers: unknown = spec.containers;
+  if (!Array.isArray(containers) || !containers.every(isObject)) return later("template.spec.containers", "a list");
+  const own = containers.find(({ name }) => name === CONTAINER);
+  if (own?.resources === undefined) return problems;
+  const problem = `must not be set together with resources of the container ${CONTAINER} in template.spec.containers`;
+  return [...problems, { setting: `${path}.resources`, problem, fix: "Remove one of the two." }];
 }
 
 function checkPooler(
@@ -266,6 +310,16 @@ function checkPooler(
       ),
     );
   }
+  if (pooler.secrets?.clientTls === undefined && isOtherCertificate(name)) {
+    problems.push(
+      wrong(
+        "name",
+        name,
+        "is already used for another certificate of the database",
+        "Choose another name, e.g. pooler-<cluster>-rw.",
+      ),
+    );
+  }
   if (before.some((other) => other.name === name)) {
     problems.push(wrong("name", name, "is used twice", "Give one of the two Poolers another name."));
   }
@@ -290,4 +344,13 @@ function checkPooler(
     );
   }
   return problems;
+}
+
+/** Whether the certificate of a Pooler of this name and another one would be Pulumi resources of the same name. */
+function isOtherCertificate(name: string): boolean {
+  const cas = Object.values(CA_RESOURCES);
+  return (
+    Object.values<string>(CERTIFICATE_RESOURCES).includes(name) ||
+    cas.some((ca) => name === ca || name.startsWith(`${ca}-`))
+  );
 }

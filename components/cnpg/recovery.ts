@@ -1,7 +1,8 @@
 /** Recovery: a new Cluster that starts from the data of a backup. Pure. */
 import { SettingProblem } from "../problems";
 import { wrong } from "../value-check";
-import { archivePlace, BackupSettings, checkArchiveName } from "./backup";
+import { mayBeSameArchive } from "./archive-place";
+import { BackupSettings, checkArchiveName } from "./backup";
 import { databaseAndOwner, InitDb } from "./initdb";
 import { BARMAN_CLOUD, checkObjectStore, ObjectStore, objectStoreManifest, ObjectStoreManifest } from "./object-store";
 
@@ -204,8 +205,7 @@ function checkOwnArchive(
           "Remove it, so that the new Cluster gets an archive of its own.",
         );
   }
-  const source = archivePlace({ objectStore: objectStore ?? backup.objectStore, archiveName });
-  if (source === undefined || source !== archivePlace(backup)) return [];
+  if (!mayBeSameArchive({ objectStore: objectStore ?? backup.objectStore, archiveName }, backup)) return [];
   return wrong(
     at("recovery.archiveName"),
     archiveName,

@@ -1,7 +1,7 @@
 /** The Services of a Cluster, `spec.managed.services`. Checks what the operator does not check itself. Pure. */
 import { SettingProblem } from "../problems";
 import { checkAnnotations, checkCidr, checkLabels, checkReservedKeys, checkServiceName } from "../kubernetes/names";
-import { checkOneOf, checkUnique, wrong } from "../value-check";
+import { checkOneOf, checkPlain, checkUnique, wrong } from "../value-check";
 import { type At, listAt, Spec, stringAt, stringMapAt, stringsAt, valueAt } from "./spec";
 
 /** CloudNativePG's Services that are disabled: `ro`, `r`, or both. */
@@ -10,7 +10,7 @@ export function disabledServices(spec: Spec = {}): string[] {
 }
 
 /** Names of the additional Services. */
-function additionalServices(spec: Spec = {}): string[] {
+export function additionalServices(spec: Spec = {}): string[] {
   return listAt(spec, "managed.services.additional").flatMap(
     (service) => stringAt(service, "serviceTemplate.metadata.name") ?? [],
   );
@@ -36,6 +36,9 @@ export function checkServices(at: At, spec: Spec, { standbyRegistered }: Service
   const disabled = disabledServices(spec);
   const setting = at("managed.services.disabledDefaultServices");
   return [
+    ...["managed.services", "managed.services.additional", "managed.services.disabledDefaultServices"].flatMap(
+      (field) => checkPlain(at(field), valueAt(spec, field), "names and checks depend on the Services"),
+    ),
     ...checkUnique((index) => `${setting}[${index}]`, disabled),
     ...(standbyRegistered && disabled.includes("ro")
       ? wrong(
@@ -45,8 +48,22 @@ export function checkServices(at: At, spec: Spec, { standbyRegistered }: Service
           "Remove ro from the list. Or register no standby: set instances: 1, or leave out teleport.",
         )
       : []),
-    ...listAt(spec, "managed.services.additional").flatMap((service, index) =>
-      checkTemplate(at(`managed.services.additional[${index}].serviceTemplate`), valueAt(service, "serviceTemplate")),
+    ...listAt(spec, "managed.services.additional").flatMap((service, index) => {
+      const path = at(`managed.services.additional[${index}]`);
+      return [
+        ...checkNameIsPlain(path, service),
+        ...checkTemplate(`${path}.serviceTemplate`, valueAt(service, "serviceTemplate")),
+      ];
+    }),
+  ];
+}
+
+function checkNameIsPlain(path: string, service: unknown): SettingProblem[] {
+  const why = "the name of the Service becomes part of the server's certificate";
+  return [
+    ...checkPlain(path, service, why),
+    ...["serviceTemplate", "serviceTemplate.metadata", "serviceTemplate.metadata.name"].flatMap((field) =>
+      checkPlain(`${path}.${field}`, valueAt(service, field), why),
     ),
   ];
 }

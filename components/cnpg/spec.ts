@@ -6,7 +6,7 @@
 import { SettingProblem } from "../problems";
 import { checkAnnotations, checkKey, checkLabels, checkReservedKeys, checkObjectName } from "../kubernetes/names";
 import { parseQuantity } from "../kubernetes/quantity";
-import { isObject, checkOneOf, checkUnique, checkWholeNumber, wrong } from "../value-check";
+import { isObject, checkOneOf, checkPlain, checkPort, checkUnique, checkWholeNumber, wrong } from "../value-check";
 
 /** CloudNativePG's own fields, as a user writes them under `spec`. */
 export type Spec = Readonly<Record<string, unknown>>;
@@ -99,7 +99,9 @@ export type At = (field: string) => string;
  * the operator itself refuses is not checked here: a preview asks the operator (operator-check.ts).
  */
 export function checkSpec(at: At, spec: Spec): SettingProblem[] {
+  const strategy = "primaryUpdateStrategy";
   return [
+    ...checkPlain(at(strategy), valueAt(spec, strategy), "it decides what `up` waits for"),
     ...checkScheduling(at, spec),
     ...checkDelays(at, spec),
     ...checkProbe(at, spec, "startup"),
@@ -285,7 +287,7 @@ function checkLdap(at: At, spec: Spec): SettingProblem[] {
           "must be a host name",
           "Write a host without a scheme, e.g. ldap.example.com.",
         )),
-    ...checkLdapPort(`${setting}.port`, numberAt(ldap, "port")),
+    ...checkPort(`${setting}.port`, numberAt(ldap, "port")),
     ...checkLdapTls(`${setting}.tls`, stringAt(ldap, "scheme") === "ldaps", ldap.tls ?? false),
     ...(isAbsent(ldap.bindAsAuth) && isAbsent(search)
       ? wrong(setting, undefined, "must say how users are found", "Set bindAsAuth or bindSearchAuth.")
@@ -306,11 +308,6 @@ function checkLdapTls(setting: string, secured: boolean, tls: unknown): SettingP
     secured ? "starts TLS inside TLS" : "sends passwords in clear text to the directory",
     secured ? "Remove it: scheme: ldaps already uses TLS." : "Set tls: true, or scheme: ldaps.",
   );
-}
-
-function checkLdapPort(setting: string, port: number | undefined): SettingProblem[] {
-  if (port === undefined || (Number.isInteger(port) && port >= 1 && port <= 65_535)) return [];
-  return wrong(setting, port, "is not a valid port", "Write a number from 1 to 65535.");
 }
 
 /** CNPG writes both `ldapbinddn` and `ldapbindpasswd` in any case, so a login with only one of them fails. */

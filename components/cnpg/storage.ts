@@ -50,6 +50,18 @@ const SMALLEST_VOLUME = 1024 ** 2;
 /** The pod's volume is named `tbs-` and the tablespace, as a DNS label. */
 const MAX_TABLESPACE = 59;
 
+/** The fields of the Cluster's spec that say how large volumes are, and nothing else of them. */
+export function volumeSizes({ storage, walStorage, tablespaces }: StorageSettings): Record<string, unknown> {
+  const { size, resizeInUseVolumes } = storage;
+  return {
+    storage: { size, ...(resizeInUseVolumes === undefined ? {} : { resizeInUseVolumes }) },
+    ...(walStorage === undefined ? {} : { walStorage: { size: walStorage.size } }),
+    ...(tablespaces === undefined
+      ? {}
+      : { tablespaces: tablespaces.map((each) => ({ name: each.name, storage: { size: each.size } })) }),
+  };
+}
+
 /** `spec.tablespaces`. */
 export function tablespaceSpecs(tablespaces: Tablespace[] | undefined): Record<string, unknown>[] | undefined {
   return tablespaces?.map(({ name, owner, temporary, ...volume }) => ({

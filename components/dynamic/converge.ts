@@ -23,7 +23,7 @@ export interface ResourceKind<Inputs extends object, State extends Inputs = Inpu
    * @returns inputs: the inputs, with values that are read each time; default: unchanged. refusals: why the run must stop
    */
   check?(news: Inputs, olds: Partial<State> | undefined): Promise<{ inputs?: Inputs; refusals?: readonly string[] }>;
-  /** The inputs whose change replaces the resource. Default: none. */
+  /** The inputs whose change replaces the resource. Those that a preview does not know yet are ignored. Default: none. */
   replaces?(olds: State, news: Inputs): string[];
   /** Whether the old resource is deleted before the new one is created. Default: false. */
   deleteBeforeReplace?: boolean;
@@ -71,7 +71,9 @@ export function providerOf<Inputs extends object, State extends Inputs>(
       return { inputs, failures: refusals.map((reason) => ({ property: "", reason })) };
     },
     async diff(_id, olds, news) {
-      const replaces = kind.replaces?.(olds, news) ?? [];
+      // An input that a preview does not know yet may turn out to be unchanged.
+      const isKnown = (key: string) => (news as Record<string, unknown>)[key] !== UNKNOWN;
+      const replaces = (kind.replaces?.(olds, news) ?? []).filter(isKnown);
       if (replaces.length > 0) {
         return { changes: true, replaces, ...(kind.deleteBeforeReplace ? { deleteBeforeReplace: true } : {}) };
       }

@@ -4,18 +4,13 @@
  */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { valueOf } from "../known-outputs";
 import { refuse, SettingProblem, SettingsError } from "../problems";
 
 /** Used by the default provider if the configuration has no value. */
 const VARIABLE = "PULUMI_K8S_ENABLE_SECRET_MUTABLE";
 const PROBLEM =
   "must be true, because otherwise Pulumi deletes a Secret and creates it again when its certificate is renewed";
-
-/** Members of an Output that the types of Pulumi's SDK do not show. */
-interface OutputInternals {
-  isKnown: Promise<boolean>;
-  promise(withUnknowns: boolean): Promise<unknown>;
-}
 
 /** One check for each provider, so that all its components fail with the same error, which Pulumi prints once. */
 const checks = new WeakMap<pulumi.ProviderResource, Promise<void>>();
@@ -74,11 +69,4 @@ async function checkProvider(provider: pulumi.ProviderResource): Promise<void> {
  */
 async function isPreviewed({ id }: pulumi.ProviderResource): Promise<boolean> {
   return pulumi.runtime.isDryRun() && (await valueOf(id)).value !== undefined;
-}
-
-/** Also of an unknown value, for which `apply` is not called. If the SDK has no such members, the value counts as unknown. */
-async function valueOf(output: pulumi.Output<unknown>): Promise<{ value?: unknown; isKnown: boolean }> {
-  const { isKnown, promise } = output as unknown as Partial<OutputInternals>;
-  if (typeof promise !== "function") return { isKnown: false };
-  return { value: await promise(true), isKnown: (await isKnown) ?? false };
 }

@@ -16,8 +16,9 @@ export function checkServiceName(setting: string, name: string): SettingProblem[
   return wrong(setting, name, "is not a valid name of a Service", fix);
 }
 
-export function checkNamespace(setting: string, name: string): SettingProblem[] {
-  if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) return [];
+/** Checks the name of a namespace. A missing name passes. */
+export function checkNamespace(setting: string, name: string | undefined): SettingProblem[] {
+  if (name === undefined || /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) return [];
   return wrong(
     setting,
     name,

@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { ArchiveName } from "../backup/archive-name";
 import { LastBackup, TakenBackup } from "../backup/taken-backup";
 import { archivePlugins, BackupPlan } from "../cnpg/backup";
+import { declaredMajor } from "../cnpg/image";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { ownedBy } from "../kubernetes/owner";
 import type { ClusterPlan } from "./plan";
@@ -16,6 +17,8 @@ export interface BackupsBefore {
   spec: Record<string, unknown>;
   /** Name of the archive. Undefined without `backup`. */
   archiveName?: pulumi.Output<string>;
+  /** The backup on demand. Undefined if the settings name none. */
+  onDemand?: TakenBackup;
   resources: pulumi.Resource[];
 }
 
@@ -33,29 +36,29 @@ export function createBackupsBefore(plan: ClusterPlan, namespace: pulumi.Output<
   );
   if (!backup) return { spec: cluster.spec, resources: created };
   const { kubernetes } = settings;
-  const { archiveName: declaredName, onDemand } = backup.settings;
+  const { archiveName: declaredName, onDemand: reason } = backup.settings;
   const archive = new ArchiveName(
     name,
     {
       ...{ kubernetes, namespace, declaredName, cluster: plan.clusterName },
       recoversFrom: recovery?.settings.archiveName,
+      major: declaredMajor(settings),
     },
     opts,
   );
-  const taken =
-    onDemand === undefined
-      ? []
-      : [
-          new TakenBackup(
-            `${name}-on-demand`,
-            { ...backupArgs(plan, backup, namespace), occasion: "onDemand", reason: onDemand },
-            { ...opts, dependsOn: [...opts.dependsOn, ...created] },
-          ),
-        ];
+  const onDemand =
+    reason === undefined
+      ? undefined
+      : new TakenBackup(
+          `${name}-on-demand`,
+          { ...backupArgs(plan, backup, namespace), occasion: "onDemand", reason },
+          { ...opts, dependsOn: [...opts.dependsOn, ...created] },
+        );
   return {
     spec: { ...cluster.spec, plugins: archivePlugins(backup, archive.archiveName) },
     archiveName: archive.archiveName,
-    resources: [...created, archive, ...taken],
+    onDemand,
+    resources: [...created, archive, ...(onDemand ? [onDemand] : [])],
   };
 }
 

@@ -6,13 +6,15 @@ import { checkClusterSettings } from "../cnpg/cluster";
 import { checkPoolers } from "../cnpg/pooler";
 import { checkUsers } from "../cnpg/roles";
 import { disabledServices } from "../cnpg/services";
+import { stringsAt } from "../cnpg/spec";
+import { checkNamespace } from "../kubernetes/names";
 import { SettingProblem } from "../problems";
 import { AUTO_USER_GROUP, checkAutoUsers } from "../teleport/auto-users/settings";
 import { identityVariables } from "../teleport/client/identity";
 import { checkOperatorDatabase } from "../teleport/kubernetes-operator";
 import { checkProxyAddress, checkDynamicLabels, checkLabels, checkTeleportName, OUR_LABELS } from "../teleport/names";
 import { checkDatabaseUsers } from "../teleport/resources/access-role";
-import { valueIfKnown } from "../value-check";
+import { valueIfKnown, wrong } from "../value-check";
 import { checkVaultDatabaseOfCluster } from "../vault-database/check";
 import { DEFAULT_READY_MINUTES, TeleportArgs } from "./args";
 import { checkClusterName } from "../cnpg/names";
@@ -33,6 +35,7 @@ export function checkPostgresCluster(path: string, plan: ClusterPlan): SettingPr
   const isWritten = ({ setting }: SettingProblem) => !defaultNames.includes(setting);
   return [
     ...checkNames(path, at, plan),
+    ...checkNamespace(at("namespace"), valueIfKnown(settings.namespace)),
     ...checkClusterSettings(path, settings, {
       cluster: clusterName,
       users: plan.certificateUsers,
@@ -51,6 +54,7 @@ export function checkPostgresCluster(path: string, plan: ClusterPlan): SettingPr
     }).filter(isWritten),
     ...checkAutoUsersOf(at, plan),
     ...checkReservedRoles(at, plan),
+    ...checkImportedRoles(at, plan),
     ...(vaultDatabase && plan.vaultDatabase
       ? checkVaultDatabaseOfCluster(at("vaultDatabase"), vaultDatabase, plan.vaultDatabase, settings).filter(isWritten)
       : []),
@@ -145,6 +149,27 @@ function checkReservedRoles(
   }));
 }
 
+/**
+ * Refuses to import roles that the program creates itself. An import loses the comment by which the program recognizes its
+ * roles, so `up` would refuse them, but only after the import. The roles of `*` are known only then.
+ */
+function checkImportedRoles(at: At, { settings, autoUsersAdmin, vaultUsers }: ClusterPlan): SettingProblem[] {
+  const field = "bootstrap.initdb.import.roles";
+  return stringsAt(settings.spec, field).flatMap((role, index) => {
+    const isOfVault = vaultUsers !== undefined && [vaultUsers.admin, vaultUsers.users].includes(role);
+    if (!isOfVault && role !== autoUsersAdmin?.name) return [];
+    const [whose, setting] = isOfVault
+      ? ["a role with which Vault", "vaultDatabase.admin"]
+      : ["the role with which Teleport", "autoUsers.adminUser"];
+    return wrong(
+      at(`spec.${field}[${index}]`),
+      role,
+      `is ${whose} creates users, so it must not exist already`,
+      `Set ${setting} to another name, or remove the role here.`,
+    );
+  });
+}
+
 function checkAutoUsersOf(at: At, plan: ClusterPlan): SettingProblem[] {
   const { settings, autoUsersAdmin, vaultUsers } = plan;
   if (!settings.autoUsers || !autoUsersAdmin) return [];
@@ -184,7 +209,7 @@ function checkTeleport(
   { settings: teleport, standby }: TeleportPlan,
   { users }: ClusterPlan,
 ): SettingProblem[] {
-  const { name } = teleport;
+  const { name, registration = { by: "program" } } = teleport;
   return [
     ...checkProxyAddress(`${path}.proxy`, valueIfKnown(teleport.proxy)),
     // The standby's name is longer.
@@ -205,7 +230,8 @@ function checkTeleport(
         fix: label === "environment" ? "Use the setting environment of the database." : "Choose another key.",
       })),
     ...checkDynamicLabels(`${path}.dynamicLabels`, teleport.dynamicLabels),
-    ...(teleport.registration?.by === "operator"
+    ...(registration.by === "program" ? [] : checkNamespace(`${path}.registration.namespace`, registration.namespace)),
+    ...(registration.by === "operator"
       ? checkOperatorDatabase(path, { ...teleport, name: "checked-above", namespace: "", owner: "", uri: "" })
       : []),
     ...(teleport.accessRoles

@@ -19,13 +19,15 @@ export function checkTypes({ namespace: _, kubernetes: _reached, ...settings }: 
  */
 export function afterChecks<Value>(
   name: string,
-  { namespace: _, kubernetes: _reached, ...settings }: PostgresClusterArgs,
+  { kubernetes: _reached, ...settings }: PostgresClusterArgs,
   stack: string,
   value: Value,
 ): pulumi.Input<Value> {
   if (!hasComputed(settings)) return value;
   const checked = pulumi.output(settings).apply((known) => {
-    refuse(checkPostgresCluster("", planCluster(name, known as PostgresClusterArgs, stack)));
+    const args = known as PostgresClusterArgs;
+    refuse(checkTypes(args));
+    refuse(checkPostgresCluster("", planCluster(name, args, stack)));
     return value;
   });
   return pulumi.runtime.isDryRun() ? value : (pulumi.unsecret(checked) as pulumi.Output<Value>);

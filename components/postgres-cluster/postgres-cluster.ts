@@ -6,16 +6,18 @@ import { DatabaseAccess } from "../postgres/grants-resource";
 import { AutoUsersAdmin } from "../teleport/auto-users/admin";
 import { caSources } from "../certificates/ca-sources";
 import { ClusterCertificates } from "../certificates/cluster-certificates";
-import { declaredMajor } from "../cnpg/image";
+import { declaredMajor, upgradeBackupHours } from "../cnpg/image";
+import { volumeSizes } from "../cnpg/storage";
 import { additionalDnsNames } from "../cnpg/services";
 import { isSupervised } from "../cnpg/spec";
 import { ignoredChanges } from "../cnpg/foreign-fields";
+import { alreadyChecked } from "../known-outputs";
 import type { KubernetesArgs } from "../kubernetes/resource";
 import { BACKGROUND_DELETION, SHORT_DELETION, ownedBy, ownerOf } from "../kubernetes/owner";
 import { OperatorCheck } from "../cnpg/operator-check";
 import { requireMutableSecrets } from "../kubernetes/mutable-secrets";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
-import { createBackupsAfter, createBackupsBefore, createLastBackup } from "./backups";
+import { BackupsBefore, createBackupsAfter, createBackupsBefore, createLastBackup } from "./backups";
 import { createPoolers } from "./poolers";
 import type { PostgresClusterArgs } from "./args";
 import { checkPostgresCluster } from "./check";
@@ -80,10 +82,11 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const certificates = this.createCertificates(context);
     const policies = this.createNetworkPolicies(context);
     const roles = this.createDatabaseRoles(context);
-    const { spec, archiveName, resources } = createBackupsBefore(plan, namespace, { ...child, dependsOn: [operator] });
-    const beforeCluster = [certificates, ...policies, ...roles, ...resources];
+    const before = createBackupsBefore(plan, namespace, { ...child, dependsOn: [operator] });
+    const { spec, archiveName } = before;
+    const beforeCluster = [certificates, ...policies, ...roles, ...before.resources];
     this.guardDeletion(`${name}:secrets`, plan, beforeCluster);
-    this.cluster = this.createCluster(context, spec, beforeCluster);
+    this.cluster = this.createCluster(context, before, beforeCluster);
     const uid = this.cluster.metadata.apply((metadata) => metadata.uid ?? "");
     const reference = { kubernetes, namespace, cluster: clusterName, uid };
     new DeletionProtection(
@@ -150,7 +153,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     );
     return new ClusterCertificates(
       name,
-      {
+      alreadyChecked({
         cluster: clusterName,
         namespace,
         issuer: settings.issuer,
@@ -163,14 +166,14 @@ export class PostgresCluster extends pulumi.ComponentResource {
         poolers: poolers.filter(({ isIssued }) => isIssued).map((pooler) => pooler.name),
         clientCas: pulumi.all(clientCas).apply((sources) => sources.flat()),
         retained: plan.isRetained,
-      },
+      }),
       child,
     );
   }
 
   private createCluster(
     { plan, namespace }: ComponentContext,
-    spec: Record<string, unknown>,
+    { spec, onDemand }: BackupsBefore,
     dependsOn: pulumi.Resource[],
   ): k8s.apiextensions.CustomResource {
     const { name, clusterName, cluster, settings } = plan;
@@ -181,7 +184,14 @@ export class PostgresCluster extends pulumi.ComponentResource {
         ...{ kubernetes, plural: "clusters", namespace, object: clusterName, owner: ownerOf(name) },
         instances: settings.scaledByOthers ? undefined : plan.instances,
         annotations: cluster.stopAnnotations,
-        image: { name: imageOf(settings), major: declaredMajor(settings) },
+        image: {
+          name: imageOf(settings),
+          major: declaredMajor(settings),
+          backupWithin: upgradeBackupHours(settings),
+          archives: plan.backup !== undefined,
+        },
+        takenBackup: onDemand?.taken,
+        volumes: volumeSizes(settings),
       },
       { parent: this, dependsOn },
     );
@@ -390,7 +400,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     }));
     const created = new VaultDatabase(
       plan.name,
-      { ...settings, connection, mount, database, uid, kubernetes },
+      alreadyChecked({ ...settings, connection, mount, database, uid, kubernetes }),
       { parent: this, dependsOn: operator },
     );
     const withVault = pulumi

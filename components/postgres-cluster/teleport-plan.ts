@@ -67,12 +67,14 @@ export interface TeleportPlanInputs {
   autoUsersRoles?: readonly string[];
 }
 
+/** Labels that the databases of one Cluster in Teleport have, and no others. */
+function clusterLabels({ primary }: Pick<TeleportPlan, "primary">): Record<string, string> {
+  return { [PRIMARY_LABEL]: primary, ...PROVISIONED_BY };
+}
+
 /** Labels that exactly one database in Teleport has. */
-export function identifyingLabels(
-  { primary }: Pick<TeleportPlan, "primary">,
-  sqlType: SqlType,
-): Record<string, string> {
-  return { ...PROVISIONED_BY, [PRIMARY_LABEL]: primary, sql_type: sqlType };
+export function identifyingLabels(plan: Pick<TeleportPlan, "primary">, sqlType: SqlType): Record<string, string> {
+  return { ...clusterLabels(plan), sql_type: sqlType };
 }
 
 /** Plans a PostgresCluster in a Teleport cluster. */
@@ -93,9 +95,7 @@ export function planTeleport(settings: TeleportArgs, cluster: TeleportPlanInputs
       environment: cluster.environment,
       cluster: cluster.clusterName,
       namespace: cluster.namespace,
-      [PRIMARY_LABEL]: primary,
-      ...PROVISIONED_BY,
-      sql_type: sqlType,
+      ...identifyingLabels({ primary }, sqlType),
     },
     dynamicLabels: settings.dynamicLabels,
     // Users cannot be created on a standby.
@@ -134,7 +134,7 @@ function planAccessRoles(
   { adminUser }: TeleportArgs,
   { users, database, autoUsersAdmin = adminUser, autoUsersRoles = [] }: TeleportPlanInputs,
 ): PlannedAccessRole[] {
-  const databaseLabels = { ...PROVISIONED_BY, [PRIMARY_LABEL]: primary };
+  const databaseLabels = clusterLabels({ primary });
   const deniedUsers = autoUsersAdmin === undefined ? [] : [autoUsersAdmin.name];
   const ofUsers = users.map((user): PlannedAccessRole => ({
     resource: `${prefix}-${user.name}`,
@@ -149,7 +149,7 @@ function planAccessRoles(
     resource: `${prefix}-auto-${role}`,
     name: `${primary}-auto-${role}`,
     description: `Opens ${primary} with a user of one's own that has the role ${role}`,
-    databaseLabels: { ...databaseLabels, sql_type: "primary" },
+    databaseLabels: identifyingLabels({ primary }, "primary"),
     deniedUsers,
     databaseNames: ["*"],
     databaseRoles: [role],

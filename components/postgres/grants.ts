@@ -9,7 +9,7 @@
  */
 import { Access, AccessScope, roleSettings, TeleportUser } from "../cnpg/roles";
 import { isGrantedRelation, isGrantedSchema, isSuperuser, RELATION_KINDS } from "./superuser-objects";
-import { grantToPublicScript, publicFunctionDrift, upgradeBlocker } from "./public-functions";
+import { grantToPublicScript, publicFunctionDrift } from "./public-functions";
 import { attributeDrift, attributeScript } from "./role-attributes";
 import { doBlock, identifier, literal, textArray } from "./sql";
 
@@ -197,11 +197,6 @@ SELECT format(CASE WHEN ${IS_INVALID}
     THEN 'the database %I is left over from an interrupted DROP DATABASE, and is skipped; drop it: DROP DATABASE %1$I'
     ELSE 'the database %I does not allow connections, so rights in it stay as they are; to open it: ALTER DATABASE %1$I ALLOW_CONNECTIONS true' END, datname)
 FROM pg_database WHERE (${IS_INVALID} OR NOT datallowconn) AND datname <> 'template0' ORDER BY datname;`;
-
-/** Returns the database's name if something in it would make an upgrade to this major version fail. */
-export function upgradeBlockerQuery(major: number): string {
-  return `${PREAMBLE}\n${upgradeBlocker(major)}`;
-}
 
 /** Lists the names that are existing roles. */
 export function existingRolesQuery(names: readonly string[]): string {

@@ -235,11 +235,14 @@ export async function removeIfRunning(
   kubernetes: KubernetesClient,
   reference: ClusterReference,
   left: string,
-  work: () => Promise<void>,
+  work: () => Promise<unknown>,
 ): Promise<void> {
   let cluster = await findCluster(kubernetes, reference);
   try {
-    if (cluster && stopReason(cluster) === undefined) return await work();
+    if (cluster && stopReason(cluster) === undefined) {
+      await work();
+      return;
+    }
   } catch (error) {
     if (!(error instanceof KubernetesError)) throw error;
     cluster = await findCluster(kubernetes, reference);

@@ -55,11 +55,11 @@ WHERE ${IN_CATALOG} AND p.proname = 'pg_logical_emit_message' AND NOT ${IS_PUBLI
 }
 
 /** The first major version in which `pg_logical_emit_message` has other arguments. */
-export const CHANGED_IN = 17;
+const CHANGED_IN = 17;
 
-/** Returns a line if the rights of this function would make `pg_upgrade` to a major version fail. */
-export function upgradeBlocker(major: number): string {
-  return `SELECT format('%I', current_database()) WHERE current_setting('server_version_num')::int < ${CHANGED_IN}0000
+/** SQL: whether the rights of this function would make `pg_upgrade` to a major version fail. */
+export function isUpgradeBlocked(major: number): string {
+  return `current_setting('server_version_num')::int < ${CHANGED_IN}0000
   AND ${major} >= ${CHANGED_IN} AND EXISTS (SELECT FROM pg_proc p WHERE ${IN_CATALOG} AND p.proname = 'pg_logical_emit_message'
-    AND (NOT ${IS_PUBLIC} OR EXISTS (SELECT FROM aclexplode(p.proacl) acl WHERE acl.grantee NOT IN (0, p.proowner))));`;
+    AND (NOT ${IS_PUBLIC} OR EXISTS (SELECT FROM aclexplode(p.proacl) acl WHERE acl.grantee NOT IN (0, p.proowner))))`;
 }

@@ -109,20 +109,22 @@ SELECT format('%s may not drop the user %s', ${role}, rolname) FROM ${outOfReach
  * objects' database, or else the owner of `database`, or else `newOwner`.
  *
  * @param query lists the users' names
+ * @returns the users' names
  */
 export async function dropUsers(
   kubernetes: KubernetesClient,
   cluster: ClusterReference,
   { database, newOwner }: { database: string; newOwner?: string },
   query: string,
-): Promise<void> {
+): Promise<string[]> {
   const sql = (where: string, script: string) => sqlInPrimary(kubernetes, cluster, where, script);
   const users = await sql(MAINTENANCE_DATABASE, query);
-  if (users.length === 0) return;
+  if (users.length === 0) return [];
   await sqlInPrimary(kubernetes, cluster, MAINTENANCE_DATABASE, forbidLoginScript(users), { ends: users });
   for (const each of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
     await sql(each, dropOwnedScript(users, database, newOwner));
   await sql(MAINTENANCE_DATABASE, dropScript(users));
+  return users;
 }
 
 /** Other memberships of the role, except those in its users, on which it has ADMIN OPTION because it created them. */

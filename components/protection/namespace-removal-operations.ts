@@ -41,7 +41,7 @@ export function namespaceRemoval(
 ): ResourceKind<NamespaceInputs, NamespaceState> {
   return {
     id: ({ namespace }) => namespace,
-    replaces: (olds, news) => (news.namespace !== olds.namespace && news.namespace !== UNKNOWN ? ["namespace"] : []),
+    replaces: (olds, news) => (news.namespace !== olds.namespace ? ["namespace"] : []),
     declared: ({ context }) => context,
     differs: async (news, olds) => news.uid !== olds.uid && news.uid !== UNKNOWN,
     apply: async (inputs) => ({ ...inputs, kubernetesUid: await kubernetesUid(await connect(inputs)) }),

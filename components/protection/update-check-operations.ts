@@ -1,5 +1,4 @@
 /** UpdateCheck: refuses an update that would fail half-way, and prepares the object for the update. */
-import { refuseBlockedUpgrade } from "../postgres/major-upgrade";
 import { DeclaredFields, KEPT_ANNOTATIONS_MANAGER, preparationFor } from "../cnpg/foreign-fields";
 import {
   KubernetesClient,
@@ -8,11 +7,16 @@ import {
   KubernetesObject,
   RequestLimits,
 } from "../kubernetes/client";
-import { KubernetesError } from "../kubernetes/errors";
+import { KubernetesError, printUnchecked } from "../kubernetes/errors";
 import { PROVIDER_MANAGER } from "../kubernetes/field-owners";
 import type { ResourceKind } from "../dynamic/converge";
+import { firstOf } from "../message-limits";
 import { IN_PREVIEW } from "../cnpg/taken-cluster";
 import { OWNER_LABEL } from "../owner-label";
+import { readVolumes } from "../readiness/cluster";
+import { refusedGrowth, withSpec } from "../readiness/volumes";
+import { UNKNOWN } from "../value-check";
+import { completeArchive, DeclaredUpgrade, isPendingUpgrade, refuseBlockedUpgrade } from "./major-upgrade";
 
 /** Inputs of an UpdateCheck. */
 export interface UpdateCheckInputs extends KubernetesConnection, DeclaredFields {
@@ -20,7 +24,23 @@ export interface UpdateCheckInputs extends KubernetesConnection, DeclaredFields 
   namespace: string;
   object: string;
   owner: string;
-  image?: { name: string; major?: number };
+  image?: DeclaredImage;
+  /** Name of the Backup on demand. Unknown in a preview if `up` will take it. */
+  takenBackup?: string;
+  /** The Cluster's fields with the sizes of volumes. */
+  volumes?: Record<string, unknown>;
+}
+
+/** The image, and what an upgrade to another major version needs. */
+export interface DeclaredImage {
+  /** Empty if the operator chooses the image. The catalog as JSON, if a catalog chooses it. */
+  name: string;
+  /** Undefined if the operator chooses the image. */
+  major?: number;
+  /** How old the newest complete backup may be, in hours. Absent if none is needed. */
+  backupWithin?: number;
+  /** The Cluster has `backup`. */
+  archives?: boolean;
 }
 
 /** Its state. */
@@ -32,19 +52,33 @@ export interface UpdateCheckState extends UpdateCheckInputs {
 type Connect = (connection: KubernetesConnection, limits?: RequestLimits) => Promise<KubernetesClient>;
 
 /** The kind of resource. `connect` reaches Kubernetes. */
-export function updateCheck(connect: Connect = kubernetesClient): ResourceKind<UpdateCheckInputs, UpdateCheckState> {
+export function updateCheck(
+  connect: Connect = kubernetesClient,
+  now: () => Date = () => new Date(),
+): ResourceKind<UpdateCheckInputs, UpdateCheckState> {
   return {
     id: ({ plural, namespace, object }) => `${plural}/${namespace}/${object}`,
     async check(news, olds) {
-      await refuseUpgrade(news, olds?.image?.name, IN_PREVIEW).catch(unavailable);
+      if (news.namespace === UNKNOWN) return {};
+      const unchecked =
+        (what: string) =>
+        (error: unknown): undefined => {
+          if (!(error instanceof KubernetesError)) throw error;
+          printUnchecked(`Warning: ${news.object} could not be checked before ${what}: ${error.message}`, error);
+        };
+      const note = await refuseUpgrade(news, olds?.image?.name, IN_PREVIEW).catch(unchecked("its image is changed"));
+      if (note) console.error(note);
+      await refuseGrowth(news, olds?.volumes).catch(unchecked("its volumes grow"));
       return {};
     },
     /** True only if there is something to do: in a preview, the provider does not dry-run objects that depend on a change. */
     async differs(news, olds) {
-      if (olds.prepared !== true || olds.image?.name !== news.image?.name) return true;
+      if (olds.prepared !== true || olds.image?.name !== news.image?.name || news.namespace === UNKNOWN) return true;
       try {
         const found = await lookedUp(await connect(news, IN_PREVIEW), news);
         if (!found) return false;
+        // An earlier run was checked, and ended before it changed the Cluster.
+        if (news.image && isPendingUpgrade(found, declaredOf(news.image))) return true;
         const { isNeeded, messages } = preparationFor(found, news);
         for (const message of messages) console.error(message);
         return isNeeded;
@@ -58,19 +92,40 @@ export function updateCheck(connect: Connect = kubernetesClient): ResourceKind<U
      * unchanged.
      */
     async apply(inputs, olds) {
-      await refuseUpgrade(inputs, olds?.image?.name);
+      const { namespace, object: cluster } = inputs;
+      const upgrade = await refuseUpgrade(inputs, inputs.image?.major === undefined ? olds?.image?.name : undefined);
+      if (upgrade !== undefined && inputs.image?.archives)
+        await completeArchive(await connect(inputs), { namespace, cluster });
       await prepare(inputs, (found) => olds !== undefined || ownerIn(found) === inputs.owner);
       return { ...inputs, prepared: true };
     },
   };
 
+  /** Refuses an upgrade that would fail. Returns what refuseBlockedUpgrade returns. */
   async function refuseUpgrade(
-    { image, namespace, object, ...inputs }: UpdateCheckInputs,
+    { image, takenBackup, namespace, object, ...inputs }: UpdateCheckInputs,
     formerImage: string | undefined,
     limits?: RequestLimits,
-  ): Promise<void> {
-    if (image === undefined || !isOtherImage(image, formerImage)) return;
-    await refuseBlockedUpgrade(await connect(inputs, limits), { namespace, cluster: object }, image.major);
+  ): Promise<string | undefined> {
+    if (image === undefined || namespace === UNKNOWN || !isOtherImage(image, formerImage)) return undefined;
+    const declared = { ...declaredOf(image), takesBackup: takenBackup === UNKNOWN };
+    return refuseBlockedUpgrade(await connect(inputs, limits), { namespace, cluster: object }, declared, now());
+  }
+
+  /** Refuses a size that a volume cannot get: CloudNativePG then changes no pods, and accepts no smaller size again. */
+  async function refuseGrowth(inputs: UpdateCheckInputs, former: UpdateCheckInputs["volumes"]): Promise<void> {
+    const { volumes, namespace, object } = inputs;
+    if (!volumes || namespace === UNKNOWN || JSON.stringify(volumes) === JSON.stringify(former)) return;
+    const kubernetes = await connect(inputs, IN_PREVIEW);
+    const found = await lookedUp(kubernetes, inputs);
+    const read = found && (await readVolumes(kubernetes, { namespace, cluster: object }, withSpec(found, volumes)));
+    const refused = read ? refusedGrowth(found, volumes, read) : [];
+    if (refused.length === 0) return;
+    throw new Error(
+      `${namespace}/${object} cannot get the declared volumes. The Cluster was not changed. ${firstOf(refused).join("; ")}. Set ` +
+        "allowVolumeExpansion: true on the StorageClass, if its driver can expand volumes. Or set storage.resizeInUseVolumes: " +
+        "false: existing volumes then stay as they are, and new instances get the new size.",
+    );
   }
 
   async function prepare(inputs: UpdateCheckInputs, isOurs: (found: KubernetesObject) => boolean): Promise<void> {
@@ -93,6 +148,10 @@ export function updateCheck(connect: Connect = kubernetesClient): ResourceKind<U
   }
 }
 
+function declaredOf({ name, archives = false, ...needs }: DeclaredImage): DeclaredUpgrade {
+  return { ...needs, image: name, archives, takesBackup: false };
+}
+
 function ownerIn({ metadata }: KubernetesObject): string | undefined {
   return (metadata.annotations as Record<string, string> | undefined)?.[OWNER_LABEL];
 }
@@ -106,11 +165,11 @@ function referenceOf({ plural, namespace, object }: UpdateCheckInputs) {
 }
 
 /** Ignores a Kubernetes API that does not answer: the next resource reports it. */
-function unavailable(error: unknown): undefined {
+function unavailable(error: unknown): void {
   if (!(error instanceof KubernetesError) || error.failure !== "unavailable") throw error;
 }
 
 /** If the state does not know the former image, an image that is not declared counts as unchanged. */
-function isOtherImage({ name, major }: { name: string; major?: number }, former: string | undefined): boolean {
+function isOtherImage({ name, major }: DeclaredImage, former: string | undefined): boolean {
   return former === undefined ? major !== undefined : name !== former;
 }

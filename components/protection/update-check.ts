@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
 import type { DeclaredFields } from "../cnpg/foreign-fields";
 import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
+import type { DeclaredImage } from "./update-check-operations";
 
 export interface UpdateCheckArgs extends DeclaredFields {
   kubernetes?: KubernetesArgs;
@@ -13,15 +14,20 @@ export interface UpdateCheckArgs extends DeclaredFields {
   object: string;
   /** The owner in the object's annotation: see owner.ts. */
   owner: string;
-  /** The declared image. `name` is empty if the operator chooses the image. Absent for a Pooler. */
-  image?: { name: string; major?: number };
+  /** The declared image. Absent for a Pooler. */
+  image?: DeclaredImage;
+  /** Name of the backup on demand that this run takes before the update. Default: none. */
+  takenBackup?: pulumi.Output<string | undefined>;
+  /** The Cluster's fields with the sizes of volumes. Absent for a Pooler. */
+  volumes?: Record<string, unknown>;
 }
 
 const provider = dynamicProvider("updateCheck");
 
 /**
- * Runs before its Cluster or Pooler. Refuses an upgrade of PostgreSQL that would fail, and prepares fields that others wrote:
- * see foreign-fields.ts. Needs the Kubernetes rights `get` and `patch` on Clusters and Poolers.
+ * Runs before its Cluster or Pooler. Refuses an upgrade of PostgreSQL that would fail (see major-upgrade.ts) and volumes that
+ * cannot grow, and prepares fields that others wrote (see foreign-fields.ts). Needs the Kubernetes rights `get` and `patch` on
+ * Clusters and Poolers. For an upgrade, it also needs `list` on pods and Backups, and the rights of psql.ts.
  *
  * In a preview, Pulumi's Kubernetes provider dry-runs the update of the object. That would fail, because nothing is prepared
  * yet. The provider skips the dry run if an input is unknown, so one input of the object must pass through `once`.

@@ -20,6 +20,7 @@ import {
   recoveringPod,
 } from "./initdb-failure";
 import { ProblemOrText, podReasons, Problem } from "./reasons";
+import { failedUpgrade, MAJOR_UPGRADE, upgradeProblem } from "./upgrade-failure";
 import { unexpandedStorageClasses, volumeProblems } from "./volumes";
 import { Connect, ReadinessInputs, readinessKind, ReadinessTiming } from "./wait";
 
@@ -47,7 +48,7 @@ export interface ExpectedCluster {
 }
 
 /** `status.phase` if the operator has nothing left to do. */
-const HEALTHY = "Cluster in healthy state";
+export const HEALTHY = "Cluster in healthy state";
 /** `status.phase` while a supervised update waits for its switchover. */
 const WAITING_FOR_USER = "Waiting for user action";
 /** The condition of a hibernated Cluster. It has the annotation's name. */
@@ -170,7 +171,8 @@ export async function clusterServingProblems(
   const attempts = failedAttempts(cluster, pods);
   const initdb = attempts ? [await initdbProblem(kubernetes, inputs, attempts)] : [];
   const recovery = await recoveryProblem(kubernetes, inputs, recoveringPod(pods));
-  const problems = [...initdb, ...recovery, ...state, ...(await volumes(kubernetes, inputs, cluster))];
+  const upgrade = await failedUpgradeProblem(kubernetes, inputs, cluster, failedUpgrade(pods));
+  const problems = [...initdb, ...recovery, ...upgrade, ...state, ...(await volumes(kubernetes, inputs, cluster))];
   if (problems.length > 0) return problems;
   const fenced = fencedInstances(cluster);
   const serving = ((cluster.status?.instanceNames ?? []) as string[]).filter((pod) => !fenced.includes(pod));
@@ -205,8 +207,8 @@ async function volumes(
   inputs: ClusterServingInputs,
   cluster: KubernetesObject,
 ): Promise<Problem[]> {
-  const claims = await ifAllowed(() => claimsOf(kubernetes, inputs));
-  if (claims === undefined) {
+  const found = await readVolumes(kubernetes, inputs, cluster);
+  if (found === undefined) {
     if (!warned.has(kubernetes))
       console.error(
         `Warning: the size of the volumes of ${inputs.namespace}/${inputs.cluster} could not be checked. Give the kubeconfig's user the right \`list\` on persistentvolumeclaims.`,
@@ -214,18 +216,36 @@ async function volumes(
     warned.add(kubernetes);
     return [];
   }
+  return volumeProblems(cluster, found.claims, found.expands);
+}
+
+/** What is known of the volumes of a Cluster. */
+interface Volumes {
+  claims: KubernetesObject[];
+  /** Whether volumes of a storage class may grow. Undefined if this is unknown, or if none of them needs to. */
+  expands: (storageClass: string) => boolean | undefined;
+}
+
+/** Reads the claims of a Cluster, and the storage classes of those that are too small. Undefined if they may not be read. */
+export async function readVolumes(
+  kubernetes: KubernetesClient,
+  reference: { namespace: string; cluster: string },
+  cluster: KubernetesObject,
+): Promise<Volumes | undefined> {
+  const claims = await ifAllowed(() => claimsOf(kubernetes, reference));
+  if (claims === undefined) return undefined;
   const expands = new Map<string, boolean>();
   for (const name of unexpandedStorageClasses(cluster, claims)) {
     const reference = { apiVersion: "storage.k8s.io/v1", plural: "storageclasses", namespace: "", name };
     const found = await ifAllowed(() => kubernetes.get(reference));
     if (found) expands.set(name, found.allowVolumeExpansion === true);
   }
-  return volumeProblems(cluster, claims, (name) => expands.get(name));
+  return { claims, expands: (name) => expands.get(name) };
 }
 
 function claimsOf(
   kubernetes: KubernetesClient,
-  { namespace, cluster }: ClusterServingInputs,
+  { namespace, cluster }: { namespace: string; cluster: string },
 ): Promise<KubernetesObject[]> {
   const kind = { apiVersion: "v1", plural: "persistentvolumeclaims", namespace };
   return kubernetes.list(kind, `cnpg.io/cluster=${cluster}`);
@@ -258,6 +278,18 @@ async function recoveryProblem(
         `data of its own yet (kubectl -n ${namespace} delete cluster ${cluster}), and run \`pulumi refresh\` and \`pulumi up\`.`,
     },
   ];
+}
+
+/** Why an upgrade to another major version failed. */
+async function failedUpgradeProblem(
+  kubernetes: KubernetesClient,
+  { namespace }: ClusterServingInputs,
+  cluster: KubernetesObject,
+  pod: string | undefined,
+): Promise<Problem[]> {
+  if (pod === undefined) return [];
+  const log = await ifAllowed(() => kubernetes.log({ namespace, name: pod, container: MAJOR_UPGRADE }));
+  return [upgradeProblem(cluster, pod, log)];
 }
 
 async function initdbProblem(

@@ -57,6 +57,34 @@ export function volumeProblems(
   });
 }
 
+/**
+ * Claims that an update would leave too small, because their storage class does not let volumes grow. Claims that are too small
+ * already do not count.
+ *
+ * @param declared fields of the Cluster's spec, as the update writes them
+ */
+export function refusedGrowth(
+  cluster: KubernetesObject,
+  declared: Record<string, unknown>,
+  { claims, expands }: { claims: readonly KubernetesObject[]; expands: (storageClass: string) => boolean | undefined },
+): string[] {
+  if ((declared.storage as VolumeSpec | undefined)?.resizeInUseVolumes === false) return [];
+  const before = unexpandedClaims(cluster, claims).map(({ claim, size }) => `${claim.metadata.name} ${size}`);
+  return unexpandedClaims(withSpec(cluster, declared), claims).flatMap(({ claim, setting, size, capacity }) => {
+    const { storageClassName = "" } = (claim.spec ?? {}) as ClaimSpec;
+    if (expands(storageClassName) !== false || before.includes(`${claim.metadata.name} ${size}`)) return [];
+    return [
+      `PersistentVolumeClaim ${claim.metadata.name} has ${capacity}, and cannot grow to the ${size} of ${setting}, because its ` +
+        `StorageClass ${storageClassName} does not allow it`,
+    ];
+  });
+}
+
+/** The Cluster with other fields in its spec. */
+export function withSpec(cluster: KubernetesObject, fields: Record<string, unknown>): KubernetesObject {
+  return { ...cluster, spec: { ...cluster.spec, ...fields } };
+}
+
 /** Names of the storage classes of claims that are too small. */
 export function unexpandedStorageClasses(cluster: KubernetesObject, claims: readonly KubernetesObject[]): string[] {
   const names = unexpandedClaims(cluster, claims).map(

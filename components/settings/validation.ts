@@ -3,7 +3,7 @@
  * YAML, and the arguments of programs, in which some may be computed. Pure.
  */
 import Ajv, { type ErrorObject, type SchemaObject, type ValidateFunction } from "ajv";
-import { isHttpUrl, isObject } from "../value-check";
+import { isComputed, isHttpUrl, isObject } from "../value-check";
 import type { SettingProblem } from "../problems";
 import * as file from "./settings.schema.json";
 import { CLUSTER_SPEC_FIELDS, placeOfClusterField } from "../cnpg/cluster-fields";
@@ -114,8 +114,7 @@ export function checkArguments(type: TypeName, given: object): SettingProblem[] 
 /** Whether an output or a promise is anywhere in it. */
 export function hasComputed(value: unknown): boolean {
   if (value === null || typeof value !== "object") return false;
-  if (Array.isArray(value)) return value.some(hasComputed);
-  return !isObject(value) || Object.values(value).some(hasComputed);
+  return isComputed(value) || Object.values(value).some(hasComputed);
 }
 
 /** A copy in which each output and each promise is marked. */

@@ -4,7 +4,7 @@
  * Pure.
  */
 import { SettingProblem } from "../problems";
-import { UNKNOWN } from "../value-check";
+import { isPort, UNKNOWN } from "../value-check";
 import { OWNER_LABEL } from "../owner-label";
 import { parseDuration } from "../durations";
 import { TeleportUser } from "../cnpg/roles";
@@ -113,7 +113,7 @@ const HOST_PORT = /^([a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})$/;
 /** Checks `host:port`. A missing value passes. */
 export function checkProxyAddress(setting: string, proxy: string | undefined): SettingProblem[] {
   const port = Number(HOST_PORT.exec(proxy ?? "teleport:443")?.[2] ?? NaN);
-  if (port > 0 && port < 65_536) return [];
+  if (isPort(port)) return [];
   return [
     {
       setting,

@@ -18,7 +18,7 @@ import {
 } from "../postgres/psql";
 import { DATABASES_QUERY } from "../postgres/grants";
 import { stopReason } from "../cnpg/stopped";
-import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
+import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { UNKNOWN } from "../value-check";
 import { VaultError } from "../vault/errors";
@@ -82,6 +82,8 @@ export function vaultAdmin(
   return {
     id: configPath,
 
+    check: async (news, olds) => ({ refusals: olds?.ownsMount && !news.ownsMount ? lostMount(news, olds) : [] }),
+
     replaces: (olds, news) => [
       ...IDENTITY.filter((key) => isDifferent(olds[key], news[key])),
       ...(isDifferent(olds.names.admin, news.names?.admin ?? UNKNOWN) ? ["names"] : []),
@@ -99,7 +101,7 @@ export function vaultAdmin(
 
     async apply(inputs, olds) {
       const kubernetes = await connect(inputs);
-      const { uid: clusterUid, stopped } = await clusterOf(kubernetes, inputs);
+      const { uid: clusterUid, stopped, created } = await clusterOf(kubernetes, inputs);
       const state = { ...inputs, clusterUid };
       if (olds && stopped !== undefined) {
         warnSkipped(referenceOf(state), stopped, NOT_UPDATED);
@@ -110,6 +112,7 @@ export function vaultAdmin(
         // The next run finds no connection, and creates it once the Cluster runs again.
         if (stopped !== undefined) return warnSkipped(referenceOf(state), stopped, NOT_UPDATED);
         await setUp(kubernetes, state);
+        await dropUsersFromBefore(kubernetes, state, created);
         const hasPassword = olds?.clusterUid === clusterUid && (await hasPermanentPassword(engine, kubernetes, state));
         if (!hasPassword || !(await keepPassword(engine, state)))
           await setPasswordOnlyVaultKnows(engine, kubernetes, state);
@@ -155,10 +158,19 @@ export function vaultAdmin(
     const inVault = await withEngine(inputs.vault, (engine) => engine.read(configPath(inputs)));
     return [
       ...(inVault ? connectionDrift(connectionOf(inputs), inVault) : ["Vault's connection does not exist"]),
-      ...(await sqlInPrimary(kubernetes, at, MAINTENANCE_DATABASE, vaultRolesDriftQuery(users))),
+      ...(await sqlInPrimary(kubernetes, at, MAINTENANCE_DATABASE, vaultRolesDriftQuery(users, creationOf(cluster)))),
       ...(await sqlInPrimary(kubernetes, at, inputs.database, vaultDatabaseDriftQuery(users))),
     ];
   }
+}
+
+/** Refuses to declare the stack's own mount as somebody else's. Pulumi would delete it, and with it all credentials. */
+function lostMount({ mount }: AdminInputs, { mount: former }: Partial<AdminState>): string[] {
+  if (mount !== former) return [];
+  return [
+    `This stack created the mount ${mount} in Vault, and mount.exists: true would let Pulumi delete it, with every connection ` +
+      "and all credentials in it. Nothing was changed. Remove mount.exists, or set mount.path to another mount.",
+  ];
 }
 
 /** What is not updated while the Cluster is stopped. */
@@ -176,15 +188,38 @@ function isDifferent(old: unknown, declared: unknown): boolean {
 async function clusterOf(
   kubernetes: KubernetesClient,
   inputs: AdminInputs,
-): Promise<{ uid: string; stopped?: string }> {
+): Promise<{ uid: string; stopped?: string; created?: number }> {
   const found = await findClusterByName(kubernetes, inputs);
   const uid = found?.metadata.uid;
   if (found && uid !== undefined && (inputs.uid === undefined || inputs.uid === uid)) {
-    return { uid, stopped: stopReason(found) };
+    return { uid, stopped: stopReason(found), created: creationOf(found) };
   }
   throw new KubernetesError(
     "configuration",
     `The Cluster ${inputs.namespace}/${inputs.cluster} is not in the Kubernetes cluster of the kubeconfig's context. Set kubernetes.context (or KUBECONFIG) to the Kubernetes cluster that has it.`,
+  );
+}
+
+/** When an object was created, in seconds since 1970. */
+function creationOf({ metadata: { creationTimestamp } }: KubernetesObject): number | undefined {
+  const time = Date.parse(String(creationTimestamp));
+  return Number.isNaN(time) ? undefined : time / 1_000;
+}
+
+/** Drops users that came along in the data from which the Cluster started. Their leases ended with the former Cluster. */
+async function dropUsersFromBefore(
+  kubernetes: KubernetesClient,
+  state: AdminState,
+  created: number | undefined,
+): Promise<void> {
+  if (created === undefined) return;
+  const query = vaultUsersQuery(state.names, { madeBefore: created });
+  const dropped = await dropUsers(kubernetes, referenceOf(state), newOwnersFor(state), query);
+  if (dropped.length === 0) return;
+  console.error(
+    `${dropped.length} users that Vault created before the Cluster ${state.namespace}/${state.cluster} came along in its data, and ` +
+      "were dropped: their leases may have been revoked since then. Applications get new users when their leases end, or at once " +
+      "if you restart their pods.",
   );
 }
 

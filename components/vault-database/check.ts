@@ -1,6 +1,6 @@
 /** Checks the settings of a database in Vault before anything is created. Pure. */
 import { isAdministrative, isReservedRole } from "../cnpg/roles";
-import { isPostgresName, valueIfKnown } from "../value-check";
+import { checkPort, isObject, isPostgresName, valueIfKnown } from "../value-check";
 import type * as pulumi from "@pulumi/pulumi";
 import { SettingProblem } from "../problems";
 import { parseDuration } from "../durations";
@@ -11,6 +11,7 @@ import {
   LONGEST_ADMIN,
   LONGEST_ROLE,
   VaultUsersSettings,
+  type DatabaseOfCluster,
   type VaultDatabaseOfCluster,
 } from "./settings";
 import { checkHost, coversHost } from "../certificates/alt-names";
@@ -95,6 +96,20 @@ export function checkVaultDatabase(setting: string, settings: CheckedSettings): 
       ? []
       : [wrong("revokeWithin", revokeWithin, "must be a number of seconds from 0 to 3600", "Write e.g. 60.")]),
   ];
+}
+
+/** Reports what is missing in a database, e.g. because another stack has no output of that name. An output passes. */
+export function checkDatabaseOfCluster(
+  setting: string,
+  database: pulumi.Input<DatabaseOfCluster> | undefined,
+): SettingProblem[] {
+  const fix =
+    "Pass an element of the output databases of the stack that creates the Cluster, or outputs of a PostgresCluster.";
+  if (!database) return [{ setting, problem: "is missing", fix }];
+  if (!isObject(database)) return [];
+  return ["namespace", "cluster", "hostReadWrite", "database", "owner"]
+    .filter((key) => !database[key])
+    .map((key) => ({ setting: `${setting}.${key}`, problem: "is missing", fix }));
 }
 
 function checkRole(setting: string, name: string, role: CredentialsRole, hasAuth: boolean): SettingProblem[] {
@@ -217,20 +232,11 @@ export function checkVaultDatabaseOfCluster(
   { connection, mount }: VaultDatabasePlan,
   { serverAltNames = [] }: { serverAltNames?: string[] },
 ): SettingProblem[] {
-  const { host, port = 5432 } = settings;
+  const { host, port } = settings;
   return [
     ...checkVaultDatabase(setting, { ...settings, connection, mount: mount.path }),
     ...(host === undefined ? [] : checkHostOf(`${setting}.host`, host, serverAltNames)),
-    ...(Number.isInteger(port) && port > 0 && port < 65_536
-      ? []
-      : [
-          {
-            setting: `${setting}.port`,
-            value: port,
-            problem: "must be a port number",
-            fix: "Use a whole number from 1 to 65535.",
-          },
-        ]),
+    ...checkPort(`${setting}.port`, port),
   ];
 }
 

@@ -7,7 +7,6 @@ import { dropUsers } from "../postgres/user-admin";
 import { ClusterReference, findCluster, removeIfRunning } from "../postgres/psql";
 import { stopReason } from "../cnpg/stopped";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
-import { UNKNOWN } from "../value-check";
 import type { ResourceKind } from "../dynamic/converge";
 import { VaultError } from "../vault/errors";
 import { vaultUsersQuery } from "./role-scripts";
@@ -40,8 +39,7 @@ export function vaultLeases(
   return {
     id: ({ mount, role }) => credentialsPath(mount, role),
 
-    replaces: (olds, news) =>
-      (["mount", "role"] as const).filter((key) => olds[key] !== news[key] && news[key] !== UNKNOWN),
+    replaces: (olds, news) => (["mount", "role"] as const).filter((key) => olds[key] !== news[key]),
 
     declared: ({ context, namespace, cluster, uid, vault = {}, mount, role, database, names, revokeWithin }) => [
       ...[context, namespace, cluster, uid, vault, mount, role, database, names, revokeWithin],

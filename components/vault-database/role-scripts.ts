@@ -119,10 +119,12 @@ SELECT rolname FROM pg_authid WHERE rolname = ${literal(admin)} AND ${HAS_PERMAN
 const HAS_PERMANENT_PASSWORD = "rolpassword IS NOT NULL AND coalesce(rolvaliduntil, 'infinity') = 'infinity'";
 
 /**
- * Prints one line for each difference from what `vaultRolesScript` creates, and for each user that could not be
- * dropped.
+ * Prints one line for each difference from what `vaultRolesScript` creates, for each user that could not be dropped, and
+ * for each user that came along in recovered data.
+ *
+ * @param created when the Cluster was created, in seconds since 1970
  */
-export function vaultRolesDriftQuery(users: VaultUsers): string {
+export function vaultRolesDriftQuery(users: VaultUsers, created?: number): string {
   const { names, roles, owner } = users;
   const admin = literal(names.admin);
   return `${PREAMBLE}
@@ -133,7 +135,13 @@ SELECT format('%s has no permanent password from Vault', rolname) FROM pg_authid
 SELECT format('%s is not the role that was created for Vault''s %s', rolname, ${literal(owner)}) FROM pg_roles
 WHERE rolname = ${admin} AND shobj_description(oid, 'pg_authid') IS DISTINCT FROM ${literal(mark(owner))};
 SELECT format('the user %s cannot log in any more, but was not dropped yet', rolname) FROM pg_roles u
-WHERE ${IS_STALE} AND ${isUser("u.oid", names)};`;
+WHERE ${IS_STALE} AND ${isUser("u.oid", names)};${
+    created === undefined
+      ? ""
+      : `
+SELECT format('the user %s came along in the data that the Cluster started from', rolname) FROM pg_roles u
+WHERE ${isMadeBefore(created)} AND NOT ${IS_STALE} AND ${isUser("u.oid", names)};`
+  }`;
 }
 
 /**
@@ -142,11 +150,27 @@ WHERE ${IS_STALE} AND ${isUser("u.oid", names)};`;
  */
 const IS_STALE = "(NOT rolcanlogin OR rolvaliduntil < now() - interval '15 minutes')";
 
-/** Lists users that Vault created: the stale ones, those of one role, or all. */
-export function vaultUsersQuery(names: VaultUserNames, which: "stale" | "all" | { pattern: string }): string {
-  const limit = which === "all" ? "true" : which === "stale" ? IS_STALE : `rolname ~ ${literal(which.pattern)}`;
+/**
+ * Whether Vault created a user before a time, in seconds since 1970, with which the user's name ends (USERNAME_TEMPLATE). A
+ * Cluster has such users from before its own creation only if it started from the data of another one: by a recovery or a
+ * physical copy. Their leases may have been revoked since then, so their passwords must not become valid again.
+ */
+function isMadeBefore(time: number): string {
+  return `substring(rolname FROM '[0-9]+$')::numeric < ${Math.floor(time)}`;
+}
+
+/** Lists users that Vault created: the stale ones, those of one role, those from before a time, or all. */
+export function vaultUsersQuery(
+  names: VaultUserNames,
+  which: "stale" | "all" | { pattern: string } | { madeBefore: number },
+): string {
+  const limit = which === "all" ? "true" : which === "stale" ? IS_STALE : limitOf(which);
   return `${PREAMBLE}
 SELECT rolname FROM pg_roles u WHERE ${limit} AND ${isUser("u.oid", names)} ORDER BY rolname;`;
+}
+
+function limitOf(which: { pattern: string } | { madeBefore: number }): string {
+  return "pattern" in which ? `rolname ~ ${literal(which.pattern)}` : isMadeBefore(which.madeBefore);
 }
 
 /**

@@ -6,8 +6,8 @@ import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { dynamicProvider } from "../dynamic/provider";
 import { KubernetesInputs, KubernetesResource } from "../kubernetes/resource";
-import { refuse } from "../problems";
-import { checkVaultDatabase, seconds } from "./check";
+import { checkArgs } from "../known-outputs";
+import { checkDatabaseOfCluster, checkVaultDatabase, seconds } from "./check";
 import { planVaultDatabase } from "./plan";
 import {
   DEFAULTS,
@@ -62,10 +62,14 @@ export class VaultDatabase extends pulumi.ComponentResource {
     const plan = planVaultDatabase(name, { ...args, mount: args.mount ?? { path: `postgres/${name}` } });
     const { connection } = plan;
     const { path } = plan.mount;
-    refuse(checkVaultDatabase("", { ...args, mount: path, connection }));
-    super("cnpg-teleport:vault:VaultDatabase", name, {}, opts);
+    const inputs = { mount: path, auth: kubernetesAuth?.path, database: args.database };
+    const { opts: ownOpts, checked } = checkArgs(opts, args, inputs, ({ mount = "", auth = "", database: known }) => [
+      ...checkVaultDatabase("", { ...args, mount, connection, kubernetesAuth: kubernetesAuth && { path: auth } }),
+      ...checkDatabaseOfCluster("database", known),
+    ]);
+    super("cnpg-teleport:vault:VaultDatabase", name, {}, ownOpts);
     const child = { parent: this };
-    const database = pulumi.output(args.database);
+    const database = pulumi.all([args.database, checked]).apply(([known]) => known);
     const names = database.apply((known) => vaultUserNames(args, known.database, known.owner));
 
     const ownsMount = !plan.mount.exists;

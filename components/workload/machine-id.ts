@@ -6,6 +6,7 @@ import { isCheckedByTeleport, type JoinRules, checkTrust, checkJoinRules } from 
 import { botAccountName } from "../teleport/resources/bot";
 import { parseDuration } from "../durations";
 import type { SettingProblem } from "../problems";
+import { isPort, MAX_PORT } from "../value-check";
 import { checkDatabaseRoles, checkDatabaseUsers } from "../teleport/resources/access-role";
 
 /** A database that the application may use, and the PostgreSQL user. */
@@ -417,21 +418,24 @@ function checkDatabase(setting: string, alias: string, database: WorkloadDatabas
   ];
 }
 
+/** Lower ports need a right that containers usually do not have. */
+const LOWEST_PORT = 1024;
+
 function checkPorts(setting: string, databases: MachineIdSettings["databases"]): SettingProblem[] {
   const taken = new Set<number>();
   return Object.entries(databases).flatMap(([alias, { port }]) => {
     if (port === undefined) return [];
     const isDuplicate = taken.has(port);
     taken.add(port);
-    const isPort = Number.isInteger(port) && port >= 1024 && port <= 65_535;
-    if (isPort && !isDuplicate) return [];
-    const problem = isDuplicate ? "is the port of another database" : "must be a port from 1024 to 65535";
+    if (isPort(port, LOWEST_PORT) && !isDuplicate) return [];
+    const allowed = `from ${LOWEST_PORT} to ${MAX_PORT}`;
+    const problem = isDuplicate ? "is the port of another database" : `must be a port ${allowed}`;
     return [
       {
         setting: `${setting}.databases.${alias}.port`,
         value: port,
         problem,
-        fix: "Choose a free port from 1024 to 65535.",
+        fix: `Choose a free port ${allowed}.`,
       },
     ];
   });

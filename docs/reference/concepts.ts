@@ -21,7 +21,11 @@ export const CONCEPTS: readonly Concept[] = [
     types: [DATABASE, "Resources", "InitDb", "AdditionalDatabase", "Schema", "Extension"],
     settings: ["kubernetes"],
   },
-  { title: "Storage and images", types: ["Storage", "Tablespace", "ImageCatalog"], settings: ["image"] },
+  {
+    title: "Storage and images",
+    types: ["Storage", "Tablespace", "ImageCatalog", "MajorUpgrade"],
+    settings: ["image"],
+  },
   {
     title: "PostgreSQL settings",
     types: [],

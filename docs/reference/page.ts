@@ -23,9 +23,10 @@ config:
       storage: { size: 10Gi }
 \`\`\`
 
-\`defaults\` has the settings that all databases share. The settings of a database override them. Mappings are merged key by
-key. Lists and other values are replaced. An \`issuer\` of another \`type\` replaces the whole \`issuer\` of the defaults.
-All mistakes are reported at once, before anything is created.`;
+\`defaults\` has the settings that all databases share. The settings of a database override them. Mappings are merged key
+by key. Lists and other values are replaced. An \`issuer\` with another \`type\`, a \`registration\` with another \`by\` and its
+\`join\` with another \`method\` replace the whole mapping of the defaults. All mistakes are reported at once, before anything
+is created.`;
 
 const APPLICATIONS = `\`pulumi stack output applications\` and a StackReference return these fields for each application.
 \`tbotPod\` creates the sidecar of the application's pods from them.`;

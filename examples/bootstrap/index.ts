@@ -66,6 +66,7 @@ function readSettings(): BootstrapSettings {
       approleExists: config.getBoolean("approleExists") ?? false,
       name: config.get("name") ?? "cnpg-teleport",
       explicitPoolers: config.getBoolean("explicitPoolers") ?? false,
+      backupPlugin: config.getBoolean("backupPlugin") ?? false,
       protect: config.getBoolean("protect") ?? true,
     });
   } catch (error) {

@@ -23,7 +23,7 @@ const NAMES = {
    */
   server: { allowAnyName: true, allowIpSans: true, enforceHostnames: false, serverFlag: true, clientFlag: false },
   /**
-   * Only CloudNativePG's own users. Their names have underscores, which host names must not have. So enforceHostnames
+   * Only CloudNativePG's own clients. Names of its users have underscores, which host names must not have. So enforceHostnames
    * is false. cnValidations keeps Vault's default: `disabled` would allow any name, whatever allowedDomains says.
    */
   client: {

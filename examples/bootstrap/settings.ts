@@ -22,6 +22,8 @@ export interface BootstrapSettings {
   name: string;
   /** Also sign for Poolers with `authentication: explicit`, whose role reads password hashes. Default: false. */
   explicitPoolers: boolean;
+  /** The CAs are for the certificates of the backup plugin (`BackupPluginCertificates`), not for databases. Default: false. */
+  backupPlugin: boolean;
   /** Refuse to destroy anything, because the keys of the CAs exist only in Vault. Default: true. */
   protect: boolean;
 }
@@ -29,8 +31,9 @@ export interface BootstrapSettings {
 /** Names of the roles in their mounts. */
 export const ROLES = { server: "server", client: "client" };
 
-/** The users that log in with certificates of the client role: instances and poolers. */
-export function clients({ explicitPoolers }: BootstrapSettings): string[] {
+/** The names in certificates of the client role: the users of instances and poolers, or the operator as the plugin's client. */
+export function clients({ explicitPoolers, backupPlugin }: BootstrapSettings): string[] {
+  if (backupPlugin) return ["barman-cloud-client"];
   return ["streaming_replica", "cnpg_pooler_pgbouncer", ...(explicitPoolers ? ["pooler_authentication"] : [])];
 }
 

@@ -37,6 +37,7 @@ describe("a major upgrade in place", () => {
       oneDatabase(NAME, {
         environment: ENVIRONMENT,
         image,
+        majorUpgrade: { backupWithin: "none" },
         serverAltNames: ["localhost"],
         poolers: [{ type: "rw", instances: 1 }],
         vaultDatabase: { host: "localhost", port: forwarder.port, mount: { path: MOUNT }, roles: { app: {} } },

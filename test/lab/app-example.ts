@@ -1,13 +1,13 @@
-/** The example of an application as a user copies it: a separate project, with the library installed. */
+/** An example as a user copies it: a separate project, with the library installed. */
 import { cpSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { basename, join } from "node:path";
 import { run } from "../../lab/host/command";
 import { PROJECT } from "../../lab/layout";
 
 /** Creates the project in an empty folder. */
-export async function installExample(project: string): Promise<void> {
+export async function installExample(project: string, example: "app" | "backup-plugin" = "app"): Promise<void> {
   const isOurs = (path: string) => basename(path) !== "node_modules";
-  cpSync(join(PROJECT, "examples", "app"), project, { recursive: true, filter: isOurs });
+  cpSync(join(PROJECT, "examples", example), project, { recursive: true, filter: isOurs });
   const modules = join(project, "node_modules");
   mkdirSync(modules, { recursive: true });
   for (const name of readdirSync(join(PROJECT, "node_modules"))) {

@@ -1,44 +1,31 @@
 /** The restore drill: back up, lose the Cluster and its volumes, and recover to a point in time under the same names. */
 import { strict as assert } from "node:assert";
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { PostgresClusterOutputs } from "../../components";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
 import { run } from "../../lab/host/command";
-import { S3 } from "../../lab/layout";
 import { apply, eventually, kubectl, loginAs, oneDatabase, sqlAsOwner, sqlAsSuperuser, teleport } from "./lab";
+import {
+  eventuallyArchived,
+  loseCluster,
+  objectStoreIn,
+  objectStoreOnDisk,
+  objectStoreSecret,
+  timeToRecoverTo,
+} from "./object-store";
 
 const NAME = "drill";
-const [BUCKET = ""] = S3.buckets;
 /** Folder in the bucket, used only by this run. */
 const FOLDER = `${NAME}-${Date.now()}`;
-const FOLDER_ON_DISK = join(S3.objects, BUCKET, FOLDER);
+const FOLDER_ON_DISK = objectStoreOnDisk(FOLDER);
 const TELEPORT_NAME = `${NAME}-backup`;
 
-const key = (name: string) => ({ name: "s3", key: name });
-const objectStore = {
-  destinationPath: `s3://${BUCKET}/${FOLDER}`,
-  endpointURL: S3.address,
-  endpointCA: key("ca.crt"),
-  s3Credentials: { accessKeyId: key("id"), secretAccessKey: key("secret") },
-  wal: { compression: "gzip" },
-  data: { immediateCheckpoint: true },
-};
+const objectStore = objectStoreIn(FOLDER);
 const backup = { objectStore, retention: "7d" };
 const parameters = { shared_buffers: "32MB", max_connections: "50" };
 const settings = { namespace: NAME, instances: 2, backup, parameters };
-const secret = {
-  apiVersion: "v1",
-  kind: "Secret",
-  metadata: { name: "s3", namespace: NAME },
-  stringData: {
-    id: readFileSync(S3.accessKeyId(BUCKET), "utf8").trim(),
-    secret: readFileSync(S3.secretAccessKey(BUCKET), "utf8").trim(),
-    "ca.crt": readFileSync(process.env.S3_CACERT ?? "", "utf8"),
-  },
-};
 
 describe("backup and recovery", () => {
   const stack = new Stack("backup");
@@ -69,18 +56,13 @@ describe("backup and recovery", () => {
     const folder = join(FOLDER_ON_DISK, name, "base");
     return existsSync(folder) ? readdirSync(folder) : [];
   };
-  /** Waits until everything written so far is in the bucket. */
-  const archived = async () => {
-    const file = (await sqlAsSuperuser(NAME, "app", "SELECT pg_walfile_name(pg_switch_wal())")).trim();
-    const path = join(FOLDER_ON_DISK, archive, "wals", file.slice(0, 16), `${file}.gz`);
-    await eventually(`${file} is archived`, async () => existsSync(path));
-  };
+  const archived = () => eventuallyArchived(NAME, join(FOLDER_ON_DISK, archive));
 
   before(async () => {
     // A killed run may have left it.
     await kubectl("delete", "namespace", NAME, "--ignore-not-found");
     await run("kubectl", ["create", "namespace", NAME]);
-    await apply(secret);
+    await apply(objectStoreSecret(NAME));
     configure();
     await stack.init();
   });
@@ -134,19 +116,10 @@ describe("backup and recovery", () => {
     await asOwner("CREATE TABLE items (item text); INSERT INTO items VALUES ('first')");
     await archived();
     await asOwner("INSERT INTO items VALUES ('second')");
-    await sleep(2_000);
-    recoverTo = (
-      await asOwner("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
-    ).trim();
-    await sleep(2_000);
+    recoverTo = await timeToRecoverTo(NAME);
     await asOwner("INSERT INTO items VALUES ('mistake')");
     await archived();
-    await kubectl("-n", NAME, "delete", "cluster", NAME, "--wait=true");
-    await eventually(
-      "the volumes are gone",
-      async () => (await kubectl("-n", NAME, "get", "pvc", "-o", "name")) === "",
-    );
-
+    await loseCluster(NAME);
     configure({ recovery: { archiveName: archive, recoveryTarget: { targetTime: recoverTo } } });
     await stack.must(["refresh", "--yes", "--skip-preview"]);
     await stack.up();
@@ -196,4 +169,4 @@ describe("backup and recovery", () => {
 });
 
 /** Keys that exist, but give access to no bucket. */
-const wrongKeys = { accessKeyId: key("secret"), secretAccessKey: key("id") };
+const wrongKeys = { accessKeyId: { name: "s3", key: "secret" }, secretAccessKey: { name: "s3", key: "id" } };

@@ -159,8 +159,24 @@ describe("a Cluster with certificates from @pulumi/tls", () => {
     await stack.up();
   });
 
+  it("refuses a size that the storage class does not allow, and changes nothing", async () => {
+    stack.configure(oneDatabase(NAME, { storage: { size: "2Gi" } }));
+    for (const command of [["preview"], ["up", "--yes", "--skip-preview"]]) {
+      const { code, output } = await stack.pulumi(command);
+      assert.notEqual(code, 0, output);
+      assert.match(
+        output,
+        /PersistentVolumeClaim stock-1 has 1Gi, and cannot grow to the 2Gi of storage\.size, because its StorageClass \S+ does not allow it/,
+      );
+    }
+    assert.equal(await kubectl("-n", NAME, "get", "cluster", NAME, "-o", "jsonpath={.spec.storage.size}"), "1Gi");
+  });
+
   it("fails if a volume cannot grow, with claim and reason; settings are applied anyway, and can be corrected", async () => {
     const changed = { parameters: { shared_buffers: "32MB", max_connections: "50", work_mem: "7MB" } };
+    // The size is already in the Cluster, e.g. because the storage class could not be read.
+    const larger = '{"spec":{"storage":{"size":"2Gi"}}}';
+    await kubectl("-n", NAME, "patch", "cluster", NAME, "--type=merge", "--patch", larger);
     stack.configure(oneDatabase(NAME, { ...changed, storage: { size: "2Gi" } }));
     const { code, output } = await stack.pulumi(["up", "--yes", "--skip-preview"]);
     assert.notEqual(code, 0, output);

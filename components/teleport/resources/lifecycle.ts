@@ -98,15 +98,22 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
       }),
 
     diff(state: RegistrationState, inputs: RegistrationInputs): RegistrationDiff {
+      const { document, proxy } = inputs;
+      const isUnknown = (document as unknown) === UNKNOWN;
+      // What a preview does not know yet may turn out to be unchanged.
+      const name: unknown = isUnknown ? undefined : document.metadata?.name;
+      const isNamed = name !== undefined && name !== UNKNOWN;
       const replaces = [
-        ...(state.proxy !== inputs.proxy ? ["proxy"] : []),
-        ...(reference(state.document) !== reference(inputs.document) ? ["document"] : []),
+        ...(state.proxy !== proxy && proxy !== UNKNOWN ? ["proxy"] : []),
+        ...(isNamed && reference(state.document) !== reference(document) ? ["document"] : []),
       ];
       const changes =
+        isUnknown ||
+        state.proxy !== proxy ||
         replaces.length > 0 ||
         state.owner !== inputs.owner ||
         state.credentials !== inputs.credentials ||
-        JSON.stringify(normalForm(state.document)) !== JSON.stringify(normalForm(inputs.document));
+        JSON.stringify(normalForm(state.document)) !== JSON.stringify(normalForm(document));
       return { changes, replaces };
     },
 

@@ -103,6 +103,74 @@ describe("the name of an archive", () => {
     );
   });
 
+  describe("when the Cluster is upgraded to another major version", () => {
+    const of = (major: number, more: Partial<ArchiveNameInputs> = {}) => ({ ...inputs, major, ...more });
+    /** The data have this version. */
+    const has = (serverName: string, majorVersion: number) => {
+      exists(serverName);
+      const cluster = api.objects.get(CLUSTER) as object;
+      api.set({ [CLUSTER]: { ...cluster, status: { pgDataImageInfo: { majorVersion } } } });
+    };
+
+    it("is new, also in a state of an earlier release, and the former archive is not written to again", async () => {
+      for (const former of [
+        { ...inputs, archiveName: "orders-1" },
+        { ...of(15), archiveName: "orders-1" },
+      ]) {
+        has("orders-1", 15);
+        assert.deepEqual(await provider.diff("id", former, of(15)), { changes: false });
+        assert.deepEqual(await provider.diff("id", former, of(17)), { changes: true });
+        const state = await update(former, of(17));
+        assert.match(state.archiveName, /^orders-20261130/);
+        has(state.archiveName, 17);
+        assert.deepEqual(await provider.diff("id", state, of(17)), { changes: false });
+      }
+    });
+
+    it("is named once for each upgrade, however often it is tried", async () => {
+      has("orders-1", 15);
+      const named = await update({ ...of(15), archiveName: "orders-1" }, of(17));
+      assert.equal((await update(named, of(17))).archiveName, named.archiveName, "before the Cluster was changed");
+      has(named.archiveName, 15);
+      assert.deepEqual(await provider.diff("id", named, of(17)), { changes: false }, "while pg_upgrade runs");
+      assert.deepEqual(await provider.diff("id", named, of(15)), { changes: true }, "the former image is set again");
+      const back = await update(named, of(15));
+      assert.equal(back.archiveName, named.archiveName, "the former version has written to it meanwhile");
+      assert.notEqual(
+        (await update(back, of(17))).archiveName,
+        named.archiveName,
+        "so the next attempt needs another one",
+      );
+    });
+
+    it("is the former one if the upgrade was refused and given up", async () => {
+      has("orders-1", 15);
+      const named = await update({ ...of(15), archiveName: "orders-1" }, of(17));
+      assert.deepEqual(await provider.diff("id", named, of(15)), { changes: true });
+      assert.equal((await update(named, of(15))).archiveName, "orders-1");
+    });
+
+    it("cannot be the chosen one, because nothing checks that it is empty", async () => {
+      has("orders-main", 15);
+      const chosen = of(17, { declaredName: "orders-main" });
+      const olds = { ...of(15, { declaredName: "orders-main" }), archiveName: "orders-main" };
+      const [reason] = ((await provider.check(olds, chosen)).failures ?? []).map((failure) => failure.reason);
+      assert.match(
+        reason ?? "",
+        /backup\.archiveName is orders-main, and PostgreSQL 17 needs a new archive.*replace files of PostgreSQL 15.*Remove backup\.archiveName/,
+      );
+      await assert.rejects(update(olds, chosen), /needs a new archive/);
+    });
+
+    it("is not changed by an image whose version is unknown, or of a Cluster without an archive", async () => {
+      has("orders-1", 15);
+      const olds = { ...inputs, archiveName: "orders-1" };
+      assert.deepEqual(await provider.diff("id", olds, inputs), { changes: false });
+      api.set({ [CLUSTER]: { metadata: { name: "orders" }, status: { pgDataImageInfo: { majorVersion: 15 } } } });
+      assert.match((await create(of(17))).archiveName, /^orders-20261130/);
+    });
+  });
+
   it("is assumed to be unchanged while Kubernetes does not answer", async () => {
     const olds = await create();
     const unreachable = providerOf(

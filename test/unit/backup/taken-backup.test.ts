@@ -4,6 +4,7 @@ import { takenBackup, TakenBackupInputs, TakenBackupState } from "../../../compo
 import { BARMAN_CLOUD } from "../../../components/cnpg/object-store";
 import { providerOf } from "../../../components/dynamic/converge";
 import type { KubernetesObject } from "../../../components/kubernetes/client";
+import { KubernetesError } from "../../../components/kubernetes/errors";
 import { FakeApi, KUBE_SYSTEM } from "../protection/fake-api";
 import { FakeKubernetes } from "../postgres/fake-kubernetes";
 
@@ -171,6 +172,100 @@ describe("a backup that a run takes", () => {
       archiving("True");
       await provider().update("id", olds, first);
       assert.equal(created.length, 1);
+    });
+  });
+
+  describe("in a later run, warns about the schedule's backups", () => {
+    const first = { ...inputs, occasion: "first" as const, reason: "s3://backups orders-1" };
+    const DAILY = { lastScheduleTime: "2026-11-30T01:00:00Z", nextScheduleTime: "2026-12-01T01:00:00Z" };
+    let schedule: KubernetesObject | undefined;
+
+    beforeEach(() => {
+      schedule = { metadata: { name: "orders" }, status: DAILY };
+      const get = kubernetes.get.bind(kubernetes);
+      kubernetes.get = async (reference) =>
+        "plural" in reference && reference.plural === "scheduledbackups" ? schedule : get(reference);
+      kubernetes.list = async () => [...kubernetes.objects.values()];
+    });
+
+    /** A Backup that began at a time of this day, or of another one. */
+    const began = (name: string, creationTimestamp: string, status: object) => {
+      had(name, status);
+      kubernetes.objects.get(name)!.metadata.creationTimestamp = creationTimestamp;
+    };
+    const complete = (stoppedAt: string) => ({ phase: "completed", stoppedAt });
+    /** What a run at this time prints. It plans no change. */
+    const warning = async (now = NOW.toISOString()) => {
+      const kind = providerOf(
+        takenBackup(
+          async () => kubernetes,
+          {},
+          () => new Date(now),
+        ),
+      );
+      const [printed, print] = [[] as string[], console.error];
+      console.error = (line: string) => void printed.push(line);
+      try {
+        assert.deepEqual(await kind.diff("id", { ...first, taken: "orders-first" }, first), { changes: false });
+      } finally {
+        console.error = print;
+      }
+      return printed.join("\n");
+    };
+
+    it("if the newest one failed, with the reason, the last complete one, and what to do", async () => {
+      began("orders-1", "2026-11-29T01:00:00Z", complete("2026-11-29T01:05:00Z"));
+      began("orders-2", "2026-11-30T01:00:00Z", { phase: "failed", error: "no bucket" });
+      assert.equal(
+        await warning(),
+        "Warning: db/orders: the newest backup, orders-2, failed: no bucket. The last complete backup is orders-1 of " +
+          "2026-11-29T01:05:00.000Z. Correct the cause, and take a backup now: set backup.onDemand to a new name, and run `pulumi up`.",
+      );
+      began("orders-now", "2026-11-30T12:00:00Z", complete("2026-11-30T12:01:00Z"));
+      assert.equal(await warning(), "", "a later one is complete");
+    });
+
+    it("if the last complete one is older than one and a half periods", async () => {
+      began("orders-1", "2026-11-29T01:00:00Z", complete("2026-11-29T01:05:00Z"));
+      began("orders-2", "2026-11-30T01:00:00Z", { phase: "walArchivingFailing", error: "no space" });
+      assert.equal(await warning("2026-11-30T13:00:00Z"), "");
+      assert.match(
+        await warning("2026-11-30T13:00:01Z"),
+        /the backup that was due at 2026-11-30T01:00:00Z is missing: orders-2 is not complete: no space\. The last complete backup is orders-1/,
+      );
+    });
+
+    it("if the schedule is not followed", async () => {
+      began("orders-1", "2026-11-30T01:00:00Z", complete("2026-11-30T01:05:00Z"));
+      assert.equal(await warning("2026-12-01T13:00:00Z"), "");
+      const late = "2026-12-01T13:00:01Z";
+      assert.match(
+        await warning(late),
+        /due at 2026-12-01T01:00:00Z is missing: CloudNativePG has not begun it\. The last/,
+      );
+      schedule!.spec = { suspend: true };
+      assert.match(await warning(late), /the ScheduledBackup is suspended/);
+    });
+
+    it("and says nothing if nothing was due, or after a pause of an irregular schedule", async () => {
+      assert.equal(await warning("2026-11-30T12:59:00Z"), "");
+      schedule!.status = {};
+      assert.equal(await warning("2027-11-30T12:59:00Z"), "");
+      // Monday, at the beginning of the backup of a schedule for working days.
+      schedule!.status = { lastScheduleTime: "2026-11-30T01:00:00Z", nextScheduleTime: "2026-12-01T01:00:00Z" };
+      began("orders-friday", "2026-11-27T01:00:00Z", complete("2026-11-27T01:05:00Z"));
+      began("orders-monday", "2026-11-30T01:00:00Z", { phase: "running" });
+      assert.equal(await warning("2026-11-30T01:10:00Z"), "");
+      schedule = undefined;
+      assert.equal(await warning(), "");
+    });
+
+    it("but not of a stopped Cluster; if they may not be read, says so", async () => {
+      began("orders-2", "2026-11-30T01:00:00Z", { phase: "failed" });
+      kubernetes.list = () => Promise.reject(new KubernetesError("access-denied", "no"));
+      assert.equal(await warning(), "The scheduled backups of orders could not be checked: no");
+      cluster().metadata.annotations = { "cnpg.io/hibernation": "on" };
+      assert.equal(await warning(), "");
     });
   });
 

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import * as pulumi from "@pulumi/pulumi";
+import { mayBeSameArchive } from "../../../components/cnpg/archive-place";
 import { BackupSettings, checkBackup, planBackup } from "../../../components/cnpg/backup";
 import { clusterSpec } from "../../../components/cnpg/cluster";
 import { ObjectStore } from "../../../components/cnpg/object-store";
@@ -175,6 +176,12 @@ describe("a recovery", () => {
     assert.deepEqual(wrongRecovery({ archiveName: "orders-1" }, { backup: { objectStore } }), []);
   });
 
+  it("can start from an archive of the same name in another store", () => {
+    const other = { ...objectStore, endpointURL: "https://minio.example.com" };
+    const backup = { objectStore, archiveName: "orders-1" };
+    assert.deepEqual(wrongRecovery({ ...archive, objectStore: other }, { backup }), []);
+  });
+
   it("can start from volume snapshots", () => {
     const settings = {
       volumeSnapshots: { storage: { name: "snap", kind: "VolumeSnapshot", apiGroup: "snapshot.storage.k8s.io" } },
@@ -235,6 +242,25 @@ describe("a recovery", () => {
       /is also the archive that the new Cluster would write to/,
     ],
     [
+      wrongRecovery(
+        { ...archive, objectStore: { ...objectStore, endpointURL: "https://S3.amazonaws.com/" } },
+        { backup: { objectStore, archiveName: "orders-1" } },
+      ),
+      /is also the archive that the new Cluster would write to/,
+    ],
+    [
+      wrongRecovery(
+        { archiveName: "orders-1" },
+        {
+          backup: {
+            objectStore: { ...objectStore, destinationPath: pulumi.output("s3://b") },
+            archiveName: "orders-1",
+          },
+        },
+      ),
+      /is also the archive that the new Cluster would write to/,
+    ],
+    [
       wrongRecovery(archive, { initdb: { encoding: "UTF8" } }),
       /^db\.initdb\.encoding = "UTF8": has no effect with recovery/,
     ],
@@ -261,5 +287,57 @@ describe("a recovery", () => {
       assert.equal(found.length, 1, found.join("\n"));
       assert.match(found[0] ?? "", expected);
     });
+  }
+});
+
+describe("two archives of the same name", () => {
+  const isSame = (one: object, other: object) => {
+    const archive = (store: object) => ({ objectStore: { ...objectStore, ...store }, archiveName: "orders-1" });
+    const found = mayBeSameArchive(archive(one), archive(other));
+    assert.equal(mayBeSameArchive(archive(other), archive(one)), found, "in the other order");
+    return found;
+  };
+  const at = (endpointURL: pulumi.Input<string>) => ({ endpointURL });
+  const path = (destinationPath: pulumi.Input<string>) => ({ destinationPath });
+  const minio = at("https://minio.example.com");
+  const unknown = pulumi.output("s3://backups");
+
+  for (const [title, one, other] of [
+    ["the same endpoint", minio, minio],
+    ["upper and lower case of the host", minio, at("https://MinIO.Example.COM")],
+    ["a slash at the end of the endpoint", minio, at("https://minio.example.com/")],
+    ["a dot at the end of the host", minio, at("https://minio.example.com.")],
+    ["the default port", minio, at("https://minio.example.com:443")],
+    ["no endpoint, and Amazon's", {}, at("https://s3.amazonaws.com")],
+    [
+      "Amazon's endpoints of two regions",
+      at("https://s3.eu-west-1.amazonaws.com"),
+      at("https://S3.us-east-1.api.aws/"),
+    ],
+    ["no endpoint, and Amazon's of China", {}, at("https://s3.cn-north-1.amazonaws.com.cn")],
+    ["an endpoint that is not known yet", minio, at(pulumi.output("https://other.example.com"))],
+    ["an endpoint that cannot be read", minio, at("https://[")],
+    ["a default that the environment may change", minio, { sidecar: { env: [{ name: "AWS_ENDPOINT_URL" }] } }],
+    ["slashes in the path", path("s3://backups//prod/"), {}],
+    ["Google's bucket as S3", { ...path("gs://backups/prod") }, at("https://storage.googleapis.com")],
+    ["an endpoint that Google's path does not use", path("gs://backups"), { ...path("gs://backups"), ...minio }],
+    ["Azure's host in upper case", path(azure), path(azure.replace("account.blob", "Account.Blob"))],
+    ["one path that is not known yet", path(unknown), { ...path(unknown), ...at("https://s3.amazonaws.com") }],
+  ] as const) {
+    it(`are the same, or may be: ${title}`, () => assert.ok(isSame(one, other)));
+  }
+
+  for (const [title, one, other] of [
+    ["another endpoint", minio, at("https://other.example.com")],
+    ["another port", minio, at("https://minio.example.com:9000")],
+    ["another path of the endpoint", minio, at("https://minio.example.com/tenant")],
+    ["no endpoint, and one that is not Amazon's", {}, minio],
+    ["a host that only ends like Amazon's", {}, at("https://notamazonaws.com")],
+    ["another bucket", path("s3://other/prod"), {}],
+    ["another folder in upper case", path("s3://backups/Prod"), {}],
+    ["Google's bucket, and Amazon's of the same name", path("gs://backups/prod"), {}],
+    ["two paths that are not known yet", path(unknown), path(pulumi.output("s3://other"))],
+  ] as const) {
+    it(`are different: ${title}`, () => assert.ok(!isSame(one, other)));
   }
 });

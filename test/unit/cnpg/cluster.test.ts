@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { checkClusterSettings, ClusterSettings, clusterSpec, FIELDS } from "../../../components/cnpg/cluster";
 import { CLUSTER_SPEC_FIELDS, placeOfClusterField, settingOfField } from "../../../components/cnpg/cluster-fields";
+import { upgradeBackupHours } from "../../../components/cnpg/image";
 import { DEFAULT_USERS } from "../../../components/cnpg/roles";
 import { valueAt } from "../../../components/cnpg/spec";
 import { planCluster } from "../../../components/postgres-cluster/plan";
@@ -189,6 +190,14 @@ describe("the check of a Cluster's settings", () => {
       assert.deepEqual(others, []);
     });
   }
+  it("says how to write the age of the backup that a major upgrade needs", () => {
+    assert.deepEqual(problems({ majorUpgrade: { backupWithin: "1 day" } }).map(describeProblem), [
+      'db.majorUpgrade.backupWithin = "1 day": is not a valid duration. Write a whole number of hours or days, e.g. 24h, or none if the upgrade needs no backup.',
+    ]);
+    assert.equal(upgradeBackupHours({}), 24);
+    assert.equal(upgradeBackupHours({ majorUpgrade: { backupWithin: "2d" } }), 48);
+    assert.equal(upgradeBackupHours({ majorUpgrade: { backupWithin: "none" } }), undefined);
+  });
   it("reports all problems at once", () => {
     const settings = { instances: 0, storage: { size: "x" }, parameters: { ssl: "off" }, spec: { failoverDelay: -1 } };
     assert.equal(problems(settings).length, 4);
@@ -247,6 +256,7 @@ const ELSEWHERE: Record<string, string> = {
   scaledByOthers: "foreign-fields.test.ts",
   networkPolicy: "network-policy.test.ts",
   spec: "this file",
+  majorUpgrade: "this file",
   hibernation: "stopped.test.ts",
   fencedInstances: "stopped.test.ts",
   databases: "databases.test.ts",

@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import * as pulumi from "@pulumi/pulumi";
 import {
   isExplicit,
   poolerDnsNames,
@@ -69,6 +70,19 @@ describe("a Pooler", () => {
     });
   });
 
+  it("gets its resources whatever containers its template names", () => {
+    const resources = { requests: { cpu: "50m" } };
+    const containersOf = (containers: object[]) => specOf({ resources, template: { spec: { containers } } }).template;
+    const exporter = { name: "exporter", image: "exporter" };
+    assert.deepEqual(containersOf([{ name: "pgbouncer", image: "own" }, exporter])?.spec.containers, [
+      { name: "pgbouncer", image: "own", resources },
+      exporter,
+    ]);
+    assert.deepEqual(containersOf([exporter])?.spec.containers, [exporter, { name: "pgbouncer", resources }]);
+    const template = { spec: { containers: [exporter] } };
+    assert.deepEqual(specOf({ template }).template, template, "without resources, nothing is added");
+  });
+
   it("is named after the Cluster and its type, and has DNS names for its certificate", () => {
     assert.equal(poolerName("orders", { type: "ro" }), "pooler-orders-ro");
     assert.equal(
@@ -90,6 +104,11 @@ describe("a Pooler", () => {
     ["an invalid name", { type: "rw", name: "A_B" }, "poolers[0].name"],
     ["the Cluster's name", { type: "rw", name: "orders" }, "poolers[0].name"],
     ["a Service's name", { type: "rw", name: "orders-ro" }, "poolers[0].name"],
+    ...["server", "replication", "pooler-integrated", "server-ca", "client-ca-2027"].map((name) => [
+      `a name that is used for another certificate, ${name}`,
+      { type: "rw", name },
+      "poolers[0].name",
+    ]),
     [
       "a setting that the operator reserves",
       { type: "rw", parameters: { auth_user: "x" } },
@@ -99,6 +118,30 @@ describe("a Pooler", () => {
       "CNPG's login with the user's own certificate",
       { type: "rw", authentication: "integrated", secrets: { serverTls: "x" } },
       "poolers[0].secrets.serverTls",
+    ],
+    [
+      "resources that are no quantities",
+      { type: "rw", resources: { limits: { memory: "much" } } },
+      "poolers[0].resources.limits.memory",
+    ],
+    [
+      "resources in two places",
+      {
+        type: "rw",
+        resources: { limits: { cpu: "1" } },
+        template: { spec: { containers: [{ name: "pgbouncer", resources: {} }] } },
+      },
+      "poolers[0].resources",
+    ],
+    [
+      "resources beside containers that are known later",
+      { type: "rw", resources: { limits: { cpu: "1" } }, template: { spec: { containers: pulumi.output([]) } } },
+      "poolers[0].template.spec.containers",
+    ],
+    [
+      "a template whose spec is known later",
+      { type: "rw", template: { spec: pulumi.output({}) } },
+      "poolers[0].template.spec",
     ],
   ] as [string, PoolerSettings, string][]) {
     it(`is refused with ${what}`, () => assert.deepEqual(problems(pooler), [setting]));

@@ -19,6 +19,7 @@ export const RIGHT: Record<string, Settings> = {
     imageCatalog: { kind: "ClusterImageCatalog", name: "postgresql", major: 17 },
     spec: { imagePullSecrets: [{ name: "registry" }, { name: "mirror.example" }] },
   },
+  "an image, and no backup before a major upgrade": { image: "postgresql:17", majorUpgrade: { backupWithin: "none" } },
   volumes: {
     storage: { size: "1.5Gi", storageClass: "fast.ssd", resizeInUseVolumes: false },
     walStorage: { size: "2Gi", pvcTemplate: { accessModes: ["ReadWriteOnce"] } },
@@ -314,6 +315,8 @@ export const WRONG: Wrong[] = [
   ),
   accepted("imageCatalog.major", { imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 13 } }),
   refused("imageCatalog.major", { imageCatalog: { kind: "ImageCatalog", name: "postgresql", major: 17.5 } }),
+  accepted("majorUpgrade.backupWithin", { majorUpgrade: { backupWithin: "1 day" } }),
+  accepted("majorUpgrade.backupWithin", { majorUpgrade: { backupWithin: "90m" } }),
   accepted("imageCatalog.name", { imageCatalog: { kind: "ImageCatalog", name: "Postgres QL", major: 17 } }),
   taken("imagePullSecrets[0].name", { imagePullSecrets: [{ name: "My Secret" }] }),
   taken("imagePullSecrets[1].name", { imagePullSecrets: [{ name: "registry" }, { name: "registry" }] }),

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
-import { parseConfig } from "../../../config/config";
+import { KINDS, parseConfig } from "../../../config/config";
 import { SettingsError } from "../../../components";
+import * as file from "../../../components/settings/settings.schema.json";
 
 const vaultRoles = { server: { mount: "pki", role: "s" }, client: { mount: "pki", role: "c" } };
 const minimal = { storage: { size: "1Gi" }, issuer: { type: "tls" } };
@@ -18,6 +19,30 @@ const problems = (raw: Record<string, unknown>, variables: NodeJS.ProcessEnv = {
   }
 };
 
+interface Schema {
+  $ref?: string;
+  properties?: Record<string, Schema>;
+  discriminator?: { propertyName: string };
+  oneOf?: Schema[];
+  then?: Schema;
+  else?: Schema;
+}
+
+/** The keys that distinguish the kinds of mappings outside of lists, by the mapping's path. */
+function kindsBelow(type: string, path = ""): Record<string, string> {
+  const schema = (file.definitions as unknown as Record<string, Schema>)[type] ?? {};
+  const walk = (of: Schema, at: string): [string, string][] => {
+    if (of.$ref !== undefined) return Object.entries(kindsBelow(of.$ref.replace("#/definitions/", ""), at));
+    const kinds = [...(of.oneOf ?? []), ...(of.then ? [of.then] : []), ...(of.else ? [of.else] : [])];
+    return [
+      ...(of.discriminator ? [[at, of.discriminator.propertyName] as [string, string]] : []),
+      ...kinds.flatMap((kind) => walk(kind, at)),
+      ...Object.entries(of.properties ?? {}).flatMap(([key, below]) => walk(below, at === "" ? key : `${at}.${key}`)),
+    ];
+  };
+  return Object.fromEntries(walk(schema, path));
+}
+
 describe("the configuration", () => {
   it("merges the defaults into every database, also nested mappings", () => {
     const { databases } = parse({
@@ -34,6 +59,28 @@ describe("the configuration", () => {
       databases: { orders: { issuer: { type: "tls" } } },
     });
     assert.deepEqual(databases.orders?.issuer, { type: "tls" });
+  });
+
+  it("replaces a default mapping of any kind if a database sets another kind", () => {
+    const registrationIn = (registration: object) => {
+      const byAgent = { by: "agent", namespace: "agents", join: { method: "iam", tokenName: "agents" } };
+      const { databases } = parse({
+        defaults: { ...minimal, teleport: { proxy: "t:443", registration: byAgent } },
+        databases: { orders: { teleport: { registration } } },
+      });
+      return [databases.orders?.teleport].flat()[0]?.registration;
+    };
+    assert.deepEqual(registrationIn({ by: "program" }), { by: "program" });
+    const join = { method: "token", secret: "agent-token" };
+    assert.deepEqual(registrationIn({ join }), { by: "agent", namespace: "agents", join });
+    assert.deepEqual(registrationIn({ namespace: "other" }), {
+      ...{ by: "agent", namespace: "other" },
+      join: { method: "iam", tokenName: "agents" },
+    });
+  });
+
+  it("knows the kinds of every mapping in the settings", () => {
+    assert.deepEqual(kindsBelow("DatabaseSettings"), KINDS);
   });
 
   for (const [what, raw, expected] of [
@@ -206,6 +253,36 @@ describe("the configuration", () => {
       { databases: { a: { ...minimal, spec: { postgresql: { ldap: { server: "l", bindAsAuth: {} } } } } } },
       /^databases\.a\.spec\.postgresql\.ldap\.tls = false: sends passwords in clear text to the directory\. /,
     ],
+    ...(
+      [
+        ["teleport_admin", "is the role with which Teleport creates users", "autoUsers.adminUser"],
+        ["vault_app", "is a role with which Vault creates users", "vaultDatabase.admin"],
+        ["vault_app_users", "is a role with which Vault creates users", "vaultDatabase.admin"],
+      ] as const
+    ).map(([role, problem, setting]): [string, Record<string, unknown>, RegExp] => [
+      `an import of ${role}, which the program would refuse only after the import`,
+      {
+        databases: {
+          a: {
+            ...minimal,
+            teleport: { proxy: "t:443" },
+            autoUsers: { roles: ["teleport_user_read"] },
+            vaultDatabase: { roles: { app: {} } },
+            spec: {
+              bootstrap: {
+                initdb: {
+                  import: { type: "monolith", databases: ["app"], roles: ["app", "teleport_user_read", role] },
+                },
+              },
+            },
+          },
+        },
+        vault: { address: "https://v", auth: { method: "token" } },
+      },
+      new RegExp(
+        `^databases\\.a\\.spec\\.bootstrap\\.initdb\\.import\\.roles\\[2\\] = "${role}": ${problem}, so it must not exist already\\. Set ${setting} to another name, or remove the role here\\.$`,
+      ),
+    ]),
     [
       "a misspelt nested setting",
       { databases: { a: { ...minimal, teleport: { proxy: "t:443", acessRoles: true } } } },
@@ -265,6 +342,39 @@ describe("the configuration", () => {
       "an invalid name of a database in PostgreSQL, once",
       { databases: { a: { ...minimal, initdb: { database: "My Shop" } } } },
       /^databases\.a\.initdb\.database = "My Shop": /,
+    ],
+    [
+      "a namespace that Kubernetes does not accept",
+      { databases: { a: { ...minimal, namespace: "Shop/x" } } },
+      /^databases\.a\.namespace = "Shop\/x": is not a valid name of a namespace\. Use at most 63 lower-case letters/,
+    ],
+    [
+      "an empty namespace, once for all databases",
+      { defaults: { ...minimal, namespace: "" }, databases: { a: {}, b: {} } },
+      /^defaults\.namespace = "": is not a valid name of a namespace\./,
+    ],
+    ...["agent", "operator"].map((by) => [
+      `a namespace of Teleport's ${by} that Kubernetes does not accept`,
+      {
+        databases: {
+          a: {
+            ...minimal,
+            teleport: {
+              proxy: "t:443",
+              registration: {
+                ...{ by, namespace: "Agents" },
+                ...(by === "agent" ? { join: { method: "iam", tokenName: "a" } } : {}),
+              },
+            },
+          },
+        },
+      },
+      /^databases\.a\.teleport\.registration\.namespace = "Agents": is not a valid name of a namespace\./,
+    ]),
+    [
+      "a Secret of the owner with an invalid name",
+      { databases: { a: { ...minimal, initdb: { ownerSecret: "" } } } },
+      /^databases\.a\.initdb\.ownerSecret = "": is not a valid name of a Secret\./,
     ],
     [
       "an unknown access",
@@ -439,6 +549,83 @@ describe("the configuration", () => {
     assert.match(problems({ databases: { a: same, b: same } })[0]!, /the Cluster x in namespace db/);
     const standby = { ...minimal, teleport: { proxy: "t:443", name: "shop-ro" } };
     assert.equal(problems({ databases: { a: { ...minimal, teleport }, b: { ...standby, instances: 1 } } }).length, 1);
+  });
+
+  it("refuses databases that write to the same archive", () => {
+    const key = (name: string) => ({ name: "store", key: name });
+    const s3Credentials = { accessKeyId: key("id"), secretAccessKey: key("secret") };
+    const into = (archiveName: string | undefined, endpointURL?: string) => ({
+      ...minimal,
+      backup: { objectStore: { destinationPath: "s3://backups/prod", endpointURL, s3Credentials }, archiveName },
+    });
+    const found = (a: object, b: object) => problems({ databases: { a, b } });
+    assert.deepEqual(found(into("shop"), into("shop", "https://S3.eu-west-1.amazonaws.com/")), [
+      'databases.b.backup.archiveName = "shop": is the archive s3://backups/prod/shop, which databases.a also writes to. Remove it from one of the two, or choose another name.',
+    ]);
+    assert.deepEqual(found(into("shop"), into("shop", "https://minio.example.com")), []);
+    assert.deepEqual(found(into(undefined), into(undefined)), []);
+  });
+
+  describe("with two databases", () => {
+    const uses = (one: object, other: object, names = ["orders", "shop"]) =>
+      problems({
+        databases: { [names[0]!]: { ...minimal, ...one }, [names[1]!]: { ...minimal, ...other } },
+      }).map((line) => /^databases\.\S+: uses (.*), which databases\.\S+ also uses\./.exec(line)?.[1] ?? line);
+    const inDb = { namespace: "db" };
+    const poolers = (name: string) => ({ poolers: [{ type: "rw", name }] });
+    const services = (name: string) => ({
+      spec: {
+        managed: { services: { additional: [{ selectorType: "rw", serviceTemplate: { metadata: { name } } }] } },
+      },
+    });
+
+    for (const [what, one, other, expected] of [
+      [
+        "one Cluster, once",
+        { ...inDb, clusterName: "x" },
+        { ...inDb, clusterName: "x" },
+        ["the Cluster x in namespace db"],
+      ],
+      ["one Pooler", { ...inDb, ...poolers("p") }, { ...inDb, ...poolers("p") }, ["the Pooler p in namespace db"]],
+      [
+        "a Pooler and a Cluster with one Service",
+        { ...inDb, ...poolers("shop-rw") },
+        inDb,
+        ["the Service shop-rw in namespace db"],
+      ],
+      [
+        "a Cluster and a Pooler with one Service",
+        inDb,
+        { ...inDb, ...poolers("orders-r") },
+        ["the Pooler orders-r in namespace db"],
+      ],
+      [
+        "one additional Service",
+        { ...inDb, ...services("lb") },
+        { ...inDb, ...services("lb") },
+        ["the Service lb in namespace db"],
+      ],
+      [
+        "a Pooler and a Cluster with one Secret",
+        { ...inDb, ...poolers("shop-server") },
+        inDb,
+        ["the Secret shop-server-tls in namespace db"],
+      ],
+    ] as [string, object, object, string[]][])
+      it(`refuses ${what}`, () => assert.deepEqual(uses(one, other), expected));
+
+    it("accepts the same names in two namespaces", () => {
+      assert.deepEqual(uses({ ...poolers("shop-rw"), ...services("lb") }, services("lb")), []);
+    });
+
+    it("refuses names from which one name of a Pulumi resource follows", () => {
+      const names = ["orders", "orders-eu"];
+      assert.deepEqual(uses({ databases: [{ name: "eu-billing" }] }, { databases: [{ name: "billing" }] }, names), [
+        "the resource name orders-eu-billing for a Database",
+      ]);
+      assert.deepEqual(uses(poolers("eu-ro"), poolers("ro"), names), ["the resource name orders-eu-ro for a Pooler"]);
+      assert.deepEqual(uses(poolers("eu-server"), {}, names), ["the resource name orders-eu-server for a certificate"]);
+    });
   });
 
   describe("with one Vault", () => {

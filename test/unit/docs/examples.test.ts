@@ -150,6 +150,7 @@ describe("the example for Vault's administrator", () => {
     approleExists: false,
     name: "cnpg-teleport",
     explicitPoolers: false,
+    backupPlugin: false,
     protect: true,
   };
 
@@ -189,6 +190,10 @@ path "sys/mounts/clients-2025" { capabilities = ["read"] }
   it("signs for PostgreSQL's own clients, and for the role that reads password hashes only if asked to", () => {
     assert.deepEqual(clients(bootstrap), ["streaming_replica", "cnpg_pooler_pgbouncer"]);
     assert.equal(clients({ ...bootstrap, explicitPoolers: true }).at(-1), POOLER_LOGINS.explicit.role);
+  });
+
+  it("signs for the operator alone with CAs of the backup plugin, which obeys everybody whom they sign for", () => {
+    assert.deepEqual(clients({ ...bootstrap, explicitPoolers: true, backupPlugin: true }), ["barman-cloud-client"]);
   });
 
   it("refuses paths that would change the policy's meaning, and one mount for two CAs", () => {

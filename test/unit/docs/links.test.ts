@@ -36,17 +36,18 @@ describe("links of", () => {
       );
     });
 
-  it("README.md lead to files that are in the package, and to every page of docs/", () => {
-    const { files } = JSON.parse(read("package.json")) as { files: string[] };
-    // npm puts these into each package.
-    const packed = [...files, "README.md", "LICENSE", "package.json"];
+  for (const page of PAGES.filter(isPacked))
+    it(`${page}, which is in the package, lead to files that are in the package too`, () => {
+      assert.deepEqual(
+        linksOf(page)
+          .filter(({ file }) => !isPacked(file))
+          .map(({ target }) => target),
+        [],
+      );
+    });
+
+  it("README.md lead to every page of docs/", () => {
     const linked = linksOf("README.md").map(({ file }) => file);
-    const isPacked = (file: string) =>
-      packed.some((entry) => file === entry || file.startsWith(`${entry}/`) || matches(entry, file));
-    assert.deepEqual(
-      linked.filter((file) => !isPacked(file)),
-      [],
-    );
     assert.deepEqual(
       PAGES.filter((page) => page.startsWith("docs/") && !linked.includes(page)),
       [],
@@ -95,10 +96,21 @@ describe("anchors of headings", () => {
   });
 });
 
-/** `docs/*.md` in `files` of package.json. */
-function matches(entry: string, file: string): boolean {
-  const [folder = "", ending] = entry.split("/*");
-  return ending !== undefined && dirname(file) === folder && file.endsWith(ending);
+/** Whether a file is in the package, or a folder of which something is. */
+function isPacked(file: string): boolean {
+  const { files } = JSON.parse(read("package.json")) as { files: string[] };
+  // npm puts the others into each package.
+  const entries = [...files, "README.md", "LICENSE", "package.json"];
+  const path = join(PROJECT, file);
+  return (
+    entries.some((entry) => file.startsWith(`${entry}/`) || patternOf(entry).test(file)) ||
+    (existsSync(path) && statSync(path).isDirectory() && readdirSync(path).some((each) => isPacked(join(file, each))))
+  );
+}
+
+/** A pattern in `files` of package.json, e.g. `docs/*.md`. */
+function patternOf(entry: string): RegExp {
+  return new RegExp(`^${entry.replaceAll(".", "\\.").replaceAll("*", "[^/]*")}$`);
 }
 
 /** The relative links of a page, outside of code. */

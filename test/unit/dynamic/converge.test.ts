@@ -105,6 +105,17 @@ describe("the provider of a kind of resource", () => {
     assert.deepEqual(await provider.read("id", olds), {});
   });
 
+  it("replaces nothing because of an input that a preview does not know yet", async () => {
+    const replaces = (former: Inputs, news: Inputs) =>
+      (["name", "size"] as const).filter((key) => former[key] !== news[key]);
+    const provider = providerOf<Inputs, Inputs>({ ...kind, replaces });
+    assert.deepEqual(await provider.diff("id", olds, { ...olds, name: UNKNOWN }), { changes: false });
+    assert.deepEqual(await provider.diff("id", olds, { name: UNKNOWN, size: 2 }), {
+      changes: true,
+      replaces: ["size"],
+    });
+  });
+
   it("reports every refusal, and uses the inputs that a check completes", async () => {
     const provider = providerOf<Inputs, Inputs>({
       ...kind,

@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { ClusterCertificates, PostgresCluster, SettingsError } from "../../../components";
 import { requireMutableSecrets } from "../../../components/kubernetes/mutable-secrets";
+import { unhandled } from "../unhandled";
 
 const CONFIGURED = "kubernetes:enableSecretMutable";
 const VARIABLE = "PULUMI_K8S_ENABLE_SECRET_MUTABLE";
@@ -150,20 +151,3 @@ describe("a Kubernetes provider", () => {
     assert.deepEqual(await check({ provider: providerOf({}, "left-out") }), []);
   });
 });
-
-/** What Pulumi would end the program with. */
-async function unhandled(program: () => void): Promise<unknown[]> {
-  const event = "unhandledRejection";
-  const others = process.listeners(event);
-  const failures: unknown[] = [];
-  const note = (error: unknown) => void failures.push(error);
-  process.removeAllListeners(event).on(event, note);
-  try {
-    program();
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    return failures;
-  } finally {
-    process.off(event, note);
-    for (const other of others) process.on(event, other);
-  }
-}

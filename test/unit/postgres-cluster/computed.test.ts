@@ -28,6 +28,15 @@ const args = (proxy: pulumi.Input<string>): PostgresClusterArgs => ({
     serviceAccountTemplate: { metadata: { annotations: { "eks.amazonaws.com/role-arn": later("arn:aws:iam") } } },
   },
 });
+const servicesOf = (serviceTemplate: object) => ({
+  managed: { services: { additional: [{ selectorType: "rw", serviceTemplate }] } },
+});
+const mountOf = (path: string) => ({ mount: { path: later(path) }, roles: { app: {} } });
+const issuerOf = (mount: pulumi.Input<string>) => ({
+  type: "vault" as const,
+  server: { mount, role: "server" },
+  client: { mount: "pki_client", role: "client" },
+});
 const problems = (settings: PostgresClusterArgs) => [
   ...checkTypes(settings),
   ...checkPostgresCluster("", planCluster("orders", settings, "dev")),
@@ -62,6 +71,30 @@ describe("settings that are outputs of other resources", () => {
     assert.equal(await new Promise((resolve) => right.apply(resolve)), "needs");
   });
 
+  for (const [what, wrong, expected] of [
+    ["an empty mount of a database engine", { vaultDatabase: mountOf("") }, /vaultDatabase\.mount\.path = ""/],
+    ["a value of another type", { teleport: { proxy: later(["t:443"] as unknown as string) } }, /teleport\.proxy/],
+    ["an empty mount of an issuer", { issuer: issuerOf(later("")) }, /issuer\.server\.mount = "": must not be empty/],
+    [
+      "a value that is missing",
+      { issuer: issuerOf(later(undefined as unknown as string)) },
+      /issuer\.server\.mount: is missing/,
+    ],
+    [
+      "a namespace that Kubernetes does not accept",
+      { namespace: later("Shop") },
+      /namespace = "Shop": is not a valid name/,
+    ],
+  ] as [string, Partial<PostgresClusterArgs>, RegExp][]) {
+    it(`are refused with ${what}, once they are known`, async () => {
+      const settings: PostgresClusterArgs = { storage: { size: "1Gi" }, issuer: { type: "tls" }, ...wrong };
+      assert.deepEqual(problems(settings), [], "not known when the program runs");
+      const value = afterChecks("orders", settings, "dev", "needs") as pulumi.Output<string>;
+      const failed = (value as unknown as { promise(): Promise<string> }).promise();
+      await assert.rejects(failed, (error) => error instanceof SettingsError && expected.test(error.message));
+    });
+  }
+
   it("delay nothing if there are none", () => {
     const plain: PostgresClusterArgs = { storage: { size: "1Gi" }, issuer: { type: "tls" } };
     assert.equal(afterChecks("orders", plain, "dev", "needs"), "needs");
@@ -82,6 +115,29 @@ describe("settings that are outputs of other resources", () => {
         "must be known when the program runs",
       ]),
     );
+  });
+
+  for (const [field, spec] of [
+    ["primaryUpdateStrategy", { primaryUpdateStrategy: later("supervised") }],
+    ["managed.services", { managed: { services: later("x") } }],
+    ["managed.services.additional", { managed: { services: { additional: later("x") } } }],
+    ["managed.services.additional[0]", { managed: { services: { additional: [later("x")] } } }],
+    ["managed.services.additional[0].serviceTemplate.metadata", servicesOf({ metadata: later("x") })],
+    ["managed.services.additional[0].serviceTemplate.metadata.name", servicesOf({ metadata: { name: later("x") } })],
+    ["managed.services.disabledDefaultServices", { managed: { services: { disabledDefaultServices: later("x") } } }],
+  ] as [string, Record<string, unknown>][])
+    it(`are refused in spec.${field}, which the program itself reads`, () => {
+      const found = problems({ storage: { size: "1Gi" }, issuer: { type: "tls" }, spec });
+      assert.deepEqual(
+        found.map(({ setting, problem }) => [setting, problem.split(",")[0]]),
+        [[`spec.${field}`, "must be known when the program runs"]],
+      );
+    });
+
+  it("are refused in place of the whole spec", () => {
+    const spec = later("x") as unknown as Record<string, unknown>;
+    const [found] = problems({ storage: { size: "1Gi" }, issuer: { type: "tls" }, spec });
+    assert.deepEqual([found?.setting, found?.problem.split(",")[0]], ["spec", "must be known when the program runs"]);
   });
 
   it("are refused with the wrong type, like settings in a file", () => {

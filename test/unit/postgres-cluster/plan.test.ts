@@ -5,6 +5,7 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { PostgresClusterArgs } from "../../../components";
 import { operatorNeeds, planCluster } from "../../../components/postgres-cluster/plan";
+import { identifyingLabels } from "../../../components/postgres-cluster/teleport-plan";
 
 const ROOT = join(__dirname, "..", "..", "..");
 const STORE = { destinationPath: "s3://backups", s3Credentials: { inheritFromIAMRole: true } };
@@ -86,6 +87,26 @@ describe("the plan of a PostgresCluster", () => {
     });
   });
 
+  it("labels databases in Teleport in one order: the user's labels, the Cluster's, and those that roles select by", () => {
+    const [{ databases = [], accessRoles = [] } = {}] = plan.teleport;
+    for (const { labels, sqlType } of databases) {
+      const identifying = identifyingLabels({ primary: "orders-dev" }, sqlType);
+      assert.deepEqual(Object.entries(labels), [
+        ["environment", "dev"],
+        ["cluster", "orders"],
+        ["namespace", "orders"],
+        ...Object.entries(identifying),
+      ]);
+    }
+    const selected = Object.keys(identifyingLabels({ primary: "orders-dev" }, "primary"));
+    for (const { databaseLabels } of accessRoles) {
+      const keys = Object.keys(databaseLabels);
+      assert.deepEqual(keys, selected.slice(0, keys.length));
+    }
+    // The values for an agent's chart contain the labels in this order, as text.
+    assert.deepEqual(selected, ["primary", "provisioned_by", "sql_type"]);
+  });
+
   it("requires of the operator exactly the kinds and fields of the planned objects", () => {
     assert.deepEqual(Object.keys(operatorNeeds(plan)).sort(), ["clusters", "databaseroles", "databases", "poolers"]);
     const [pooler] = plan.poolers;
@@ -141,6 +162,7 @@ describe("names and manifests", () => {
     databaseManifests: [],
     databaseRoleManifests: [],
     networkPolicies: [],
+    namespacesToCreate: [],
     // Programs can use ClusterCertificates without a PostgresCluster.
     secretNames: ["components/certificates/cluster-certificates.ts", "components/cnpg/pooler.ts"],
     // `vaultDatabasePolicy` limits what a program may write, by patterns of names.
@@ -150,6 +172,7 @@ describe("names and manifests", () => {
     "components/postgres-cluster/plan.ts",
     "components/postgres-cluster/teleport-plan.ts",
     "components/vault-database/plan.ts",
+    "config/plan.ts",
   ];
   const sources = ["components", "config"]
     .flatMap((folder) =>

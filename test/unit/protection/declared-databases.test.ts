@@ -186,15 +186,28 @@ describe("the places of a configuration", () => {
       e: { ...minimal, namespace: "d" },
       f: { ...minimal, namespace: "f", createNamespace: true },
     });
-    assert.deepEqual(namespacesToCreate(plan), [
+    assert.deepEqual(namespacesToCreate(plan.databases), [
       { context: undefined, namespace: "db", databases: [] },
       { context: undefined, namespace: "d", databases: ["d"] },
       { context: undefined, namespace: "f", databases: ["f"] },
     ]);
+    assert.deepEqual(plan.namespaces, namespacesToCreate(plan.databases));
     const made = declared(plan, (name) => name);
     assert.equal(made.e?.makesNamespace, true, "another database creates it");
     assert.equal(made.c?.makesNamespace, false);
     assert.equal(made.a?.protected, true, "protected by default");
+  });
+
+  it("know every database that may have created a namespace in 0.1.0, in any order: without an alias, it would be deleted", () => {
+    const creator = { ...minimal, namespace: "orders", createNamespace: true };
+    const orders = { ...minimal, namespace: "orders" };
+    for (const databases of [
+      { orders, extra: creator },
+      { extra: creator, orders },
+    ])
+      assert.deepEqual(parse(databases).namespaces, [
+        { context: undefined, namespace: "orders", databases: ["orders"] },
+      ]);
   });
 
   it("know the former names of a context", () => {

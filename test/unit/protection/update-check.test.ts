@@ -1,5 +1,6 @@
 /** The check and the preparation before the update of a Cluster or Pooler. */
 import { strict as assert } from "node:assert";
+import type { KubernetesObject } from "../../../components/kubernetes/client";
 import { KubernetesError } from "../../../components/kubernetes/errors";
 import { OWNER_LABEL } from "../../../components/owner-label";
 import { providerOf } from "../../../components/dynamic/converge";
@@ -8,9 +9,22 @@ import {
   UpdateCheckInputs,
   UpdateCheckState,
 } from "../../../components/protection/update-check-operations";
+import { UNKNOWN } from "../../../components/value-check";
 import { FakeKubernetes } from "../postgres/fake-kubernetes";
 
 const HIBERNATION = "cnpg.io/hibernation";
+
+/** What is printed meanwhile. */
+async function printedBy(work: () => Promise<unknown>): Promise<string[]> {
+  const [printed, print] = [[] as string[], console.error];
+  console.error = (line: string) => void printed.push(line);
+  try {
+    await work();
+  } finally {
+    console.error = print;
+  }
+  return printed;
+}
 
 describe("the check before an update", () => {
   const inputs = (more: Partial<UpdateCheckInputs> = {}): UpdateCheckInputs => ({
@@ -39,12 +53,18 @@ describe("the check before an update", () => {
     kubernetes.cluster = {
       metadata: { name: "orders", namespace: "db", uid: "uid-1", annotations: { [OWNER_LABEL]: owner }, managedFields },
       spec: { instances },
-      status: { currentPrimary: "orders-1", readyInstances: 3, pgDataImageInfo: { majorVersion: 15 } },
+      status: {
+        ...{ phase: "Cluster in healthy state", currentPrimary: "orders-1", readyInstances: instances },
+        pgDataImageInfo: { majorVersion: 15 },
+      },
     };
     kubernetes.patch = async (...[, fields, manager]: unknown[]) => void written.push([manager, fields]);
     kubernetes.own = async (...[, fields, manager]: unknown[]) => void written.push([manager, fields]);
-    kubernetes.answer = ({ script }) =>
-      script.includes("datallowconn AND NOT") ? "app\n" : /(17|99) >= 17/.test(script) ? "app\n" : "";
+    kubernetes.answer = ({ script, database }) => {
+      if (database === "") return { stdout: "Filesystem\n/dev/a 9 9 9999999 9% /data\n/dev/a 9 9 9999999 9% /data\n" };
+      if (script.includes("datallowconn AND NOT")) return "app\n";
+      return /(17|99) >= 17/.test(script) ? "functionRights app\n" : "";
+    };
     const hibernate = () => (kubernetes.cluster!.metadata.annotations = { [OWNER_LABEL]: owner, [HIBERNATION]: "on" });
     return { ...providerOf(updateCheck(async () => kubernetes)), written, kubernetes, hibernate };
   }
@@ -104,7 +124,7 @@ describe("the check before an update", () => {
   });
 
   it("refuses an image to which an upgrade would fail, in the preview and before anything is changed", async () => {
-    const { check, update, written } = setUp();
+    const { check, diff, update, written } = setUp();
     const refused = /orders cannot be upgraded to PostgreSQL 17 yet: in the database app .*with the present image/s;
     await assert.rejects(check(inputs(), inputs(later)), refused);
     await assert.rejects(check(undefined as never, inputs(later)), refused, "a state of an earlier release");
@@ -112,6 +132,9 @@ describe("the check before an update", () => {
     await assert.rejects(providerOf(updateCheck(async () => setUp().kubernetes)).create(inputs(later)), refused);
     await assert.rejects(check(inputs(), inputs({ image: { name: "" } })), /of the operator's choice yet/);
     assert.deepEqual(written, []);
+    const killed = { ...state(later) };
+    assert.deepEqual((await diff("id", killed, inputs(later))).changes, true, "a run that ended before its change");
+    await assert.rejects(update("id", killed, inputs(later)), refused);
     for (const [former, news] of [
       [undefined as never, inputs({ image: { name: "" } })],
       [inputs({ image: { name: "" } }), inputs({ image: { name: "" }, instances: 1 })],
@@ -121,33 +144,96 @@ describe("the check before an update", () => {
       assert.deepEqual((await check(former, news)).inputs, news);
   });
 
-  it("refuses an upgrade that could not be checked, unless no instance is ready: the image may be the reason", async () => {
-    const { check, kubernetes } = setUp();
+  it("refuses an upgrade that could not be checked, and a preview prints a warning", async () => {
+    const { check, update, kubernetes } = setUp();
     kubernetes.exec = () => Promise.reject(new KubernetesError("access-denied", "pods/exec is denied"));
-    await assert.rejects(check(inputs(), inputs(later)), /pods\/exec is denied/);
+    const printed = await printedBy(() => check(inputs(), inputs(later)));
+    assert.deepEqual(printed, [
+      "Warning: orders could not be checked before its image is changed: pods/exec is denied",
+    ]);
+    await assert.rejects(update("id", state(), inputs(later)), /pods\/exec is denied/);
+  });
+
+  it("allows another image of the same major version, whatever the state of the Cluster is", async () => {
+    const { check, update, kubernetes, hibernate } = setUp(2);
+    hibernate();
+    Object.assign(kubernetes.cluster!.status!, { phase: "Failing over", readyInstances: 0 });
+    const minor = { image: { name: "postgresql:15.9", major: 15 } };
+    await check(inputs(), inputs(minor));
+    await update("id", state(), inputs(minor));
+    assert.deepEqual(kubernetes.ran, []);
+  });
+
+  it("ignores a broken image of a Cluster without data, and one that the operator replaces", async () => {
+    const { check, kubernetes } = setUp();
     kubernetes.cluster!.status!.readyInstances = 0;
+    await check(inputs(), inputs({ image: { name: "" } }));
+    kubernetes.cluster!.status!.currentPrimary = undefined;
     await check(inputs(), inputs(later));
   });
 
-  it("ignores an API server that does not answer in a preview, but not in an update", async () => {
-    const { check, update, kubernetes } = setUp();
-    kubernetes.get = () => Promise.reject(new KubernetesError("unavailable", "it is away"));
-    await check(inputs(), inputs(later));
-    await assert.rejects(update("id", state(), inputs(later)), /it is away/);
+  it("looks nothing up in a namespace that a preview does not know yet", async () => {
+    const { check, diff, kubernetes } = setUp();
+    kubernetes.get = () => Promise.reject(new KubernetesError("access-denied", "no such right in that namespace"));
+    const unknown = inputs({ ...later, namespace: UNKNOWN });
+    assert.deepEqual((await check(undefined as never, unknown)).inputs, unknown);
+    assert.equal((await diff("id", state(), inputs({ namespace: UNKNOWN }))).changes, true);
   });
 
   it("refuses an upgrade while the Cluster is stopped, because it cannot be checked", async () => {
     const { check, kubernetes, hibernate } = setUp();
     hibernate();
-    const refused = /from PostgreSQL 15 to 17 while it is stopped \(it is hibernated .*Start it with the present image/;
+    const refused =
+      /to PostgreSQL 17 yet: its instances do not all run: it is hibernated .*Start it with the present image/;
     await assert.rejects(check(inputs(), inputs(later)), refused);
     await assert.rejects(
       check(inputs(), inputs({ image: { name: "" } })),
-      /to the operator's choice while it is stopped/,
+      /operator's choice yet: its instances do not/,
     );
-    await check(inputs(), inputs({ image: { name: "postgresql:16", major: 16 } }));
-    kubernetes.cluster!.status!.pgDataImageInfo = { majorVersion: 17 };
-    await check(inputs(), inputs({ image: { name: "postgresql:18", major: 18 } }));
+    kubernetes.cluster!.metadata.annotations = { "cnpg.io/fencedInstances": '["orders-2"]' };
+    await assert.rejects(check(inputs(), inputs(later)), /orders-2 is fenced/);
+  });
+
+  describe("if volumes are to grow", () => {
+    const volumes = (size: string, more = {}) => ({ volumes: { storage: { size, ...more } } });
+    /** The Cluster's volumes have 1Gi. */
+    function withClaim(expands: boolean | undefined) {
+      const setup = setUp(2);
+      setup.kubernetes.cluster!.spec!.storage = { size: "1Gi" };
+      const get = setup.kubernetes.get.bind(setup.kubernetes);
+      setup.kubernetes.get = async (reference) => {
+        if (reference.name !== "slow") return get(reference);
+        if (expands === undefined) throw new KubernetesError("access-denied", "no");
+        return { metadata: { name: "slow" }, allowVolumeExpansion: expands } as KubernetesObject;
+      };
+      setup.kubernetes.list = async () => [
+        {
+          metadata: { name: "orders-1", labels: { "cnpg.io/pvcRole": "PG_DATA" } },
+          spec: { storageClassName: "slow", resources: { requests: { storage: "1Gi" } } },
+          status: { phase: "Bound", capacity: { storage: "1Gi" } },
+        },
+      ];
+      return setup;
+    }
+
+    it("refuses a size that the storage class does not allow, in the preview, with claim, sizes and remedies", async () => {
+      const { check } = withClaim(false);
+      await assert.rejects(
+        check(inputs(volumes("1Gi")), inputs(volumes("2Gi"))),
+        /db\/orders cannot get the declared volumes.*PersistentVolumeClaim orders-1 has 1Gi, and cannot grow to the 2Gi of storage\.size, because its StorageClass slow does not allow it.*allowVolumeExpansion: true.*resizeInUseVolumes: false/,
+      );
+    });
+
+    it("allows it if the storage class does, if nobody knows, if volumes in use stay, or if it was written before", async () => {
+      for (const expands of [true, undefined])
+        await withClaim(expands).check(inputs(volumes("1Gi")), inputs(volumes("2Gi")));
+      const { check, kubernetes } = withClaim(false);
+      await check(inputs(volumes("1Gi")), inputs(volumes("2Gi", { resizeInUseVolumes: false })));
+      kubernetes.cluster!.spec!.storage = { size: "2Gi" };
+      await check(inputs(volumes("1Gi")), inputs(volumes("2Gi")));
+      kubernetes.get = () => Promise.reject(new Error("nothing is read if nothing changes"));
+      await check(inputs(volumes("2Gi")), inputs(volumes("2Gi")));
+    });
   });
 
   it("does nothing for an object that does not exist yet, and deletes nothing", async () => {

@@ -491,6 +491,28 @@ describe("waiting for a Cluster", () => {
     });
   });
 
+  it("fails at once if an upgrade to another major version failed, with the reason and the image to set again", async () => {
+    const pod = {
+      metadata: { name: "orders-1-major-upgrade-x", labels: { "cnpg.io/jobRole": "major-upgrade" } },
+      status: { phase: "Failed" },
+    };
+    const { kubernetes, serving } = setUp(
+      {
+        ...{ phase: "Upgrading Postgres major version", currentPrimary: "orders-1" },
+        pgDataImageInfo: { image: "postgresql:15.9", majorVersion: 15 },
+      },
+      {},
+      { pods: [pod] },
+    );
+    kubernetes.log = async () => JSON.stringify({ level: "error", msg: "FATAL: could not load library" });
+    await printedBy(() =>
+      assert.rejects(
+        serving.create(inputs),
+        /the upgrade from PostgreSQL 15 failed: FATAL: could not load library.* No data is lost\. Set the image postgresql:15\.9 again and run `pulumi up`/,
+      ),
+    );
+  });
+
   it("fails at once if its recovery has paused for good, with the parameter that is too low", async () => {
     const pod = {
       metadata: { name: "orders-1-full-recovery-x", labels: { "cnpg.io/jobRole": "full-recovery" } },

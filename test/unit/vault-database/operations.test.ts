@@ -70,13 +70,14 @@ class FakeVault implements VaultEngine {
 function setUp() {
   const kubernetes = new FakeKubernetes();
   kubernetes.cluster!.status = { currentPrimary: "orders-1", readyInstances: 1 };
-  const left = { users: "", roles: "vault_app\nvault_app_users\n" };
+  const left = { users: "", cameAlong: "", roles: "vault_app\nvault_app_users\n" };
   let stays = false;
   kubernetes.answer = ({ script }: Ran) => {
     if (script.includes("VALID UNTIL %L") || script.includes("WITH PASSWORD NULL;")) stays = false;
     if (script.includes("VALID UNTIL 'infinity'")) stays = true;
     if (script.includes("SELECT rolname FROM pg_authid")) return stays ? "vault_app\n" : "";
     if (script.includes("SELECT datname")) return "app\npostgres\n";
+    if (script.includes("::numeric <") && script.includes("SELECT rolname FROM pg_roles u")) return left.cameAlong;
     if (script.includes("SELECT rolname FROM pg_roles u")) return left.users;
     if (script.includes("SELECT rolname FROM pg_roles r WHERE shobj")) return left.roles;
     return undefined;
@@ -105,6 +106,23 @@ describe("Vault's own user", () => {
     assert.equal(verifiers(kubernetes).length, 1);
     assert.ok(!kubernetes.ran.some(({ script }) => script.includes(password)));
     assert.ok(!JSON.stringify(outs).includes(password));
+  });
+
+  it("is refused in the preview if the stack's own mount is declared as somebody else's: Pulumi would delete the mount", async () => {
+    const { check } = setUp();
+    const failuresOf = async (olds: AdminState | undefined, news: AdminInputs) =>
+      (await check(olds as never, news)).failures ?? [];
+    const [failure, ...others] = await failuresOf(state({ ownsMount: true }), inputs());
+    assert.match(failure?.reason ?? "", /^This stack created the mount database in Vault,.*Remove mount\.exists/);
+    assert.deepEqual(others, []);
+    for (const [olds, news] of [
+      [undefined, inputs()],
+      [state(), inputs({ ownsMount: true })],
+      [state({ ownsMount: true }), inputs({ ownsMount: true })],
+      [state({ ownsMount: true }), inputs({ mount: "shared" })],
+      [state({ ownsMount: true }), inputs({ mount: UNKNOWN })],
+    ] as const)
+      assert.deepEqual(await failuresOf(olds, news), []);
   });
 
   it("gets a different password each time", async () => {
@@ -165,6 +183,41 @@ describe("Vault's own user", () => {
     const given = made.kubernetes.ran.filter(({ script }) => script.includes("'SCRAM-SHA-256$"));
     assert.equal(given.length, 3);
     for (const { script } of given) assert.match(script, /VALID UNTIL %L', .*now\(\) \+ interval '5 minutes'/);
+  });
+
+  it("gets its password only after the users that came along in recovered data were dropped, which is printed", async () => {
+    for (const begin of ["create", "update"] as const) {
+      const made = setUp();
+      made.left.cameAlong = "v-app-1\nv-app-2\n";
+      made.kubernetes.cluster!.metadata.creationTimestamp = "2026-11-30T12:00:00Z";
+      const printed: string[] = [];
+      const { error } = console;
+      console.error = (line: string) => void printed.push(line);
+      try {
+        await (begin === "create"
+          ? made.create(inputs())
+          : made.update("id", { ...state(), clusterUid: "uid-0" }, inputs()));
+      } finally {
+        console.error = error;
+      }
+      const scripts = made.kubernetes.ran.map(({ script }) => script);
+      const asked = scripts.find((script) => script.includes("::numeric <"));
+      assert.match(asked ?? "", /::numeric < 1796040000 /);
+      const dropped = scripts.findIndex((script) => script.includes('DROP ROLE "v-app-2"'));
+      const given = scripts.findIndex((script) => script.includes("'SCRAM-SHA-256$"));
+      assert.ok(dropped >= 0 && dropped < given, `${dropped} ${given}`);
+      assert.match(
+        printed.join("\n"),
+        /^2 users that Vault created before the Cluster db\/orders came along in its data, and were dropped: their .*restart/,
+      );
+    }
+  });
+
+  it("leaves all users alone if the time of the Cluster's creation is unknown", async () => {
+    const made = setUp();
+    made.left.cameAlong = "v-app-1\n";
+    await made.create(inputs());
+    assert.ok(!made.kubernetes.ran.some(({ script }) => script.includes("::numeric <")));
   });
 
   it("is not changed while its Cluster is hibernated, and shows as missing afterwards", async () => {

@@ -5,7 +5,11 @@ import { strict as assert } from "node:assert";
 import { roleSettingsDrift, roleSettingsScript } from "../../../components/postgres/user-admin";
 import { ONE_AT_A_TIME, dropOwnedScript } from "../../../components/postgres/grants";
 import { vaultDatabaseScript, dropUserFunction } from "../../../components/vault-database/database-scripts";
-import { vaultRolesScript, vaultUsersQuery } from "../../../components/vault-database/role-scripts";
+import {
+  vaultRolesDriftQuery,
+  vaultRolesScript,
+  vaultUsersQuery,
+} from "../../../components/vault-database/role-scripts";
 import { vaultUserNames } from "../../../components/vault-database/settings";
 
 const names = vaultUserNames({}, "app", "app");
@@ -27,6 +31,13 @@ describe("SQL for users of Vault", () => {
   it("also drops users whose lease ended long ago", () => {
     assert.match(vaultUsersQuery(names, "stale"), /NOT rolcanlogin OR rolvaliduntil < now\(\) - interval '15 minutes'/);
     assert.doesNotMatch(vaultUsersQuery(names, "all"), /rolvaliduntil/);
+  });
+
+  it("lists users that came along in recovered data: Vault made them before their Cluster was created", () => {
+    const before = "substring(rolname FROM '[0-9]+$')::numeric < 1796040000";
+    assert.ok(vaultUsersQuery(names, { madeBefore: 1_796_040_000 }).includes(before));
+    assert.ok(vaultRolesDriftQuery(users, 1_796_040_000).includes(before));
+    assert.doesNotMatch(vaultRolesDriftQuery(users), /came along/);
   });
 
   it("refuses a PostgreSQL that is too old", () => {

@@ -396,6 +396,12 @@ describe("diff of a registration", () => {
     const unknown = { ...database("orders"), spec: UNKNOWN as unknown as Record<string, unknown> };
     assert.deepEqual(diff(state, inputs(unknown)), { changes: true, replaces: [] });
   });
+  it("updates, and replaces nothing, while the proxy, the name or the whole document is not known yet", () => {
+    const unnamed = database("orders");
+    unnamed.metadata.name = UNKNOWN;
+    for (const news of [inputs(undefined, { proxy: UNKNOWN }), inputs(unnamed), inputs(UNKNOWN as never)])
+      assert.deepEqual(diff(state, news), { changes: true, replaces: [] });
+  });
   it("ignores adopt, which only matters to a create", () => {
     assert.equal(diff(state, inputs(undefined, { adopt: true })).changes, false);
   });
