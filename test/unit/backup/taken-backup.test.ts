@@ -73,6 +73,15 @@ describe("a backup that a run takes", () => {
     assert.deepEqual(created, ["orders-before-17", "orders-before-18"]);
   });
 
+  it("names the plugin's log if the reason is only an exit status", async () => {
+    const error = "rpc error: code = Unknown desc = exit status 4";
+    results = [{ phase: "failed", error, instanceID: { podName: "orders-2" } }];
+    await assert.rejects(
+      create(),
+      /exit status 4\. The plugin's log has the reason: `kubectl -n \S+ logs orders-2 -c plugin-barman-cloud`\. Correct the cause/,
+    );
+  });
+
   it("fails with CloudNativePG's reason, and the next run takes another backup", async () => {
     results = [{ phase: "failed", error: "no bucket" }, { phase: "completed" }];
     await assert.rejects(
