@@ -72,8 +72,8 @@ export interface ReplicaSettings {
    */
   clusters: Record<string, ReplicaSource>;
   /**
-   * How long a replica cluster waits before it applies a change, e.g. `8h`. It protects against mistakes, but the Cluster
-   * cannot be promoted with a `promotionToken`. Default: changes are applied at once.
+   * How long a replica cluster waits before it applies a change, in hours, minutes and seconds, e.g. `8h`. It protects against
+   * mistakes, but the Cluster cannot be promoted with a `promotionToken`. Default: changes are applied at once.
    */
   minApplyDelay?: string;
   /**

@@ -524,7 +524,13 @@ describe("PostgresCluster", () => {
     made.splice(0);
     pulumi.runtime.setConfig("kubernetes:upsertExistingObjects", "true");
     const objectStore = { destinationPath: "s3://backups", s3Credentials: { inheritFromIAMRole: true } };
-    const { all } = await deploy({ ...whole, usersAs: "databaseRole", adopt: true, backup: { objectStore } });
+    const { all } = await deploy({
+      ...whole,
+      namespace: "orders",
+      usersAs: "databaseRole",
+      adopt: true,
+      backup: { objectStore },
+    });
     pulumi.runtime.setConfig("kubernetes:upsertExistingObjects", "false");
     const [adoption, ...others] = ofType(all, ":Adoption");
     assert.deepEqual(others, []);
