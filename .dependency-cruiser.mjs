@@ -12,6 +12,7 @@ const LAYERS = [
   ["components/settings"],
   ["components/vault-database"],
   ["components/certificates"],
+  ["components/replica"],
   ["components/teleport"],
   ["components/backup"],
   ["components/protection"],

@@ -15,6 +15,23 @@ export async function valueOf(output: pulumi.Output<unknown>): Promise<{ value?:
   return { value: await promise(true), isKnown: (await isKnown) ?? false };
 }
 
+/**
+ * Checks inputs as soon as their outputs are known. If one of them is secret, the error shows no values.
+ *
+ * @returns an output that is known after the check, and fails with a SettingsError. It is not secret
+ */
+export function refuseOutputs<Inputs extends object>(
+  inputs: Inputs,
+  check: (known: pulumi.Unwrap<Inputs>) => SettingProblem[],
+): pulumi.Output<unknown> {
+  const all = pulumi.output(inputs);
+  const checked = pulumi.all([all, pulumi.isSecret(all)]).apply(([known, isSecret]) => {
+    const problems = check(known as pulumi.Unwrap<Inputs>);
+    refuse(isSecret ? problems.map(({ value: _, ...problem }) => problem) : problems);
+  });
+  return pulumi.unsecret(checked);
+}
+
 /** Arguments that were checked before. */
 const checkedBefore = new WeakSet<object>();
 
@@ -44,7 +61,7 @@ export function checkArgs<Inputs extends object>(
   const isChecked = checkedBefore.has(args);
   if (!isChecked) refuse(check(inputs));
   if (isChecked || isPlain(inputs)) return { opts, checked: pulumi.output(true) };
-  const checked = pulumi.unsecret(pulumi.output(inputs).apply((known) => refuse(check(known))));
+  const checked = refuseOutputs(inputs, check);
   // The SDK waits for a promise of any value of `dependsOn`. Only the resources in it are stored in the state.
   const dependsOn = valueOf(checked).then(() => opts.dependsOn ?? []) as Promise<pulumi.Resource[]>;
   return { opts: { ...opts, dependsOn }, checked };

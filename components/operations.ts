@@ -18,6 +18,8 @@ import { namespaceRemoval } from "./protection/namespace-removal-operations";
 import { databaseRolesServing, databasesServing } from "./readiness/applied";
 import { clusterServing } from "./readiness/cluster";
 import { poolerServing } from "./readiness/pooler";
+import { replicaRole } from "./replica/role-operations";
+import { replicaStatus } from "./replica/status-operations";
 import { autoUsers } from "./teleport/auto-users/admin-operations";
 import { certAuthority } from "./teleport/ca/cert-authority-operations";
 import { withBots } from "./teleport/resources/bot-client";
@@ -46,6 +48,8 @@ const kinds = {
   archiveName: providerOf(archiveName()),
   takenBackup: providerOf(takenBackup()),
   lastBackup: providerOf(lastBackup()),
+  replicaRole: providerOf(replicaRole()),
+  replicaStatus: providerOf(replicaStatus()),
   adoption: providerOf(adoption()),
 } satisfies Record<KindName, object>;
 

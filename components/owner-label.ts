@@ -7,3 +7,8 @@
  * keep the label in `metadata.labels` (seen with Teleport 13.3.8).
  */
 export const OWNER_LABEL = "pulumi.com/owner";
+
+/** `<organization>/<project>/<stack>` of an owner. */
+export function stackOf(owner: string): string {
+  return owner.split("/").slice(0, 3).join("/");
+}

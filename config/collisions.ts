@@ -111,18 +111,27 @@ function resourceNames({ name, databases, poolers }: DatabasePlan): UsedName[] {
   ];
 }
 
-function namesOfBackups({ backup, recovery }: DatabasePlan, where: string): string[] {
-  const stores = [backup?.objectStore, recovery?.objectStore].filter((store) => store !== undefined);
+function namesOfBackups({ backup, recovery, replica }: DatabasePlan, where: string): string[] {
+  const stores = [backup?.objectStore, recovery?.objectStore, ...(replica?.objectStores ?? [])].filter(
+    (store) => store !== undefined,
+  );
   return stores.map(({ metadata }) => `the ObjectStore ${metadata.name} in ${where}`);
 }
 
-function namesInTeleport({ settings, databases, accessRoles, agentConfigMap }: TeleportPlan): string[] {
+function namesInTeleport({
+  settings,
+  databases,
+  accessRoles,
+  agentConfigMap,
+  isReplicaCluster,
+}: TeleportPlan): string[] {
   const proxy = valueIfKnown(settings.proxy) ?? "";
   const { name, namespace } = agentConfigMap;
   return [
     ...databases.map((database) => `the Teleport name ${database.name} at ${proxy}`),
     ...(namespace === undefined ? [] : [`the ConfigMap ${name} in namespace ${namespace}`]),
-    ...accessRoles.map((role) => roleAt(role.name, proxy)),
+    // The primary cluster of the topology writes these roles.
+    ...(isReplicaCluster ? [] : accessRoles.map((role) => roleAt(role.name, proxy))),
   ];
 }
 

@@ -68,8 +68,8 @@ export function namespacesToCreate(databases: Databases["databases"]): CreatedNa
     const inIt = all.filter((each) => each.context === context && each.namespace === namespace);
     const makers = inIt.filter(({ clusterName }) => clusterName === namespace);
     const names = makers.flatMap(({ name, settings }) => [name, ...(settings.formerNames ?? [])]);
-    const adopts = inIt.some(({ settings }) => settings.adopt) ? { adopts: true as const } : {};
-    created.set(key, { context, namespace, databases: names, ...adopts });
+    const adopts = inIt.some(({ settings }) => settings.adopt === true);
+    created.set(key, { context, namespace, ...(adopts ? { adopts } : {}), databases: names });
   }
   return [...created.values()];
 }

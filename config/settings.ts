@@ -44,7 +44,11 @@ export interface DatabaseSettings extends Omit<PostgresClusterArgs, "namespace" 
 
 /** How to reach a Kubernetes cluster. */
 export interface KubernetesSettings {
-  /** Context of the kubeconfig. Default: the current one. */
+  /**
+   * Context of the kubeconfig. Default: the current one.
+   *
+   * @minLength 1
+   */
   context?: string;
   /** Former names of this context. With them, a renamed context keeps its objects. Default: none. */
   formerContexts?: string[];

@@ -21,6 +21,10 @@ export interface ArchiveNameInputs extends KubernetesConnection {
   recoversFrom?: string;
   /** The declared major version of PostgreSQL. Absent if the operator chooses the image, and in older states. */
   major?: number;
+  /** The Cluster of its topology that it follows, and that a new Cluster gets its data from. Default: none. */
+  follows?: string;
+  /** The archives of other Clusters of its topology in the same object store. Default: none. */
+  others?: string[];
 }
 
 /** The stored state. If `major` is later than the version of the data, the archive was named for this upgrade. */
@@ -125,9 +129,16 @@ function refusal(
   found: KubernetesObject | undefined,
   olds: Partial<ArchiveNameState> | undefined,
 ): string | undefined {
-  const { namespace, cluster, declaredName, major } = inputs;
-  if (declaredName === undefined || !found) return undefined;
+  const { namespace, cluster, declaredName, major, others = [] } = inputs;
+  if (!found) return undefined;
   const present = archiveOf(found);
+  if (present !== undefined && others.includes(present)) {
+    return (
+      `replica.clusters names the archive ${present} for another Cluster, but the Cluster ${namespace}/${cluster} itself writes to ` +
+      "it. Nothing was changed. Write the name of the other Cluster's archive, from the output `backup` of its stack."
+    );
+  }
+  if (declaredName === undefined) return undefined;
   if (isUpgrade(found, inputs) && olds?.major !== major) {
     return (
       `backup.archiveName is ${declaredName}, and PostgreSQL ${major} needs a new archive: the timelines of ${namespace}/${cluster} ` +
@@ -156,17 +167,23 @@ function begins({ namespace, cluster, major }: ArchiveNameInputs, former: string
 
 /** The message about a Cluster that is in the stack's state, and no longer exists. */
 function lost(
-  { namespace, cluster, recoversFrom, declaredName }: ArchiveNameInputs,
+  { namespace, cluster, recoversFrom, follows, others, declaredName }: ArchiveNameInputs,
   { archiveName: former }: ArchiveNameState,
 ): string {
   const begins =
-    recoversFrom === undefined
-      ? "The new Cluster starts with an EMPTY database"
-      : `The new Cluster is recovered from the archive ${recoversFrom}`;
-  const keep =
-    recoversFrom === former
+    follows !== undefined
+      ? `The new Cluster starts with the data of ${follows}, and follows it`
+      : recoversFrom === undefined
+        ? "The new Cluster starts with an EMPTY database"
+        : `The new Cluster is recovered from the archive ${recoversFrom}`;
+  const promoted =
+    others === undefined
       ? ""
-      : ` To recover the latest data, set recovery.archiveName to ${former} before you run \`pulumi up\`.`;
+      : " If another Cluster of the topology was promoted instead, set replica.primary to its name.";
+  const keep =
+    follows !== undefined || recoversFrom === former
+      ? ""
+      : ` To recover the latest data, set recovery.archiveName to ${former} before you run \`pulumi up\`.${promoted}`;
   return (
     `The Cluster ${namespace}/${cluster} no longer exists. Its archive ${former} stays in the object store. ` +
     `${begins}, and ${declaredName === former ? "needs a new archive: change or remove backup.archiveName" : "gets a new archive"}.${keep} Run \`pulumi refresh\` first, so that Pulumi creates the Cluster again.`

@@ -14,6 +14,10 @@ export interface ArchiveNameArgs {
   recoversFrom?: string;
   /** The declared major version of PostgreSQL. Default: the operator chooses the image. */
   major?: number;
+  /** The Cluster of its topology that it follows, and that a new Cluster gets its data from. Default: none. */
+  follows?: string;
+  /** The archives of other Clusters of its topology in the same object store. Default: none. */
+  others?: string[];
 }
 
 const provider = dynamicProvider("archiveName");

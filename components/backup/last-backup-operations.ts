@@ -1,5 +1,6 @@
 /** LastBackup: takes the final backup of a Cluster. Its deletion takes the backup, before the Cluster is deleted. */
 import type { BackupMethod } from "../cnpg/backup";
+import { followedCluster } from "../cnpg/replica";
 import { stopReason } from "../cnpg/stopped";
 import type { ResourceKind } from "../dynamic/converge";
 import { apiReader, kubernetesClient } from "../kubernetes/client";
@@ -61,6 +62,13 @@ export function lastBackup(
           `The final backup of ${namespace}/${cluster} cannot be taken, because the Cluster is stopped: ${stopped}. The ` +
             `Cluster was not deleted. Start it and run the command again, or ${WITHOUT}`,
         );
+      }
+      const followed = followedCluster(found);
+      if (followed !== undefined) {
+        console.error(
+          `No final backup of ${namespace}/${cluster} is taken, because it is a replica cluster: ${followed} has the data.`,
+        );
+        return;
       }
       const kubernetes = await connect(state, WHILE_WAITING);
       const prefix = backupName(cluster, "final-");

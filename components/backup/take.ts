@@ -63,7 +63,7 @@ export async function takeBackup(
     try {
       current ??= await begin(kubernetes, request, now());
       const status = backupStatus(await kubernetes.get(backupReference(namespace, current)));
-      const { phase = "waiting for CloudNativePG", error, backupId } = status;
+      const { phase = "waiting for CloudNativePG", error, backupId, instanceID } = status;
       if (phase === COMPLETED) {
         const id = backupId === undefined ? "" : ` (${backupId})`;
         console.error(`The backup ${namespace}/${current}${id} of ${cluster} is complete.`);
@@ -73,7 +73,9 @@ export async function takeBackup(
         const reason = error ?? `CloudNativePG says: ${phase}`;
         throw new KubernetesError(
           "failed",
-          `The backup ${namespace}/${current} of ${cluster} failed: ${limited(printable(reason))}. ${remedy}`,
+          `The backup ${namespace}/${current} of ${cluster} failed: ${limited(printable(reason))}. ` +
+            whereTheReasonIs(reason, namespace, instanceID?.podName) +
+            remedy,
         );
       }
       progress([error === undefined ? phase : `${phase}: ${error}`]);
@@ -90,6 +92,12 @@ export async function takeBackup(
     }
     return undefined;
   }, every);
+}
+
+/** The plugin passes on only the exit status of Barman. What Barman wrote is in the plugin's log. */
+function whereTheReasonIs(reason: string, namespace: string, instance = "<instance>"): string {
+  if (!/exit status \d/.test(reason)) return "";
+  return `The plugin's log has the reason: \`kubectl -n ${namespace} logs ${instance} -c plugin-barman-cloud\`. `;
 }
 
 /** Creates the Backup under the first free name, or continues one that an interrupted run began. */

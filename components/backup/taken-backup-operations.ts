@@ -1,6 +1,7 @@
 /** TakenBackup: a backup that `up` takes and waits for. */
 import type { BackupMethod } from "../cnpg/backup";
 import { archivingProblem, listBackups, scheduleProblem } from "../cnpg/backup-status";
+import { readOnlyReason } from "../cnpg/replica";
 import { stopReason } from "../cnpg/stopped";
 import { IN_PREVIEW } from "../cnpg/taken-cluster";
 import type { ResourceKind } from "../dynamic/converge";
@@ -28,7 +29,7 @@ export interface TakenBackupInputs extends KubernetesConnection {
   method: BackupMethod;
   /** Seconds to wait. */
   within: number;
-  /** The settings stop an instance, so no backup is taken. */
+  /** The settings stop an instance, or make the Cluster a replica cluster, so no backup is taken. */
   suspended?: boolean;
 }
 
@@ -102,8 +103,8 @@ export function takenBackup(
     const { namespace, cluster, occasion, reason, method, within } = inputs;
     const found = await findClusterByName(await connect(inputs), inputs);
     if (!found) return undefined;
-    const stopped = stopReason(found);
-    if (stopped !== undefined) return skipped(inputs, stopped);
+    const readOnly = readOnlyReason(found);
+    if (readOnly !== undefined) return skipped(inputs, readOnly);
     if (occasion === "onDemand" && !canBackUp(found, method)) {
       console.error(
         `Warning: no backup of ${namespace}/${cluster} was taken before this change, because the Cluster has no backups yet. ` +
@@ -151,12 +152,12 @@ export function takenBackup(
 }
 
 function skipped({ namespace, cluster, occasion }: TakenBackupInputs, reason: string): undefined {
-  const problem = `because the Cluster is stopped: ${reason}`;
+  const problem = `because the Cluster ${reason}`;
   if (occasion === "onDemand") {
     throw new KubernetesError(
       "failed",
-      `No backup of ${namespace}/${cluster} can be taken, ${problem}. The Cluster was not changed. Start it first, or remove ` +
-        "backup.onDemand.",
+      `No backup of ${namespace}/${cluster} can be taken, ${problem}. The Cluster was not changed. Remove backup.onDemand, and ` +
+        "set it again when the Cluster accepts writes.",
     );
   }
   console.error(`Warning: no first backup of ${namespace}/${cluster} was taken, ${problem}. A later \`up\` takes it.`);

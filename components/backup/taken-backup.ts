@@ -22,7 +22,7 @@ export interface TakenBackupArgs extends HowArgs {
   occasion: Occasion;
   /** A backup is taken each time this value changes. */
   reason: pulumi.Input<string>;
-  /** The settings stop an instance, so no backup is taken. */
+  /** The settings stop an instance, or make the Cluster a replica cluster, so no backup is taken. */
   suspended?: boolean;
 }
 

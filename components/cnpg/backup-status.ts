@@ -8,6 +8,8 @@ export interface BackupStatus {
   error?: string;
   backupId?: string;
   stoppedAt?: string;
+  /** The instance that took the backup. */
+  instanceID?: { podName?: string };
   majorVersion?: number;
 }
 

@@ -70,6 +70,7 @@ export function placeOfClusterField(key: string): Pick<SettingProblem, "problem"
 const OF_SETTINGS: readonly { field: string; setting: string }[] = [
   { field: "metadata.name", setting: "clusterName" },
   { field: "spec.bootstrap.initdb.secret.name", setting: "initdb.ownerSecret" },
+  { field: "spec.replica", setting: "replica" },
   // The certificates' fields are the names of Secrets, which no setting has.
   ...SETTINGS.filter(({ setting }) => setting !== "issuer").map((each) => ({ ...each, field: `spec.${each.field}` })),
 ];
@@ -78,6 +79,7 @@ const OF_SETTINGS: readonly { field: string; setting: string }[] = [
 const MISNAMED: readonly [called: string, field: string][] = [
   ["spec.affinity.toleration", "spec.affinity.tolerations"],
   ["spec.postgresql.env", "spec.env"],
+  ["spec.replicaCluster.token", "spec.replica.promotionToken"],
   ["spec.replicaCluster", "spec.replica"],
   ["spec.superusersecret", "spec.superuserSecret"],
   ["spec.certificates.servercasecret", "spec.certificates.serverCASecret"],

@@ -11,6 +11,7 @@ import { checkNetworkPolicy, NetworkPolicySettings } from "./network-policy";
 import { checkParameters, ParameterSettings } from "./parameters";
 import { checkPgHba, pgHbaRules, checkPgIdent } from "./pg-hba";
 import { checkRecovery, type RecoveryPlan, type RecoverySettings, recoverySpec } from "./recovery";
+import { checkReplica, type ReplicaPlan, type ReplicaSettings, replicaSpec } from "./replica";
 import { checkResources, Resources } from "../kubernetes/quantity";
 import { managedRoles, TeleportUser, type UsersAs } from "./roles";
 import { checkServices, ServiceContext } from "./services";
@@ -42,6 +43,11 @@ export interface ClusterSettings
    */
   recovery?: RecoverySettings;
   /**
+   * The distributed topology that the Cluster belongs to: a primary cluster, and replica clusters that follow it. Default:
+   * none.
+   */
+  replica?: ReplicaSettings;
+  /**
    * Rules of pg_hba.conf. They come after the rules that accept only certificates for the Teleport users. Default: none.
    */
   pgHba?: string[];
@@ -63,8 +69,8 @@ export interface ClusterSettings
 /** The settings, and the other inputs of a Cluster's spec. */
 export interface ClusterSpecInputs extends ClusterSettings {
   secrets: { server: string; serverCa: string; replication: string; clientCaBundle: string };
-  /** What follows from `backup` and `recovery`. */
-  plans?: { backup?: BackupPlan; recovery?: RecoveryPlan };
+  /** What follows from `backup`, `recovery` and `replica`. */
+  plans?: { backup?: BackupPlan; recovery?: RecoveryPlan; replica?: ReplicaPlan };
   /** Users that log in through Teleport. */
   users: readonly TeleportUser[];
   /** Where these users are declared. Default: `inline`, in this spec. */
@@ -81,6 +87,7 @@ type Elsewhere =
   | "backup"
   | "recovery"
   | "majorUpgrade"
+  | "replica"
   | keyof StopSettings
   | keyof DatabasesSettings;
 
@@ -111,7 +118,8 @@ export const FIELDS: Record<Exclude<keyof ClusterSettings, Elsewhere> | "issuer"
   issuer: { field: "certificates", value: ({ secrets }) => certificates(secrets), inSpec: "merged" },
   initdb: {
     field: "bootstrap.initdb",
-    value: ({ initdb, plans }) => (plans?.recovery ? undefined : initDbSpec(initdb)),
+    value: ({ initdb, plans }) =>
+      plans?.recovery || plans?.replica?.follows !== undefined ? undefined : initDbSpec(initdb),
     inSpec: "merged",
   },
   storage: { field: "storage" },
@@ -155,8 +163,11 @@ export function clusterSpec(inputs: ClusterSpecInputs): Record<string, unknown> 
   for (const [setting, { field, value }] of Object.entries(FIELDS)) {
     write(spec, field.split("."), value ? value(inputs) : inputs[setting as keyof ClusterSettings]);
   }
-  const { backup, recovery } = inputs.plans ?? {};
-  const planned = { ...(recovery && recoverySpec(recovery, inputs.initdb)), ...(backup && backupSpec(backup)) };
+  const { backup, recovery, replica } = inputs.plans ?? {};
+  const ofRecovery = recovery && recoverySpec(recovery, inputs.initdb);
+  const ofReplica = replica && replicaSpec(replica, inputs.initdb);
+  const planned = { ...ofRecovery, ...(backup && backupSpec(backup)), ...ofReplica };
+  if (ofReplica) planned.externalClusters = [ofRecovery, ofReplica].flatMap((each) => each?.externalClusters ?? []);
   return mergeSpec(mergeSpec(defined(spec), planned), inputs.spec);
 }
 
@@ -226,6 +237,7 @@ export function checkClusterSettings(
       : []),
     ...(settings.backup ? checkBackup(at, settings.backup, spec) : []),
     ...(settings.recovery ? checkRecovery(at, settings.recovery, settings) : []),
+    ...(settings.replica ? checkReplica(at, settings.replica, { cluster: context.cluster, ...settings }) : []),
     ...checkPlain(at("spec"), settings.spec, "the program merges it into the Cluster's spec"),
     ...checkOverrides(inSpec, settings, context.users),
     ...checkSpec(inSpec, spec),

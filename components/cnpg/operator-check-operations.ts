@@ -4,7 +4,7 @@ import { ApiReader, ApiValidator, apiValidator, KubernetesConnection, RequestLim
 import { firstOf, printable } from "../message-limits";
 import { isUnavailable, KubernetesError, printUnchecked } from "../kubernetes/errors";
 import { kubernetesUid, requireStackCluster, wrongClusterReason } from "../kubernetes/identity";
-import { findCluster, IN_PREVIEW, clusterConflict, type WantedCluster } from "./taken-cluster";
+import { findCluster, IN_PREVIEW, clusterConflict, newObjectsConflict, type WantedCluster } from "./taken-cluster";
 import type { ResourceKind } from "../dynamic/converge";
 import { retried } from "../waiting";
 import { UNKNOWN } from "../value-check";
@@ -86,7 +86,7 @@ export function operatorCheck(
       const isNew = olds?.needs === undefined;
       return {
         kubernetesUid: uid ?? known,
-        reason: elsewhere ?? (isNew ? await clusterConflict(api, news.cluster) : undefined),
+        reason: elsewhere ?? (isNew ? await conflictOfNew(api, news.cluster) : undefined),
       };
     } catch (error) {
       if (!(error instanceof KubernetesError)) throw error;
@@ -181,6 +181,10 @@ export function operatorCheck(
       hasObjectStores: inputs.objectStores !== true || (await api.read(`/${PLUGIN_GROUP}`)) !== undefined,
     };
   }
+}
+
+async function conflictOfNew(api: ApiReader, cluster: WantedCluster | undefined): Promise<string | undefined> {
+  return (await clusterConflict(api, cluster)) ?? (await newObjectsConflict(api, cluster));
 }
 
 /** Distinguishes Kubernetes clusters. In memory only, because it contains the kubeconfig. */

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { dynamicProvider } from "../dynamic/provider";
 import { KubernetesArgs, KubernetesResource } from "../kubernetes/resource";
 import type { DeclaredCluster } from "./dry-run";
+import type { ObjectNames } from "../kubernetes/existing-objects";
 import type { OperatorNeeds } from "./operator-version";
 
 export interface OperatorCheckArgs {
@@ -17,8 +18,11 @@ export interface OperatorCheckArgs {
    * warning, and `up` checks again after the dependency. Default: false, so a preview fails without the operator.
    */
   awaited?: boolean;
-  /** The Cluster to create. A Cluster of this name that belongs to another stack is refused. Default: not checked. */
-  cluster?: { namespace: pulumi.Input<string>; name: string; owner: string; adopt?: boolean };
+  /**
+   * The Cluster to create, and the names of the objects that are created with it. A Cluster or an object of such a name that
+   * belongs to another stack is refused. Default: not checked.
+   */
+  cluster?: { namespace: pulumi.Input<string>; name: string; owner: string; adopt?: boolean; objects?: ObjectNames };
   /** The declaration of `cluster`. The operator is asked whether it accepts it as a new Cluster. Default: it is not asked. */
   declared?: DeclaredCluster;
 }

@@ -30,9 +30,15 @@ export function additionalDnsNames(spec: Spec | undefined, namespace: string, cl
 export interface ServiceContext {
   /** The standby's Service is registered in Teleport. */
   standbyRegistered?: boolean;
+  /** A replica cluster is registered in Teleport under a name of its own. */
+  replicaRegistered?: boolean;
 }
 
-export function checkServices(at: At, spec: Spec, { standbyRegistered }: ServiceContext): SettingProblem[] {
+export function checkServices(
+  at: At,
+  spec: Spec,
+  { standbyRegistered, replicaRegistered }: ServiceContext,
+): SettingProblem[] {
   const disabled = disabledServices(spec);
   const setting = at("managed.services.disabledDefaultServices");
   return [
@@ -46,6 +52,14 @@ export function checkServices(at: At, spec: Spec, { standbyRegistered }: Service
           disabled,
           "would remove the Service ro, with which the standby is registered in Teleport",
           "Remove ro from the list. Or register no standby: set instances: 1, or leave out teleport.",
+        )
+      : []),
+    ...(replicaRegistered && disabled.includes("r")
+      ? wrong(
+          setting,
+          disabled,
+          "would remove the Service r, with which replica.teleportName is registered in Teleport",
+          "Remove r from the list, or remove replica.teleportName.",
         )
       : []),
     ...listAt(spec, "managed.services.additional").flatMap((service, index) => {

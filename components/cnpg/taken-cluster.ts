@@ -1,8 +1,9 @@
 /** Checks whether the name of a new Cluster is already used. */
 import type { ApiReader, KubernetesConnection, KubernetesObject, RequestLimits } from "../kubernetes/client";
 import { ownersOf, PROVIDER_MANAGER } from "../kubernetes/field-owners";
+import { existingObjects, existingWarnings, objectConflict, type ObjectNames } from "../kubernetes/existing-objects";
 import { UNKNOWN } from "../value-check";
-import { OWNER_LABEL } from "../owner-label";
+import { OWNER_LABEL, stackOf } from "../owner-label";
 
 /** Connects to the API server. */
 export type Connect = (connection: KubernetesConnection, limits?: RequestLimits) => Promise<ApiReader>;
@@ -18,6 +19,8 @@ export interface WantedCluster {
   owner: string;
   /** Take over a Cluster without an owner. Default: refuse it. */
   adopt?: boolean;
+  /** Names of the objects that are created with it in its namespace. Default: none is looked up. */
+  objects?: ObjectNames;
 }
 
 /** The Cluster of this name. Undefined if there is none. */
@@ -45,8 +48,7 @@ export async function clusterConflict(
   const { namespace, name, owner, adopt = false } = wanted;
   const found = await findCluster(api, namespace, name);
   if (!found) return undefined;
-  const { annotations = {} } = found.metadata as { annotations?: Record<string, string> };
-  const whose = annotations[OWNER_LABEL];
+  const whose = ownerOf(found);
   // A Cluster of ours may come from a killed run, or from `onDelete: retain`. In states of early versions of 0.1.0,
   // Clusters have no owner annotation. Pulumi wrote them.
   const mayBeOurs = !isNew && !isWrittenByOthers(found);
@@ -58,6 +60,29 @@ export async function clusterConflict(
 function isWrittenByOthers(found: KubernetesObject): boolean {
   const managers = ownersOf(found, "f:spec");
   return managers.length > 0 && !managers.some((manager) => manager.startsWith(PROVIDER_MANAGER));
+}
+
+/**
+ * The same for the objects that a new stack creates with the Cluster: the plugin's own error names no owner. Prints
+ * warnings about objects that belong to this stack or to nobody.
+ */
+export async function newObjectsConflict(
+  api: ApiReader,
+  wanted: WantedCluster | undefined,
+): Promise<string | undefined> {
+  if (wanted?.objects === undefined || wanted.namespace === UNKNOWN) return undefined;
+  const { namespace, name, owner, objects } = wanted;
+  const found = await findCluster(api, namespace, name);
+  // A state of 0.1.0 has the objects, but not this check. Its objects have no owner annotation.
+  if (found && ownerOf(found) === undefined) return undefined;
+  const existing = await existingObjects(api, namespace, objects);
+  const conflict = objectConflict(namespace, existing, owner);
+  if (conflict === undefined) for (const warning of existingWarnings(namespace, existing)) console.error(warning);
+  return conflict;
+}
+
+function ownerOf(cluster: KubernetesObject): string | undefined {
+  return (cluster.metadata as { annotations?: Record<string, string> }).annotations?.[OWNER_LABEL];
 }
 
 /** The message about the present owner of a Cluster that should belong to `owner`. */
@@ -74,8 +99,4 @@ function takenBy(cluster: string, whose: string | undefined, owner: string): str
       ? "Or take the Cluster over with adopt: true: see docs/take-over.md."
       : 'If that stack no longer has the Cluster, take it over: see docs/take-over.md, "A Cluster that a stack kept".')
   );
-}
-
-function stackOf(owner: string): string {
-  return owner.split("/").slice(0, 3).join("/");
 }

@@ -35,6 +35,8 @@ export type KindName =
   | "archiveName"
   | "takenBackup"
   | "lastBackup"
+  | "replicaRole"
+  | "replicaStatus"
   | "adoption";
 
 /** The provider of one kind of resource. It has no comments inside, because they would be stored too. */

@@ -89,8 +89,8 @@ export interface ApiReader {
   server: string;
   /** Context of the kubeconfig. */
   context: string;
-  /** The JSON at a path, e.g. `/apis/apps/v1`. Undefined if there is nothing. */
-  read(path: string): Promise<unknown>;
+  /** The JSON at a path, e.g. `/apis/apps/v1`; `metadata`: without the data of objects. Undefined if there is nothing. */
+  read(path: string, part?: "metadata"): Promise<unknown>;
 }
 
 /** A reader that can also validate objects. */
@@ -130,6 +130,8 @@ export interface RequestLimits {
 export const FIELD_MANAGER = "cnpg-teleport";
 const CALL_LIMIT_MS = 30_000;
 const COMMAND_LIMIT_MS = 300_000;
+/** A list of objects without their data, e.g. those of Secrets. Every API server since 1.15 knows it. */
+const METADATA_OF_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 /** How much of a log is read: the reason of a failure is at its end. */
 const LOG_LINES = "100";
 const LOG_BYTES = String(64 * 1024);
@@ -200,7 +202,10 @@ export async function apiReader(connection: KubernetesConnection, limits: Reques
   return {
     server: serverOf(config),
     context: config.getCurrentContext(),
-    read: (path) => retried(() => getJson(library, config, path, limits.limit), isUnavailable, limits.delays),
+    read: (path, part) => {
+      const accept = part && METADATA_OF_LIST;
+      return retried(() => getJson(library, config, path, limits.limit, accept), isUnavailable, limits.delays);
+    },
   };
 }
 
@@ -290,8 +295,14 @@ function serverOf(config: k8s.KubeConfig): string {
 }
 
 /** One GET; undefined for 404. */
-async function getJson(library: typeof k8s, config: k8s.KubeConfig, path: string, limit?: number): Promise<unknown> {
-  const { code, text } = await send(library, config, { path, limit });
+async function getJson(
+  library: typeof k8s,
+  config: k8s.KubeConfig,
+  path: string,
+  limit?: number,
+  accept?: string,
+): Promise<unknown> {
+  const { code, text } = await send(library, config, { path, limit, accept });
   if (code === 404) return undefined;
   if (code < 300) return JSON.parse(text);
   throw refused(`GET ${path}`, code, text);
@@ -304,6 +315,8 @@ interface Request {
   method?: k8s.HttpMethod;
   /** The body, as JSON. */
   body?: string;
+  /** Form of the answer. Default: JSON. */
+  accept?: string;
   /** Content type of the body. Default: the usual one of the method. */
   type?: string;
 }
@@ -312,11 +325,18 @@ interface Request {
 async function send(
   library: typeof k8s,
   config: k8s.KubeConfig,
-  { path, limit = CALL_LIMIT_MS, method = library.HttpMethod.GET, body, type }: Request,
+  {
+    path,
+    limit = CALL_LIMIT_MS,
+    method = library.HttpMethod.GET,
+    accept = "application/json, */*",
+    body,
+    type,
+  }: Request,
 ): Promise<{ code: number; text: string }> {
   const server = serverOf(config);
   const context = new library.RequestContext(`${server.replace(/\/$/, "")}${path}`, method);
-  context.setHeaderParam("Accept", "application/json, */*");
+  context.setHeaderParam("Accept", accept);
   if (body !== undefined) {
     const isPatch = method === library.HttpMethod.PATCH;
     context.setHeaderParam("Content-Type", type ?? (isPatch ? "application/merge-patch+json" : "application/json"));

@@ -5,6 +5,7 @@ import { ArchiveName } from "../backup/archive-name";
 import { LastBackup, TakenBackup } from "../backup/taken-backup";
 import { archivePlugins, BackupPlan } from "../cnpg/backup";
 import { declaredMajor } from "../cnpg/image";
+import type { ReplicaPlan } from "../cnpg/replica";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { ownedBy } from "../kubernetes/owner";
 import type { ClusterPlan } from "./plan";
@@ -24,8 +25,10 @@ export interface BackupsBefore {
 
 /** Creates object stores and the archive's name, and takes the backup on demand, before the Cluster is changed. */
 export function createBackupsBefore(plan: ClusterPlan, namespace: pulumi.Output<string>, opts: Options): BackupsBefore {
-  const { name, backup, recovery, cluster, settings } = plan;
-  const stores = [backup?.objectStore, recovery?.objectStore].filter((store) => store !== undefined);
+  const { name, backup, recovery, replica, cluster, settings } = plan;
+  const stores = [backup?.objectStore, recovery?.objectStore, ...(replica?.objectStores ?? [])].filter(
+    (store) => store !== undefined,
+  );
   const created = stores.map(
     ({ metadata, ...manifest }) =>
       new k8s.apiextensions.CustomResource(
@@ -43,6 +46,8 @@ export function createBackupsBefore(plan: ClusterPlan, namespace: pulumi.Output<
       ...{ kubernetes, namespace, declaredName, cluster: plan.clusterName },
       recoversFrom: recovery?.settings.archiveName,
       major: declaredMajor(settings),
+      follows: replica?.follows,
+      others: replica && archivesInStore(replica),
     },
     opts,
   );
@@ -62,11 +67,22 @@ export function createBackupsBefore(plan: ClusterPlan, namespace: pulumi.Output<
   };
 }
 
-/** Creates the schedule, and takes the first backup of the archive. Without a first backup, nothing can be recovered. */
+/** The archives of the other Clusters of the topology that are in the Cluster's own object store. */
+function archivesInStore({ settings: { clusters }, self }: ReplicaPlan): string[] {
+  const others = Object.entries(clusters).filter(([name]) => name !== self);
+  return others.flatMap(([, { archiveName, objectStore }]) => (objectStore ? [] : (archiveName ?? [])));
+}
+
+/**
+ * Creates the schedule, and takes the first backup of the archive. Without a first backup, nothing can be recovered.
+ *
+ * @param promotedAt when the Cluster was promoted from a replica cluster. It takes another first backup then
+ */
 export function createBackupsAfter(
   plan: ClusterPlan,
   namespace: pulumi.Output<string>,
   archiveName: pulumi.Output<string> | undefined,
+  promotedAt: pulumi.Output<string> | undefined,
   opts: Options,
 ): { schedule: pulumi.CustomResource; first: TakenBackup } | undefined {
   const { name, backup } = plan;
@@ -80,7 +96,7 @@ export function createBackupsAfter(
     ),
     first: new TakenBackup(
       `${name}-first`,
-      { ...backupArgs(plan, backup, namespace), occasion: "first", reason: placeOf(backup, archiveName) },
+      { ...backupArgs(plan, backup, namespace), occasion: "first", reason: placeOf(backup, archiveName, promotedAt) },
       opts,
     ),
   };
@@ -109,16 +125,23 @@ export function createLastBackup(plan: ClusterPlan, { namespace, uid }: Referenc
   ];
 }
 
-/** Location of the archive. A new location has no base backup yet. */
-function placeOf({ settings: { objectStore } }: BackupPlan, archiveName: pulumi.Output<string>): pulumi.Output<string> {
+/**
+ * Location of the archive, and when the Cluster was promoted. A new location has no base backup yet, and a promoted Cluster takes
+ * one on its new timeline.
+ */
+function placeOf(
+  { settings: { objectStore } }: BackupPlan,
+  archiveName: pulumi.Output<string>,
+  promotedAt: pulumi.Output<string> | undefined,
+): pulumi.Output<string> {
   return pulumi
-    .all([objectStore.endpointURL, objectStore.destinationPath, archiveName])
-    .apply((parts) => parts.filter((part) => part !== undefined).join(" "));
+    .all([objectStore.endpointURL, objectStore.destinationPath, archiveName, promotedAt])
+    .apply((parts) => parts.filter((part) => part !== undefined && part !== "").join(" "));
 }
 
 /** Arguments that all backups of a run have in common. */
 function backupArgs(
-  { clusterName, hasStoppedInstances, settings }: ClusterPlan,
+  { clusterName, hasStoppedInstances, isReplicaCluster, settings }: ClusterPlan,
   { method, waitSeconds }: BackupPlan,
   namespace: pulumi.Output<string>,
 ) {
@@ -128,6 +151,6 @@ function backupArgs(
     cluster: clusterName,
     method,
     within: waitSeconds,
-    suspended: hasStoppedInstances,
+    suspended: hasStoppedInstances || isReplicaCluster,
   };
 }

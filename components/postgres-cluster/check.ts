@@ -35,18 +35,20 @@ export function checkPostgresCluster(path: string, plan: ClusterPlan): SettingPr
   const isWritten = ({ setting }: SettingProblem) => !defaultNames.includes(setting);
   return [
     ...checkNames(path, at, plan),
-    ...checkAdopt(at, settings),
     ...checkNamespace(at("namespace"), valueIfKnown(settings.namespace)),
+    ...checkAdopt(at, settings),
     ...checkClusterSettings(path, settings, {
       cluster: clusterName,
       users: plan.certificateUsers,
       registered: teleport.length > 0,
       standbyRegistered: teleport.length > 0 && hasStandby,
+      replicaRegistered: teleport.length > 0 && settings.replica?.teleportName !== undefined,
     }),
     ...checkClusterDomain(at("clusterDomain"), plan.clusterDomain),
     ...checkAltNames(at("serverAltNames"), settings.serverAltNames),
     ...checkIssuer(at("issuer"), settings.issuer),
     ...teleport.flatMap((each, index) => checkTeleport(at(teleportSetting(plan, index)), each, plan)),
+    ...checkReplicaInTeleport(at, plan),
     ...checkCredentials(at("teleport"), teleport),
     ...checkUsers(at("users"), plan.users, plan.owner),
     ...checkPoolers(at("poolers"), clusterName, plan.poolers, {
@@ -266,6 +268,51 @@ function checkTeleport(
           users.map(({ name: user }) => user),
         )
       : []),
+  ];
+}
+
+/**
+ * All Clusters of a topology register the same name, and only the primary cluster has it at a time. The default name consists of
+ * the Cluster's and the environment's, which differ.
+ */
+function checkReplicaInTeleport(at: At, plan: ClusterPlan): SettingProblem[] {
+  const { replica, teleport } = plan;
+  if (!replica) return [];
+  const { teleportName } = replica.settings;
+  const setting = at("replica.teleportName");
+  const unnamed = teleport.flatMap(({ settings: { name }, primary }, index) =>
+    name === undefined ? [{ setting: at(`${teleportSetting(plan, index)}.name`), primary }] : [],
+  );
+  return [
+    ...unnamed.map(({ setting: name, primary }) => ({
+      setting: name,
+      problem: "is missing, but all Clusters of a topology must register the same name",
+      fix: `Write the name that people use, e.g. ${primary}, in the settings of each Cluster.`,
+    })),
+    ...(teleportName === undefined
+      ? []
+      : teleport.length === 0
+        ? [
+            {
+              setting,
+              value: teleportName,
+              problem: "requires teleport",
+              fix: "Add teleport.proxy, or remove teleportName.",
+            },
+          ]
+        : teleport.some(({ primary, standby }) => [primary, standby].includes(teleportName))
+          ? [
+              {
+                setting,
+                value: teleportName,
+                problem: "is a name of the primary cluster",
+                fix: "Choose a name that only this Cluster has.",
+              },
+            ]
+          : checkTeleportName(setting, teleportName).map((problem) => ({
+              ...problem,
+              fix: "Use at most 63 lower-case letters, digits and hyphens, beginning with a letter.",
+            }))),
   ];
 }
 

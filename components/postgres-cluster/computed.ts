@@ -1,6 +1,7 @@
 /** Checks settings that are outputs of other resources. */
 import * as pulumi from "@pulumi/pulumi";
-import { refuse, SettingProblem } from "../problems";
+import { refuseOutputs } from "../known-outputs";
+import { SettingProblem } from "../problems";
 import { checkArguments, hasComputed } from "../settings/validation";
 import type { PostgresClusterArgs } from "./args";
 import { checkPostgresCluster } from "./check";
@@ -24,11 +25,10 @@ export function afterChecks<Value>(
   value: Value,
 ): pulumi.Input<Value> {
   if (!hasComputed(settings)) return value;
-  const checked = pulumi.output(settings).apply((known) => {
+  const checked = refuseOutputs(settings, (known) => {
     const args = known as PostgresClusterArgs;
-    refuse(checkTypes(args));
-    refuse(checkPostgresCluster("", planCluster(name, args, stack)));
-    return value;
+    const problems = checkTypes(args);
+    return problems.length > 0 ? problems : checkPostgresCluster("", planCluster(name, args, stack));
   });
-  return pulumi.runtime.isDryRun() ? value : (pulumi.unsecret(checked) as pulumi.Output<Value>);
+  return pulumi.runtime.isDryRun() ? value : (checked.apply(() => value) as pulumi.Output<Value>);
 }

@@ -1,6 +1,7 @@
 /** The outputs of a PostgresCluster, for the stacks of applications and for people. */
 import * as pulumi from "@pulumi/pulumi";
 import { hostOf, POSTGRES_PORT } from "../cnpg/names";
+import type { ReplicaPlan } from "../cnpg/replica";
 import type { ClusterPlan } from "./plan";
 import type { TeleportAgentOutput } from "./registrations";
 import { connectCommands } from "../teleport/names";
@@ -42,6 +43,8 @@ export interface PostgresClusterOutputs {
   vaultDatabase?: VaultDatabaseOutputs;
   /** Where the backups are: a new Cluster can recover from there. Absent without `backup`. */
   backup?: BackupOutput;
+  /** The role of the Cluster in its distributed topology. Absent without `replica`. */
+  replica?: ReplicaOutput;
   /** The `tsh` commands that connect each user to each database in Teleport. */
   connectCommands: string[];
 }
@@ -52,6 +55,16 @@ export interface BackupOutput {
   destinationPath: string;
   /** Name of the Cluster's archive: a folder in it. */
   archiveName: string;
+}
+
+/** The role of a Cluster in its distributed topology. */
+export interface ReplicaOutput {
+  /** The Cluster's name in the topology. */
+  self: string;
+  /** Name of the primary cluster. */
+  primary: string;
+  /** The value of `promotionToken` for the Cluster that is promoted next. Present after this Cluster was demoted. */
+  demotionToken?: string;
 }
 
 /** The outputs of a PostgresCluster. They are known once the resources that they name exist. */
@@ -65,6 +78,7 @@ export function clusterOutputs(
     /** The configurations of agents. */
     agents: pulumi.Output<TeleportAgentOutput[]>;
     archiveName: pulumi.Output<string> | undefined;
+    demotionToken: pulumi.Output<string> | undefined;
   },
 ): pulumi.Output<PostgresClusterOutputs> {
   const { services, secrets, poolers, database, owner, users } = plan;
@@ -77,8 +91,9 @@ export function clusterOutputs(
       created.agents,
       pulumi.all(proxies),
       backupOutput(plan, created.archiveName),
+      created.demotionToken,
     ])
-    .apply(([inNamespace, ca, names, teleportAgents, knownProxies, backup]) => ({
+    .apply(([inNamespace, ca, names, teleportAgents, knownProxies, backup, demotionToken]) => ({
       namespace: inNamespace,
       cluster: plan.clusterName,
       hostReadWrite: hostOf(services.rw, inNamespace),
@@ -95,10 +110,15 @@ export function clusterOutputs(
       teleportDatabases: [...new Set(names.flat())],
       teleportAgents,
       ...(backup === undefined ? {} : { backup }),
+      ...(plan.replica === undefined ? {} : { replica: replicaOutput(plan.replica, demotionToken) }),
       connectCommands: knownProxies.flatMap((proxy, index) =>
         connectCommands(proxy, names[index] ?? [], users, database),
       ),
     }));
+}
+
+function replicaOutput({ self, settings: { primary } }: ReplicaPlan, demotionToken: string | undefined): ReplicaOutput {
+  return { self, primary, ...(demotionToken ? { demotionToken } : {}) };
 }
 
 function backupOutput(

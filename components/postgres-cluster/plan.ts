@@ -5,10 +5,12 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { BackupPlan, planBackup } from "../cnpg/backup";
 import { planRecovery, RecoveryPlan } from "../cnpg/recovery";
+import { planReplica, ReplicaPlan } from "../cnpg/replica";
 import { databaseRoleManifests, DatabaseRoleManifest, DEFAULT_USERS, TeleportUser } from "../cnpg/roles";
 import { databaseManifests, DatabaseManifest } from "../cnpg/databases";
 import { clusterSpec, DEFAULT_INSTANCES } from "../cnpg/cluster";
 import { mergeSpec } from "../cnpg/spec";
+import type { ObjectNames } from "../kubernetes/existing-objects";
 import type { DeclaredCluster } from "../cnpg/dry-run";
 import { databaseAndOwner } from "../cnpg/initdb";
 import { clusterAnnotations, expectedReadyInstances } from "../cnpg/stopped";
@@ -60,6 +62,13 @@ export interface ClusterPlan<Namespace extends pulumi.Input<string> = pulumi.Inp
   isSuspended: boolean;
   /** At least one instance is stopped. It may be the primary, and then nothing applies Databases and DatabaseRoles. */
   hasStoppedInstances: boolean;
+  /**
+   * Whether the Cluster follows another one. Then nothing can be written to it: its objects and rights come with the data, and
+   * what the settings declare is applied when it is promoted.
+   */
+  isReplicaCluster: boolean;
+  /** Whether nothing can be written to the Cluster: it is suspended, or a replica cluster. */
+  isReadOnly: boolean;
   isProtected: boolean;
   isRetained: boolean;
   /** DNS domain of the Kubernetes cluster. */
@@ -83,6 +92,7 @@ export interface ClusterPlan<Namespace extends pulumi.Input<string> = pulumi.Inp
   cluster: PlannedCluster;
   backup?: BackupPlan;
   recovery?: RecoveryPlan;
+  replica?: ReplicaPlan;
   databases: Planned<DatabaseManifest>[];
   databaseRoles: Planned<DatabaseRoleManifest>[];
   networkPolicies: Planned<NetworkPolicyManifest>[];
@@ -152,9 +162,11 @@ export function planCluster<Namespace extends pulumi.Input<string> = string>(
   ];
   const backup = settings.backup && planBackup(clusterName, settings.backup, expectedReady === 0);
   const recovery = settings.recovery && planRecovery(clusterName, settings.recovery);
+  const replica = settings.replica && planReplica(clusterName, settings.replica, secrets);
+  const isReplicaCluster = replica?.follows !== undefined;
   const fromSettings = clusterSpec({
     ...{ ...settings, spec: undefined, pgHba, secrets, users: certificateUsers },
-    plans: { backup, recovery },
+    plans: { backup, recovery, replica },
   });
   const stopAnnotations = clusterAnnotations(settings);
   const manifests = settings.usersAs === "databaseRole" ? databaseRoleManifests(clusterName, certificateUsers) : [];
@@ -172,6 +184,8 @@ export function planCluster<Namespace extends pulumi.Input<string> = string>(
     hasStandby,
     isSuspended: expectedReady === 0,
     hasStoppedInstances: expectedReady === 0 || fencedInstances.length > 0,
+    isReplicaCluster,
+    isReadOnly: expectedReady === 0 || isReplicaCluster,
     isProtected: isProtected(settings),
     isRetained: isRetained(settings),
     clusterDomain: settings.clusterDomain ?? "cluster.local",
@@ -196,6 +210,7 @@ export function planCluster<Namespace extends pulumi.Input<string> = string>(
     },
     backup,
     recovery,
+    ...(replica ? { replica } : {}),
     databases: databaseManifests(clusterName, settings).map((manifest) => ({
       ...manifest,
       resource: `${name}-${manifest.spec.name}`,
@@ -212,6 +227,7 @@ export function planCluster<Namespace extends pulumi.Input<string> = string>(
         ...{ name, clusterName, environment, namespace, description, database, hasStandby, users },
         autoUsersAdmin: admin,
         autoUsersRoles: autoUsers?.roles,
+        replica,
       }),
     ),
     vaultDatabase: vault,
@@ -243,6 +259,32 @@ function planPooler(
 /** The Cluster for a dry run by the operator. */
 export function declaredCluster({ cluster, settings }: ClusterPlan): DeclaredCluster {
   return { annotations: cluster.annotations, settings: cluster.fromSettings, spec: settings.spec };
+}
+
+/** The names of the objects that are created in the Cluster's namespace, except those that CNPG and Teleport's operator create. */
+export function objectNames(plan: ClusterPlan): ObjectNames {
+  const { secrets, poolers, backup, recovery } = plan;
+  const { server, serverCa, replication, clientCaBundle, pooler, poolerAuthentication } = secrets;
+  const named = (kind: string, objects: readonly ({ metadata: { name: string } } | undefined)[]) => {
+    const names = objects.flatMap((each) => each?.metadata.name ?? []);
+    return names.length > 0 ? { [kind]: names } : {};
+  };
+  return {
+    "api/v1/secrets": [
+      ...[server, serverCa, replication, clientCaBundle, pooler],
+      ...(plan.poolerLogins.includes("explicit") ? [poolerAuthentication] : []),
+      ...poolers.filter(({ isIssued }) => isIssued).map(({ name }) => poolerSecretName(name)),
+    ],
+    ...named("apis/networking.k8s.io/v1/networkpolicies", plan.networkPolicies),
+    ...named(
+      "apis/postgresql.cnpg.io/v1/poolers",
+      poolers.map(({ name }) => ({ metadata: { name } })),
+    ),
+    ...named("apis/postgresql.cnpg.io/v1/databases", plan.databases),
+    ...named("apis/postgresql.cnpg.io/v1/databaseroles", plan.databaseRoles),
+    ...named("apis/postgresql.cnpg.io/v1/scheduledbackups", [backup?.scheduledBackup]),
+    ...named("apis/barmancloud.cnpg.io/v1/objectstores", [backup?.objectStore, recovery?.objectStore]),
+  };
 }
 
 /** The kinds and fields that the operator must know: those of all planned CloudNativePG objects. */

@@ -20,11 +20,12 @@ import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { createAdoption } from "./adoption";
 import { BackupsBefore, createBackupsAfter, createBackupsBefore, createLastBackup } from "./backups";
 import { createPoolers } from "./poolers";
+import { createReplicaRole, expectedRole, readReplicaStatus, topologyLabels } from "./topology";
 import type { PostgresClusterArgs } from "./args";
 import { checkPostgresCluster } from "./check";
 import { checkTypes, afterChecks } from "./computed";
 import { clusterOutputs, PostgresClusterOutputs } from "./outputs";
-import { ClusterPlan, declaredCluster, operatorNeeds, planCluster } from "./plan";
+import { ClusterPlan, declaredCluster, objectNames, operatorNeeds, planCluster } from "./plan";
 import { ClusterIdentity, DeletionProtection, KubernetesIdentity } from "../protection/deletion-protection";
 import { PROTECTION_ANNOTATION } from "../protection/deletion-settings";
 import { createNamespace } from "../protection/namespace-removal";
@@ -70,9 +71,12 @@ export class PostgresCluster extends pulumi.ComponentResource {
       {
         kubernetes,
         needs: afterChecks(name, args, stack, operatorNeeds(plan)),
-        objectStores: plan.backup || plan.recovery?.store !== undefined ? true : undefined,
+        objectStores: plan.backup || plan.recovery?.store !== undefined || readsArchives(plan) ? true : undefined,
         awaited: hasDependencies(opts),
-        cluster: { namespace: plan.namespace, name: clusterName, owner: ownerOf(name), adopt: args.adopt },
+        cluster: {
+          ...{ namespace: plan.namespace, name: clusterName, owner: ownerOf(name) },
+          ...{ adopt: args.adopt, objects: objectNames(plan) },
+        },
         declared: declaredCluster(plan),
       },
       { parent: this },
@@ -87,7 +91,8 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const roles = this.createDatabaseRoles(context);
     const before = createBackupsBefore(plan, namespace, child);
     const { spec, archiveName } = before;
-    const beforeCluster = [certificates, ...policies, ...roles, ...before.resources];
+    const role = createReplicaRole(plan, { parent: this });
+    const beforeCluster = [certificates, ...policies, ...roles, ...before.resources, ...(role ? [role] : [])];
     this.guardDeletion(`${name}:secrets`, plan, beforeCluster);
     this.cluster = this.createCluster(context, before, beforeCluster);
     const uid = this.cluster.metadata.apply((metadata) => metadata.uid ?? "");
@@ -98,6 +103,10 @@ export class PostgresCluster extends pulumi.ComponentResource {
       { parent: this, dependsOn: this.cluster },
     );
     const ready = this.waitForCluster(plan, spec, reference, certificates);
+    const status = readReplicaStatus(plan, reference, {
+      ...{ parent: this, dependsOn: ready, deletedWith: this.cluster },
+    });
+    const topology = topologyLabels(role, status);
     const databases = this.createDatabases(context, reference, ready);
     const appliedRoles = this.waitForDatabaseRoles(plan, reference, [ready, ...roles]);
     const access = this.grantAccess(plan, reference, [ready, ...databases, ...appliedRoles]);
@@ -112,22 +121,33 @@ export class PostgresCluster extends pulumi.ComponentResource {
       register(
         teleport,
         plan,
-        { namespace, caCert: certificates.serverCa },
+        { namespace, caCert: certificates.serverCa, topology },
         { ...child, dependsOn: [ready, access, ...autoUsers] },
       ),
     );
-    const backups = createBackupsAfter(plan, namespace, archiveName, { parent: this, dependsOn: [ready] });
+    const backups = createBackupsAfter(plan, namespace, archiveName, role?.promotedAt, {
+      ...{ parent: this, dependsOn: [ready] },
+    });
     // The outputs are known only when everything is ready. So a stack that waits for them also waits for the Poolers.
-    const awaited = [this.cluster, ready, access, ...poolers, ...(backups ? [backups.first] : [])];
+    const awaited = [
+      this.cluster,
+      ready,
+      access,
+      ...poolers,
+      ...[backups?.first, status].filter((one) => one !== undefined),
+    ];
     const everything = pulumi.all(awaited.map(({ id }) => id));
     const names = pulumi.all([pulumi.all(registered.map((each) => each.names)), everything]).apply(([known]) => known);
     const agents = pulumi.all(registered.flatMap(({ agent }) => agent ?? []));
-    const outputs = clusterOutputs(plan, namespace, certificates.serverCa, { names, agents, archiveName });
+    const outputs = clusterOutputs(plan, namespace, certificates.serverCa, {
+      ...{ names, agents, archiveName, demotionToken: status?.demotionToken },
+    });
     const vault = this.createVaultDatabase(context, outputs, reference);
     this.outputs = vault.outputs;
     const all = [
       ...[...beforeCluster, ready, ...databases, ...appliedRoles, access, ...autoUsers, ...poolers],
       ...(backups ? [backups.schedule, backups.first] : []),
+      ...(status ? [status] : []),
       ...registered.flatMap((each) => each.resources),
       ...vault.resources,
     ];
@@ -255,7 +275,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         plan.name,
         {
           ...reference,
-          suspended: plan.hasStoppedInstances,
+          suspended: plan.hasStoppedInstances || plan.isReplicaCluster,
           within: plan.readySeconds,
           databases: specsByName(plan.databases),
         },
@@ -299,7 +319,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         plan.name,
         {
           ...reference,
-          suspended: plan.hasStoppedInstances,
+          suspended: plan.hasStoppedInstances || plan.isReplicaCluster,
           within: plan.readySeconds,
           roles: specsByName(plan.databaseRoles),
           retained: plan.isRetained,
@@ -349,6 +369,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
         certificateUsers: plan.certificateLogins,
         fenced: settings.fencedInstances ?? [],
         supervised: isSupervised(settings.spec),
+        role: plan.replica && expectedRole(plan.replica),
       },
       { parent: this, dependsOn: this.cluster, deletedWith: this.cluster },
     );
@@ -359,7 +380,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     const { database, users, poolerLogins, settings } = plan;
     return new DatabaseAccess(
       plan.name,
-      { ...reference, suspended: plan.isSuspended, database, users, usersAs: settings.usersAs, poolerLogins },
+      { ...reference, suspended: plan.isReadOnly, database, users, usersAs: settings.usersAs, poolerLogins },
       { parent: this, dependsOn, deletedWith: this.deletedCluster(plan) },
     );
   }
@@ -375,7 +396,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     return [
       new AutoUsersAdmin(
         plan.name,
-        { ...reference, suspended: plan.isSuspended, database, settings: settings.autoUsers },
+        { ...reference, suspended: plan.isReadOnly, database, settings: settings.autoUsers },
         { parent: this, dependsOn, deletedWith: this.deletedCluster(plan) },
       ),
     ];
@@ -403,7 +424,10 @@ export class PostgresCluster extends pulumi.ComponentResource {
     }));
     const created = new VaultDatabase(
       plan.name,
-      alreadyChecked({ ...settings, connection, mount, database, uid, kubernetes }),
+      alreadyChecked({
+        ...{ ...settings, connection, mount, database, uid, kubernetes },
+        replicated: plan.replica !== undefined,
+      }),
       { parent: this, dependsOn: first },
     );
     const withVault = pulumi
@@ -419,6 +443,11 @@ interface ClusterArgs {
   namespace: pulumi.Output<string>;
   cluster: string;
   uid: pulumi.Output<string>;
+}
+
+/** Whether the Cluster restores the archives of other Clusters of its topology. */
+function readsArchives({ replica }: ClusterPlan): boolean {
+  return replica?.externalClusters.some(({ plugin }) => plugin !== undefined) ?? false;
 }
 
 /** The settings of the image as one string. */

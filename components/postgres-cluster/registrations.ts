@@ -17,6 +17,8 @@ export interface RegistrationArgs {
   namespace: pulumi.Output<string>;
   /** PEM of the CA with which agents verify the server. */
   caCert: pulumi.Output<string>;
+  /** Labels of what the primary cluster of a topology registers. Default: none. */
+  topology?: Record<string, pulumi.Output<string>>;
 }
 
 /** The configuration of an agent that lists the databases itself. Contains no secret. */
@@ -43,19 +45,21 @@ export interface RegistrationResult {
 export function register(
   plan: TeleportPlan,
   { services }: Pick<ClusterPlan, "services">,
-  { namespace, caCert }: RegistrationArgs,
+  { namespace, caCert, topology }: RegistrationArgs,
   opts: pulumi.CustomResourceOptions,
 ): RegistrationResult {
   const { proxy, credentials, adopt } = plan.settings;
   const teleport = pulumi.output({ proxy, credentials });
+  const suspended = plan.isReplicaCluster;
   const roles = plan.accessRoles.map(
-    ({ resource, ...role }) => new TeleportAccessRole(resource, { teleport, ...role, adopt }, opts),
+    ({ resource, ...role }) =>
+      new TeleportAccessRole(resource, { teleport, ...role, labels: topology, adopt, suspended }, opts),
   );
-  const databases = plan.databases.map(({ resource, sqlType: _, endpoint, labels, ...settings }) => ({
+  const databases = plan.databases.map(({ resource, sqlType, endpoint, labels, ...settings }) => ({
     resource,
     settings: {
       ...settings,
-      labels: { ...labels, namespace },
+      labels: { ...labels, namespace, ...(sqlType === "replica" ? {} : topology) },
       uri: namespace.apply((inNamespace) => `${hostOf(services[endpoint], inNamespace)}:${POSTGRES_PORT}`),
     },
   }));

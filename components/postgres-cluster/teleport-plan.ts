@@ -1,8 +1,10 @@
 /** The plan of a PostgresCluster in a Teleport cluster: its databases, roles and agent. Pure. */
 import type * as pulumi from "@pulumi/pulumi";
+import type { ReplicaPlan } from "../cnpg/replica";
 import type { TeleportUser } from "../cnpg/roles";
 import type { DatabaseAdminUser, DynamicLabel } from "../teleport/resources/database";
 import { PROVISIONED_BY } from "../teleport/program-roles";
+import type { Endpoint } from "../cnpg/names";
 import type { TeleportArgs, TeleportRegistration } from "./args";
 import { agentConfigMap, PRIMARY_LABEL, teleportNames } from "../teleport/names";
 
@@ -14,22 +16,26 @@ export interface TeleportPlan {
   registration: TeleportRegistration;
   /** Name of the primary in Teleport. */
   primary: string;
+  /** The resource that registers the primary. */
+  primaryResource: string;
   /** Name of the standby. It is not registered if there is no standby. */
   standby: string;
   databases: PlannedDatabase[];
   /** Roles in Teleport. None unless the setting `accessRoles` is true. */
   accessRoles: PlannedAccessRole[];
+  /** The names belong to the primary cluster of the topology, so this Cluster does not write its roles. */
+  isReplicaCluster: boolean;
   /** The ConfigMap with the server's CA that an agent mounts. The program creates it if its namespace is set. */
   agentConfigMap: { resource: string; name: string; namespace?: string };
 }
 
-/** The primary or the standby in Teleport. */
+/** The primary, the standby, or a replica cluster with a name of its own in Teleport. */
 export interface PlannedDatabase {
   resource: string;
   name: string;
   sqlType: SqlType;
   /** The Cluster's Service that Teleport connects to. */
-  endpoint: "rw" | "ro";
+  endpoint: Endpoint;
   description?: string;
   labels: Record<string, pulumi.Input<string>>;
   dynamicLabels?: Record<string, DynamicLabel>;
@@ -37,7 +43,7 @@ export interface PlannedDatabase {
   trustSystemPool?: boolean;
 }
 
-export type SqlType = "primary" | "standby";
+export type SqlType = "primary" | "standby" | "replica";
 
 /** A role in Teleport that gives access to this database. */
 export interface PlannedAccessRole {
@@ -65,6 +71,7 @@ export interface TeleportPlanInputs {
   users: readonly TeleportUser[];
   autoUsersAdmin?: DatabaseAdminUser;
   autoUsersRoles?: readonly string[];
+  replica?: ReplicaPlan;
 }
 
 /** Labels that the databases of one Cluster in Teleport have, and no others. */
@@ -84,7 +91,7 @@ export function planTeleport(settings: TeleportArgs, cluster: TeleportPlanInputs
   const prefix = credentials === undefined ? cluster.name : `${cluster.name}@${credentials}`;
   const agentNamespace = registration.by === "agent" ? registration.namespace : undefined;
   const { primary, standby } = teleportNames(cluster.clusterName, cluster.environment, settings.name);
-  const database = (sqlType: SqlType, name: string, endpoint: "rw" | "ro"): PlannedDatabase => ({
+  const database = (sqlType: SqlType, name: string, endpoint: Endpoint): PlannedDatabase => ({
     resource: `${prefix}-${sqlType}`,
     name,
     sqlType,
@@ -106,15 +113,23 @@ export function planTeleport(settings: TeleportArgs, cluster: TeleportPlanInputs
       : settings.adminUser,
     trustSystemPool: settings.trustSystemPool,
   });
+  const { replica } = cluster;
+  const isReplicaCluster = replica?.follows !== undefined;
+  const ownName = replica?.settings.teleportName;
+  const databases = isReplicaCluster
+    ? // All instances are read-only. There may be no other than the designated primary.
+      ownName === undefined
+      ? []
+      : [database("replica", ownName, "r")]
+    : [database("primary", primary, "rw"), ...(cluster.hasStandby ? [database("standby", standby, "ro")] : [])];
   return {
     settings,
     registration,
     primary,
+    primaryResource: `${prefix}-primary`,
     standby,
-    databases: [
-      database("primary", primary, "rw"),
-      ...(cluster.hasStandby ? [database("standby", standby, "ro")] : []),
-    ],
+    databases,
+    isReplicaCluster,
     accessRoles: settings.accessRoles ? planAccessRoles(prefix, primary, settings, cluster) : [],
     agentConfigMap: {
       resource: `${prefix}-agent-server-ca`,

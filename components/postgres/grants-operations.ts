@@ -10,7 +10,7 @@ import { appliedObject } from "../cnpg/databases";
 import { poll, progressOf } from "../waiting";
 import { dropPoolerLoginScript, poolerLoginQuery, poolerLoginScript } from "./pooler-login";
 import {
-  findStopReason,
+  findReadOnlyReason,
   ClusterReference,
   findCluster,
   MAINTENANCE_DATABASE,
@@ -78,7 +78,7 @@ export function access(
       const unseen = `The rights in ${news.cluster} could not be checked, so they are assumed to be unchanged`;
       return hasDrifted(news.cluster, unseen, async () => {
         const kubernetes = await connect(news);
-        if (await findStopReason(kubernetes, news)) return [];
+        if (await findReadOnlyReason(kubernetes, news)) return [];
         if (olds.toRemove?.length) return [`removed users still exist: ${olds.toRemove.join(", ")}`];
         return drift(kubernetes, news);
       });
@@ -117,7 +117,7 @@ export function access(
   /** Whether the settings stop the Cluster, or somebody hibernated or fenced it. In the second case, prints a warning. */
   async function isStopped(inputs: AccessInputs): Promise<boolean> {
     if (inputs.suspended) return true;
-    const reason = await findStopReason(await connect(inputs), inputs);
+    const reason = await findReadOnlyReason(await connect(inputs), inputs);
     if (reason !== undefined) warnSkipped(inputs, reason, "the rights of its users");
     return reason !== undefined;
   }

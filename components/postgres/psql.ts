@@ -1,6 +1,6 @@
 /** Runs SQL as PostgreSQL's superuser in the primary of a Cluster, over its local socket: no password, no network. */
 import { randomBytes } from "node:crypto";
-import { stopReason } from "../cnpg/stopped";
+import { readOnlyReason } from "../cnpg/replica";
 import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { isUnavailable, KubernetesError } from "../kubernetes/errors";
 import { pause, poll } from "../waiting";
@@ -230,7 +230,7 @@ export function refuseImport<State extends ClusterReference>(
     throw new KubernetesError("failed", `${id} cannot be imported. Run \`pulumi up\`, which creates it.`);
 }
 
-/** Does `work`, which needs a running database. If the database does not run, prints what is left, and does not wait. */
+/** Does `work`, which writes to the database. If the database accepts no writes, prints what is left, and does not wait. */
 export async function removeIfRunning(
   kubernetes: KubernetesClient,
   reference: ClusterReference,
@@ -239,7 +239,7 @@ export async function removeIfRunning(
 ): Promise<void> {
   let cluster = await findCluster(kubernetes, reference);
   try {
-    if (cluster && stopReason(cluster) === undefined) {
+    if (cluster && readOnlyReason(cluster) === undefined) {
       await work();
       return;
     }
@@ -249,27 +249,26 @@ export async function removeIfRunning(
     if (hasReadyInstance(cluster)) throw error;
   }
   if (!cluster) return;
-  const reason = stopReason(cluster);
-  const why = reason === undefined ? "does not run" : `is stopped: ${reason}`;
+  const why = readOnlyReason(cluster) ?? "does not run";
   console.error(`${reference.namespace}/${reference.cluster} ${why}. This could not be removed from it: ${left}.`);
 }
 
 /**
- * Why nothing can be done in the primary: the Cluster is hibernated or fenced. Undefined if it is not, or if the
- * Cluster does not exist, which the next step reports.
+ * Why nothing can be written to the Cluster: it is hibernated or fenced, or a replica cluster. The end of a sentence that begins
+ * with its name. Undefined if it accepts writes, or if it does not exist, which the next step reports.
  */
-export async function findStopReason(
+export async function findReadOnlyReason(
   kubernetes: KubernetesClient,
   reference: ClusterReference,
 ): Promise<string | undefined> {
   const cluster = await findCluster(kubernetes, reference);
-  return cluster && stopReason(cluster);
+  return cluster && readOnlyReason(cluster);
 }
 
-/** Prints what is left undone in a stopped Cluster. */
+/** Prints what is left undone in a Cluster that accepts no writes. */
 export function warnSkipped({ namespace, cluster }: ClusterReference, reason: string, left: string): void {
   console.error(
-    `Warning: ${namespace}/${cluster} is stopped: ${reason}. Skipped until the first \`pulumi up\` after it starts again: ${left}.`,
+    `Warning: ${namespace}/${cluster} ${reason}. Skipped until the first \`pulumi up\` after it accepts writes again: ${left}.`,
   );
 }
 

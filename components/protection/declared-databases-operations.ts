@@ -16,6 +16,7 @@ export function declaredDatabases(connect: Connect = apiReader): ResourceKind<De
       const refusals = [
         ...(await lost(olds?.databases ?? {}, news.databases)),
         ...(await lostNamespaces(news)),
+        ...(await takenNamespaces(olds?.databases ?? {}, news)),
         ...(olds?.databases === undefined ? await undeclaredClusters(news) : []),
         ...(await takenClusters(olds?.databases, news.databases)),
       ];
@@ -136,9 +137,7 @@ export function declaredDatabases(connect: Connect = apiReader): ResourceKind<De
     const given = all.filter(([, database]) => !isMade(database));
     const reasons = given.map(([name, { context, namespace }]) =>
       asked({ context }, async (api) => {
-        const found = (await api.read(`/api/v1/namespaces/${namespace}`)) as
-          { metadata: { annotations?: Record<string, string> } } | undefined;
-        const whose = found?.metadata.annotations?.[OWNER_LABEL] ?? "";
+        const whose = (await namespaceOwner(api, namespace)) ?? "";
         if (!whose.startsWith(owner) || makers.includes(whose)) return [];
         return [
           `databases.${name}.namespace = "${namespace}": this stack created the Namespace ${namespace}, and would stop ` +
@@ -149,6 +148,34 @@ export function declaredDatabases(connect: Connect = apiReader): ResourceKind<De
     );
     return [...new Set((await Promise.all(reasons)).flat())];
   }
+
+  /** Namespaces that this stack would create, and that belong to other stacks. */
+  async function takenNamespaces(
+    before: Record<string, DeclaredDatabase>,
+    { databases, owner }: DeclaredDatabasesArgs,
+  ): Promise<string[]> {
+    // After a `pulumi stack rename`, the Namespaces of this stack still have its former name.
+    const isOurs = ({ namespace }: DeclaredDatabase) =>
+      Object.values(before).some((each) => each.makesNamespace && each.namespace === namespace);
+    const created = Object.values(databases).filter((each) => each.makesNamespace && !isOurs(each));
+    const reasons = created.map(({ context, namespace }) =>
+      asked({ context }, async (api) => {
+        const whose = await namespaceOwner(api, namespace);
+        if (whose === undefined || whose.startsWith(owner)) return [];
+        return [
+          `The Namespace ${namespace} exists already and belongs to ${whose}. Nothing was changed. To put databases into it, ` +
+            `set namespace: ${namespace} and leave out createNamespace. Otherwise, set namespace or clusterName to another name.`,
+        ];
+      }),
+    );
+    return [...new Set((await Promise.all(reasons)).flat())];
+  }
+}
+
+/** The owner annotation of a Namespace. Undefined if it has none, or does not exist. */
+async function namespaceOwner(api: ApiReader, namespace: string): Promise<string | undefined> {
+  const found = (await api.read(`/api/v1/namespaces/${namespace}`)) as KubernetesObject | undefined;
+  return (found?.metadata as { annotations?: Record<string, string> } | undefined)?.annotations?.[OWNER_LABEL];
 }
 
 /** Protected databases that are no longer declared, or are declared as another Cluster, with the refusal. Pure. */

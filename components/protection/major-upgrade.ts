@@ -11,6 +11,7 @@ import {
   newestComplete,
 } from "../cnpg/backup-status";
 import { distributionOf, imageOfData, majorOfData } from "../cnpg/image";
+import { barmanCloudOf } from "../cnpg/object-store";
 import { fencingReason, hibernationReason } from "../cnpg/stopped";
 import type { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
@@ -247,7 +248,8 @@ async function findingsIn(
 ): Promise<Finding[]> {
   const sql = (database: string, script: string) => sqlInPrimary(kubernetes, reference, database, script);
   const found = findingsOf(await sql(MAINTENANCE_DATABASE, instanceScript(major)));
-  for (const database of await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))
+  // The template may have extensions, which pg_upgrade keeps as well.
+  for (const database of ["template1", ...(await sql(MAINTENANCE_DATABASE, DATABASES_QUERY))])
     found.push(...findingsOf(await sql(database, databaseScript(major)), database));
   return found;
 }
@@ -303,8 +305,10 @@ const ARCHIVED_WITHIN = 120_000;
  * write to the new archive, also before they stop. So the former archive has everything that was written until now.
  */
 export async function completeArchive(kubernetes: KubernetesClient, name: Reference, every = 1_000): Promise<void> {
-  const uid = (await findClusterByName(kubernetes, name))?.metadata.uid ?? "";
-  const reference = { ...name, uid };
+  const cluster = await findClusterByName(kubernetes, name);
+  // Its backups may be declared for the first time.
+  if (!cluster || barmanCloudOf(cluster.spec ?? {}) === undefined) return;
+  const reference = { ...name, uid: cluster.metadata.uid ?? "" };
   const sql = (script: string) => sqlInPrimary(kubernetes, reference, MAINTENANCE_DATABASE, script);
   // A restore point, because the file of an idle database has nothing to archive, and is not ended.
   const [file = ""] = await sql(

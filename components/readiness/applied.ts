@@ -1,6 +1,7 @@
 /** DatabasesServing and DatabaseRolesServing: they wait until the primary has applied the Databases or DatabaseRoles. */
 import { AppliedKind, appliedObject, appliedProblems } from "../cnpg/databases";
 import { inlineRoles } from "../cnpg/roles";
+import { readOnlyReason } from "../cnpg/replica";
 import { stopReason } from "../cnpg/stopped";
 import type { ResourceKind } from "../dynamic/converge";
 import { KubernetesClient, kubernetesClient, KubernetesObject } from "../kubernetes/client";
@@ -26,6 +27,7 @@ function appliedKind<Inputs extends ReadinessInputs>(
   return readinessKind<Inputs>(
     {
       name: ({ namespace, cluster }) => `Cluster ${namespace}/${cluster}`,
+      stopReason: readOnlyReason,
       problems: async (kubernetes, inputs) => {
         const found = names(inputs).map(async (name) =>
           appliedProblems(kind, name, await kubernetes.get(appliedObject(kind, inputs.namespace, name))),

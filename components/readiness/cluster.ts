@@ -22,6 +22,7 @@ import {
 import { reloadOtherPoolers } from "./pooler";
 import { ProblemOrText, podReasons, Problem } from "./reasons";
 import { failedUpgrade, MAJOR_UPGRADE, upgradeProblem } from "./upgrade-failure";
+import { ExpectedRole, roleProblems, transitionProblems } from "./replica";
 import { unexpandedStorageClasses, volumeProblems } from "./volumes";
 import { Connect, ReadinessInputs, readinessKind, ReadinessTiming } from "./wait";
 
@@ -46,6 +47,8 @@ export interface ExpectedCluster {
   fenced: string[];
   /** `primaryUpdateStrategy: supervised`: a restart of the primary waits for a person. `up` does not wait for it. */
   supervised?: boolean;
+  /** The Cluster's role in a distributed topology. Absent if it belongs to none. */
+  role?: ExpectedRole;
 }
 
 /** `status.phase` if the operator has nothing left to do. */
@@ -173,11 +176,16 @@ export async function clusterServingProblems(
   const initdb = attempts ? [await initdbProblem(kubernetes, inputs, attempts)] : [];
   const recovery = await recoveryProblem(kubernetes, inputs, recoveringPod(pods));
   const upgrade = await failedUpgradeProblem(kubernetes, inputs, cluster, failedUpgrade(pods));
-  const problems = [...initdb, ...recovery, ...upgrade, ...state, ...(await volumes(kubernetes, inputs, cluster))];
+  const transition = await transitionProblems(kubernetes, inputs, cluster, pods);
+  const problems = [
+    ...[...initdb, ...recovery, ...upgrade, ...transition, ...state],
+    ...(await volumes(kubernetes, inputs, cluster)),
+  ];
   if (problems.length > 0) return problems;
   const fenced = fencedInstances(cluster);
   const serving = ((cluster.status?.instanceNames ?? []) as string[]).filter((pod) => !fenced.includes(pod));
-  return (await Promise.all(serving.map((pod) => instance(kubernetes, inputs, pod)))).flat();
+  const ofInstances = (await Promise.all(serving.map((pod) => instance(kubernetes, inputs, pod)))).flat();
+  return [...ofInstances, ...(await roleProblems(kubernetes, inputs, cluster))];
 }
 
 function podsOf(
@@ -367,7 +375,10 @@ export function clusterServing(
     {
       name: ({ namespace, cluster }) => `Cluster ${namespace}/${cluster}`,
       problems: clusterServingProblems,
-      stopReason: (cluster, { hibernated }) => (hibernated ? undefined : hibernationReason(cluster)),
+      stopReason: (cluster, { hibernated }) => {
+        const reason = hibernated ? undefined : hibernationReason(cluster);
+        return reason && `is stopped: ${reason}`;
+      },
       remark: (cluster, { fenced }) =>
         fencedInstances(cluster).every((name) => fenced.includes(name) || fenced.includes("*"))
           ? undefined

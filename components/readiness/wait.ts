@@ -35,7 +35,10 @@ interface Wait<Inputs extends ReadinessInputs> {
     inputs: Inputs,
     cluster: KubernetesObject | undefined,
   ): Promise<ProblemOrText[]>;
-  /** Why the wait is skipped: somebody stopped it outside of the settings. Default: the reason why the primary is stopped. */
+  /**
+   * Why the wait is skipped, as the end of a sentence: somebody stopped it outside of the settings. Default: `is stopped: ` and
+   * the reason why the primary is stopped.
+   */
   stopReason?(cluster: KubernetesObject, inputs: Inputs): string | undefined;
   /** A warning that is not a problem. */
   remark?(cluster: KubernetesObject, inputs: Inputs): string | undefined;
@@ -59,9 +62,15 @@ export const WHILE_WAITING: RequestLimits = { limit: 10_000, commandLimit: 30_00
 /** Maximum number of problems that a preview prints. */
 const MAX_SHOWN = 5;
 
+/** Why the primary is stopped, as the end of a sentence. Undefined if it is not. */
+function stopped(cluster: KubernetesObject): string | undefined {
+  const reason = stopReasonOf(cluster);
+  return reason && `is stopped: ${reason}`;
+}
+
 /** A kind of resource whose creation or update ends when something is ready. */
 export function readinessKind<Inputs extends ReadinessInputs>(
-  { name, problems, stopReason = stopReasonOf, remark, begin, end }: Wait<Inputs>,
+  { name, problems, stopReason = stopped, remark, begin, end }: Wait<Inputs>,
   connect: Connect = kubernetesClient,
   given: Partial<ReadinessTiming> = {},
 ) {
@@ -83,10 +92,10 @@ export function readinessKind<Inputs extends ReadinessInputs>(
       const kubernetes = await connect(inputs);
       const cluster = await findClusterByName(kubernetes, inputs);
       const found = (await problems(kubernetes, inputs, cluster)).map(problemOf);
-      const stopped = cluster && found.length > 0 ? stopReason(cluster, inputs) : undefined;
-      if (stopped !== undefined) say(inputs, stopped, true);
+      const skipped = cluster && found.length > 0 ? stopReason(cluster, inputs) : undefined;
+      if (skipped !== undefined) say(inputs, skipped, true);
       else say(inputs, cluster && remark?.(cluster, inputs), false);
-      if (found.length === 0 || stopped !== undefined) return true;
+      if (found.length === 0 || skipped !== undefined) return true;
       for (const { text, remedy } of found.slice(0, MAX_SHOWN))
         console.error(`The ${name(inputs)}: ${limited(printable(text))}${remedy === undefined ? "" : `. ${remedy}`}`);
       return false;
@@ -100,14 +109,12 @@ export function readinessKind<Inputs extends ReadinessInputs>(
     }
   }
 
-  function say(inputs: Inputs, reason: string | undefined, isStopped: boolean): void {
+  function say(inputs: Inputs, reason: string | undefined, isSkipped: boolean): void {
     if (reason === undefined) return;
-    const rest = isStopped
-      ? "this run does not wait for it and changes nothing in it. The first `pulumi up` after it starts again does the rest"
+    const rest = isSkipped
+      ? "this run does not wait for it and changes nothing in it. The first `pulumi up` after that has ended does the rest"
       : "this run does not wait for it";
-    console.error(
-      `Warning: the ${name(inputs)} ${isStopped ? "is stopped" : "is not completely ready"}: ${reason}; ${rest}.`,
-    );
+    console.error(`Warning: the ${name(inputs)} ${isSkipped ? "" : "is not completely ready: "}${reason}; ${rest}.`);
   }
 
   async function untilReady(inputs: Inputs): Promise<void> {
@@ -124,9 +131,9 @@ export function readinessKind<Inputs extends ReadinessInputs>(
       if (isFirst) await begin?.(kubernetes, inputs, cluster);
       isFirst = false;
       const found = await problems(kubernetes, inputs, cluster);
-      const stopped = cluster && found.length > 0 ? stopReason(cluster, inputs) : undefined;
-      if (stopped === undefined) return found;
-      say(inputs, stopped, true);
+      const skipped = cluster && found.length > 0 ? stopReason(cluster, inputs) : undefined;
+      if (skipped === undefined) return found;
+      say(inputs, skipped, true);
       return "stopped";
     };
     const ended = await poll(async ({ waited }) => {

@@ -38,8 +38,18 @@ export function checkTeleportName(setting: string, name: string): SettingProblem
 
 /** The label that primary and standby have in common, and no other database: the primary's name in Teleport. */
 export const PRIMARY_LABEL = "primary";
+/**
+ * PostgreSQL's system identifier, on what the primary cluster of a distributed topology registers. All Clusters of a topology have
+ * the same one, because their data are copies.
+ */
+export const TOPOLOGY_LABEL = "cnpg-teleport/topology";
+/** When that Cluster was promoted, e.g. `20261130T123615Z`. Empty if it always was the primary cluster. */
+export const PROMOTED_LABEL = "cnpg-teleport/promoted";
 /** Labels of databases in Teleport that are set here. */
-export const OUR_LABELS = ["environment", "cluster", "namespace", PRIMARY_LABEL, "provisioned_by", "sql_type"];
+export const OUR_LABELS = [
+  ...["environment", "cluster", "namespace", PRIMARY_LABEL, "provisioned_by", "sql_type"],
+  ...[TOPOLOGY_LABEL, PROMOTED_LABEL],
+];
 
 /** The ConfigMap with the server's CA in the namespace of an agent that serves a database by its configuration. */
 export function agentConfigMap(primary: string): string {

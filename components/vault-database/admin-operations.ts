@@ -17,7 +17,7 @@ import {
   removeIfRunning,
 } from "../postgres/psql";
 import { DATABASES_QUERY } from "../postgres/grants";
-import { stopReason } from "../cnpg/stopped";
+import { readOnlyReason } from "../cnpg/replica";
 import { KubernetesClient, kubernetesClient, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { UNKNOWN } from "../value-check";
@@ -37,6 +37,7 @@ import {
   passwordScript,
   permanentPasswordQuery,
   permanentPasswordScript,
+  takeOverScript,
   vaultRolesDriftQuery,
   vaultRolesQuery,
   vaultRolesScript,
@@ -67,6 +68,8 @@ export interface AdminInputs extends KubernetesConnection {
   schemas: string[];
   /** Names of the roles in Vault. */
   allowedRoles: string[];
+  /** The data may be those of another Cluster, with the users of another connection. Default: false. */
+  replicated?: boolean;
 }
 
 export interface AdminState extends AdminInputs {
@@ -101,16 +104,16 @@ export function vaultAdmin(
 
     async apply(inputs, olds) {
       const kubernetes = await connect(inputs);
-      const { uid: clusterUid, stopped, created } = await clusterOf(kubernetes, inputs);
+      const { uid: clusterUid, readOnly, created } = await clusterOf(kubernetes, inputs);
       const state = { ...inputs, clusterUid };
-      if (olds && stopped !== undefined) {
-        warnSkipped(referenceOf(state), stopped, NOT_UPDATED);
+      if (olds && readOnly !== undefined) {
+        warnSkipped(referenceOf(state), readOnly, NOT_UPDATED);
         return { ...state, clusterUid: olds.clusterUid };
       }
       await withEngine(inputs.vault, async (engine) => {
         if (!olds) await refuseConnectionOfOthers(engine, inputs);
-        // The next run finds no connection, and creates it once the Cluster runs again.
-        if (stopped !== undefined) return warnSkipped(referenceOf(state), stopped, NOT_UPDATED);
+        // The next run finds no connection, and creates it once the Cluster accepts writes.
+        if (readOnly !== undefined) return warnSkipped(referenceOf(state), readOnly, NOT_UPDATED);
         await setUp(kubernetes, state);
         await dropUsersFromBefore(kubernetes, state, created);
         const hasPassword = olds?.clusterUid === clusterUid && (await hasPermanentPassword(engine, kubernetes, state));
@@ -152,13 +155,18 @@ export function vaultAdmin(
     const cluster = await findClusterByName(kubernetes, inputs);
     if (!cluster) return ["the Cluster does not exist"];
     if (cluster.metadata.uid !== clusterUid) return ["the Cluster was replaced, and Vault has no user in the new one"];
-    if (!hasReadyInstance(cluster) || stopReason(cluster) !== undefined) return [];
+    if (!hasReadyInstance(cluster) || readOnlyReason(cluster) !== undefined) return [];
     const users = usersOf(inputs);
     const at = { ...inputs, uid: clusterUid };
     const inVault = await withEngine(inputs.vault, (engine) => engine.read(configPath(inputs)));
     return [
       ...(inVault ? connectionDrift(connectionOf(inputs), inVault) : ["Vault's connection does not exist"]),
-      ...(await sqlInPrimary(kubernetes, at, MAINTENANCE_DATABASE, vaultRolesDriftQuery(users, creationOf(cluster)))),
+      ...(await sqlInPrimary(
+        kubernetes,
+        at,
+        MAINTENANCE_DATABASE,
+        vaultRolesDriftQuery(users, creationOf(cluster, inputs)),
+      )),
       ...(await sqlInPrimary(kubernetes, at, inputs.database, vaultDatabaseDriftQuery(users))),
     ];
   }
@@ -173,7 +181,7 @@ function lostMount({ mount }: AdminInputs, { mount: former }: Partial<AdminState
   ];
 }
 
-/** What is not updated while the Cluster is stopped. */
+/** What is not updated while the Cluster accepts no writes. */
 const NOT_UPDATED = "Vault's user and connection";
 
 /** A change of these replaces the resource. The user's name is compared separately. */
@@ -188,11 +196,11 @@ function isDifferent(old: unknown, declared: unknown): boolean {
 async function clusterOf(
   kubernetes: KubernetesClient,
   inputs: AdminInputs,
-): Promise<{ uid: string; stopped?: string; created?: number }> {
+): Promise<{ uid: string; readOnly?: string; created?: number }> {
   const found = await findClusterByName(kubernetes, inputs);
   const uid = found?.metadata.uid;
   if (found && uid !== undefined && (inputs.uid === undefined || inputs.uid === uid)) {
-    return { uid, stopped: stopReason(found), created: creationOf(found) };
+    return { uid, readOnly: readOnlyReason(found), created: creationOf(found, inputs) };
   }
   throw new KubernetesError(
     "configuration",
@@ -200,8 +208,15 @@ async function clusterOf(
   );
 }
 
-/** When an object was created, in seconds since 1970. */
-function creationOf({ metadata: { creationTimestamp } }: KubernetesObject): number | undefined {
+/**
+ * When a Cluster was created, in seconds since 1970. Undefined for a Cluster of a topology: it has followed the primary cluster
+ * until its promotion, so the users in its data are current.
+ */
+function creationOf(
+  { metadata: { creationTimestamp } }: KubernetesObject,
+  { replicated }: AdminInputs,
+): number | undefined {
+  if (replicated) return undefined;
   const time = Date.parse(String(creationTimestamp));
   return Number.isNaN(time) ? undefined : time / 1_000;
 }
@@ -225,6 +240,7 @@ async function dropUsersFromBefore(
 
 async function setUp(kubernetes: KubernetesClient, state: AdminState): Promise<void> {
   const users = usersOf(state);
+  if (state.replicated) await sqlInPrimary(kubernetes, referenceOf(state), state.database, takeOverScript(users));
   await sqlInPrimary(kubernetes, referenceOf(state), MAINTENANCE_DATABASE, vaultRolesScript(users));
   await sqlInPrimary(kubernetes, referenceOf(state), state.database, vaultDatabaseScript(users));
 }

@@ -5,7 +5,7 @@
  */
 import { dropUsers } from "../postgres/user-admin";
 import { ClusterReference, findCluster, removeIfRunning } from "../postgres/psql";
-import { stopReason } from "../cnpg/stopped";
+import { readOnlyReason } from "../cnpg/replica";
 import { KubernetesClient, kubernetesClient, KubernetesConnection } from "../kubernetes/client";
 import type { ResourceKind } from "../dynamic/converge";
 import { VaultError } from "../vault/errors";
@@ -67,7 +67,7 @@ export function vaultLeases(
         // in.
         if (
           cluster &&
-          stopReason(cluster) === undefined &&
+          readOnlyReason(cluster) === undefined &&
           (await revokeOrDropUsers(engine, kubernetes, state)) === "by Vault"
         )
           return;

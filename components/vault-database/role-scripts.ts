@@ -32,6 +32,28 @@ const ANY_USERNAME = usernamePattern(".+");
 export const mark = (owner: string) => `${OWN_MARK}for Vault's ${owner}`;
 
 /**
+ * Makes the roles and the schema of another connection those of this one. For the data of a Cluster that was promoted: Vault's
+ * users in them belong to the connection of the Cluster that they were copied from. Runs in the database of the credentials.
+ */
+export function takeOverScript({ names, owner }: Pick<VaultUsers, "names" | "owner">): string {
+  const isAnothers = (comment: string) =>
+    `${comment} LIKE ${literal(`${mark("")}%`)} AND ${comment} <> ${literal(mark(owner))}`;
+  return `${PREAMBLE}
+${doBlock(`DECLARE
+  item text;
+BEGIN
+  FOR item IN SELECT rolname FROM pg_roles WHERE rolname = ANY (${textArray([names.admin, names.users, names.group])})
+    AND ${isAnothers("shobj_description(oid, 'pg_authid')")} LOOP
+    EXECUTE format('COMMENT ON ROLE %I IS %L', item, ${literal(mark(owner))});
+  END LOOP;
+  FOR item IN SELECT nspname FROM pg_namespace WHERE nspname = ${literal(names.schema)} AND pg_get_userbyid(nspowner) = current_user
+    AND ${isAnothers("obj_description(oid, 'pg_namespace')")} LOOP
+    EXECUTE format('COMMENT ON SCHEMA %I IS %L', item, ${literal(mark(owner))});
+  END LOOP;
+END`)}`;
+}
+
+/**
  * SQL for whether a role is a user that Vault created. It uses its own aliases, because `oid` may belong to the
  * enclosing query. Vault's own user decides who is in the group, so the name must match Vault's pattern too.
  */

@@ -160,10 +160,18 @@ export interface VaultDatabaseArgs extends VaultUsersSettings {
    * itself. Default: 60.
    */
   revokeWithin?: number;
+  /**
+   * The Cluster belongs to a distributed topology. Vault's users in its data may be those of another connection, which this
+   * connection takes over when the Cluster is promoted. Default: false.
+   */
+  replicated?: boolean;
 }
 
 /** Short-lived users of the application's database, created by Vault's database secrets engine. */
-export interface VaultDatabaseOfCluster extends Omit<VaultDatabaseArgs, "database" | "uid" | "kubernetes"> {
+export interface VaultDatabaseOfCluster extends Omit<
+  VaultDatabaseArgs,
+  "database" | "uid" | "kubernetes" | "replicated"
+> {
   /**
    * Host at which Vault reaches the primary: a name that Vault can resolve, or an IP address, without a port. The
    * server's certificate must include it. For a Vault outside of the Kubernetes cluster, use one of `serverAltNames`.

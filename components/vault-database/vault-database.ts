@@ -101,6 +101,7 @@ export class VaultDatabase extends pulumi.ComponentResource {
         grantedRoles: names.apply((known) => grantedRoles(known, roles)),
         schemas: args.schemas ?? [...DEFAULTS.schemas],
         allowedRoles: Object.keys(roles),
+        ...(args.replicated ? { replicated: true } : {}),
       },
       child,
     );

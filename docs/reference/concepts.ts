@@ -82,6 +82,7 @@ export const CONCEPTS: readonly Concept[] = [
       "VolumeSource",
     ],
   },
+  { title: "Replica clusters", types: ["ReplicaSettings", "ReplicaSource", "ReplicaStreaming"] },
   { title: "Protection of data", types: [], settings: ["deletionProtection", "onDelete", "adopt"] },
   { title: "Applications", types: ["ApplicationSettings", "ApplicationDatabase"] },
 ];

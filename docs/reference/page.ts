@@ -26,7 +26,10 @@ config:
 \`defaults\` has the settings that all databases share. The settings of a database override them. Mappings are merged key
 by key. Lists and other values are replaced. An \`issuer\` with another \`type\`, a \`registration\` with another \`by\` and its
 \`join\` with another \`method\` replace the whole mapping of the defaults. All mistakes are reported at once, before anything
-is created.`;
+is created.
+
+No setting needs a secret: settings name Secrets of Kubernetes, and the environment has the logins. Do not use
+\`pulumi config set --secret\`: the program reads such a value as any other, so it is in plain text in the state.`;
 
 const APPLICATIONS = `\`pulumi stack output applications\` and a StackReference return these fields for each application.
 \`tbotPod\` creates the sidecar of the application's pods from them.`;

@@ -2,7 +2,7 @@
 import { hasDrifted, ResourceKind } from "../../dynamic/converge";
 import { dropUsers } from "../../postgres/user-admin";
 import {
-  findStopReason,
+  findReadOnlyReason,
   ClusterReference,
   findCluster,
   MAINTENANCE_DATABASE,
@@ -49,7 +49,7 @@ export function autoUsers(
       const unseen = `Teleport's user in ${news.cluster} could not be checked, so it is assumed to be unchanged`;
       return hasDrifted(news.cluster, unseen, async () => {
         const kubernetes = await connect(news);
-        return (await findStopReason(kubernetes, news)) ? [] : drift(kubernetes, news);
+        return (await findReadOnlyReason(kubernetes, news)) ? [] : drift(kubernetes, news);
       });
     },
 
@@ -74,7 +74,7 @@ export function autoUsers(
   async function apply(inputs: AutoUsersInputs): Promise<void> {
     if (inputs.suspended) return;
     const kubernetes = await connect(inputs);
-    const reason = await findStopReason(kubernetes, inputs);
+    const reason = await findReadOnlyReason(kubernetes, inputs);
     if (reason !== undefined) return warnSkipped(inputs, reason, "the rights of Teleport's user");
     const sql = (database: string, script: string) => sqlInPrimary(kubernetes, inputs, database, script);
     await sql(MAINTENANCE_DATABASE, autoUserScript(inputs.settings));

@@ -29,8 +29,15 @@ export function isWithoutReason(message: string): boolean {
   return NOT_CONNECTED.test(message);
 }
 
+/**
+ * The messages of tctl when it has neither an identity file nor a profile of `tsh login` for the proxy. It then takes
+ * itself for a tctl on the machine of the auth service (`ApplyConfig` of tool/tctl/common/tctl.go).
+ */
+const NO_IDENTITY = /Could not load Teleport host UUID file|tctl must be (either )?used on/i;
+
 /** Phrases of each kind, the most specific first. They are matched after names are removed from the message. */
 export const PATTERNS: readonly (readonly [TeleportFailure, RegExp])[] = [
+  ["identity", NO_IDENTITY],
   ["tctl-version", /unknown (long|short) flag|client version is unsupported/i],
   // Each version has its own wording. Every message about a second factor means that it is missing.
   ["mfa", /(?<!\w)MFA(?!\w)/],
@@ -41,7 +48,7 @@ export const PATTERNS: readonly (readonly [TeleportFailure, RegExp])[] = [
   ["access-denied", /access (to .* )?denied|not allowed to|permission denied|does not have permission/i],
   [
     "identity",
-    /expired|certificate (is )?(revoked|unknown|signed by unknown authority)|unknown authority|not logged in|no such file|please relogin|bad certificate|ssh: handshake|tls: .*certificate|parse identity file|tctl must be (either )?used on/i,
+    /expired|certificate (is )?(revoked|unknown|signed by unknown authority)|unknown authority|not logged in|no such file|please relogin|bad certificate|ssh: handshake|tls: .*certificate|parse identity file/i,
   ],
   ["in-use", /still in use/i],
   ["already-exists", /already (exists|registered)/i],
@@ -131,6 +138,13 @@ export function tctlKilled(command: string, signal: NodeJS.Signals, proxy: strin
 }
 
 function describe(failure: TeleportFailure, command: string, message: string, proxy: string): string {
+  if (NO_IDENTITY.test(withoutNames(message))) {
+    return (
+      `${command} at ${proxy} failed: there is no Teleport identity, because TELEPORT_IDENTITY_FILE is not set and nobody is logged in ` +
+      "with `tsh login`. Set TELEPORT_IDENTITY_FILE to an identity file " +
+      '(docs/teleport.md, "Teleport identity"), then run the command again; no progress is lost.'
+    );
+  }
   const next: Partial<Record<TeleportFailure, string>> = {
     "access-denied":
       "Give the identity's user the role that this project provides (registrarRole; accessRegistrarRole for roles and tokens, " +

@@ -1,5 +1,6 @@
 /** Errors of registrations. Pure. */
 import { differences, reference } from "./document";
+import { takenOverMessage } from "./topology";
 import { TeleportError } from "../client/errors";
 import type { RegistrationInputs, RegistrationState } from "./registration";
 import { PROVISIONED_BY } from "../program-roles";
@@ -44,6 +45,14 @@ export function foreign(
     `${reference(document)} exists in Teleport at ${proxy} and ${reason}. It was not changed. ` +
       `Choose another name (${setting("name")}), or set ${setting("adopt")}: true to take it over.${first}`,
   );
+}
+
+/** The name belongs to the new primary cluster of the topology. `adopt` does not take it back. */
+export class TakenOver extends TeleportError {
+  constructor(found: TeleportDocument, { proxy }: RegistrationInputs) {
+    super("foreign", takenOverMessage(found, proxy));
+    this.name = "TakenOver";
+  }
 }
 
 /**

@@ -15,8 +15,11 @@ import {
   notVisibleYet,
   stillRegistered,
   storedDifferently,
+  TakenOver,
   UnfinishedRegistration,
 } from "./lifecycle-errors";
+import { PROMOTED_LABEL, TOPOLOGY_LABEL } from "../names";
+import { isTakenOver, mayTakeOver, takenOverMessage } from "./topology";
 import { RegistrationInputs, RegistrationState, type RegistrationTiming } from "./registration";
 import { TeleportClient, TeleportDocument, withTeleport } from "../client/tctl";
 import { pause, poll, Look } from "../../waiting";
@@ -52,8 +55,10 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
      */
     collision: async (inputs: RegistrationInputs): Promise<string | undefined> => {
       const { proxy, credentials, document } = inputs;
-      const unknown = [proxy, credentials, document, document.metadata?.name].includes(UNKNOWN);
-      if (unknown) return undefined;
+      // A Cluster that is being promoted may take the name over. Only `up` knows the labels that say so.
+      const { name, labels } = document.metadata ?? {};
+      const unknown = [proxy, credentials, document, name, labels, labels?.[TOPOLOGY_LABEL], labels?.[PROMOTED_LABEL]];
+      if (inputs.suspended || unknown.includes(UNKNOWN)) return undefined;
       return reach(
         inputs,
         async (teleport) => {
@@ -72,9 +77,10 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
      * @throws UnfinishedRegistration if the document was written, or may have been, but reads do not show it: Pulumi
      * must remember it
      */
-    create: (inputs: RegistrationInputs): Promise<RegistrationState> =>
-      reach(inputs, async (teleport) => {
-        const state = { ...inputs, registration: randomUUID().slice(0, 8) };
+    create: async (inputs: RegistrationInputs): Promise<RegistrationState> => {
+      if (inputs.suspended) return { ...inputs, registration: "" };
+      return reach(inputs, async (teleport) => {
+        const state = { ...inputs, registration: newRegistration() };
         const watched = watch(teleport);
         let isNew: boolean;
         try {
@@ -95,16 +101,21 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
           throw error;
         }
         return state;
-      }),
+      });
+    },
 
     /** What Teleport has. Undefined if it is gone or belongs to someone else by now. */
-    read: (state: RegistrationState): Promise<RegistrationState | undefined> =>
-      reach(state, async (teleport) => {
+    read: async (state: RegistrationState): Promise<RegistrationState | undefined> => {
+      if (state.suspended) return state;
+      return reach(state, async (teleport) => {
         const found = await find(teleport, state.document);
         const whose = found && ownership(found);
+        if (found && whose?.owner !== state.owner && isTakenOver(found, state.document))
+          console.error(takenOverMessage(found, state.proxy));
         if (!found || whose?.owner !== state.owner) return undefined;
         return { ...state, registration: whose.registration, document: normalForm(found, state.document) };
-      }),
+      });
+    },
 
     diff(state: RegistrationState, inputs: RegistrationInputs): RegistrationDiff {
       const { document, proxy } = inputs;
@@ -122,21 +133,26 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
         replaces.length > 0 ||
         state.owner !== inputs.owner ||
         state.credentials !== inputs.credentials ||
+        (state.suspended ?? false) !== (inputs.suspended ?? false) ||
         JSON.stringify(normalForm(state.document)) !== JSON.stringify(normalForm(document));
       return { changes, replaces };
     },
 
     /** Corrects differences. Registers the document again if it was removed manually. */
-    update: (state: RegistrationState, inputs: RegistrationInputs): Promise<RegistrationState> =>
-      reach(inputs, async (teleport) => {
-        const ours = { owner: inputs.owner, registration: state.registration };
+    update: async (state: RegistrationState, inputs: RegistrationInputs): Promise<RegistrationState> => {
+      const registration = state.registration || (inputs.suspended ? "" : newRegistration());
+      if (inputs.suspended) return { ...inputs, registration };
+      return reach(inputs, async (teleport) => {
+        const ours = { owner: inputs.owner, registration };
         await put(teleport, inputs, ours, state.owner);
         await untilWritten(teleport, inputs, ours);
-        return { ...inputs, registration: state.registration };
-      }),
+        return { ...inputs, registration };
+      });
+    },
 
     /** Removes the registration and waits until it is gone. Does not touch what belongs to someone else. */
     remove: async (state: RegistrationState): Promise<void> => {
+      if (state.suspended && state.registration === "") return; // nothing was ever registered
       try {
         await reach(state, (teleport) => removeOurs(teleport, state));
       } catch (error) {
@@ -164,7 +180,8 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
     await pause(timing.settle);
     if (!isAtomic && !(await find(teleport, wanted)) && (await created(teleport, wanted))) return true;
     const refused = await refusal(teleport, inputs, { exists: timing, formerOwner });
-    if (refused && !inputs.adopt) throw refused;
+    const isLost = formerOwner !== undefined && refused instanceof TakenOver;
+    if (refused && (isLost || !inputs.adopt)) throw refused;
     try {
       await teleport.overwrite(wanted);
     } catch (error) {
@@ -235,7 +252,12 @@ export function registrations(reach: typeof withTeleport = withTeleport, timing:
         }
       } else {
         goneSince ??= now;
-        if (now - goneSince >= timing.goneFor) return "gone";
+        if (now - goneSince >= timing.goneFor) {
+          const isAnothers = found && ownership(found)?.owner !== state.owner;
+          if (isAnothers && isTakenOver(found, state.document))
+            console.error(`${reference(found)} stays in Teleport: it belongs to ${ownership(found)?.owner} now.`);
+          return "gone";
+        }
       }
       return undefined;
     }, timing.poll);
@@ -265,7 +287,13 @@ async function refusal(
   if (found === "hidden") return foreign(inputs, found);
   const owner = ownership(found)?.owner;
   const isOurs = owner !== undefined && (owner === inputs.owner || owner === formerOwner);
-  return isOurs ? undefined : foreign(inputs, { owner });
+  if (isOurs || mayTakeOver(found, inputs.document)) return undefined;
+  return isTakenOver(found, inputs.document) ? new TakenOver(found, inputs) : foreign(inputs, { owner });
+}
+
+/** Identifies a registration; see OWNER_LABEL. */
+function newRegistration(): string {
+  return randomUUID().slice(0, 8);
 }
 
 /** Finds the resource with the name of a document. */

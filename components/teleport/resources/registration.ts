@@ -10,6 +10,10 @@ export interface RegistrationArgs {
    * Take over a resource of that name that exists already and belongs to someone else. Default: false, which refuses.
    */
   adopt?: boolean;
+  /**
+   * The name belongs to another Cluster of the topology now. Nothing is written, and what is registered stays. Default: false.
+   */
+  suspended?: boolean;
 }
 
 /** Inputs of a registration. */
@@ -20,11 +24,13 @@ export interface RegistrationInputs extends TeleportConnection {
   owner: string;
   /** Take over a document of that name that belongs to someone else. Default: refuse. */
   adopt?: boolean;
+  /** Nothing is written: another Cluster of the topology owns the name, or will. Default: false. */
+  suspended?: boolean;
 }
 
 /** The state of a registration. After a refresh, `document` is what Teleport has. */
 export interface RegistrationState extends RegistrationInputs {
-  /** New for each create; see OWNER_LABEL. */
+  /** New for each create; see OWNER_LABEL. Empty while nothing was registered, because it is suspended. */
   registration: string;
 }
 

@@ -54,6 +54,7 @@ abstract class TeleportResource extends pulumi.dynamic.Resource {
         credentials: teleport.apply(({ credentials }) => credentials),
         document,
         adopt: args.adopt ?? false,
+        ...(args.suspended ? { suspended: true } : {}),
         owner: ownerOf(name),
         registration: undefined,
       },
@@ -75,7 +76,7 @@ export class TeleportDatabase extends TeleportResource {
   readonly databaseName: pulumi.Output<string>;
 
   constructor(name: string, args: TeleportDatabaseArgs, opts?: pulumi.CustomResourceOptions) {
-    const { teleport: _teleport, adopt: _adopt, ...settings } = args;
+    const { teleport: _teleport, adopt: _adopt, suspended: _suspended, ...settings } = args;
     const document = {
       ...DATABASE,
       metadata: { name: args.name, description: args.description ?? "", labels: args.labels ?? {} },
@@ -97,7 +98,7 @@ export class TeleportAccessRole extends TeleportResource {
   readonly roleName: pulumi.Output<string>;
 
   constructor(name: string, args: TeleportAccessRoleArgs, opts?: pulumi.CustomResourceOptions) {
-    const { teleport: _teleport, adopt: _adopt, ...settings } = args;
+    const { teleport: _teleport, adopt: _adopt, suspended: _suspended, ...settings } = args;
     const document = {
       ...ACCESS_ROLE,
       metadata: { name: args.name, description: args.description ?? "", labels: args.labels ?? {} },

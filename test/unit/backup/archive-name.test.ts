@@ -84,6 +84,37 @@ describe("the name of an archive", () => {
     );
   });
 
+  it("is announced with the data of the primary cluster that a replica cluster starts from", async () => {
+    const [said, print] = [[] as string[], console.error];
+    console.error = (line: string) => void said.push(line);
+    try {
+      const olds = { ...inputs, archiveName: "orders-1" };
+      await provider.diff("id", olds, { ...inputs, follows: "south", others: ["south-1"] });
+      await provider.diff("id", olds, { ...inputs, others: ["south-1"] });
+    } finally {
+      console.error = print;
+    }
+    assert.match(
+      said[0] ?? "",
+      /starts with the data of south, and follows it, and gets a new archive\. Run `pulumi refresh`/,
+    );
+    assert.match(
+      said[1] ?? "",
+      /EMPTY database.*set recovery\.archiveName to orders-1.*promoted instead, set replica\.primary/,
+    );
+  });
+
+  it("is refused if the settings say that it is the archive of another Cluster of the topology", async () => {
+    exists("orders-1");
+    assert.deepEqual(await refusals({ ...inputs, others: ["south-1"] }), []);
+    const wrong = { ...inputs, others: ["south-1", "orders-1"] };
+    assert.match(
+      (await refusals(wrong))[0] ?? "",
+      /^replica\.clusters names the archive orders-1 for another Cluster, but the Cluster db\/orders itself writes to it.*output `backup`/,
+    );
+    await assert.rejects(create(wrong), /itself writes to it/);
+  });
+
   it("can be chosen only for a new Cluster, because only a new Cluster checks that its archive is empty", async () => {
     const declared = { ...inputs, declaredName: "orders-main" };
     assert.deepEqual(await refusals(declared), []);

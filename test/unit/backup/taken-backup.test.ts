@@ -73,6 +73,15 @@ describe("a backup that a run takes", () => {
     assert.deepEqual(created, ["orders-before-17", "orders-before-18"]);
   });
 
+  it("names the plugin's log if the reason is only an exit status", async () => {
+    const error = "rpc error: code = Unknown desc = exit status 4";
+    results = [{ phase: "failed", error, instanceID: { podName: "orders-2" } }];
+    await assert.rejects(
+      create(),
+      /exit status 4\. The plugin's log has the reason: `kubectl -n \S+ logs orders-2 -c plugin-barman-cloud`\. Correct the cause/,
+    );
+  });
+
   it("fails with CloudNativePG's reason, and the next run takes another backup", async () => {
     results = [{ phase: "failed", error: "no bucket" }, { phase: "completed" }];
     await assert.rejects(
@@ -122,6 +131,15 @@ describe("a backup that a run takes", () => {
     await assert.rejects(create(), /is stopped: .*The Cluster was not changed/);
   });
 
+  it("is refused on a replica cluster, before the Cluster is changed", async () => {
+    cluster().spec = { ...cluster().spec, replica: { primary: "south", source: "south" } };
+    await assert.rejects(
+      create(),
+      /because the Cluster is a replica cluster of south, which accepts no writes\. The Cluster was not changed\. Remove backup\.onDemand/,
+    );
+    assert.deepEqual(created, []);
+  });
+
   it("is skipped if this change is the first to add backups to the Cluster", async () => {
     cluster().spec = {};
     assert.equal((await create()).taken, undefined);
@@ -130,6 +148,19 @@ describe("a backup that a run takes", () => {
 
   describe("as the first backup of an archive", () => {
     const first = { ...inputs, occasion: "first" as const, reason: "s3://backups orders-1" };
+
+    it("is taken of a replica cluster when it is promoted", async () => {
+      const { spec } = cluster();
+      cluster().spec = { ...spec, replica: { primary: "south", source: "south" } };
+      const olds = await create({ ...first, suspended: true });
+      assert.deepEqual([olds.taken, created], [undefined, []]);
+      assert.deepEqual(await provider().diff("id", olds, { ...first, suspended: true }), { changes: false });
+      cluster().spec = spec;
+      const promoted = { ...first, reason: `${first.reason} 20261130T123615Z`, suspended: false };
+      assert.deepEqual(await provider().diff("id", olds, promoted), { changes: true });
+      await provider().update("id", olds, promoted);
+      assert.equal(created.length, 1);
+    });
 
     it("is taken later if the Cluster was stopped", async () => {
       cluster().metadata.annotations = { "cnpg.io/hibernation": "on" };
@@ -306,6 +337,12 @@ describe("a backup that a run takes", () => {
       await assert.rejects(remove(), /no bucket\. The Cluster was not deleted\..*backup\.final: false/);
       cluster().metadata.annotations = { "cnpg.io/hibernation": "on" };
       await assert.rejects(remove(), /cannot be taken, because the Cluster is stopped/);
+    });
+
+    it("is not taken of a replica cluster, whose primary cluster has the data", async () => {
+      cluster().spec = { ...cluster().spec, replica: { primary: "south", source: "south" } };
+      await remove();
+      assert.deepEqual(created, []);
     });
 
     it("is refused in another Kubernetes cluster, and for another Cluster of this name", async () => {

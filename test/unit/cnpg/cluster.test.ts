@@ -264,6 +264,7 @@ const ELSEWHERE: Record<string, string> = {
   extensions: "databases.test.ts",
   backup: "backup.test.ts",
   recovery: "backup.test.ts",
+  replica: "replica.test.ts",
 };
 
 /** Values of settings whose form the schema does not show, and what arrives in the Cluster. */

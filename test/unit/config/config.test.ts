@@ -157,6 +157,11 @@ describe("the configuration", () => {
       /^vault\.namespace = "": must not be empty\. Write a value, or remove it\.$/,
     ],
     [
+      "an empty context of the kubeconfig, for which Pulumi's provider would use the current one",
+      { databases: { a: { ...minimal, kubernetes: { context: "" } } } },
+      /^databases\.a\.kubernetes\.context = "": must not be empty\. Write a value, or remove it\.$/,
+    ],
+    [
       "a number in place of a list",
       { databases: { a: { ...minimal, users: 3 } } },
       /^databases\.a\.users = 3: must be a list\. Write a list, or remove it\./,

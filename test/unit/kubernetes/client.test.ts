@@ -89,6 +89,21 @@ describe("the client of the Kubernetes API", () => {
     }
   });
 
+  it("asks for no data of Secrets if only their metadata is wanted", async () => {
+    const accepted: unknown[] = [];
+    answer = ({ headers }) => {
+      accepted.push(headers.accept);
+      return { code: 200, text: '{"items":[]}' };
+    };
+    const { read } = await apiReader({}, { delays: [] });
+    await read("/api/v1/namespaces/db/secrets", "metadata");
+    await read("/api/v1");
+    assert.deepEqual(accepted, [
+      "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+      "application/json, */*",
+    ]);
+  });
+
   it("asks nobody while the kubeconfig is not known yet", async () => {
     for (const connect of [kubernetesClient, apiReader, apiValidator, apiWriter])
       await assert.rejects(connect({ kubeconfig: UNKNOWN }, { delays: [] }), { failure: "unavailable" });

@@ -4,6 +4,8 @@ import { archiveName } from "../../../components/backup/archive-name-operations"
 import { lastBackup } from "../../../components/backup/last-backup-operations";
 import { takenBackup } from "../../../components/backup/taken-backup-operations";
 import { operatorCheck, OperatorInputs } from "../../../components/cnpg/operator-check-operations";
+import { adoption } from "../../../components/protection/adoption-operations";
+import { replicaStatus } from "../../../components/replica/status-operations";
 import { updateCheck } from "../../../components/protection/update-check-operations";
 import { providerOf, ResourceKind } from "../../../components/dynamic/converge";
 import type { KubernetesConnection } from "../../../components/kubernetes/client";
@@ -64,8 +66,10 @@ const kinds = {
   archiveName,
   takenBackup,
   lastBackup,
+  adoption,
+  replicaStatus,
 };
-const OTHERS = ["registration", "certAuthority", "declaredDatabases"];
+const OTHERS = ["registration", "certAuthority", "declaredDatabases", "replicaRole"];
 
 describe("a kubeconfig that is given as a value", () => {
   it("is a concern of every kind of resource, but for those that are named", () => {

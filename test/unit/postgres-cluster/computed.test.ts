@@ -95,6 +95,18 @@ describe("settings that are outputs of other resources", () => {
     });
   }
 
+  it("are not shown in the error if one of them is secret", async () => {
+    const secret = { teleport: { proxy: pulumi.secret("a-password") } };
+    const settings: PostgresClusterArgs = { storage: { size: "1Gi" }, issuer: { type: "tls" }, ...secret };
+    const value = afterChecks("orders", settings, "dev", "needs") as pulumi.Output<string>;
+    const failed = (value as unknown as { promise(): Promise<string> }).promise();
+    await assert.rejects(failed, (error) => {
+      assert.match(String(error), /teleport\.proxy: /);
+      assert.doesNotMatch(String(error), /a-password/);
+      return error instanceof SettingsError;
+    });
+  });
+
   it("delay nothing if there are none", () => {
     const plain: PostgresClusterArgs = { storage: { size: "1Gi" }, issuer: { type: "tls" } };
     assert.equal(afterChecks("orders", plain, "dev", "needs"), "needs");

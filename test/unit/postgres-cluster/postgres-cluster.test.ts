@@ -56,6 +56,10 @@ function certificateOf({ type, inputs }: pulumi.runtime.MockResourceArgs): Recor
     }
     case "pulumi-nodejs:dynamic/teleport:CertAuthority":
       return { certificates: [ca.pem], cluster: "lab" };
+    case "pulumi-nodejs:dynamic/teleport:ReplicaRole":
+      return { promotedAt: "20261130T123615Z" };
+    case "pulumi-nodejs:dynamic/postgres:ReplicaStatus":
+      return { systemId: "7412", demotionToken: inputs.follows === undefined ? "" : "a token" };
     default:
       return {};
   }
@@ -118,6 +122,36 @@ describe("PostgresCluster", () => {
       .sort();
   const metadata = ({ inputs }: Made) =>
     inputs.metadata as { name: string; labels?: object; annotations?: Record<string, string> };
+
+  it("gives the check of the operator the names of all objects in the Cluster's namespace", async () => {
+    const store = {
+      destinationPath: "s3://backups/orders",
+      s3Credentials: {
+        accessKeyId: { name: "s3", key: "id" },
+        secretAccessKey: { name: "s3", key: "key" },
+      },
+    };
+    const { all } = await deploy({
+      schemas: ["app"],
+      poolers: [
+        { type: "rw" },
+        { type: "ro", authentication: "explicit" },
+        { type: "r", name: "own", secrets: { clientTls: "own" } },
+      ],
+      networkPolicy: { applications: [], teleportAgents: [{ namespace: "teleport-agent" }] },
+      usersAs: "databaseRole",
+      backup: { objectStore: store },
+    });
+    const { cluster } = ofType(all, ":OperatorCheck")[0]!.inputs as { cluster: { objects: Record<string, string[]> } };
+    const looked = Object.entries(cluster.objects).flatMap(([kind, names]) =>
+      names.map((name) => `${kind.replace(/.*\//, "")}/${name}`),
+    );
+    const created = all
+      .filter(({ type }) => type.startsWith("kubernetes:") && !type.endsWith(":Cluster"))
+      .map((each) => `${each.type.replace(/.*:/, "").toLowerCase().replace(/y$/, "ie")}s/${metadata(each).name}`);
+    assert.deepEqual(looked.sort(), created.sort());
+    assert.equal(new Set(created.map((each) => each.replace(/\/.*/, ""))).size, 7, created.join());
+  });
 
   it("sets the owner and one field manager on each object in Kubernetes", async () => {
     const { all } = await deploy({
@@ -492,7 +526,10 @@ describe("PostgresCluster", () => {
     const objectStore = { destinationPath: "s3://backups", s3Credentials: { inheritFromIAMRole: true } };
     const { all } = await deploy({
       ...whole,
-      ...{ namespace: "db", adopt: true, usersAs: "databaseRole", backup: { objectStore } },
+      namespace: "orders",
+      usersAs: "databaseRole",
+      adopt: true,
+      backup: { objectStore },
     });
     pulumi.runtime.setConfig("kubernetes:upsertExistingObjects", "false");
     const [adoption, ...others] = ofType(all, ":Adoption");
@@ -551,6 +588,89 @@ describe("PostgresCluster", () => {
     });
     for (const object of objects)
       assert.equal(metadata(object).annotations?.["pulumi.com/owner"], "acme/cnpg-teleport/dev/orders", object.name);
+  });
+
+  const inTopology = (primary: string): Partial<PostgresClusterArgs> => ({
+    autoUsers: { roles: ["reader"] },
+    users: [{ name: "reader", access: "read" }],
+    usersAs: "databaseRole",
+    schemas: ["sales"],
+    poolers: [{ type: "rw" }],
+    teleport: { proxy: "teleport.example.com:443", name: "orders-prod", accessRoles: true },
+    vaultDatabase: { roles: { report: {} } },
+    backup: { objectStore: { destinationPath: "s3://backups", s3Credentials: { inheritFromIAMRole: true } } },
+    replica: { primary, clusters: { south: { archiveName: "south-1" } } },
+  });
+
+  it("has the same resources as a replica cluster and as the primary cluster, except for its names in Teleport", async () => {
+    const named = (all: Made[]) => all.map(({ type, name }) => `${type.split(":").at(-1)} ${name}`).sort();
+    const { all: replica } = await deploy(inTopology("south"));
+    made.splice(0);
+    const { all: primary } = await deploy(inTopology("orders"));
+    const more = named(primary).filter((each) => !named(replica).includes(each));
+    assert.deepEqual(more, ["Database orders-primary", "Database orders-standby"]);
+    assert.deepEqual(
+      named(replica).filter((each) => !named(primary).includes(each)),
+      [],
+    );
+  });
+
+  it("suspends everything that writes to PostgreSQL or to the names of the primary cluster in a replica cluster", async () => {
+    const suspended = (all: Made[]) =>
+      all
+        .filter(({ inputs }) => inputs.suspended === true)
+        .map(({ type }) => type.split(":").at(-1))
+        .sort();
+    const { all, outputs } = await deploy(inTopology("south"));
+    assert.deepEqual(suspended(all), [
+      ...["Access", "AccessRole", "AccessRole", "AutoUsersAdmin", "Backup", "DatabaseRolesServing", "DatabasesServing"],
+    ]);
+    const [serving] = ofType(all, ":ClusterServing");
+    assert.deepEqual(serving?.inputs.role, { follows: "south", archiveName: "south-1" });
+    assert.deepEqual(outputs.replica, { self: "orders", primary: "south", demotionToken: "a token" });
+    assert.deepEqual(outputs.teleportDatabases, []);
+    made.splice(0);
+    const { all: primary, outputs: ofPrimary } = await deploy(inTopology("orders"));
+    assert.deepEqual(suspended(primary), []);
+    assert.deepEqual(ofType(primary, ":ClusterServing")[0]?.inputs.role, {});
+    assert.deepEqual(ofPrimary.replica, { self: "orders", primary: "orders" });
+  });
+
+  it("refuses a primary cluster that was replaced before anything of the Cluster changes, and labels what it registers", async () => {
+    const { all } = await deploy(inTopology("orders"));
+    const [cluster] = all.filter(({ type }) => type === "kubernetes:postgresql.cnpg.io/v1:Cluster");
+    assert.ok(cluster && comesAfter(cluster).includes("ReplicaRole"));
+    const [role] = ofType(all, ":ReplicaRole");
+    assert.deepEqual(role?.inputs.names, [
+      {
+        ...{ proxy: "teleport.example.com:443", name: "orders-prod", adopt: false },
+        owner: "acme/cnpg-teleport/dev/orders-primary",
+      },
+    ]);
+    const [status] = ofType(all, ":ReplicaStatus");
+    assert.ok(status && comesAfter(status).includes("ClusterServing"));
+    const labels = { "cnpg-teleport/topology": "7412", "cnpg-teleport/promoted": "20261130T123615Z" };
+    const registered = [...ofType(all, "teleport:Database"), ...ofType(all, "teleport:AccessRole")];
+    assert.equal(registered.length, 4);
+    for (const { inputs } of registered) {
+      const { metadata: found } = inputs.document as { metadata: { labels: Record<string, string> } };
+      for (const [label, value] of Object.entries(labels)) assert.equal(found.labels[label], value);
+    }
+    const first = ofType(all, "postgres:Backup").find(({ name }) => name === "orders-first");
+    assert.match(String(first?.inputs.reason), / 20261130T123615Z$/, "a promoted Cluster takes another first backup");
+  });
+
+  it("has no resources and no inputs of a topology without one", async () => {
+    const { all } = await deploy({ ...inTopology("orders"), replica: undefined });
+    assert.deepEqual(ofType(all, ":ReplicaRole").concat(ofType(all, ":ReplicaStatus")), []);
+    const keys = { ClusterServing: "role", ArchiveName: "follows", DatabaseAdmin: "replicated" };
+    for (const [type, key] of Object.entries(keys)) {
+      const [found] = ofType(all, `:${type}`);
+      assert.ok(found && !(key in found.inputs), type);
+    }
+    const [access] = ofType(all, "teleport:AccessRole");
+    assert.deepEqual((access?.inputs.document as { metadata: { labels: object } }).metadata.labels, {});
+    assert.ok(access && !("suspended" in access.inputs));
   });
 
   it("has outputs that hold no secret", async () => {

@@ -27,8 +27,11 @@ export class FakeKubernetes implements KubernetesClient {
     return [];
   }
 
-  async log(): Promise<string | undefined> {
-    return undefined;
+  /** The log of each container. */
+  readonly logs: Record<string, string> = {};
+
+  async log({ container }: { container: string }): Promise<string | undefined> {
+    return this.logs[container];
   }
 
   async remove(): Promise<void> {}

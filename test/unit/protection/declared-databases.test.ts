@@ -101,6 +101,30 @@ describe("the databases of a configuration", () => {
     assert.deepEqual(await left(true), []);
   });
 
+  it("must not create a Namespace that belongs to another stack", async () => {
+    const shared = { ...orders, namespace: "shared", protected: false };
+    const audit = { ...shared, cluster: "audit", owner: "acme/p/dev/audit" };
+    const look = async (whose: string, before: Record<string, DeclaredDatabase> | undefined, makesNamespace = true) => {
+      const metadata = { annotations: whose === "" ? {} : { "pulumi.com/owner": whose } };
+      const api = new FakeApi({ "/api/v1/namespaces/shared": { metadata } });
+      const news = { databases: { orders: { ...shared, makesNamespace }, audit: { ...audit, makesNamespace } }, owner };
+      const olds = before === undefined ? undefined : { databases: before, owner };
+      const { check } = providerOf(declaredDatabases(async () => api));
+      return ((await check(olds as typeof news, news)).failures ?? []).map(({ reason }) => reason);
+    };
+    const theirs = "acme/p/prod/shared";
+    const refusal =
+      "The Namespace shared exists already and belongs to acme/p/prod/shared. Nothing was changed. To put databases into it, " +
+      "set namespace: shared and leave out createNamespace. Otherwise, set namespace or clusterName to another name.";
+    assert.deepEqual(await look(theirs, undefined), [refusal], "once for all databases");
+    assert.deepEqual(await look(theirs, {}), [refusal]);
+    assert.deepEqual(await look(theirs, { orders: { ...orders, protected: false } }), [refusal], "moved from another");
+    assert.deepEqual(await look(theirs, { orders: shared }), [], "created before the stack was renamed");
+    assert.deepEqual(await look(theirs, undefined, false), []);
+    assert.deepEqual(await look(`${owner}shared`, undefined), []);
+    assert.deepEqual(await look("", undefined), [], "from a state of 0.1.0");
+  });
+
   it("must not use the name of somebody else's Cluster", async () => {
     const annotations: Record<string, string> = { "pulumi.com/owner": "acme/p/prod/orders" };
     const cluster = { metadata: { annotations } };
@@ -258,7 +282,7 @@ describe("the places of a configuration", () => {
       b: { ...minimal, kubernetes: { context: "dev" } },
     });
     assert.deepEqual(adoptingContextsOf(plan), [{ context: "prod", former: [] }]);
-    const created = plan.namespaces.map(({ namespace, adopts = false }) => [namespace, adopts]);
+    const created = namespacesToCreate(plan.databases).map(({ namespace, adopts = false }) => [namespace, adopts]);
     assert.deepEqual(created, [
       ["db", true],
       ["b", false],

@@ -88,6 +88,64 @@ describe("the check of the operator, which stores the Kubernetes cluster", () =>
     assert.equal(await look(undefined), "");
     assert.equal(await look(ofOther, inputs), "", "from a renamed stack");
   });
+
+  describe("looks up the names of a new stack's other objects", () => {
+    const [SECRETS, POLICIES] = ["api/v1/secrets", "apis/networking.k8s.io/v1/networkpolicies"];
+    const objects = { [SECRETS]: ["orders-server-tls", "orders-server-ca"], [POLICIES]: ["orders"] };
+    const cluster = { namespace: "db", name: "orders", owner: "acme/p/dev/orders", objects };
+    const of = (name: string, owner?: string) => ({
+      metadata: { name, annotations: owner === undefined ? {} : { "pulumi.com/owner": owner } },
+    });
+    const look = async (found: Record<string, unknown>, olds?: OperatorInputs) => {
+      const warnings: string[] = [];
+      const { error } = console;
+      console.error = (text: string) => void warnings.push(text);
+      try {
+        const api = new FakeApi({ ...served, ...found });
+        const { failures } = await check(api).check(olds as OperatorInputs, { ...inputs, cluster });
+        return { refusal: failures?.[0]?.reason ?? "", warning: warnings.join("\n") };
+      } finally {
+        console.error = error;
+      }
+    };
+    const secrets = (...items: unknown[]) => ({ "/api/v1/namespaces/db/secrets": { items } });
+    const policies = (found: unknown) => ({ "/apis/networking.k8s.io/v1/namespaces/db/networkpolicies": found });
+
+    it("and refuses those of another stack, with their owner", async () => {
+      const theirs = of("orders-server-tls", "acme/p/prod/orders");
+      const { refusal, warning } = await look({ ...secrets(theirs, of("orders-server-ca")), ...policies("denied") });
+      assert.equal(
+        refusal,
+        "In the namespace db, objects with names of acme/p/dev/orders exist already and belong to acme/p/prod/orders: " +
+          "secrets/orders-server-tls. Nothing was changed. To use other names, set clusterName, the name of the pooler, " +
+          'or namespace to another name. To move the objects into this stack, see docs/take-over.md, "A Cluster that a stack kept".',
+      );
+      assert.equal(warning, "");
+    });
+
+    it("and warns of its own, with the page about interrupted runs, and of those of nobody", async () => {
+      const own = of("orders-server-tls", "acme/p/dev/orders");
+      const { refusal, warning } = await look({ ...secrets(own, of("a")), ...policies({ items: [of("orders")] }) });
+      assert.equal(refusal, "");
+      assert.equal(
+        warning,
+        "Warning: the namespace db already has objects of this stack: secrets/orders-server-tls. If `up` says that one " +
+          'exists already, see docs/operations.md, "Interrupted runs".\n' +
+          "Warning: the namespace db already has objects that name no owner: networkpolicies/orders. `up` fails or " +
+          "overwrites them. If they are somebody else's, set clusterName, the name of the pooler, or namespace to another " +
+          "name.",
+      );
+    });
+
+    it("and is silent without such objects, without access, and in a state that has the objects", async () => {
+      const silent = { refusal: "", warning: "" };
+      assert.deepEqual(await look({}), silent);
+      assert.deepEqual(await look({ ...secrets(of("a")), ...policies("denied") }), silent);
+      assert.deepEqual(await look(secrets(of("orders-server-tls", "acme/p/prod/orders")), inputs), silent);
+      const old = { [CLUSTER]: { metadata: { name: "orders" } } };
+      assert.deepEqual(await look({ ...old, ...secrets(of("orders-server-tls")) }), silent, "a state of 0.1.0");
+    });
+  });
 });
 
 describe("the identity of a Cluster", () => {

@@ -1,6 +1,7 @@
 /** What is refused before an upgrade to another major version of PostgreSQL. */
 import { strict as assert } from "node:assert";
 import type { KubernetesObject } from "../../../components/kubernetes/client";
+import { BARMAN_CLOUD } from "../../../components/cnpg/object-store";
 import { completeArchive, DeclaredUpgrade, refuseBlockedUpgrade } from "../../../components/protection/major-upgrade";
 import { FakeKubernetes } from "../postgres/fake-kubernetes";
 
@@ -52,7 +53,8 @@ describe("before a major upgrade", () => {
       if (database === "")
         return { stdout: `Filesystem\n/dev/data 9 9 ${free[0]} 9% /data\n${walDevice} 9 9 ${free[1]} 9% /wal\n` };
       if (script.includes("datallowconn AND NOT")) return "app\n";
-      return (database === "app" ? inDatabase : inInstance).map((row) => `${row}\n`).join("");
+      const rows = { app: inDatabase, postgres: inInstance }[database] ?? [];
+      return rows.map((row) => `${row}\n`).join("");
     };
   });
 
@@ -64,7 +66,7 @@ describe("before a major upgrade", () => {
     assert.equal(await run(), "");
     assert.deepEqual(
       kubernetes.ran.map(({ database }) => database),
-      ["postgres", "postgres", "app", ""],
+      ["postgres", "postgres", "template1", "app", ""],
     );
   });
 
@@ -224,7 +226,10 @@ describe("before a major upgrade", () => {
     );
   });
 
-  it("the former archive gets everything that was written before", async () => {
+  it("the former archive gets everything that was written before, if there is one", async () => {
+    await completeArchive(kubernetes, { namespace: "db", cluster: "orders" }, 1);
+    assert.deepEqual(kubernetes.ran, []);
+    kubernetes.cluster!.spec!.plugins = [{ name: BARMAN_CLOUD }];
     const last = ["", "000000010000000000000004", "000000010000000000000005"];
     kubernetes.answer = ({ script }) =>
       script.includes("pg_switch_wal") ? "000000010000000000000005\n" : `${last.shift()}\n`;

@@ -63,7 +63,7 @@ describe("the check before an update", () => {
     kubernetes.answer = ({ script, database }) => {
       if (database === "") return { stdout: "Filesystem\n/dev/a 9 9 9999999 9% /data\n/dev/a 9 9 9999999 9% /data\n" };
       if (script.includes("datallowconn AND NOT")) return "app\n";
-      return /(17|99) >= 17/.test(script) ? "functionRights app\n" : "";
+      return database === "app" && /(17|99) >= 17/.test(script) ? "functionRights app\n" : "";
     };
     const hibernate = () => (kubernetes.cluster!.metadata.annotations = { [OWNER_LABEL]: owner, [HIBERNATION]: "on" });
     return { ...providerOf(updateCheck(async () => kubernetes)), written, kubernetes, hibernate };

@@ -244,6 +244,30 @@ describe("Vault's own user", () => {
     assert.equal(passwords(made.vault).length, 1);
   });
 
+  it("is not changed in a replica cluster, and is created by the first run after the promotion, in the copied data", async () => {
+    const { kubernetes, vault, create, update, diff } = setUp();
+    const promoted = kubernetes.cluster!.spec;
+    kubernetes.cluster!.spec = { replica: { primary: "south", source: "south" } };
+    const declared = inputs({ replicated: true });
+    const { outs } = await create(declared);
+    assert.deepEqual([vault.requests, kubernetes.ran], [[], []]);
+    assert.deepEqual(await diff("id", outs as AdminState, declared), { changes: false });
+    kubernetes.cluster!.spec = promoted;
+    assert.deepEqual(await diff("id", outs as AdminState, declared), { changes: true });
+    kubernetes.ran.splice(0);
+    await update("id", outs as AdminState, declared);
+    const [first, second] = kubernetes.ran.map(({ script }) => script);
+    assert.match(first ?? "", /COMMENT ON ROLE %I IS %L.*for Vault''s database\/config\/orders/);
+    assert.match(second ?? "", /CREATE ROLE/);
+    assert.ok(vault.configs.has("database/config/orders"));
+  });
+
+  it("takes no roles of another connection over outside of a topology", async () => {
+    const { kubernetes, create } = setUp();
+    await create(inputs());
+    assert.ok(!kubernetes.ran.some(({ script }) => script.includes("COMMENT ON ROLE %I IS %L")));
+  });
+
   it("does not overwrite a connection to another database in a shared mount", async () => {
     const { vault, create } = setUp();
     vault.configs.set("database/config/orders", { connection_url: "postgresql://elsewhere", username: "root" });

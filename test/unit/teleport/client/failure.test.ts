@@ -55,6 +55,11 @@ const NAMES = [
   ),
 ].filter((name) => name !== "");
 
+/** What tctl 13 prints without an identity file and without a profile of `tsh login`, on one line. */
+const NO_IDENTITY =
+  "Could not load Teleport host UUID file at /var/lib/teleport/host_uuid. Please make sure that Teleport is up and running prior to " +
+  "using tctl.; lstat /var/lib/teleport: no such file or directory";
+
 describe("the kind of a failure of tctl", () => {
   it("is recognized by words that could also be names", () => {
     for (const word of ["expired", "timeout", "mfa", "denied", "not-found", "429", "eof"])
@@ -80,11 +85,25 @@ describe("the kind of a failure of tctl", () => {
       "identity",
     ],
     ["tctl must be either used on the auth server or provided with the identity file via --identity flag", "identity"],
+    [NO_IDENTITY, "identity"],
   ] as const)
     it(`is ${failure}: ${told}`, () => assert.equal(classify(told), failure));
 });
 
 describe("the error of a failure of tctl", () => {
+  for (const told of [
+    NO_IDENTITY,
+    "tctl must be used on an Auth Service host or provided with credentials by logging in with tsh first.",
+    "tctl must be either used on the auth server or provided with the identity file via --identity flag",
+  ])
+    it(`names the variable to set if there is no identity: ${told}`, () =>
+      assert.equal(
+        tctlFailure("get", told, "t:443").message,
+        "tctl get at t:443 failed: there is no Teleport identity, because TELEPORT_IDENTITY_FILE is not set and nobody is logged in " +
+          "with `tsh login`. Set TELEPORT_IDENTITY_FILE to an identity file " +
+          '(docs/teleport.md, "Teleport identity"), then run the command again; no progress is lost.',
+      ));
+
   it("recommends a bot if MFA is required, is not retried, and does not blame the connection", () => {
     const error = tctlFailure("create", "admin-level API request requires MFA verification", "t:443");
     assert.equal(error.failure, "mfa");
