@@ -177,25 +177,29 @@ describe("a replica cluster", () => {
     await south.plansNothing();
   });
 
-  it("takes over in a planned switchover without loss, and the former primary cluster follows it", async () => {
+  it("gives up its name in Teleport when it is demoted, and has a token for the other Cluster", async () => {
     await south.sql("INSERT INTO items VALUES ('3')");
     await south.up({ ...south.replica, primary: NORTH });
     assert.ok(await south.isReplica());
     assert.equal(await ownerNow(), undefined);
     const { demotionToken } = (await south.outputs()).replica ?? {};
     assert.ok(demotionToken);
-    await north.up({ ...north.replica, primary: NORTH, promotionToken: demotionToken });
+    north.configure({ ...north.replica, primary: NORTH, promotionToken: demotionToken });
+  });
+
+  it("takes over in a planned switchover without loss, and the former primary cluster follows it", async () => {
+    await north.stack.up();
     assert.equal(await north.items(), "1,2,3");
     assert.equal(await ownerNow(), NORTH);
-    assert.equal(
-      readdirSync(join(onDisk(await north.archive()), "base")).length,
-      1,
-      "`up` waited for a first base backup",
-    );
+    const backups = readdirSync(join(onDisk(await north.archive()), "base"));
+    assert.equal(backups.length, 1, "`up` waited for a first base backup");
     await write("4");
     assert.equal(await read(), "4");
     await eventuallyArchived(NORTH, onDisk(await north.archive()));
     await follows(south, "1,2,3,4");
+  });
+
+  it("plans no changes after the switchover, in neither stack", async () => {
     for (const member of [south, north]) await member.plansNothing();
   });
 
