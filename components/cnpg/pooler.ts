@@ -94,6 +94,11 @@ export function poolerSecretName(pooler: string): string {
  * minutes.
  */
 export const CERTIFICATES_ANNOTATION = "cnpg-teleport/certificates";
+/**
+ * The same for a Pooler without an owner's annotation. It has its own name: a state of release 0.1.0 may declare such a
+ * Pooler, and the API server refuses a declared annotation that another field manager wrote.
+ */
+export const RELOAD_ANNOTATION = "cnpg-teleport/reload";
 
 /** All DNS names of a Pooler's certificate. */
 export function poolerDnsNames(pooler: string, namespace: string, clusterDomain: string): string[] {

@@ -5,7 +5,7 @@
 import { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
 import { OWNER_LABEL } from "../owner-label";
-import { CERTIFICATES_ANNOTATION } from "../cnpg/pooler";
+import { RELOAD_ANNOTATION } from "../cnpg/pooler";
 import { stringAt } from "../cnpg/spec";
 import { ProblemOrText, podReasons, Problem } from "./reasons";
 import { ReadinessInputs, readinessKind } from "./wait";
@@ -111,9 +111,9 @@ export async function reloadOtherPoolers(
     for (const { metadata, spec } of await kubernetes.list({ apiVersion: CNPG, plural: "poolers", namespace })) {
       const annotations = (metadata.annotations ?? {}) as Record<string, string>;
       const isDeclared = annotations[OWNER_LABEL] !== undefined;
-      const isLoaded = [certificates, value].includes(annotations[CERTIFICATES_ANNOTATION] ?? "");
+      const isLoaded = [certificates, value].includes(annotations[RELOAD_ANNOTATION] ?? "");
       if (stringAt(spec, "cluster.name") !== cluster || isDeclared || isLoaded) continue;
-      const fields = { metadata: { uid: metadata.uid, annotations: { [CERTIFICATES_ANNOTATION]: value } } };
+      const fields = { metadata: { uid: metadata.uid, annotations: { [RELOAD_ANNOTATION]: value } } };
       await kubernetes.patch({ apiVersion: CNPG, plural: "poolers", namespace, name: metadata.name }, fields);
     }
   } catch (error) {

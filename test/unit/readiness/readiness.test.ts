@@ -299,8 +299,10 @@ describe("waiting for a Cluster", () => {
     const { kubernetes, serving } = setUp(healthy, {}, { poolers });
     const written: unknown[] = [];
     kubernetes.patch = async (...[{ name }, fields]: Parameters<typeof kubernetes.patch>) => {
-      const { annotations } = (fields as { metadata: { annotations: object } }).metadata;
-      written.push([name, Object.values(annotations)[0]]);
+      const { annotations } = (fields as { metadata: { annotations: Record<string, string> } }).metadata;
+      // Not the annotation of declared Poolers: a Pooler of release 0.1.0 names no owner.
+      assert.deepEqual(Object.keys(annotations), ["cnpg-teleport/reload"]);
+      written.push([name, annotations["cnpg-teleport/reload"]]);
       poolers[0]!.metadata.annotations = annotations;
     };
     await serving.create(inputs);
