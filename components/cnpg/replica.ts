@@ -6,7 +6,7 @@ import { goDuration, parseDuration } from "../durations";
 import type { KubernetesObject } from "../kubernetes/client";
 import { checkObjectName } from "../kubernetes/names";
 import { SettingProblem } from "../problems";
-import { isObject, wrong } from "../value-check";
+import { checkPort, isObject, wrong } from "../value-check";
 import { mayBeSameArchive } from "./archive-place";
 import { type BackupSettings, checkArchiveName } from "./backup";
 import { databaseAndOwner, InitDb } from "./initdb";
@@ -306,14 +306,12 @@ function checkSource(setting: string, source: ReplicaSource, backup: BackupSetti
 const HOST = /^([A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+)$/;
 
 function checkStreaming(setting: string, streaming: ReplicaStreaming): SettingProblem[] {
-  const { host, port = POSTGRES_PORT, certificate, serverCa } = streaming;
+  const { host, port, certificate, serverCa } = streaming;
   return [
     ...(HOST.test(host)
       ? []
       : wrong(`${setting}.host`, host, "is not a valid host", "Write e.g. orders-rw.orders.svc, without a port.")),
-    ...(Number.isInteger(port) && port >= 1 && port <= 65_535
-      ? []
-      : wrong(`${setting}.port`, port, "is not a valid port", "Write a number from 1 to 65535.")),
+    ...checkPort(`${setting}.port`, port),
     ...checkObjectName(`${setting}.certificate`, certificate, "Secret"),
     ...checkObjectName(`${setting}.serverCa.name`, serverCa?.name, "Secret"),
   ];

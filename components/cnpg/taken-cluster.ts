@@ -70,7 +70,8 @@ export async function newObjectsConflict(
   api: ApiReader,
   wanted: WantedCluster | undefined,
 ): Promise<string | undefined> {
-  if (wanted?.objects === undefined || wanted.namespace === UNKNOWN) return undefined;
+  // An adoption takes over what belongs to the Cluster, and checks and lists it itself.
+  if (wanted?.objects === undefined || wanted.adopt || wanted.namespace === UNKNOWN) return undefined;
   const { namespace, name, owner, objects } = wanted;
   const found = await findCluster(api, namespace, name);
   // A state of 0.1.0 has the objects, but not this check. Its objects have no owner annotation.

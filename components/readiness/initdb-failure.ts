@@ -132,6 +132,11 @@ export function reasonInLog(log: string): string | undefined {
   return found.length === 0 ? undefined : found.map((text) => printable(text).slice(0, 400)).join("; ");
 }
 
+/** The lines of a log of the instance manager, without its JSON. */
+export function linesOfLog(log: string): string[] {
+  return log.split("\n").flatMap((line) => textsOf(line).map(({ text }) => text));
+}
+
 interface LogLine {
   level?: string;
   msg?: string;

@@ -4,7 +4,8 @@
  */
 import { imageOfData, majorOfData } from "../cnpg/image";
 import type { KubernetesObject } from "../kubernetes/client";
-import { reasonInLog } from "./initdb-failure";
+import { printable } from "../message-limits";
+import { linesOfLog, reasonInLog } from "./initdb-failure";
 import type { Problem } from "./reasons";
 
 /** The purpose, and the container, of the Job that upgrades the data to another major version. */
@@ -22,7 +23,7 @@ export function failedUpgrade(pods: readonly KubernetesObject[]): string | undef
 /** The problem of a failed upgrade. `log` is that of the pod, or undefined if it may not be read. */
 export function upgradeProblem(cluster: KubernetesObject, pod: string, log: string | undefined): Problem {
   const { namespace } = cluster.metadata as { namespace?: string };
-  const reason = (log && reasonInLog(log)) ?? `see \`kubectl -n ${namespace} logs ${pod}\``;
+  const reason = (log && (refusalInLog(log) ?? reasonInLog(log))) ?? `see \`kubectl -n ${namespace} logs ${pod}\``;
   return {
     text: `the upgrade from PostgreSQL ${majorOfData(cluster)} failed: ${reason}`,
     finalAfter: 0,
@@ -31,3 +32,17 @@ export function upgradeProblem(cluster: KubernetesObject, pod: string, log: stri
       'See docs/upgrades.md, "If the upgrade fails".',
   };
 }
+
+/** What pg_upgrade says after the step that failed, e.g. `Checking for presence of required libraries fatal`. */
+function refusalInLog(log: string): string | undefined {
+  const lines = linesOfLog(log);
+  const failed = lines.findLastIndex((line) => /\s(fatal|failed)$|^\*failure\*/.test(line));
+  if (failed === -1) return undefined;
+  const rest = lines.slice(failed);
+  const end = rest.findIndex((line) => /^Failure, exiting/.test(line));
+  const said = rest.slice(0, end === -1 ? MAX_LINES : end).join(" ");
+  return printable(said.replace(/\s+/g, " ")).slice(0, MAX_LENGTH);
+}
+
+const MAX_LINES = 12;
+const MAX_LENGTH = 1_000;

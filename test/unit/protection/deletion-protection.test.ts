@@ -96,13 +96,16 @@ describe("the check of the operator, which stores the Kubernetes cluster", () =>
     const of = (name: string, owner?: string) => ({
       metadata: { name, annotations: owner === undefined ? {} : { "pulumi.com/owner": owner } },
     });
-    const look = async (found: Record<string, unknown>, olds?: OperatorInputs) => {
+    const look = async (found: Record<string, unknown>, olds?: OperatorInputs, settings: { adopt?: true } = {}) => {
       const warnings: string[] = [];
       const { error } = console;
       console.error = (text: string) => void warnings.push(text);
       try {
         const api = new FakeApi({ ...served, ...found });
-        const { failures } = await check(api).check(olds as OperatorInputs, { ...inputs, cluster });
+        const { failures } = await check(api).check(olds as OperatorInputs, {
+          ...inputs,
+          cluster: { ...cluster, ...settings },
+        });
         return { refusal: failures?.[0]?.reason ?? "", warning: warnings.join("\n") };
       } finally {
         console.error = error;
@@ -144,6 +147,8 @@ describe("the check of the operator, which stores the Kubernetes cluster", () =>
       assert.deepEqual(await look(secrets(of("orders-server-tls", "acme/p/prod/orders")), inputs), silent);
       const old = { [CLUSTER]: { metadata: { name: "orders" } } };
       assert.deepEqual(await look({ ...old, ...secrets(of("orders-server-tls")) }), silent, "a state of 0.1.0");
+      const own = { [CLUSTER]: of("orders", cluster.owner), ...secrets(of("orders-server-tls", "acme/p/prod/orders")) };
+      assert.deepEqual(await look(own, undefined, { adopt: true }), silent, "adoption checks and lists them itself");
     });
   });
 });

@@ -533,13 +533,24 @@ describe("waiting for a Cluster", () => {
       {},
       { pods: [pod] },
     );
-    kubernetes.log = async () => JSON.stringify({ level: "error", msg: "FATAL: could not load library" });
-    await printedBy(() =>
-      assert.rejects(
-        serving.create(inputs),
-        /the upgrade from PostgreSQL 15 failed: FATAL: could not load library.* No data is lost\. Set the image postgresql:15\.9 again and run `pulumi up`/,
-      ),
+    const said = [
+      { level: "info", logger: "pg_upgrade", msg: "Checking for prepared transactions            ok" },
+      { level: "info", logger: "pg_upgrade", msg: "Checking for presence of required libraries   fatal" },
+      { level: "info", logger: "pg_upgrade", msg: "Your installation references loadable libraries that are missing" },
+      { level: "info", logger: "pg_upgrade", msg: "    /data/pgdata-new/loadable_libraries.txt" },
+      { level: "info", logger: "pg_upgrade", msg: "Failure, exiting" },
+      { level: "error", msg: "error while running pg_upgrade", error: "exit status 1" },
+    ];
+    const fails = async (log: string | undefined, message: RegExp) => {
+      kubernetes.log = async () => log;
+      await printedBy(() => assert.rejects(serving.create(inputs), message));
+    };
+    await fails(
+      said.map((line) => JSON.stringify(line)).join("\n"),
+      /the upgrade from PostgreSQL 15 failed: Checking for presence of required libraries fatal Your installation references loadable libraries that are missing \/data\/pgdata-new\/loadable_libraries\.txt.* No data is lost\. Set the image postgresql:15\.9 again and run `pulumi up`/,
     );
+    await fails(JSON.stringify({ level: "error", msg: "FATAL: no space left" }), /15 failed: FATAL: no space left/);
+    await fails(undefined, /15 failed: see `kubectl -n db logs orders-1-major-upgrade-x`/);
   });
 
   it("fails at once if its recovery has paused for good, with the parameter that is too low", async () => {
