@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { ClusterCertificates, PostgresCluster, SettingsError } from "../../../components";
+import { BackupPluginCertificates, ClusterCertificates, PostgresCluster, SettingsError } from "../../../components";
 import { requireMutableSecrets, requireUpserting } from "../../../components/kubernetes/provider-settings";
 import { unhandled } from "../unhandled";
 
@@ -147,6 +147,7 @@ describe("a Kubernetes provider", () => {
           const settings = { cluster: "shop", clusterDomain: "cluster.local", explicitPoolers: false };
           const args = { ...settings, namespace, issuer, poolers: [], clientCas: [] };
           new ClusterCertificates(`shop-${++count}`, args, { providers: { kubernetes: provider } });
+          new BackupPluginCertificates(`plugin-${++count}`, { issuer }, { provider });
         });
         assert.equal(new Set(failures).size, 1);
         assert.match((failures[0] as Error).message, REFUSED);
