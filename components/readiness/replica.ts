@@ -209,17 +209,16 @@ interface PluginLine {
 }
 
 /** How the plugin reports the end of a restore. At the end of an archive, the next file does not exist yet. */
-const FOLLOWS = /^(Restored WAL file|WAL file not found in the recovery object store|WAL restore command completed)/;
+const ENDED = /^(Restored WAL file|WAL file not found in the recovery object store|Failed restoring WAL file)/;
 
 /** Why the plugin does not restore an archive, from its log. Undefined if it does, or waits for the next file in it. */
 export function restoreProblem(log: string, archiveName: string): string | undefined {
   const lines = log.split("\n").flatMap(pluginLine);
-  const asked = lines.findLastIndex(({ msg }) => msg === "Restoring WAL file");
-  const request = lines[asked];
+  const request = lines.filter(({ msg }) => msg === "Restoring WAL file").at(-1);
   if (!request) return "the archive was not read yet";
   if (request.serverName !== archiveName) return `it still reads the archive ${printable(request.serverName ?? "")}`;
   // The end of the last restore. A restore that has only begun is judged by the one before.
-  const ended = lines.findLast(({ msg = "", error }) => FOLLOWS.test(msg) || error !== undefined);
+  const ended = lines.filter(({ msg = "" }) => ENDED.test(msg)).at(-1);
   if (!ended) return "the archive was not read yet";
   return ended.error === undefined ? undefined : printable(`${ended.msg}: ${ended.error}`);
 }

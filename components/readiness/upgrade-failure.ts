@@ -36,7 +36,7 @@ export function upgradeProblem(cluster: KubernetesObject, pod: string, log: stri
 /** What pg_upgrade says after the step that failed, e.g. `Checking for presence of required libraries fatal`. */
 function refusalInLog(log: string): string | undefined {
   const lines = linesOfLog(log);
-  const failed = lines.findLastIndex((line) => /\s(fatal|failed)$|^\*failure\*/.test(line));
+  const failed = lines.map((line) => /\s(fatal|failed)$|^\*failure\*/.test(line)).lastIndexOf(true);
   if (failed === -1) return undefined;
   const rest = lines.slice(failed);
   const end = rest.findIndex((line) => /^Failure, exiting/.test(line));

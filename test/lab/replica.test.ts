@@ -10,7 +10,8 @@ import { TOPOLOGY_LABEL } from "../../components/teleport/names";
 import { ownership } from "../../components/teleport/resources/document";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
-import { run } from "../../lab/host/command";
+import { attempt, run } from "../../lab/host/command";
+import { asRoot, forwardTo, makeProgram, removeProgram } from "./app-vault";
 import {
   apply,
   eventually,
@@ -41,13 +42,47 @@ class Member {
   readonly stack: Stack;
   /** The setting `replica`. */
   replica: Record<string, unknown> | undefined;
+  /** The roles of `accessRoles` need more rights than the registrar has. */
+  private readonly environment: NodeJS.ProcessEnv = { TELEPORT_IDENTITY_FILE: identities.admin };
+  private forwarder: Awaited<ReturnType<typeof forwardTo>> | undefined;
 
   constructor(
     readonly name: string,
     private readonly settings: Record<string, unknown> = { backup: { objectStore } },
   ) {
-    // The roles of `accessRoles` need more rights than the registrar has.
-    this.stack = new Stack(name, { env: { TELEPORT_IDENTITY_FILE: identities.admin } });
+    this.stack = new Stack(name, { env: this.environment });
+  }
+
+  /** The database secrets engine in Vault. Each Cluster of the topology has its own. */
+  private get mount(): string {
+    return `${this.name}-pg`;
+  }
+
+  /** Lets Vault create users. */
+  async useVault(): Promise<void> {
+    const scope = { mount: this.mount, makesMount: true, connection: this.name, roles: ["app"] };
+    Object.assign(this.environment, await makeProgram(this.name, scope));
+    // The lab's own policy is for certificates.
+    const policies = { token_policies: [this.name, "cnpg-teleport"], token_ttl: "30m" };
+    await asRoot("POST", `auth/approle/role/${this.name}`, policies);
+    this.forwarder = await forwardTo(`${this.name}-rw.${this.name}.svc.cluster.local`);
+    this.settings.serverAltNames = ["localhost"];
+    this.settings.vaultDatabase = {
+      ...{ mount: { path: this.mount }, connection: this.name, roles: { app: {} } },
+      // Vault is outside of Kubernetes here.
+      ...{ host: "localhost", port: this.forwarder.port },
+    };
+  }
+
+  /** Runs SQL as a user that Vault creates for it. */
+  async sqlAsVaultUser(sql: string): Promise<string> {
+    const made = await asRoot<{ data: Record<string, string> }>("GET", `${this.mount}/creds/app`);
+    const { username = "", password } = made?.data ?? {};
+    const target = `host=localhost port=${this.forwarder?.port} user=${username} dbname=app sslmode=require`;
+    const args = ["--no-psqlrc", "-qtA", "--set=ON_ERROR_STOP=1", "--no-password", target];
+    const { code, stdout, output } = await attempt("psql", args, { input: sql, env: { PGPASSWORD: password } });
+    assert.equal(code, 0, output);
+    return stdout.trim();
   }
 
   async create(): Promise<void> {
@@ -110,6 +145,8 @@ class Member {
   async remove(): Promise<void> {
     await this.stack.destroy().catch(() => {});
     await this.stack.remove();
+    this.forwarder?.close();
+    await removeProgram(this.name);
     await kubectl("delete", "namespace", this.name, "--wait=false", "--ignore-not-found");
   }
 }
@@ -137,6 +174,7 @@ describe("a replica cluster", () => {
 
   before(async () => {
     for (const member of [south, north, east]) await member.create();
+    for (const member of [south, north]) await member.useVault();
     await south.up();
     await south.sql("CREATE TABLE items (item text); INSERT INTO items VALUES ('1')");
     await eventuallyArchived(SOUTH, onDisk(await south.archive()));
@@ -154,6 +192,11 @@ describe("a replica cluster", () => {
     await south.sql("INSERT INTO items VALUES ('2')");
     await follows(north, "1,2");
     await north.plansNothing();
+  });
+
+  it("lets Vault create no users, and the primary cluster's Vault does", async () => {
+    assert.equal(await south.sqlAsVaultUser("SELECT count(*) FROM items"), "2");
+    await assert.rejects(north.sqlAsVaultUser("SELECT 1"));
   });
 
   it("has no name in Teleport, and leaves the primary cluster's roles alone", async () => {
@@ -197,6 +240,10 @@ describe("a replica cluster", () => {
     assert.equal(await read(), "4");
     await eventuallyArchived(NORTH, onDisk(await north.archive()));
     await follows(south, "1,2,3,4");
+  });
+
+  it("lets Vault create users after its promotion, with the roles that came with the data", async () => {
+    assert.equal(await north.sqlAsVaultUser("SELECT count(*) FROM items"), "4");
   });
 
   it("plans no changes after the switchover, in neither stack", async () => {

@@ -185,6 +185,8 @@ describe("the log of the plugin", () => {
     assert.equal(restoreProblem("not JSON\n", "south-1"), "the archive was not read yet");
     assert.equal(restoreProblem(log(asked("north-1"), missing), "south-1"), "it still reads the archive north-1");
     assert.equal(restoreProblem(log(asked("south-1"), missing), "south-1"), undefined);
+    const archiving = { level: "error", msg: "Error while archiving", error: "no bucket" };
+    assert.equal(restoreProblem(log(asked("south-1"), missing, archiving), "south-1"), undefined);
     assert.equal(restoreProblem(log(asked("south-1"), failed, asked("south-1"), missing), "south-1"), undefined);
     assert.match(
       restoreProblem(log(asked("south-1"), missing, asked("south-1"), failed), "south-1") ?? "",
