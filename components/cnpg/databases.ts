@@ -298,6 +298,15 @@ export function appliedObject(kind: AppliedKind, namespace: string, name: string
 }
 
 /**
+ * Whether the primary ignores a Database until somebody changes it. After a Cluster was demoted and then promoted again,
+ * CloudNativePG takes each Database that it applied before the demotion for applied, and never says so (1.30).
+ */
+export function isForgotten({ metadata, status = {} }: KubernetesObject): boolean {
+  const { applied, observedGeneration } = status as AppliedStatus;
+  return applied === undefined && observedGeneration !== undefined && observedGeneration === metadata.generation;
+}
+
+/**
  * Why the primary has not applied an object as written, in the operator's words. Empty if it has. After a change,
  * `status.applied` stays true until the primary has seen the change, so `observedGeneration` is compared too.
  */
@@ -307,7 +316,7 @@ export function appliedProblems(kind: AppliedKind, name: string, object: Kuberne
   const parts = [...(status.schemas ?? []), ...(status.extensions ?? [])].filter(({ applied }) => !applied);
   if (status.applied && status.observedGeneration === object.metadata.generation) return [];
   const reasons = [
-    ...(status.applied === false && status.message ? [status.message] : []),
+    ...(!status.applied && status.message ? [status.message] : []),
     ...parts.map((part) => `${part.name}: ${part.message ?? "not applied"}`),
   ];
   return [`${kind} ${name}: ${reasons.join("; ") || "the primary has not seen it yet"}`];

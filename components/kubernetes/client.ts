@@ -72,6 +72,8 @@ export interface KubernetesClient {
   log(pod: { namespace: string; name: string; container: string }): Promise<string | undefined>;
   /** Changes fields of an object (JSON merge patch) if it exists. Default of the field manager: `FIELD_MANAGER`. */
   patch(reference: ObjectReference, fields: object, manager?: string): Promise<void>;
+  /** The same for fields of `status`. */
+  patchStatus(reference: ObjectReference, status: object): Promise<void>;
   /**
    * Becomes a co-owner of fields of an existing object, by server-side apply under a field manager's name. Fields that were
    * applied under this name before, are left out now, and have no other owner are removed.
@@ -144,6 +146,11 @@ export async function kubernetesClient(
   const library = await import("@kubernetes/client-node");
   const config = loadConfig(library, connection);
   const request = (path: string) => retried(() => getJson(library, config, path, limit), isUnavailable, delays);
+  const patch = async (path: string, fields: object) => {
+    const change = { path, limit, method: library.HttpMethod.PATCH, body: JSON.stringify(fields) };
+    const { code, text } = await retried(() => send(library, config, change), isUnavailable, delays);
+    if (code >= 300 && code !== 404) throw refused(`PATCH ${path}`, code, text);
+  };
   return {
     async get(reference) {
       return (await request(`${collection(reference)}/${reference.name}`)) as KubernetesObject | undefined;
@@ -169,12 +176,10 @@ export async function kubernetesClient(
       if (code < 300) return text;
       throw refused(`GET ${path}`, code, text);
     },
-    async patch(reference, fields, manager = FIELD_MANAGER) {
-      const path = `${collection(reference)}/${reference.name}?fieldManager=${manager}`;
-      const request = { path, limit, method: library.HttpMethod.PATCH, body: JSON.stringify(fields) };
-      const { code, text } = await retried(() => send(library, config, request), isUnavailable, delays);
-      if (code >= 300 && code !== 404) throw refused(`PATCH ${path}`, code, text);
-    },
+    patch: (reference, fields, manager = FIELD_MANAGER) =>
+      patch(`${collection(reference)}/${reference.name}?fieldManager=${manager}`, fields),
+    patchStatus: (reference, status) =>
+      patch(`${collection(reference)}/${reference.name}/status?fieldManager=${FIELD_MANAGER}`, { status }),
     async own(reference, { kind, metadata }, manager) {
       const { apiVersion, namespace, name } = reference;
       const path = `${collection(reference)}/${name}?fieldManager=${manager}`;

@@ -1,5 +1,5 @@
 /** DatabasesServing and DatabaseRolesServing: they wait until the primary has applied the Databases or DatabaseRoles. */
-import { AppliedKind, appliedObject, appliedProblems } from "../cnpg/databases";
+import { AppliedKind, appliedObject, appliedProblems, isForgotten } from "../cnpg/databases";
 import { inlineRoles } from "../cnpg/roles";
 import { readOnlyReason } from "../cnpg/replica";
 import { stopReason } from "../cnpg/stopped";
@@ -80,7 +80,9 @@ export function databasesServing(
     ...kind,
     async apply(inputs, olds) {
       const removed = olds ? names(olds).filter((name) => !(name in inputs.databases)) : [];
-      if (removed.length > 0) await releaseDatabases(await connect(inputs), inputs, removed);
+      const kubernetes = await connect(inputs);
+      if (removed.length > 0) await releaseDatabases(kubernetes, inputs, removed);
+      await applyForgotten(kubernetes, inputs);
       return kind.apply(inputs);
     },
     /** Runs before the Databases are deleted. */
@@ -88,6 +90,20 @@ export function databasesServing(
       await releaseDatabases(await connect(state), state, names(state));
     },
   };
+}
+
+/** Makes the primary apply the Databases that it ignores since its Cluster was promoted. */
+async function applyForgotten(
+  kubernetes: KubernetesClient,
+  { namespace, cluster, databases }: DatabasesServingInputs,
+): Promise<void> {
+  const found = await findClusterByName(kubernetes, { namespace, cluster });
+  if (!found || readOnlyReason(found) !== undefined) return;
+  for (const name of Object.keys(databases)) {
+    const reference = appliedObject("Database", namespace, name);
+    const database = await kubernetes.get(reference);
+    if (database && isForgotten(database)) await kubernetes.patchStatus(reference, { observedGeneration: 0 });
+  }
 }
 
 /**

@@ -38,6 +38,8 @@ export class FakeKubernetes implements KubernetesClient {
 
   async patch(..._: Parameters<KubernetesClient["patch"]>): Promise<void> {}
 
+  async patchStatus(..._: Parameters<KubernetesClient["patchStatus"]>): Promise<void> {}
+
   async create({ name }: { name: string }, object: object): Promise<void> {
     this.objects.set(name, object as KubernetesObject);
   }

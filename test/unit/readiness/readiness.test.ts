@@ -702,6 +702,42 @@ describe("Databases of a stopped Cluster", () => {
   });
 });
 
+describe("Databases of a Cluster that was demoted, and is promoted again", () => {
+  const databases = { "orders.app": "", "orders.new": "" };
+  const inputs: DatabasesServingInputs = { namespace: "db", cluster: "orders", uid: "uid-1", within: 900, databases };
+  const waiting = "waiting for the cluster to become primary";
+  const setUp = (replica?: object) => {
+    const kubernetes = new FakeKubernetes();
+    kubernetes.cluster!.spec = { ...kubernetes.cluster!.spec, replica };
+    // Applied before the demotion; declared during it, so the primary looks at it again by itself.
+    const forgotten = { metadata: { name: "orders.app", generation: 2 }, status: { observedGeneration: 2 } };
+    kubernetes.objects.set("orders.app", { ...forgotten, status: { ...forgotten.status, message: waiting } });
+    kubernetes.objects.set("orders.new", {
+      ...{ metadata: { name: "orders.new", generation: 1 }, status: { applied: true, observedGeneration: 1 } },
+    });
+    const reset: string[] = [];
+    kubernetes.patchStatus = async ({ name }, status) => {
+      reset.push(name);
+      assert.deepEqual(status, { observedGeneration: 0 });
+      kubernetes.objects.get(name)!.status = { applied: true, observedGeneration: 2 };
+    };
+    const timing = { poll: 1, settle: 1, events: 1, second: 20 };
+    return { reset, serving: providerOf(databasesServing(async () => kubernetes, timing)) };
+  };
+
+  it("are applied once more, because the primary ignores them", async () => {
+    const { reset, serving } = setUp({ self: "orders", primary: "orders", source: "other" });
+    await printedBy(() => serving.create(inputs));
+    assert.deepEqual(reset, ["orders.app"]);
+  });
+
+  it("stay as they are in a replica cluster", async () => {
+    const { reset, serving } = setUp({ self: "orders", primary: "other", source: "other" });
+    await printedBy(() => serving.create(inputs));
+    assert.deepEqual(reset, []);
+  });
+});
+
 describe("DatabaseRoles of a Cluster", () => {
   const inputs: DatabaseRolesServingInputs = {
     namespace: "db",
