@@ -125,7 +125,7 @@ class Member {
   async plansNothing(): Promise<void> {
     const { same, ...others } = await this.stack.plannedChanges();
     assert.ok(same);
-    assert.deepEqual(others, {}, this.name);
+    if (Object.keys(others).length > 0) assert.fail((await this.stack.pulumi(["preview", "--diff"])).output);
   }
 
   sql(sql: string): Promise<string> {
