@@ -34,6 +34,9 @@ export const NEWEST = {
   yarn: "4.18.1",
 } as const;
 
+/** The operator that test/faults/alone/operator-upgrade.test.ts upgrades to the lab's. `up` does not build it. */
+export const FORMER_CNPG = "1.29.1";
+
 /** One executable of a tool. */
 export interface Binary {
   name: string;
@@ -111,6 +114,21 @@ function pulumiCli(name: string, version: string): Tool {
 
 /** Built for `npm run test:compat` alone. */
 export const NEWEST_PULUMI = pulumiCli("pulumi-newest", NEWEST.pulumi);
+
+const CNPG = "github.com/cloudnative-pg/cloudnative-pg";
+
+/** The operator of CloudNativePG, and its release's manifest. */
+function operator(name: string, version: string): Tool {
+  return {
+    name,
+    version,
+    binaries: [{ name: "manager", from: `${CNPG}/cmd/manager` }],
+    files: [{ name: "operator.yaml", module: CNPG, path: `releases/cnpg-${version}.yaml` }],
+  };
+}
+
+/** Built for `npm run test:faults` alone. */
+export const FORMER_OPERATOR = operator("cnpg-former", FORMER_CNPG);
 
 const BARMAN_CLOUD = "github.com/cloudnative-pg/plugin-barman-cloud";
 
@@ -190,18 +208,7 @@ export const TOOLS: Tool[] = [
       },
     ],
   },
-  {
-    name: "cnpg",
-    version: VERSIONS.cnpg,
-    binaries: [{ name: "manager", from: "github.com/cloudnative-pg/cloudnative-pg/cmd/manager" }],
-    files: [
-      {
-        name: "operator.yaml",
-        module: "github.com/cloudnative-pg/cloudnative-pg",
-        path: `releases/cnpg-${VERSIONS.cnpg}.yaml`,
-      },
-    ],
-  },
+  operator("cnpg", VERSIONS.cnpg),
   {
     name: "plugin-barman-cloud",
     version: VERSIONS.barmanCloud,

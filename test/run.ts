@@ -25,13 +25,15 @@ async function main(): Promise<number> {
   const underFault = process.argv.includes("--faults");
   const compat = process.argv.includes("--compat");
   const wholeLab = process.argv.includes("--lab");
+  /** Prepares what the tests need from the network. */
+  const prepare = compat ? "test/compat/prepare.ts" : underFault ? "test/faults/alone/prepare.ts" : undefined;
   if (!underFault && !compat && !wholeLab) await suite("unit", []);
   const wasUp = (await command("npm", ["run", "--silent", "lab", "--", "status"], true)) !== NOTHING_RUNS;
   if (interrupted) {
     totals.failed++;
   } else if (
     (await command("npm", ["run", "--silent", "lab", "--", "up"])) === 0 &&
-    (!compat || (await command("npx", ["ts-node", "--transpile-only", "test/compat/prepare.ts"])) === 0)
+    (!prepare || (await command("npx", ["ts-node", "--transpile-only", prepare])) === 0)
   ) {
     for (const kind of underFault ? ["faults", "faults/alone"] : [compat ? "compat" : wholeLab ? "lab/all" : "lab"])
       await suite(kind, ["npm", "run", "--silent", "lab", "--", "exec"]);

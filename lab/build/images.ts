@@ -15,14 +15,14 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { run } from "../host/command";
 import { makeDebianLayers, makeLayer } from "./image-layers";
 import { CACHE } from "../layout";
 import { withLock } from "../host/lock";
 import { say, step } from "../host/progress";
 import { Tools } from "./tools";
-import { VERSIONS } from "../versions";
+import { FORMER_CNPG, VERSIONS } from "../versions";
 
 const REPOSITORY = "lab.local";
 
@@ -43,6 +43,9 @@ export const IMAGES = {
   vault: `${REPOSITORY}/vault:${VERSIONS.vault}`,
   pause: `${REPOSITORY}/pause:1`,
 };
+
+/** Not one of the lab's images, which would all be built again with it: see `ensureOperatorImage`. */
+export const FORMER_OPERATOR_IMAGE = `${REPOSITORY}/cnpg:${FORMER_CNPG}`;
 
 /** Increase this number with every change of how the images are built. */
 const RECIPE = 8;
@@ -65,37 +68,65 @@ export function imagesFolder(tools: Tools): string {
   const binaries = ["manager", "plugin-barman-cloud", "teleport", "tbot", "tsh", "vault"].map(
     (name) => tools.binaries[name],
   );
-  const hash = createHash("sha256")
-    .update(JSON.stringify([parts, binaries]))
-    .digest("hex")
-    .slice(0, 12);
-  return join(CACHE.images, hash);
+  return join(CACHE.images, digestOf(JSON.stringify([parts, binaries])).slice(0, 12));
 }
 
 /** Builds the images, unless the cache has them. Returns their folder. */
 export async function ensureImages(tools: Tools): Promise<string> {
   const folder = imagesFolder(tools);
-  if (!existsSync(folder)) {
-    const make = () => step("building the container images", () => makeImages(tools, folder), { announce: true });
-    await withLock(CACHE.lock, make, (holder) => say(`  …    waiting for ${holder}, which is building the images`));
-  }
+  await ensureArchive(folder, "the container images", (work) => makeImages(tools, work));
   return folder;
 }
 
-async function makeImages(tools: Tools, folder: string): Promise<void> {
-  if (existsSync(folder)) return; // the former holder of the lock has built them
-  mkdirSync(CACHE.images, { recursive: true });
-  for (const name of readdirSync(CACHE.images)) {
-    if (name.startsWith(".making-")) rmSync(join(CACHE.images, name), { recursive: true, force: true });
-  }
-  const work = join(CACHE.images, `.making-${process.pid}`);
-  mkdirSync(work, { recursive: true });
-  const binary = (name: string) => tools.binaries[name] ?? "";
-  const { base, barman, postgresql, olderPostgresql, pgbouncer } = await makeDebianLayers(work);
-  const operator = await makeLayer(join(work, "operator.tar"), {
-    "operator/manager_amd64": { copyOf: binary("manager") },
+/**
+ * Builds the image of another operator on the base layer of the lab's images, unless the cache has it. Returns the folder of
+ * its archive.
+ *
+ * @param images the folder of the lab's images
+ * @param manager the operator's executable
+ * @param name of the image
+ */
+export async function ensureOperatorImage(images: string, manager: string, name: string): Promise<string> {
+  const parts = [RECIPE, basename(images), manager, name];
+  const folder = join(CACHE.images, `operator-${digestOf(JSON.stringify(parts)).slice(0, 12)}`);
+  await ensureArchive(folder, name, async (work) => [await operatorImage(name, manager, baseLayers(images), work)]);
+  return folder;
+}
+
+/** Makes an archive in a temporary folder, unless the cache has it. */
+async function ensureArchive(folder: string, what: string, make: (work: string) => Promise<Image[]>): Promise<void> {
+  const whenLocked = async () => {
+    if (existsSync(folder)) return; // the former holder of the lock has built it
+    mkdirSync(CACHE.images, { recursive: true });
+    for (const name of readdirSync(CACHE.images)) {
+      if (name.startsWith(".making-")) rmSync(join(CACHE.images, name), { recursive: true, force: true });
+    }
+    const work = join(CACHE.images, `.making-${process.pid}`);
+    mkdirSync(work, { recursive: true });
+    await writeArchive(join(work, "archive"), await make(work));
+    renameSync(join(work, "archive"), folder);
+    rmSync(work, { recursive: true });
+  };
+  if (existsSync(folder)) return;
+  const build = () => step(`building ${what}`, whenLocked, { announce: true });
+  await withLock(CACHE.lock, build, (holder) => say(`  …    waiting for ${holder}, which is building images`));
+}
+
+async function operatorImage(name: string, manager: string, base: readonly Layer[], work: string): Promise<Image> {
+  const file = await makeLayer(join(work, "operator.tar"), {
+    "operator/manager_amd64": { copyOf: manager },
     manager: { linkTo: "operator/manager_amd64" },
   });
+  return {
+    tags: [name],
+    layers: [...base, await layer(file)],
+    config: { User: "65532:65532", Entrypoint: ["/manager"] },
+  };
+}
+
+async function makeImages(tools: Tools, work: string): Promise<Image[]> {
+  const binary = (name: string) => tools.binaries[name] ?? "";
+  const { base, barman, postgresql, olderPostgresql, pgbouncer } = await makeDebianLayers(work);
   const barmanCloud = await makeLayer(join(work, "barman-cloud.tar"), {
     manager: { copyOf: binary("plugin-barman-cloud") },
   });
@@ -109,10 +140,11 @@ async function makeImages(tools: Tools, folder: string): Promise<void> {
   const vault = await makeLayer(join(work, "vault.tar"), {
     "usr/local/bin/vault": { copyOf: binary("vault") },
   });
-  const [baseLayer, barmanLayer, operatorLayer, barmanCloudLayer, teleportLayer, tbotLayer, vaultLayer] =
-    await Promise.all([base, barman, operator, barmanCloud, teleport, tbot, vault].map(layer));
+  const [baseLayer, barmanLayer, barmanCloudLayer, teleportLayer, tbotLayer, vaultLayer] = await Promise.all(
+    [base, barman, barmanCloud, teleport, tbot, vault].map(layer),
+  );
   const on = (...layers: (Layer | undefined)[]) => [baseLayer, ...layers].flatMap((one) => one ?? []);
-  await writeArchive(join(work, "archive"), [
+  return [
     {
       tags: [IMAGES.postgresql, `${REPOSITORY}/postgresql:${postgresql}`],
       layers: on(),
@@ -129,7 +161,7 @@ async function makeImages(tools: Tools, folder: string): Promise<void> {
       layers: on(),
       config: { User: "998:996", Cmd: ["/usr/bin/pgbouncer"] },
     },
-    { tags: [IMAGES.operator], layers: on(operatorLayer), config: { User: "65532:65532", Entrypoint: ["/manager"] } },
+    await operatorImage(IMAGES.operator, binary("manager"), on(), work),
     {
       tags: [IMAGES.barmanCloud],
       layers: on(barmanCloudLayer),
@@ -156,9 +188,7 @@ async function makeImages(tools: Tools, folder: string): Promise<void> {
       config: { User: "65534:65534", Entrypoint: ["/usr/local/bin/vault"] },
     },
     { tags: [IMAGES.pause], layers: on(), config: { User: "65535:65535", Entrypoint: ["/bin/sleep", "infinity"] } },
-  ]);
-  renameSync(join(work, "archive"), folder);
-  rmSync(work, { recursive: true });
+  ];
 }
 
 /** Writes the files of `docker save`: manifest.json, a configuration for each image, and a folder for each layer. */
@@ -171,7 +201,7 @@ async function writeArchive(folder: string, images: Image[]): Promise<void> {
       if (!existsSync(target)) linkSync(file, target);
     }
     const configuration = JSON.stringify(imageConfiguration(layers, config, postgresqlMajor));
-    const name = `${createHash("sha256").update(configuration).digest("hex")}.json`;
+    const name = `${digestOf(configuration)}.json`;
     writeFileSync(join(folder, name), configuration);
     return { Config: name, RepoTags: tags, Layers: layers.map(({ digest }) => `${digest}/layer.tar`) };
   });
@@ -207,6 +237,19 @@ export async function importImages(folder: string, socket: string): Promise<void
 
 /** All names of the images in a folder. */
 export function imageNames(folder: string): string[] {
-  const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as { RepoTags: string[] }[];
-  return manifest.flatMap(({ RepoTags }) => RepoTags);
+  return manifestIn(folder).flatMap(({ RepoTags }) => RepoTags);
+}
+
+/** The layers below all images in a folder: the image for pauses has no others. */
+function baseLayers(folder: string): Layer[] {
+  const { Layers = [] } = manifestIn(folder).find(({ RepoTags }) => RepoTags.includes(IMAGES.pause)) ?? {};
+  return Layers.map((path) => ({ digest: dirname(path), file: join(folder, path) }));
+}
+
+function manifestIn(folder: string): { RepoTags: string[]; Layers: string[] }[] {
+  return JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as { RepoTags: string[]; Layers: string[] }[];
+}
+
+function digestOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }

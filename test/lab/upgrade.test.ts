@@ -15,9 +15,9 @@ import { Stack } from "../../lab/drive/stack";
 import { run } from "../../lab/host/command";
 import { S3 } from "../../lab/layout";
 import { SMALL_POOLER, serverCaOf } from "../faults/cluster-witness";
-import { EverySecond } from "../faults/every-second";
 import { OpenSession } from "../faults/open-session";
 import { logInAsOwner, openSessionAsOwner, Owner, ownerOf } from "../faults/owner";
+import { printed, RepeatedLogin } from "../faults/repeated-login";
 import { apply, eventually, kubectl, loginAs, oneDatabase, PROBES, sqlAsOwner, sqlAsSuperuser } from "./lab";
 
 type Outputs = { databases: Record<string, PostgresClusterOutputs> };
@@ -67,9 +67,10 @@ describe("a minor update of the image", () => {
     const backend = await person.backend();
     const confirmed: string[] = [];
     let during = "before";
+    const step = () => during;
     const clients = [
-      client("Teleport", () => tunnel.ask("SELECT count(*) FROM written")),
-      client("PgBouncer", async () => {
+      new RepeatedLogin("Teleport", step, () => tunnel.ask("SELECT count(*) FROM written")),
+      new RepeatedLogin("PgBouncer", step, async () => {
         const login = await logInAsOwner(pooled, "INSERT INTO written DEFAULT VALUES RETURNING id");
         if (login.code === 0) confirmed.push(login.stdout.trim());
         return login;
@@ -82,8 +83,7 @@ describe("a minor update of the image", () => {
     during = "after";
     await sleep(10_000);
     const reports = await Promise.all(clients.map((each) => each.end()));
-    for (const { name, failed, made, gap, reasons } of reports)
-      console.log(`    ${name}: ${failed} of ${made} logins failed, longest gap ${gap.toFixed(1)} s ${reasons}`);
+    for (const report of reports) console.log(printed(report));
 
     const pods = await kubectl(
       ...["-n", NAME, "get", "pods", "-l", "cnpg.io/podRole=instance"],
@@ -104,35 +104,6 @@ describe("a minor update of the image", () => {
     assert.notEqual(await next.backend(), backend);
     await next.end();
     assert.deepEqual(Object.keys(await stack.plannedChanges()), ["same"]);
-
-    /** Logs in every second. */
-    function client(name: string, logIn: () => Promise<{ code: number; output: string }>) {
-      const worked: number[] = [];
-      const every = new EverySecond(
-        () => during,
-        async () => {
-          const { code, output } = await logIn();
-          if (code === 0) worked.push(Date.now());
-          return code === 0 ? undefined : output.trim();
-        },
-      );
-      return {
-        async end() {
-          const samples = await every.end();
-          const gap = Math.max(...worked.map((time, index) => time - (worked[index - 1] ?? time))) / 1_000;
-          const { problems } = every;
-          const reasons = [...new Set(problems.map(({ problem = "" }) => problem.split("\n").at(-1)))].join("; ");
-          return {
-            name,
-            failed: problems.length,
-            made: samples.length,
-            gap,
-            reasons,
-            lastFailed: problems.at(-1)?.during,
-          };
-        },
-      };
-    }
   });
 });
 
