@@ -273,7 +273,7 @@ describe("a major upgrade with backups", () => {
       /left over from an interrupted DROP DATABASE: undropped\. /,
     );
     configure({ image: IMAGES.postgresql.replace(/:.*/, ":18") });
-    assert.match(await refusedBy("preview"), /child column without NOT NULL if its parent has it: child\.c in app\. /);
+    assert.match(await refusedBy("preview"), /child column without NOT NULL if its parent has it: public\.child\.c in app\. /);
     await superuser("ROLLBACK PREPARED 'half'");
     await superuser("UPDATE pg_database SET datconnlimit = -1 WHERE datname = 'undropped'");
     for (const database of ["closed", "undropped"]) await superuser(`DROP DATABASE ${database}`);
