@@ -1,8 +1,13 @@
 /** Checks that no two databases or applications use the same name, because they would overwrite each other. Pure. */
+import { caSourceResource, DEFAULT_CA_SOURCES, kindOf } from "../components/certificates/ca-source";
+import { caResource, declaredCas } from "../components/certificates/issuer";
 import { archivePlace, mayBeSameArchive } from "../components/cnpg/archive-place";
-import { CA_RESOURCES, CERTIFICATE_RESOURCES } from "../components/cnpg/names";
+import { CA_RESOURCES, CERTIFICATE_RESOURCES, secretResource } from "../components/cnpg/names";
+import { objectStoreResource } from "../components/cnpg/object-store";
 import { poolerSecretName } from "../components/cnpg/pooler";
 import { additionalServices } from "../components/cnpg/services";
+import { contextResourceName } from "../components/kubernetes/names";
+import { objectNames } from "../components/postgres-cluster/plan";
 import type { TeleportPlan } from "../components/postgres-cluster/teleport-plan";
 import type { SettingProblem } from "../components/problems";
 import { botAccountName } from "../components/teleport/resources/bot";
@@ -38,12 +43,40 @@ export function checkCollisions({ databases, applications }: EnvironmentPlan): S
       const other = usedBy.get(key);
       usedBy.set(key, setting);
       // checkPoolers reports names that collide within a database.
-      if (other === undefined || (other === setting && key !== text) || taken.has(follows)) return [];
+      if (other === undefined || (other === setting && key !== text)) return [];
       taken.add(key);
+      if (taken.has(follows)) return [];
       return [{ setting, problem: `uses ${text}, which ${other} also uses`, fix: "Rename one of the two." }];
     }),
   );
-  return [...collisions, ...checkArchives(databases)];
+  return [...collisions, ...checkContexts(databases), ...checkArchives(databases)];
+}
+
+/** The names of resources of a context and of a namespace consist of both names, and the current context has no name. */
+function checkContexts(databases: EnvironmentPlan["databases"]): SettingProblem[] {
+  const usedBy = new Map<string, { place: string; setting: string }>();
+  return Object.values(databases).flatMap(({ name, context, namespace, createsNamespace }) => {
+    const setting = `databases.${name}`;
+    const names = [
+      { what: `an OperatorCheck ${context ?? "kubernetes"}`, place: [context] },
+      ...(createsNamespace
+        ? [{ what: `a Namespace ${contextResourceName(context, namespace, "before")}`, place: [context, namespace] }]
+        : []),
+    ];
+    return names.flatMap(({ what, place }) => {
+      const here = { place: JSON.stringify(place), setting };
+      const other = usedBy.get(what) ?? here;
+      usedBy.set(what, other);
+      if (other.place === here.place) return [];
+      return [
+        {
+          setting,
+          problem: `needs the resource name of ${what}, which ${other.setting} also needs for another context of the kubeconfig`,
+          fix: "Set kubernetes.context for all databases, or rename one of the contexts.",
+        },
+      ];
+    });
+  });
 }
 
 /** An archive can be written in several ways, so its name alone does not identify it. */
@@ -94,28 +127,60 @@ function namesInNamespace(
   ];
 }
 
-/** Names of Pulumi resources that consist of two names, so that different names can lead to the same. */
-function resourceNames({ name, databases, poolers }: DatabasePlan): UsedName[] {
+/**
+ * Names of Pulumi resources that consist of two names, so that different names can lead to the same. All databases have the same
+ * types of resources with the same parents, so the URNs would be the same too.
+ */
+function resourceNames(plan: DatabasePlan): UsedName[] {
+  const { name, clusterName, databases, poolers, teleport } = plan;
   const of = (kind: string, resource: string): UsedName & { key: string } => ({
-    text: `the resource name ${resource} for a ${kind}`,
+    text: `the resource name ${resource} for ${kind}`,
     key: `${kind} ${resource}`,
   });
-  const ends = [...Object.values(CERTIFICATE_RESOURCES), ...Object.values(CA_RESOURCES)];
+  const certificate = (resource: string) => of("a certificate", resource);
+  const secrets = objectNames(plan)["api/v1/secrets"] ?? [];
   return [
-    ...databases.map(({ resource }) => of("Database", resource)),
-    ...poolers.map(({ resource }) => of("Pooler", resource)),
-    ...ends.map((end) => of("certificate", `${name}-${end}`)),
+    ...databases.map(({ resource }) => of("a Database", resource)),
+    ...poolers.map(({ resource }) => of("a Pooler", resource)),
+    of("an UpdateCheck", name),
+    ...poolers.map(({ resource }) => ({ ...of("an UpdateCheck", resource), follows: of("a Pooler", resource).key })),
+    ...certificateResources(plan).map(certificate),
     ...poolers
       .filter(({ isIssued }) => isIssued)
-      .map(({ resource }) => ({ ...of("certificate", resource), follows: of("Pooler", resource).key })),
+      .map(({ resource }) => ({ ...certificate(resource), follows: of("a Pooler", resource).key })),
+    ...secrets
+      .map((secret) => secretResource(name, clusterName, secret))
+      .map((resource) => ({ ...of("a Secret", resource), follows: certificate(resource.replace(/-tls$/, "")).key })),
+    ...objectStores(plan).map(({ metadata }) => of("an ObjectStore", objectStoreResource(name, metadata.name))),
+    ...teleport.flatMap(({ accessRoles }) => accessRoles.map(({ resource }) => of("an AccessRole", resource))),
+    ...teleport.flatMap(({ settings: { credentials, clientCas = DEFAULT_CA_SOURCES } }) =>
+      clientCas.flatMap((source) => {
+        if (source.from === "vault" || source.from === "pem") return [];
+        const isTeleport = source.from === "teleport" || source.from === "proxy";
+        const kind = isTeleport ? "a CertAuthority of clientCas" : `a ${kindOf(source)} of clientCas`;
+        return [of(kind, caSourceResource(source, name, credentials))];
+      }),
+    ),
   ];
 }
 
-function namesOfBackups({ backup, recovery, replica }: DatabasePlan, where: string): string[] {
-  const stores = [backup?.objectStore, recovery?.objectStore, ...(replica?.objectStores ?? [])].filter(
+/** The resources of the certificates of a Cluster, without those of its Poolers. */
+function certificateResources({ name, settings: { issuer } }: DatabasePlan): string[] {
+  const cas = (["server", "client"] as const).flatMap((use) =>
+    issuer.type === "tls" ? declaredCas(issuer[use]).map((ca) => caResource(name, use, ca)) : [],
+  );
+  const ends = [...Object.values(CERTIFICATE_RESOURCES), ...Object.values(CA_RESOURCES)];
+  return [...new Set([...ends.map((end) => `${name}-${end}`), ...cas])];
+}
+
+function namesOfBackups(plan: DatabasePlan, where: string): string[] {
+  return objectStores(plan).map(({ metadata }) => `the ObjectStore ${metadata.name} in ${where}`);
+}
+
+function objectStores({ backup, recovery, replica }: DatabasePlan) {
+  return [backup?.objectStore, recovery?.objectStore, ...(replica?.objectStores ?? [])].filter(
     (store) => store !== undefined,
   );
-  return stores.map(({ metadata }) => `the ObjectStore ${metadata.name} in ${where}`);
 }
 
 function namesInTeleport({

@@ -72,6 +72,37 @@ export interface PemCaSource {
 
 export const DEFAULT_CA_KEY = "ca.crt";
 
+/** The sources of a Teleport cluster, if none are declared. */
+export const DEFAULT_CA_SOURCES: readonly CaSource[] = [{ from: "teleport" }];
+
+/** The sources that a Pulumi resource reads. */
+export type CaSourceWithResource = TeleportCaSource | ProxyCaSource | KubernetesCaSource;
+
+/**
+ * Name of the Pulumi resource that reads a source. The names are in the states of users: never change them.
+ *
+ * @param database whose CAs they are
+ * @param credentials of the Teleport cluster, if there are several
+ */
+export function caSourceResource(
+  source: CaSourceWithResource,
+  database: string,
+  credentials: string | undefined,
+): string {
+  const prefix = credentials === undefined ? database : `${database}@${credentials}`;
+  switch (source.from) {
+    case "teleport":
+      return prefix;
+    case "proxy":
+      return source.proxy === undefined ? `${prefix}-public` : `${prefix}-public-${source.proxy.replace(/\W+/g, "-")}`;
+    case "secret":
+    case "configMap": {
+      const described = [source.namespace, source.name, source.key].filter((part) => part !== undefined).join("-");
+      return `${prefix}-client-ca-${kindOf(source).toLowerCase()}-${described}`;
+    }
+  }
+}
+
 /** RFC 1123, the rule for names of Secrets and ConfigMaps. */
 const OBJECT_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const DATA_KEY = /^[-._a-zA-Z0-9]{1,253}$/;

@@ -8,7 +8,9 @@ import { TeleportCertAuthority } from "../teleport/ca/cert-authority";
 import type { PemSource } from "./ca-bundle";
 import {
   CaSource,
+  caSourceResource,
   DEFAULT_CA_KEY,
+  DEFAULT_CA_SOURCES,
   KubernetesCaSource,
   kindOf,
   ProxyCaSource,
@@ -37,21 +39,20 @@ export interface CaSourceDefaults {
  */
 export function caSources(
   name: string,
-  sources: readonly CaSource[] = [{ from: "teleport" }],
+  sources: readonly CaSource[] = DEFAULT_CA_SOURCES,
   defaults: CaSourceDefaults,
   opts: pulumi.CustomResourceOptions,
 ): pulumi.Output<PemSource[]> {
-  const prefix = defaults.credentials === undefined ? name : `${name}@${defaults.credentials}`;
   const parts = sources.map((source): pulumi.Output<PemSource[]> => {
     switch (source.from) {
       case "teleport":
       case "proxy":
-        return ofTeleport(prefix, source, defaults, opts);
+        return ofTeleport(caSourceResource(source, name, defaults.credentials), source, defaults, opts);
       case "vault":
         return ofVault(source, opts);
       case "secret":
       case "configMap":
-        return ofKubernetes(prefix, source, defaults.namespace, opts);
+        return ofKubernetes(caSourceResource(source, name, defaults.credentials), source, defaults.namespace, opts);
       case "pem":
         return publicParts(source.pem, "the inline PEM of the client CAs");
     }
@@ -60,7 +61,7 @@ export function caSources(
 }
 
 function ofTeleport(
-  prefix: string,
+  resource: string,
   source: TeleportCaSource | ProxyCaSource,
   { proxy, credentials }: CaSourceDefaults,
   opts: pulumi.CustomResourceOptions,
@@ -68,11 +69,11 @@ function ofTeleport(
   const isPublic = source.from === "proxy";
   const authority = isPublic
     ? new TeleportCertAuthority(
-        source.proxy === undefined ? `${prefix}-public` : `${prefix}-public-${source.proxy.replace(/\W+/g, "-")}`,
+        resource,
         { teleport: pulumi.output({ proxy: source.proxy ?? proxy }), source: "proxy", caFile: source.caFile },
         opts,
       )
-    : new TeleportCertAuthority(prefix, { teleport: pulumi.output({ proxy, credentials }) }, opts);
+    : new TeleportCertAuthority(resource, { teleport: pulumi.output({ proxy, credentials }) }, opts);
   const shownBy = isPublic ? pulumi.interpolate` (shown by ${source.proxy ?? proxy})` : "";
   return pulumi
     .all([ofCreated(authority, authority.certificates), authority.cluster, shownBy])
@@ -105,7 +106,7 @@ function ofVault(
  * annotations, because `kubectl apply` repeats the data there.
  */
 function ofKubernetes(
-  prefix: string,
+  resource: string,
   source: KubernetesCaSource,
   clusterNamespace: pulumi.Input<string>,
   opts: pulumi.CustomResourceOptions,
@@ -113,8 +114,6 @@ function ofKubernetes(
   const { name, key = DEFAULT_CA_KEY, from } = source;
   const namespace = pulumi.output(source.namespace ?? clusterNamespace);
   const id = pulumi.interpolate`${namespace}/${name}`;
-  const described = [source.namespace, name, source.key].filter((part) => part !== undefined).join("-");
-  const resource = `${prefix}-client-ca-${kindOf(source).toLowerCase()}-${described}`;
   const place = pulumi.interpolate`the client CA in ${kindOf(source)} ${id}`;
   const data: pulumi.Output<Record<string, string>> =
     from === "secret"

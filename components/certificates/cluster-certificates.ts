@@ -3,7 +3,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { PoolerAuthentication, poolerDnsNames, POOLER_LOGINS, poolerSecretName } from "../cnpg/pooler";
 import { BACKGROUND_DELETION, ownedBy } from "../kubernetes/owner";
-import { CERTIFICATE_RESOURCES, checkClusterName, secretNames, serverDnsNames } from "../cnpg/names";
+import { CERTIFICATE_RESOURCES, checkClusterName, secretNames, secretResource, serverDnsNames } from "../cnpg/names";
 import { checkArgs } from "../known-outputs";
 import { requireMutableSecrets } from "../kubernetes/provider-settings";
 import { checkNamespace } from "../kubernetes/names";
@@ -112,12 +112,9 @@ export class ClusterCertificates extends pulumi.ComponentResource {
         this.warned(clientCaBundle({ name: "the issuer's client CA", pem }, [...signed, ...others, ...clientCas])),
       );
 
-    // Named after the component, whose name is unique in the stack. Several namespaces may have Clusters of the same name.
-    const resourceName = (secretName: string) =>
-      secretName.startsWith(args.cluster) ? `${name}${secretName.slice(args.cluster.length)}` : `${name}-${secretName}`;
     const secret = (secretName: string, type: string, stringData: Record<string, pulumi.Input<string>>) =>
       new k8s.core.v1.Secret(
-        resourceName(secretName),
+        secretResource(name, args.cluster, secretName),
         {
           metadata: {
             name: secretName,

@@ -2,6 +2,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { AltNames } from "./alt-names";
 import type { PemSource } from "./ca-bundle";
+import { CA_RESOURCES } from "../cnpg/names";
 import { hours, checkDuration } from "../durations";
 import { SettingProblem } from "../problems";
 import { valueIfKnown } from "../value-check";
@@ -151,6 +152,15 @@ export function keyWithDefaults(
 /** All CAs of a use, the one that signs first. */
 export function declaredCas(declared: string[] = [FIRST_CA]): string[] {
   return declared;
+}
+
+/**
+ * Name of the Pulumi resources of a CA of the stack. That of the default CA does not contain the CA's name, so that it is the same
+ * as when there was only one CA.
+ */
+export function caResource(database: string, use: CertificateUse, ca: string): string {
+  const first = `${database}-${CA_RESOURCES[use]}`;
+  return ca === FIRST_CA ? first : `${first}-${ca}`;
 }
 
 /** All roles of a use, the one that signs first. */

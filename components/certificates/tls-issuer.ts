@@ -1,10 +1,10 @@
 /** An issuer with CAs in the stack, by @pulumi/tls. Their keys are in the state, encrypted as secrets. */
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
-import { CA_RESOURCES } from "../cnpg/names";
 import { hours } from "../durations";
 import { ofCreated } from "../known-outputs";
 import {
+  caResource,
   CertificateKey,
   CertificateRequest,
   CertificateUse,
@@ -56,16 +56,14 @@ interface Authority {
 export function tlsIssuer(name: string, args: TlsIssuerArgs, opts: pulumi.CustomResourceOptions): Issuer {
   const { validity, renewBefore } = lifetimes(args);
   const authority = (use: CertificateUse, ca: string): Authority => {
-    // Resources of the default CA do not contain its name, so that they keep the names from when there was only one CA.
-    const isFirst = ca === FIRST_CA;
-    const resource = isFirst ? `${name}-${CA_RESOURCES[use]}` : `${name}-${CA_RESOURCES[use]}-${ca}`;
+    const resource = caResource(name, use, ca);
     const key = new tls.PrivateKey(resource, CA_KEY, opts);
     const certificate = new tls.SelfSignedCert(
       resource,
       {
         privateKeyPem: key.privateKeyPem,
         isCaCertificate: true,
-        subject: { commonName: isFirst ? `${name} ${use} CA` : `${name} ${use} CA ${ca}` },
+        subject: { commonName: ca === FIRST_CA ? `${name} ${use} CA` : `${name} ${use} CA ${ca}` },
         validityPeriodHours: hours(args.caValidity ?? "3650d"),
         allowedUses: ["cert_signing", "crl_signing"],
         setSubjectKeyId: true,

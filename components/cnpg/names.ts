@@ -67,6 +67,14 @@ export function secretNames(cluster: string) {
 }
 
 /**
+ * Name of the Pulumi resource of a Secret. It begins with the name of the database, because several namespaces may have Clusters
+ * of the same name. The names are in the states of users: never change them.
+ */
+export function secretResource(database: string, cluster: string, secret: string): string {
+  return secret.startsWith(cluster) ? `${database}${secret.slice(cluster.length)}` : `${database}-${secret}`;
+}
+
+/**
  * The ends of the names of the Pulumi resources of a Cluster's certificates. The names begin with the name of the database, and
  * that of a Pooler's certificate ends with the name of the Pooler. They are in the states of users: never change them.
  */

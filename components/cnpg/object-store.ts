@@ -126,6 +126,11 @@ export interface ObjectStoreManifest {
   spec: Record<string, unknown>;
 }
 
+/** Name of the Pulumi resource of an ObjectStore. It is in the states of users: never change it. */
+export function objectStoreResource(database: string, store: string): string {
+  return `${database}-store-${store}`;
+}
+
 /** The plugin's name in CloudNativePG. */
 export const BARMAN_CLOUD = "barman-cloud.cloudnative-pg.io";
 

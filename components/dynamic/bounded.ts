@@ -1,10 +1,11 @@
 /** The boundary to Pulumi's engine: reduces the results and errors of operations to what can be sent. */
 import type * as pulumi from "@pulumi/pulumi";
 import { firstOf, limited, MAX_SHOWN } from "../message-limits";
+import { SettingsError } from "../problems";
 
 type Method = (...args: unknown[]) => Promise<unknown>;
 
-/** The same operations, but results have no undefined values, and errors and failed checks have a limited length. */
+/** The same operations, but results have no undefined values, and errors have a limited length and are printed once. */
 export function bounded<Kinds extends Record<string, object>>(kinds: Kinds): Kinds {
   const entries = Object.entries(kinds).map(([kind, methods]) => [kind, boundedMethods(methods)]);
   return Object.fromEntries(entries) as Kinds;
@@ -17,8 +18,11 @@ function boundedMethods(methods: object): object {
       try {
         const result = defined(await method.apply(methods, args));
         return name === "check" ? boundedCheck(result as pulumi.dynamic.CheckResult) : result;
-      } catch (error) {
-        throw boundedError(error);
+      } catch (thrown) {
+        const error = boundedError(thrown);
+        if (!isExplained(error)) throw error;
+        if (name === "check") return { failures: [{ property: "", reason: error.message }] };
+        throw PRINTED.includes(name) ? printedOnce(error) : error;
       }
     },
   ]);
@@ -44,8 +48,29 @@ function boundedCheck(result: pulumi.dynamic.CheckResult): pulumi.dynamic.CheckR
   return { ...result, failures: [...shown, ...left.map((reason) => ({ property, reason }))] };
 }
 
+/**
+ * Pulumi's process for dynamic providers prints an error of these methods as `${error}: ${error.stack}`, beside the error of the
+ * resource, which the engine prints (@pulumi/pulumi/cmd/dynamic-provider). It also does so for `check`, whose errors become
+ * failures.
+ */
+const PRINTED = ["diff", "read", "delete"];
+
+/** Whether the message says all. An error of JavaScript or of the system is a fault of the program, and keeps its stack trace. */
+function isExplained(error: Error): boolean {
+  const isThrownHere = error.constructor === Error && !("code" in error);
+  return isThrownHere || "failure" in error || error instanceof SettingsError;
+}
+
+/** The same error, with one short line for the process, so that its message is only in the error of the resource. */
+function printedOnce(error: Error): Error {
+  return Object.defineProperties(error, {
+    toString: { value: () => "An operation failed" },
+    stack: { value: "the error of its resource says why." },
+  });
+}
+
 /** Shortens the same error object, so that its class stays. Pulumi prints the stack, which repeats the message. */
-function boundedError(error: unknown): unknown {
+function boundedError(error: unknown): Error {
   if (!(error instanceof Error)) return new Error(limited(String(error)));
   const message = limited(error.message);
   if (message === error.message) return error;

@@ -9,6 +9,12 @@ const QUALIFIED = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 /** Labels and annotations with which CNPG finds its own objects, or which control it. */
 const CNPG_KEY = /^([a-z0-9-]+\.)?cnpg\.io\//;
 
+/** Name of a resource of a context: `kubernetes`, `kubernetes-prod`. */
+export function contextResourceName(context: string | undefined, name: string, separator: "after" | "before"): string {
+  if (context === undefined) return name;
+  return separator === "after" ? `${name}-${context}` : `${context}-${name}`;
+}
+
 /** Checks the name of a Service. */
 export function checkServiceName(setting: string, name: string): SettingProblem[] {
   if (DNS_1035_LABEL.test(name)) return [];

@@ -5,6 +5,7 @@ import { ArchiveName } from "../backup/archive-name";
 import { LastBackup, TakenBackup } from "../backup/taken-backup";
 import { archivePlugins, BackupPlan } from "../cnpg/backup";
 import { declaredMajor } from "../cnpg/image";
+import { objectStoreResource } from "../cnpg/object-store";
 import type { ReplicaPlan } from "../cnpg/replica";
 import { KEEPS_FIELD_MANAGER } from "../kubernetes/field-owners";
 import { ownedBy } from "../kubernetes/owner";
@@ -32,7 +33,7 @@ export function createBackupsBefore(plan: ClusterPlan, namespace: pulumi.Output<
   const created = stores.map(
     ({ metadata, ...manifest }) =>
       new k8s.apiextensions.CustomResource(
-        `${name}-store-${metadata.name}`,
+        objectStoreResource(name, metadata.name),
         { ...manifest, metadata: { ...metadata, namespace, annotations: ownedBy(name) } },
         { ...opts, ...KEEPS_FIELD_MANAGER, retainOnDelete: plan.isRetained },
       ),

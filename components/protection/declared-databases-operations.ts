@@ -3,7 +3,8 @@ import { ApiReader, apiReader, KubernetesConnection, KubernetesObject } from "..
 import { KubernetesError } from "../kubernetes/errors";
 import type { ResourceKind } from "../dynamic/converge";
 import { OWNER_LABEL } from "../owner-label";
-import { DeclaredDatabase, DeclaredDatabasesArgs, contextResourceName } from "./declared-databases";
+import { contextResourceName } from "../kubernetes/names";
+import { DeclaredDatabase, DeclaredDatabasesArgs } from "./declared-databases";
 import { howToDelete, PROTECTION_ANNOTATION } from "./deletion-settings";
 import { clusterMayExist, moveRefusal } from "./deletion-protection-operations";
 import { Connect, findCluster, IN_PREVIEW, clusterConflict } from "../cnpg/taken-cluster";

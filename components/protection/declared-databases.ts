@@ -25,12 +25,6 @@ export interface DeclaredDatabasesArgs {
   owner: string;
 }
 
-/** Name of a resource of a context: `kubernetes`, `kubernetes-prod`. */
-export function contextResourceName(context: string | undefined, name: string, separator: "after" | "before"): string {
-  if (context === undefined) return name;
-  return separator === "after" ? `${name}-${context}` : `${context}-${name}`;
-}
-
 const provider = dynamicProvider("declaredDatabases");
 
 /**

@@ -50,6 +50,36 @@ describe("operations, as the engine calls them", () => {
     await assert.rejects(failing(huge), (error: Error) => error.message.length < 8_300);
   });
 
+  /** What Pulumi's process for dynamic providers prints about an error of check, diff, read and delete. */
+  const printed = (error: Error) => `${String(error)}: ${error.stack}`;
+  const explained = () => new KubernetesError("failed", "The Cluster is gone. Create it again.");
+
+  for (const method of ["diff", "read", "delete"]) {
+    it(`print an error of ${method} once: only the engine's error of the resource has the message`, async () => {
+      const kinds = bounded({ kind: { [method]: async () => Promise.reject(explained()) } });
+      await assert.rejects(kinds.kind[method]!, (error: Error) => {
+        assert.ok(error instanceof KubernetesError);
+        assert.equal(error.message, explained().message);
+        assert.equal(printed(error), "An operation failed: the error of its resource says why.");
+        return true;
+      });
+    });
+  }
+
+  it("turn an error of a check into a failure, which Pulumi prints once and without a stack trace", async () => {
+    const kinds = bounded({ kind: { check: async () => Promise.reject(explained()) } });
+    assert.deepEqual(await kinds.kind.check(), { failures: [{ property: "", reason: explained().message }] });
+  });
+
+  it("keep the stack trace of a fault in the program", async () => {
+    const fault = async () => (undefined as unknown as { a: string }).a;
+    const kinds = bounded({ kind: { check: fault, read: fault } });
+    for (const method of ["check", "read"] as const)
+      await assert.rejects(kinds.kind[method], (error: Error) =>
+        /^TypeError: .*\n +at /.test(printed(error).slice(printed(error).lastIndexOf("TypeError"))),
+      );
+  });
+
   it("return no undefined values at any depth, because the engine refuses them", async () => {
     const outs = { uid: undefined, at: [{ port: undefined, host: "db" }], none: null, zero: 0 };
     const kinds = bounded({

@@ -56,6 +56,6 @@ describe("pure modules", () => {
   it("are told from those that need it", () => {
     const component = join(PROJECT, "components", "postgres-cluster", "postgres-cluster.ts");
     assert.ok(wayToPulumi(component)?.at(-1)?.startsWith("@pulumi/"));
-    assert.ok(wayToPulumi(join(PROJECT, "components", "operations.ts")), "through other modules");
+    assert.ok(wayToPulumi(join(PROJECT, "components", "index.ts")), "through other modules");
   });
 });

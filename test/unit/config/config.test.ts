@@ -649,6 +649,23 @@ describe("the configuration", () => {
     });
   });
 
+  it("refuses contexts and namespaces from which one name of a Pulumi resource follows", () => {
+    const at = (context: string | undefined, namespace: string) => ({
+      ...minimal,
+      namespace,
+      createNamespace: true,
+      kubernetes: { context },
+    });
+    const fix = "Set kubernetes.context for all databases, or rename one of the contexts.";
+    assert.deepEqual(problems({ databases: { a: at(undefined, "prod-db"), b: at("prod", "db") } }), [
+      `databases.b: needs the resource name of a Namespace prod-db, which databases.a also needs for another context of the kubeconfig. ${fix}`,
+    ]);
+    assert.deepEqual(problems({ databases: { a: at("kubernetes", "one"), b: at(undefined, "two") } }), [
+      `databases.b: needs the resource name of an OperatorCheck kubernetes, which databases.a also needs for another context of the kubeconfig. ${fix}`,
+    ]);
+    assert.deepEqual(problems({ databases: { a: at("prod", "db"), b: at("prod", "db"), c: at("test", "db") } }), []);
+  });
+
   describe("with one Vault", () => {
     const vault = { auth: { method: "token" } };
     const byVault = (vaultDatabase: object) => ({

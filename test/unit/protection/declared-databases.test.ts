@@ -6,7 +6,7 @@ import {
   declaredDatabases as declared,
   namespacesToCreate,
 } from "../../../config/contexts-and-namespaces";
-import { contextResourceName } from "../../../components/protection/declared-databases";
+import { contextResourceName } from "../../../components/kubernetes/names";
 import { parseConfig } from "../../../config/config";
 import type { DeclaredDatabase } from "../../../components/protection/declared-databases";
 import { providerOf } from "../../../components/dynamic/converge";
