@@ -106,7 +106,7 @@ describe("the check before an update", () => {
       declared = bootstrap("shop"),
     ) => {
       kubernetes.cluster!.spec = { instances: 2, bootstrap: bootstrap("app", { encoding: "UTF8" }) };
-      const { failures = [] } = await check(olds, inputs({ bootstrap: declared }));
+      const { failures = [] } = await check(olds!, inputs({ bootstrap: declared }));
       return failures.map(({ reason }) => /created with the database app/.exec(reason)?.[0] ?? reason);
     };
 
