@@ -56,11 +56,13 @@ export function archiveName(
         (await inPreview(news, (found) => {
           if (!found) console.error(lost(news, olds));
           if (!found) return news.declaredName === undefined;
-          const isBegun = olds.major !== news.major && isUpgrade(found, news);
-          if (isBegun) console.error(begins(news, archiveOf(found) ?? ""));
+          const isOther = archiveOf(found) !== olds.archiveName;
+          // An earlier `up` may have ended between the name and the upgrade, e.g. because the upgrade was refused.
+          const begin = isUpgrade(found, news) && (isOther || olds.major !== news.major);
+          if (begin) console.error(begins(news, archiveOf(found) ?? ""));
           // A former image is set again after an upgrade that failed: the next attempt needs another archive.
-          const isOther = olds.major !== undefined && olds.major !== news.major;
-          return archiveOf(found) !== olds.archiveName || isBegun || isOther;
+          const isFormer = olds.major !== undefined && olds.major !== news.major;
+          return isOther || begin || isFormer;
         })) ?? false
       );
     },

@@ -154,8 +154,10 @@ export function vaultAdmin(
     const kubernetes = await connect(inputs);
     const cluster = await findClusterByName(kubernetes, inputs);
     if (!cluster) return ["the Cluster does not exist"];
+    // `up` changes nothing in it, also if it is a new one.
+    if (readOnlyReason(cluster) !== undefined) return [];
     if (cluster.metadata.uid !== clusterUid) return ["the Cluster was replaced, and Vault has no user in the new one"];
-    if (!hasReadyInstance(cluster) || readOnlyReason(cluster) !== undefined) return [];
+    if (!hasReadyInstance(cluster)) return [];
     const users = usersOf(inputs);
     const at = { ...inputs, uid: clusterUid };
     const inVault = await withEngine(inputs.vault, (engine) => engine.read(configPath(inputs)));

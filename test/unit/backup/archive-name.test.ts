@@ -3,6 +3,7 @@ import { archiveName, ArchiveNameInputs, ArchiveNameState } from "../../../compo
 import { BARMAN_CLOUD } from "../../../components/cnpg/object-store";
 import { providerOf } from "../../../components/dynamic/converge";
 import { KubernetesError } from "../../../components/kubernetes/errors";
+import { printedBy } from "../printed-by";
 import { FakeApi } from "../protection/fake-api";
 
 const CLUSTER = "/apis/postgresql.cnpg.io/v1/namespaces/db/clusters/orders";
@@ -85,15 +86,11 @@ describe("the name of an archive", () => {
   });
 
   it("is announced with the data of the primary cluster that a replica cluster starts from", async () => {
-    const [said, print] = [[] as string[], console.error];
-    console.error = (line: string) => void said.push(line);
-    try {
+    const said = await printedBy(async () => {
       const olds = { ...inputs, archiveName: "orders-1" };
       await provider.diff("id", olds, { ...inputs, follows: "south", others: ["south-1"] });
       await provider.diff("id", olds, { ...inputs, others: ["south-1"] });
-    } finally {
-      console.error = print;
-    }
+    });
     assert.match(
       said[0] ?? "",
       /starts with the data of south, and follows it, and gets a new archive\. Run `pulumi refresh`/,
@@ -172,6 +169,16 @@ describe("the name of an archive", () => {
         named.archiveName,
         "so the next attempt needs another one",
       );
+    });
+
+    it("is new in every preview until the Cluster is changed, which names the former one", async () => {
+      has("orders-1", 15);
+      const former = { ...of(15), archiveName: "orders-1" };
+      const refused = await update(former, of(17));
+      for (const olds of [former, refused]) {
+        const printed = await printedBy(async () => provider.diff("id", olds, of(17)));
+        assert.match(printed.join("\n"), /PostgreSQL 17 begins a new archive\. The archive orders-1 stays/);
+      }
     });
 
     it("is the former one if the upgrade was refused and given up", async () => {

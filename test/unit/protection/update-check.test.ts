@@ -11,20 +11,9 @@ import {
 } from "../../../components/protection/update-check-operations";
 import { UNKNOWN } from "../../../components/value-check";
 import { FakeKubernetes } from "../postgres/fake-kubernetes";
+import { printedBy } from "../printed-by";
 
 const HIBERNATION = "cnpg.io/hibernation";
-
-/** What is printed meanwhile. */
-async function printedBy(work: () => Promise<unknown>): Promise<string[]> {
-  const [printed, print] = [[] as string[], console.error];
-  console.error = (line: string) => void printed.push(line);
-  try {
-    await work();
-  } finally {
-    console.error = print;
-  }
-  return printed;
-}
 
 describe("the check before an update", () => {
   const inputs = (more: Partial<UpdateCheckInputs> = {}): UpdateCheckInputs => ({

@@ -23,6 +23,7 @@ import { volumeProblems } from "../../../components/readiness/volumes";
 import { ReadinessInputs, readinessKind } from "../../../components/readiness/wait";
 import { progressOf } from "../../../components/waiting";
 import { FakeKubernetes } from "../postgres/fake-kubernetes";
+import { printedBy } from "../printed-by";
 
 const expected: ExpectedCluster = {
   instances: 2,
@@ -244,19 +245,6 @@ describe("waiting until something is ready", () => {
     assert.deepEqual(await diff("id", inputs, { ...inputs, cluster: "other" }), { changes: true });
   });
 });
-
-/** What the operations print. */
-async function printedBy(run: () => Promise<unknown>): Promise<string[]> {
-  const printed: string[] = [];
-  const print = console.error;
-  console.error = (line: string) => void printed.push(line);
-  try {
-    await run();
-  } finally {
-    console.error = print;
-  }
-  return printed;
-}
 
 describe("waiting for a Cluster", () => {
   const inputs: ClusterServingInputs = { ...expected, namespace: "db", cluster: "orders", uid: "uid-1", within: 900 };

@@ -252,7 +252,10 @@ describe("Vault's own user", () => {
     const { outs } = await create(declared);
     assert.deepEqual([vault.requests, kubernetes.ran], [[], []]);
     assert.deepEqual(await diff("id", outs as AdminState, declared), { changes: false });
+    const ofFormer = { ...(outs as AdminState), clusterUid: "uid-of-a-lost-cluster" };
+    assert.deepEqual(await diff("id", ofFormer, declared), { changes: false }, "`up` could not change it");
     kubernetes.cluster!.spec = promoted;
+    assert.deepEqual(await diff("id", ofFormer, declared), { changes: true });
     assert.deepEqual(await diff("id", outs as AdminState, declared), { changes: true });
     kubernetes.ran.splice(0);
     await update("id", outs as AdminState, declared);
