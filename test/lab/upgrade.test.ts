@@ -58,7 +58,7 @@ describe("a minor update of the image", () => {
     rmSync(folder, { recursive: true });
   });
 
-  it("is a switchover: no data is lost, and logins and sessions come back", async () => {
+  it("restarts the instances: no data is lost, and logins come back", async () => {
     const version = (await sqlAsSuperuser(NAME, "app", "SHOW server_version")).split(" ")[0] ?? "";
     const image = IMAGES.postgresql.replace(/:.*/, `:${version}`);
     assert.notEqual(image, IMAGES.postgresql);
@@ -273,7 +273,10 @@ describe("a major upgrade with backups", () => {
       /left over from an interrupted DROP DATABASE: undropped\. /,
     );
     configure({ image: IMAGES.postgresql.replace(/:.*/, ":18") });
-    assert.match(await refusedBy("preview"), /child column without NOT NULL if its parent has it: public\.child\.c in app\. /);
+    assert.match(
+      await refusedBy("preview"),
+      /child column without NOT NULL if its parent has it: public\.child\.c in app\. /,
+    );
     await superuser("ROLLBACK PREPARED 'half'");
     await superuser("UPDATE pg_database SET datconnlimit = -1 WHERE datname = 'undropped'");
     for (const database of ["closed", "undropped"]) await superuser(`DROP DATABASE ${database}`);
