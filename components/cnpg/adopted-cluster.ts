@@ -3,8 +3,8 @@ import type { KubernetesObject } from "../kubernetes/client";
 import { parseQuantity } from "../kubernetes/quantity";
 import { OWNER_LABEL } from "../owner-label";
 import { isObject } from "../value-check";
+import { applicationOf, BOOTSTRAP_METHODS, initdbFor } from "./bootstrap";
 import { majorOfImage, versionOfImage } from "./image";
-import { databaseAndOwner } from "./initdb";
 import { listAt, type Spec, stringAt, valueAt } from "./spec";
 
 /**
@@ -82,15 +82,6 @@ export function helmRelease({ metadata }: KubernetesObject): { name: string; nam
   return { name, namespace: annotations["meta.helm.sh/release-namespace"] ?? String(metadata.namespace) };
 }
 
-const METHODS = ["recovery", "pg_basebackup", "initdb"];
-
-/** The application's database, as CloudNativePG finds it (`GetApplicationDatabaseName` and others, CNPG 1.30). */
-function applicationOf(spec: Spec) {
-  const first = (field: string) =>
-    METHODS.map((method) => stringAt(spec, `bootstrap.${method}.${field}`)).find((value) => value);
-  return { database: first("database"), owner: first("owner"), ownerSecret: first("secret.name") };
-}
-
 /**
  * CloudNativePG ignores `bootstrap` in an existing Cluster, except for the names of the application's database, its owner and
  * the owner's Secret. With other names, it would stop to reconcile (`wrong username in secret`), or set another password.
@@ -107,16 +98,10 @@ function refusedDatabase(found: Spec, declared: Spec): string[] {
   }
   const isSame = now.database === wanted.database && now.owner === wanted.owner;
   if (isSame && now.ownerSecret === wanted.ownerSecret) return [];
-  const { owner } = databaseAndOwner({ database: now.database });
-  const settings = [
-    `database: ${now.database}`,
-    ...(now.owner === owner ? [] : [`owner: ${now.owner}`]),
-    ...(now.ownerSecret === undefined ? [] : [`ownerSecret: ${now.ownerSecret}`]),
-  ];
   const secret = now.ownerSecret === undefined ? "" : `, whose password is in the Secret ${now.ownerSecret}`;
   return [
     `initdb names another database, owner or Secret. The Cluster's database is ${now.database}, owned by ` +
-      `${now.owner}${secret}. Write initdb: { ${settings.join(", ")} }`,
+      `${now.owner}${secret}. Write ${initdbFor(now)}`,
   ];
 }
 
@@ -150,7 +135,7 @@ export function excludedFields(found: Spec, declared: Spec): string[] {
   const archives = listAt(declared, "plugins").some((plugin) => valueAt(plugin, "isWALArchiver") === true);
   const isDeclared = (field: string) => (valueAt(declared, field) ?? undefined) !== undefined;
   const candidates: [field: string, isExcluded: boolean][] = [
-    ...METHODS.map((method): [string, boolean] => [`bootstrap.${method}`, isDeclared("bootstrap")]),
+    ...BOOTSTRAP_METHODS.map((method): [string, boolean] => [`bootstrap.${method}`, isDeclared("bootstrap")]),
     ["imageName", isDeclared("imageCatalogRef")],
     ["imageCatalogRef", isDeclared("imageName")],
     ["certificates.serverAltDNSNames", isDeclared("certificates.serverTLSSecret")],

@@ -4,7 +4,10 @@ import { isReservedRole } from "./roles";
 import { SettingProblem } from "../problems";
 import { wrong } from "../value-check";
 
-/** How the database is created. Used only once, when the Cluster is created. Becomes `spec.bootstrap.initdb`. */
+/**
+ * How the database is created. Used only once, when the Cluster is created, except for `ownerSecret`. For an existing Cluster, a
+ * preview refuses another `database` or `owner`, and warns about other changes. Becomes `spec.bootstrap.initdb`.
+ */
 export interface InitDb {
   /** Name of the database. Default: `app`. */
   database?: string;

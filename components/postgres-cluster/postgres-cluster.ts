@@ -7,6 +7,7 @@ import { AutoUsersAdmin } from "../teleport/auto-users/admin";
 import { caSources } from "../certificates/ca-sources";
 import { ClusterCertificates } from "../certificates/cluster-certificates";
 import { declaredMajor, upgradeBackupHours } from "../cnpg/image";
+import { databaseAndOwner } from "../cnpg/initdb";
 import { volumeSizes } from "../cnpg/storage";
 import { additionalDnsNames } from "../cnpg/services";
 import { isSupervised } from "../cnpg/spec";
@@ -215,6 +216,10 @@ export class PostgresCluster extends pulumi.ComponentResource {
         },
         takenBackup: onDemand?.taken,
         volumes: volumeSizes(settings),
+        // In a topology, how a Cluster is created changes with its role.
+        bootstrap: plan.replica
+          ? { initdb: databaseAndOwner(settings.initdb) }
+          : (cluster.spec.bootstrap as Record<string, unknown> | undefined),
       },
       { parent: this, dependsOn },
     );

@@ -1,4 +1,5 @@
 /** UpdateCheck: refuses an update that would fail half-way, and prepares the object for the update. */
+import { applicationRefusal, unusedSettings } from "../cnpg/bootstrap";
 import { DeclaredFields, KEPT_ANNOTATIONS_MANAGER, preparationFor } from "../cnpg/foreign-fields";
 import {
   KubernetesClient,
@@ -14,6 +15,7 @@ import { firstOf } from "../message-limits";
 import { IN_PREVIEW } from "../cnpg/taken-cluster";
 import { OWNER_LABEL } from "../owner-label";
 import { readVolumes } from "../readiness/cluster";
+import { isUninitialized } from "../readiness/initdb-failure";
 import { refusedGrowth, withSpec } from "../readiness/volumes";
 import { UNKNOWN } from "../value-check";
 import { completeArchive, DeclaredUpgrade, isPendingUpgrade, refuseBlockedUpgrade } from "./major-upgrade";
@@ -29,6 +31,8 @@ export interface UpdateCheckInputs extends KubernetesConnection, DeclaredFields 
   takenBackup?: string;
   /** The Cluster's fields with the sizes of volumes. */
   volumes?: Record<string, unknown>;
+  /** The Cluster's `spec.bootstrap`. */
+  bootstrap?: Record<string, unknown>;
 }
 
 /** The image, and what an upgrade to another major version needs. */
@@ -69,7 +73,7 @@ export function updateCheck(
       const note = await refuseUpgrade(news, olds?.image?.name, IN_PREVIEW).catch(unchecked("its image is changed"));
       if (note) console.error(note);
       await refuseGrowth(news, olds?.volumes).catch(unchecked("its volumes grow"));
-      return {};
+      return { refusals: await bootstrapRefusals(news, olds?.object === news.object) };
     },
     /** True only if there is something to do: in a preview, the provider does not dry-run objects that depend on a change. */
     async differs(news, olds) {
@@ -126,6 +130,29 @@ export function updateCheck(
         "allowVolumeExpansion: true on the StorageClass, if its driver can expand volumes. Or set storage.resizeInUseVolumes: " +
         "false: existing volumes then stay as they are, and new instances get the new size.",
     );
+  }
+
+  /**
+   * Why other names of the application's database are refused. Prints what would have no effect. Both concern a Cluster of this
+   * stack that has data. If Kubernetes does not answer, the check of the operator says so.
+   */
+  async function bootstrapRefusals(inputs: UpdateCheckInputs, isKnown: boolean): Promise<string[]> {
+    const { bootstrap, namespace, object } = inputs;
+    if (!bootstrap) return [];
+    try {
+      const found = await lookedUp(await connect(inputs, IN_PREVIEW), inputs);
+      if (!found || isUninitialized(found) || !(isKnown || ownerIn(found) === inputs.owner)) return [];
+      const unused = unusedSettings(found, { bootstrap });
+      if (unused.length > 0)
+        console.error(
+          `Warning: this setting has no effect on the Cluster ${namespace}/${object}, because it is used only when a Cluster is ` +
+            `created: ${firstOf(unused).join(", ")}.`,
+        );
+      return [applicationRefusal(found, { bootstrap }) ?? []].flat();
+    } catch (error) {
+      if (error instanceof KubernetesError) return [];
+      throw error;
+    }
   }
 
   async function prepare(inputs: UpdateCheckInputs, isOurs: (found: KubernetesObject) => boolean): Promise<void> {

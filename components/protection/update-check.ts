@@ -20,13 +20,18 @@ export interface UpdateCheckArgs extends DeclaredFields {
   takenBackup?: pulumi.Output<string | undefined>;
   /** The Cluster's fields with the sizes of volumes. Absent for a Pooler. */
   volumes?: Record<string, unknown>;
+  /**
+   * The Cluster's `spec.bootstrap`. If it names another database or owner than the existing Cluster's, that is refused. Absent for
+   * a Pooler.
+   */
+  bootstrap?: Record<string, unknown>;
 }
 
 const provider = dynamicProvider("updateCheck");
 
 /**
- * Runs before its Cluster or Pooler. Refuses an upgrade of PostgreSQL that would fail (see major-upgrade.ts) and volumes that
- * cannot grow, and prepares fields that others wrote (see foreign-fields.ts). Needs the Kubernetes rights `get` and `patch` on
+ * Runs before its Cluster or Pooler. Refuses an upgrade of PostgreSQL that would fail (see major-upgrade.ts), volumes that
+ * cannot grow, and another database or owner (see bootstrap.ts), and prepares fields that others wrote (see foreign-fields.ts). Needs the Kubernetes rights `get` and `patch` on
  * Clusters and Poolers. For an upgrade, it also needs `list` on pods and Backups, and the rights of psql.ts.
  *
  * In a preview, Pulumi's Kubernetes provider dry-runs the update of the object. That would fail, because nothing is prepared

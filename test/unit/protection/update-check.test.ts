@@ -98,6 +98,45 @@ describe("the check before an update", () => {
     assert.equal(await changes({}), false);
   });
 
+  describe("of an existing Cluster's database", () => {
+    const bootstrap = (database: string, more: object = {}) => ({ initdb: { database, owner: database, ...more } });
+    const refusals = async (
+      { kubernetes, check }: ReturnType<typeof setUp>,
+      olds: UpdateCheckState | undefined,
+      declared = bootstrap("shop"),
+    ) => {
+      kubernetes.cluster!.spec = { instances: 2, bootstrap: bootstrap("app", { encoding: "UTF8" }) };
+      const { failures = [] } = await check(olds as never, inputs({ bootstrap: declared }));
+      return failures.map(({ reason }) => /created with the database app/.exec(reason)?.[0] ?? reason);
+    };
+
+    it("refuses another name, also in a state that does not know the former", async () => {
+      const refused = ["created with the database app"];
+      assert.deepEqual(await refusals(setUp(2), undefined), refused);
+      assert.deepEqual(await refusals(setUp(2), state({ bootstrap: bootstrap("app") })), refused);
+      assert.deepEqual(await refusals(setUp(2, "acme/pg/prod/former"), state()), refused, "the database was renamed");
+    });
+
+    it("refuses nothing for the same names, and for a Cluster that is somebody else's or has no data yet", async () => {
+      assert.deepEqual(await refusals(setUp(2), undefined, bootstrap("app")), []);
+      assert.deepEqual(await refusals(setUp(2, "acme/other/prod/orders"), undefined), []);
+      const isNew = setUp(0);
+      isNew.kubernetes.cluster!.status = { phase: "Setting up primary", readyInstances: 0 };
+      assert.deepEqual(await refusals(isNew, state()), []);
+      const away = setUp(2);
+      away.kubernetes.get = () => Promise.reject(new KubernetesError("unavailable", "away"));
+      assert.deepEqual(await refusals(away, state()), []);
+    });
+
+    it("says what has no effect", async () => {
+      const printed = await printedBy(() => refusals(setUp(2), state(), bootstrap("app", { encoding: "LATIN1" })));
+      assert.deepEqual(printed, [
+        "Warning: this setting has no effect on the Cluster db/orders, because it is used only when a Cluster is created: " +
+          "initdb.encoding.",
+      ]);
+    });
+  });
+
   it("prepares in a create and an update, and returns a value that is not an input", async () => {
     const { create, update, written, hibernate } = setUp();
     hibernate();
