@@ -2,6 +2,7 @@
 import { declaredRoles } from "../components/certificates/issuer";
 import type { SettingProblem } from "../components/problems";
 import { valueIfKnown, wrong } from "../components/value-check";
+import type { VaultDatabasePlan } from "../components/vault-database/plan";
 import type { DatabasePlan } from "./plan";
 
 /** A secrets engine, or an auth method. */
@@ -62,4 +63,37 @@ export function checkNestedMounts(databases: Readonly<Record<string, DatabasePla
 
 function isInside(path: string, other: string): boolean {
   return path.startsWith(`${other}/`);
+}
+
+/** The databases of this configuration that create what a database uses, by name. */
+export interface Makers {
+  mount?: string;
+  kubernetesAuth?: string;
+}
+
+/** Finds the makers of the mount and of the auth method that a database uses and does not create. */
+export function makersOf(databases: Readonly<Record<string, DatabasePlan>>, user: string): Makers {
+  const { mount, auth } = databases[user]?.vaultDatabase ?? {};
+  const maker = (isMaker: (other: VaultDatabasePlan) => boolean) =>
+    Object.values(databases).find(({ vaultDatabase }) => vaultDatabase && isMaker(vaultDatabase))?.name;
+  return {
+    mount: mount?.exists ? maker(({ mount: its }) => !its.exists && its.path === mount.path) : undefined,
+    kubernetesAuth:
+      auth && !auth.make ? maker(({ auth: its }) => its?.make !== undefined && its.path === auth.path) : undefined,
+  };
+}
+
+/** The names of the databases, each after its makers. If two need each other, one of them comes first. */
+export function makersFirst(databases: Readonly<Record<string, DatabasePlan>>): string[] {
+  const names = new Set<string>();
+  const visited = new Set<string>();
+  const visit = (name: string) => {
+    if (visited.has(name)) return;
+    visited.add(name);
+    const { mount, kubernetesAuth } = makersOf(databases, name);
+    [mount, kubernetesAuth].filter((maker) => maker !== undefined).forEach(visit);
+    names.add(name);
+  };
+  Object.keys(databases).forEach(visit);
+  return [...names];
 }

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { KINDS, parseConfig } from "../../../config/config";
 import { SettingsError } from "../../../components";
+import { makersFirst, makersOf } from "../../../config/vault-mounts";
 import * as file from "../../../components/settings/settings.schema.json";
 
 const vaultRoles = { server: { mount: "pki", role: "s" }, client: { mount: "pki", role: "c" } };
@@ -744,6 +745,29 @@ describe("the configuration", () => {
         { VAULT_ADDR: "https://vault" },
       );
       assert.match(signing ?? "", /^databases\.a\.issuer\.server\.mount = "postgres": .*mount postgres\/a-dev of/);
+    });
+
+    it("creates a mount and an auth method before the databases that use them", () => {
+      const make = { host: "https://kubernetes.default.svc" };
+      const databases = {
+        a: byVault({ mount: shared, kubernetesAuth: { path: "k8s" } }),
+        b: byVault({ mount: { path: "database" }, roles: { b: {} } }),
+        c: byVault({ kubernetesAuth: { path: "k8s", make }, roles: { c: {} } }),
+        d: byVault({ mount: { path: "elsewhere", exists: true }, roles: { d: {} } }),
+      };
+      const { plan } = parse({ vault, databases }, { VAULT_ADDR: "https://vault" });
+      assert.deepEqual(makersOf(plan.databases, "a"), { mount: "b", kubernetesAuth: "c" });
+      assert.deepEqual(makersOf(plan.databases, "d"), { mount: undefined, kubernetesAuth: undefined });
+      assert.deepEqual(makersFirst(plan.databases), ["b", "c", "a", "d"]);
+      const both = {
+        a: byVault({ mount: shared, kubernetesAuth: { path: "k8s", make } }),
+        b: byVault({ mount: { path: "database" }, kubernetesAuth: { path: "k8s" }, roles: { b: {} } }),
+      };
+      assert.deepEqual(
+        makersFirst(parse({ vault, databases: both }, { VAULT_ADDR: "https://vault" }).plan.databases),
+        ["b", "a"],
+        "each needs the other",
+      );
     });
 
     it("allows two databases to share an existing mount and auth method", () => {
