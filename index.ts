@@ -13,10 +13,12 @@ import { ownerOf, stackPrefix } from "./components/kubernetes/owner";
 import { ClusterIdentity } from "./components/protection/deletion-protection";
 import { DeclaredDatabases } from "./components/protection/declared-databases";
 import { createNamespace } from "./components/protection/namespace-removal";
+import type { VaultDatabaseOfCluster } from "./components/vault-database/settings";
 import { UPSERT_EXISTING_OBJECTS } from "./components/protection/upsert-existing-objects";
 import { appRoleMount, EnvironmentConfig, parseConfig, usesVault, VaultSettings } from "./config/config";
 import { adoptingContextsOf, contextsOf, declaredDatabases } from "./config/contexts-and-namespaces";
 import type { DatabasePlan } from "./config/plan";
+import { makersFirst, makersOf } from "./config/vault-mounts";
 
 const config = readConfig();
 const { plan } = config;
@@ -88,16 +90,14 @@ const clusters: { database: DatabasePlan; cluster: PostgresCluster }[] = [];
  * secret.
  */
 export const databases = Object.fromEntries(
-  Object.values(plan.databases).map((database) => {
-    const { name, context, settings } = database;
+  makersFirst(plan.databases).map((name) => {
+    const database = plan.databases[name] as DatabasePlan;
+    const { context, settings } = database;
     const created = namespaces.find((each) => each.context === context && each.namespace === database.namespace);
     const kubernetes = (settings.adopt ? adoptingProviders : kubernetesProviders).get(context);
     const providers = { ...vaultProviders, ...(kubernetes ? { kubernetes } : {}) };
     const namespace = created?.name ?? database.namespace;
-    const vaultDatabase = settings.vaultDatabase && {
-      ...settings.vaultDatabase,
-      vault: { ...vaultServer, ...settings.vaultDatabase.vault },
-    };
+    const vaultDatabase = settings.vaultDatabase && vaultSettings(name, settings.vaultDatabase);
     const cluster = new PostgresCluster(name, { ...settings, namespace, vaultDatabase }, { providers });
     clusters.push({ database, cluster });
     return [name, cluster.outputs];
@@ -141,6 +141,22 @@ for (const { database, cluster } of clusters) {
       aliases: settings.formerNames?.map((former) => ({ name: `${former}-and-applications` })),
     },
   );
+}
+
+/** With the mounts of other databases as outputs: they are created before this database, and deleted after it. */
+function vaultSettings(name: string, { mount, kubernetesAuth, ...settings }: VaultDatabaseOfCluster) {
+  const makers = makersOf(plan.databases, name);
+  const made = (maker: string | undefined) =>
+    clusters.find(({ database }) => database.name === maker)?.cluster.vaultDatabase;
+  return {
+    ...settings,
+    vault: { ...vaultServer, ...settings.vault },
+    mount: mount && { ...mount, path: made(makers.mount)?.mount ?? mount.path },
+    kubernetesAuth: kubernetesAuth && {
+      ...kubernetesAuth,
+      path: made(makers.kubernetesAuth)?.kubernetesAuth ?? kubernetesAuth.path,
+    },
+  };
 }
 
 function kubernetesProvider(

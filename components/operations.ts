@@ -26,6 +26,7 @@ import { withBots } from "./teleport/resources/bot-client";
 import { registrations, registrationMethods } from "./teleport/resources/lifecycle";
 import { vaultAdmin } from "./vault-database/admin-operations";
 import { vaultLeases } from "./vault-database/lease-operations";
+import { vaultMountRemoval } from "./vault-database/mount-removal-operations";
 
 const kinds = {
   access: providerOf(access()),
@@ -39,6 +40,7 @@ const kinds = {
   certAuthority: providerOf(certAuthority()),
   vaultAdmin: providerOf(vaultAdmin()),
   vaultLeases: providerOf(vaultLeases()),
+  vaultMountRemoval: providerOf(vaultMountRemoval()),
   deletionProtection: providerOf(deletionProtection()),
   clusterIdentity: providerOf(clusterIdentity()),
   kubernetesIdentity: providerOf(kubernetesIdentity()),

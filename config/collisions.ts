@@ -15,6 +15,7 @@ import { workloadRole } from "../components/workload/machine-id";
 import { valueIfKnown, wrong } from "../components/value-check";
 import type { ApplicationPlan } from "./applications";
 import type { DatabasePlan, EnvironmentPlan } from "./plan";
+import { checkNestedMounts } from "./vault-mounts";
 
 /** A name that a database or an application uses. */
 interface UsedName {
@@ -49,7 +50,7 @@ export function checkCollisions({ databases, applications }: EnvironmentPlan): S
       return [{ setting, problem: `uses ${text}, which ${other} also uses`, fix: "Rename one of the two." }];
     }),
   );
-  return [...collisions, ...checkContexts(databases), ...checkArchives(databases)];
+  return [...collisions, ...checkContexts(databases), ...checkNestedMounts(databases), ...checkArchives(databases)];
 }
 
 /** The names of resources of a context and of a namespace consist of both names, and the current context has no name. */

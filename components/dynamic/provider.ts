@@ -26,6 +26,7 @@ export type KindName =
   | "certAuthority"
   | "vaultAdmin"
   | "vaultLeases"
+  | "vaultMountRemoval"
   | "deletionProtection"
   | "clusterIdentity"
   | "kubernetesIdentity"

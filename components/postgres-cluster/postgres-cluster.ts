@@ -55,6 +55,8 @@ export class PostgresCluster extends pulumi.ComponentResource {
   readonly outputs: pulumi.Output<PostgresClusterOutputs>;
   /** CNPG's Cluster. */
   readonly cluster: k8s.apiextensions.CustomResource;
+  /** The database in Vault. Undefined without the setting `vaultDatabase`. */
+  readonly vaultDatabase?: VaultDatabase;
 
   constructor(name: string, args: PostgresClusterArgs, opts?: pulumi.ComponentResourceOptions) {
     refuse(checkTypes(args));
@@ -145,6 +147,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     });
     const vault = this.createVaultDatabase(context, outputs, reference);
     this.outputs = vault.outputs;
+    this.vaultDatabase = vault.resources[0];
     const all = [
       ...[...beforeCluster, ready, ...databases, ...appliedRoles, access, ...autoUsers, ...poolers],
       ...(backups ? [backups.schedule, backups.first] : []),
@@ -417,7 +420,7 @@ export class PostgresCluster extends pulumi.ComponentResource {
     { plan, first }: ComponentContext,
     outputs: pulumi.Output<PostgresClusterOutputs>,
     { uid, kubernetes }: ClusterArgs,
-  ): { outputs: pulumi.Output<PostgresClusterOutputs>; resources: pulumi.Resource[] } {
+  ): { outputs: pulumi.Output<PostgresClusterOutputs>; resources: VaultDatabase[] } {
     const { vaultDatabase } = plan.settings;
     if (!vaultDatabase || !plan.vaultDatabase) return { outputs, resources: [] };
     const { host, port, ...settings } = vaultDatabase;

@@ -56,7 +56,7 @@ export interface AdminInputs extends KubernetesConnection {
   vault?: VaultConnection;
   mount: string;
   connection: string;
-  /** The program created the mount, so everything in it belongs to this program. */
+  /** The program created the mount. */
   ownsMount: boolean;
   host: string;
   port: number;
@@ -174,12 +174,12 @@ export function vaultAdmin(
   }
 }
 
-/** Refuses to declare the stack's own mount as somebody else's. Pulumi would delete it, and with it all credentials. */
+/** Refuses to declare the stack's own mount as somebody else's. With a state of 0.1.0, Pulumi would delete it with all credentials. */
 function lostMount({ mount }: AdminInputs, { mount: former }: Partial<AdminState>): string[] {
   if (mount !== former) return [];
   return [
-    `This stack created the mount ${mount} in Vault, and mount.exists: true would let Pulumi delete it, with every connection ` +
-      "and all credentials in it. Nothing was changed. Remove mount.exists, or set mount.path to another mount.",
+    `This stack created the mount ${mount} in Vault, and mount.exists: true says that it did not. Nothing was changed. Remove ` +
+      "mount.exists, or set mount.path to another mount.",
   ];
 }
 
@@ -270,7 +270,6 @@ const WRONG_PASSWORD = /password authentication failed|28P01/;
 
 /** A connection is overwritten only if it is for the same database and user, e.g. after an interrupted create. */
 async function refuseConnectionOfOthers(engine: VaultEngine, inputs: AdminInputs): Promise<void> {
-  if (inputs.ownsMount) return;
   const found = await engine.read(configPath(inputs));
   if (!found || isSameConnection(connectionOf(inputs), found)) return;
   throw new VaultError(

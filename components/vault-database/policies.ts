@@ -39,6 +39,12 @@ export interface RegistrarScope {
   makesKubernetesAuth?: boolean;
 }
 
+/** What can be in a database secrets engine, and in a Kubernetes auth method. A mount with any of it is not deleted. */
+export const ENGINE_CONTENTS = ["config", "roles", "static-roles"];
+export const AUTH_METHOD_CONTENTS = ["role"];
+
+const listed = (path: string) => `path "${path}/" { capabilities = ["list"] }`;
+
 const ALL = `["create", "read", "update", "delete"]`;
 
 /**
@@ -55,6 +61,7 @@ export function vaultDatabasePolicy(scope: RegistrarScope): string {
       ? [
           `path "sys/mounts/${mount}" { capabilities = ${ALL} }`,
           `path "sys/mounts/${mount}/tune" { capabilities = ["read", "update"] }`,
+          ...ENGINE_CONTENTS.map((kind) => listed(`${mount}/${kind}`)),
         ]
       : []),
     `path "${mount}/config/${connection}" { capabilities = ${ALL} }`,
@@ -67,6 +74,7 @@ export function vaultDatabasePolicy(scope: RegistrarScope): string {
           `path "sys/mounts/auth/${kubernetesAuth}" { capabilities = ["read"] }`,
           `path "sys/mounts/auth/${kubernetesAuth}/tune" { capabilities = ["read", "update"] }`,
           `path "auth/${kubernetesAuth}/config" { capabilities = ${ALL} }`,
+          ...AUTH_METHOD_CONTENTS.map((kind) => listed(`auth/${kubernetesAuth}/${kind}`)),
         ]
       : []),
   ];

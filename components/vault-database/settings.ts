@@ -114,7 +114,8 @@ export interface KubernetesAuth {
    * Set this to let the program create the auth method. Vault then reviews tokens with its own service account if it
    * runs in that cluster. Otherwise it uses the token that is presented, whose service account then needs the
    * ClusterRole `system:auth-delegator`. There is no setting for a reviewer's token, because it would be stored in
-   * the state. Default: the auth method exists already.
+   * the state. When the auth method leaves the stack, it is deleted only if no role is left in it. Default: the auth
+   * method exists already.
    */
   make?: {
     /** URL of the Kubernetes API as Vault reaches it. Becomes `kubernetes_host`. */
@@ -138,6 +139,7 @@ export interface VaultDatabaseArgs extends VaultUsersSettings {
   vault?: VaultConnection;
   /**
    * Mount of the database secrets engine. Set `exists: true` for a mount that exists already and may have other connections.
+   * When a mount that the program created leaves the stack, it is deleted only if it is empty.
    * Default: a new mount `postgres/<connection>`; for a VaultDatabase in a program, `postgres/<resource>`.
    */
   mount?: {

@@ -18,6 +18,7 @@ import {
   credentialsPath,
   VaultUserNames,
   type KubernetesAuth,
+  type VaultConnection,
   type VaultDatabaseArgs,
   type VaultDatabaseOutputs,
   type CredentialsOutputs,
@@ -27,6 +28,7 @@ import { roleStatements } from "./role-scripts";
 
 const adminProvider = dynamicProvider("vaultAdmin");
 const leasesProvider = dynamicProvider("vaultLeases");
+const removalProvider = dynamicProvider("vaultMountRemoval");
 
 class VaultAdmin extends KubernetesResource {
   declare readonly clusterUid: pulumi.Output<string>;
@@ -39,6 +41,27 @@ class VaultLeases extends KubernetesResource {
   constructor(name: string, inputs: KubernetesInputs, opts: pulumi.CustomResourceOptions) {
     super(leasesProvider, name, inputs, opts, "vault", "DatabaseLeases");
   }
+}
+
+/**
+ * Deletes a mount that this component created, if nothing of somebody else is left in it. Otherwise the mount stays, and a message
+ * names what is in it. Pulumi itself never deletes the mount, because this would delete everything in it.
+ */
+class MountRemoval extends pulumi.dynamic.Resource {
+  /** Path of the mount; for an auth method, without `auth/`. */
+  declare readonly path: pulumi.Output<string>;
+
+  constructor(name: string, inputs: MountRemovalArgs, opts: pulumi.CustomResourceOptions) {
+    super(removalProvider, name, inputs, opts, "vault", inputs.kind === "auth" ? "AuthMethodRemoval" : "MountRemoval");
+  }
+}
+
+interface MountRemovalArgs {
+  vault: VaultConnection;
+  kind: "engine" | "auth";
+  path: pulumi.Output<string>;
+  /** Vault's ID of the mount. */
+  accessor: pulumi.Output<string>;
 }
 
 /**
@@ -56,6 +79,13 @@ class VaultLeases extends KubernetesResource {
 export class VaultDatabase extends pulumi.ComponentResource {
   /** Known once credentials can be read. */
   readonly outputs: pulumi.Output<VaultDatabaseOutputs>;
+  /**
+   * Path of the database secrets engine. Another VaultDatabase whose `mount.path` it is comes after the mount is created, and is
+   * deleted before it.
+   */
+  readonly mount: pulumi.Output<string>;
+  /** The same for the path of the Kubernetes auth method. Undefined without one. */
+  readonly kubernetesAuth?: pulumi.Output<string>;
 
   constructor(name: string, args: VaultDatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
     const { roles, kubernetesAuth } = args;
@@ -73,21 +103,17 @@ export class VaultDatabase extends pulumi.ComponentResource {
     const names = database.apply((known) => vaultUserNames(args, known.database, known.owner));
 
     const ownsMount = !plan.mount.exists;
-    const mount = ownsMount
-      ? new vault.Mount(
-          name,
-          { path, type: "database", description: `PostgreSQL users of ${name}` },
-          // Moving a mount would need the right to move any mount.
-          { parent: this, replaceOnChanges: ["path"] },
-        ).path
-      : pulumi.output(path);
-    const auth = kubernetesAuth ? this.createAuthMethod(name, kubernetesAuth) : undefined;
+    const connect = args.vault ?? {};
+    const mount = ownsMount ? this.createMount(name, path, connect) : pulumi.output(path);
+    const auth = kubernetesAuth ? this.createAuthMethod(name, kubernetesAuth, connect) : undefined;
+    this.mount = mount;
+    this.kubernetesAuth = auth;
     const admin = new VaultAdmin(
       name,
       {
         kubernetes: args.kubernetes,
         uid: args.uid,
-        vault: args.vault ?? {},
+        vault: connect,
         mount,
         ownsMount,
         connection,
@@ -113,7 +139,7 @@ export class VaultDatabase extends pulumi.ComponentResource {
           namespace: database.namespace,
           cluster: database.cluster,
           uid: admin.clusterUid,
-          vault: args.vault ?? {},
+          vault: connect,
           mount,
           connection,
           role,
@@ -140,19 +166,38 @@ export class VaultDatabase extends pulumi.ComponentResource {
     this.registerOutputs({ outputs: this.outputs });
   }
 
-  private createAuthMethod(name: string, { path, make }: KubernetesAuth): pulumi.Output<string> {
+  private createMount(name: string, path: pulumi.Input<string>, connect: VaultConnection): pulumi.Output<string> {
+    const made = new vault.Mount(
+      name,
+      { path, type: "database", description: `PostgreSQL users of ${name}` },
+      { parent: this, ...NOT_DELETED_BY_PULUMI },
+    );
+    const { path: at, accessor } = made;
+    return new MountRemoval(name, { vault: connect, kind: "engine", path: at, accessor }, { parent: this }).path;
+  }
+
+  private createAuthMethod(
+    name: string,
+    { path, make }: KubernetesAuth,
+    connect: VaultConnection,
+  ): pulumi.Output<string> {
     if (!make) return pulumi.output(path);
     const child = { parent: this };
-    const backend = new vault.AuthBackend(name, { type: "kubernetes", path }, child);
+    const made = new vault.AuthBackend(name, { type: "kubernetes", path }, { ...child, ...NOT_DELETED_BY_PULUMI });
     const { host, caCert } = make;
     const config = new vault.kubernetes.AuthBackendConfig(
       name,
-      { backend: backend.path, kubernetesHost: host, kubernetesCaCert: caCert },
+      { backend: made.path, kubernetesHost: host, kubernetesCaCert: caCert },
       child,
     );
-    return pulumi.all([backend.path, config.id]).apply(([made]) => made);
+    const { path: at, accessor } = made;
+    const removal = new MountRemoval(name, { vault: connect, kind: "auth", path: at, accessor }, child);
+    return pulumi.all([removal.path, config.id]).apply(([known]) => known);
   }
 }
+
+/** A MountRemoval deletes the mount. It is never moved either, because that would need the right to move any mount. */
+const NOT_DELETED_BY_PULUMI = { retainOnDelete: true, replaceOnChanges: ["path"] };
 
 /** Arguments for the resources of one role. */
 interface RoleArgs {

@@ -22,6 +22,10 @@ export interface VaultEngine {
   read(path: string): Promise<FoundConnection | undefined>;
   /** Reads a role. Undefined if it does not exist. */
   readRole(path: string): Promise<FoundRole | undefined>;
+  /** Lists the keys below a path. */
+  list(path: string): Promise<string[]>;
+  /** Vault's ID of a mount. Undefined if nothing is mounted there. */
+  accessor(mount: string): Promise<string | undefined>;
   write(path: string, body: Record<string, unknown>): Promise<void>;
   remove(path: string): Promise<void>;
   /**
@@ -66,6 +70,19 @@ function engineOf(send: Send): VaultEngine {
     },
     async readRole(path) {
       return (await send({ path }))?.data as FoundRole | undefined;
+    },
+    async list(path) {
+      return ((await send({ path, list: true }))?.data as { keys?: string[] } | undefined)?.keys ?? [];
+    },
+    async accessor(mount) {
+      try {
+        return ((await send({ path: `sys/mounts/${mount}` }))?.data as { accessor?: string } | undefined)?.accessor;
+      } catch (error) {
+        // Vault answers 400, not 404.
+        if (error instanceof VaultError && /No (secret engine mount|auth engine) at/.test(error.message))
+          return undefined;
+        throw error;
+      }
     },
     async write(path, body) {
       await send({ method: "POST", path, body });

@@ -43,6 +43,8 @@ export interface VaultRequest {
   method?: "GET" | "POST" | "DELETE";
   /** Path below `/v1/`. */
   path: string;
+  /** Lists the keys below the path. */
+  list?: boolean;
   body?: unknown;
   token?: string;
 }
@@ -63,13 +65,13 @@ export async function vaultRequest(server: VaultServer, request: VaultRequest): 
 }
 
 async function send({ address, namespace, cas, delays }: VaultServer, request: VaultRequest): Promise<Answer> {
-  const { method, path, body, token } = request;
+  const { method, path, list, body, token } = request;
   const headers = {
     "x-vault-request": "true", // agents and proxies in front of Vault may require it, as a protection against forged requests
     ...(token === undefined ? {} : { "x-vault-token": token }),
     ...(namespace === undefined ? {} : { "x-vault-namespace": namespace }),
   };
-  const url = `${address}/v1/${path.split("/").map(encodeURIComponent).join("/")}`;
+  const url = `${address}/v1/${path.split("/").map(encodeURIComponent).join("/")}${list ? "?list=true" : ""}`;
   try {
     return await sendWithRetries({ url, method, headers, body, cas }, delays);
   } catch (error) {
@@ -84,7 +86,7 @@ async function send({ address, namespace, cas, delays }: VaultServer, request: V
   }
 }
 
-function refused({ address }: VaultServer, { method = "GET", path }: VaultRequest, answer: Answer): VaultError {
+function refused({ address }: VaultServer, { method = "GET", path, list }: VaultRequest, answer: Answer): VaultError {
   const { status, text, headers } = answer;
   const reason = reasonOf(text);
   const what = `Vault at ${address}, ${method} ${path}: ${status}${reason ? ` ${reason}` : ""}.`;
@@ -95,9 +97,10 @@ function refused({ address }: VaultServer, { method = "GET", path }: VaultReques
     return new VaultError("login", `${what} The token has expired or belongs to another Vault. Get a new token.`);
   }
   if (status === 403) {
+    const [right, slash] = list ? ["list", "/"] : [method === "GET" ? "read" : "update", ""];
     return new VaultError(
       "access-denied",
-      `${what} Add to the token's policy: path "${path}" { capabilities = ["${method === "GET" ? "read" : "update"}"] }.`,
+      `${what} Add to the token's policy: path "${path}${slash}" { capabilities = ["${right}"] }.`,
     );
   }
   if (status < 400) {

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { KINDS, parseConfig } from "../../../config/config";
 import { SettingsError } from "../../../components";
+import { makersFirst, makersOf } from "../../../config/vault-mounts";
 import * as file from "../../../components/settings/settings.schema.json";
 
 const vaultRoles = { server: { mount: "pki", role: "s" }, client: { mount: "pki", role: "c" } };
@@ -710,6 +711,64 @@ describe("the configuration", () => {
     ] as [string, object, object, string[]][]) {
       it(`refuses two databases that use ${what}`, () => assert.deepEqual(collisions(one, other), expected));
     }
+
+    it("refuses to create a mount inside another one, because Vault does", () => {
+      const nested = (one: object, other: object) =>
+        problems({ vault, databases: { a: byVault(one), b: byVault(other) } }, { VAULT_ADDR: "https://vault" });
+      const roles = { other: {} };
+      assert.deepEqual(nested({ mount: { path: "database/orders" } }, { mount: { path: "database" }, roles }), [
+        'databases.b.vaultDatabase.mount.path = "database": cannot exist together with the mount database/orders of ' +
+          "databases.a.vaultDatabase.mount.path: Vault has no mount inside another. Write a path that neither begins with " +
+          "database/orders/ nor is the beginning of it.",
+      ]);
+      assert.match(
+        nested({ mount: { path: "postgres", exists: true } }, { roles })[0] ?? "",
+        /mount postgres of databases\.a/,
+      );
+      const make = { host: "https://kubernetes.default.svc" };
+      const [auth] = nested(
+        { kubernetesAuth: { path: "kubernetes" } },
+        { kubernetesAuth: { path: "kubernetes/prod", make }, roles },
+      );
+      assert.match(
+        auth ?? "",
+        /^databases\.b\.vaultDatabase\.kubernetesAuth\.path = "kubernetes\/prod": .*auth method kubernetes of/,
+      );
+      assert.deepEqual(nested({ mount: { path: "database" } }, { mount: { path: "database-eu" }, roles }), []);
+      assert.deepEqual(
+        nested({ mount: { path: "kubernetes" } }, { kubernetesAuth: { path: "kubernetes/b", make }, roles }),
+        [],
+      );
+      const issuer = { type: "vault", server: { mount: "postgres", role: "s" }, client: { mount: "pki", role: "c" } };
+      const [signing] = problems(
+        { vault, databases: { a: { ...byVault({}), issuer } } },
+        { VAULT_ADDR: "https://vault" },
+      );
+      assert.match(signing ?? "", /^databases\.a\.issuer\.server\.mount = "postgres": .*mount postgres\/a-dev of/);
+    });
+
+    it("creates a mount and an auth method before the databases that use them", () => {
+      const make = { host: "https://kubernetes.default.svc" };
+      const databases = {
+        a: byVault({ mount: shared, kubernetesAuth: { path: "k8s" } }),
+        b: byVault({ mount: { path: "database" }, roles: { b: {} } }),
+        c: byVault({ kubernetesAuth: { path: "k8s", make }, roles: { c: {} } }),
+        d: byVault({ mount: { path: "elsewhere", exists: true }, roles: { d: {} } }),
+      };
+      const { plan } = parse({ vault, databases }, { VAULT_ADDR: "https://vault" });
+      assert.deepEqual(makersOf(plan.databases, "a"), { mount: "b", kubernetesAuth: "c" });
+      assert.deepEqual(makersOf(plan.databases, "d"), { mount: undefined, kubernetesAuth: undefined });
+      assert.deepEqual(makersFirst(plan.databases), ["b", "c", "a", "d"]);
+      const both = {
+        a: byVault({ mount: shared, kubernetesAuth: { path: "k8s", make } }),
+        b: byVault({ mount: { path: "database" }, kubernetesAuth: { path: "k8s" }, roles: { b: {} } }),
+      };
+      assert.deepEqual(
+        makersFirst(parse({ vault, databases: both }, { VAULT_ADDR: "https://vault" }).plan.databases),
+        ["b", "a"],
+        "each needs the other",
+      );
+    });
 
     it("allows two databases to share an existing mount and auth method", () => {
       const there = { mount: shared, kubernetesAuth: { path: "kubernetes" } };

@@ -3,6 +3,7 @@ import { connectionDrift, connectionDocument, type VaultEngine } from "../../../
 import { providerOf } from "../../../components/dynamic/converge";
 import { AdminInputs, AdminState, vaultAdmin } from "../../../components/vault-database/admin-operations";
 import { LeasesInputs, vaultLeases } from "../../../components/vault-database/lease-operations";
+import { MountInputs, vaultMountRemoval } from "../../../components/vault-database/mount-removal-operations";
 import { vaultUserNames } from "../../../components/vault-database/settings";
 import { UNKNOWN } from "../../../components/value-check";
 import { VaultError } from "../../../components/vault/errors";
@@ -33,6 +34,9 @@ type Body = Record<string, unknown>;
 class FakeVault implements VaultEngine {
   readonly configs = new Map<string, Body>();
   readonly roles = new Map<string, { db_name?: string }>();
+  /** Keys by path, and the accessors of mounts. */
+  readonly lists = new Map<string, string[]>();
+  readonly accessors = new Map<string, string>();
   readonly requests: { what: string; body?: Body }[] = [];
   /** The error of a request; undefined lets it succeed. */
   fails: (what: string, body?: Body) => string | undefined = () => undefined;
@@ -45,6 +49,13 @@ class FakeVault implements VaultEngine {
   }
   async readRole(path: string) {
     return this.roles.get(path);
+  }
+  async list(path: string) {
+    this.fail(`list ${path}`);
+    return this.lists.get(path) ?? [];
+  }
+  async accessor(mount: string) {
+    return this.accessors.get(mount);
   }
   async write(path: string, body: Body) {
     this.record(`write ${path}`, body);
@@ -62,8 +73,11 @@ class FakeVault implements VaultEngine {
   }
   private record(what: string, body?: Body) {
     this.requests.push({ what, body });
+    this.fail(what, body);
+  }
+  private fail(what: string, body?: Body) {
     const reason = this.fails(what, body);
-    if (reason !== undefined) throw new VaultError("failed", reason);
+    if (reason !== undefined) throw new VaultError(reason === "denied" ? "access-denied" : "failed", reason);
   }
 }
 
@@ -86,7 +100,8 @@ function setUp() {
   const connect = async () => kubernetes;
   const withEngine = <Result>(_: unknown, use: (engine: VaultEngine) => Promise<Result>) => use(vault);
   const leases = providerOf(vaultLeases(connect, withEngine));
-  return { kubernetes, vault, left, ...providerOf(vaultAdmin(connect, withEngine)), leases };
+  const removal = providerOf(vaultMountRemoval(withEngine));
+  return { kubernetes, vault, left, ...providerOf(vaultAdmin(connect, withEngine)), leases, removal };
 }
 
 const passwords = ({ requests }: FakeVault) =>
@@ -441,6 +456,93 @@ describe("the credentials of a role", () => {
         ["forget database/creds/app"],
       );
     }
+  });
+});
+
+describe("a mount that the program created", () => {
+  const engine: MountInputs = { kind: "engine", path: "postgres/orders", accessor: "database_1" };
+  const auth: MountInputs = { kind: "auth", path: "kubernetes", accessor: "auth_kubernetes_1" };
+  /** Removes a mount, and returns what was printed. */
+  const removed = async (state: MountInputs, prepare: (vault: FakeVault) => unknown = () => {}) => {
+    const { vault, removal } = setUp();
+    vault.accessors.set("postgres/orders", "database_1").set("auth/kubernetes", "auth_kubernetes_1");
+    prepare(vault);
+    const [printed, print] = [[] as string[], console.error];
+    console.error = (line: string) => void printed.push(line);
+    try {
+      await removal.delete("id", state);
+    } finally {
+      console.error = print;
+    }
+    return { printed, requests: vault.requests.map(({ what }) => what) };
+  };
+
+  it("is deleted if nothing is in it", async () => {
+    assert.deepEqual(await removed(engine), { printed: [], requests: ["remove sys/mounts/postgres/orders"] });
+    assert.deepEqual(await removed(auth), { printed: [], requests: ["remove sys/auth/kubernetes"] });
+  });
+
+  it("stays with what others made in it, and the message names that", async () => {
+    const others = await removed(engine, ({ lists }) =>
+      lists
+        .set("postgres/orders/config", ["billing"])
+        .set("postgres/orders/roles", ["reader"])
+        .set("postgres/orders/static-roles", ["legacy"]),
+    );
+    assert.deepEqual(others, {
+      printed: [
+        "postgres/orders of Vault is not deleted, because it is not empty: config/billing, roles/reader, static-roles/legacy. The " +
+          "stack no longer manages it. If nobody needs it, run: vault secrets disable postgres/orders",
+      ],
+      requests: [],
+    });
+    const logins = await removed(auth, ({ lists }) => lists.set("auth/kubernetes/role", ["billing"]));
+    assert.match(
+      logins.printed[0] ?? "",
+      /^auth\/kubernetes of Vault is not deleted.*role\/billing.*vault auth disable kubernetes$/,
+    );
+    assert.deepEqual(logins.requests, []);
+  });
+
+  it("stays if its content may not be listed, and is kept in the state if Vault fails", async () => {
+    const denied = await removed(
+      auth,
+      (vault) => (vault.fails = (what) => (what.startsWith("list") ? "denied" : undefined)),
+    );
+    assert.match(
+      denied.printed[0] ?? "",
+      /because the program may not list what is in it \(denied\)\. .*vault auth disable kubernetes$/,
+    );
+    assert.deepEqual(denied.requests, []);
+    await assert.rejects(
+      removed(engine, (vault) => (vault.fails = (what) => (what.startsWith("list") ? "sealed" : undefined))),
+      /sealed/,
+    );
+  });
+
+  it("is not confused with another mount at the same path", async () => {
+    const replaced = await removed(engine, ({ accessors }) => accessors.set("postgres/orders", "kv_2"));
+    assert.deepEqual(replaced, { printed: [], requests: [] });
+    assert.deepEqual(await removed(auth, ({ accessors }) => accessors.clear()), { printed: [], requests: [] });
+  });
+
+  it("is another one at another path, and is followed if it was mounted again", async () => {
+    const { removal } = setUp();
+    const diff = (news: Partial<MountInputs>) => removal.diff("id", engine, { ...engine, ...news });
+    assert.deepEqual((await diff({ path: "postgres/shop" })).replaces, ["path"]);
+    assert.equal((await diff({ accessor: "database_2" })).changes, true);
+    assert.equal((await diff({ accessor: UNKNOWN })).changes, false);
+    assert.equal((await diff({})).changes, false);
+  });
+
+  it("may have a connection of the same name, which is not overwritten", async () => {
+    const { vault, create } = setUp();
+    vault.configs.set("database/config/orders", { plugin_name: "x", connection_url: "elsewhere", username: "root" });
+    await assert.rejects(
+      async () => create(inputs({ ownsMount: true })),
+      /already has a connection database\/config\/orders/,
+    );
+    assert.deepEqual(vault.requests, []);
   });
 });
 

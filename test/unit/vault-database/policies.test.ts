@@ -58,6 +58,16 @@ describe("the policy of the program", () => {
     );
   });
 
+  it("lists what is in the program's own mounts, which are deleted only if they are empty", () => {
+    const listed = (policy: string) => [...policy.matchAll(/^path "([^"]+\/)" \{ capabilities = \["list"\] \}$/gm)];
+    const own = listed(vaultDatabasePolicy({ ...scope, makesMount: true, makesKubernetesAuth: true }));
+    assert.deepEqual(
+      own.map(([, path]) => path),
+      ["postgres/config/", "postgres/roles/", "postgres/static-roles/", "auth/kubernetes/role/"],
+    );
+    assert.deepEqual(listed(vaultDatabasePolicy(scope)), []);
+  });
+
   it("pins the text of the consumer's policy, and the policy of its login", () => {
     const policy = vaultDatabasePolicy(scope);
     const [, pinned = ""] = /allowed_parameters = \{ "policy" = \[(".*")\] \}/.exec(policy) ?? [];

@@ -27,7 +27,7 @@ describe("VaultDatabase", () => {
       {
         newResource: ({ type, name, inputs }) => {
           made.push({ type, name, inputs });
-          return { id: `${name}-id`, state: { ...inputs, clusterUid: "uid-1" } };
+          return { id: `${name}-id`, state: { accessor: `${type} 1`, ...inputs, clusterUid: "uid-1" } };
         },
         call: () => ({}),
       },
@@ -44,8 +44,15 @@ describe("VaultDatabase", () => {
     kubernetesAuth: { path: "kubernetes" },
     roles: { app: { consumer: { namespace: "shop", serviceAccount: "app" }, maxTtl: "4h" }, report: {} },
   };
+  /** Options by type. Pulumi does not pass them to mocks. */
+  const options = new Map<string, pulumi.CustomResourceOptions>();
+  const note: pulumi.ResourceTransformation = ({ type, opts }) => void options.set(type, opts);
   const deploy = (args: Partial<VaultDatabaseArgs> = {}) => {
-    const { outputs } = new VaultDatabase("orders", { database, roles: {}, ...settings, ...args });
+    const { outputs } = new VaultDatabase(
+      "orders",
+      { database, roles: {}, ...settings, ...args },
+      { transformations: [note] },
+    );
     return new Promise<pulumi.Unwrap<typeof outputs>>((resolve) => outputs.apply(resolve));
   };
   const ofType = (type: string) => made.filter((one) => one.type === type);
@@ -80,6 +87,7 @@ describe("VaultDatabase", () => {
     const at = (type: string, name: string) => made.findIndex((one) => one.type === type && one.name === name);
     const order = [
       at("vault:index/mount:Mount", "orders"),
+      at("pulumi-nodejs:dynamic/vault:MountRemoval", "orders"),
       at("pulumi-nodejs:dynamic/vault:DatabaseAdmin", "orders"),
       at("pulumi-nodejs:dynamic/vault:DatabaseLeases", "orders@app"),
       at("vault:database/secretBackendRole:SecretBackendRole", "orders@app"),
@@ -90,6 +98,36 @@ describe("VaultDatabase", () => {
       [...order].sort((one, other) => one - other),
     );
     assert.ok(!order.includes(-1));
+  });
+
+  it("never lets Pulumi delete or move its mount or auth method, because others may use them", async () => {
+    const make = { host: "https://kubernetes.default.svc" };
+    await deploy({ kubernetesAuth: { path: "k8s", make } });
+    await wait();
+    for (const [type, kind, path, removal] of [
+      ["vault:index/mount:Mount", "engine", "postgres/orders", "MountRemoval"],
+      ["vault:index/authBackend:AuthBackend", "auth", "k8s", "AuthMethodRemoval"],
+    ] as const) {
+      const { retainOnDelete, replaceOnChanges } = options.get(type) ?? {};
+      assert.deepEqual([retainOnDelete, replaceOnChanges], [true, ["path"]]);
+      const [made] = ofType(`pulumi-nodejs:dynamic/vault:${removal}`);
+      assert.deepEqual([made?.inputs.kind, made?.inputs.path, made?.inputs.accessor], [kind, path, `${type} 1`]);
+    }
+  });
+
+  it("lets another database that uses them come later and go earlier", async () => {
+    const make = { host: "https://kubernetes.default.svc" };
+    const maker = new VaultDatabase("orders", {
+      database,
+      roles: { app: {} },
+      kubernetesAuth: { path: "k8s", make },
+    });
+    const dependencies = async (output: pulumi.Output<string>) =>
+      [...(await (output as unknown as { allResources(): Promise<Set<pulumi.Resource>> }).allResources())].map((each) =>
+        (each as unknown as { __pulumiType: string }).__pulumiType.split(":").at(-1),
+      );
+    assert.ok((await dependencies(maker.mount)).includes("MountRemoval"));
+    assert.ok((await dependencies(maker.kubernetesAuth!)).includes("AuthMethodRemoval"));
   });
 
   it("gives no two resources the same name, whatever the names of databases and roles", async () => {

@@ -2,6 +2,8 @@ import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { vaultRequest } from "../../../components/vault/client";
+import { withVaultEngine } from "../../../components/vault-database/vault-engine";
 import { VaultError, VaultFailure } from "../../../components/vault/errors";
 import { parseKeyValuePath, readKeyValue } from "../../../components/vault/key-value";
 import { Certificate, OpenSsl } from "../certificates/openssl";
@@ -21,6 +23,49 @@ describe("the path of a value in Vault", () => {
   it("is refused if it is not valid", () => {
     for (const text of ["", "secret", "secret/", "#key", "secret/x#", "secret/x#a#b"])
       assert.equal(parseKeyValuePath(text, "identity"), undefined, text);
+  });
+});
+
+describe("a list in Vault", () => {
+  it("is asked for like the vault command does, and needs the right list", async () => {
+    const asked: string[] = [];
+    const server = await FakeServer.start(({ path }) => {
+      asked.push(path);
+      return path.startsWith("/v1/pg/config") ? json({ data: { keys: ["orders"] } }) : errors(403, "permission denied");
+    });
+    try {
+      const list = (path: string) =>
+        vaultRequest({ address: server.url, cas: [], delays: [] }, { path, list: true, token: "t" });
+      assert.deepEqual(await list("pg/config"), { data: { keys: ["orders"] } });
+      await assert.rejects(list("pg/roles"), /path "pg\/roles\/" \{ capabilities = \["list"\] \}/);
+      assert.deepEqual(asked, ["/v1/pg/config?list=true", "/v1/pg/roles?list=true"]);
+    } finally {
+      await server.close();
+    }
+  });
+});
+
+describe("the ID of a mount in Vault", () => {
+  it("is undefined if nothing is mounted there, which Vault says with 400", async () => {
+    const server = await FakeServer.start(({ path }) =>
+      path === "/v1/sys/mounts/pg"
+        ? json({ data: { accessor: "database_1" } })
+        : path === "/v1/sys/mounts/auth/gone"
+          ? errors(400, "No secret engine mount at auth/gone/")
+          : errors(400, "something else"),
+    );
+    const { VAULT_TOKEN: former } = process.env;
+    process.env.VAULT_TOKEN = "t";
+    try {
+      const accessor = (mount: string) => withVaultEngine({ address: server.url }, (engine) => engine.accessor(mount));
+      assert.equal(await accessor("pg"), "database_1");
+      assert.equal(await accessor("auth/gone"), undefined);
+      await assert.rejects(accessor("odd"), /something else/);
+    } finally {
+      if (former === undefined) delete process.env.VAULT_TOKEN;
+      else process.env.VAULT_TOKEN = former;
+      await server.close();
+    }
   });
 });
 
