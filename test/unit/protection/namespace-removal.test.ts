@@ -33,8 +33,8 @@ function apiWith(objects: Record<string, unknown> = {}): FakeApi {
 }
 
 describe("the removal of a Namespace", () => {
-  const remove = async (api: FakeApi, of: NamespaceState = state) => {
-    const timing = { poll: 1, collectedWithin: 30, goneWithin: 50 };
+  const remove = async (api: FakeApi, of: NamespaceState = state, collectedWithin = 30) => {
+    const timing = { poll: 1, collectedWithin, goneWithin: 50 };
     await providerOf(namespaceRemoval(async () => api, timing)).delete("db", of);
     return api.removed;
   };
@@ -80,8 +80,13 @@ describe("the removal of a Namespace", () => {
 
   it("waits for the garbage collector, and keeps one with an object whose owner is outside of the Namespace", async () => {
     const api = apiWith({ "/api/v1/namespaces/db/secrets": { items: [owned("orders-app", "gone")] } });
-    setTimeout(() => api.set({ "/api/v1/namespaces/db/secrets": items() }), 5);
-    assert.equal((await remove(api)).length, 1);
+    const read = api.read;
+    api.read = async (path) => {
+      const found = await read(path);
+      if (path.includes("/secrets")) api.set({ "/api/v1/namespaces/db/secrets": items() }); // gone in the next look
+      return found;
+    };
+    assert.equal((await remove(api, state, 60_000)).length, 1);
     assert.deepEqual(
       await remove(apiWith({ "/api/v1/namespaces/db/secrets": { items: [owned("kept", "outside")] } })),
       [],
