@@ -146,11 +146,14 @@ export async function kubernetesClient(
   const library = await import("@kubernetes/client-node");
   const config = loadConfig(library, connection);
   const request = (path: string) => retried(() => getJson(library, config, path, limit), isUnavailable, delays);
-  const patch = async (path: string, fields: object) => {
-    const change = { path, limit, method: library.HttpMethod.PATCH, body: JSON.stringify(fields) };
-    const { code, text } = await retried(() => send(library, config, change), isUnavailable, delays);
-    if (code >= 300 && code !== 404) throw refused(`PATCH ${path}`, code, text);
+  const { PATCH, POST } = library.HttpMethod;
+  /** Writes an object or fields. `accepted`: an HTTP status that is no error either. */
+  const write = async (method: k8s.HttpMethod, path: string, body: object, accepted?: number, type?: string) => {
+    const request = { path, limit, method, type, body: JSON.stringify(body) };
+    const { code, text } = await retried(() => send(library, config, request), isUnavailable, delays);
+    if (code >= 300 && code !== accepted) throw refused(`${method} ${path}`, code, text);
   };
+  const patch = (path: string, fields: object) => write(PATCH, path, fields, 404);
   return {
     async get(reference) {
       return (await request(`${collection(reference)}/${reference.name}`)) as KubernetesObject | undefined;
@@ -180,21 +183,14 @@ export async function kubernetesClient(
       patch(`${collection(reference)}/${reference.name}?fieldManager=${manager}`, fields),
     patchStatus: (reference, status) =>
       patch(`${collection(reference)}/${reference.name}/status?fieldManager=${FIELD_MANAGER}`, { status }),
-    async own(reference, { kind, metadata }, manager) {
+    own(reference, { kind, metadata }, manager) {
       const { apiVersion, namespace, name } = reference;
       const path = `${collection(reference)}/${name}?fieldManager=${manager}`;
-      const body = JSON.stringify({ apiVersion, kind, metadata: { ...metadata, name, namespace } });
-      const request = { path, limit, method: library.HttpMethod.PATCH, type: "application/apply-patch+yaml", body };
-      const { code, text } = await retried(() => send(library, config, request), isUnavailable, delays);
-      if (code >= 300) throw refused(`PATCH ${path}`, code, text);
+      const fields = { apiVersion, kind, metadata: { ...metadata, name, namespace } };
+      return write(PATCH, path, fields, undefined, "application/apply-patch+yaml");
     },
-    async create(reference, object) {
-      const path = `${collection(reference)}?fieldManager=${FIELD_MANAGER}`;
-      const request = { path, limit, method: library.HttpMethod.POST, body: JSON.stringify(object) };
-      const { code, text } = await retried(() => send(library, config, request), isUnavailable, delays);
-      // 409: it exists.
-      if (code >= 300 && code !== 409) throw refused(`POST ${path}`, code, text);
-    },
+    // 409: it exists.
+    create: (reference, object) => write(POST, `${collection(reference)}?fieldManager=${FIELD_MANAGER}`, object, 409),
     remove: (reference, uid) =>
       remove(library, config, `${collection(reference)}/${reference.name}`, uid, { limit, delays }),
   };

@@ -148,7 +148,8 @@ export function updateCheck(
           `Warning: this setting has no effect on the Cluster ${namespace}/${object}, because it is used only when a Cluster is ` +
             `created: ${firstOf(unused).join(", ")}.`,
         );
-      return [applicationRefusal(found, { bootstrap }) ?? []].flat();
+      const refusal = applicationRefusal(found, { bootstrap });
+      return refusal === undefined ? [] : [refusal];
     } catch (error) {
       if (error instanceof KubernetesError) return [];
       throw error;

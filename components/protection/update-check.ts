@@ -31,8 +31,9 @@ const provider = dynamicProvider("updateCheck");
 
 /**
  * Runs before its Cluster or Pooler. Refuses an upgrade of PostgreSQL that would fail (see major-upgrade.ts), volumes that
- * cannot grow, and another database or owner (see bootstrap.ts), and prepares fields that others wrote (see foreign-fields.ts). Needs the Kubernetes rights `get` and `patch` on
- * Clusters and Poolers. For an upgrade, it also needs `list` on pods and Backups, and the rights of psql.ts.
+ * cannot grow, and another database or owner (see bootstrap.ts), and prepares fields that others wrote (see
+ * foreign-fields.ts). Needs the Kubernetes rights `get` and `patch` on Clusters and Poolers. For an upgrade, it also needs
+ * `list` on pods and Backups, and the rights of psql.ts.
  *
  * In a preview, Pulumi's Kubernetes provider dry-runs the update of the object. That would fail, because nothing is prepared
  * yet. The provider skips the dry run if an input is unknown, so one input of the object must pass through `once`.

@@ -5,6 +5,7 @@ import { bounded } from "../../components/dynamic/bounded";
 import { KubernetesError } from "../../components/kubernetes/errors";
 import { firstOf, limited, printable } from "../../components/message-limits";
 import { operations } from "../../components/operations";
+import { printedBy } from "./printed-by";
 
 const huge = "é".repeat(200_000);
 
@@ -154,15 +155,10 @@ describe("operations, as the engine calls them", () => {
 
 describe("the drift that a preview prints", () => {
   it("has a limited length, and no control characters", async () => {
-    const printed: string[] = [];
-    const print = console.error;
-    console.error = (line: string) => void printed.push(line);
-    try {
+    const printed = await printedBy(async () => {
       const found = Array.from({ length: 40_000 }, (_, index) => `table "t${index}\n\x1b[2J" is not readable`);
       assert.deepEqual(await hasDrifted("orders", "unseen", async () => found), true);
-    } finally {
-      console.error = print;
-    }
+    });
     assert.equal(printed.length, 21);
     assert.equal(printed[0], 'orders: table "t0\\n\\x1b[2J" is not readable; `pulumi up` corrects this');
     assert.match(printed.at(-1) ?? "", /^orders: and 39980 more/);

@@ -68,15 +68,11 @@ describe("the name of an archive", () => {
   });
 
   it("is announced in a preview, with what a new Cluster starts from and where the latest data are", async () => {
-    const [said, print] = [[] as string[], console.error];
-    console.error = (line: string) => void said.push(line);
-    try {
+    const said = await printedBy(async () => {
       const olds = { ...inputs, archiveName: "orders-2" };
       for (const recoversFrom of [undefined, "orders-1", "orders-2"])
         await provider.diff("id", olds, { ...inputs, recoversFrom });
-    } finally {
-      console.error = print;
-    }
+    });
     assert.match(said[0] ?? "", /starts with an EMPTY database.*set recovery\.archiveName to orders-2/);
     assert.match(said[1] ?? "", /is recovered from the archive orders-1.*set recovery\.archiveName to orders-2/);
     assert.match(

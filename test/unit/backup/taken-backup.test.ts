@@ -7,6 +7,7 @@ import type { KubernetesObject } from "../../../components/kubernetes/client";
 import { KubernetesError } from "../../../components/kubernetes/errors";
 import { FakeApi, KUBE_SYSTEM } from "../protection/fake-api";
 import { FakeKubernetes } from "../postgres/fake-kubernetes";
+import { printedBy } from "../printed-by";
 
 const NOW = new Date("2026-11-30T12:36:15Z");
 const inputs: TakenBackupInputs = {
@@ -225,13 +226,9 @@ describe("a backup that a run takes", () => {
           () => new Date(now),
         ),
       );
-      const [printed, print] = [[] as string[], console.error];
-      console.error = (line: string) => void printed.push(line);
-      try {
+      const printed = await printedBy(async () => {
         assert.deepEqual(await kind.diff("id", { ...first, taken: "orders-first" }, first), { changes: false });
-      } finally {
-        console.error = print;
-      }
+      });
       return printed.join("\n");
     };
 

@@ -7,6 +7,7 @@ import { access, AccessInputs } from "../../../components/postgres/grants-operat
 import { CommandResult } from "../../../components/kubernetes/client";
 import { KubernetesError } from "../../../components/kubernetes/errors";
 import { FakeKubernetes, Ran } from "./fake-kubernetes";
+import { printedBy } from "../printed-by";
 
 const TIMING = { rolesWithin: 5_000, reasonsAfter: 10, poll: 2, grantsAtEach: 3 };
 
@@ -430,13 +431,5 @@ describe("access to a database", () => {
 
 /** What `work` prints. */
 async function printed(work: () => Promise<unknown>): Promise<string> {
-  const lines: string[] = [];
-  const { error } = console;
-  console.error = (line: string) => lines.push(line);
-  try {
-    await work();
-  } finally {
-    console.error = error;
-  }
-  return lines.join("\n");
+  return (await printedBy(work)).join("\n");
 }

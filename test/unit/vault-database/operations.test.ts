@@ -8,6 +8,7 @@ import { vaultUserNames } from "../../../components/vault-database/settings";
 import { UNKNOWN } from "../../../components/value-check";
 import { VaultError } from "../../../components/vault/errors";
 import { FakeKubernetes, Ran } from "../postgres/fake-kubernetes";
+import { printedBy } from "../printed-by";
 
 const names = vaultUserNames({}, "app", "app");
 const inputs = (more: Partial<AdminInputs> = {}): AdminInputs => ({
@@ -205,16 +206,9 @@ describe("Vault's own user", () => {
       const made = setUp();
       made.left.cameAlong = "v-app-1\nv-app-2\n";
       made.kubernetes.cluster!.metadata.creationTimestamp = "2026-11-30T12:00:00Z";
-      const printed: string[] = [];
-      const { error } = console;
-      console.error = (line: string) => void printed.push(line);
-      try {
-        await (begin === "create"
-          ? made.create(inputs())
-          : made.update("id", { ...state(), clusterUid: "uid-0" }, inputs()));
-      } finally {
-        console.error = error;
-      }
+      const printed = await printedBy(async () =>
+        begin === "create" ? made.create(inputs()) : made.update("id", { ...state(), clusterUid: "uid-0" }, inputs()),
+      );
       const scripts = made.kubernetes.ran.map(({ script }) => script);
       const asked = scripts.find((script) => script.includes("::numeric <"));
       assert.match(asked ?? "", /::numeric < 1796040000 /);
@@ -467,13 +461,7 @@ describe("a mount that the program created", () => {
     const { vault, removal } = setUp();
     vault.accessors.set("postgres/orders", "database_1").set("auth/kubernetes", "auth_kubernetes_1");
     prepare(vault);
-    const [printed, print] = [[] as string[], console.error];
-    console.error = (line: string) => void printed.push(line);
-    try {
-      await removal.delete("id", state);
-    } finally {
-      console.error = print;
-    }
+    const printed = await printedBy(async () => removal.delete("id", state));
     return { printed, requests: vault.requests.map(({ what }) => what) };
   };
 

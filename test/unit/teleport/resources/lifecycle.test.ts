@@ -8,6 +8,7 @@ import { RegistrationInputs, RegistrationState } from "../../../../components/te
 import { UnfinishedRegistration } from "../../../../components/teleport/resources/lifecycle-errors";
 import { TeleportDocument } from "../../../../components/teleport/client/tctl";
 import { FakeTeleport } from "../fake-teleport";
+import { printedBy } from "../../printed-by";
 
 const LAG = 60;
 const TIMING = { poll: 5, visibleWithin: 1_000, goneFor: 3 * LAG, settle: 2 * LAG, differsFor: 3 * LAG };
@@ -353,15 +354,10 @@ describe("whether a name is taken", () => {
     const { teleport, collision } = setUp(0);
     const theirs = database("orders", "theirs:5432");
     teleport.put({ ...theirs, metadata: { ...theirs.metadata, labels: { team: "shop" } } });
-    const printed: string[] = [];
-    const { error } = console;
-    console.error = (text: string) => void printed.push(text);
-    try {
+    const printed = await printedBy(async () => {
       assert.equal(await collision(inputs(undefined, { adopt: true })), undefined);
       assert.equal(await collision(inputs(database("free"), { adopt: true })), undefined);
-    } finally {
-      console.error = error;
-    }
+    });
     assert.deepEqual(printed, [
       "db/orders exists in Teleport at teleport:443, and this stack takes it over. `pulumi up` changes: " +
         'metadata.labels.provisioned_by: "cloudnative-pg"; metadata.labels.team: "shop" → goes; ' +

@@ -8,6 +8,7 @@ import { promotionAfter, promotionTime } from "../../../../components/teleport/r
 import { TeleportDocument } from "../../../../components/teleport/client/tctl";
 import { UNKNOWN } from "../../../../components/value-check";
 import { FakeTeleport } from "../fake-teleport";
+import { printedBy } from "../../printed-by";
 
 const LAG = 60;
 const TIMING = { poll: 5, visibleWithin: 1_000, goneFor: 3 * LAG, settle: 2 * LAG, differsFor: 3 * LAG };
@@ -36,14 +37,7 @@ const north = (more: Partial<RegistrationInputs> = {}): RegistrationInputs => ({
 });
 
 async function printed(work: () => Promise<unknown>): Promise<string> {
-  const [said, print] = [[] as string[], console.error];
-  console.error = (line: string) => void said.push(line);
-  try {
-    await work();
-  } finally {
-    console.error = print;
-  }
-  return said.join("\n");
+  return (await printedBy(work)).join("\n");
 }
 
 describe("a name in Teleport that belongs to a distributed topology", () => {
