@@ -26,6 +26,7 @@ import { UNKNOWN } from "../../../components/value-check";
 import { vaultAdmin } from "../../../components/vault-database/admin-operations";
 import { vaultLeases } from "../../../components/vault-database/lease-operations";
 import { FakeApi, KUBE_SYSTEM } from "../protection/fake-api";
+import { printedBy } from "../printed-by";
 
 /** A state that any kind can read. */
 const state = {
@@ -69,7 +70,7 @@ const kinds = {
   adoption,
   replicaStatus,
 };
-const OTHERS = ["registration", "certAuthority", "declaredDatabases", "replicaRole"];
+const OTHERS = ["registration", "certAuthority", "declaredDatabases", "replicaRole", "vaultMountRemoval"];
 
 describe("a kubeconfig that is given as a value", () => {
   it("is a concern of every kind of resource, but for those that are named", () => {
@@ -116,9 +117,7 @@ describe("a kubeconfig that is given as a value", () => {
   });
 
   it("that is not known yet keeps a preview from looking at Kubernetes, which is said once, and fails nothing", async () => {
-    const [said, print] = [[] as string[], console.error];
-    console.error = (line: string) => void said.push(line);
-    try {
+    const said = await printedBy(async () => {
       for (const [name, kind] of Object.entries(kinds)) {
         const { check, diff } = providerOf(kind() as unknown as AnyKind);
         const news = { ...state, kubeconfig: UNKNOWN };
@@ -129,9 +128,7 @@ describe("a kubeconfig that is given as a value", () => {
         // Its Cluster or Pooler is not tried out by the provider, as while Kubernetes does not answer.
         assert.equal(changes, name === "updateCheck", name);
       }
-    } finally {
-      console.error = print;
-    }
+    });
     assert.equal(said.length, 1, said.join("\n"));
     assert.match(said[0] ?? "", /^Warning: the kubeconfig is not known yet, so this preview does not check anything/);
   });
