@@ -12,6 +12,7 @@ import {
 } from "../cnpg/backup-status";
 import { distributionOf, imageOfData, majorOfData } from "../cnpg/image";
 import { barmanCloudOf } from "../cnpg/object-store";
+import { followedCluster } from "../cnpg/replica";
 import { fencingReason, hibernationReason } from "../cnpg/stopped";
 import type { KubernetesClient, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError } from "../kubernetes/errors";
@@ -179,15 +180,6 @@ function roleOf({ metadata }: KubernetesObject): string | undefined {
 function isUnfinished(pod: KubernetesObject): boolean {
   const phases = roleOf(pod) === MAJOR_UPGRADE ? ["Pending", "Running", "Failed"] : ["Pending", "Running"];
   return roleOf(pod) !== undefined && phases.includes(String(pod.status?.phase));
-}
-
-/** The Cluster that a replica cluster follows (Cluster.IsReplica of CloudNativePG). */
-function followedCluster({ metadata, spec = {} }: KubernetesObject): string | undefined {
-  const replica = spec.replica as { enabled?: boolean; primary?: string; self?: string; source?: string } | undefined;
-  if (!replica) return undefined;
-  const { primary, self = metadata.name } = replica;
-  const isReplica = replica.enabled ?? (primary !== undefined && primary !== self);
-  return isReplica ? (primary ?? replica.source ?? "another Cluster") : undefined;
 }
 
 function imageProblems(cluster: KubernetesObject, { image, major, archives }: DeclaredUpgrade): string[] {

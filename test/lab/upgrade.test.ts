@@ -4,7 +4,7 @@
  * an S3 server. A person's logins after a major upgrade: test/faults/major-upgrade.test.ts.
  */
 import { strict as assert } from "node:assert";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,12 +13,12 @@ import { IMAGES } from "../../lab/build/images";
 import { openTunnel, Tunnel } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
 import { run } from "../../lab/host/command";
-import { S3 } from "../../lab/layout";
 import { SMALL_POOLER, serverCaOf } from "../faults/cluster-witness";
 import { OpenSession } from "../faults/open-session";
 import { logInAsOwner, openSessionAsOwner, Owner, ownerOf } from "../faults/owner";
 import { printed, RepeatedLogin } from "../faults/repeated-login";
 import { apply, eventually, kubectl, loginAs, oneDatabase, PROBES, sqlAsOwner, sqlAsSuperuser } from "./lab";
+import { objectStoreIn, objectStoreOnDisk, objectStoreSecret } from "./object-store";
 
 type Outputs = { databases: Record<string, PostgresClusterOutputs> };
 
@@ -170,27 +170,11 @@ describe("a major upgrade with backups", () => {
   const NAME = "ug-shop";
   const BACK = "ug-back";
   const stack = new Stack("upgrade-major");
-  const [BUCKET = ""] = S3.buckets;
   /** Folder in the bucket, used only by this run. */
   const FOLDER = `${NAME}-${Date.now()}`;
-  const ON_DISK = join(S3.objects, BUCKET, FOLDER);
-  const key = (name: string) => ({ name: "s3", key: name });
-  const objectStore = {
-    destinationPath: `s3://${BUCKET}/${FOLDER}`,
-    endpointURL: S3.address,
-    endpointCA: key("ca.crt"),
-    s3Credentials: { accessKeyId: key("id"), secretAccessKey: key("secret") },
-    data: { immediateCheckpoint: true },
-  };
+  const ON_DISK = objectStoreOnDisk(FOLDER);
+  const objectStore = objectStoreIn(FOLDER);
   const parameters = { shared_buffers: "32MB", max_connections: "50", max_prepared_transactions: "2" };
-  const secret = (namespace: string) => ({
-    ...{ apiVersion: "v1", kind: "Secret", metadata: { name: "s3", namespace } },
-    stringData: {
-      id: readFileSync(S3.accessKeyId(BUCKET), "utf8").trim(),
-      secret: readFileSync(S3.secretAccessKey(BUCKET), "utf8").trim(),
-      "ca.crt": readFileSync(process.env.S3_CACERT ?? "", "utf8"),
-    },
-  });
   const settings = { namespace: NAME, image: IMAGES.olderPostgresql, parameters };
   const configure = (more: object = {}, backup: object = {}, databases: object = {}) => {
     const config = oneDatabase(NAME, { ...settings, backup: { objectStore, ...backup }, ...more });
@@ -231,7 +215,7 @@ describe("a major upgrade with backups", () => {
     for (const namespace of [NAME, BACK]) {
       await kubectl("delete", "namespace", namespace, "--ignore-not-found");
       await run("kubectl", ["create", "namespace", namespace]);
-      await apply(secret(namespace));
+      await apply(objectStoreSecret(namespace));
     }
     configure();
     await stack.init();
