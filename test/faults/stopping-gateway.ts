@@ -10,7 +10,10 @@ import type { Duplex } from "node:stream";
 import { eventually } from "../lab/lab";
 import { WebSocketFrames } from "./web-socket-frames";
 
-/** A step at which a run stops. A request is named `PUT /v1/path`, a script in a pod `SQL in app: text`. */
+/**
+ * A step at which a run stops. A request is named `PUT /v1/path`, a script in a pod `SQL in app: text`. A dry run changes
+ * nothing, so it is no step.
+ */
 export interface Moment {
   /** Before the server gets the request, or after the server has processed it and its answer is held back. */
   when: "before" | "after";
@@ -101,10 +104,11 @@ export class StoppingGateway {
   private pass(incoming: IncomingMessage, answer: ServerResponse): void {
     const what = `${incoming.method} ${incoming.url}`;
     if (incoming.method !== "GET") this.asked.push(what);
-    const before = this.momentOf(what, "before");
+    const isStep = !new URL(incoming.url ?? "", "http://server").searchParams.has("dryRun");
+    const before = isStep && this.momentOf(what, "before");
     if (before) return this.hold(before, incoming.socket);
     const call = request(this.optionsOf(incoming), (answered) => {
-      const after = this.momentOf(what, "after");
+      const after = isStep && this.momentOf(what, "after");
       if (after) return void answered.resume().on("end", () => this.hold(after, incoming.socket));
       answer.writeHead(answered.statusCode ?? 502, answered.headers);
       answered.pipe(answer);
