@@ -83,7 +83,7 @@ describe("the backup plugin with certificates of the library", () => {
     const before = await serialNumbers(OPERATORS, SECRETS);
     const refused = await certificates.pulumi(["up", "--yes", "--skip-preview"]);
     assert.notEqual(refused.code, 0);
-    assert.match(refused.output, /conflict with "lab-barman-cloud"|already exists/);
+    assert.match(refused.output, /conflicts? with "lab-barman-cloud"|already exists/);
     assert.deepEqual(await serialNumbers(OPERATORS, SECRETS), before);
   });
 
