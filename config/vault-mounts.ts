@@ -56,7 +56,7 @@ export function checkNestedMounts(databases: Readonly<Record<string, DatabasePla
     const other = all.slice(0, index).find(isNested);
     if (!other) return [];
     const problem = `cannot exist together with the ${other.kind} ${other.path} of ${other.setting}: Vault does not allow one inside the other`;
-    const fix = `Change one of the two paths, so that neither is below the other.`;
+    const fix = "Change one of the two paths, so that neither is below the other.";
     return wrong(mount.setting, mount.path, problem, fix);
   });
 }
