@@ -143,7 +143,7 @@ for (const { database, cluster } of clusters) {
   );
 }
 
-/** With the mounts of other databases as outputs: they are created before this database, and deleted after it. */
+/** The settings, in which mounts of other databases are outputs: Pulumi creates those mounts first, and deletes them last. */
 function vaultSettings(name: string, { mount, kubernetesAuth, ...settings }: VaultDatabaseOfCluster) {
   const makers = makersOf(plan.databases, name);
   const made = (maker: string | undefined) =>

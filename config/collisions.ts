@@ -53,15 +53,18 @@ export function checkCollisions({ databases, applications }: EnvironmentPlan): S
   return [...collisions, ...checkContexts(databases), ...checkNestedMounts(databases), ...checkArchives(databases)];
 }
 
-/** The names of resources of a context and of a namespace consist of both names, and the current context has no name. */
+/**
+ * Checks names of Pulumi resources that contain the names of a context and of a namespace. Two pairs can lead to the same name,
+ * and for the current context, the name contains no context.
+ */
 function checkContexts(databases: EnvironmentPlan["databases"]): SettingProblem[] {
   const usedBy = new Map<string, { place: string; setting: string }>();
   return Object.values(databases).flatMap(({ name, context, namespace, createsNamespace }) => {
     const setting = `databases.${name}`;
     const names = [
-      { what: `an OperatorCheck ${context ?? "kubernetes"}`, place: [context] },
+      { what: `${context ?? "kubernetes"} for an OperatorCheck`, place: [context] },
       ...(createsNamespace
-        ? [{ what: `a Namespace ${contextResourceName(context, namespace, "before")}`, place: [context, namespace] }]
+        ? [{ what: `${contextResourceName(context, namespace, "before")} for a Namespace`, place: [context, namespace] }]
         : []),
     ];
     return names.flatMap(({ what, place }) => {
@@ -72,7 +75,7 @@ function checkContexts(databases: EnvironmentPlan["databases"]): SettingProblem[
       return [
         {
           setting,
-          problem: `needs the resource name of ${what}, which ${other.setting} also needs for another context of the kubeconfig`,
+          problem: `uses the Pulumi resource name ${what}, which ${other.setting} also uses, for another context of the kubeconfig`,
           fix: "Set kubernetes.context for all databases, or rename one of the contexts.",
         },
       ];
@@ -129,13 +132,13 @@ function namesInNamespace(
 }
 
 /**
- * Names of Pulumi resources that consist of two names, so that different names can lead to the same. All databases have the same
- * types of resources with the same parents, so the URNs would be the same too.
+ * Names of Pulumi resources that consist of two names, so that different pairs can lead to the same name. Resources of the same
+ * type have parents of the same types in all databases, so their URNs would also be the same.
  */
 function resourceNames(plan: DatabasePlan): UsedName[] {
   const { name, clusterName, databases, poolers, teleport } = plan;
   const of = (kind: string, resource: string): UsedName & { key: string } => ({
-    text: `the resource name ${resource} for ${kind}`,
+    text: `the Pulumi resource name ${resource} for ${kind}`,
     key: `${kind} ${resource}`,
   });
   const certificate = (resource: string) => of("a certificate", resource);
@@ -165,7 +168,7 @@ function resourceNames(plan: DatabasePlan): UsedName[] {
   ];
 }
 
-/** The resources of the certificates of a Cluster, without those of its Poolers. */
+/** Names of the Pulumi resources of a Cluster's certificates, without those of its Poolers. */
 function certificateResources({ name, settings: { issuer } }: DatabasePlan): string[] {
   const cas = (["server", "client"] as const).flatMap((use) =>
     issuer.type === "tls" ? declaredCas(issuer[use]).map((ca) => caResource(name, use, ca)) : [],

@@ -45,7 +45,7 @@ function mountsOf({ name, vaultDatabase, settings: { issuer } }: DatabasePlan): 
   return all.flatMap(({ path, ...each }) => (path === undefined ? [] : [{ ...each, path }]));
 }
 
-/** Refuses to create a mount inside another one, or around it. Vault answers "path is already in use". */
+/** Refuses to create a mount inside another one, or around it. Vault would refuse it: "path is already in use". */
 export function checkNestedMounts(databases: Readonly<Record<string, DatabasePlan>>): SettingProblem[] {
   const all = Object.values(databases).flatMap(mountsOf);
   return all.flatMap((mount, index) => {
@@ -55,8 +55,8 @@ export function checkNestedMounts(databases: Readonly<Record<string, DatabasePla
       (isInside(other.path, mount.path) || isInside(mount.path, other.path));
     const other = all.slice(0, index).find(isNested);
     if (!other) return [];
-    const problem = `cannot exist together with the ${other.kind} ${other.path} of ${other.setting}: Vault has no ${other.kind} inside another`;
-    const fix = `Write a path that neither begins with ${other.path}/ nor is the beginning of it.`;
+    const problem = `cannot exist together with the ${other.kind} ${other.path} of ${other.setting}: Vault does not allow one inside the other`;
+    const fix = "Change one of the two paths, so that neither is below the other.";
     return wrong(mount.setting, mount.path, problem, fix);
   });
 }
@@ -65,13 +65,13 @@ function isInside(path: string, other: string): boolean {
   return path.startsWith(`${other}/`);
 }
 
-/** The databases of this configuration that create what a database uses, by name. */
+/** Names of the databases of this configuration that create the mount and the auth method of another database. */
 export interface Makers {
   mount?: string;
   kubernetesAuth?: string;
 }
 
-/** Finds the makers of the mount and of the auth method that a database uses and does not create. */
+/** Finds the databases that create the mount and the auth method that a database uses and does not create itself. */
 export function makersOf(databases: Readonly<Record<string, DatabasePlan>>, user: string): Makers {
   const { mount, auth } = databases[user]?.vaultDatabase ?? {};
   const maker = (isMaker: (other: VaultDatabasePlan) => boolean) =>
@@ -83,7 +83,7 @@ export function makersOf(databases: Readonly<Record<string, DatabasePlan>>, user
   };
 }
 
-/** The names of the databases, each after its makers. If two need each other, one of them comes first. */
+/** The names of the databases, each after those that create its mounts. If two need each other, either comes first. */
 export function makersFirst(databases: Readonly<Record<string, DatabasePlan>>): string[] {
   const names = new Set<string>();
   const visited = new Set<string>();

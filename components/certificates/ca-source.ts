@@ -24,7 +24,7 @@ export interface TeleportCaSource {
 /**
  * The public endpoint of Teleport's proxy, `/webapi/auth/export?type=db-client` (`type=db` before Teleport 15). Needs
  * no identity. Releases since February 2026 (18 and newer) show both CAs during a rotation. **Older releases show only
- * one CA, also during a rotation**: the new one from the phase `update_clients` on (measured with 13.3.8). Logins are then
+ * one CA, even during a rotation**: the new one from the phase `update_clients` on (measured with 13.3.8). Logins are then
  * refused until the next `up`; to avoid that, use `from: teleport` during a rotation. Overrides of the CA are not shown.
  * The answer is only as trustworthy as the TLS connection to the proxy.
  */
@@ -72,7 +72,7 @@ export interface PemCaSource {
 
 export const DEFAULT_CA_KEY = "ca.crt";
 
-/** The sources of a Teleport cluster, if none are declared. */
+/** The default sources of the CAs of a Teleport cluster. */
 export const DEFAULT_CA_SOURCES: readonly CaSource[] = [{ from: "teleport" }];
 
 /** The sources that a Pulumi resource reads. */
@@ -81,8 +81,8 @@ export type CaSourceWithResource = TeleportCaSource | ProxyCaSource | Kubernetes
 /**
  * Name of the Pulumi resource that reads a source. The names are in the states of users: never change them.
  *
- * @param database whose CAs they are
- * @param credentials of the Teleport cluster, if there are several
+ * @param database the database that trusts the CAs
+ * @param credentials `credentials` of the Teleport cluster, if there are several
  */
 export function caSourceResource(
   source: CaSourceWithResource,

@@ -120,7 +120,7 @@ export interface VaultIssuerArgs extends CommonIssuerArgs {
    * CAs of all are trusted.
    */
   server: VaultPkiRole | VaultPkiRole[];
-  /** Signs `streaming_replica` and `cnpg_pooler_pgbouncer` (client authentication only). A list works like in `server`. */
+  /** Signs `streaming_replica` and `cnpg_pooler_pgbouncer` (client authentication only). A list works as in `server`. */
   client: VaultPkiRole | VaultPkiRole[];
   /**
    * PEM of the CAs above those that the mounts know, up to the root. PostgreSQL needs the whole chain. Default: none.
@@ -155,8 +155,8 @@ export function declaredCas(declared: string[] = [FIRST_CA]): string[] {
 }
 
 /**
- * Name of the Pulumi resources of a CA of the stack. That of the default CA does not contain the CA's name, so that it is the same
- * as when there was only one CA.
+ * Name of the Pulumi resources of a CA of the stack. For the default CA, it does not contain the CA's name, because stacks once had
+ * only one CA. The names are in the states of users: never change them.
  */
 export function caResource(database: string, use: CertificateUse, ca: string): string {
   const first = `${database}-${CA_RESOURCES[use]}`;

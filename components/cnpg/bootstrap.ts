@@ -1,4 +1,4 @@
-/** What CloudNativePG uses only once, when it creates a Cluster, and what a change of it does to an existing Cluster. Pure. */
+/** The fields that CloudNativePG uses only when it creates a Cluster, and what happens if they change later. Pure. */
 import { isObject, UNKNOWN } from "../value-check";
 import type { KubernetesObject } from "../kubernetes/client";
 import { databaseAndOwner } from "./initdb";
@@ -32,8 +32,8 @@ export function initdbFor({ database, owner, ownerSecret }: Application): string
 }
 
 /**
- * Why other names of the application's database or of its owner are refused. Undefined if they are the same, or if the Cluster
- * has none. CloudNativePG would not create them, and would stop to reconcile if it finds another owner in the owner's Secret.
+ * Why another name of the application's database or of its owner is refused. Undefined if the names are the same, or if the Cluster
+ * has none. CloudNativePG would not create them, and would stop reconciling if it found another owner in the owner's Secret.
  */
 export function applicationRefusal({ metadata, spec = {} }: KubernetesObject, declared: Spec): string | undefined {
   const [now, wanted] = [applicationOf(spec), applicationOf(declared)];
@@ -43,26 +43,27 @@ export function applicationRefusal({ metadata, spec = {} }: KubernetesObject, de
   if (!isChanged) return undefined;
   return (
     `The Cluster ${String(metadata.namespace)}/${metadata.name} was created with the database ${now.database}, owned by ` +
-    `${now.owner}, and initdb now names the database ${wanted.database}, owned by ${wanted.owner}. CloudNativePG creates them ` +
-    "only together with a Cluster, so they would not exist. Nothing was changed. Write " +
-    `${initdbFor({ database: now.database, owner: now.owner })}. To create another database, use the setting databases. If you ` +
-    "renamed them in PostgreSQL, first write the new names into the Cluster's spec.bootstrap, with kubectl edit."
+    `${now.owner}, but initdb names the database ${wanted.database}, owned by ${wanted.owner}. CloudNativePG creates both only ` +
+    "when it creates a Cluster, so they would not exist. Nothing was changed. Write " +
+    `${initdbFor({ database: now.database, owner: now.owner })}. To create an additional database, use the setting databases. ` +
+    "If you renamed the database or its owner in PostgreSQL, first write the new names into the Cluster's spec.bootstrap, " +
+    "with kubectl edit."
   );
 }
 
-/** The names, which CloudNativePG uses again and again. */
+/** Fields that CloudNativePG also uses after it has created the Cluster. */
 const ALWAYS_USED = ["database", "owner", "secret"];
-/** The settings of `initdb` that are called like the fields. */
+/** The settings of `initdb` that have the same names as their fields. */
 const OF_INITDB = ["localeCollate", "localeCType", "encoding", "dataChecksums"];
 
-/** The settings that have no effect, because the Cluster was created without them or with other values. */
+/** The settings that have no effect, because the existing Cluster was created without them or with other values. */
 export function unusedSettings({ spec = {} }: KubernetesObject, declared: Spec): string[] {
   const differing = (method: string) =>
     Object.entries((valueAt(declared, `bootstrap.${method}`) ?? {}) as Spec)
       .filter(([field]) => !ALWAYS_USED.includes(field))
       .filter(([field, value]) => !isContained(value, valueAt(spec, `bootstrap.${method}.${field}`)))
       .map(([field]) => field);
-  // A Cluster that was created in another way may declare initdb afterwards: it says how the next Cluster is created.
+  // If a Cluster was not created with initdb, the settings may still declare initdb, for the next Cluster.
   const initdb = isObject(valueAt(spec, "bootstrap.initdb")) ? differing("initdb") : [];
   return [
     ...(differing("recovery").length > 0 ? ["recovery"] : []),
@@ -70,7 +71,7 @@ export function unusedSettings({ spec = {} }: KubernetesObject, declared: Spec):
   ];
 }
 
-/** Whether a declared value is in the API server's value, to which defaults were added. What is not known yet is. */
+/** Whether the API server's value, which includes defaults, contains a declared value. Unknown values count as contained. */
 function isContained(declared: unknown, found: unknown): boolean {
   if (declared === UNKNOWN || declared === undefined) return true;
   if (!isObject(declared)) return JSON.stringify(declared) === JSON.stringify(found);

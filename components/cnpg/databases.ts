@@ -299,7 +299,7 @@ export function appliedObject(kind: AppliedKind, namespace: string, name: string
 
 /**
  * Whether the primary ignores a Database until somebody changes it. After a Cluster was demoted and then promoted again,
- * CloudNativePG takes each Database that it applied before the demotion for applied, and never says so (1.30).
+ * CloudNativePG (1.30) does not apply a Database again that it applied before the demotion, and never sets `status.applied`.
  */
 export function isForgotten({ metadata, status = {} }: KubernetesObject): boolean {
   const { applied, observedGeneration } = status as AppliedStatus;

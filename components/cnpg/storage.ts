@@ -9,8 +9,8 @@ import { valueIfKnown, wrong } from "../value-check";
 /** A PersistentVolumeClaim of each instance. */
 export interface Storage {
   /**
-   * Kubernetes quantity, e.g. `10Gi`. You can raise it later if the storage class can expand volumes; otherwise `up`
-   * fails. You cannot lower it.
+   * Kubernetes quantity, e.g. `10Gi`. You can raise it later if the storage class can expand volumes; otherwise
+   * `preview` and `up` refuse it. You cannot lower it.
    */
   size: string;
   /** Name of the StorageClass of the volume. Default: the Kubernetes cluster's default StorageClass. */

@@ -49,19 +49,19 @@ function boundedCheck(result: pulumi.dynamic.CheckResult): pulumi.dynamic.CheckR
 }
 
 /**
- * Pulumi's process for dynamic providers prints an error of these methods as `${error}: ${error.stack}`, beside the error of the
- * resource, which the engine prints (@pulumi/pulumi/cmd/dynamic-provider). It also does so for `check`, whose errors become
- * failures.
+ * Pulumi's process for dynamic providers prints an error of these methods as `${error}: ${error.stack}`, in addition to the error
+ * of the resource that the engine prints (@pulumi/pulumi/cmd/dynamic-provider). It does the same for `check`, so errors of `check`
+ * become failures.
  */
 const PRINTED = ["diff", "read", "delete"];
 
-/** Whether the message says all. An error of JavaScript or of the system is a fault of the program, and keeps its stack trace. */
+/** Whether the message explains the error. Errors of JavaScript or of the system are bugs, and keep their stack trace. */
 function isExplained(error: Error): boolean {
   const isThrownHere = error.constructor === Error && !("code" in error);
   return isThrownHere || "failure" in error || error instanceof SettingsError;
 }
 
-/** The same error, with one short line for the process, so that its message is only in the error of the resource. */
+/** The same error, with one short line for the process to print. So only the error of the resource has the message. */
 function printedOnce(error: Error): Error {
   return Object.defineProperties(error, {
     toString: { value: () => "An operation failed" },

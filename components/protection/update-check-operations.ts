@@ -133,8 +133,8 @@ export function updateCheck(
   }
 
   /**
-   * Why other names of the application's database are refused. Prints what would have no effect. Both concern a Cluster of this
-   * stack that has data. If Kubernetes does not answer, the check of the operator says so.
+   * Why other names of the application's database are refused. Also prints a warning about settings without effect. Checks only a
+   * Cluster of this stack that has data. If Kubernetes does not answer, the check of the operator reports it.
    */
   async function bootstrapRefusals(inputs: UpdateCheckInputs, isKnown: boolean): Promise<string[]> {
     const { bootstrap, namespace, object } = inputs;
@@ -145,8 +145,8 @@ export function updateCheck(
       const unused = unusedSettings(found, { bootstrap });
       if (unused.length > 0)
         console.error(
-          `Warning: this setting has no effect on the Cluster ${namespace}/${object}, because it is used only when a Cluster is ` +
-            `created: ${firstOf(unused).join(", ")}.`,
+          `Warning: no effect on the existing Cluster ${namespace}/${object}: ${firstOf(unused).join(", ")}. CloudNativePG uses ` +
+            "such a setting only when it creates a Cluster.",
         );
       const refusal = applicationRefusal(found, { bootstrap });
       return refusal === undefined ? [] : [refusal];

@@ -21,8 +21,7 @@ export interface UpdateCheckArgs extends DeclaredFields {
   /** The Cluster's fields with the sizes of volumes. Absent for a Pooler. */
   volumes?: Record<string, unknown>;
   /**
-   * The Cluster's `spec.bootstrap`. If it names another database or owner than the existing Cluster's, that is refused. Absent for
-   * a Pooler.
+   * The Cluster's `spec.bootstrap`. Another database or owner than that of the existing Cluster is refused. Absent for a Pooler.
    */
   bootstrap?: Record<string, unknown>;
 }

@@ -92,7 +92,7 @@ export function databasesServing(
   };
 }
 
-/** Makes the primary apply the Databases that it ignores since its Cluster was promoted. */
+/** Makes the primary apply the Databases that it has ignored since its Cluster was promoted. */
 async function applyForgotten(
   kubernetes: KubernetesClient,
   { namespace, cluster, databases }: DatabasesServingInputs,

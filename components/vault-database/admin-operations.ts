@@ -154,7 +154,7 @@ export function vaultAdmin(
     const kubernetes = await connect(inputs);
     const cluster = await findClusterByName(kubernetes, inputs);
     if (!cluster) return ["the Cluster does not exist"];
-    // `up` changes nothing in it, also if it is a new one.
+    // `up` changes nothing in such a Cluster, even if it is a new one.
     if (readOnlyReason(cluster) !== undefined) return [];
     if (cluster.metadata.uid !== clusterUid) return ["the Cluster was replaced, and Vault has no user in the new one"];
     if (!hasReadyInstance(cluster)) return [];
@@ -174,12 +174,12 @@ export function vaultAdmin(
   }
 }
 
-/** Refuses to declare the stack's own mount as somebody else's. With a state of 0.1.0, Pulumi would delete it with all credentials. */
+/** Refuses `exists: true` for the stack's own mount. With a state of 0.1.0, Pulumi would delete it with all credentials. */
 function lostMount({ mount }: AdminInputs, { mount: former }: Partial<AdminState>): string[] {
   if (mount !== former) return [];
   return [
-    `This stack created the mount ${mount} in Vault, and mount.exists: true says that it did not. Nothing was changed. Remove ` +
-      "mount.exists, or set mount.path to another mount.",
+    `mount.exists is true, but this stack created the mount ${mount} in Vault. Nothing was changed. Remove mount.exists, or set ` +
+      "mount.path to another mount.",
   ];
 }
 

@@ -1,6 +1,6 @@
 /**
- * MountRemoval: deletes a mount of Vault if nothing is left in it. Pulumi's Vault provider would delete everything in it, also what
- * other stacks and people made.
+ * MountRemoval: deletes a mount of Vault if nothing is left in it. Pulumi's Vault provider would delete it with everything in it,
+ * including what other stacks and people created.
  */
 import type { ResourceKind } from "../dynamic/converge";
 import { firstOf, printable } from "../message-limits";
@@ -36,15 +36,15 @@ export function vaultMountRemoval(withEngine: WithEngine = withVaultEngine): Res
         if (reason === undefined) return engine.remove(kind === "auth" ? `sys/auth/${path}` : `sys/mounts/${path}`);
         const command = `vault ${kind === "auth" ? "auth" : "secrets"} disable ${path}`;
         console.error(
-          `${mountOf(state)} of Vault is not deleted, because ${reason}. The stack no longer manages it. If nobody needs it, ` +
-            `run: ${command}`,
+          `The mount ${mountOf(state)} in Vault is not deleted, because ${reason}. The stack no longer manages it. If nobody ` +
+            `needs it, run: ${command}`,
         );
       });
     },
   };
 }
 
-/** Why the mount is not deleted. Undefined if it is empty. "gone" if it does not exist, or is another one by now. */
+/** Why the mount is not deleted. Undefined if it is empty. "gone" if it no longer exists, or if another mount has its path. */
 async function reasonToKeep(engine: VaultEngine, state: MountInputs): Promise<string | undefined> {
   const mount = mountOf(state);
   try {
@@ -55,7 +55,7 @@ async function reasonToKeep(engine: VaultEngine, state: MountInputs): Promise<st
     return left.length === 0 ? undefined : `it is not empty: ${firstOf(left).join(", ")}`;
   } catch (error) {
     if (!(error instanceof VaultError) || error.failure !== "access-denied") throw error;
-    return `the program may not list what is in it (${error.message.replace(/\.$/, "")})`;
+    return `the program has no right to list what is in it (${error.message.replace(/\.$/, "")})`;
   }
 }
 

@@ -39,7 +39,7 @@ export interface RegistrarScope {
   makesKubernetesAuth?: boolean;
 }
 
-/** What can be in a database secrets engine, and in a Kubernetes auth method. A mount with any of it is not deleted. */
+/** What a database secrets engine and a Kubernetes auth method can contain. A mount that contains any of it is not deleted. */
 export const ENGINE_CONTENTS = ["config", "roles", "static-roles"];
 export const AUTH_METHOD_CONTENTS = ["role"];
 

@@ -44,8 +44,8 @@ class VaultLeases extends KubernetesResource {
 }
 
 /**
- * Deletes a mount that this component created, if nothing of somebody else is left in it. Otherwise the mount stays, and a message
- * names what is in it. Pulumi itself never deletes the mount, because this would delete everything in it.
+ * Deletes a mount that this component created, if nothing is left in it. Otherwise the mount stays, and a message lists what is
+ * in it. Pulumi itself never deletes the mount, because this would delete everything in it.
  */
 class MountRemoval extends pulumi.dynamic.Resource {
   /** Path of the mount; for an auth method, without `auth/`. */
@@ -80,8 +80,8 @@ export class VaultDatabase extends pulumi.ComponentResource {
   /** Known once credentials can be read. */
   readonly outputs: pulumi.Output<VaultDatabaseOutputs>;
   /**
-   * Path of the database secrets engine. Another VaultDatabase whose `mount.path` it is comes after the mount is created, and is
-   * deleted before it.
+   * Path of the database secrets engine. If another VaultDatabase gets it as `mount.path`, that one is created after the mount,
+   * and deleted before it.
    */
   readonly mount: pulumi.Output<string>;
   /** The same for the path of the Kubernetes auth method. Undefined without one. */

@@ -30,10 +30,10 @@ describe("the names of the application's database", () => {
   it("cannot change in an existing Cluster, because CloudNativePG would not create another database", () => {
     assert.equal(
       refusal(existing(), { initdb: { database: "shop" } }),
-      "The Cluster db/orders was created with the database app, owned by app, and initdb now names the database shop, owned by " +
-        "shop. CloudNativePG creates them only together with a Cluster, so they would not exist. Nothing was changed. Write " +
-        "initdb: { database: app }. To create another database, use the setting databases. If you renamed them in PostgreSQL, " +
-        "first write the new names into the Cluster's spec.bootstrap, with kubectl edit.",
+      "The Cluster db/orders was created with the database app, owned by app, but initdb names the database shop, owned by " +
+        "shop. CloudNativePG creates both only when it creates a Cluster, so they would not exist. Nothing was changed. Write " +
+        "initdb: { database: app }. To create an additional database, use the setting databases. If you renamed the database " +
+        "or its owner in PostgreSQL, first write the new names into the Cluster's spec.bootstrap, with kubectl edit.",
     );
     const owned = existing({ initdb: { database: "shop", owner: "seller" } });
     assert.match(

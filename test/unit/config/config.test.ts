@@ -643,10 +643,10 @@ describe("the configuration", () => {
     it("refuses names from which one name of a Pulumi resource follows", () => {
       const names = ["orders", "orders-eu"];
       assert.deepEqual(uses({ databases: [{ name: "eu-billing" }] }, { databases: [{ name: "billing" }] }, names), [
-        "the resource name orders-eu-billing for a Database",
+        "the Pulumi resource name orders-eu-billing for a Database",
       ]);
-      assert.deepEqual(uses(poolers("eu-ro"), poolers("ro"), names), ["the resource name orders-eu-ro for a Pooler"]);
-      assert.deepEqual(uses(poolers("eu-server"), {}, names), ["the resource name orders-eu-server for a certificate"]);
+      assert.deepEqual(uses(poolers("eu-ro"), poolers("ro"), names), ["the Pulumi resource name orders-eu-ro for a Pooler"]);
+      assert.deepEqual(uses(poolers("eu-server"), {}, names), ["the Pulumi resource name orders-eu-server for a certificate"]);
     });
   });
 
@@ -659,10 +659,10 @@ describe("the configuration", () => {
     });
     const fix = "Set kubernetes.context for all databases, or rename one of the contexts.";
     assert.deepEqual(problems({ databases: { a: at(undefined, "prod-db"), b: at("prod", "db") } }), [
-      `databases.b: needs the resource name of a Namespace prod-db, which databases.a also needs for another context of the kubeconfig. ${fix}`,
+      `databases.b: uses the Pulumi resource name prod-db for a Namespace, which databases.a also uses, for another context of the kubeconfig. ${fix}`,
     ]);
     assert.deepEqual(problems({ databases: { a: at("kubernetes", "one"), b: at(undefined, "two") } }), [
-      `databases.b: needs the resource name of an OperatorCheck kubernetes, which databases.a also needs for another context of the kubeconfig. ${fix}`,
+      `databases.b: uses the Pulumi resource name kubernetes for an OperatorCheck, which databases.a also uses, for another context of the kubeconfig. ${fix}`,
     ]);
     assert.deepEqual(problems({ databases: { a: at("prod", "db"), b: at("prod", "db"), c: at("test", "db") } }), []);
   });
@@ -712,14 +712,14 @@ describe("the configuration", () => {
       it(`refuses two databases that use ${what}`, () => assert.deepEqual(collisions(one, other), expected));
     }
 
-    it("refuses to create a mount inside another one, because Vault does", () => {
+    it("refuses to create a mount inside another one, because Vault refuses it", () => {
       const nested = (one: object, other: object) =>
         problems({ vault, databases: { a: byVault(one), b: byVault(other) } }, { VAULT_ADDR: "https://vault" });
       const roles = { other: {} };
       assert.deepEqual(nested({ mount: { path: "database/orders" } }, { mount: { path: "database" }, roles }), [
         'databases.b.vaultDatabase.mount.path = "database": cannot exist together with the mount database/orders of ' +
-          "databases.a.vaultDatabase.mount.path: Vault has no mount inside another. Write a path that neither begins with " +
-          "database/orders/ nor is the beginning of it.",
+          "databases.a.vaultDatabase.mount.path: Vault does not allow one inside the other. Change one of the two paths, so that " +
+          "neither is below the other.",
       ]);
       assert.match(
         nested({ mount: { path: "postgres", exists: true } }, { roles })[0] ?? "",

@@ -17,7 +17,7 @@ const PAIRS: [what: string, databases: Record<string, Settings>, urn: RegExp, me
     "a CA from a proxy, and one from Teleport",
     { a: { teleport: { ...teleport, clientCas: [{ from: "proxy" }] } }, "a-public": { teleport } },
     /CertAuthority::a-public$/,
-    /databases\.a-public: uses the resource name a-public for a CertAuthority of clientCas, which databases\.a also uses/,
+    /databases\.a-public: uses the Pulumi resource name a-public for a CertAuthority of clientCas, which databases\.a also uses/,
   ],
   [
     "a CA from another proxy, and one from Teleport",
@@ -26,7 +26,7 @@ const PAIRS: [what: string, databases: Record<string, Settings>, urn: RegExp, me
       "a-public-eu-example-com-443": { teleport },
     },
     /CertAuthority::a-public-eu-example-com-443$/,
-    /the resource name a-public-eu-example-com-443 for a CertAuthority of clientCas/,
+    /the Pulumi resource name a-public-eu-example-com-443 for a CertAuthority of clientCas/,
   ],
   [
     "CAs from Secrets",
@@ -35,19 +35,19 @@ const PAIRS: [what: string, databases: Record<string, Settings>, urn: RegExp, me
       "a-client-ca-secret-b": { teleport: { ...teleport, clientCas: [inSecret("x", "y")] } },
     },
     /Secret::a-client-ca-secret-b-client-ca-secret-x-y$/,
-    /the resource name a-client-ca-secret-b-client-ca-secret-x-y for a Secret of clientCas/,
+    /the Pulumi resource name a-client-ca-secret-b-client-ca-secret-x-y for a Secret of clientCas/,
   ],
   [
     "a Pooler, and a Cluster",
     { a: { poolers: [{ type: "rw", name: "eu" }] }, "a-eu": {} },
     /UpdateCheck::a-eu$/,
-    /databases\.a-eu: uses the resource name a-eu for an UpdateCheck, which databases\.a also uses/,
+    /databases\.a-eu: uses the Pulumi resource name a-eu for an UpdateCheck, which databases\.a also uses/,
   ],
   [
     "a Pooler whose name begins like the Cluster's",
     { a: { clusterName: "pg", poolers: [{ type: "rw", name: "pg-eu-server" }] }, "a-eu": {} },
     /Secret::a-eu-server-tls$/,
-    /the resource name a-eu-server-tls for a Secret/,
+    /the Pulumi resource name a-eu-server-tls for a Secret/,
   ],
   [
     "a role for users that Teleport creates",
@@ -56,13 +56,13 @@ const PAIRS: [what: string, databases: Record<string, Settings>, urn: RegExp, me
       "a-auto": { teleport: { ...teleport, accessRoles: true }, users: [{ name: "reader", access: "read" }] },
     },
     /AccessRole::a-auto-reader$/,
-    /the resource name a-auto-reader for an AccessRole/,
+    /the Pulumi resource name a-auto-reader for an AccessRole/,
   ],
   [
     "a further CA",
     { a: { issuer: { type: "tls", server: ["first", "x-server"] } }, "a-server-ca-x": {} },
     /PrivateKey::a-server-ca-x-server$/,
-    /the resource name a-server-ca-x-server for a certificate/,
+    /the Pulumi resource name a-server-ca-x-server for a certificate/,
   ],
   [
     "an ObjectStore",
@@ -71,7 +71,7 @@ const PAIRS: [what: string, databases: Record<string, Settings>, urn: RegExp, me
       "a-store-x": { clusterName: "y", backup: { objectStore } },
     },
     /ObjectStore::a-store-x-store-y$/,
-    /the resource name a-store-x-store-y for an ObjectStore/,
+    /the Pulumi resource name a-store-x-store-y for an ObjectStore/,
   ],
 ];
 

@@ -120,8 +120,8 @@ describe("the check before an update", () => {
     it("says what has no effect", async () => {
       const printed = await printedBy(() => refusals(setUp(2), state(), bootstrap("app", { encoding: "LATIN1" })));
       assert.deepEqual(printed, [
-        "Warning: this setting has no effect on the Cluster db/orders, because it is used only when a Cluster is created: " +
-          "initdb.encoding.",
+        "Warning: no effect on the existing Cluster db/orders: initdb.encoding. CloudNativePG uses such a setting only when it " +
+          "creates a Cluster.",
       ]);
     });
   });

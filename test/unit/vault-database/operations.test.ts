@@ -129,7 +129,7 @@ describe("Vault's own user", () => {
     const failuresOf = async (olds: AdminState | undefined, news: AdminInputs) =>
       (await check(olds as never, news)).failures ?? [];
     const [failure, ...others] = await failuresOf(state({ ownsMount: true }), inputs());
-    assert.match(failure?.reason ?? "", /^This stack created the mount database in Vault,.*Remove mount\.exists/);
+    assert.match(failure?.reason ?? "", /^mount\.exists is true, but this stack created the mount database in Vault\..*Remove mount\.exists/);
     assert.deepEqual(others, []);
     for (const [olds, news] of [
       [undefined, inputs()],
@@ -479,15 +479,15 @@ describe("a mount that the program created", () => {
     );
     assert.deepEqual(others, {
       printed: [
-        "postgres/orders of Vault is not deleted, because it is not empty: config/billing, roles/reader, static-roles/legacy. The " +
-          "stack no longer manages it. If nobody needs it, run: vault secrets disable postgres/orders",
+        "The mount postgres/orders in Vault is not deleted, because it is not empty: config/billing, roles/reader, " +
+          "static-roles/legacy. The stack no longer manages it. If nobody needs it, run: vault secrets disable postgres/orders",
       ],
       requests: [],
     });
     const logins = await removed(auth, ({ lists }) => lists.set("auth/kubernetes/role", ["billing"]));
     assert.match(
       logins.printed[0] ?? "",
-      /^auth\/kubernetes of Vault is not deleted.*role\/billing.*vault auth disable kubernetes$/,
+      /^The mount auth\/kubernetes in Vault is not deleted.*role\/billing.*vault auth disable kubernetes$/,
     );
     assert.deepEqual(logins.requests, []);
   });
@@ -499,7 +499,7 @@ describe("a mount that the program created", () => {
     );
     assert.match(
       denied.printed[0] ?? "",
-      /because the program may not list what is in it \(denied\)\. .*vault auth disable kubernetes$/,
+      /because the program has no right to list what is in it \(denied\)\. .*vault auth disable kubernetes$/,
     );
     assert.deepEqual(denied.requests, []);
     await assert.rejects(
