@@ -64,7 +64,12 @@ function checkContexts(databases: EnvironmentPlan["databases"]): SettingProblem[
     const names = [
       { what: `${context ?? "kubernetes"} for an OperatorCheck`, place: [context] },
       ...(createsNamespace
-        ? [{ what: `${contextResourceName(context, namespace, "before")} for a Namespace`, place: [context, namespace] }]
+        ? [
+            {
+              what: `${contextResourceName(context, namespace, "before")} for a Namespace`,
+              place: [context, namespace],
+            },
+          ]
         : []),
     ];
     return names.flatMap(({ what, place }) => {

@@ -645,8 +645,12 @@ describe("the configuration", () => {
       assert.deepEqual(uses({ databases: [{ name: "eu-billing" }] }, { databases: [{ name: "billing" }] }, names), [
         "the Pulumi resource name orders-eu-billing for a Database",
       ]);
-      assert.deepEqual(uses(poolers("eu-ro"), poolers("ro"), names), ["the Pulumi resource name orders-eu-ro for a Pooler"]);
-      assert.deepEqual(uses(poolers("eu-server"), {}, names), ["the Pulumi resource name orders-eu-server for a certificate"]);
+      assert.deepEqual(uses(poolers("eu-ro"), poolers("ro"), names), [
+        "the Pulumi resource name orders-eu-ro for a Pooler",
+      ]);
+      assert.deepEqual(uses(poolers("eu-server"), {}, names), [
+        "the Pulumi resource name orders-eu-server for a certificate",
+      ]);
     });
   });
 

@@ -129,7 +129,10 @@ describe("Vault's own user", () => {
     const failuresOf = async (olds: AdminState | undefined, news: AdminInputs) =>
       (await check(olds as never, news)).failures ?? [];
     const [failure, ...others] = await failuresOf(state({ ownsMount: true }), inputs());
-    assert.match(failure?.reason ?? "", /^mount\.exists is true, but this stack created the mount database in Vault\..*Remove mount\.exists/);
+    assert.match(
+      failure?.reason ?? "",
+      /^mount\.exists is true, but this stack created the mount database in Vault\..*Remove mount\.exists/,
+    );
     assert.deepEqual(others, []);
     for (const [olds, news] of [
       [undefined, inputs()],
