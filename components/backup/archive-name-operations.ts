@@ -188,9 +188,10 @@ async function moveRefusal(
   found: KubernetesObject | undefined,
 ): Promise<string | undefined> {
   const { namespace, cluster, place } = inputs;
-  const archive = found && archiveOf(found);
+  if (!found || !place || JSON.stringify(place).includes(UNKNOWN)) return undefined;
+  const archive = archiveOf(found);
   // Also before an upgrade, which begins a new archive: the ObjectStore changes before the Cluster.
-  if (!place || archive === undefined || GENERATED.test(archive) || JSON.stringify(place).includes(UNKNOWN)) return undefined;
+  if (archive === undefined || GENERATED.test(archive)) return undefined;
   const store = barmanCloudOf(found.spec ?? {})?.parameters?.barmanObjectName ?? "";
   const path = `/apis/barmancloud.cnpg.io/v1/namespaces/${namespace}/objectstores/${store}`;
   const present = placeOf((await api.read(path)) as KubernetesObject | undefined);

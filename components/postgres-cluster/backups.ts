@@ -26,7 +26,7 @@ export interface BackupsBefore {
 
 /** Creates object stores and the archive's name, and takes the backup on demand, before the Cluster is changed. */
 export function createBackupsBefore(plan: ClusterPlan, namespace: pulumi.Output<string>, opts: Options): BackupsBefore {
-  const { name, backup, recovery, replica, cluster, settings } = plan;
+  const { name, backup, recovery, replica, cluster } = plan;
   // Before the stores, so that it can refuse another place for the archive of a running Cluster.
   const archive = backup && createArchiveName(plan, backup, namespace, opts);
   const stores = [backup?.objectStore, recovery?.objectStore, ...(replica?.objectStores ?? [])].filter(

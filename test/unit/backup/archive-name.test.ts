@@ -208,7 +208,11 @@ describe("the name of an archive", () => {
 
   describe("of a running Cluster, in another object store", () => {
     const STORE = "/apis/barmancloud.cnpg.io/v1/namespaces/db/objectstores/prod";
-    const place = { destinationPath: "s3://backups/prod", endpointURL: "https://s3.example.com", hasEnvironment: false };
+    const place = {
+      destinationPath: "s3://backups/prod",
+      endpointURL: "https://s3.example.com",
+      hasEnvironment: false,
+    };
     /** The Cluster writes to an archive in the place. */
     const writes = (serverName: string | undefined, status = {}) => {
       const parameters = { barmanObjectName: "prod", serverName };
@@ -220,7 +224,8 @@ describe("the name of an archive", () => {
       });
     };
     const moved = (to: object = {}) => refusals({ ...inputs, place: { ...place, ...to } });
-    const REFUSAL = /another place than .* db\/orders writes to \(ObjectStore prod\).*the name orders there.*remove backup/;
+    const REFUSAL =
+      /another place than .* db\/orders writes to \(ObjectStore prod\).*the name orders there.*remove backup/;
 
     it("is refused if another Cluster may have an archive of this name there", async () => {
       for (const name of ["orders", undefined]) {

@@ -95,7 +95,7 @@ describe("a backup that a run takes", () => {
 
   it("continues a backup that an interrupted run began", async () => {
     had("orders-before-17", { phase: "running" });
-    setTimeout(() => had("orders-before-17", { phase: "completed" }), 10);
+    setTimeout(() => had("orders-before-17", { phase: "completed", stoppedAt: NOW.toISOString() }), 10);
     assert.equal((await create({ within: 500 })).taken, "orders-before-17");
     assert.deepEqual(created, []);
   });
