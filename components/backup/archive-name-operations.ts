@@ -3,13 +3,14 @@
  * one that is upgraded to another major version of PostgreSQL.
  */
 import { randomBytes } from "node:crypto";
+import { mayBeSameArchive } from "../cnpg/archive-place";
 import { majorOfData } from "../cnpg/image";
 import { barmanCloudOf } from "../cnpg/object-store";
 import { Connect, findCluster, IN_PREVIEW } from "../cnpg/taken-cluster";
 import type { ResourceKind } from "../dynamic/converge";
-import { apiReader, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
+import { type ApiReader, apiReader, KubernetesConnection, KubernetesObject } from "../kubernetes/client";
 import { KubernetesError, printUnchecked } from "../kubernetes/errors";
-import { UNKNOWN } from "../value-check";
+import { isObject, UNKNOWN } from "../value-check";
 
 /** Inputs of an ArchiveName. */
 export interface ArchiveNameInputs extends KubernetesConnection {
@@ -25,6 +26,16 @@ export interface ArchiveNameInputs extends KubernetesConnection {
   follows?: string;
   /** The archives of other Clusters of its topology in the same object store. Default: none. */
   others?: string[];
+  /** Where the archive is. Absent in older states. */
+  place?: ArchivePlace;
+}
+
+/** The fields of an object store that say where it is. */
+export interface ArchivePlace {
+  destinationPath: string;
+  endpointURL?: string;
+  /** The environment of the plugin's container is set, and may name another endpoint. */
+  hasEnvironment: boolean;
 }
 
 /** The stored state. If `major` is later than the version of the data, the archive was named for this upgrade. */
@@ -47,7 +58,10 @@ export function archiveName(
   return {
     id: ({ namespace, cluster }) => `${namespace}/${cluster}`,
     async check(news, olds) {
-      const reason = await inPreview(news, (found) => refusal(news, found, olds));
+      const reason = await inPreview(
+        news,
+        async (found, api) => refusal(news, found, olds) ?? (await moveRefusal(api, news, found)),
+      );
       return { refusals: reason === undefined ? [] : [reason] };
     },
     declared: ({ context, namespace, cluster, declaredName }) => [context, namespace, cluster, declaredName],
@@ -67,8 +81,9 @@ export function archiveName(
       );
     },
     async apply(inputs, olds) {
-      const found = await existing(inputs);
-      const reason = refusal(inputs, found, olds);
+      const api = await connect(inputs);
+      const found = await existing(api, inputs);
+      const reason = refusal(inputs, found, olds) ?? (await moveRefusal(api, inputs, found));
       if (reason !== undefined) throw new KubernetesError("configuration", reason);
       const name = (found && continued(found, inputs, olds)) ?? inputs.declaredName ?? generated(inputs.cluster);
       return { ...inputs, archiveName: name };
@@ -86,19 +101,20 @@ export function archiveName(
   }
 
   /** The Cluster. Undefined if there is none, or if it is being deleted. */
-  async function existing(inputs: ArchiveNameInputs, limits = {}): Promise<KubernetesObject | undefined> {
-    const found = await findCluster(await connect(inputs, limits), inputs.namespace, inputs.cluster);
+  async function existing(api: ApiReader, inputs: ArchiveNameInputs): Promise<KubernetesObject | undefined> {
+    const found = await findCluster(api, inputs.namespace, inputs.cluster);
     return found?.metadata.deletionTimestamp === undefined ? found : undefined;
   }
 
   /** Reads the Cluster. Undefined if the namespace is unknown, or Kubernetes does not answer: `up` reads it again. */
   async function inPreview<Result>(
     inputs: ArchiveNameInputs,
-    look: (found: KubernetesObject | undefined) => Result,
+    look: (found: KubernetesObject | undefined, api: ApiReader) => Result | Promise<Result>,
   ): Promise<Result | undefined> {
     if (inputs.namespace === UNKNOWN) return undefined;
     try {
-      return look(await existing(inputs, IN_PREVIEW));
+      const api = await connect(inputs, IN_PREVIEW);
+      return await look(await existing(api, inputs), api);
     } catch (error) {
       if (!(error instanceof KubernetesError)) throw error;
       printUnchecked(`The archive of ${inputs.cluster} is assumed to be unchanged: ${error.message}`, error);
@@ -157,6 +173,49 @@ function refusal(
       ? "Remove backup.archiveName, and a new name is generated."
       : `Set backup.archiveName to ${present}, or remove it.`)
   );
+}
+
+/** The end of a generated name. No other archive has it, in any object store. */
+const GENERATED = /-\d{8}-\d{6}-[0-9a-f]{6}$/;
+
+/**
+ * Why a running Cluster cannot move its archive to another object store: another Cluster may have an archive of this name there,
+ * and only a Cluster that is being created checks that its archive is empty.
+ */
+async function moveRefusal(
+  api: ApiReader,
+  inputs: ArchiveNameInputs,
+  found: KubernetesObject | undefined,
+): Promise<string | undefined> {
+  const { namespace, cluster, place } = inputs;
+  if (!found || !place || JSON.stringify(place).includes(UNKNOWN)) return undefined;
+  const archive = archiveOf(found);
+  // Also before an upgrade, which begins a new archive: the ObjectStore changes before the Cluster.
+  if (archive === undefined || GENERATED.test(archive)) return undefined;
+  const store = barmanCloudOf(found.spec ?? {})?.parameters?.barmanObjectName ?? "";
+  const path = `/apis/barmancloud.cnpg.io/v1/namespaces/${namespace}/objectstores/${store}`;
+  const present = placeOf((await api.read(path)) as KubernetesObject | undefined);
+  if (!present || mayBeSameArchive(archiveIn(present, archive), archiveIn(place, archive))) return undefined;
+  return (
+    `backup.objectStore is another place than the one that the Cluster ${namespace}/${cluster} writes to (ObjectStore ${store}). Its ` +
+    `archive would have the name ${archive} there too. If another Cluster has an archive of this name there, the two would damage ` +
+    "each other's backups: only a new Cluster checks that its archive is empty. Nothing was changed. Write the present " +
+    "destinationPath and endpointURL. To move the backups, first remove backup and run `pulumi up`. Then set backup again, " +
+    "without archiveName: the Cluster gets a new archive, whose name nobody else uses."
+  );
+}
+
+/** Where an ObjectStore is. */
+function placeOf(store: KubernetesObject | undefined): ArchivePlace | undefined {
+  const { configuration, instanceSidecarConfiguration: sidecar } = store?.spec ?? {};
+  if (!isObject(configuration)) return undefined;
+  const { destinationPath, endpointURL } = configuration as { destinationPath?: string; endpointURL?: string };
+  const hasEnvironment = isObject(sidecar) && sidecar.env !== undefined;
+  return destinationPath === undefined ? undefined : { destinationPath, endpointURL, hasEnvironment };
+}
+
+function archiveIn({ hasEnvironment, ...store }: ArchivePlace, archiveName: string) {
+  return { archiveName, objectStore: { ...store, ...(hasEnvironment ? { sidecar: { env: [] } } : {}) } };
 }
 
 /** The message about an upgrade to another major version. */

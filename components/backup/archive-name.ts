@@ -18,13 +18,21 @@ export interface ArchiveNameArgs {
   follows?: string;
   /** The archives of other Clusters of its topology in the same object store. Default: none. */
   others?: string[];
+  /** Where the archive is. */
+  place: {
+    destinationPath: pulumi.Input<string>;
+    endpointURL?: pulumi.Input<string>;
+    /** The environment of the plugin's container is set, and may name another endpoint. */
+    hasEnvironment: boolean;
+  };
 }
 
 const provider = dynamicProvider("archiveName");
 
 /**
  * The name of the archive that a Cluster writes to. It is created before the Cluster. An existing Cluster keeps its archive. A
- * Cluster that is created again, or upgraded to another major version, gets a new one. Needs the Kubernetes right `get` on Clusters.
+ * Cluster that is created again, or upgraded to another major version, gets a new one. Needs the Kubernetes right `get` on Clusters
+ * and ObjectStores.
  */
 export class ArchiveName extends KubernetesResource {
   declare readonly archiveName: pulumi.Output<string>;

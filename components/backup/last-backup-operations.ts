@@ -44,17 +44,18 @@ export function lastBackup(
     read: async (state, id) => (await identity.read?.(state, id)) as LastBackupState | undefined,
     async remove(state) {
       if (!state.enabled) return;
-      // Refuses another Kubernetes cluster, another Cluster of this name, and a protected Cluster.
-      await identity.remove?.(state);
       const { namespace, cluster, uid, method, within } = state;
       const found = await findClusterByName(await connect(state), state);
-      if (!found) return;
-      if (!canBackUp(found, method)) {
+      // `backup` was removed from the settings, and the Cluster stays. So its protection does not matter.
+      if (found?.metadata.uid === uid && !canBackUp(found, method)) {
         console.error(
           `Warning: no final backup of ${namespace}/${cluster} is taken, because backups are no longer configured for the Cluster.`,
         );
         return;
       }
+      // Refuses another Kubernetes cluster, another Cluster of this name, and a protected Cluster.
+      await identity.remove?.(state);
+      if (!found) return;
       const stopped = stopReason(found);
       if (stopped !== undefined) {
         throw new KubernetesError(

@@ -3,7 +3,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { ArchiveName } from "../backup/archive-name";
 import { LastBackup, TakenBackup } from "../backup/taken-backup";
-import { archivePlugins, BackupPlan } from "../cnpg/backup";
+import { archivePlugins, type BackupPlan } from "../cnpg/backup";
 import { declaredMajor } from "../cnpg/image";
 import { objectStoreResource } from "../cnpg/object-store";
 import type { ReplicaPlan } from "../cnpg/replica";
@@ -26,7 +26,9 @@ export interface BackupsBefore {
 
 /** Creates object stores and the archive's name, and takes the backup on demand, before the Cluster is changed. */
 export function createBackupsBefore(plan: ClusterPlan, namespace: pulumi.Output<string>, opts: Options): BackupsBefore {
-  const { name, backup, recovery, replica, cluster, settings } = plan;
+  const { name, backup, recovery, replica, cluster } = plan;
+  // Before the stores, so that it can refuse another place for the archive of a running Cluster.
+  const archive = backup && createArchiveName(plan, backup, namespace, opts);
   const stores = [backup?.objectStore, recovery?.objectStore, ...(replica?.objectStores ?? [])].filter(
     (store) => store !== undefined,
   );
@@ -35,23 +37,14 @@ export function createBackupsBefore(plan: ClusterPlan, namespace: pulumi.Output<
       new k8s.apiextensions.CustomResource(
         objectStoreResource(name, metadata.name),
         { ...manifest, metadata: { ...metadata, namespace, annotations: ownedBy(name) } },
-        { ...opts, ...KEEPS_FIELD_MANAGER, retainOnDelete: plan.isRetained },
+        {
+          ...{ ...opts, ...KEEPS_FIELD_MANAGER, retainOnDelete: plan.isRetained },
+          dependsOn: [...opts.dependsOn, ...(archive ? [archive] : [])],
+        },
       ),
   );
-  if (!backup) return { spec: cluster.spec, resources: created };
-  const { kubernetes } = settings;
-  const { archiveName: declaredName, onDemand: reason } = backup.settings;
-  const archive = new ArchiveName(
-    name,
-    {
-      ...{ kubernetes, namespace, declaredName, cluster: plan.clusterName },
-      recoversFrom: recovery?.settings.archiveName,
-      major: declaredMajor(settings),
-      follows: replica?.follows,
-      others: replica && archivesInStore(replica),
-    },
-    opts,
-  );
+  if (!backup || !archive) return { spec: cluster.spec, resources: created };
+  const { onDemand: reason } = backup.settings;
   const onDemand =
     reason === undefined
       ? undefined
@@ -66,6 +59,27 @@ export function createBackupsBefore(plan: ClusterPlan, namespace: pulumi.Output<
     onDemand,
     resources: [...created, archive, ...(onDemand ? [onDemand] : [])],
   };
+}
+
+function createArchiveName(
+  { name, clusterName, recovery, replica, settings }: ClusterPlan,
+  { settings: { archiveName: declaredName, objectStore } }: BackupPlan,
+  namespace: pulumi.Output<string>,
+  opts: Options,
+): ArchiveName {
+  const { destinationPath, endpointURL, sidecar } = objectStore;
+  return new ArchiveName(
+    name,
+    {
+      ...{ kubernetes: settings.kubernetes, namespace, declaredName, cluster: clusterName },
+      recoversFrom: recovery?.settings.archiveName,
+      major: declaredMajor(settings),
+      follows: replica?.follows,
+      others: replica && archivesInStore(replica),
+      place: { destinationPath, endpointURL, hasEnvironment: sidecar?.env !== undefined },
+    },
+    opts,
+  );
 }
 
 /** The archives of the other Clusters of the topology that are in the Cluster's own object store. */

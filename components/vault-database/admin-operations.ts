@@ -151,6 +151,8 @@ export function vaultAdmin(
   };
 
   async function drift(clusterUid: string, inputs: AdminInputs): Promise<string[]> {
+    // A preview does not know yet where the connection is.
+    if (inputs.mount === UNKNOWN) return [];
     const kubernetes = await connect(inputs);
     const cluster = await findClusterByName(kubernetes, inputs);
     if (!cluster) return ["the Cluster does not exist"];

@@ -3,6 +3,7 @@ import { archiveName, ArchiveNameInputs, ArchiveNameState } from "../../../compo
 import { BARMAN_CLOUD } from "../../../components/cnpg/object-store";
 import { providerOf } from "../../../components/dynamic/converge";
 import { KubernetesError } from "../../../components/kubernetes/errors";
+import { UNKNOWN } from "../../../components/value-check";
 import { printedBy } from "../printed-by";
 import { FakeApi } from "../protection/fake-api";
 
@@ -202,6 +203,59 @@ describe("the name of an archive", () => {
       assert.deepEqual(await provider.diff("id", olds, inputs), { changes: false });
       api.set({ [CLUSTER]: { metadata: { name: "orders" }, status: { pgDataImageInfo: { majorVersion: 15 } } } });
       assert.match((await create(of(17))).archiveName, /^orders-20261130/);
+    });
+  });
+
+  describe("of a running Cluster, in another object store", () => {
+    const STORE = "/apis/barmancloud.cnpg.io/v1/namespaces/db/objectstores/prod";
+    const place = {
+      destinationPath: "s3://backups/prod",
+      endpointURL: "https://s3.example.com",
+      hasEnvironment: false,
+    };
+    /** The Cluster writes to an archive in the place. */
+    const writes = (serverName: string | undefined, status = {}) => {
+      const parameters = { barmanObjectName: "prod", serverName };
+      const spec = { plugins: [{ name: BARMAN_CLOUD, parameters }] };
+      const { hasEnvironment: _, ...configuration } = place;
+      api.set({
+        [CLUSTER]: { metadata: { name: "orders" }, spec, status },
+        [STORE]: { metadata: { name: "prod" }, spec: { configuration } },
+      });
+    };
+    const moved = (to: object = {}) => refusals({ ...inputs, place: { ...place, ...to } });
+    const REFUSAL =
+      /another place than .* db\/orders writes to \(ObjectStore prod\).*the name orders there.*remove backup/;
+
+    it("is refused if another Cluster may have an archive of this name there", async () => {
+      for (const name of ["orders", undefined]) {
+        writes(name);
+        assert.match((await moved({ destinationPath: "s3://backups/dev" })).join(), REFUSAL);
+        assert.match((await moved({ endpointURL: "https://s3.example.org" })).join(), REFUSAL);
+        assert.deepEqual(await moved({ destinationPath: "s3://backups//prod/" }), []);
+        assert.deepEqual(await moved({ endpointURL: "https://s3.example.com:443/" }), []);
+      }
+      const news = { ...inputs, place: { ...place, destinationPath: "s3://backups/dev" } };
+      await assert.rejects(create(news), REFUSAL);
+    });
+
+    it("is refused also with an upgrade, because the ObjectStore changes before the Cluster", async () => {
+      writes("orders", { pgDataImageInfo: { majorVersion: 15 } });
+      const news = { ...inputs, major: 17, place: { ...place, destinationPath: "s3://backups/dev" } };
+      assert.match((await refusals(news)).join(), REFUSAL);
+    });
+
+    it("is not refused if the name was generated, which no other archive has", async () => {
+      writes((await create()).archiveName);
+      assert.deepEqual(await moved({ destinationPath: "s3://backups/dev" }), []);
+    });
+
+    it("is not refused if one of the places is not known", async () => {
+      writes("orders");
+      assert.deepEqual(await moved({ destinationPath: UNKNOWN }), []);
+      assert.deepEqual(await refusals(inputs), []);
+      api.objects.delete(STORE);
+      assert.deepEqual(await moved({ destinationPath: "s3://backups/dev" }), []);
     });
   });
 

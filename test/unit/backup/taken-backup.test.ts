@@ -5,6 +5,7 @@ import { BARMAN_CLOUD } from "../../../components/cnpg/object-store";
 import { providerOf } from "../../../components/dynamic/converge";
 import type { KubernetesObject } from "../../../components/kubernetes/client";
 import { KubernetesError } from "../../../components/kubernetes/errors";
+import { PROTECTION_ANNOTATION } from "../../../components/protection/deletion-settings";
 import { FakeApi, KUBE_SYSTEM } from "../protection/fake-api";
 import { FakeKubernetes } from "../postgres/fake-kubernetes";
 import { printedBy } from "../printed-by";
@@ -94,8 +95,8 @@ describe("a backup that a run takes", () => {
 
   it("continues a backup that an interrupted run began", async () => {
     had("orders-before-17", { phase: "running" });
-    setTimeout(() => had("orders-before-17", { phase: "completed" }), 10);
-    assert.equal((await create()).taken, "orders-before-17");
+    setTimeout(() => had("orders-before-17", { phase: "completed", stoppedAt: NOW.toISOString() }), 10);
+    assert.equal((await create({ within: 500 })).taken, "orders-before-17");
     assert.deepEqual(created, []);
   });
 
@@ -325,7 +326,7 @@ describe("a backup that a run takes", () => {
       had("orders-final-1", { phase: "running" });
       kubernetes.list = async () => [...kubernetes.objects.values()];
       setTimeout(() => had("orders-final-1", { phase: "completed", stoppedAt: NOW.toISOString() }), 10);
-      await remove();
+      await remove({ within: 500 });
       assert.deepEqual(created, []);
     });
 
@@ -358,6 +359,17 @@ describe("a backup that a run takes", () => {
       const state = await made();
       api.objects.delete(CLUSTER);
       await kind().delete("id", state);
+      assert.deepEqual(created, []);
+    });
+
+    it("does not keep `backup` in the settings of a protected Cluster, which stays", async () => {
+      const annotations = { [PROTECTION_ANNOTATION]: "true" };
+      api.set({ [CLUSTER]: { metadata: { name: "orders", uid: "uid-1", annotations } } });
+      await assert.rejects(remove(), /is protected from deletion/);
+      cluster().spec = {};
+      await remove();
+      cluster().metadata.uid = "uid-2";
+      await assert.rejects(remove(), /is protected from deletion/);
       assert.deepEqual(created, []);
     });
 

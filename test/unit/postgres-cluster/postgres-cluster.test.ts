@@ -541,6 +541,8 @@ describe("PostgresCluster", () => {
       return [each.type.split(":").at(-1), name, annotations["pulumi.com/owner"], manager];
     });
     const { inputs } = adoption!;
+    const place = { destinationPath: "s3://backups", hasEnvironment: false };
+    assert.deepEqual(ofType(all, ":ArchiveName")[0]?.inputs.place, place);
     const listed = (inputs.objects as Record<string, string>[]).map(({ kind, name, owner, manager }) => [
       ...[kind, name, owner, manager],
     ]);
@@ -549,6 +551,8 @@ describe("PostgresCluster", () => {
       const isSecret = each.type.endsWith(":Secret");
       const first = isSecret ? { type: "cnpg-teleport:certificates:ClusterCertificates", name: "orders" } : each;
       assert.ok(comesAfter(first).includes("Adoption"), each.name);
+      // It refuses another place, before the Cluster would write there.
+      if (each.type.endsWith(":ObjectStore")) assert.ok(comesAfter(each).includes("ArchiveName"), each.name);
     }
     assert.equal((ofType(all, ":OperatorCheck")[0]?.inputs.cluster as { adopt?: boolean }).adopt, true);
   });

@@ -320,6 +320,20 @@ describe("Vault's own user", () => {
     assert.deepEqual((await operations.diff("id", role, { ...role, mount: "other" })).replaces, ["mount"]);
   });
 
+  it("is not looked up in a mount that a preview does not know yet", async () => {
+    const { create, diff, vault, kubernetes } = setUp();
+    const { outs } = await create(inputs());
+    const ran = kubernetes.ran.length;
+    const said = await printedBy(async () => {
+      assert.deepEqual(await diff("id", outs as AdminState, inputs({ mount: UNKNOWN })), { changes: false });
+    });
+    assert.deepEqual(said, []);
+    assert.equal(kubernetes.ran.length, ran);
+    assert.deepEqual(await diff("id", outs as AdminState, inputs()), { changes: false });
+    vault.configs.clear();
+    assert.deepEqual(await diff("id", outs as AdminState, inputs()), { changes: true });
+  });
+
   it("is dropped with the remaining users; without its Cluster only removed from Vault; never dropped from its replacement", async () => {
     const { kubernetes, vault, left, delete: remove } = setUp();
     left.users = "v-app-x\n";
