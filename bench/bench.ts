@@ -3,7 +3,7 @@ import { performance } from "node:perf_hooks";
 import { step } from "../lab/host/progress";
 import type { Figures } from "./figures";
 import type { Options } from "./options";
-import type { RowId } from "./rows";
+import { RowId, rowsFor } from "./rows";
 
 /** What is measured on each side, in the unit of the row. */
 export interface Sides {
@@ -37,11 +37,12 @@ export class Bench {
       ["ours", ours],
       ["baseline", baseline],
     ] as const;
+    const name = rowsFor(this.databases).find((row) => row.id === id)?.name;
     const measured: [side: "ours" | "baseline", value: number][] = [];
     for (const [side, run] of this.round % 2 === 1 ? sides : sides.toReversed()) {
       if (!run) continue;
-      const value = await step(`${id}, ${side}, ${this.round} of ${this.options.times}`, run, { announce: true });
-      if (!Number.isFinite(value)) throw new Error(`The measurement of ${id}, ${side} gave no number: ${value}.`);
+      const value = await step(`${name}, ${side}, ${this.round} of ${this.options.times}`, run, { announce: true });
+      if (!Number.isFinite(value)) throw new Error(`The measurement of ${name}, ${side} gave no number: ${value}.`);
       measured.push([side, value]);
     }
     const values = this.measured.get(id) ?? { ours: [], baseline: [] };

@@ -20,6 +20,7 @@ const settings = config.requireObject<ClusterSettings>("cluster");
 const teleportCa = config.require("teleportCa");
 
 const YEAR_HOURS = 365 * 24;
+const USERS = ["teleport_user_read", "teleport_user_write"];
 const KEY = { algorithm: "ECDSA", ecdsaCurve: "P256" };
 
 for (const name of config.requireObject<string[]>("names")) {
@@ -57,19 +58,18 @@ for (const name of config.requireObject<string[]>("names")) {
           "ca.crt": pulumi.concat(clients.certificate, teleportCa),
         }),
       },
-      bootstrap: { initdb: { database: "app", owner: "app" } },
+      bootstrap: { initdb: { database: "app", owner: "app", dataChecksums: true } },
       storage: settings.storage,
       resources: settings.resources,
       postgresql: {
         parameters: settings.parameters,
-        pg_hba: ["teleport_user_read", "teleport_user_write"].flatMap((user) => [
-          `hostssl all ${user} all cert`,
-          `local all ${user} reject`,
-          `host all ${user} all reject`,
+        pg_hba: ["0.0.0.0/0", "::/0"].flatMap((address) => [
+          `hostssl all ${USERS.join(",")} ${address} cert`,
+          `hostnossl all ${USERS.join(",")} ${address} reject`,
         ]),
       },
       managed: {
-        roles: ["teleport_user_read", "teleport_user_write"].map((user) => ({
+        roles: USERS.map((user) => ({
           name: user,
           ensure: "present",
           login: true,
