@@ -52,7 +52,14 @@ export function table(figures: readonly Figures[]): string {
   });
   const rows = [["row", "ours", "baseline", "ratio", "n"], ...lines];
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd()).join("\n");
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
 }
 
 function withSpread(values: readonly number[], unit: string): string {

@@ -59,7 +59,9 @@ function values(args: readonly string[]) {
 function wholeNumber(option: string, text: string | undefined, usual: number): number {
   if (text === undefined) return usual;
   if (/^[1-9][0-9]{0,5}$/.test(text)) return Number(text);
-  throw new OptionError(`--${option} must be a whole number from 1 to 999999, got "${text}". Write --${option} ${usual}.`);
+  throw new OptionError(
+    `--${option} must be a whole number from 1 to 999999, got "${text}". Write --${option} ${usual}.`,
+  );
 }
 
 function chosen(rows: Row[], only: string | undefined): Row[] {

@@ -79,7 +79,10 @@ export async function deleteNamespaces(names: readonly string[]): Promise<void> 
 }
 
 /** A new, empty stack of a program of the bench. Default: of this project, which is the product's program. */
-export async function newStack(program?: "registrations" | "plain" | "empty", options: StackOptions = {}): Promise<Stack> {
+export async function newStack(
+  program?: "registrations" | "plain" | "empty",
+  options: StackOptions = {},
+): Promise<Stack> {
   const stack = new Stack(STACK, { project: program ? join(__dirname, "programs", program) : PROJECT, ...options });
   await stack.init();
   return stack;

@@ -11,7 +11,11 @@ export function processesIn(temporary: string): number[] {
   const mark = `TMPDIR=${temporary}`;
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => read(`/proc/${pid}/environ`).split("\0").some((entry) => isBelow(entry, mark)))
+    .filter((pid) =>
+      read(`/proc/${pid}/environ`)
+        .split("\0")
+        .some((entry) => isBelow(entry, mark)),
+    )
     .map(Number);
 }
 
@@ -33,7 +37,10 @@ export async function peakMemory(temporary: string, work: () => Promise<unknown>
   let peak = 0;
   const look = () => {
     const counted = processesIn(temporary).filter(isProgramOrProvider);
-    peak = Math.max(peak, counted.map(peakOf).reduce((sum, kib) => sum + kib, 0));
+    peak = Math.max(
+      peak,
+      counted.map(peakOf).reduce((sum, kib) => sum + kib, 0),
+    );
   };
   const timer = setInterval(look, POLL_MS);
   try {
