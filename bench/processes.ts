@@ -19,14 +19,18 @@ export function processesIn(temporary: string): number[] {
     .map(Number);
 }
 
-/** Kills these processes, and waits until they have ended. */
+/**
+ * Kills these processes, and waits until they have ended. An interrupted measurement may still ask something again and
+ * again in new processes. These are children of this process, and change nothing.
+ */
 export async function killProcesses(temporary: string): Promise<void> {
-  const noneLeft = async () => {
+  const first = processesIn(temporary);
+  const ended = async () => {
     const left = processesIn(temporary);
-    for (const pid of left) kill(pid);
-    return left.length === 0;
+    left.forEach(kill);
+    return left.every((pid) => !first.includes(pid) && parentOf(pid) === process.pid);
   };
-  await waitFor("the processes of the bench have ended", noneLeft, { limit: 60 });
+  await waitFor("the processes of the bench have ended", ended, { limit: 60 });
 }
 
 /**
@@ -63,6 +67,10 @@ function isProgramOrProvider(pid: number): boolean {
 /** The highest resident set of a process so far, in KiB. */
 function peakOf(pid: number): number {
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
+}
+
+function parentOf(pid: number): number {
+  return Number(/^PPid:\s+(\d+)$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? process.pid); // none if it has ended
 }
 
 function isBelow(entry: string, folder: string): boolean {
