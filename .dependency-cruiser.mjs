@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 /** The layers, top to bottom. A folder or file may import itself and what is in the lines below its own. */
 const LAYERS = [
   ["test"],
+  ["bench"],
   ["lab", "docs", "examples"],
   ["index.ts"],
   ["config"],
@@ -30,7 +31,7 @@ const LAYERS = [
 const oneOf = (paths) => `^(${paths.join("|")})(/|$)`;
 
 /** Modules whose header says "Pure." */
-const PURE = ["components", "config", "docs", "examples"]
+const PURE = ["bench", "components", "config", "docs", "examples"]
   .flatMap((folder) => readdirSync(folder, { recursive: true }).map((file) => `${folder}/${file}`))
   .filter((file) => file.endsWith(".ts") && /^\/\*\*((?!\*\/)[^])*\bPure\b/.test(readFileSync(file, "utf8")));
 
