@@ -1,12 +1,14 @@
 /**
  * There and back: a Cluster made with kubectl becomes part of a stack, leaves it with `onDelete: retain`, is taken over by
- * another tool, and becomes part of another stack. It keeps its UID, its data and the application's login.
+ * another tool, and becomes part of a stack of another project. It keeps its UID, its data and the application's login.
  */
 import { strict as assert } from "node:assert";
+import { join } from "node:path";
 import { OWNER_LABEL } from "../../components/owner-label";
 import { sqlThroughTeleport } from "../../lab/drive/login";
 import { Stack } from "../../lab/drive/stack";
 import { attempt, CommandResult, run } from "../../lab/host/command";
+import { PROJECT } from "../../lab/layout";
 import { EverySecond, Sample } from "../faults/every-second";
 import { lives } from "../faults/lives";
 import {
@@ -55,7 +57,7 @@ const manifests = [
 
 describe("an existing Cluster", () => {
   const first = new Stack("adopt");
-  const next = new Stack("adopt-next");
+  const next = new Stack("adopt-next", { project: join(PROJECT, "test", "lab", "other-project-program") });
   let uid = "";
   let password = "";
   let during = "made with kubectl";
@@ -287,10 +289,11 @@ describe("an existing Cluster", () => {
     assert.deepEqual(await lives(NAME), before);
   });
 
-  it("becomes part of another stack only after it was handed over", async () => {
+  it("becomes part of a stack of another project only after it was handed over", async () => {
     during = "adoption by another stack";
     configure({}, next);
-    const told = /belongs to\s+\S+\/adopt\/adopted, not to\s+\S+\/adopt-next\/adopted.*A Cluster that a stack kept/s;
+    const told =
+      /belongs to\s+\S+\/adopt\/adopted, not to\s+\S+\/other-platform\/adopt-next\/adopted.*A Cluster that a stack kept/s;
     assert.match(await refused(["preview"], next), told);
     await kubectl("-n", NAME, "annotate", "clusters.postgresql.cnpg.io", NAME, `${OWNER_LABEL}-`);
     const { code, output } = await next.pulumi(["preview"]);
@@ -303,7 +306,7 @@ describe("an existing Cluster", () => {
     assert.deepEqual(await lives(NAME), before);
     const owner = `{.metadata.annotations.${OWNER_LABEL.replaceAll(".", "\\.")}}`;
     for (const secret of ["server-tls", "server-ca", "replication-tls", "client-ca-bundle", "pooler"])
-      assert.match(await of("secret", `${NAME}-${secret}`, owner), /\/adopt-next\/adopted$/, secret);
+      assert.match(await of("secret", `${NAME}-${secret}`, owner), /\/other-platform\/adopt-next\/adopted$/, secret);
     const { same, ...others } = await next.plannedChanges();
     assert.ok(same);
     assert.deepEqual(others, {});
