@@ -90,9 +90,8 @@ const clusters: { database: DatabasePlan; cluster: PostgresCluster }[] = [];
  * secret.
  */
 export const databases = Object.fromEntries(
-  makersFirst(plan.databases).map((name) => {
-    const database = plan.databases[name] as DatabasePlan;
-    const { context, settings } = database;
+  makersFirst(plan.databases).map((database) => {
+    const { name, context, settings } = database;
     const created = namespaces.find((each) => each.context === context && each.namespace === database.namespace);
     const kubernetes = (settings.adopt ? adoptingProviders : kubernetesProviders).get(context);
     const providers = { ...vaultProviders, ...(kubernetes ? { kubernetes } : {}) };

@@ -1,6 +1,7 @@
 /** The processes that the bench started, and their memory. All of them have its temporary folder in their environment. */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
+import { kill, processesWith } from "../lab/host/processes";
 import { waitFor } from "../lab/host/wait";
 
 /** Milliseconds between two looks at the memory. */
@@ -9,14 +10,7 @@ const POLL_MS = 200;
 /** Processes whose temporary files are in this folder, whatever their parent is now. */
 export function processesIn(temporary: string): number[] {
   const mark = `TMPDIR=${temporary}`;
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) =>
-      read(`/proc/${pid}/environ`)
-        .split("\0")
-        .some((entry) => isBelow(entry, mark)),
-    )
-    .map(Number);
+  return processesWith((variable) => isBelow(variable, mark)).filter((pid) => pid !== process.pid);
 }
 
 /**
@@ -75,14 +69,6 @@ function parentOf(pid: number): number {
 
 function isBelow(entry: string, folder: string): boolean {
   return entry === folder || entry.startsWith(`${folder}/`);
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // it has ended by itself
-  }
 }
 
 function read(file: string): string {

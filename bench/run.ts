@@ -7,16 +7,13 @@ import { constants } from "node:os";
 import { execInLab } from "../lab/environment";
 import { endCommands, inherit } from "../lab/host/command";
 import { say } from "../lab/host/progress";
-import { PROJECT } from "../lab/layout";
+import { PROJECT, STATUS_CODE } from "../lab/layout";
 import { Bench } from "./bench";
 import { results, table } from "./figures";
 import { GROUPS } from "./groups";
 import { OptionError, Options, parseOptions, USAGE } from "./options";
 import { removeAllOfBench, withPlace } from "./place";
 
-/** Exit codes of `lab status`. */
-const HEALTHY = 0;
-const NOTHING_RUNS = 3;
 /** Set for the part that runs inside the lab. */
 const INSIDE = "--inside";
 /** The signal, e.g. of Ctrl-C. After it, nothing else is measured. */
@@ -32,12 +29,12 @@ async function main(args: string[]): Promise<number> {
     inherit("npm", ["run", "--silent", "lab", "--", command], { cwd: PROJECT, quiet });
   const status = await lab("status", true);
   try {
-    if (status !== HEALTHY && !interrupted && (await lab("up")) !== 0)
+    if (status !== STATUS_CODE.healthy && !interrupted && (await lab("up")) !== 0)
       throw new Error("The lab did not start. The messages above say why.");
     if (interrupted) return 128 + constants.signals[interrupted];
     return await execInLab([process.execPath, "-r", "ts-node/register/transpile-only", __filename, INSIDE, ...args]);
   } finally {
-    if (status === NOTHING_RUNS) await lab("down");
+    if (status === STATUS_CODE.absent) await lab("down");
   }
 }
 

@@ -83,17 +83,17 @@ export function makersOf(databases: Readonly<Record<string, DatabasePlan>>, user
   };
 }
 
-/** The names of the databases, each after those that create its mounts. If two need each other, either comes first. */
-export function makersFirst(databases: Readonly<Record<string, DatabasePlan>>): string[] {
-  const names = new Set<string>();
-  const visited = new Set<string>();
-  const visit = (name: string) => {
-    if (visited.has(name)) return;
-    visited.add(name);
-    const { mount, kubernetesAuth } = makersOf(databases, name);
-    [mount, kubernetesAuth].filter((maker) => maker !== undefined).forEach(visit);
-    names.add(name);
+/** The databases, each after those that create its mounts. If two need each other, either comes first. */
+export function makersFirst(databases: Readonly<Record<string, DatabasePlan>>): DatabasePlan[] {
+  const sorted: DatabasePlan[] = [];
+  const visited = new Set<DatabasePlan>();
+  const visit = (database: DatabasePlan | undefined) => {
+    if (!database || visited.has(database)) return;
+    visited.add(database);
+    const { mount, kubernetesAuth } = makersOf(databases, database.name);
+    for (const maker of [mount, kubernetesAuth]) if (maker !== undefined) visit(databases[maker]);
+    sorted.push(database);
   };
-  Object.keys(databases).forEach(visit);
-  return [...names];
+  Object.values(databases).forEach(visit);
+  return sorted;
 }

@@ -10,11 +10,9 @@ import { parseDocuments } from "../components/teleport/client/tctl";
 import { Login, sqlThroughTeleport } from "./drive/login";
 import { Stack } from "./drive/stack";
 import { inherit, run } from "./host/command";
-import { PROJECT } from "./layout";
+import { PROJECT, STATUS_CODE } from "./layout";
 
 const KEEP = process.argv.includes("--keep");
-/** Exit code of `lab status`. */
-const NOTHING_RUNS = 3;
 /** Set for the part that runs inside the lab. */
 const INSIDE = "--inside";
 
@@ -22,7 +20,7 @@ async function main(): Promise<void> {
   if (process.argv.includes(INSIDE)) return demonstrate();
   const lab = (args: string[], quiet = false) =>
     inherit("npm", ["run", "--silent", "lab", "--", ...args], { cwd: PROJECT, quiet });
-  const wasUp = (await lab(["status"], true)) !== NOTHING_RUNS;
+  const wasUp = (await lab(["status"], true)) !== STATUS_CODE.absent;
   if ((await lab(["up"])) !== 0) throw new Error("The lab did not start. The messages above say why.");
   const self = ["node", "-r", "ts-node/register/transpile-only", __filename, INSIDE, ...(KEEP ? ["--keep"] : [])];
   const code = await lab(["exec", ...self]);

@@ -120,3 +120,9 @@ export const PULUMI = {
   passphrase: join(STATE.pulumi, "passphrase"),
   transpiled: join(STATE.pulumi, "transpiled"),
 };
+
+/**
+ * Exit codes of `npm run lab -- status`. Scripts use them to decide whether to repair the lab, or to start it and stop it
+ * afterwards.
+ */
+export const STATUS_CODE = { healthy: 0, unhealthy: 1, absent: 3 };

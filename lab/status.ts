@@ -4,7 +4,7 @@ import { barmanCloudReady } from "./kubernetes/barman-cloud";
 import { operatorReady } from "./kubernetes/cnpg";
 import { isAlive, logOf, recorded } from "./host/daemon";
 import { KUBERNETES_DAEMONS, nodeReady } from "./kubernetes/kubernetes";
-import { NETWORK, S3, STATE, TELEPORT, VAULT } from "./layout";
+import { NETWORK, S3, STATE, STATUS_CODE, TELEPORT, VAULT } from "./layout";
 import { networkStands } from "./host/network";
 import { refuseOtherLab } from "./host/owner";
 import { s3Answers } from "./s3/s3";
@@ -22,14 +22,6 @@ interface Part {
   log?: string;
 }
 
-/**
- * Exit codes of `status`. Scripts use them to decide whether to repair the lab, or to start it and stop it
- * afterwards.
- */
-const HEALTHY = 0;
-const UNHEALTHY = 1;
-const ABSENT = 3;
-
 /** Prints the report, and returns the corresponding exit code. */
 export async function printStatus(): Promise<number> {
   refuseOtherLab();
@@ -42,8 +34,8 @@ export async function printStatus(): Promise<number> {
   console.log(
     healthy ? `\nThe lab is up. ${addresses()}` : "\nSome parts do not run. Start or repair them: npm run lab -- up",
   );
-  if (healthy) return HEALTHY;
-  return parts.some((part) => part.healthy) ? UNHEALTHY : ABSENT;
+  if (healthy) return STATUS_CODE.healthy;
+  return parts.some((part) => part.healthy) ? STATUS_CODE.unhealthy : STATUS_CODE.absent;
 }
 
 export function addresses(): string {

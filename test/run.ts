@@ -8,11 +8,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { inherit } from "../lab/host/command";
-import { PROJECT, STATE } from "../lab/layout";
+import { PROJECT, STATE, STATUS_CODE } from "../lab/layout";
 import type { Counts } from "./reporter";
 
-/** Exit code of `lab status`. */
-const NOTHING_RUNS = 3;
 const folder = mkdtempSync(join(tmpdir(), "test-counts-"));
 /** How long each file on the real systems took. */
 const times = join(folder, "times");
@@ -28,7 +26,7 @@ async function main(): Promise<number> {
   /** Prepares what the tests need from the network. */
   const prepare = compat ? "test/compat/prepare.ts" : underFault ? "test/faults/alone/prepare.ts" : undefined;
   if (!underFault && !compat && !wholeLab) await suite("unit", []);
-  const wasUp = (await command("npm", ["run", "--silent", "lab", "--", "status"], true)) !== NOTHING_RUNS;
+  const wasUp = (await command("npm", ["run", "--silent", "lab", "--", "status"], true)) !== STATUS_CODE.absent;
   if (interrupted) {
     totals.failed++;
   } else if (

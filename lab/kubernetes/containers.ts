@@ -10,6 +10,7 @@ import { containerdConfiguration } from "./configuration";
 import { RUN, STATE } from "../layout";
 import { NAMESPACES, networkOf, processesInside } from "../host/network";
 import { writeWhole } from "../host/private-file";
+import { kill } from "../host/processes";
 import { waitFor } from "../host/wait";
 
 const configurationFile = join(STATE.kubernetes, "containerd.toml");
@@ -75,13 +76,5 @@ function commandLine(pid: number): string[] {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
   } catch {
     return [];
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // it has exited in the meantime
   }
 }

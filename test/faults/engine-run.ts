@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Stack } from "../../lab/drive/stack";
 import { CommandResult } from "../../lab/host/command";
+import { kill, processesWith } from "../../lab/host/processes";
 import { eventually } from "../lab/lab";
 
 /** How a run is ended. */
@@ -61,9 +62,7 @@ export class EngineRun {
   /** Remaining processes of the run, whatever their parent is now. */
   processes(): number[] {
     const mark = `TMPDIR=${this.temporary}`;
-    return readdirSync("/proc")
-      .filter((name) => /^\d+$/.test(name) && environmentOf(name).includes(mark))
-      .map(Number);
+    return processesWith((variable) => variable === mark);
   }
 
   private working(): number[] {
@@ -96,26 +95,10 @@ export async function runAgain(stack: Stack, args: readonly string[], after: End
   return stack.must(args, { env });
 }
 
-function kill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // it has ended by itself
-  }
-}
-
 function commandOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
   } catch {
     return "ended";
-  }
-}
-
-function environmentOf(pid: string): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
-  } catch {
-    return []; // it has ended
   }
 }

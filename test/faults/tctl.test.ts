@@ -18,6 +18,7 @@ import { TeleportError } from "../../components/teleport/client/errors";
 import { TeleportClient, withTeleport } from "../../components/teleport/client/tctl";
 import { Stack } from "../../lab/drive/stack";
 import { attempt, run, searchPath } from "../../lab/host/command";
+import { processesWith } from "../../lab/host/processes";
 import { PROJECT } from "../../lab/layout";
 import { eventually, PROXY, teleport } from "../lab/lab";
 
@@ -262,13 +263,13 @@ describe("`tctl`", () => {
       });
       const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
       await eventually("tctl creates", async () => existsSync(begun), 180_000);
-      assert.ok(processesWith(marker).length > 1, "they are found by what they were started with");
+      assert.ok(commandsWith(marker).length > 1, "they are found by what they were started with");
       for (let interrupt = 1; interrupt <= times; interrupt++) {
         process.kill(-child.pid!, "SIGINT");
         await sleep(1_000);
       }
       assert.notEqual(await ended, 0);
-      await eventually("nothing of it runs", async () => processesWith(marker).length === 0, 20_000);
+      await eventually("nothing of it runs", async () => commandsWith(marker).length === 0, 20_000);
 
       await stack.must(["cancel", "--yes"]).catch(() => {}); // the lock of the ended run, if there is one
       await stack.up();
@@ -289,15 +290,7 @@ function commandOf(pid: number): string | undefined {
   }
 }
 
-/** Processes with this variable in their environment. */
-function processesWith([name, value]: readonly [string, string]): string[] {
-  const variable = `${name}=${value}`;
-  return readdirSync("/proc").flatMap((pid) => {
-    try {
-      if (!/^\d+$/.test(pid) || !readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(variable)) return [];
-    } catch {
-      return []; // it has ended, or belongs to another user
-    }
-    return commandOf(Number(pid)) ?? [];
-  });
+/** Commands of the processes with this variable in their environment. */
+function commandsWith([name, value]: readonly [string, string]): string[] {
+  return processesWith((variable) => variable === `${name}=${value}`).flatMap((pid) => commandOf(pid) ?? []);
 }
